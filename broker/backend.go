@@ -1,0 +1,76 @@
+package broker
+
+import "context"
+
+// A Backend stores messages and records. It is what a new kind of store has
+// to provide; [weft/broker/brokertest] is the suite it must pass. Names and
+// bodies that reach it have been checked.
+type Backend interface {
+	// Update runs fn in one transaction that commits whole or not at all. It
+	// may share the commit with other callers' transactions and may run fn
+	// more than once; only the last run counts. An error of fn is returned as
+	// it is and rolls back fn's changes alone; a panic of fn likewise surfaces
+	// here. Cancelling ctx before fn has begun returns its error; after that
+	// the commit is awaited.
+	Update(ctx context.Context, fn func(Txn) error) error
+	// Step is Update for an fn that makes exactly one call on its Txn, which
+	// spares the backend an explicit transaction.
+	Step(ctx context.Context, fn func(Txn) error) error
+	// View runs fn on one consistent state of the store.
+	View(ctx context.Context, fn func(Reader) error) error
+	// Look is View for an fn that makes exactly one call on its Reader.
+	Look(ctx context.Context, fn func(Reader) error) error
+	// Ring wakes the listeners of the queues, in every process.
+	Ring(queues ...string) error
+	// Listen subscribes to rings of the queues.
+	Listen(queues ...string) (Listener, error)
+	// Close waits for running transactions and releases the store.
+	Close() error
+}
+
+// A Reader answers questions about the store.
+type Reader interface {
+	// Messages returns the selected messages of queue in id order.
+	Messages(queue string, sel Select) ([]Message, error)
+	// Queues returns the names of the queues that hold messages, in byte
+	// order, beginning behind after, at most limit.
+	Queues(after string, limit int) ([]string, error)
+	// Stats counts a queue's messages.
+	Stats(queue string) (Stats, error)
+	// Record returns a record or [ErrNotFound].
+	Record(kind, key string) (Record, error)
+	// Records returns the selected records of kind ordered by rank, then key.
+	Records(kind string, sel RecordSelect) ([]Record, error)
+}
+
+// A Txn reads and changes the store inside a transaction.
+type Txn interface {
+	Reader
+	// Insert appends a message under a new id that is greater than every id
+	// the store has ever given.
+	Insert(queue, body string) (ID, error)
+	// Take deletes the selected messages and returns them in id order.
+	Take(queue string, sel Select) ([]Message, error)
+	// Move puts the selected messages into dst under their ids and returns
+	// them in id order, with Queue set to dst.
+	Move(src, dst string, sel Select) ([]Message, error)
+	// Delete deletes the selected messages and counts them.
+	Delete(queue string, sel Select) (int, error)
+	// PutRecord creates or replaces the record with r's kind and key.
+	PutRecord(r Record) error
+	// DeleteRecord deletes a record if it is there.
+	DeleteRecord(kind, key string) error
+}
+
+// A Listener receives the rings of the queues it subscribed to.
+type Listener interface {
+	// C receives a value when one of the queues may have changed. Many rings
+	// are one value; a ring that comes while nobody receives is kept.
+	C() <-chan struct{}
+	// Add subscribes to more queues.
+	Add(queues ...string) error
+	// Remove ends the subscription to queues.
+	Remove(queues ...string)
+	// Close ends all subscriptions.
+	Close()
+}

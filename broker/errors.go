@@ -1,0 +1,43 @@
+package broker
+
+import "errors"
+
+// Errors that callers branch on. They come wrapped with the verb and the
+// queue they concern; test with [errors.Is].
+var (
+	// ErrEmpty: the queue holds no message that the call asked for.
+	ErrEmpty = errors.New("no message")
+	// ErrNotFound: there is no such record.
+	ErrNotFound = errors.New("not found")
+	// ErrName: the queue name breaks the rules of [CheckName].
+	ErrName = errors.New("invalid queue name")
+	// ErrBody: the message is not UTF-8.
+	ErrBody = errors.New("message is not valid UTF-8")
+	// ErrTooLarge: the message is larger than the store accepts, by default
+	// [MaxMessageBytes].
+	ErrTooLarge = errors.New("message too large")
+	// ErrSameQueue: a move names one queue as source and destination.
+	ErrSameQueue = errors.New("source and destination are the same queue")
+	// ErrNested: a function given to [Broker.Update] called the broker. It
+	// would wait for itself; it must use its Tx.
+	ErrNested = errors.New("broker called inside Update: use the transaction")
+	// ErrClosed: the broker has been closed.
+	ErrClosed = errors.New("broker is closed")
+	// ErrBusy: other processes held the store for longer than the busy timeout.
+	ErrBusy = errors.New("store is busy")
+	// ErrFull: the disk, or a limit on file size, leaves no room. Nothing was
+	// written; the call may be repeated when there is room again.
+	ErrFull = errors.New("no space left for the store")
+	// ErrUncertain: the storage failed at the moment of the commit. The change
+	// may or may not be there; read before repeating it.
+	ErrUncertain = errors.New("storage failed during commit, outcome unknown")
+	// ErrNotStore: the file is not a Weft store.
+	ErrNotStore = errors.New("not a weft store")
+	// ErrNewer: the store was made by a newer Weft. It is left untouched.
+	ErrNewer = errors.New("store was made by a newer weft")
+	// ErrLockMode: this process already uses SQLite with locks that any other
+	// opening and closing of the file would drop. See [weft/broker/sqlite].
+	ErrLockMode = errors.New("sqlite is already in use with unsafe file locks")
+	// ErrFilesystem: the file system cannot hold a store that processes share.
+	ErrFilesystem = errors.New("file system cannot hold a weft store")
+)

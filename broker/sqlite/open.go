@@ -1,0 +1,165 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	driver "modernc.org/sqlite"
+
+	"weft/broker"
+	"weft/internal/bell"
+)
+
+// Durability says when an acknowledged write is safe.
+type Durability int
+
+const (
+	// Full: when the call returns, the write survives a power failure. It costs
+	// one fsync for each commit, which waiting transactions share.
+	Full Durability = iota
+	// Normal: it survives the death of any process, and a power failure may
+	// lose the last writes. Every process that opens the store must choose the
+	// same.
+	Normal
+)
+
+// Options are the choices of [Open]. The zero value is the default.
+type Options struct {
+	Durability Durability
+	// BusyTimeout is how long a call waits while other processes hold the
+	// store before it returns [broker.ErrBusy]; 0 means 30 s.
+	BusyTimeout time.Duration
+	// MaxMessageBytes bounds message bodies; 0 means [broker.MaxMessageBytes].
+	MaxMessageBytes int
+	// AcceptPOSIXLocks opens the store although this process already uses
+	// SQLite with POSIX locks. It is safe only if nothing in the process ever
+	// opens and closes the store's files.
+	AcceptPOSIXLocks bool
+	// Now is the clock for ids; nil means [time.Now].
+	Now func() time.Time
+}
+
+// defaultBusyTimeout outlasts a checkpoint on a slow disk and the start of
+// many processes at once.
+const defaultBusyTimeout = 30 * time.Second
+
+// Name is the file that holds the store.
+const Name = "broker.db"
+
+// Open opens the store in the folder dir and creates what is missing: dir
+// itself with mode 0700, the file with 0600. The caller closes the broker.
+//
+// Errors wrap [broker.ErrLockMode], [broker.ErrFilesystem],
+// [broker.ErrNotStore], [broker.ErrNewer] or [broker.ErrFull].
+func Open(dir string, o Options) (*broker.Broker, error) {
+	s, err := open(dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("open store in %s: %w", dir, err)
+	}
+	return broker.New(s, o.MaxMessageBytes), nil
+}
+
+func open(dir string, o Options) (*store, error) {
+	if o.BusyTimeout == 0 {
+		o.BusyTimeout = defaultBusyTimeout
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if err := safeLocks(); err != nil && !o.AcceptPOSIXLocks {
+		return nil, err
+	}
+	path, created, err := create0600(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFilesystem(dir); err != nil {
+		if created {
+			err = errors.Join(err, os.Remove(path))
+		}
+		return nil, err
+	}
+	connector, err := driver.NewConnector(dsn(path, o.Durability))
+	if err != nil {
+		return nil, err
+	}
+	db := sqlx.NewDb(sql.OpenDB(connector), "sqlite")
+	connect := func() (*conn, error) {
+		sx, err := db.Connx(context.Background())
+		if err != nil {
+			return nil, translate(err)
+		}
+		return &conn{sx: sx, now: o.Now}, nil
+	}
+	s := &store{
+		db:      db,
+		writer:  &committer{open: connect, ballast: newBallast(dir), patience: o.BusyTimeout},
+		readers: readers{open: connect, slot: make(chan struct{}, maxReaders)},
+	}
+	s.writer.free.L = &s.writer.mu
+	if err := s.start(created); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s.bells, err = bell.Open(filepath.Join(dir, "bells"), dataVersion(connect))
+	if err != nil {
+		return nil, errors.Join(err, s.writer.close(), db.Close())
+	}
+	return s, nil
+}
+
+// start opens the writing connection and sees to the schema.
+func (s *store) start(created bool) error {
+	err := patiently(context.Background(), s.writer.patience, func() error {
+		if err := s.writer.connect(); err != nil {
+			return err
+		}
+		return translate(ready(context.Background(), s.writer.conn))
+	})
+	if err == nil && created {
+		err = s.writer.ballast.make()
+	}
+	return err
+}
+
+// create0600 makes sure that dir and the store's file exist with modes that
+// keep other users out from the first byte. SQLite would create the file
+// readable for all; its log files take their mode from it.
+func create0600(dir string) (path string, created bool, err error) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", false, err
+	}
+	if path, err = filepath.Abs(filepath.Join(dir, Name)); err != nil {
+		return "", false, err
+	}
+	// O_EXCL: a file that exists is never opened here, see the package comment.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return path, false, nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	return path, true, f.Close()
+}
+
+// dsn is the URI of the database. It must be escaped: in a plain path a '?'
+// would end the name, and the store would lie elsewhere.
+func dsn(path string, d Durability) string {
+	// SQLite's own waiting is off: see patiently.
+	options := "_dqs=0&_defensive=1&_pragma=busy_timeout(0)"
+	if d == Normal {
+		options += "&_pragma=synchronous(normal)"
+	} else {
+		options += "&_pragma=synchronous(full)"
+	}
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: options}
+	return u.String()
+}

@@ -1,0 +1,115 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+
+	"weft/broker"
+)
+
+const (
+	// applicationID marks the file as Weft's in SQLite's header: "WEFT".
+	applicationID = 0x57454654
+	// schemaVersion is kept in SQLite's user_version, so that an up-to-date
+	// store costs one pragma at each start.
+	schemaVersion = 1
+)
+
+// schema creates an empty store.
+//
+// meta.last is the greatest id that was ever given and is no longer in
+// messages. A trigger keeps it, and only when the greatest message goes: so a
+// write touches one table and one index, and ids still never repeat.
+//
+// messages_queue holds (queue, id) because an index ends with the row's id.
+const schema = `
+CREATE TABLE meta (
+	one   INTEGER PRIMARY KEY CHECK (one = 1),
+	store TEXT NOT NULL,
+	last  INTEGER NOT NULL
+) STRICT;
+CREATE TABLE messages (
+	id    INTEGER PRIMARY KEY,
+	queue TEXT NOT NULL,
+	body  TEXT NOT NULL
+) STRICT;
+CREATE INDEX messages_queue ON messages (queue);
+CREATE TRIGGER messages_last AFTER DELETE ON messages
+WHEN OLD.id > coalesce((SELECT max(id) FROM messages), 0)
+BEGIN
+	UPDATE meta SET last = OLD.id WHERE last < OLD.id;
+END;
+CREATE TABLE record (
+	kind  TEXT NOT NULL,
+	key   TEXT NOT NULL,
+	state TEXT NOT NULL,
+	rank  INTEGER NOT NULL,
+	body  TEXT NOT NULL,
+	PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX record_state ON record (kind, state, rank);
+`
+
+// ready brings the store to this version's schema and refuses what is not a
+// Weft store or is newer.
+func ready(ctx context.Context, c *conn) error {
+	version, err := c.pragma(ctx, "user_version")
+	if err != nil {
+		return err
+	}
+	switch {
+	case version == schemaVersion:
+		return nil
+	case version > schemaVersion:
+		return fmt.Errorf("%w: schema %d, this weft knows %d", broker.ErrNewer, version, schemaVersion)
+	}
+	return create(ctx, c)
+}
+
+// create writes the schema into an empty file. Several processes may try at
+// once: the first to begin creates, the others find it done.
+func create(ctx context.Context, c *conn) error {
+	if app, err := c.pragma(ctx, "application_id"); err != nil {
+		return err
+	} else if app != 0 && app != applicationID {
+		return fmt.Errorf("%w: it belongs to another application", broker.ErrNotStore)
+	}
+	// The journal mode is a property of the file and cannot change inside a
+	// transaction; setting it twice is harmless.
+	if err := c.exec(ctx, "PRAGMA journal_mode=WAL"); err != nil {
+		return err
+	}
+	if err := c.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err := fill(ctx, c); err != nil {
+		_ = c.exec(ctx, "ROLLBACK")
+		return err
+	}
+	return c.exec(ctx, "COMMIT")
+}
+
+func fill(ctx context.Context, c *conn) error {
+	version, err := c.pragma(ctx, "user_version")
+	if err != nil || version == schemaVersion {
+		return err
+	}
+	var tables int
+	if err := c.sx.GetContext(ctx, &tables, "SELECT count(*) FROM sqlite_schema"); err != nil {
+		return err
+	}
+	if tables > 0 {
+		return fmt.Errorf("%w: it holds other tables", broker.ErrNotStore)
+	}
+	if err := c.exec(ctx, schema); err != nil {
+		return err
+	}
+	id := make([]byte, 16)
+	rand.Read(id)
+	if _, err := c.sx.ExecContext(ctx, "INSERT INTO meta (one, store, last) VALUES (1, ?, 0)", hex.EncodeToString(id)); err != nil {
+		return err
+	}
+	return c.exec(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, schemaVersion))
+}

@@ -1,0 +1,74 @@
+package sqlite
+
+// statement numbers the prepared statements of a connection.
+type statement int
+
+const (
+	begin statement = iota
+	beginRead
+	commit
+	rollback
+	savepoint
+	release
+	rollbackTo
+	insert
+	takeFirst
+	take
+	moveFirst
+	move
+	remove
+	peek
+	queues
+	stats
+	getRecord
+	putRecord
+	deleteRecord
+	statements
+)
+
+// selected picks messages by (queue, after, before, limit); a limit of -1 is
+// no limit.
+const selected = `SELECT id FROM messages WHERE queue = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?4`
+
+// first picks the oldest message of a queue. Naming it with = instead of IN
+// spares SQLite a temporary table: 1.3 times faster for the common case.
+const first = `(SELECT id FROM messages WHERE queue = ?1 ORDER BY id LIMIT 1)`
+
+// text is the SQL of each statement. RETURNING gives rows in no promised
+// order; whoever needs an order sorts.
+var text = [statements]string{
+	begin:      `BEGIN IMMEDIATE`,
+	beginRead:  `BEGIN`,
+	commit:     `COMMIT`,
+	rollback:   `ROLLBACK`,
+	savepoint:  `SAVEPOINT caller`,
+	release:    `RELEASE caller`,
+	rollbackTo: `ROLLBACK TO caller`,
+
+	// The id is given inside the inserting statement: whoever inserts next
+	// sees this id or is committed before it.
+	insert: `INSERT INTO messages (id, queue, body) VALUES (
+		max(?1, coalesce((SELECT max(id) FROM messages), 0) + 1, (SELECT last FROM meta) + 1), ?2, ?3)`,
+
+	takeFirst: `DELETE FROM messages WHERE id = ` + first + ` RETURNING id, queue, body`,
+	take:      `DELETE FROM messages WHERE id IN (` + selected + `) RETURNING id, queue, body`,
+	moveFirst: `UPDATE messages SET queue = ?2 WHERE id = ` + first + ` RETURNING id, queue, body`,
+	move:      `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `) RETURNING id, queue, body`,
+	remove:    `DELETE FROM messages WHERE id IN (` + selected + `)`,
+	peek: `SELECT id, queue, body FROM messages WHERE queue = ?1 AND id > ?2 AND id < ?3
+		ORDER BY id LIMIT ?4`,
+
+	// A skip scan: one seek in the index for each queue, however many
+	// messages it holds.
+	queues: `WITH RECURSIVE names (name) AS (
+			SELECT min(queue) FROM messages WHERE queue > ?1
+			UNION ALL
+			SELECT (SELECT min(queue) FROM messages WHERE queue > names.name) FROM names WHERE names.name IS NOT NULL
+		) SELECT name FROM names WHERE name IS NOT NULL LIMIT ?2`,
+	stats: `SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM messages WHERE queue = ?1`,
+
+	getRecord: `SELECT kind, key, state, rank, body FROM record WHERE kind = ?1 AND key = ?2`,
+	putRecord: `INSERT INTO record (kind, key, state, rank, body) VALUES (?1, ?2, ?3, ?4, ?5)
+		ON CONFLICT (kind, key) DO UPDATE SET state = ?3, rank = ?4, body = ?5`,
+	deleteRecord: `DELETE FROM record WHERE kind = ?1 AND key = ?2`,
+}

@@ -1,0 +1,120 @@
+package broker
+
+import "fmt"
+
+// A Tx changes queues and records inside one transaction; see
+// [Broker.Update]. It must not be used after the function it was given to has
+// returned, nor by two goroutines at once.
+type Tx struct {
+	b       *Broker
+	txn     Txn
+	touched []string // queues to ring after the commit
+}
+
+// Write appends a message and returns its id.
+func (tx *Tx) Write(queue, body string) (ID, error) {
+	if err := CheckName(queue); err != nil {
+		return 0, fmt.Errorf("write to %q: %w", queue, err)
+	}
+	if err := tx.b.checkBody(body); err != nil {
+		return 0, fmt.Errorf("write to %q: %w", queue, err)
+	}
+	id, err := tx.insert(queue, body)
+	if err != nil {
+		return 0, fmt.Errorf("write to %q: %w", queue, err)
+	}
+	return id, nil
+}
+
+func (tx *Tx) insert(queue, body string) (ID, error) {
+	tx.Ring(queue)
+	return tx.txn.Insert(queue, body)
+}
+
+// Read takes the selected messages, in id order; none is no error.
+func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
+	ms, err := tx.txn.Take(queue, sel)
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", queue, err)
+	}
+	return ms, nil
+}
+
+// Messages returns the selected messages and leaves them; none is no error.
+func (tx *Tx) Messages(queue string, sel Select) ([]Message, error) {
+	ms, err := tx.txn.Messages(queue, sel)
+	if err != nil {
+		return nil, fmt.Errorf("peek %q: %w", queue, err)
+	}
+	return ms, nil
+}
+
+// Move puts the selected messages into dst under their ids; none is no error.
+func (tx *Tx) Move(src, dst string, sel Select) ([]Message, error) {
+	if err := checkMove(src, dst); err != nil {
+		return nil, fmt.Errorf("move from %q to %q: %w", src, dst, err)
+	}
+	ms, err := tx.txn.Move(src, dst, sel)
+	if err != nil {
+		return nil, fmt.Errorf("move from %q to %q: %w", src, dst, err)
+	}
+	tx.Ring(dst)
+	return ms, nil
+}
+
+// Delete deletes the selected messages and counts them.
+func (tx *Tx) Delete(queue string, sel Select) (int, error) {
+	n, err := tx.txn.Delete(queue, sel)
+	if err != nil {
+		return 0, fmt.Errorf("delete from %q: %w", queue, err)
+	}
+	return n, nil
+}
+
+// Record returns the record of kind with key, or an error that wraps
+// [ErrNotFound].
+func (tx *Tx) Record(kind, key string) (Record, error) {
+	r, err := tx.txn.Record(kind, key)
+	if err != nil {
+		return Record{}, fmt.Errorf("record %s %q: %w", kind, key, err)
+	}
+	return r, nil
+}
+
+// Records returns the selected records of a kind ordered by rank.
+func (tx *Tx) Records(kind string, sel RecordSelect) ([]Record, error) {
+	rs, err := tx.txn.Records(kind, sel)
+	if err != nil {
+		return nil, fmt.Errorf("records of %s: %w", kind, err)
+	}
+	return rs, nil
+}
+
+// PutRecord creates or replaces the record with r's kind and key.
+func (tx *Tx) PutRecord(r Record) error {
+	if err := tx.txn.PutRecord(r); err != nil {
+		return fmt.Errorf("put record %s %q: %w", r.Kind, r.Key, err)
+	}
+	return nil
+}
+
+// DeleteRecord deletes a record if it is there.
+func (tx *Tx) DeleteRecord(kind, key string) error {
+	if err := tx.txn.DeleteRecord(kind, key); err != nil {
+		return fmt.Errorf("delete record %s %q: %w", kind, key, err)
+	}
+	return nil
+}
+
+// Ring wakes the waiters of queue after the commit. Write and Move do so by
+// themselves; it is for changes that waiters of a queue want to know although
+// no message came, such as a record.
+func (tx *Tx) Ring(queue string) {
+	// Rings of one transaction mostly name few queues, often the same one.
+	for _, q := range tx.touched {
+		if q == queue {
+			return
+		}
+	}
+	tx.touched = append(tx.touched, queue)
+}

@@ -1,0 +1,157 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+)
+
+// A waiter looks by itself after firstLook without a ring, then at growing
+// intervals up to lastLook. Rings are hints that a crashed writer may owe; one
+// to five seconds keeps a missed one bearable and an idle waiter idle.
+const (
+	firstLook = time.Second
+	lastLook  = 5 * time.Second
+)
+
+// A Waiter sleeps until a queue may have changed. Subscribe, then look, then
+// Wait: what happens after the subscription is never missed. It belongs to one
+// goroutine.
+type Waiter struct {
+	listener Listener
+	look     time.Duration
+}
+
+// Listen returns a Waiter for the queues. The caller closes it.
+func (b *Broker) Listen(queues ...string) (*Waiter, error) {
+	l, err := b.backend.Listen(queues...)
+	if err != nil {
+		return nil, fmt.Errorf("listen to queues: %w", err)
+	}
+	return &Waiter{listener: l, look: firstLook}, nil
+}
+
+// Wait returns nil when it is time to look: after a ring, or after the slow
+// interval (1 s, growing to 5 s while nothing rings). It returns ctx's error
+// when ctx ends.
+func (w *Waiter) Wait(ctx context.Context) error {
+	timer := time.NewTimer(w.look)
+	defer timer.Stop()
+	select {
+	case <-w.listener.C():
+		w.look = firstLook
+		return nil
+	case <-timer.C:
+		w.look = min(2*w.look, lastLook)
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// C receives a value after a ring, for callers that select over several
+// events and bring their own slow look.
+func (w *Waiter) C() <-chan struct{} { return w.listener.C() }
+
+// Add subscribes to more queues. It may be called while another goroutine is
+// in Wait.
+func (w *Waiter) Add(queues ...string) error { return w.listener.Add(queues...) }
+
+// Remove ends the subscription to queues.
+func (w *Waiter) Remove(queues ...string) { w.listener.Remove(queues...) }
+
+// Close ends all subscriptions.
+func (w *Waiter) Close() { w.listener.Close() }
+
+// Wait returns nil once the queue holds a message, which another reader may
+// take first. It returns ctx's error when ctx ends.
+func (q *Queue) Wait(ctx context.Context) error {
+	if err := CheckName(q.name); err != nil {
+		return q.wrap("wait for", err)
+	}
+	w, err := q.b.Listen(q.name)
+	if err != nil {
+		return q.wrap("wait for", err)
+	}
+	defer w.Close()
+	for {
+		ms, err := q.peek(ctx, Select{Limit: 1})
+		if err != nil {
+			return q.wrap("wait for", err)
+		}
+		if len(ms) > 0 {
+			return nil
+		}
+		if err := w.Wait(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// WatchOptions says what [Queue.Watch] does with the messages it sees. The
+// zero value takes every message from the oldest on.
+type WatchOptions struct {
+	Peek   bool   // leave the messages; each is yielded once, in id order
+	MoveTo string // put the messages into this queue instead of taking them
+	After  ID     // only messages with a greater id
+	Limit  int    // end after so many; 0 = never
+}
+
+// Watch yields messages as they come, until ctx ends or the caller breaks off.
+// A message that is taken or moved has been so, durably, before it is
+// yielded, one at a time: breaking off loses nothing. When ctx ends, the last
+// pair carries its error.
+func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		if o.MoveTo != "" {
+			if err := checkMove(q.name, o.MoveTo); err != nil {
+				yield(Message{}, q.wrap("watch", err))
+				return
+			}
+		}
+		w, err := q.b.Listen(q.name)
+		if err != nil {
+			yield(Message{}, q.wrap("watch", err))
+			return
+		}
+		defer w.Close()
+		seen := 0
+		for {
+			ms, err := q.next(ctx, o)
+			if err != nil {
+				yield(Message{}, q.wrap("watch", err))
+				return
+			}
+			for _, m := range ms {
+				seen++
+				if !yield(m, nil) || seen == o.Limit {
+					return
+				}
+				if o.Peek {
+					o.After = m.ID
+				}
+			}
+			if len(ms) > 0 {
+				continue
+			}
+			if err := w.Wait(ctx); err != nil {
+				yield(Message{}, err)
+				return
+			}
+		}
+	}
+}
+
+// next fetches what Watch yields next. Only peeking fetches a page: what is
+// taken or moved must not be lost when the caller breaks off.
+func (q *Queue) next(ctx context.Context, o WatchOptions) ([]Message, error) {
+	switch {
+	case o.Peek:
+		return q.peek(ctx, Select{After: o.After, Limit: page})
+	case o.MoveTo != "":
+		return q.MoveAll(ctx, o.MoveTo, Select{After: o.After, Limit: 1})
+	default:
+		return q.take(ctx, Select{After: o.After, Limit: 1})
+	}
+}
