@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // ballastBytes is the room kept for a full disk: even deleting needs room in
@@ -18,7 +19,8 @@ type ballast struct{ path string }
 
 func newBallast(dir string) *ballast { return &ballast{filepath.Join(dir, "ballast")} }
 
-// make takes the room if it is not taken already.
+// make takes the room if it is not taken already. A store works without; where
+// there is no room now, none is taken.
 func (b *ballast) make() error {
 	f, err := os.OpenFile(b.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -27,10 +29,18 @@ func (b *ballast) make() error {
 	if err != nil {
 		return fmt.Errorf("create ballast: %w", err)
 	}
-	if err := errors.Join(allocate(f, ballastBytes), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("fill ballast: %w", err), os.Remove(b.path))
+	if err = errors.Join(allocate(f, ballastBytes), f.Close()); err == nil {
+		return nil
 	}
-	return nil
+	if err := os.Remove(b.path); err != nil {
+		return fmt.Errorf("remove ballast: %w", err)
+	}
+	for _, noRoom := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if errors.Is(err, noRoom) {
+			return nil
+		}
+	}
+	return fmt.Errorf("fill ballast: %w", err)
 }
 
 // release gives the room back and reports whether there was any.

@@ -9,6 +9,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -102,13 +105,15 @@ func open(dir string, o Options) (*store, error) {
 	s := &store{
 		db:      db,
 		writer:  &committer{open: connect, ballast: newBallast(dir), patience: o.BusyTimeout},
-		readers: readers{open: connect, slot: make(chan struct{}, maxReaders)},
+		readers: readers{open: connect, slot: make(chan struct{}, maxReaders), done: make(chan struct{})},
+		changes: changes{open: connect},
 	}
 	s.writer.free.L = &s.writer.mu
+	s.closing = sync.OnceValue(s.close)
 	if err := s.start(created); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.writer.close(), db.Close())
 	}
-	s.bells, err = bell.Open(filepath.Join(dir, "bells"), dataVersion(connect))
+	s.bells, err = bell.Open(filepath.Join(dir, "bells"), s.changes.number)
 	if err != nil {
 		return nil, errors.Join(err, s.writer.close(), db.Close())
 	}
@@ -117,7 +122,7 @@ func open(dir string, o Options) (*store, error) {
 
 // start opens the writing connection and sees to the schema.
 func (s *store) start(created bool) error {
-	err := patiently(context.Background(), s.writer.patience, func() error {
+	err := patiently(context.Background(), time.Time{}, s.writer.patience, func() error {
 		if err := s.writer.connect(); err != nil {
 			return err
 		}
@@ -150,16 +155,41 @@ func create0600(dir string) (path string, created bool, err error) {
 	return path, true, f.Close()
 }
 
+// logBytes is what the log is cut down to after a long reader has let it grow:
+// twice what it has between two of SQLite's own checkpoints (1,000 pages).
+const logBytes = 8 << 20
+
 // dsn is the URI of the database. It must be escaped: in a plain path a '?'
 // would end the name, and the store would lie elsewhere.
 func dsn(path string, d Durability) string {
 	// SQLite's own waiting is off: see patiently.
-	options := "_dqs=0&_defensive=1&_pragma=busy_timeout(0)"
+	options := "_dqs=0&_defensive=1&_pragma=busy_timeout(0)&_pragma=journal_size_limit(" + strconv.Itoa(logBytes) + ")"
 	if d == Normal {
 		options += "&_pragma=synchronous(normal)"
 	} else {
 		options += "&_pragma=synchronous(full)"
 	}
-	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: options}
+	path = filepath.ToSlash(path)
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path // C:/… would be taken for the name of a host
+	}
+	u := url.URL{Scheme: "file", Path: path, RawQuery: options}
 	return u.String()
+}
+
+// String is the name that [ParseDurability] reads: "full" or "normal".
+func (d Durability) String() string {
+	if d == Normal {
+		return "normal"
+	}
+	return "full"
+}
+
+// ParseDurability reads the name of a durability; what it does not know is
+// [Full], the safe one.
+func ParseDurability(name string) Durability {
+	if name == Normal.String() {
+		return Normal
+	}
+	return Full
 }

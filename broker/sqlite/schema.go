@@ -55,31 +55,49 @@ CREATE INDEX record_state ON record (kind, state, rank);
 // ready brings the store to this version's schema and refuses what is not a
 // Weft store or is newer.
 func ready(ctx context.Context, c *conn) error {
+	app, err := c.pragma(ctx, "application_id")
+	if err != nil {
+		return err
+	}
 	version, err := c.pragma(ctx, "user_version")
 	if err != nil {
 		return err
 	}
 	switch {
-	case version == schemaVersion:
-		return nil
+	case app != applicationID:
+		return create(ctx, c)
 	case version > schemaVersion:
 		return fmt.Errorf("%w: schema %d, this weft knows %d", broker.ErrNewer, version, schemaVersion)
 	}
-	return create(ctx, c)
+	return nil
 }
 
 // create writes the schema into an empty file. Several processes may try at
 // once: the first to begin creates, the others find it done.
 func create(ctx context.Context, c *conn) error {
-	if app, err := c.pragma(ctx, "application_id"); err != nil {
+	// One statement sees one state of the file: between two, another process
+	// may create the store.
+	const look = `SELECT count(*) AS tables,
+		(SELECT application_id FROM pragma_application_id) AS app,
+		(SELECT user_version FROM pragma_user_version) AS version FROM sqlite_schema`
+	var found struct{ Tables, App, Version int64 }
+	if err := c.sx.GetContext(ctx, &found, look); err != nil {
 		return err
-	} else if app != 0 && app != applicationID {
+	}
+	switch {
+	case found.App == applicationID:
+		return ready(ctx, c)
+	case found.App != 0 || found.Version != 0 || found.Tables > 0:
 		return fmt.Errorf("%w: it belongs to another application", broker.ErrNotStore)
 	}
 	// The journal mode is a property of the file and cannot change inside a
 	// transaction; setting it twice is harmless.
-	if err := c.exec(ctx, "PRAGMA journal_mode=WAL"); err != nil {
+	var mode string
+	if err := c.sx.GetContext(ctx, &mode, "PRAGMA journal_mode=WAL"); err != nil {
 		return err
+	}
+	if mode != "wal" {
+		return fmt.Errorf("%w: SQLite cannot keep a shared log here (journal mode %s)", broker.ErrFilesystem, mode)
 	}
 	if err := c.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
@@ -92,16 +110,9 @@ func create(ctx context.Context, c *conn) error {
 }
 
 func fill(ctx context.Context, c *conn) error {
-	version, err := c.pragma(ctx, "user_version")
-	if err != nil || version == schemaVersion {
+	app, err := c.pragma(ctx, "application_id")
+	if err != nil || app == applicationID {
 		return err
-	}
-	var tables int
-	if err := c.sx.GetContext(ctx, &tables, "SELECT count(*) FROM sqlite_schema"); err != nil {
-		return err
-	}
-	if tables > 0 {
-		return fmt.Errorf("%w: it holds other tables", broker.ErrNotStore)
 	}
 	if err := c.exec(ctx, schema); err != nil {
 		return err

@@ -18,7 +18,8 @@ type store struct {
 	writer  *committer
 	readers readers
 	bells   *bell.Set
-	version func() (uint64, error) // for bells where files cannot be watched
+	changes changes // for bells where files cannot be watched
+	closing func() error
 }
 
 var _ broker.Backend = (*store)(nil)
@@ -43,19 +44,18 @@ func (s *store) View(ctx context.Context, fn func(broker.Reader) error) error {
 }
 
 func (s *store) Look(ctx context.Context, fn func(broker.Reader) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	// The writing connection is open and warm; a client that asks one question
 	// need not open another.
 	if s.writer.tryLead() {
 		defer s.writer.handOver()
-		return patiently(ctx, s.writer.patience, func() error {
+		return patiently(ctx, time.Time{}, s.writer.patience, func() error {
 			if err := s.writer.connect(); err != nil {
 				return err
 			}
-			err := fn(s.writer.conn)
-			if s.writer.conn.broken != nil {
-				s.writer.discard()
-			}
-			return err
+			return fn(s.writer.conn)
 		})
 	}
 	return s.read(ctx, func(c *conn) error { return fn(c) })
@@ -71,7 +71,7 @@ func (s *store) read(ctx context.Context, fn func(*conn) error) error {
 		return err
 	}
 	defer s.readers.put(c)
-	return patiently(ctx, s.writer.patience, func() error { return fn(c) })
+	return patiently(ctx, time.Time{}, s.writer.patience, func() error { return fn(c) })
 }
 
 func (s *store) Ring(queues ...string) error { return s.bells.Ring(queues...) }
@@ -79,10 +79,14 @@ func (s *store) Ring(queues ...string) error { return s.bells.Ring(queues...) }
 func (s *store) Listen(queues ...string) (broker.Listener, error) { return s.bells.Listen(queues...) }
 
 func (s *store) Close() error {
-	if err := s.writer.close(); err != nil {
-		return err
+	if s.writer.nested() {
+		return broker.ErrNested
 	}
-	return errors.Join(s.bells.Close(), s.readers.close(), s.db.Close())
+	return s.closing()
+}
+
+func (s *store) close() error {
+	return errors.Join(s.writer.close(), s.bells.Close(), s.changes.close(), s.readers.close(), s.db.Close())
 }
 
 // maxReaders bounds the read connections of a process. Each costs about
@@ -95,23 +99,24 @@ type readers struct {
 	open func() (*conn, error)
 	slot chan struct{} // a place for each connection in use
 
-	mu     sync.Mutex
-	idle   []*conn
-	closed bool
+	done chan struct{} // closed with the store
+
+	mu   sync.Mutex
+	idle []*conn
 }
 
 func (r *readers) get(ctx context.Context) (*conn, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	select {
 	case r.slot <- struct{}{}:
+	case <-r.done:
+		return nil, broker.ErrClosed
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
 	r.mu.Lock()
-	if r.closed {
-		r.mu.Unlock()
-		<-r.slot
-		return nil, broker.ErrClosed
-	}
 	if n := len(r.idle); n > 0 {
 		c := r.idle[n-1]
 		r.idle = r.idle[:n-1]
@@ -139,9 +144,7 @@ func (r *readers) put(c *conn) {
 
 // close awaits the readers in use and closes all connections.
 func (r *readers) close() error {
-	r.mu.Lock()
-	r.closed = true
-	r.mu.Unlock()
+	close(r.done)
 	for range cap(r.slot) {
 		r.slot <- struct{}{}
 	}
@@ -152,20 +155,33 @@ func (r *readers) close() error {
 	return errors.Join(errs...)
 }
 
-// dataVersion returns a function that tells a number which changes whenever
-// any process has committed. It has a connection of its own, because a
-// connection does not see its own commits that way.
-func dataVersion(open func() (*conn, error)) func() (uint64, error) {
-	c := sync.OnceValues(open)
-	return func() (uint64, error) {
-		conn, err := c()
+// changes tells a number that changes whenever any process has committed. It
+// has a connection of its own, because a connection does not see its own
+// commits that way. The bells ask it one at a time, and not after their Close.
+type changes struct {
+	open func() (*conn, error)
+	conn *conn // nil until it is asked for the first time
+}
+
+func (v *changes) number() (uint64, error) {
+	if v.conn == nil {
+		c, err := v.open()
 		if err != nil {
 			return 0, err
 		}
-		n, err := conn.pragma(context.Background(), "data_version")
-		return uint64(n), err
+		v.conn = c
 	}
+	n, err := v.conn.pragma(context.Background(), "data_version")
+	if err != nil {
+		v.conn.drop()
+		v.conn = nil
+	}
+	return uint64(n), err
 }
 
-// clock is the time that ids are made from.
-type clock = func() time.Time
+func (v *changes) close() error {
+	if v.conn == nil {
+		return nil
+	}
+	return v.conn.close()
+}

@@ -1,0 +1,232 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"weft/broker"
+)
+
+// maxGroup bounds how many transactions share a commit, so that the first of
+// them does not wait for ever; beyond some hundred the gain is gone.
+const maxGroup = 256
+
+// lead runs own and what waits behind it, then hands over.
+func (c *committer) lead(ctx context.Context, own *op) {
+	own.leads = true
+	// own is answered by lead's return, the others by a turn.
+	var others []*op
+	defer func() {
+		if own.gone {
+			// This goroutine is panicking or ending. The others must not notice.
+			c.rollback()
+		}
+		for _, o := range others {
+			c.finish(o)
+		}
+		c.handOver()
+	}()
+	err := patiently(ctx, own.since, c.patience, func() error {
+		if err := c.connect(); err != nil {
+			return err
+		}
+		if own.step && c.alone() {
+			err := own.fn(c.conn)
+			if !busy(err) {
+				own.err, err = c.settle(own, err), nil
+			}
+			return err
+		}
+		if _, err := c.conn.run(begin); err != nil {
+			return err
+		}
+		others = c.take(maxGroup - 1)
+		c.transact(append([]*op{own}, others...))
+		return nil
+	})
+	if err != nil {
+		own.err = err
+	}
+}
+
+// finish answers an op of the leader's group. One that never got its turn,
+// because the leader's own function did not return, gets it now.
+func (c *committer) finish(o *op) {
+	if !o.final && !o.gone {
+		c.rerun(o)
+	}
+	if !o.gone {
+		o.turn <- answered
+	}
+}
+
+// transact runs the group in the transaction that has begun, and commits it.
+func (c *committer) transact(group []*op) {
+	for _, o := range group {
+		if len(group) == 1 || o.step {
+			c.call(o)
+		} else {
+			c.callSaved(o)
+		}
+		if c.conn.broken != nil {
+			c.lost(group, o)
+			return
+		}
+	}
+	if len(group) == 1 && group[0].err != nil {
+		c.rollback()
+	} else if _, err := c.conn.run(commit); err != nil {
+		c.uncommitted(group, err)
+	}
+	for _, o := range group {
+		o.final = true
+	}
+}
+
+// callSaved runs o under a savepoint, so that it can fail alone.
+func (c *committer) callSaved(o *op) {
+	if _, err := c.conn.run(savepoint); err != nil {
+		o.err = err
+		return
+	}
+	c.call(o)
+	if o.err != nil || o.gone {
+		if _, err := c.conn.run(rollbackTo); err != nil && c.conn.broken == nil {
+			// No such savepoint: the transaction has ended under us.
+			c.conn.broken = err
+		}
+	}
+	if c.conn.broken == nil {
+		if _, err := c.conn.run(release); err != nil {
+			c.conn.broken = err
+		}
+	}
+}
+
+// call runs o's function where it belongs.
+func (c *committer) call(o *op) {
+	switch {
+	case o.step:
+		o.err = o.fn(c.conn)
+	case o.leads:
+		c.runHere(o)
+	default:
+		o.turn <- runs
+		<-o.ran
+	}
+}
+
+// runHere runs o's function on this goroutine, which is that of o's caller.
+func (c *committer) runHere(o *op) {
+	o.gone = true
+	defer func() {
+		c.closure.Store(0)
+		if !o.leads {
+			o.ran <- struct{}{}
+		}
+	}()
+	c.closure.Store(goroutineID())
+	o.err = o.fn(c.conn)
+	o.gone = false
+}
+
+// lost answers a group whose transaction ended while culprit ran. Nobody is
+// acknowledged; the others run again, each alone.
+func (c *committer) lost(group []*op, culprit *op) {
+	cause := c.conn.broken
+	again := full(cause) && c.ballast.release()
+	c.each(group, func(o *op) {
+		switch {
+		case o != culprit || again:
+			c.rerun(o)
+		case o.err == nil:
+			o.err = cause
+		}
+	})
+}
+
+// each calls answer for every op of the group whose function has returned. The
+// leader's own, at the head, comes last: if its function does not return this
+// time, the others have been answered.
+func (c *committer) each(group []*op, answer func(*op)) {
+	for _, o := range slices.Concat(group[1:], group[:1]) {
+		if !o.gone {
+			answer(o)
+			o.final = true
+		}
+	}
+}
+
+// rerun runs o in a transaction of its own.
+func (c *committer) rerun(o *op) {
+	err := patiently(context.Background(), time.Time{}, c.patience, func() error {
+		if err := c.connect(); err != nil {
+			return err
+		}
+		_, err := c.conn.run(begin)
+		return err
+	})
+	if err != nil {
+		o.err = err
+		return
+	}
+	c.call(o)
+	switch {
+	case c.conn.broken != nil:
+		if o.err == nil {
+			o.err = c.conn.broken
+		}
+	case o.err != nil || o.gone:
+		c.rollback()
+	default:
+		if _, err := c.conn.run(commit); err != nil {
+			c.uncommitted([]*op{o}, err)
+		}
+	}
+}
+
+// uncommitted answers a group whose commit failed. When there was no room
+// nothing has been written; after any other failure of the storage nobody can
+// know, and running it again might do it twice.
+func (c *committer) uncommitted(group []*op, cause error) {
+	again := full(cause) && c.ballast.release()
+	c.discard()
+	c.each(group, func(o *op) {
+		switch {
+		case again:
+			c.rerun(o)
+		case o.err != nil:
+		case full(cause):
+			o.err = cause
+		default:
+			o.err = fmt.Errorf("%w: %w", broker.ErrUncertain, cause)
+		}
+	})
+}
+
+// settle says how a step that ran as a statement of its own has ended.
+func (c *committer) settle(o *op, err error) error {
+	if err == nil || c.conn.broken == nil {
+		return err
+	}
+	if !full(err) {
+		return fmt.Errorf("%w: %w", broker.ErrUncertain, err)
+	}
+	if c.ballast.release() {
+		c.rerun(o)
+		return o.err
+	}
+	return err
+}
+
+// rollback ends the transaction without a trace.
+func (c *committer) rollback() {
+	if c.conn == nil {
+		return
+	}
+	if _, err := c.conn.run(rollback); err != nil {
+		c.discard()
+	}
+}

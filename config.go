@@ -1,0 +1,210 @@
+package weft
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"weft/broker"
+	"weft/broker/sqlite"
+)
+
+// settings is how a project behaves: config.json, overridden by the
+// environment. In the file the names are in lower case and without WEFT_.
+type settings struct {
+	Durability string  `json:"durability,omitempty"`
+	Lifetime   seconds `json:"manager_lifetime_timeout,omitzero"`
+	MaxTasks   int     `json:"max_tasks,omitempty"`
+	Busy       seconds `json:"busy_timeout,omitzero"`
+	MaxMessage int     `json:"max_message_size,omitempty"`
+	LogLevel   string  `json:"log_level,omitempty"`
+}
+
+// defaultLifetime is how long a manager stays without work.
+const defaultLifetime = 600 * time.Second
+
+// configName is the file of a project's settings in its folder.
+const configName = "config.json"
+
+// seconds is a duration in seconds, or a Go duration.
+type seconds time.Duration
+
+// ParseDuration reads a duration as users write it: a Go duration such as
+// "1m30s", or bare seconds such as "30" and "1.5". It must not be negative.
+func ParseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		var s float64
+		if s, err = strconv.ParseFloat(text, 64); err == nil {
+			d = time.Duration(s * float64(time.Second))
+		}
+	}
+	const century = 100 * 365 * 24 * time.Hour
+	if err != nil || d < 0 || d > century {
+		return 0, fmt.Errorf("duration %q: want seconds (30, 1.5) or a duration (2m, 1h30m)", text)
+	}
+	return d, nil
+}
+
+func (s *seconds) UnmarshalJSON(data []byte) error {
+	d, err := ParseDuration(strings.Trim(string(data), `"`))
+	*s = seconds(d)
+	return err
+}
+
+func (s seconds) MarshalJSON() ([]byte, error) {
+	return json.Marshal(time.Duration(s).Seconds())
+}
+
+// loadSettings reads the settings of the project in dir. Durability belongs to
+// the project: the environment decides it only when the project is created.
+func loadSettings(dir string, created bool) (settings, error) {
+	s := settings{
+		Durability: sqlite.Full.String(),
+		Lifetime:   seconds(defaultLifetime),
+		MaxMessage: broker.MaxMessageBytes,
+		LogLevel:   "info",
+	}
+	path := filepath.Join(dir, configName)
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return s, fmt.Errorf("read settings: %w", err)
+	default:
+		d := json.NewDecoder(bytes.NewReader(data))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&s); err != nil {
+			return s, fmt.Errorf("read settings %s: %w", path, err)
+		}
+	}
+	variables, err := environment()
+	if err != nil {
+		return s, err
+	}
+	if err := s.override(variables, created); err != nil {
+		return s, err
+	}
+	if s.Durability != sqlite.Full.String() && s.Durability != sqlite.Normal.String() {
+		return s, fmt.Errorf("durability %q in %s: want full or normal", s.Durability, path)
+	}
+	return s, nil
+}
+
+// override applies the variables of the environment.
+func (s *settings) override(variable func(string) string, created bool) error {
+	if v := variable("WEFT_DURABILITY"); v != "" {
+		if v != sqlite.Full.String() && v != sqlite.Normal.String() {
+			return fmt.Errorf("WEFT_DURABILITY=%q: want full or normal", v)
+		}
+		if created {
+			s.Durability = v
+		}
+	}
+	for name, target := range map[string]*seconds{
+		"WEFT_MANAGER_LIFETIME_TIMEOUT": &s.Lifetime,
+		"WEFT_BUSY_TIMEOUT":             &s.Busy,
+	} {
+		if v := variable(name); v != "" {
+			d, err := ParseDuration(v)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			*target = seconds(d)
+		}
+	}
+	for name, target := range map[string]*int{
+		"WEFT_MAX_TASKS":        &s.MaxTasks,
+		"WEFT_MAX_MESSAGE_SIZE": &s.MaxMessage,
+	} {
+		if v := variable(name); v != "" {
+			n, err := strconv.Atoi(v)
+			if err != nil || n < 1 {
+				return fmt.Errorf("%s=%q: want a whole number from 1 on", name, v)
+			}
+			*target = n
+		}
+	}
+	if v := variable("WEFT_LOG_LEVEL"); v != "" {
+		s.LogLevel = v
+	}
+	if _, err := s.level(); err != nil {
+		return err
+	}
+	return nil
+}
+
+// environment returns how to look up variables: in the real environment, then
+// in the file that WEFT_ENV_FILE names, which holds lines of KEY=VALUE.
+func environment() (func(string) string, error) {
+	path := os.Getenv("WEFT_ENV_FILE")
+	if path == "" {
+		return os.Getenv, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("WEFT_ENV_FILE: %w", err)
+	}
+	values := make(map[string]string)
+	for n, line := range strings.Split(string(data), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if !ok {
+			return nil, fmt.Errorf("WEFT_ENV_FILE: line %d of %s is not KEY=VALUE", n+1, path)
+		}
+		values[key] = value
+	}
+	return func(name string) string {
+		if v, ok := os.LookupEnv(name); ok {
+			return v
+		}
+		return values[name]
+	}, nil
+}
+
+// save writes the settings that belong to the project, unless they are there.
+// Others that open the project meanwhile see all of the file or none of it.
+func (s settings) save(dir string) error {
+	data, err := json.MarshalIndent(settings{Durability: s.Durability}, "", "  ")
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, configName+".*") // created with mode 0600
+	if err != nil {
+		return fmt.Errorf("write settings: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(append(data, '\n'))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write settings: %w", err)
+	}
+	err = os.Link(f.Name(), filepath.Join(dir, configName))
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// busyTimeout is how long to wait for other processes; 0 is the store's own
+// default.
+func (s settings) busyTimeout() time.Duration { return time.Duration(s.Busy) }
+
+// level is the least level that the manager logs.
+func (s settings) level() (slog.Level, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(s.LogLevel)); err != nil {
+		return l, fmt.Errorf("log level %q (WEFT_LOG_LEVEL): want debug, info, warn or error", s.LogLevel)
+	}
+	return l, nil
+}

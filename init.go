@@ -1,0 +1,79 @@
+package weft
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"sync/atomic"
+
+	"weft/internal/role"
+	"weft/manager"
+	"weft/runner"
+)
+
+// ErrNoInit is returned where a task would need this program to be executed
+// again, but it has not called [Init], and there is no weft command on the PATH
+// to do it instead.
+var ErrNoInit = errors.New("program does not call weft.Init: call it first in main, or put the weft command on PATH")
+
+// initialized says that this program may be executed again. It is a fact about
+// the process, which is why it is not kept in a Context.
+var initialized atomic.Bool
+
+// Init must be the first call in main, or in TestMain. In a process that Weft
+// has started, it plays that process's part and never returns. In every other
+// process it returns at once, and allows Weft to start processes of this
+// program.
+func Init() {
+	initialized.Store(true)
+	r, conn := role.Take()
+	switch r {
+	case role.Consumer:
+		exit(runner.Main(conn, build(), os.Environ()))
+	case role.Manager:
+		exit(runManager(conn))
+	}
+}
+
+// exit ends a process that Init has taken over.
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "weft: %v\n", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// executable is the program whose managers and consumers may be started.
+func executable() (string, error) {
+	if initialized.Load() {
+		return selfPath()
+	}
+	path, err := exec.LookPath("weft")
+	if err != nil {
+		return "", ErrNoInit
+	}
+	return path, nil
+}
+
+// build tells this program from another version of it.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	id := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			id += " " + s.Value
+		}
+	}
+	return id
+}
+
+// call is what a manager that is started for c is told.
+func (c *Context) call() manager.Call {
+	return manager.Call{Protocol: runner.Protocol, Build: build(), Root: c.root}
+}

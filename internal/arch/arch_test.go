@@ -1,0 +1,200 @@
+package arch
+
+import (
+	"fmt"
+	"go/token"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A rule is something that holds for the source of the whole module.
+type rule struct {
+	name    string
+	find    func(*module) []finding
+	advice  string            // what to do about a finding
+	allowed map[string]string // from the place of a finding to the reason it is right
+}
+
+// A finding is one place where the source breaks a rule.
+type finding struct {
+	place   string // "dir/file.go:Func", "dir.Type", a file or a folder
+	pos     string // where to look: "dir/file.go:12"
+	problem string
+}
+
+// at gives the file and line of pos.
+func (m *module) at(pos token.Pos) string {
+	p := m.fset.Position(pos)
+	return fmt.Sprintf("%s:%d", p.Filename, p.Line)
+}
+
+func rules() []rule {
+	return []rule{
+		{"database named", databaseNamed,
+			"Only broker/sqlite knows the database files: ask it. " +
+				"A text for people, or a stat, goes into mayNameDatabase.",
+			mayNameDatabase},
+		{"database opened", databaseOpened,
+			"Opening and closing a database file drops SQLite's locks in this process and loses acknowledged rows: " +
+				"go through broker/sqlite, or keep the names of these files out of a function that opens others.",
+			mayOpenDatabase},
+		{"sleep", sleeps,
+			"Wait for an event (a channel, a bell, a pidfd, a context), or test in a synctest bubble. " +
+				"Where the operating system gives no event, say so in maySleep.",
+			maySleep},
+		{"unimplemented", unimplemented, "Write it, or leave the function out.", nil},
+		{"init", inits,
+			"Make it a function that the caller calls, or a value that is computed where it is used.", nil},
+		{"package name", vagueNames, "Name the package for the thing it holds.", nil},
+		{"file length", longFiles, "Split it by noun or verb; a file has one reason to exist.", mayBeLong},
+		{"method count", manyMethods,
+			"Split the type, or make methods into functions; a public façade may go into mayHaveMethods.",
+			mayHaveMethods},
+		{"imports", wrongArrows, "Move the code, or pass what is needed as a parameter.", nil},
+	}
+}
+
+func TestSource(t *testing.T) {
+	t.Parallel()
+	m, err := load(os.DirFS("../.."))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rules() {
+		t.Run(r.name, func(t *testing.T) {
+			stale := maps.Clone(r.allowed)
+			for _, f := range r.find(m) {
+				if r.allowed[f.place] != "" {
+					delete(stale, f.place)
+					continue
+				}
+				t.Errorf("%s: %s (place %q)\n\t%s", f.pos, f.problem, f.place, r.advice)
+			}
+			for _, place := range slices.Sorted(maps.Keys(stale)) {
+				t.Errorf("allowed_test.go excuses %q from the rule %q without need or without a reason: remove the entry",
+					place, r.name)
+			}
+		})
+	}
+}
+
+// TestRules shows to each rule what breaks it beside what does not.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		rule  string
+		files map[string]string
+		want  []string // places
+	}{
+		{"database named", map[string]string{
+			"broker/sqlite/s.go": "package sqlite\nconst File = `broker.db`\nfunc Path(dir string) string { return dir + File }",
+			"a.go":               "package weft\nfunc f() { println(\"broker.db-wal\", \"withdraw-walrus\") }\n// broker.db\nfunc g() {}",
+			"b/b.go":             "package b\nimport s \"weft/broker/sqlite\"\nfunc h() { _ = s.File }\nfunc i() { _ = s.Path(``) }\nfunc j() { _ = s.Open }",
+			"c/c_test.go":        "package c\nvar wal = \"x-wal\"\nfunc k() { _ = wal }\nfunc l() { _ = k.wal }",
+		}, []string{"a.go:f", "b/b.go:h", "b/b.go:i", "c/c_test.go:wal", "c/c_test.go:k"}},
+		{"database opened", map[string]string{
+			"broker/sqlite/s.go": "package sqlite\nimport \"os\"\nfunc open() { os.Open(\"broker.db\") }",
+			"a.go":               "package weft\nimport \"os\"\nconst db = \"broker.db\"\nfunc f(r *os.Root) { r.OpenFile(db, 0, 0) }\nfunc g() { os.Stat(db) }",
+			"b/b.go":             "package b\nimport \"os\"\nfunc (t *T) h() { p := \"broker.db\"; os.ReadFile(p) }\nfunc i() { os.ReadFile(\"x\") }",
+			"c/c.go":             "package c\nimport \"weft\"\nfunc j() { weft.Open(\"broker.db\") }",
+		}, []string{"a.go:f", "b/b.go:T.h"}},
+		{"sleep", map[string]string{
+			"a.go":      "package weft\nimport \"time\"\nvar wait = time.Sleep\nfunc f() { time.Now() }",
+			"a_test.go": "package weft\nimport clock \"time\"\nfunc g() { clock.Sleep(1) }",
+			"b_test.go": "package weft\nimport (\"time\"; \"testing/synctest\")\nfunc h() { synctest.Test(nil, func() { time.Sleep(1) }) }",
+		}, []string{"a.go:wait", "a_test.go:g"}},
+		{"unimplemented", map[string]string{
+			"a.go": "package weft\nimport \"fmt\"\nfunc f() { panic(fmt.Sprintf(\"Not implemented: %d\", 1)) }\n" +
+				"func g() { panic(`unimplemented`) }\nfunc h() { panic(\"weft: impossible state\") }",
+		}, []string{"a.go:f", "a.go:g"}},
+		{"init", map[string]string{
+			"a.go":        "package weft\nfunc init() {}\nfunc (t T) init() {}",
+			"a_test.go":   "package weft\nfunc init() {}",
+			"cmd/main.go": "package main\nfunc init() {}",
+		}, []string{"a.go:init"}},
+		{"package name", map[string]string{
+			"util/a.go":          "package text",
+			"internal/x/a.go":    "package helpers",
+			"internal/x/b.go":    "package helpers",
+			"based/based.go":     "package based",
+			"testdata/util/a.go": "package util",
+			"bench/go.mod":       "module weft/bench",
+			"bench/util/a.go":    "package util",
+		}, []string{"internal/x", "util"}},
+		{"file length", map[string]string{
+			"a.go":      "package weft\n" + strings.Repeat("\n", 500),
+			"b.go":      "package weft\n" + strings.Repeat("\n", 499),
+			"a_test.go": "package weft\n" + strings.Repeat("\n", 500),
+		}, []string{"a.go"}},
+		{"method count", map[string]string{
+			"a.go":         "package weft\ntype T struct{}\n" + methods("*T", 15),
+			"a_linux.go":   "package weft\nfunc (T) M1() {}",
+			"b/b.go":       "package b\ntype T[K any] struct{}\ntype t int\n" + methods("*T[K]", 9) + methods("t", 16),
+			"b/b_other.go": "package b\nfunc (t *T[K]) Extra0() {}\n" + methods("T[K]", 15),
+			"c/c.go":       "package c\ntype I interface { A(); B(); C(); D(); E(); F(); G(); H(); I(); J(); K(); L(); M(); N(); O(); P() }",
+		}, []string{"b.T", "c.I"}},
+		{"imports", map[string]string{
+			"taskspec/a.go":          "package taskspec\nimport (\"strings\"; \"github.com/google/uuid\")",
+			"taskspec/a_test.go":     "package taskspec\nimport \"weft/broker\"",
+			"broker/a.go":            "package broker\nimport \"weft/internal/x\"",
+			"internal/x/x.go":        "package x\nimport \"weft/runner\"",
+			"runner/r.go":            "package runner\nimport \"weft/broker/sqlite\"",
+			"broker/sqlite/s.go":     "package sqlite\nimport (_ \"modernc.org/sqlite\"; _ \"embed\")",
+			"broker/brokertest/b.go": "package brokertest\nimport \"testing\"",
+			"manager/m.go":           "package manager\nimport \"weft\"",
+			"cmd/weft/main.go":       "package main\nimport \"weft\"",
+			"monitor/m.go":           "package monitor\nimport (\"testing\"; \"C\")",
+		}, []string{
+			"weft/broker → weft/internal/x → weft/runner",
+			"weft/broker → weft/internal/x → weft/runner → weft/broker/sqlite",
+			"weft/broker → weft/internal/x → weft/runner → weft/broker/sqlite → modernc.org/sqlite",
+			"weft/manager → weft",
+			"weft/monitor → C",
+			"weft/monitor → testing",
+			"weft/taskspec → github.com/google/uuid",
+		}},
+	}
+	tried := make(map[string]bool)
+	for _, tt := range tests {
+		tried[tt.rule] = true
+		t.Run(tt.rule, func(t *testing.T) {
+			t.Parallel()
+			fsys := make(fstest.MapFS)
+			for name, text := range tt.files {
+				fsys[name] = &fstest.MapFile{Data: []byte(text)}
+			}
+			m, err := load(fsys)
+			if err != nil {
+				t.Fatal(err)
+			}
+			i := slices.IndexFunc(rules(), func(r rule) bool { return r.name == tt.rule })
+			var got []string
+			for _, f := range rules()[i].find(m) {
+				got = append(got, f.place)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("places found (-want +got):\n%s", diff)
+			}
+		})
+	}
+	for _, r := range rules() {
+		if !tried[r.name] {
+			t.Errorf("nothing here breaks the rule %q", r.name)
+		}
+	}
+}
+
+// methods is the source of n methods, M1 to Mn, of the receiver type.
+func methods(receiver string, n int) string {
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "func (%s) M%d() {}\n", receiver, i+1)
+	}
+	return text.String()
+}

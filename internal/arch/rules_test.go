@@ -1,0 +1,150 @@
+package arch
+
+import (
+	"cmp"
+	"fmt"
+	"go/ast"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
+const (
+	maxLines   = 500 // of a file that is not a test
+	maxMethods = 15  // of an exported type
+)
+
+// sleeps finds uses of time.Sleep, called or not. In a synctest bubble time is
+// fake and sleeping is the way to advance it, so that is not looked into.
+func sleeps(m *module) (found []finding) {
+	for _, s := range m.files {
+		for decl, node := range s.decls() {
+			ast.Inspect(node, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok {
+					pkg, name := s.selected(call.Fun)
+					return pkg != "testing/synctest" || name != "Test"
+				}
+				if pkg, name := s.selected(n); pkg == "time" && name == "Sleep" {
+					found = append(found, finding{s.place(decl), m.at(n.Pos()), "time.Sleep in " + decl})
+				}
+				return true
+			})
+		}
+	}
+	return found
+}
+
+// unimplemented finds panics that stand for code still to be written.
+func unimplemented(m *module) (found []finding) {
+	for _, s := range m.files {
+		for decl, node := range s.decls() {
+			for n := range ast.Preorder(node) {
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					continue
+				}
+				if fun, ok := call.Fun.(*ast.Ident); !ok || fun.Name != "panic" {
+					continue
+				}
+				for arg := range ast.Preorder(call.Args[0]) {
+					lit, ok := arg.(*ast.BasicLit)
+					if ok && saysUnimplemented(strings.ToLower(unquote(lit))) {
+						found = append(found, finding{s.place(decl), m.at(lit.Pos()), decl + " panics as unimplemented"})
+					}
+				}
+			}
+		}
+	}
+	return found
+}
+
+func saysUnimplemented(text string) bool {
+	return strings.HasPrefix(text, "unimplemented") || strings.HasPrefix(text, "not implemented") ||
+		strings.HasPrefix(text, "todo")
+}
+
+// inits finds init functions that a program would run by importing a library.
+func inits(m *module) (found []finding) {
+	for _, s := range m.files {
+		if s.isTest() || s.syntax.Name.Name == "main" {
+			continue
+		}
+		for decl, node := range s.decls() {
+			if decl == "init" {
+				found = append(found, finding{s.place(decl), m.at(node.Pos()), "func init in a library package"})
+			}
+		}
+	}
+	return found
+}
+
+// vagueNames finds packages whose name says nothing about what they hold.
+func vagueNames(m *module) []finding {
+	vague := []string{"util", "utils", "common", "helper", "helpers", "base", "misc"}
+	byFolder := make(map[string]finding)
+	for _, s := range m.files {
+		name := strings.TrimSuffix(s.syntax.Name.Name, "_test")
+		if slices.Contains(vague, name) || slices.Contains(vague, path.Base(s.dir())) {
+			byFolder[s.dir()] = finding{s.dir(), m.at(s.syntax.Package), fmt.Sprintf("package %s in %s", name, s.dir())}
+		}
+	}
+	return sorted(byFolder)
+}
+
+// longFiles finds files, tests aside, of more than maxLines lines.
+func longFiles(m *module) (found []finding) {
+	for _, s := range m.files {
+		if !s.isTest() && s.lines > maxLines {
+			found = append(found, finding{s.path, s.path, fmt.Sprintf("%d lines, at most %d", s.lines, maxLines)})
+		}
+	}
+	return found
+}
+
+// manyMethods finds exported types with more than maxMethods methods, exported
+// or not. A method that has one form for each system counts once.
+func manyMethods(m *module) []finding {
+	methods := make(map[string][]string)
+	for _, s := range m.files {
+		if s.isTest() {
+			continue
+		}
+		pkg := strings.TrimPrefix(s.importPath(), modulePath+"/")
+		for _, node := range s.decls() {
+			switch d := node.(type) {
+			case *ast.FuncDecl:
+				if typ := receiver(d); ast.IsExported(typ) {
+					place := pkg + "." + typ
+					methods[place] = append(methods[place], d.Name.Name)
+				}
+			case *ast.TypeSpec:
+				typ, ok := d.Type.(*ast.InterfaceType)
+				if !ok || !d.Name.IsExported() {
+					continue
+				}
+				place := pkg + "." + d.Name.Name
+				for _, method := range typ.Methods.List {
+					for _, name := range method.Names {
+						methods[place] = append(methods[place], name.Name)
+					}
+				}
+			}
+		}
+	}
+	found := make(map[string]finding)
+	for place, names := range methods {
+		slices.Sort(names)
+		names = slices.Compact(names)
+		if len(names) > maxMethods {
+			found[place] = finding{place, place, fmt.Sprintf("%d methods, at most %d: %s",
+				len(names), maxMethods, strings.Join(names, " "))}
+		}
+	}
+	return sorted(found)
+}
+
+// sorted gives the findings in the order of their keys.
+func sorted(byKey map[string]finding) []finding {
+	return slices.SortedFunc(maps.Values(byKey), func(a, b finding) int { return cmp.Compare(a.place, b.place) })
+}

@@ -1,0 +1,141 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"weft/broker"
+)
+
+// Command is what a control message asks for.
+type Command string
+
+// The commands that a task or a manager obeys.
+const (
+	CommandStop   Command = "STOP"
+	CommandKill   Command = "KILL"
+	CommandPing   Command = "PING"
+	CommandStatus Command = "STATUS"
+)
+
+// A Control is a control message: a bare word in any case, or an object.
+type Control struct {
+	Command   Command `json:"command"`
+	RequestID string  `json:"request_id,omitempty"`
+}
+
+// ParseControl reads a control message. What is neither form is a command of
+// its own, which nobody knows.
+func ParseControl(body string) Control {
+	var c Control
+	text := strings.TrimSpace(body)
+	if !strings.HasPrefix(text, "{") || json.Unmarshal([]byte(text), &c) != nil {
+		c = Control{Command: Command(text)}
+	}
+	c.Command = Command(strings.ToUpper(string(c.Command)))
+	return c
+}
+
+// reply is the answer to a control message.
+type reply struct {
+	Command    Command `json:"command"`
+	Status     string  `json:"status"`
+	TID        string  `json:"tid"`
+	Timestamp  int64   `json:"timestamp"`
+	RequestID  string  `json:"request_id,omitempty"`
+	Message    string  `json:"message,omitempty"`
+	TaskStatus string  `json:"task_status,omitempty"`
+	ShouldStop *bool   `json:"should_stop,omitempty"`
+	Paused     *bool   `json:"paused,omitempty"`
+}
+
+// ObeyTask takes the control messages of a running task, answers them, and
+// returns those that whoever runs the task must carry out, in order.
+func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
+	q := QueuesOf(tid)
+	ms, err := tx.Read(q.ControlIn, broker.Select{})
+	if err != nil || len(ms) == 0 {
+		return nil, err
+	}
+	t, err := load(tx, tid)
+	if err != nil {
+		return nil, err
+	}
+	var orders []Command
+	for _, m := range ms {
+		c := ParseControl(m.Body)
+		a := answer(c, tid, now)
+		switch c.Command {
+		case CommandStop, CommandKill:
+			orders = append(orders, c.Command)
+		case CommandStatus:
+			a.TaskStatus, a.Paused, a.ShouldStop = string(t.Status), new(false), new(len(orders) > 0)
+		}
+		if err := writeReply(tx, q.ControlOut, a); err != nil {
+			return nil, err
+		}
+		if err := t.log(tx, eventControl(c.Command), now.UnixNano(), nil); err != nil {
+			return nil, err
+		}
+	}
+	return orders, nil
+}
+
+// ObeyManager does the same for the control messages of a manager.
+func (m *Manager) ObeyManager(tx *broker.Tx, now time.Time) ([]Command, error) {
+	ms, err := tx.Read(ManagerControl, broker.Select{})
+	if err != nil || len(ms) == 0 {
+		return nil, err
+	}
+	var orders []Command
+	for _, msg := range ms {
+		c := ParseControl(msg.Body)
+		a := answer(c, m.TID, now)
+		switch c.Command {
+		case CommandStop, CommandKill:
+			orders = append(orders, c.Command)
+		case CommandStatus:
+			a.TaskStatus, a.ShouldStop = m.Status, new(len(orders) > 0)
+		}
+		if err := writeReply(tx, ManagerReplies, a); err != nil {
+			return nil, err
+		}
+	}
+	return orders, nil
+}
+
+// answer is the reply that every receiver gives to a command.
+func answer(c Control, tid string, now time.Time) reply {
+	a := reply{Command: c.Command, Status: "ok", TID: tid, Timestamp: now.UnixNano(), RequestID: c.RequestID}
+	switch c.Command {
+	case CommandStop, CommandKill:
+		a.Status = "ack"
+	case CommandPing:
+		a.Message = "PONG"
+	case CommandStatus:
+	default:
+		a.Status = "unknown"
+	}
+	return a
+}
+
+func writeReply(tx *broker.Tx, queue string, a reply) error {
+	body, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode reply: %w", err)
+	}
+	_, err = tx.Write(queue, string(body))
+	return err
+}
+
+// eventControl is the event that records a control message.
+func eventControl(c Command) string {
+	switch c {
+	case CommandStop, CommandKill, CommandPing, CommandStatus:
+		return eventControlPrefix + strings.ToLower(string(c))
+	default:
+		return eventControlPrefix + "unknown"
+	}
+}

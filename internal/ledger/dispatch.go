@@ -1,0 +1,234 @@
+package ledger
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"weft/broker"
+	"weft/internal/proc"
+	"weft/taskspec"
+)
+
+// living are the states of tasks that have begun and not ended.
+var living = []string{string(taskspec.StatusSpawning), string(taskspec.StatusRunning)}
+
+// A Job is a request made ready to run: everything a consumer needs, known
+// before the transaction that gives the task to it.
+type Job struct {
+	TID   string
+	Epoch int
+	Name  string
+	Spec  json.RawMessage // resolved
+	Work  taskspec.Work   // the same, decoded
+	Argv  []string
+	Stdin string
+	Input string // the name of an [InputFile] that holds the stdin instead
+	Dir   string // where the command runs
+	// Env is the key of the submitter's environment, to be read by
+	// [Environment]; empty for a request written by hand, which gets the
+	// manager's. The variables of Work.Env lie over it.
+	Env string
+	// Nested: another task submitted this one. It holds no slot, because its
+	// parent holds one while it waits.
+	Nested bool
+
+	item    string // the body of its work item
+	refused string // why it cannot run
+}
+
+// Refused is why the request cannot be run, or empty.
+func (j *Job) Refused() string { return j.refused }
+
+// Waiting returns the oldest requests. With nestedOnly it returns only those
+// that tasks have made.
+func Waiting(r broker.Reader, n int, nestedOnly bool) ([]broker.Message, error) {
+	if !nestedOnly {
+		return r.Messages(Requests, broker.Select{Limit: n})
+	}
+	marks, err := r.Records(nestedKind, broker.RecordSelect{Limit: n})
+	if err != nil {
+		return nil, err
+	}
+	var ms []broker.Message
+	for _, mark := range marks {
+		m, err := r.Messages(Requests, broker.Select{ID: broker.ID(mark.Rank)})
+		if err != nil {
+			return nil, err
+		}
+		ms = append(ms, m...)
+	}
+	return ms, nil
+}
+
+// Prepare makes a request ready. A request that cannot be run becomes a job
+// that says why, so that who waits for it is answered; an error means that the
+// store could not be read. root is the project's.
+func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
+	j := &Job{TID: m.ID.String(), Name: "invalid request", Epoch: 1}
+	rec, err := r.Record(Kind, j.TID)
+	switch {
+	case errors.Is(err, broker.ErrNotFound): // written by hand
+	case err != nil:
+		return nil, err
+	default:
+		t, err := Decode(rec)
+		if err != nil {
+			return nil, err
+		}
+		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, t.Dir, t.Env
+		j.Nested = t.Parent != ""
+	}
+	spec, item, err := decodeRequest(m.Body)
+	if err != nil {
+		j.refused = err.Error()
+		return j, nil
+	}
+	j.Name, j.item = spec.Name, item
+	j.refused = j.resolve(spec, root)
+	return j, nil
+}
+
+// decodeRequest reads a request in either of its forms.
+func decodeRequest(body string) (spec *taskspec.Spec, item string, err error) {
+	var r request
+	if err := json.Unmarshal([]byte(body), &r); err != nil {
+		return nil, "", fmt.Errorf("request is not a JSON object: %w", err)
+	}
+	if r.Spec == nil {
+		r.Spec = json.RawMessage(body) // a bare spec
+	}
+	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU()}
+	if spec, err = taskspec.DecodeValid(r.Spec, rules); err != nil {
+		return nil, "", fmt.Errorf("invalid taskspec: %w", err)
+	}
+	if problems := spec.Unsupported(); len(problems) > 0 {
+		return nil, "", fmt.Errorf("invalid taskspec: %w", &taskspec.ValidationError{Problems: problems})
+	}
+	return spec, itemBody(r.Item), nil
+}
+
+// itemBody is the message that a request's inbox_message stands for: a string
+// is its text, anything else its JSON, nothing an empty item.
+func itemBody(item json.RawMessage) string {
+	var text string
+	switch {
+	case item == nil || string(item) == "null":
+		return "{}"
+	case json.Unmarshal(item, &text) == nil:
+		return text
+	default:
+		return string(item)
+	}
+}
+
+// resolve turns spec and work item into what a consumer executes. It returns
+// why that is not possible, or nothing.
+func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
+	resolved := spec.Resolve(j.TID, root)
+	resolved.State = nil // the record holds the state
+	j.Dir = directory(spec.Spec.WorkingDir, cmp.Or(j.Dir, root))
+	resolved.Spec.WorkingDir = j.Dir
+	raw, err := json.Marshal(resolved)
+	if err != nil {
+		return err.Error()
+	}
+	item, err := taskspec.CommandItem(j.item)
+	if err != nil {
+		return err.Error()
+	}
+	argv, err := resolved.Spec.Argv(item.Args...)
+	if err != nil {
+		return err.Error()
+	}
+	j.Spec, j.Work, j.Argv, j.Stdin = raw, resolved.Spec, argv, item.Stdin
+	return ""
+}
+
+// directory is where the work runs: where the spec says, seen from the
+// submitter's directory.
+func directory(spec, submitter string) string {
+	if filepath.IsAbs(spec) {
+		return spec
+	}
+	return filepath.Join(submitter, spec)
+}
+
+// Dispatch gives the job to a consumer: its request becomes the reserved
+// message, and its record says "running" and who runs it. It returns the id of
+// that message, or 0 if the request is gone, because its task was stopped.
+//
+// Nothing runs before this has been committed.
+func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (broker.ID, error) {
+	t, err := j.claim(tx, now)
+	if t == nil || err != nil {
+		return 0, err
+	}
+	at := now.UnixNano()
+	t.Epoch, t.Seq, t.Consumer = j.Epoch, 0, consumer
+	t.Status = taskspec.StatusSpawning
+	if err := t.log(tx, eventSpawning, at, nil); err != nil {
+		return 0, err
+	}
+	if t.Message, err = tx.Write(QueuesOf(t.TID).Reserved, j.item); err != nil {
+		return 0, err
+	}
+	t.Status, t.Started = taskspec.StatusRunning, at
+	if err := t.log(tx, eventStarted, at, func(e *Event) { e.MessageID = t.Message.String() }); err != nil {
+		return 0, err
+	}
+	return t.Message, t.save(tx)
+}
+
+// NoteProcess records the task's own process, for a task that runs longer than
+// a moment. It changes nothing if the task has ended since.
+func NoteProcess(tx *broker.Tx, tid string, epoch int, process proc.Identity) error {
+	t, err := load(tx, tid)
+	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
+		return err
+	}
+	t.Process = process
+	return t.save(tx)
+}
+
+// Refuse ends a task whose request cannot be run.
+func Refuse(tx *broker.Tx, j *Job, now time.Time) error {
+	t, err := j.claim(tx, now)
+	if t == nil || err != nil {
+		return err
+	}
+	return t.conclude(tx, taskspec.Rejected(j.refused), now.UnixNano(), nil)
+}
+
+// claim takes the request of j and returns its task, or nil if the request is
+// gone.
+func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
+	id, err := broker.ParseID(j.TID)
+	if err != nil {
+		return nil, err
+	}
+	taken, err := tx.Read(Requests, broker.Select{ID: id})
+	if err != nil || len(taken) == 0 {
+		return nil, err
+	}
+	t, err := load(tx, j.TID)
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+		t = &Task{TID: j.TID, Status: taskspec.StatusCreated, Dir: j.Dir, Created: now.UnixNano()}
+	case err != nil:
+		return nil, err
+	case t.Status != taskspec.StatusCreated:
+		return nil, nil // a request written twice by hand
+	}
+	if t.Parent != "" {
+		if err := tx.DeleteRecord(nestedKind, t.TID); err != nil {
+			return nil, err
+		}
+	}
+	t.Name, t.Spec = j.Name, j.Spec
+	return t, nil
+}

@@ -1,0 +1,18 @@
+// Package ledger keeps the truth about tasks: one record for each task, one
+// event for each change, and the transactions that change them.
+//
+// A task's life is five transactions, one file each:
+//
+//	submit.go    the client      request + record "created" + environment
+//	dispatch.go  the manager     request → reserved message, record "running"
+//	finish.go    the consumer    result + reserved message settled + record terminal
+//	lose.go      the manager     the end that a dead consumer can no longer report
+//	end.go       anybody         stop or kill of a task that was not dispatched
+//
+// Every function here runs inside a transaction of the broker that its caller
+// began, so that a manager can commit many of them at once, and so that a
+// consumer that has lost its manager runs the very same code by itself.
+//
+// The record is the present: no command replays events to learn how things
+// stand. The events in weft.log.tasks are history for people.
+package ledger

@@ -1,0 +1,72 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"weft/broker"
+)
+
+// envKind is the kind of the records of environments. Their key is the hash
+// of their content, so that the tasks of one shell share one.
+const envKind = "env"
+
+// Variables that say which task a process belongs to. They never enter a
+// snapshot: each task gets its own.
+const (
+	EnvTID     = "WEFT_TID"
+	EnvEpoch   = "WEFT_EPOCH"
+	EnvMessage = "WEFT_MESSAGE_ID"
+	EnvContext = "WEFT_CONTEXT"
+)
+
+// EncodeEnv packs an environment, as os.Environ gives it, into one string. Not
+// JSON: its values may be any bytes but NUL.
+func EncodeEnv(env []string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return name == EnvTID || name == EnvEpoch || name == EnvMessage
+	}), "\x00")
+}
+
+// DecodeEnv is the inverse of [EncodeEnv].
+func DecodeEnv(packed string) []string {
+	if packed == "" {
+		return nil
+	}
+	return strings.Split(packed, "\x00")
+}
+
+// keepEnv stores an environment if it is new and returns its key.
+func keepEnv(tx *broker.Tx, packed string) (key string, err error) {
+	sum := sha256.Sum256([]byte(packed))
+	key = hex.EncodeToString(sum[:])
+	_, err = tx.Record(envKind, key)
+	if errors.Is(err, broker.ErrNotFound) {
+		err = tx.PutRecord(broker.Record{Kind: envKind, Key: key, Body: packed})
+	}
+	return key, err
+}
+
+// Environment reads a kept environment, packed as [EncodeEnv] does.
+func Environment(r broker.Reader, key string) (string, error) {
+	rec, err := r.Record(envKind, key)
+	return rec.Body, err
+}
+
+// Overlay returns env with the variables of over added or replaced.
+func Overlay(env []string, over map[string]string) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		_, replaced := over[name]
+		return replaced
+	})
+	for _, name := range slices.Sorted(maps.Keys(over)) {
+		env = append(env, name+"="+over[name])
+	}
+	return env
+}

@@ -1,0 +1,85 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// The events of weft.log.tasks beside those of [taskspec.Outcome].
+const (
+	eventInitialized    = "task_initialized"
+	eventSpawning       = "task_spawning"
+	eventStarted        = "work_started"
+	eventOutputSpilled  = "output_spilled"
+	eventManagerStarted = "manager_started"
+	eventManagerStopped = "manager_stopped"
+	eventManagerIdle    = "manager_idle_shutdown"
+	eventControlPrefix  = "control_" // + the command in lower case, or "unknown"
+)
+
+// An Event is one line of history.
+type Event struct {
+	Event      string          `json:"event"`
+	TID        string          `json:"tid"`
+	TIDShort   string          `json:"tid_short"`
+	Status     taskspec.Status `json:"status,omitempty"`
+	Timestamp  int64           `json:"timestamp"` // nanoseconds since 1970
+	TaskSpec   json.RawMessage `json:"taskspec,omitempty"`
+	TaskPID    int             `json:"task_pid,omitempty"`
+	ReturnCode *int            `json:"return_code,omitempty"`
+	Error      string          `json:"error,omitempty"`
+	MessageID  string          `json:"message_id,omitempty"`
+	Bytes      *int64          `json:"result_bytes,omitempty"`
+	Usage      *Usage          `json:"metrics,omitempty"`
+	ParentTID  string          `json:"parent_tid,omitempty"`
+}
+
+// log writes an event about t as it now stands. add may add to it.
+func (t *Task) log(tx *broker.Tx, name string, now int64, add func(*Event)) error {
+	e := Event{
+		Event:      name,
+		TID:        t.TID,
+		TIDShort:   taskspec.ShortTID(t.TID),
+		Status:     t.Status,
+		Timestamp:  now,
+		TaskPID:    t.Process.PID,
+		ReturnCode: t.ReturnCode,
+		Error:      t.Error,
+	}
+	var err error
+	if e.TaskSpec, err = redacted(t.Spec); err != nil {
+		return fmt.Errorf("redact spec of task %s: %w", t.TID, err)
+	}
+	if add != nil {
+		add(&e)
+	}
+	return writeEvent(tx, e)
+}
+
+func writeEvent(tx *broker.Tx, e Event) error {
+	body, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode event %s: %w", e.Event, err)
+	}
+	_, err = tx.Write(Log, string(body))
+	return err
+}
+
+// redacted is a spec without the values of its environment. Most specs have
+// none, and are history as they are.
+func redacted(spec json.RawMessage) (json.RawMessage, error) {
+	if len(spec) == 0 {
+		return nil, nil
+	}
+	var s taskspec.Spec
+	if err := json.Unmarshal(spec, &s); err != nil {
+		return nil, err
+	}
+	if len(s.Spec.Env) == 0 {
+		return spec, nil
+	}
+	return json.Marshal(s.Redacted())
+}

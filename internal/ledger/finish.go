@@ -1,0 +1,137 @@
+package ledger
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/internal/proc"
+	"weft/taskspec"
+)
+
+// A HandOff is what a consumer reports of a task it ran. Sending it again is
+// harmless: epoch and sequence say whether it was applied already.
+type HandOff struct {
+	TID     string           `json:"tid"`
+	Epoch   int              `json:"epoch"`
+	Seq     int              `json:"seq"`
+	Process proc.Identity    `json:"process,omitzero"`
+	Outcome taskspec.Outcome `json:"outcome"`
+	Output  Output           `json:"output"`
+	// Result is the output itself, unless it stays in its file; then Digest
+	// and Preview describe it.
+	Result  []byte    `json:"result,omitempty"`
+	Digest  string    `json:"sha256,omitempty"`
+	Preview string    `json:"preview,omitempty"`
+	Usage   Usage     `json:"usage,omitzero"`
+	Ended   time.Time `json:"ended"`
+}
+
+// ErrStale is returned for a hand-off that comes too late: the task has ended
+// otherwise, or was given to another consumer. Nothing was changed.
+var ErrStale = errors.New("hand-off is stale")
+
+// Finish records the end of a task: result, reserved message and record in one
+// transaction. Repeating it has no effect and is no error.
+func Finish(tx *broker.Tx, h *HandOff) error {
+	t, err := load(tx, h.TID)
+	if err != nil {
+		return err
+	}
+	switch {
+	case t.Epoch == h.Epoch && t.Seq >= h.Seq:
+		return nil
+	case t.Epoch != h.Epoch || t.Status.Terminal():
+		return fmt.Errorf("finish task %s: %w", h.TID, ErrStale)
+	}
+	body, err := h.message()
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Write(QueuesOf(t.TID).Outbox, body); err != nil {
+		return err
+	}
+	t.Seq, t.Process, t.Output, t.Usage = h.Seq, h.Process, h.Output, h.Usage
+	ended := h.Ended.UnixNano()
+	if h.Output.Form == FormFile {
+		if err := t.log(tx, eventOutputSpilled, ended, func(e *Event) { e.Bytes = &h.Output.Size }); err != nil {
+			return err
+		}
+	}
+	return t.conclude(tx, h.Outcome, ended, func(e *Event) {
+		e.Bytes, e.Usage = &h.Output.Size, &h.Usage
+	})
+}
+
+// message is the result as readers of the outbox get it.
+func (h *HandOff) message() (string, error) {
+	var v any
+	switch h.Output.Form {
+	case FormBytes:
+		v = struct {
+			Type     string `json:"type"`
+			Encoding string `json:"encoding"`
+			Data     string `json:"data"`
+		}{"bytes", "base64", base64.StdEncoding.EncodeToString(h.Result)}
+	case FormFile:
+		v = struct {
+			Type    string  `json:"type"`
+			Path    string  `json:"path"`
+			Size    int64   `json:"size"`
+			SizeMB  float64 `json:"size_mb"`
+			Digest  string  `json:"sha256"`
+			Preview string  `json:"truncated_preview"`
+		}{"large_output", OutputFile(Dir, h.TID, h.Epoch, Stdout), h.Output.Size,
+			float64(h.Output.Size) / (1 << 20), h.Digest, h.Preview}
+	default:
+		return string(h.Result), nil
+	}
+	body, err := json.Marshal(v)
+	return string(body), err
+}
+
+// conclude ends the task: its reserved message is settled by the policy that
+// the outcome calls for, its queues are drained, its record and its event
+// written, and those that wait for it are woken.
+func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*Event)) error {
+	if err := t.end(o, at); err != nil {
+		return err
+	}
+	work, err := t.Work()
+	if err != nil {
+		return err
+	}
+	q := QueuesOf(t.TID)
+	if work.Cleanup() {
+		for _, name := range []string{q.Inbox, q.ControlIn, q.ControlOut} {
+			if _, err := tx.Delete(name, broker.Select{}); err != nil {
+				return err
+			}
+		}
+	}
+	if t.Message != 0 {
+		if err := t.settle(tx, o.Policy(work)); err != nil {
+			return err
+		}
+	}
+	if err := t.save(tx); err != nil {
+		return err
+	}
+	tx.Ring(q.Outbox)
+	return t.log(tx, o.Event, at, add)
+}
+
+// settle does with the reserved message what the policy says.
+func (t *Task) settle(tx *broker.Tx, p taskspec.Policy) (err error) {
+	q := QueuesOf(t.TID)
+	switch p {
+	case taskspec.PolicyClear:
+		_, err = tx.Delete(q.Reserved, broker.Select{ID: t.Message})
+	case taskspec.PolicyRequeue:
+		_, err = tx.Move(q.Reserved, q.Inbox, broker.Select{ID: t.Message})
+	}
+	return err
+}

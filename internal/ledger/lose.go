@@ -1,0 +1,33 @@
+package ledger
+
+import (
+	"time"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// Lose records that the consumer of an epoch died before it could report how
+// the task ended. A hand-off that was committed before stays.
+func Lose(tx *broker.Tx, tid string, epoch int, now time.Time) error {
+	t, err := load(tx, tid)
+	if err != nil || t.Epoch != epoch || t.Status.Terminal() {
+		return err
+	}
+	return t.conclude(tx, taskspec.Lost(), now.UnixNano(), nil)
+}
+
+// Live returns the tasks that have begun and not ended.
+func Live(tx *broker.Tx) ([]*Task, error) {
+	recs, err := tx.Records(Kind, broker.RecordSelect{States: living})
+	if err != nil {
+		return nil, err
+	}
+	tasks := make([]*Task, len(recs))
+	for i, rec := range recs {
+		if tasks[i], err = Decode(rec); err != nil {
+			return nil, err
+		}
+	}
+	return tasks, nil
+}

@@ -1,0 +1,120 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/internal/proc"
+	"weft/taskspec"
+)
+
+// ManagerKind is the kind of the records of managers, past and present. Their
+// key is the manager's id, their state one of the states below.
+const ManagerKind = "manager"
+
+// The states of a manager's record. A manager that was killed cannot say so:
+// whether one lives is proved by its lock, never by its record.
+const (
+	ManagerRunning = "running"
+	ManagerGone    = "gone"
+)
+
+// CurrentManager is the key of a second record of the latest manager.
+const CurrentManager = "current"
+
+// Manager is the record of a manager. Times are nanoseconds since 1970.
+type Manager struct {
+	TID     string        `json:"tid"`
+	Status  string        `json:"status"`
+	Process proc.Identity `json:"process"`
+	Build   string        `json:"build"`
+	Started int64         `json:"started_at"`
+	Stopped int64         `json:"stopped_at,omitempty"`
+}
+
+func (m *Manager) save(tx *broker.Tx, event string, now time.Time) error {
+	body, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode manager %s: %w", m.TID, err)
+	}
+	id, err := broker.ParseID(m.TID)
+	if err != nil {
+		return err
+	}
+	// One record for the history, one where every submission finds it.
+	for _, key := range []string{m.TID, CurrentManager} {
+		r := broker.Record{Kind: ManagerKind, Key: key, State: m.Status, Rank: int64(id), Body: string(body)}
+		if err := tx.PutRecord(r); err != nil {
+			return err
+		}
+	}
+	return writeEvent(tx, Event{
+		Event:     event,
+		TID:       m.TID,
+		TIDShort:  taskspec.ShortTID(m.TID),
+		Timestamp: now.UnixNano(),
+		TaskPID:   m.Process.PID,
+	})
+}
+
+// Arrive records that a manager has taken over and names it.
+func Arrive(tx *broker.Tx, self proc.Identity, build string, now time.Time) (*Manager, error) {
+	m := &Manager{
+		TID:     broker.IDAt(now).String(),
+		Status:  ManagerRunning,
+		Process: self,
+		Build:   build,
+		Started: now.UnixNano(),
+	}
+	return m, m.save(tx, eventManagerStarted, now)
+}
+
+// LeaveIdle records that the manager leaves, unless there is work: then it
+// returns false and changes nothing. Requests committed before this are seen
+// here; whoever submits after it sees that the manager is gone.
+func (m *Manager) LeaveIdle(tx *broker.Tx, now time.Time) (bool, error) {
+	waiting, err := tx.Messages(Requests, broker.Select{Limit: 1})
+	if err != nil || len(waiting) > 0 {
+		return false, err
+	}
+	live, err := tx.Records(Kind, broker.RecordSelect{States: living, Limit: 1})
+	if err != nil || len(live) > 0 {
+		return false, err
+	}
+	return true, m.leave(tx, eventManagerIdle, now)
+}
+
+// Leave records that the manager leaves whatever there is to do.
+func (m *Manager) Leave(tx *broker.Tx, now time.Time) error {
+	return m.leave(tx, eventManagerStopped, now)
+}
+
+func (m *Manager) leave(tx *broker.Tx, event string, now time.Time) error {
+	left := *m
+	left.Status, left.Stopped = ManagerGone, now.UnixNano()
+	return left.save(tx, event, now)
+}
+
+// Managed reports whether the latest manager has not said that it leaves.
+func Managed(tx *broker.Tx) (bool, error) {
+	r, err := tx.Record(ManagerKind, CurrentManager)
+	if errors.Is(err, broker.ErrNotFound) {
+		return false, nil
+	}
+	return r.State == ManagerRunning, err
+}
+
+// IsCurrent reports whether r is the double of the latest manager's record.
+func IsCurrent(r broker.Record) bool { return r.Key == CurrentManager }
+
+// DecodeManager reads a manager from its record.
+func DecodeManager(r broker.Record) (*Manager, error) {
+	m := new(Manager)
+	if err := json.Unmarshal([]byte(r.Body), m); err != nil {
+		return nil, fmt.Errorf("decode manager %s: %w", r.Key, err)
+	}
+	return m, nil
+}

@@ -1,0 +1,56 @@
+package ledger
+
+import (
+	"path/filepath"
+	"strconv"
+)
+
+// The queues that belong to Weft itself.
+const (
+	Requests       = "weft.spawn.requests"
+	Log            = "weft.log.tasks"
+	ManagerControl = "weft.manager.ctrl_in"
+	ManagerReplies = "weft.manager.ctrl_out"
+)
+
+// Queues are the queues of one task.
+type Queues struct {
+	Inbox, Reserved, Outbox, ControlIn, ControlOut string
+}
+
+// QueuesOf names the queues of the task tid.
+func QueuesOf(tid string) Queues {
+	t := "T" + tid + "."
+	return Queues{
+		Inbox:      t + "inbox",
+		Reserved:   t + "reserved",
+		Outbox:     t + "outbox",
+		ControlIn:  t + "ctrl_in",
+		ControlOut: t + "ctrl_out",
+	}
+}
+
+// Dir is the name of a project's folder, below its root.
+const Dir = ".weft"
+
+// OutputFile is where the output of an attempt at a task goes while it is too
+// large or too slow to be held in memory. Paths are made from the task's id and
+// epoch and never taken from a message, which a task could forge.
+func OutputFile(weftDir, tid string, epoch int, stream Stream) string {
+	return filepath.Join(weftDir, "outputs", tid+"."+strconv.Itoa(epoch)+"."+string(stream))
+}
+
+// InputFile is where the standard input of a task waits if it does not fit a
+// message. name is chosen at random by the submitter.
+func InputFile(weftDir, name string) string {
+	return filepath.Join(weftDir, "outputs", filepath.Base(name)+".in")
+}
+
+// Stream is one of a task's two output streams.
+type Stream string
+
+// The streams; the values are also the endings of their files.
+const (
+	Stdout Stream = "out"
+	Stderr Stream = "err"
+)

@@ -1,0 +1,105 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// MaxDepth bounds how deep tasks may submit tasks.
+const MaxDepth = 32
+
+// ErrDepth is returned for a task submitted more than [MaxDepth] deep.
+var ErrDepth = fmt.Errorf("tasks are nested more than %d deep", MaxDepth)
+
+// Submission is what a client asks for. Its spec is a valid template.
+type Submission struct {
+	Spec   *taskspec.Spec
+	Item   string // the first message of the inbox
+	Input  string // the name of an [InputFile], if there is one
+	Dir    string // where the submitter is
+	Env    string // the submitter's environment, packed by [EncodeEnv]
+	Parent string // the TID of the task that submits, if one does
+}
+
+// request is the message that asks for a task.
+type request struct {
+	Spec json.RawMessage `json:"taskspec"`
+	Item json.RawMessage `json:"inbox_message,omitempty"`
+}
+
+// nestedKind is the kind of the records that mark requests of tasks for tasks
+// of their own, which may not wait for a slot: their parent holds one.
+const nestedKind = "nested"
+
+// Submit asks for a task and returns its TID. The second result is false if no
+// manager will see the request, because the last one has left: the caller then
+// starts one.
+func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed bool, err error) {
+	spec, err := json.Marshal(s.Spec)
+	if err != nil {
+		return "", false, fmt.Errorf("encode spec: %w", err)
+	}
+	t := &Task{
+		Name:    s.Spec.Name,
+		Status:  taskspec.StatusCreated,
+		Dir:     s.Dir,
+		Input:   s.Input,
+		Parent:  s.Parent,
+		Created: now.UnixNano(),
+	}
+	if s.Parent != "" {
+		if t.Depth, err = depthBelow(tx, s.Parent); err != nil {
+			return "", false, err
+		}
+	}
+	item, err := json.Marshal(s.Item)
+	if err != nil {
+		return "", false, fmt.Errorf("encode work item: %w", err)
+	}
+	body, err := json.Marshal(request{Spec: spec, Item: item})
+	if err != nil {
+		return "", false, fmt.Errorf("encode request: %w", err)
+	}
+	id, err := tx.Write(Requests, string(body))
+	if err != nil {
+		return "", false, err
+	}
+	t.TID = id.String()
+	if t.Env, err = keepEnv(tx, s.Env); err != nil {
+		return "", false, err
+	}
+	if t.Parent != "" {
+		if err := tx.PutRecord(broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(id)}); err != nil {
+			return "", false, err
+		}
+	}
+	if err := t.save(tx); err != nil {
+		return "", false, err
+	}
+	if err := t.log(tx, eventInitialized, t.Created, func(e *Event) { e.ParentTID = t.Parent }); err != nil {
+		return "", false, err
+	}
+	managed, err = Managed(tx)
+	return t.TID, managed, err
+}
+
+// depthBelow is the depth of a task submitted by parent. A parent that is not
+// known any more counts as the first.
+func depthBelow(tx *broker.Tx, parent string) (int, error) {
+	p, err := load(tx, parent)
+	if errors.Is(err, broker.ErrNotFound) {
+		return 1, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if p.Depth >= MaxDepth {
+		return 0, ErrDepth
+	}
+	return p.Depth + 1, nil
+}

@@ -1,0 +1,143 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"weft/broker"
+	"weft/internal/proc"
+	"weft/taskspec"
+)
+
+// Kind is the kind of the records of tasks. Their key is the full TID, their
+// state the status, and their rank the TID as a number.
+const Kind = "task"
+
+// Task is how a task stands. Times are nanoseconds since 1970, 0 when not yet.
+type Task struct {
+	TID    string          `json:"tid"`
+	Name   string          `json:"name"`
+	Status taskspec.Status `json:"status"`
+	// Spec is the resolved spec, from the dispatch on.
+	Spec json.RawMessage `json:"spec,omitempty"`
+
+	// What the submitter gave: its directory, the hash of its environment, the
+	// name of the file that holds the input if that was large, and the task it
+	// was itself part of.
+	Dir    string `json:"dir,omitempty"`
+	Env    string `json:"env,omitempty"`
+	Input  string `json:"input,omitempty"`
+	Parent string `json:"parent_tid,omitempty"`
+	Depth  int    `json:"depth,omitempty"`
+
+	// Epoch counts dispatches; only a dispatch sets it. Seq is the last
+	// hand-off of this epoch that was applied.
+	Epoch    int           `json:"epoch,omitempty"`
+	Seq      int           `json:"seq,omitempty"`
+	Consumer proc.Identity `json:"consumer,omitzero"`
+	Process  proc.Identity `json:"process,omitzero"`
+	Message  broker.ID     `json:"message,omitempty"` // the reserved message
+
+	Created   int64 `json:"created_at,omitempty"`
+	Started   int64 `json:"started_at,omitempty"`
+	Completed int64 `json:"completed_at,omitempty"`
+
+	ReturnCode *int   `json:"return_code,omitempty"`
+	Signal     string `json:"signal,omitempty"`
+	Error      string `json:"error,omitempty"`
+	Output     Output `json:"output,omitzero"`
+	Usage      Usage  `json:"usage,omitzero"`
+}
+
+// Form says how a result is kept.
+type Form string
+
+// The forms of a result. Its message alone does not tell: a task may print
+// anything.
+const (
+	FormNone  Form = ""      // nothing was executed
+	FormText  Form = "text"  // the message is the output
+	FormBytes Form = "bytes" // the message holds the output in base64
+	FormFile  Form = "file"  // the output is in [OutputFile]
+)
+
+// Output describes what a task wrote.
+type Output struct {
+	Form Form  `json:"form,omitempty"`
+	Size int64 `json:"size,omitempty"` // of stdout, in bytes
+	// Stderr is the end of the standard error; StderrSize its whole size. If
+	// that is larger, all of it is in the task's stderr file.
+	Stderr     []byte `json:"stderr,omitempty"`
+	StderrSize int64  `json:"stderr_size,omitempty"`
+}
+
+// StderrTruncated reports whether Stderr is less than all of it.
+func (o Output) StderrTruncated() bool { return o.StderrSize > int64(len(o.Stderr)) }
+
+// Usage is what the task's processes used, as the kernel counted it.
+type Usage struct {
+	CPUSeconds   float64 `json:"cpu_seconds,omitempty"`
+	PeakMemoryMB float64 `json:"peak_memory_mb,omitempty"` // of the largest process
+}
+
+// Number is the TID as the id of the request it came from.
+func (t *Task) Number() broker.ID {
+	id, _ := broker.ParseID(t.TID)
+	return id
+}
+
+// Work decodes what the task does. It is empty before the dispatch.
+func (t *Task) Work() (taskspec.Work, error) {
+	var s taskspec.Spec
+	if len(t.Spec) == 0 {
+		return s.Spec, nil
+	}
+	if err := json.Unmarshal(t.Spec, &s); err != nil {
+		return s.Spec, fmt.Errorf("decode spec of task %s: %w", t.TID, err)
+	}
+	return s.Spec, nil
+}
+
+// end puts the task into a terminal status.
+func (t *Task) end(o taskspec.Outcome, now int64) error {
+	if err := taskspec.Transition(t.Status, o.Status); err != nil {
+		return err
+	}
+	t.Status, t.ReturnCode, t.Signal, t.Error = o.Status, o.ReturnCode, o.Signal, o.Error
+	t.Completed = now
+	return nil
+}
+
+// save writes the record.
+func (t *Task) save(tx *broker.Tx) error {
+	body, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("encode task %s: %w", t.TID, err)
+	}
+	return tx.PutRecord(broker.Record{
+		Kind:  Kind,
+		Key:   t.TID,
+		State: string(t.Status),
+		Rank:  int64(t.Number()),
+		Body:  string(body),
+	})
+}
+
+// Decode reads a task from its record.
+func Decode(r broker.Record) (*Task, error) {
+	t := new(Task)
+	if err := json.Unmarshal([]byte(r.Body), t); err != nil {
+		return nil, fmt.Errorf("decode task %s: %w", r.Key, err)
+	}
+	return t, nil
+}
+
+// load reads a task inside a transaction; the error wraps
+// [broker.ErrNotFound] if there is none.
+func load(tx *broker.Tx, tid string) (*Task, error) {
+	r, err := tx.Record(Kind, tid)
+	if err != nil {
+		return nil, err
+	}
+	return Decode(r)
+}

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package role
+
+import "os"
+
+// Take returns None: no process is executed again where tasks cannot run.
+func Take() (Role, *os.File) { return None, nil }

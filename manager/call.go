@@ -1,0 +1,47 @@
+package manager
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"weft/runner"
+)
+
+// A Call is what a client tells the manager that it starts.
+type Call struct {
+	Protocol int    `json:"protocol"`
+	Build    string `json:"build"`
+	Root     string `json:"root"` // the project's root
+}
+
+// answer is what the manager says when it works, or why it does not.
+type answer struct {
+	Error string `json:"error,omitempty"`
+}
+
+// ReadCall reads the call of the client that started this process, and refuses
+// one that speaks another protocol.
+func ReadCall(conn io.Reader) (Call, error) {
+	var c Call
+	if err := json.NewDecoder(conn).Decode(&c); err != nil {
+		return c, fmt.Errorf("read call: %w", err)
+	}
+	if c.Protocol != runner.Protocol {
+		return c, fmt.Errorf("client speaks protocol %d of build %q, this program %d", c.Protocol, c.Build, runner.Protocol)
+	}
+	return c, nil
+}
+
+// Answer tells the client that the manager works, or why it does not. A
+// project that has a manager already is as good.
+func Answer(conn io.WriteCloser, err error) {
+	var a answer
+	if err != nil && !errors.Is(err, ErrRunning) {
+		a.Error = err.Error()
+	}
+	// The client may have gone; then nobody wants to know.
+	_ = json.NewEncoder(conn).Encode(a)
+	_ = conn.Close()
+}

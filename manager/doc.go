@@ -1,0 +1,18 @@
+// Package manager gives tasks to consumers. A project has one manager at a
+// time, proved by a lock that the process holds for life.
+//
+// A manager is one loop (loop.go) that waits for events: the bell of the
+// request queue, a report of a consumer, the death of one, a control message,
+// a timer. In each turn (turn.go) it takes what has gathered, decides
+// (decide.go, pure functions), and writes everything in one transaction:
+// the ends that consumers reported, the losses, the new dispatches. Then it
+// tells the consumers. So durability costs one commit for many tasks.
+//
+// Consumers are processes of the same program (pool.go). They stay warm: a
+// command is a fresh process anyway. When a manager goes, by order or by
+// SIGKILL, its consumers notice the end of the connection and finish their
+// tasks alone; the next manager counts them (survivor.go) but never takes
+// them over.
+//
+// lock.go is the leadership, start.go how a client starts a detached manager.
+package manager

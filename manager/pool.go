@@ -1,0 +1,202 @@
+package manager
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"weft/internal/ledger"
+	"weft/internal/proc"
+	"weft/runner"
+)
+
+// An event is something that happened outside the loop.
+type event any
+
+type (
+	// reported: a consumer said something.
+	reported struct {
+		from *consumer
+		what runner.Report
+	}
+	// died: a consumer's process has ended and all that it said has been read.
+	died struct {
+		who *consumer
+		err error
+	}
+	// lost: what the dead consumer of a task left has been killed.
+	lost struct{ task task }
+)
+
+// A consumer is a process that runs tasks for this manager.
+type consumer struct {
+	link  *runner.ManagerLink
+	self  proc.Identity
+	state state
+	since time.Time // when it became idle
+	env   string    // the key of the environment it has
+
+	// Of its task, while it has one.
+	task    task
+	nested  bool // holds no slot: its parent does
+	process proc.Identity
+}
+
+// state is what a consumer is doing.
+type state int
+
+const (
+	starting state = iota // has not said hello
+	idle
+	busy    // has a task
+	leaving // was told to go
+)
+
+// A pool starts consumers and knows what each is doing. It belongs to the
+// manager's loop.
+type pool struct {
+	o         Options
+	watch     watch
+	consumers []*consumer
+}
+
+// watch runs fn beside the loop, under a context that ends with the loop. What
+// fn returns, unless it is nil or ctx has ended, becomes an event of the loop;
+// emit hands it others before that.
+type watch func(fn func(ctx context.Context, emit func(event)) event)
+
+// watcher returns the watch of a loop that reads events.
+func watcher(ctx context.Context, background *sync.WaitGroup, events chan<- event) watch {
+	emit := func(e event) {
+		select {
+		case events <- e:
+		case <-ctx.Done():
+		}
+	}
+	return func(fn func(context.Context, func(event)) event) {
+		background.Go(func() {
+			if e := fn(ctx, emit); e != nil {
+				emit(e)
+			}
+		})
+	}
+}
+
+// grow starts n consumers.
+func (p *pool) grow(n int) error {
+	for range n {
+		c := &consumer{}
+		wait, err := p.start(c)
+		if err != nil {
+			return err
+		}
+		p.consumers = append(p.consumers, c)
+		p.watch(func(ctx context.Context, emit func(event)) event {
+			for {
+				r, err := c.link.Receive()
+				if err != nil {
+					// Everything it said is read; now its end can be told.
+					return died{c, wait(ctx)}
+				}
+				emit(reported{c, r})
+			}
+		})
+	}
+	return nil
+}
+
+// load counts the consumers.
+func (p *pool) load() (l load) {
+	for _, c := range p.consumers {
+		switch {
+		case c.state == starting:
+			l.starting++
+		case c.state == idle:
+			l.idle++
+		case c.state == busy && !c.nested:
+			l.running++
+		}
+	}
+	return l
+}
+
+// busy returns the consumers that have a task.
+func (p *pool) busy() []*consumer {
+	return slices.DeleteFunc(slices.Clone(p.consumers), func(c *consumer) bool { return c.state != busy })
+}
+
+// idle returns the consumers that wait, the one that has waited longest first.
+func (p *pool) idle() []*consumer {
+	waiting := slices.DeleteFunc(slices.Clone(p.consumers), func(c *consumer) bool { return c.state != idle })
+	slices.SortStableFunc(waiting, func(a, b *consumer) int { return a.since.Compare(b.since) })
+	return waiting
+}
+
+// freed makes a consumer idle.
+func (c *consumer) freed(now time.Time) {
+	c.state, c.since = idle, now
+	c.task, c.nested, c.process = task{}, false, proc.Identity{}
+}
+
+// remove forgets a consumer that has died.
+func (p *pool) remove(c *consumer) {
+	p.consumers = slices.DeleteFunc(p.consumers, func(other *consumer) bool { return other == c })
+	c.link.Close()
+}
+
+// retire lets idle consumers go and says when to ask again.
+func (p *pool) retire(cores int, now time.Time) (next time.Time) {
+	waiting := p.idle()
+	since := make([]time.Time, len(waiting))
+	for i, c := range waiting {
+		since[i] = c.since
+	}
+	n, next := retired(since, cores, now)
+	for _, c := range waiting[:n] {
+		c.state = leaving
+		c.link.Close()
+	}
+	return next
+}
+
+// close ends the links: idle consumers leave, busy ones go on alone.
+func (p *pool) close() {
+	for _, c := range p.consumers {
+		c.link.Close()
+	}
+}
+
+// assign tells the consumer to get ready for a job. block is the job's packed
+// environment.
+func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
+	a := &runner.Assignment{
+		TID:         j.TID,
+		Epoch:       j.Epoch,
+		Name:        j.Name,
+		Root:        p.o.Root,
+		WeftDir:     p.o.Dir,
+		Argv:        j.Argv,
+		Dir:         j.Dir,
+		Stdin:       j.Stdin,
+		Input:       j.Input,
+		Env:         j.Env,
+		Over:        j.Work.Env,
+		Grace:       j.Work.Grace(),
+		OutputLimit: j.Work.OutputLimit(),
+		Title:       j.Work.Title(),
+		StopOnLoss:  j.Work.StopOnManagerLoss(),
+		MaxMessage:  p.o.MaxMessage,
+		Durability:  p.o.Durability,
+	}
+	a.Timeout, _ = j.Work.TimeoutDuration()
+	if j.Env != c.env {
+		a.EnvBlock = []byte(block)
+	}
+	if err := c.link.Send(runner.Order{Task: a}); err != nil {
+		return err
+	}
+	c.state, c.env = busy, j.Env
+	c.task, c.nested = task{j.TID, j.Epoch}, j.Nested
+	return nil
+}

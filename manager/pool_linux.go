@@ -1,0 +1,56 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+
+	"weft/internal/proc"
+	"weft/internal/role"
+	"weft/internal/title"
+	"weft/runner"
+)
+
+// start starts the process of a consumer. wait returns when it has ended.
+func (p *pool) start(c *consumer) (wait func(context.Context) error, err error) {
+	ours, theirs, err := role.Pair()
+	if err != nil {
+		return nil, fmt.Errorf("start consumer: %w", err)
+	}
+	defer theirs.Close()
+	cmd := &exec.Cmd{
+		Path:       p.o.Executable,
+		Args:       []string{"weft-consumer" + strings.Repeat(" ", title.Room)},
+		Env:        append(slices.Clone(p.o.Env), role.Entry(role.Consumer)),
+		Dir:        "/",
+		ExtraFiles: []*os.File{theirs},
+		Stdout:     os.Stderr, // a crash of the consumer belongs to the manager's own errors
+		Stderr:     os.Stderr,
+		// A session of its own: signals of a terminal do not reach it, and what
+		// remains of its task can be found by the session.
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if err := cmd.Start(); err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start consumer: %w", err)
+	}
+	// It is our child and not waited for yet, so the pid is its own.
+	if c.self, err = proc.Of(cmd.Process.Pid); err != nil {
+		ours.Close()
+		return nil, fmt.Errorf("start consumer: %w", errors.Join(err, cmd.Wait()))
+	}
+	c.link = runner.NewLink[runner.Report, runner.Order](ours)
+	return func(ctx context.Context) error {
+		// Not cmd.Wait alone, which nothing ends: when this manager leaves, a
+		// consumer may still be busy.
+		if err := c.self.Wait(ctx); err != nil {
+			return err
+		}
+		return cmd.Wait()
+	}, nil
+}

@@ -1,0 +1,100 @@
+package manager
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"weft/internal/role"
+	"weft/internal/title"
+)
+
+// startName is the file whose lock is held by whoever starts a manager, so that
+// many clients that find none start one between them.
+const startName = "manager.start"
+
+// Start starts a detached manager for the project and waits until it works. It
+// returns nil at once if somebody else is starting one, and nil if there turns
+// out to be one. Cancelling ctx ends the wait, not the manager.
+func Start(ctx context.Context, executable string, call Call, dir string) error {
+	starting, err := os.OpenFile(filepath.Join(dir, startName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return fmt.Errorf("start manager: %w", err)
+	}
+	defer starting.Close()
+	switch err := setLock(starting, unix.F_OFD_SETLK); {
+	case heldByOther(err):
+		return nil
+	case err != nil:
+		return fmt.Errorf("start manager: %w", err)
+	}
+	conn, err := spawn(executable, dir)
+	if err != nil {
+		return fmt.Errorf("start manager: %w", err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	if err := json.NewEncoder(conn).Encode(call); err != nil {
+		return fmt.Errorf("start manager: %w", err)
+	}
+	var a answer
+	err = json.NewDecoder(conn).Decode(&a)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("start manager: it ended without a word; see %s", filepath.Join(dir, crashLog))
+	case err != nil:
+		return fmt.Errorf("start manager: %w", err)
+	case a.Error != "":
+		return fmt.Errorf("start manager: %s", a.Error)
+	}
+	return nil
+}
+
+// crashLog takes what a manager and its consumers write when they crash.
+var crashLog = filepath.Join("logs", "crash.log")
+
+// spawn starts the process, in a session of its own, and returns the
+// connection to it.
+func spawn(executable, dir string) (*os.File, error) {
+	crash, err := os.OpenFile(filepath.Join(dir, crashLog), os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer crash.Close()
+	ours, theirs, err := role.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	env := slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "WEFT_TID=") })
+	cmd := &exec.Cmd{
+		Path:        executable,
+		Args:        []string{"weft-manager" + strings.Repeat(" ", title.Room)},
+		Env:         append(env, role.Entry(role.Manager)),
+		Dir:         "/",
+		ExtraFiles:  []*os.File{theirs},
+		Stdout:      crash,
+		Stderr:      crash,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if err := cmd.Start(); err != nil {
+		ours.Close()
+		return nil, err
+	}
+	// Nobody waits for it: it outlives its starter, and where the starter lives
+	// longer, one dead process is the price for not waiting in a goroutine that
+	// nothing ends.
+	return ours, cmd.Process.Release()
+}

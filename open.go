@@ -1,0 +1,171 @@
+package weft
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"weft/broker"
+	"weft/broker/sqlite"
+	"weft/internal/ledger"
+)
+
+// ErrNoProject is returned by [Find] where no folder upward holds a project.
+var ErrNoProject = errors.New("no weft project found")
+
+// ErrOwner is returned by [Find] where the project found belongs to another
+// user. Opening it by name is consent.
+var ErrOwner = errors.New("project belongs to another user")
+
+// A Context is an open project. It is safe for concurrent use; whoever opened
+// it closes it.
+type Context struct {
+	root     string // absolute
+	dir      string // root/.weft
+	settings settings
+	broker   *broker.Broker
+	created  bool
+}
+
+// An Option changes how a project is opened.
+type Option func(*options)
+
+type options struct {
+	posixLocks bool
+}
+
+// AcceptPOSIXLocks opens the project although this process has used SQLite
+// before with locks that any other opening and closing of the store's files
+// would drop. Give it only if nothing in the process does that. Programs that
+// call [Init] first do not need it.
+func AcceptPOSIXLocks() Option { return func(o *options) { o.posixLocks = true } }
+
+// Open opens the project in dir, that is in dir/.weft, and creates it if it is
+// not there. It does not search upward; see [Find].
+//
+// Errors wrap [broker.ErrLockMode], [broker.ErrFilesystem],
+// [broker.ErrNotStore], [broker.ErrNewer] or those of package os.
+func Open(dir string, opts ...Option) (*Context, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	c, err := open(dir, o)
+	if err != nil {
+		return nil, fmt.Errorf("open project: %w", err)
+	}
+	return c, nil
+}
+
+func open(dir string, o options) (*Context, error) {
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	// Tasks see the root under the name it has for everybody, not under that
+	// of a symbolic link that may go.
+	if root, err = filepath.EvalSymlinks(root); err != nil {
+		return nil, err
+	}
+	c := &Context{root: root, dir: filepath.Join(root, ledger.Dir)}
+	if c.created, err = makeFolders(c.dir); err != nil {
+		return nil, err
+	}
+	if c.settings, err = loadSettings(c.dir, c.created); err != nil {
+		return nil, err
+	}
+	if c.created {
+		if err := c.settings.save(c.dir); err != nil {
+			return nil, err
+		}
+	}
+	c.broker, err = sqlite.Open(c.dir, sqlite.Options{
+		Durability:       sqlite.ParseDurability(c.settings.Durability),
+		BusyTimeout:      c.settings.busyTimeout(),
+		MaxMessageBytes:  c.settings.MaxMessage,
+		AcceptPOSIXLocks: o.posixLocks,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// folders are what a project's folder holds beside files.
+var folders = []string{"tasks", "pipelines", "outputs", "logs"}
+
+// makeFolders creates a project's folder, readable for its owner only, and
+// reports whether it was not there.
+func makeFolders(dir string) (created bool, err error) {
+	switch err := os.Mkdir(dir, 0o700); {
+	case err == nil:
+		created = true
+	case !errors.Is(err, fs.ErrExist):
+		return false, err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return false, err
+	}
+	if !info.IsDir() {
+		return false, fmt.Errorf("%s is not a folder", dir)
+	}
+	// The database says whether the folder was completed; only then is there
+	// nothing to do.
+	if _, err := os.Lstat(filepath.Join(dir, sqlite.Name)); err == nil {
+		return false, nil
+	}
+	for _, name := range folders {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return false, err
+		}
+	}
+	err = os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o600)
+	return true, err
+}
+
+// Root is the project's folder, the one that holds .weft, as an absolute path.
+func (c *Context) Root() string { return c.root }
+
+// Created reports whether Open has created the project.
+func (c *Context) Created() bool { return c.created }
+
+// Broker gives access to the project's queues and records.
+func (c *Context) Broker() *broker.Broker { return c.broker }
+
+// Queue names one of the project's queues.
+func (c *Context) Queue(name string) *broker.Queue { return c.broker.Queue(name) }
+
+// Close releases the project. Tasks go on, and so does the manager.
+func (c *Context) Close() error { return c.broker.Close() }
+
+// Find searches from dir upward for a project and returns its root. The search
+// ends at the user's home folder, where another file system begins, and at a
+// project of another user ([ErrOwner]). [ErrNoProject] means that there is
+// none.
+func Find(dir string) (root string, err error) {
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("find project: %w", err)
+	}
+	home, _ := os.UserHomeDir()
+	start := dir
+	for {
+		info, err := os.Lstat(filepath.Join(dir, ledger.Dir))
+		switch {
+		case err == nil && !ownedByUs(info):
+			return "", fmt.Errorf("%w: %s; name it with --context if you trust it", ErrOwner, dir)
+		case err == nil:
+			return dir, nil
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission):
+			return "", fmt.Errorf("find project: %w", err)
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir || dir == home || !sameFilesystem(dir, parent) {
+			return "", fmt.Errorf("%w in %s or above", ErrNoProject, start)
+		}
+		dir = parent
+	}
+}

@@ -1,0 +1,147 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"weft/broker"
+	"weft/broker/sqlite"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// alone does for one task what the manager did while there was one. It opens
+// the store when it is first needed.
+type alone struct {
+	task *Assignment
+
+	mu    sync.Mutex
+	store *broker.Broker
+}
+
+// errNoProject: the project was deleted while the task ran. Opening the store
+// would create it again.
+var errNoProject = errors.New("project does not exist any more")
+
+func (a *alone) broker() (*broker.Broker, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.store != nil {
+		return a.store, nil
+	}
+	if _, err := os.Stat(filepath.Join(a.task.WeftDir, sqlite.Name)); errors.Is(err, os.ErrNotExist) {
+		return nil, errNoProject
+	}
+	b, err := sqlite.Open(a.task.WeftDir, sqlite.Options{
+		Durability:      sqlite.ParseDurability(a.task.Durability),
+		MaxMessageBytes: a.task.MaxMessage,
+	})
+	a.store = b
+	return b, err
+}
+
+func (a *alone) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.store != nil {
+		_ = a.store.Close()
+	}
+}
+
+// patiently repeats try until it succeeds or can no longer succeed. The store
+// may be full or busy for a while; what the task did must not be lost for that.
+func (a *alone) patiently(done <-chan struct{}, try func(*broker.Broker) error) error {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, fullRetry) {
+		b, err := a.broker()
+		if err == nil {
+			err = try(b)
+		}
+		if err == nil || errors.Is(err, errNoProject) || errors.Is(err, ledger.ErrStale) ||
+			errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrNotStore) || errors.Is(err, broker.ErrNewer) {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-done:
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// reserved returns the id of the message that was reserved for this epoch of
+// the task, or nothing if that was never committed.
+func (a *alone) reserved() (message string, err error) {
+	err = a.patiently(nil, func(b *broker.Broker) error {
+		r, err := b.Record(context.Background(), ledger.Kind, a.task.TID)
+		if err != nil {
+			return err
+		}
+		t, err := ledger.Decode(r)
+		if err != nil {
+			return err
+		}
+		if t.Epoch == a.task.Epoch && t.Status == taskspec.StatusRunning {
+			message = t.Message.String()
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("look for the reservation of task %s: %w", a.task.TID, err)
+	}
+	return message, nil
+}
+
+// obey carries out the control messages of the task until done is closed.
+func (a *alone) obey(request func(Request), done <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	// What fails here is tried again for as long as the task runs.
+	_ = a.patiently(done, func(b *broker.Broker) error {
+		w, err := b.Listen(ledger.QueuesOf(a.task.TID).ControlIn)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		for {
+			var orders []ledger.Command
+			err := b.Update(ctx, func(tx *broker.Tx) (err error) {
+				orders, err = ledger.ObeyTask(tx, a.task.TID, time.Now())
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			for _, o := range orders {
+				request(RequestFor(o))
+			}
+			if err := w.Wait(ctx); err != nil {
+				return nil
+			}
+		}
+	})
+}
+
+// finish records the end of the task.
+func (a *alone) finish(h *ledger.HandOff) error {
+	err := a.patiently(nil, func(b *broker.Broker) error {
+		return b.Update(context.Background(), func(tx *broker.Tx) error { return ledger.Finish(tx, h) })
+	})
+	if err != nil {
+		return fmt.Errorf("hand off task %s: %w", a.task.TID, err)
+	}
+	return nil
+}

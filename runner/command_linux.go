@@ -1,0 +1,154 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+const noFollow = unix.O_NOFOLLOW
+
+// A command is a running process and the reading ends of its output.
+type command struct {
+	cmd            *exec.Cmd
+	stdout, stderr *os.File
+}
+
+// start starts the assignment's command in a process group of its own. It must
+// be called on the thread that lives as long as the process: the kernel kills
+// the child when the thread that made it ends.
+func start(a *Assignment, env []string) (*command, *taskspec.Outcome) {
+	path, failed := find(a.Argv[0], a.Dir, env)
+	if failed != nil {
+		return nil, failed
+	}
+	c := &command{cmd: &exec.Cmd{
+		Path: path,
+		Args: a.Argv,
+		Env:  env,
+		Dir:  a.Dir,
+		SysProcAttr: &syscall.SysProcAttr{
+			Setpgid:   true,
+			Pdeathsig: syscall.SIGKILL,
+		},
+	}}
+	if err := c.run(a); err != nil {
+		return nil, refused(a.Argv[0], err)
+	}
+	return c, nil
+}
+
+// run opens the command's standard streams and starts it.
+func (c *command) run(a *Assignment) error {
+	var childs []*os.File
+	defer func() {
+		for _, f := range childs {
+			f.Close()
+		}
+	}()
+	stdin, err := stdinFile(a)
+	if err != nil {
+		return fmt.Errorf("standard input: %w", err)
+	}
+	if stdin != nil { // nil is /dev/null
+		childs = append(childs, stdin)
+		c.cmd.Stdin = stdin
+	}
+	var out, err2 *os.File
+	if c.stdout, out, err = os.Pipe(); err != nil {
+		return err
+	}
+	childs = append(childs, out)
+	if c.stderr, err2, err = os.Pipe(); err != nil {
+		c.stdout.Close()
+		return err
+	}
+	childs = append(childs, err2)
+	c.cmd.Stdout, c.cmd.Stderr = out, err2
+	if err := c.cmd.Start(); err != nil {
+		c.stdout.Close()
+		c.stderr.Close()
+		return err
+	}
+	return nil
+}
+
+// stdinFile is the file that the command reads, nil if its input is empty. Text
+// goes into memory that looks like a file, so that nobody has to feed a pipe.
+func stdinFile(a *Assignment) (*os.File, error) {
+	if a.Input != "" {
+		return os.OpenFile(ledger.InputFile(a.WeftDir, a.Input), os.O_RDONLY|noFollow, 0)
+	}
+	if a.Stdin == "" {
+		return nil, nil
+	}
+	fd, err := unix.MemfdCreate("stdin", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), "stdin")
+	if _, err := f.WriteString(a.Stdin); err != nil {
+		f.Close()
+		return nil, err
+	}
+	_, err = f.Seek(0, 0)
+	return f, err
+}
+
+// refused is how a task ends that the kernel would not start.
+func refused(name string, err error) *taskspec.Outcome {
+	if errors.Is(err, unix.ENOENT) {
+		// The file is there, so it is the interpreter of a script, or the
+		// loader of a binary, that is not.
+		return notStarted(false, "%s: its interpreter does not exist", name)
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return notStarted(false, "%s: %v", name, errno)
+	}
+	return notStarted(false, "%s: %v", name, err)
+}
+
+// exited is how the command's own process ended.
+func (c *command) exited(stderr string) taskspec.Outcome {
+	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	switch {
+	case !ok || c.cmd.ProcessState == nil:
+		return taskspec.Lost()
+	case status.Signaled():
+		return taskspec.Signaled(int(status.Signal()), unix.SignalName(status.Signal()))
+	default:
+		return taskspec.Exited(status.ExitStatus(), stderr)
+	}
+}
+
+// usage is what the command's own process used, with the children it waited
+// for.
+func (c *command) usage() ledger.Usage {
+	u, ok := c.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+	if !ok {
+		return ledger.Usage{}
+	}
+	return ledger.Usage{
+		CPUSeconds:   (c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()).Seconds(),
+		PeakMemoryMB: float64(u.Maxrss) / 1024, // Linux counts KiB
+	}
+}
+
+// terminate asks the command's process group to end.
+func (c *command) terminate() {
+	// The group exists as long as its leader has not been waited for; after
+	// that the tree is killed anyway.
+	_ = unix.Kill(-c.cmd.Process.Pid, unix.SIGTERM)
+}
+
+// noSpace reports whether a write failed for want of room.
+func noSpace(err error) bool {
+	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG)
+}

@@ -1,0 +1,174 @@
+package runner
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+
+	"weft/internal/bell"
+	"weft/internal/ledger"
+	"weft/internal/proc"
+	"weft/internal/title"
+	"weft/monitor"
+	"weft/taskspec"
+)
+
+// Consumer is the state of a consumer process.
+type Consumer struct {
+	link   *ConsumerLink
+	orders chan Order // closed when the manager is gone
+	main   chan func()
+	own    []string // the process's own environment
+	envs   map[string][]string
+	bells  *bell.Set
+}
+
+// Main is the life of a consumer process whose manager holds the other end of
+// conn. It returns when there is no more to do, or an error that kept it from
+// beginning. It must be called on the main goroutine.
+func Main(conn io.ReadWriteCloser, build string, env []string) error {
+	// The kernel kills a child when the thread that started it ends. The main
+	// thread ends with the process, so all children are started on it.
+	runtime.LockOSThread()
+	if err := monitor.Subreaper(); err != nil {
+		return err
+	}
+	self, err := proc.Self()
+	if err != nil {
+		return err
+	}
+	c := &Consumer{
+		link:   NewLink[Order, Report](conn),
+		orders: make(chan Order),
+		main:   make(chan func()),
+		own:    env,
+		envs:   make(map[string][]string),
+	}
+	if err := c.link.Send(Report{Hello: &Hello{Protocol: Protocol, Build: build, Process: self}}); err != nil {
+		return err
+	}
+	go c.receive()
+	failed := make(chan error, 1)
+	go func() {
+		failed <- c.serve()
+		close(c.main)
+	}()
+	for fn := range c.main {
+		fn()
+	}
+	return <-failed
+}
+
+// receive passes on what the manager orders.
+func (c *Consumer) receive() {
+	defer close(c.orders)
+	for {
+		o, err := c.link.Receive()
+		if err != nil {
+			return
+		}
+		c.orders <- o
+	}
+}
+
+// onMain runs fn on the main thread.
+func (c *Consumer) onMain(fn func()) {
+	done := make(chan struct{})
+	c.main <- func() { fn(); close(done) }
+	<-done
+}
+
+// serve works on one task after another until the manager is gone.
+func (c *Consumer) serve() error {
+	for o := range c.orders {
+		if o.Task == nil {
+			continue // a request for a task that has just ended
+		}
+		if err := c.work(o.Task); err != nil {
+			return err
+		}
+		title.Set(title.Format(o.Task.Root, "", "consumer", "idle", ""))
+	}
+	return nil
+}
+
+// work takes one task from its assignment to its hand-off.
+func (c *Consumer) work(a *Assignment) error {
+	if a.EnvBlock != nil {
+		// One environment is enough: tasks that follow one another mostly come
+		// from the same shell, and the manager sends it again when they do not.
+		clear(c.envs)
+		c.envs[a.Env] = ledger.DecodeEnv(string(a.EnvBlock))
+	}
+	alone := &alone{task: a}
+	message, gone, err := c.permission(alone)
+	if message == "" || err != nil {
+		return err
+	}
+	if c.bells == nil {
+		// Without bells followers see output a second later; the task runs.
+		c.bells, _ = bell.Open(filepath.Join(a.WeftDir, "bells"), nil)
+	}
+	if a.Title {
+		title.Set(title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(taskspec.StatusRunning), ""))
+	}
+	s := newSession(c.orders, alone, gone)
+	defer s.close()
+	h, out := execute(a, c.environment(a, message), c.ringer(a), c.onMain, events{
+		requests: s.requests,
+		lost:     s.lost,
+		started:  func(id proc.Identity) { _ = c.link.Send(Report{Started: &id}) },
+	})
+	defer out.discard()
+	// An error of sending is the end of the link, which the session sees too.
+	_ = c.link.Send(Report{Finished: h})
+	select {
+	case <-s.acked:
+		return nil
+	case <-s.lost:
+		return alone.finish(h)
+	}
+}
+
+// permission waits until the task may begin and returns the id of its reserved
+// message, or nothing if it may not begin. gone says that the manager is gone.
+func (c *Consumer) permission(alone *alone) (message string, gone bool, err error) {
+	for o := range c.orders {
+		switch {
+		case o.Go != nil:
+			return o.Go.Message, false, nil
+		case o.Drop:
+			return "", false, nil
+		}
+	}
+	// The manager died between the assignment and the permission. Whether the
+	// reservation was committed stands in the store.
+	message, err = alone.reserved()
+	return message, true, err
+}
+
+// environment is what the task's process gets.
+func (c *Consumer) environment(a *Assignment, message string) []string {
+	env := c.own
+	if a.Env != "" {
+		env = c.envs[a.Env]
+	}
+	env = ledger.Overlay(env, a.Over)
+	return ledger.Overlay(env, map[string]string{
+		ledger.EnvTID:     a.TID,
+		ledger.EnvEpoch:   fmt.Sprint(a.Epoch),
+		ledger.EnvMessage: message,
+		ledger.EnvContext: a.Root,
+	})
+}
+
+// ringer wakes those that follow the task's output.
+func (c *Consumer) ringer(a *Assignment) func() {
+	outbox := ledger.QueuesOf(a.TID).Outbox
+	return func() {
+		if c.bells != nil {
+			_ = c.bells.Ring(outbox)
+		}
+	}
+}

@@ -1,0 +1,25 @@
+// Package runner is the consumer: the process in which a task runs.
+//
+// A manager starts it by re-executing the program and gives it one end of a
+// socket pair, the [Link]. Over it go, one JSON value a line, the manager's
+// [Order]s and the consumer's [Report]s:
+//
+//	manager            consumer
+//	  ← Hello            who I am, which build
+//	  Task →             get ready
+//	  Go →               your reservation is committed: begin
+//	  ← Started          for a task that is not over at once
+//	  Stop, Kill →       as the user asks
+//	  ← Finished         the hand-off
+//	  Ack →              it is committed: you are free
+//
+// While the link is open the manager is the only one to write to the store.
+// When it ends, and only then, a consumer with a task goes on alone: it opens
+// the store, makes sure that its reservation was committed, listens to the
+// task's control queue, and records the end by the same transaction that the
+// manager would have used. A consumer without a task leaves at once.
+//
+// consumer.go is the life of the process, task.go the life of one task in it,
+// ending.go decides how a task comes to its end, output.go keeps what it
+// prints, command.go starts it.
+package runner

@@ -1,0 +1,89 @@
+package runner
+
+import (
+	"time"
+
+	"weft/taskspec"
+)
+
+// An ending decides how a running task comes to its end. It is a pure function
+// of what happened and when; task.go carries out what it says.
+type ending struct {
+	timeout time.Duration // 0: none
+	grace   time.Duration
+
+	cause  cause     // why the task is being ended; the first cause counts, but a kill outranks it
+	killAt time.Time // when the grace is over
+	killed bool      // SIGKILL has been ordered
+}
+
+// cause is why a task is ended from outside.
+type cause int
+
+const (
+	byItself cause = iota
+	byTimeout
+	byStop
+	byKill
+)
+
+// action is what to do to the task's processes.
+type action int
+
+const (
+	nothing   action = iota
+	terminate        // SIGTERM to the task's group
+	kill             // SIGKILL to the whole tree
+)
+
+// request answers a request to end the task.
+func (e ending) request(r Request, now time.Time) (ending, action) {
+	switch r {
+	case RequestStop:
+		return e.stop(byStop, now)
+	case RequestKill:
+		e.cause = byKill
+		return e.kill()
+	}
+	return e, nothing
+}
+
+// overtime answers the end of the task's time.
+func (e ending) overtime(now time.Time) (ending, action) { return e.stop(byTimeout, now) }
+
+// graceOver answers the end of the grace.
+func (e ending) graceOver() (ending, action) { return e.kill() }
+
+func (e ending) stop(why cause, now time.Time) (ending, action) {
+	if e.cause != byItself {
+		return e, nothing
+	}
+	e.cause = why
+	if e.grace == 0 {
+		return e.kill()
+	}
+	e.killAt = now.Add(e.grace)
+	return e, terminate
+}
+
+func (e ending) kill() (ending, action) {
+	if e.killed {
+		return e, nothing
+	}
+	e.killed, e.killAt = true, time.Time{}
+	return e, kill
+}
+
+// outcome is how a task has ended whose own process ended as exit says.
+func (e ending) outcome(exit taskspec.Outcome) taskspec.Outcome {
+	switch e.cause {
+	case byTimeout:
+		return taskspec.TimedOut(e.timeout)
+	case byStop:
+		return taskspec.Stopped()
+	case byKill:
+		return taskspec.Killed()
+	default:
+		return exit
+	}
+}

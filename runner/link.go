@@ -1,0 +1,139 @@
+package runner
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"weft/internal/ledger"
+	"weft/internal/proc"
+)
+
+// Protocol is the version of what goes over a [Link]. Both ends are the same
+// program as a rule; where they are not, the manager refuses.
+const Protocol = 1
+
+// A Link is one end of the connection between a manager and a consumer. Send
+// may be called by several goroutines; In is what Send sends at the other end.
+type Link[In, Out any] struct {
+	rw      io.ReadWriteCloser
+	dec     *json.Decoder
+	sending sync.Mutex
+}
+
+// ManagerLink is the manager's end on rw, ConsumerLink the consumer's.
+type (
+	ManagerLink  = Link[Report, Order]
+	ConsumerLink = Link[Order, Report]
+)
+
+// NewLink returns the end of a link on rw, which it owns.
+func NewLink[In, Out any](rw io.ReadWriteCloser) *Link[In, Out] {
+	return &Link[In, Out]{rw: rw, dec: json.NewDecoder(rw)}
+}
+
+// Send sends one value. An error means that the other end is gone.
+func (l *Link[In, Out]) Send(v Out) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %T: %w", v, err)
+	}
+	l.sending.Lock()
+	defer l.sending.Unlock()
+	if _, err := l.rw.Write(append(data, '\n')); err != nil {
+		return fmt.Errorf("send %T: %w", v, err)
+	}
+	return nil
+}
+
+// Receive waits for the next value. An error means that the other end is gone.
+func (l *Link[In, Out]) Receive() (v In, err error) {
+	if err := l.dec.Decode(&v); err != nil {
+		return v, fmt.Errorf("receive %T: %w", v, err)
+	}
+	return v, nil
+}
+
+// Close ends the link for both.
+func (l *Link[In, Out]) Close() error { return l.rw.Close() }
+
+// An Order is what a manager tells a consumer. Exactly one field is set.
+type Order struct {
+	Task *Assignment `json:"task,omitempty"` // get ready for a task
+	Go   *Permit     `json:"go,omitempty"`   // begin it
+	Drop bool        `json:"drop,omitempty"` // forget it: it was withdrawn
+	End  Request     `json:"end,omitempty"`  // end the running task
+	Ack  int         `json:"ack,omitempty"`  // the hand-off with this sequence is settled
+}
+
+// A Report is what a consumer tells its manager. Exactly one field is set.
+type Report struct {
+	Hello    *Hello          `json:"hello,omitempty"`
+	Started  *proc.Identity  `json:"started,omitempty"` // the task's own process
+	Finished *ledger.HandOff `json:"finished,omitempty"`
+}
+
+// Hello introduces a consumer.
+type Hello struct {
+	Protocol int           `json:"protocol"`
+	Build    string        `json:"build"`
+	Process  proc.Identity `json:"process"`
+}
+
+// An Assignment is a task for a consumer.
+type Assignment struct {
+	TID     string `json:"tid"`
+	Epoch   int    `json:"epoch"`
+	Name    string `json:"name"`
+	Root    string `json:"root"`     // the project's root
+	WeftDir string `json:"weft_dir"` // the project's folder
+
+	Argv  []string `json:"argv"`
+	Dir   string   `json:"dir"`
+	Stdin string   `json:"stdin,omitempty"`
+	Input string   `json:"input,omitempty"` // see ledger.InputFile
+
+	// The environment is that with the key Env, or the consumer's own if it is
+	// empty. EnvBlock holds it, packed, when this consumer has not had it yet.
+	// Over lies over it.
+	Env      string            `json:"env,omitempty"`
+	EnvBlock []byte            `json:"env_block,omitempty"`
+	Over     map[string]string `json:"over,omitempty"`
+
+	Timeout     time.Duration `json:"timeout,omitempty"` // 0: none
+	Grace       time.Duration `json:"grace"`
+	OutputLimit int64         `json:"output_limit"` // bytes
+	Title       bool          `json:"title"`
+	StopOnLoss  bool          `json:"stop_on_loss,omitempty"`
+	MaxMessage  int           `json:"max_message"` // bytes
+	Durability  string        `json:"durability"`  // for a consumer that goes on alone
+}
+
+// A Permit says that a task's reservation has been committed.
+type Permit struct {
+	Message string `json:"message_id"`
+}
+
+// A Request asks for the end of a task.
+type Request string
+
+// The requests.
+const (
+	NoRequest   Request = ""
+	RequestStop Request = "stop" // SIGTERM, then, after the grace, SIGKILL
+	RequestKill Request = "kill" // SIGKILL at once
+)
+
+// RequestFor is what a control message asks of the task's consumer.
+func RequestFor(c ledger.Command) Request {
+	switch c {
+	case ledger.CommandStop:
+		return RequestStop
+	case ledger.CommandKill:
+		return RequestKill
+	default:
+		return NoRequest
+	}
+}

@@ -1,0 +1,234 @@
+package runner
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"weft/internal/ledger"
+)
+
+const (
+	// inMemory is how much of a stream is kept in memory. Beyond it, or once a
+	// task has run for lively, the stream goes to its file, where others can
+	// follow it. Most tasks are over before either.
+	inMemory = 64 << 10
+	lively   = 20 * time.Millisecond
+	// stderrTail is how much of the end of the standard error is kept in the
+	// task's record.
+	stderrTail = 64 << 10
+	// previewBytes is how much of a large output its message quotes.
+	previewBytes = 1 << 10
+	// fullRetry is the longest pause between attempts to write to a full disk.
+	fullRetry = time.Second
+)
+
+// An output keeps one stream of a task. It never makes the task wait for a
+// reader; only for the disk when that is full.
+type output struct {
+	path    string
+	ring    func()          // tells followers that there is more
+	abandon <-chan struct{} // closed when a full disk is no longer waited for
+
+	mu     sync.Mutex
+	lively bool // write to the file from now on
+	buf    []byte
+	file   *os.File
+	size   int64
+	seen   int64 // the size when idle was last asked
+	tail   []byte
+	digest hash.Hash
+	err    error // why the file is incomplete
+}
+
+func newOutput(path string, ring func(), abandon <-chan struct{}) *output {
+	return &output{path: path, ring: ring, abandon: abandon, digest: sha256.New()}
+}
+
+// drain reads the stream to its end.
+func (o *output) drain(r io.Reader) {
+	chunk := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(chunk)
+		if n > 0 {
+			o.add(chunk[:n])
+		}
+		if err != nil {
+			return // the end, or the deadline that was set when the tree was dead
+		}
+	}
+}
+
+func (o *output) add(p []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.size += int64(len(p))
+	if o.tail = append(o.tail, p...); len(o.tail) > 2*stderrTail {
+		o.tail = append(o.tail[:0], o.tail[len(o.tail)-stderrTail:]...)
+	}
+	o.buf = append(o.buf, p...)
+	if o.lively || len(o.buf) > inMemory {
+		o.flush()
+	}
+}
+
+// live makes the stream visible to followers from now on.
+func (o *output) live() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.lively = true
+	if len(o.buf) > 0 {
+		o.flush()
+	}
+}
+
+// idle reports whether nothing has come since it was last asked, and nothing
+// is being written.
+func (o *output) idle() bool {
+	if !o.mu.TryLock() {
+		return false
+	}
+	defer o.mu.Unlock()
+	idle := o.size == o.seen
+	o.seen = o.size
+	return idle
+}
+
+// flush moves what is in memory to the file. While the disk is full it tries
+// again until there is room or somebody ends the task: a task that prints has
+// to wait, but what it printed is not lost.
+func (o *output) flush() {
+	for pause := 10 * time.Millisecond; o.err == nil; pause = min(2*pause, fullRetry) {
+		err := o.write()
+		if err == nil {
+			o.ring()
+			return
+		}
+		if !noSpace(err) {
+			o.err = err
+			return
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-o.abandon:
+			timer.Stop()
+			o.err = err
+		}
+	}
+	o.buf = o.buf[:0]
+}
+
+// write appends the buffer to the file and keeps what did not fit.
+func (o *output) write() (err error) {
+	if o.file == nil {
+		if o.file, err = createOutput(o.path); err != nil {
+			return err
+		}
+	}
+	n, err := o.file.Write(o.buf)
+	o.digest.Write(o.buf[:n])
+	o.buf = append(o.buf[:0], o.buf[n:]...)
+	return err
+}
+
+// createOutput makes a new file, and nothing that is there already, for the
+// owner only.
+func createOutput(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|noFollow, 0o600)
+}
+
+// close ends the stream; then the methods below may be called.
+func (o *output) close() { o.mu.Lock() }
+
+// inline returns the whole stream if it is at most limit bytes.
+func (o *output) inline(limit int64) ([]byte, bool) {
+	if o.size > limit || o.err != nil {
+		return nil, false
+	}
+	if o.file == nil {
+		return o.buf, true
+	}
+	all := make([]byte, o.size)
+	if _, err := o.file.ReadAt(all, 0); err != nil && !errors.Is(err, io.EOF) {
+		o.err = fmt.Errorf("read output back: %w", err)
+		return nil, false
+	}
+	return all, true
+}
+
+// keep puts the whole stream into its file, durably.
+func (o *output) keep() error {
+	if o.err == nil && (o.file == nil || len(o.buf) > 0) {
+		o.err = o.write()
+	}
+	if o.err == nil {
+		o.err = o.file.Sync()
+	}
+	return o.err
+}
+
+// discard removes the file, once what it held is safe elsewhere.
+func (o *output) discard() {
+	if o.file != nil {
+		_ = os.Remove(o.path)
+	}
+}
+
+// result describes the task's output for the hand-off. A stream that does not
+// fit maxMessage bytes when written as a message, or is larger than limit,
+// stays in its file.
+func result(h *ledger.HandOff, stdout, stderr *output, limit int64, maxMessage int) (kept []*output) {
+	h.Output = ledger.Output{Form: ledger.FormText, Size: stdout.size, StderrSize: stderr.size}
+	all, fits := stdout.inline(min(limit, int64(maxMessage)))
+	switch {
+	case fits && utf8.Valid(all):
+		h.Result = all
+	case fits && len(all) <= maxMessage/4*3-bytesEnvelope:
+		h.Result, h.Output.Form = all, ledger.FormBytes
+	default:
+		h.Output.Form = ledger.FormFile
+		_ = stdout.keep() // its error is reported below
+		kept = append(kept, stdout)
+		h.Digest = hex.EncodeToString(stdout.digest.Sum(nil))
+		h.Preview = stdout.preview()
+	}
+	h.Output.Stderr = stderr.tail[max(0, len(stderr.tail)-stderrTail):]
+	if h.Output.StderrTruncated() {
+		_ = stderr.keep()
+		kept = append(kept, stderr)
+	}
+	for _, o := range []*output{stdout, stderr} {
+		if o.err != nil && !errors.Is(o.err, fs.ErrNotExist) {
+			h.Outcome.Error = fmt.Sprintf("output is incomplete: %v", o.err)
+		}
+	}
+	return kept
+}
+
+// bytesEnvelope is more than the JSON around a result in base64.
+const bytesEnvelope = 256
+
+// preview is the beginning of the stream as text.
+func (o *output) preview() string {
+	if o.file == nil {
+		return ""
+	}
+	head := make([]byte, previewBytes)
+	n, _ := o.file.ReadAt(head, 0)
+	for head = head[:n]; len(head) > 0 && !utf8.Valid(head) && len(head) > n-utf8.UTFMax; {
+		head = head[:len(head)-1] // a character cut in two
+	}
+	if !utf8.Valid(head) {
+		return ""
+	}
+	return string(head)
+}

@@ -1,0 +1,78 @@
+package runner
+
+// A session serves one task from outside: while the manager is there it passes
+// on what the manager orders; when the manager is gone it listens by itself.
+type session struct {
+	orders   <-chan Order // closed when the manager is gone
+	alone    *alone
+	requests chan Request
+	acked    chan struct{} // closed when the manager has recorded the end
+	lost     chan struct{} // closed when the manager is gone
+	done     chan struct{} // closed by close
+	ended    chan struct{} // closed when serve has returned
+}
+
+// newSession returns a session that runs until it is closed. gone says that
+// the manager is gone already.
+func newSession(orders <-chan Order, a *alone, gone bool) *session {
+	s := &session{
+		orders:   orders,
+		alone:    a,
+		requests: make(chan Request, 16), // more than anybody would ask before the first is heard
+		acked:    make(chan struct{}),
+		lost:     make(chan struct{}),
+		done:     make(chan struct{}),
+		ended:    make(chan struct{}),
+	}
+	if gone {
+		close(s.lost)
+	}
+	go s.serve(gone)
+	return s
+}
+
+func (s *session) serve(gone bool) {
+	defer close(s.ended)
+	if !gone {
+		if s.connected() {
+			return
+		}
+		close(s.lost)
+	}
+	s.alone.obey(s.request, s.done)
+}
+
+// connected passes on what the manager orders. It returns false when the
+// manager is gone, and true when the session is over.
+func (s *session) connected() bool {
+	for {
+		select {
+		case o, open := <-s.orders:
+			switch {
+			case !open:
+				return false
+			case o.Ack != 0:
+				close(s.acked)
+				return true
+			case o.End != NoRequest:
+				s.request(o.End)
+			}
+		case <-s.done:
+			return true
+		}
+	}
+}
+
+// request asks the task to end. Repetitions beyond any need are dropped.
+func (s *session) request(r Request) {
+	select {
+	case s.requests <- r:
+	default:
+	}
+}
+
+func (s *session) close() {
+	close(s.done)
+	<-s.ended
+	s.alone.close()
+}

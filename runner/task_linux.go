@@ -1,0 +1,196 @@
+package runner
+
+import (
+	"context"
+	"os"
+	"sync"
+	"time"
+
+	"weft/internal/ledger"
+	"weft/internal/proc"
+	"weft/monitor"
+	"weft/taskspec"
+)
+
+// treeDeadline bounds how long the end of a task's processes is awaited before
+// its end is recorded all the same. SIGKILL is not negotiable, so what is left
+// after this time hangs in the kernel.
+const treeDeadline = 10 * time.Second
+
+// pipeDeadline is how long output may still arrive after every process of the
+// task is dead. What they wrote is in the pipe already; whoever holds it open
+// now does not belong to the task.
+const pipeDeadline = 100 * time.Millisecond
+
+// events are what can happen to a running task from outside.
+type events struct {
+	requests <-chan Request  // to end it
+	lost     <-chan struct{} // closed when the manager is gone
+	started  func(proc.Identity)
+}
+
+// execute runs one command to its end and describes it. onMain runs a function
+// on the process's main thread.
+func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev events) (*ledger.HandOff, *outputs) {
+	h := &ledger.HandOff{TID: a.TID, Epoch: a.Epoch, Seq: 1}
+	abandon := make(chan struct{})
+	out := &outputs{
+		stdout: newOutput(ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, ledger.Stdout), ring, abandon),
+		stderr: newOutput(ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, ledger.Stderr), ring, abandon),
+	}
+	var c *command
+	var failed *taskspec.Outcome
+	onMain(func() { c, failed = start(a, env) })
+	if failed != nil {
+		out.close()
+		h.Outcome, h.Ended = *failed, time.Now()
+		out.kept = result(h, out.stdout, out.stderr, a.OutputLimit, a.MaxMessage)
+		return h, out
+	}
+
+	var drains sync.WaitGroup
+	drains.Go(func() { out.stdout.drain(c.stdout) })
+	drains.Go(func() { out.stderr.drain(c.stderr) })
+	exit := make(chan struct{})
+	go func() {
+		_ = c.cmd.Wait() // the state says it all
+		close(exit)
+	}()
+
+	e := supervise(a, c, out, exit, ev)
+	sweep()
+	settle(&drains, c, out, ev.requests, abandon)
+	out.close()
+
+	h.Process.PID = c.cmd.Process.Pid
+	h.Usage = c.usage()
+	h.Outcome = e.outcome(c.exited(string(out.stderr.tail)))
+	h.Ended = time.Now()
+	out.kept = result(h, out.stdout, out.stderr, a.OutputLimit, a.MaxMessage)
+	return h, out
+}
+
+// supervise waits for the command's own process and ends it when it has to.
+func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, ev events) ending {
+	e := ending{timeout: a.Timeout, grace: a.Grace}
+	var overtime, graceOver <-chan time.Time
+	if a.Timeout > 0 {
+		timer := time.NewTimer(a.Timeout)
+		defer timer.Stop()
+		overtime = timer.C
+	}
+	long := time.NewTimer(lively)
+	defer long.Stop()
+	for {
+		act := nothing
+		select {
+		case <-exit:
+			return e
+		case <-long.C:
+			out.live()
+			if id, err := proc.Of(c.cmd.Process.Pid); err == nil {
+				ev.started(id)
+			}
+		case <-overtime:
+			e, act = e.overtime(time.Now())
+		case <-graceOver:
+			e, act = e.graceOver()
+		case r := <-ev.requests:
+			e, act = e.request(r, time.Now())
+		case <-ev.lost:
+			ev.lost = nil
+			if a.StopOnLoss {
+				e, act = e.request(RequestStop, time.Now())
+			}
+		}
+		switch act {
+		case terminate:
+			c.terminate()
+			timer := time.NewTimer(time.Until(e.killAt))
+			defer timer.Stop()
+			graceOver = timer.C
+		case kill:
+			sweep(c.cmd.Process.Pid)
+		}
+	}
+}
+
+// sweep kills every process that descends from this one. As a subreaper it is
+// the parent of those whose own parent has died, so none has left its tree.
+// What has died is reaped, but for except, for which somebody waits.
+func sweep(except ...int) {
+	if any, err := monitor.HasChildren(); err == nil && !any {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), treeDeadline)
+	defer cancel()
+	// An error names processes that hang in the kernel; the task has ended.
+	_, _ = monitor.Tree{Root: os.Getpid()}.Kill(ctx)
+	monitor.Reap(except...)
+}
+
+// settle waits until the output of the dead tree has been read. Somebody else
+// may hold the pipes open: once nothing has come for pipeDeadline, nothing
+// will. While a full disk holds the output up, a request to end the task gives
+// it up.
+func settle(drains *sync.WaitGroup, c *command, out *outputs, requests <-chan Request, abandon chan<- struct{}) {
+	drained := make(chan struct{})
+	go func() {
+		drains.Wait()
+		close(drained)
+	}()
+	idle := time.NewTicker(pipeDeadline)
+	defer idle.Stop()
+	for {
+		select {
+		case <-drained:
+			c.stdout.Close()
+			c.stderr.Close()
+			return
+		case <-requests:
+			close(abandon)
+			requests = nil
+		case <-idle.C:
+			if out.idle() {
+				past := time.Now()
+				_ = c.stdout.SetReadDeadline(past)
+				_ = c.stderr.SetReadDeadline(past)
+			}
+		}
+	}
+}
+
+// outputs are the two streams of a task.
+type outputs struct {
+	stdout, stderr *output
+	kept           []*output // those that stay in their files
+}
+
+func (o *outputs) live() {
+	o.stdout.live()
+	o.stderr.live()
+}
+
+func (o *outputs) close() {
+	o.stdout.close()
+	o.stderr.close()
+}
+
+// idle reports whether nothing has come since it was last asked.
+func (o *outputs) idle() bool {
+	quiet := o.stdout.idle()
+	return o.stderr.idle() && quiet
+}
+
+// discard removes the files whose content the hand-off has carried away.
+func (o *outputs) discard() {
+	for _, s := range []*output{o.stdout, o.stderr} {
+		if s.file == nil {
+			continue
+		}
+		s.file.Close()
+		if len(o.kept) == 0 || (o.kept[0] != s && o.kept[len(o.kept)-1] != s) {
+			s.discard()
+		}
+	}
+}

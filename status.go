@@ -1,0 +1,106 @@
+package weft
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// Status is how a task stands. Moments that have not come are zero.
+type Status struct {
+	TID        string
+	Name       string
+	Status     taskspec.Status
+	ReturnCode *int   // nil if it has none: still running, lost, or never run
+	Signal     string // the signal that the command died of, "SIGSEGV", or empty
+	Error      string // why it did not complete, one line, or empty
+	PID        int    // the task's own process; 0 if it has none or was over at once
+	Attempt    int    // how often it was given to a consumer
+	ParentTID  string // the task that submitted it, or empty
+	Created    time.Time
+	Started    time.Time
+	Completed  time.Time
+	CPUSeconds float64 // of its own process and the children that one waited for
+	PeakMB     float64 // resident memory of the largest of its processes, in MiB
+
+	// Stderr is the end of what it wrote to its standard error, at most 64 KiB;
+	// StderrTruncated says that there was more.
+	Stderr          []byte
+	StderrTruncated bool
+}
+
+func newStatus(l *ledger.Task) *Status {
+	return &Status{
+		TID:             l.TID,
+		Name:            l.Name,
+		Status:          l.Status,
+		ReturnCode:      l.ReturnCode,
+		Signal:          l.Signal,
+		Error:           l.Error,
+		PID:             l.Process.PID,
+		Attempt:         l.Epoch,
+		ParentTID:       l.Parent,
+		Created:         moment(l.Created),
+		Started:         moment(l.Started),
+		Completed:       moment(l.Completed),
+		CPUSeconds:      l.Usage.CPUSeconds,
+		PeakMB:          l.Usage.PeakMemoryMB,
+		Stderr:          l.Output.Stderr,
+		StderrTruncated: l.Output.StderrTruncated(),
+	}
+}
+
+func moment(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns)
+}
+
+// Err is nil if the task completed or has not ended, else a *[TaskError].
+func (s *Status) Err() error {
+	if s.Status == taskspec.StatusCompleted || !s.Status.Terminal() {
+		return nil
+	}
+	return &TaskError{TID: s.TID, Status: s.Status, ReturnCode: s.ReturnCode, Signal: s.Signal, Reason: s.Error}
+}
+
+// A TaskError says how a task ended that did not complete.
+type TaskError struct {
+	TID        string
+	Status     taskspec.Status
+	ReturnCode *int
+	Signal     string
+	Reason     string
+}
+
+// Error names the task and the reason.
+func (e *TaskError) Error() string {
+	return fmt.Sprintf("task %s %s: %s", taskspec.ShortTID(e.TID), e.Status, e.Reason)
+}
+
+// Tasks returns how the project's tasks stand, oldest first: those with one of
+// the statuses, or all if none is given.
+func (c *Context) Tasks(ctx context.Context, statuses ...taskspec.Status) ([]*Status, error) {
+	states := make([]string, len(statuses))
+	for i, s := range statuses {
+		states[i] = string(s)
+	}
+	recs, err := c.broker.Records(ctx, ledger.Kind, broker.RecordSelect{States: states})
+	if err != nil {
+		return nil, fmt.Errorf("list tasks: %w", err)
+	}
+	tasks := make([]*Status, len(recs))
+	for i, r := range recs {
+		l, err := ledger.Decode(r)
+		if err != nil {
+			return nil, fmt.Errorf("list tasks: %w", err)
+		}
+		tasks[i] = newStatus(l)
+	}
+	return tasks, nil
+}

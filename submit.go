@@ -1,0 +1,199 @@
+package weft
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+	"unicode/utf8"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/manager"
+	"weft/taskspec"
+)
+
+// ErrManager wraps the reason why no manager could be started. The task has
+// been accepted all the same and waits for one.
+var ErrManager = errors.New("no manager")
+
+// A SubmitOption says more about a submission than its spec.
+type SubmitOption func(*submission)
+
+// submission is what a task is submitted with.
+type submission struct {
+	dir   string
+	env   []string
+	stdin io.Reader
+}
+
+// WithDir makes dir the submitter's directory, in which a task runs whose spec
+// does not say otherwise, instead of the current one.
+func WithDir(dir string) SubmitOption { return func(s *submission) { s.dir = dir } }
+
+// WithEnv makes env, in the form of [os.Environ], the environment of the task,
+// instead of that of this process.
+func WithEnv(env []string) SubmitOption { return func(s *submission) { s.env = env } }
+
+// WithStdin makes what r holds the standard input of the task. It is read to
+// its end before the task is submitted.
+func WithStdin(r io.Reader) SubmitOption { return func(s *submission) { s.stdin = r } }
+
+// Submit is [Context.SubmitContext] with a context that does not end.
+func (c *Context) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
+	return c.SubmitContext(context.Background(), spec, opts...)
+}
+
+// SubmitContext asks for a task and returns once that is durable; the task runs
+// when the manager comes to it, whatever becomes of this process. A manager is
+// started if there is none.
+//
+// The spec must be a template: without tid, state and weft_context; it is not
+// changed. A bad one gives a *[taskspec.ValidationError] that names every
+// problem. Cancelling ctx before the task is accepted withdraws it. If only the
+// manager could not be started, the error wraps [ErrManager] and the task is
+// returned with it.
+func (c *Context) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
+	t, managed, err := c.submit(ctx, spec, opts)
+	if err != nil {
+		return nil, fmt.Errorf("submit task: %w", err)
+	}
+	if !managed {
+		err = c.StartManager(ctx)
+	} else {
+		err = c.ensureManager(ctx)
+	}
+	if err != nil {
+		return t, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
+	}
+	return t, nil
+}
+
+func (c *Context) submit(ctx context.Context, spec *taskspec.Spec, opts []SubmitOption) (t *Task, managed bool, err error) {
+	if err := check(spec); err != nil {
+		return nil, false, err
+	}
+	if err := canRun(); err != nil {
+		return nil, false, err
+	}
+	var s submission
+	for _, opt := range opts {
+		opt(&s)
+	}
+	l := ledger.Submission{Spec: spec, Dir: s.dir, Parent: c.parent()}
+	if l.Dir == "" {
+		if l.Dir, err = os.Getwd(); err != nil {
+			return nil, false, err
+		}
+	}
+	if s.env == nil {
+		s.env = os.Environ()
+	}
+	l.Env = ledger.EncodeEnv(s.env)
+	if l.Item, l.Input, err = c.spool(s.stdin); err != nil {
+		return nil, false, err
+	}
+	err = c.broker.Update(ctx, func(tx *broker.Tx) error {
+		var tid string
+		if tid, managed, err = ledger.Submit(tx, l, time.Now()); err != nil {
+			return err
+		}
+		t = &Task{c: c, tid: tid}
+		return nil
+	})
+	if err != nil && l.Input != "" {
+		err = errors.Join(err, os.Remove(ledger.InputFile(c.dir, l.Input)))
+	}
+	return t, managed, err
+}
+
+// check refuses a spec that is not valid, or that asks for what this version
+// does not do yet.
+func check(spec *taskspec.Spec) error {
+	if err := spec.ValidateFor(taskspec.Rules{Template: true, Cores: runtime.NumCPU()}); err != nil {
+		return err
+	}
+	if problems := spec.Unsupported(); len(problems) > 0 {
+		return &taskspec.ValidationError{Problems: problems}
+	}
+	return nil
+}
+
+// canRun says whether this program can start a manager, before anything is
+// submitted that nobody would run.
+func canRun() error {
+	if runtime.GOOS != "linux" {
+		return fmt.Errorf("run tasks: %w on %s yet", errors.ErrUnsupported, runtime.GOOS)
+	}
+	_, err := executable()
+	return err
+}
+
+// parent is the task that this process runs in, if that is one of this project.
+func (c *Context) parent() string {
+	if os.Getenv(ledger.EnvContext) != c.root {
+		return ""
+	}
+	return os.Getenv(ledger.EnvTID)
+}
+
+// inlineInput is the largest standard input that is put into the message
+// itself; a larger one, or one that is not text, goes into a file.
+const inlineInput = 64 << 10
+
+// spool reads the standard input of a task and returns its work item, or the
+// name of the file that holds the input.
+func (c *Context) spool(r io.Reader) (item, input string, err error) {
+	if r == nil {
+		return noInput, "", nil
+	}
+	head, err := io.ReadAll(io.LimitReader(r, inlineInput+1))
+	if err != nil {
+		return "", "", fmt.Errorf("read standard input: %w", err)
+	}
+	if len(head) <= inlineInput && utf8.Valid(head) {
+		item, err := stdinItem(head)
+		return item, "", err
+	}
+	name := make([]byte, 16)
+	rand.Read(name)
+	input = hex.EncodeToString(name)
+	f, err := os.OpenFile(ledger.InputFile(c.dir, input), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", "", fmt.Errorf("spool standard input: %w", err)
+	}
+	_, err = io.Copy(f, io.MultiReader(bytes.NewReader(head), r))
+	if err == nil {
+		err = f.Sync() // it must be there when the task is
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return "", "", errors.Join(fmt.Errorf("spool standard input: %w", err), os.Remove(f.Name()))
+	}
+	return noInput, input, nil
+}
+
+// StartManager starts the project's manager if it has none, and returns when it
+// works. Cancelling ctx ends the wait. The error says why it could not start.
+func (c *Context) StartManager(ctx context.Context) error {
+	path, err := executable()
+	if err != nil {
+		return err
+	}
+	return manager.Start(ctx, path, c.call(), filepath.Clean(c.dir))
+}
+
+// ensureManager starts a manager unless there is one.
+func (c *Context) ensureManager(ctx context.Context) error {
+	running, err := manager.Running(c.dir)
+	if err != nil || running {
+		return err
+	}
+	return c.StartManager(ctx)
+}

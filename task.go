@@ -1,0 +1,187 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// ErrNoTask is returned for a TID that names no task of the project.
+var ErrNoTask = errors.New("no such task")
+
+// ErrAmbiguous is returned for a short TID that names several tasks.
+var ErrAmbiguous = errors.New("short task id is ambiguous")
+
+// A Task is a handle on a task of a project. It may be shared; there is nothing
+// to close. It outlives its process: [Context.Task] finds a task again by its
+// TID.
+type Task struct {
+	c   *Context
+	tid string
+}
+
+// TID is the task's full id, 19 digits.
+func (t *Task) TID() string { return t.tid }
+
+// Task finds a task by its full TID, by a unique end of it of at least four
+// digits, or by "@last", the newest. Errors wrap [ErrNoTask] or [ErrAmbiguous].
+func (c *Context) Task(ctx context.Context, tid string) (*Task, error) {
+	full, err := c.findTID(ctx, tid)
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", tid, err)
+	}
+	return &Task{c: c, tid: full}, nil
+}
+
+// The shortest and the full form of a TID.
+const (
+	minTID  = 4
+	fullTID = 19
+)
+
+func (c *Context) findTID(ctx context.Context, tid string) (string, error) {
+	switch {
+	case tid == "@last":
+		recs, err := c.broker.Records(ctx, ledger.Kind, broker.RecordSelect{Newest: true, Limit: 1})
+		if err != nil {
+			return "", err
+		}
+		if len(recs) == 0 {
+			return "", ErrNoTask
+		}
+		return recs[0].Key, nil
+	case strings.Trim(tid, "0123456789") != "" || len(tid) < minTID || len(tid) > fullTID:
+		return "", fmt.Errorf("%w: want %d digits, or at least the last %d", ErrNoTask, fullTID, minTID)
+	case len(tid) == fullTID:
+		_, err := c.broker.Record(ctx, ledger.Kind, tid)
+		if errors.Is(err, broker.ErrNotFound) {
+			err = ErrNoTask
+		}
+		return tid, err
+	}
+	recs, err := c.broker.Records(ctx, ledger.Kind, broker.RecordSelect{})
+	if err != nil {
+		return "", err
+	}
+	found := ""
+	for _, r := range recs {
+		if strings.HasSuffix(r.Key, tid) {
+			if found != "" {
+				return "", ErrAmbiguous
+			}
+			found = r.Key
+		}
+	}
+	if found == "" {
+		return "", ErrNoTask
+	}
+	return found, nil
+}
+
+// Status says how the task stands now.
+func (t *Task) Status(ctx context.Context) (*Status, error) {
+	l, err := t.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return newStatus(l), nil
+}
+
+// Wait waits until the task has ended and says how. It starts a manager
+// whenever the project has none. Cancelling ctx ends the wait and leaves the
+// task alone.
+func (t *Task) Wait(ctx context.Context) (*Status, error) {
+	l, err := t.await(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	return newStatus(l), nil
+}
+
+// Stop asks the task to end, SIGTERM and after its grace SIGKILL, and waits
+// until it has ended. A task that has not begun never begins. Cancelling ctx
+// ends the wait, not the request. It returns how the task ended, which may be
+// otherwise than by the request, if that came too late.
+func (t *Task) Stop(ctx context.Context) (*Status, error) {
+	return t.end(ctx, ledger.CommandStop, taskspec.Stopped())
+}
+
+// Kill ends the task at once, with all its processes, and waits until it has
+// ended; else it is like [Task.Stop].
+func (t *Task) Kill(ctx context.Context) (*Status, error) {
+	return t.end(ctx, ledger.CommandKill, taskspec.Killed())
+}
+
+func (t *Task) end(ctx context.Context, command ledger.Command, outcome taskspec.Outcome) (*Status, error) {
+	var l *ledger.Task
+	err := t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+		if l, err = ledger.End(tx, t.tid, outcome, time.Now()); err != nil || l.Status.Terminal() {
+			return err
+		}
+		_, err = tx.Write(ledger.QueuesOf(t.tid).ControlIn, string(command))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s task %s: %w", strings.ToLower(string(command)), t.tid, err)
+	}
+	if l.Status.Terminal() {
+		return newStatus(l), nil
+	}
+	return t.Wait(ctx)
+}
+
+// load reads the task's record.
+func (t *Task) load(ctx context.Context) (*ledger.Task, error) {
+	r, err := t.c.broker.Record(ctx, ledger.Kind, t.tid)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, fmt.Errorf("task %s: %w", t.tid, ErrNoTask)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Decode(r)
+}
+
+// managerLook is how often a waiter makes sure that there is a manager.
+const managerLook = time.Second
+
+// await waits for the end of the task and calls look, if it is not nil, with
+// the task's record whenever it may have changed or the task may have written
+// something.
+func (t *Task) await(ctx context.Context, look func(*ledger.Task) error) (*ledger.Task, error) {
+	w, err := t.c.broker.Listen(ledger.QueuesOf(t.tid).Outbox)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	checked := time.Now()
+	for {
+		l, err := t.load(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if look != nil {
+			if err := look(l); err != nil {
+				return nil, err
+			}
+		}
+		if l.Status.Terminal() {
+			return l, nil
+		}
+		if time.Since(checked) >= managerLook {
+			checked = time.Now()
+			if err := t.c.ensureManager(ctx); err != nil {
+				return nil, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
+			}
+		}
+		if err := w.Wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
