@@ -1,0 +1,102 @@
+package taskspec
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"unicode/utf8"
+)
+
+// Bounds of a document. The size is that of a queue message, in bytes; the
+// depth counts lists and objects, the whole document being the first.
+const (
+	maxDocument = 10 << 20
+	maxDepth    = 64
+)
+
+// Decode reads one spec from JSON. It is strict: a key that the format does not
+// know, a key given twice (also in env, metadata and the like), a key in
+// another case, a value of the wrong kind, more than 64 levels or 10 MiB, text
+// that is not Unicode and anything after the spec are errors, all of them
+// reported in one *[ValidationError]. null stands for a field that is not
+// there. Decode does not look at what the values mean; [Spec.Validate] does,
+// and [DecodeValid] does both.
+//
+// Numbers in args, keyword_args and metadata become [encoding/json.Number] and
+// keep every digit.
+func Decode(data []byte) (*Spec, error) {
+	s, problems := decode(data)
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// DecodeValid decodes and validates, and reports what is wrong in either way
+// together in one *[ValidationError].
+func DecodeValid(data []byte, rules Rules) (*Spec, error) {
+	s, problems := decode(data)
+	if s == nil {
+		return nil, problems.err()
+	}
+	undecoded := problems.problems
+	for _, p := range s.problems(rules) {
+		// What could not be decoded is empty now, which is not a second problem.
+		if !covers(undecoded, p.Path) {
+			problems.add(p.Path, p.Text)
+		}
+	}
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// decode returns what is wrong with data and what of it could be decoded all
+// the same: nil where it is not JSON.
+func decode(data []byte) (*Spec, report) {
+	var d decoder
+	switch {
+	case len(data) > maxDocument:
+		d.problem("longer than %d bytes", maxDocument)
+		return nil, d.report
+	case !utf8.Valid(data):
+		d.problem("not valid UTF-8")
+		return nil, d.report
+	case !json.Valid(data):
+		d.problem("not valid JSON: %s", syntaxProblem(data))
+		return nil, d.report
+	}
+	s := new(Spec)
+	// One copy of the document; the strings of the spec are parts of it.
+	d.text = string(data)
+	if formRecord.fits(d.peek()) {
+		d.record(specShape(), reflect.ValueOf(s).Elem())
+	} else {
+		d.mismatch(formRecord)
+	}
+	return s, d.report
+}
+
+// syntaxProblem says what is wrong with data that is no JSON, and where.
+func syntaxProblem(data []byte) string {
+	err := json.Unmarshal(data, new(json.RawMessage))
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("%v (byte %d)", syntax, syntax.Offset)
+	}
+	return fmt.Sprint(err)
+}
+
+// covers reports whether one of the problems is about the field at path or
+// about something that the field is part of.
+func covers(problems []Problem, path string) bool {
+	for _, p := range problems {
+		rest, ok := strings.CutPrefix(path, p.Path)
+		if ok && (p.Path == "" || rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,244 @@
+package taskspec
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// decoder fills a Spec from a document in one walk and reports every place
+// where the document is not what the format says. encoding/json would let most
+// of them pass: it skips unknown keys, takes the last of two, matches keys in
+// any case, reads null as an empty string and replaces what is not Unicode. A
+// second walk that finds those costs more than this one alone.
+//
+// Where something is wrong the value is skipped and the walk goes on.
+type decoder struct {
+	cursor
+	report report
+	steps  []step // the way from the root to the value at the cursor
+}
+
+// step is one part of a path: an index, or a key where the index is negative.
+type step struct {
+	key   string
+	index int
+}
+
+// problem reports something wrong at the current path.
+func (d *decoder) problem(format string, args ...any) {
+	if d.report.full() {
+		return // the path of every problem of a hostile document would take long
+	}
+	path := ""
+	for _, s := range d.steps {
+		if s.index >= 0 {
+			path = element(path, s.index)
+		} else {
+			path = child(path, s.key)
+		}
+	}
+	d.report.add(path, fmt.Sprintf(format, args...))
+}
+
+// field decodes the value at the cursor into a field of the format. null leaves
+// the field as it is.
+func (d *decoder) field(want *shape, into reflect.Value) {
+	b := d.peek()
+	if b == 'n' {
+		d.word()
+		return
+	}
+	if !want.form.fits(b) {
+		d.mismatch(want.form)
+		return
+	}
+	if into.Kind() == reflect.Pointer {
+		into.Set(reflect.New(into.Type().Elem()))
+		into = into.Elem()
+	}
+	switch want.form {
+	case formText:
+		into.SetString(d.string())
+	case formFlag:
+		into.SetBool(d.word() == "true")
+	case formNumber, formWhole:
+		d.number(want.form, into)
+	case formTextList:
+		into.Set(reflect.ValueOf(list(d, (*decoder).listedText)))
+	case formFreeList:
+		into.Set(reflect.ValueOf(list(d, (*decoder).free)))
+	case formTextMap:
+		into.Set(reflect.ValueOf(object(d, (*decoder).listedText)))
+	case formFreeMap:
+		into.Set(reflect.ValueOf(object(d, (*decoder).free)))
+	case formRecord:
+		d.record(want, into)
+	default:
+		into.Set(reflect.ValueOf(d.free()))
+	}
+}
+
+// mismatch reports that the value at the cursor is not what the format wants,
+// and skips it.
+func (d *decoder) mismatch(want form) {
+	got := "null"
+	for _, f := range []form{formText, formFlag, formNumber, formFreeList, formFreeMap} {
+		if f.fits(d.peek()) {
+			got = f.String()
+		}
+	}
+	d.problem("want %s, got %s", want, got)
+	d.skip()
+}
+
+// record decodes an object whose keys are the fields of a struct.
+func (d *decoder) record(want *shape, into reflect.Value) {
+	var seen uint64
+	for key := range d.members {
+		f, known := want.fields[key]
+		bit := uint64(1) << f.index
+		switch {
+		case !known:
+			d.problem("unknown field%s", want.hint(key))
+			d.skip()
+		case seen&bit != 0:
+			d.problem("given twice")
+			d.skip()
+		default:
+			seen |= bit
+			d.field(f.shape, into.Field(f.index))
+		}
+	}
+}
+
+// hint names the field that an unknown key is a case variant of.
+func (s *shape) hint(key string) string {
+	for name := range s.fields {
+		if strings.EqualFold(name, key) {
+			return fmt.Sprintf(" (did you mean %q?)", name)
+		}
+	}
+	return ""
+}
+
+// object decodes an object whose keys are the user's.
+func object[V any](d *decoder, value func(*decoder) V) map[string]V {
+	values := make(map[string]V)
+	for key := range d.members {
+		if _, twice := values[key]; twice {
+			d.problem("given twice")
+		}
+		values[key] = value(d)
+	}
+	return values
+}
+
+// list decodes a list.
+func list[V any](d *decoder, value func(*decoder) V) []V {
+	values := []V{}
+	if !d.enter(step{}) {
+		return values
+	}
+	for d.more(']') {
+		values = append(values, value(d))
+		d.steps[len(d.steps)-1].index++
+	}
+	d.leave()
+	return values
+}
+
+// members yields the keys of the object at the cursor, which is then at the
+// value of each; the caller must move it behind the value.
+func (d *decoder) members(yield func(key string) bool) {
+	if !d.enter(step{index: -1}) {
+		return
+	}
+	for d.more('}') {
+		literal := d.key()
+		key := unquote(literal)
+		d.steps[len(d.steps)-1].key = key
+		if loneSurrogate(literal) {
+			d.problem("the key %s", halfPair)
+		}
+		if !yield(key) {
+			return
+		}
+	}
+	d.leave()
+}
+
+// enter moves into the list or object at the cursor, or reports that it is
+// nested too deep and skips it.
+func (d *decoder) enter(first step) bool {
+	if len(d.steps) >= maxDepth {
+		d.problem("nested more than %d deep", maxDepth)
+		d.skip()
+		return false
+	}
+	d.pos++
+	d.steps = append(d.steps, first)
+	return true
+}
+
+// leave forgets the step that [decoder.enter] made.
+func (d *decoder) leave() { d.steps = d.steps[:len(d.steps)-1] }
+
+// free decodes a value that has no schema.
+func (d *decoder) free() any {
+	switch b := d.peek(); {
+	case b == '{':
+		return object(d, (*decoder).free)
+	case b == '[':
+		return list(d, (*decoder).free)
+	case b == '"':
+		return d.string()
+	case isNumber(b):
+		return json.Number(d.word())
+	case b == 'n':
+		d.word()
+		return nil
+	}
+	return d.word() == "true"
+}
+
+// listedText decodes a string in a list or a map, where null has no meaning.
+func (d *decoder) listedText() string {
+	if !formText.fits(d.peek()) {
+		d.mismatch(formText)
+		return ""
+	}
+	return d.string()
+}
+
+// string decodes the string at the cursor.
+func (d *decoder) string() string {
+	literal := d.literal()
+	if loneSurrogate(literal) {
+		d.problem(halfPair)
+	}
+	return unquote(literal)
+}
+
+// number decodes the number at the cursor into a field.
+func (d *decoder) number(want form, into reflect.Value) {
+	word := d.word()
+	if want == formNumber {
+		f, err := strconv.ParseFloat(word, 64)
+		if err != nil {
+			d.problem("%s is out of range", visible(word, maxShown))
+		}
+		into.SetFloat(f)
+		return
+	}
+	n, err := strconv.ParseInt(word, 10, into.Type().Bits())
+	switch {
+	case strings.ContainsAny(word, ".eE"):
+		d.problem("want a whole number, got %s", visible(word, maxShown))
+	case err != nil:
+		d.problem("%s is out of range", visible(word, maxShown))
+	}
+	into.SetInt(n)
+}

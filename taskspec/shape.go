@@ -1,0 +1,116 @@
+package taskspec
+
+import (
+	"reflect"
+	"strings"
+	"sync"
+)
+
+// form is the kind of value that the format expects at one place.
+type form int
+
+const (
+	formFree     form = iota // any value
+	formText                 // a string
+	formFlag                 // true or false
+	formNumber               // a number
+	formWhole                // a number without a fraction
+	formTextList             // a list of strings
+	formFreeList             // a list of any values
+	formTextMap              // an object whose keys are the user's, of strings
+	formFreeMap              // an object whose keys are the user's, of any values
+	formRecord               // an object whose keys are the format's
+)
+
+// fits reports whether a value that begins with b can have the form.
+func (f form) fits(b byte) bool {
+	switch f {
+	case formText:
+		return b == '"'
+	case formFlag:
+		return b == 't' || b == 'f'
+	case formNumber, formWhole:
+		return isNumber(b)
+	case formTextList, formFreeList:
+		return b == '['
+	case formTextMap, formFreeMap, formRecord:
+		return b == '{'
+	}
+	return true
+}
+
+// String names the form with its article, for errors.
+func (f form) String() string {
+	switch f {
+	case formText:
+		return "a string"
+	case formFlag:
+		return "true or false"
+	case formNumber:
+		return "a number"
+	case formWhole:
+		return "a whole number"
+	case formTextList, formFreeList:
+		return "a list"
+	case formTextMap, formFreeMap, formRecord:
+		return "an object"
+	}
+	return "any value"
+}
+
+// shape is a form and, of a record, all the keys it may have.
+type shape struct {
+	form   form
+	fields map[string]field
+}
+
+// field is one key of a record: where its value goes in the struct, and what
+// it must be.
+type field struct {
+	index int
+	shape *shape
+}
+
+// specShape returns the shape of a Spec. It is read from the struct tags, so
+// that a field is declared in one place, and only once, when it is first
+// needed: a client that decodes nothing does not pay for it.
+var specShape = sync.OnceValue(func() *shape { return shapeOf(reflect.TypeFor[Spec]()) })
+
+func shapeOf(t reflect.Type) *shape {
+	switch t.Kind() {
+	case reflect.Pointer:
+		return shapeOf(t.Elem())
+	case reflect.String:
+		return &shape{form: formText}
+	case reflect.Bool:
+		return &shape{form: formFlag}
+	case reflect.Float64:
+		return &shape{form: formNumber}
+	case reflect.Int, reflect.Int64:
+		return &shape{form: formWhole}
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.String {
+			return &shape{form: formTextList}
+		}
+		return &shape{form: formFreeList}
+	case reflect.Map:
+		if t.Elem().Kind() == reflect.String {
+			return &shape{form: formTextMap}
+		}
+		return &shape{form: formFreeMap}
+	case reflect.Struct:
+		fields := make(map[string]field, t.NumField())
+		for i := range t.NumField() {
+			f := t.Field(i)
+			fields[jsonName(f)] = field{index: i, shape: shapeOf(f.Type)}
+		}
+		return &shape{form: formRecord, fields: fields}
+	}
+	return &shape{form: formFree}
+}
+
+// jsonName returns the name of a struct field in JSON.
+func jsonName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}

@@ -1,0 +1,88 @@
+package taskspec
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+)
+
+// The checks in this file matter for specs that were built in Go: encoding/json
+// would write what they refuse as something else, or not at all.
+
+const (
+	notUTF8   = "must be valid UTF-8"
+	notOSText = "must be valid UTF-8 without NUL characters"
+)
+
+// checkUTF8 refuses text that JSON cannot carry.
+func checkUTF8(r *report, path, text string) {
+	if !utf8.ValidString(text) {
+		r.add(path, notUTF8)
+	}
+}
+
+// checkOSText refuses text that an operating system does not take in an argv,
+// an environment or a path.
+func checkOSText(r *report, path, text string) {
+	if !osText(text) {
+		r.add(path, notOSText)
+	}
+}
+
+// osText reports whether [checkOSText] accepts the text.
+func osText(text string) bool {
+	return utf8.ValidString(text) && !strings.Contains(text, "\x00")
+}
+
+// checkFree checks a value that has no schema: its text, its numbers and its
+// depth. depth is the level in the document that the value would be on if it is
+// a list or an object. Go values other than the ones JSON decodes to are left
+// to encoding/json.
+func checkFree(r *report, path string, value any, depth int) {
+	switch v := value.(type) {
+	case string:
+		checkUTF8(r, path, v)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			r.add(path, "must be a finite number")
+		}
+	case json.Number:
+		if !json.Valid([]byte(v)) {
+			r.add(path, "is not a number: "+quote(string(v)))
+		}
+	case []any:
+		if !depthAllowed(r, path, depth) {
+			return
+		}
+		for i, elem := range v {
+			checkFree(r, element(path, i), elem, depth+1)
+		}
+	case map[string]any:
+		checkFreeMap(r, path, v, depth)
+	}
+}
+
+// checkFreeMap is [checkFree] for an object.
+func checkFreeMap(r *report, path string, m map[string]any, depth int) {
+	if len(m) == 0 || !depthAllowed(r, path, depth) {
+		return
+	}
+	for _, key := range sortedKeys(m) {
+		at := child(path, key)
+		if !utf8.ValidString(key) {
+			r.add(at, "the key "+notUTF8)
+		}
+		checkFree(r, at, m[key], depth+1)
+	}
+}
+
+// depthAllowed refuses what [Decode] would refuse, and with it a value that
+// holds itself.
+func depthAllowed(r *report, path string, depth int) bool {
+	if depth > maxDepth {
+		r.add(path, fmt.Sprintf("nested more than %d deep", maxDepth))
+	}
+	return depth <= maxDepth
+}

@@ -1,0 +1,70 @@
+package taskspec
+
+// notYet is the text of a problem with a feature that the format has and this
+// version does not carry out.
+const notYet = "not supported yet"
+
+// feature is one such feature and whether a spec asks for it.
+type feature struct {
+	path string
+	used bool
+}
+
+// Unsupported lists what the spec asks for and this version does not do yet,
+// each as "field.path: not supported yet". Such a spec is valid; whoever
+// submits it must refuse it, because running it without the feature would be a
+// task with a limit that does not limit. What the format only keeps a name for,
+// [Spec.Validate] refuses as well.
+//
+// To bring a feature, delete its row.
+func (s *Spec) Unsupported() []Problem {
+	w := &s.Spec
+	problems := asked([]feature{
+		{"spec.type", w.Type == KindFunction},
+		{"spec.limits.memory_mb", w.Limits.MemoryMB != nil},
+		{"spec.limits.cpu_percent", w.Limits.CPUPercent != nil},
+		{"spec.limits.max_fds", w.Limits.MaxFDs != nil},
+		{"spec.limits.max_connections", w.Limits.MaxConnections != nil},
+		{"spec.interactive", w.Interactive},
+		{"spec.tty", w.TTY},
+		{"spec.stream_output", w.StreamOutput},
+		{"spec.persistent", w.Persistent},
+		{"spec.reporting_interval", w.ReportingInterval == ReportPoll},
+	})
+	problems = append(problems, w.reserved()...)
+	problems = append(problems, s.customQueues("io.inputs", s.IO.Inputs)...)
+	return append(problems, s.customQueues("io.outputs", s.IO.Outputs)...)
+}
+
+// reserved lists the features that the format only keeps a name for: even a
+// spec for a later version cannot ask for them yet.
+func (w *Work) reserved() []Problem {
+	return asked([]feature{
+		{"spec.retry", w.Retry != nil},
+		{"spec.delay_seconds", w.DelaySeconds != 0},
+		{"spec.isolation", w.Isolation != "" && w.Isolation != isolationProcess},
+		{"spec.key", w.Key != ""},
+	})
+}
+
+// customQueues lists the queues that are not the task's own. In a template
+// every queue is one.
+func (s *Spec) customQueues(path string, queues map[string]string) []Problem {
+	var custom []Problem
+	for _, name := range sortedKeys(queues) {
+		if s.TID == "" || queues[name] != taskQueue(s.TID, name) {
+			custom = append(custom, Problem{child(path, name), notYet})
+		}
+	}
+	return custom
+}
+
+func asked(features []feature) []Problem {
+	var problems []Problem
+	for _, f := range features {
+		if f.used {
+			problems = append(problems, Problem{f.path, notYet})
+		}
+	}
+	return problems
+}

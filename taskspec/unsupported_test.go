@@ -1,0 +1,54 @@
+package taskspec
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestUnsupported(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		edit func(*Spec)
+		want []string
+	}{
+		"plain": {func(*Spec) {}, nil},
+		"supported": {func(s *Spec) {
+			s.Spec.EnvFrom, s.Spec.OnManagerLoss, s.Spec.ReservedPolicyOnError = []string{"A"}, LossStop, PolicyRequeue
+		}, nil},
+		"function":   {func(s *Spec) { *s = *function() }, []string{"spec.type"}},
+		"limits":     {func(s *Spec) { s.Spec.Limits = Limits{new(1.0), new(1.0), new(1), new(0)} }, []string{"spec.limits.memory_mb", "spec.limits.cpu_percent", "spec.limits.max_fds", "spec.limits.max_connections"}},
+		"terminal":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
+		"streams":    {func(s *Spec) { s.Spec.StreamOutput, s.Spec.Persistent = true, true }, []string{"spec.stream_output", "spec.persistent"}},
+		"poll":       {func(s *Spec) { s.Spec.ReportingInterval = ReportPoll }, []string{"spec.reporting_interval"}},
+		"transition": {func(s *Spec) { s.Spec.ReportingInterval, s.Spec.Isolation = ReportTransition, "process" }, nil},
+		"reserved":   {func(s *Spec) { s.Spec.Retry, s.Spec.DelaySeconds, s.Spec.Isolation, s.Spec.Key = 1, -1, "x", "k" }, []string{"spec.retry", "spec.delay_seconds", "spec.isolation", "spec.key"}},
+		"queues": {func(s *Spec) {
+			s.IO.Inputs = map[string]string{"inbox": "raw.data", "b": "q"}
+			s.IO.Outputs = map[string]string{"outbox": "done"}
+			s.IO.Control = map[string]string{"ctrl_in": "c"}
+		}, []string{"io.inputs.b", "io.inputs.inbox", "io.outputs.outbox"}},
+		"own queues": {func(s *Spec) { *s = *s.Resolve(testTID, "/p") }, nil},
+		"own queues of another": {func(s *Spec) {
+			*s = *s.Resolve(testTID, "/p")
+			s.TID = otherTID
+		}, []string{"io.inputs.inbox", "io.outputs.outbox"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := command()
+			test.edit(s)
+			var got []string
+			for _, p := range s.Unsupported() {
+				got = append(got, p.Path)
+				if p.Text != "not supported yet" {
+					t.Errorf("%s says %q", p.Path, p.Text)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("Unsupported differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

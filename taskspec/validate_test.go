@@ -1,0 +1,247 @@
+package taskspec
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+)
+
+func TestValidateAccepts(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*Spec){
+		"nothing more":          func(*Spec) {},
+		"tid":                   func(s *Spec) { s.TID = testTID },
+		"greatest tid":          func(s *Spec) { s.TID = "9223372036854775807" },
+		"version":               func(s *Spec) { s.Version = "12.03" },
+		"200 characters":        func(s *Spec) { s.Name = strings.Repeat("ä", 200) },
+		"description":           func(s *Spec) { s.Description = "two\nlines" },
+		"empty keyword args":    func(s *Spec) { s.Spec.KeywordArgs = map[string]any{} },
+		"strings and numbers":   func(s *Spec) { s.Spec.Args = []any{"", json.Number("1e3"), 1, uint8(2), 1.5, Kind("k")} },
+		"least timeout":         func(s *Spec) { s.Spec.Timeout = new(1e-9) },
+		"greatest timeout":      func(s *Spec) { s.Spec.Timeout = new(1e9) },
+		"no grace":              func(s *Spec) { s.Spec.StopGrace = new(0.0) },
+		"polling":               func(s *Spec) { s.Spec.PollingInterval = new(0.05) },
+		"everything spills":     func(s *Spec) { s.Spec.OutputSizeLimitMB = new(0.0) },
+		"least limits":          func(s *Spec) { s.Spec.Limits = Limits{new(1.0), new(1.0), new(1), new(0)} },
+		"cpu of unknown cores":  func(s *Spec) { s.Spec.Limits.CPUPercent = new(1e6) },
+		"env":                   func(s *Spec) { s.Spec.Env = map[string]string{"A": "", "b c": "x=y\n"} },
+		"env_from":              func(s *Spec) { s.Spec.EnvFrom = []string{"HOME"} },
+		"poll":                  func(s *Spec) { s.Spec.ReportingInterval = ReportPoll },
+		"transition":            func(s *Spec) { s.Spec.ReportingInterval = ReportTransition },
+		"policies":              func(s *Spec) { s.Spec.ReservedPolicyOnError, s.Spec.ReservedPolicyOnStop = PolicyRequeue, PolicyClear },
+		"keep":                  func(s *Spec) { s.Spec.ReservedPolicyOnError, s.Spec.ReservedPolicyOnStop = PolicyKeep, PolicyKeep },
+		"stop on manager loss":  func(s *Spec) { s.Spec.OnManagerLoss = LossStop },
+		"go on on manager loss": func(s *Spec) { s.Spec.OnManagerLoss = LossContinue },
+		"reserved defaults":     func(s *Spec) { s.Spec.DelaySeconds, s.Spec.Isolation = 0, "process" },
+		"queues":                func(s *Spec) { s.IO.Inputs = map[string]string{"inbox": "_a.B-9", "more": "weft.log.tasks"} },
+		"longest queue":         func(s *Spec) { s.IO.Control = map[string]string{"ctrl_in": strings.Repeat("q", 512)} },
+		"state":                 func(s *Spec) { s.State = &State{Status: StatusRunning, StartedAt: 1, PID: 2, CPU: new(0.0)} },
+		"empty state":           func(s *Spec) { s.State = &State{} },
+		"weft_context":          func(s *Spec) { s.Spec.WeftContext = "/p" },
+		"metadata": func(s *Spec) {
+			s.Metadata = map[string]any{"tags": []any{"a"}, "parent_tid": otherTID, "x": nested(62)}
+		},
+		"tags of Go":    func(s *Spec) { s.Metadata = map[string]any{"tags": []string{"a"}} },
+		"null metadata": func(s *Spec) { s.Metadata = map[string]any{"tags": nil, "parent_tid": nil} },
+		"function": func(s *Spec) {
+			*s = *function()
+			s.Spec.Args = []any{nil, true, map[string]any{"a": []any{1}}}
+			s.Spec.KeywordArgs = map[string]any{"width": 100, "big": json.Number("12345678901234567890")}
+		},
+	}
+	for name, edit := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := command()
+			edit(s)
+			if err := s.Validate(); err != nil {
+				t.Errorf("Validate: %v", err)
+			}
+		})
+	}
+}
+
+func TestValidateRefuses(t *testing.T) {
+	t.Parallel()
+	const (
+		badVariable = `: a variable's name must be valid UTF-8, not empty, without "=" and NUL characters`
+		notOS       = ": must be valid UTF-8 without NUL characters"
+		badQueue    = ` must be 1 to 512 letters, digits, "_", "." and "-" and begin with none of the last two`
+	)
+	cycle := map[string]any{}
+	cycle["self"] = cycle
+	tests := map[string]struct {
+		edit func(*Spec)
+		want string
+	}{
+		"short tid":          {func(s *Spec) { s.TID = "176374080000000000" }, "tid: must be 19 digits that fit 63 bits"},
+		"signed tid":         {func(s *Spec) { s.TID = "+763740800000000000" }, "tid: must be 19 digits that fit 63 bits"},
+		"tid beyond 63 bits": {func(s *Spec) { s.TID = "9223372036854775808" }, "tid: must be 19 digits that fit 63 bits"},
+		"version of one":     {func(s *Spec) { s.Version = "1" }, `version: must be two numbers with a dot, as in "1.0"`},
+		"version of three":   {func(s *Spec) { s.Version = "1.0.0" }, `version: must be two numbers with a dot, as in "1.0"`},
+		"version of none":    {func(s *Spec) { s.Version = ".1" }, `version: must be two numbers with a dot, as in "1.0"`},
+		"no name":            {func(s *Spec) { s.Name = "" }, "name: required"},
+		"long name":          {func(s *Spec) { s.Name = strings.Repeat("ä", 201) }, "name: has 201 characters, at most 200 are allowed"},
+		"control characters": {func(s *Spec) { s.Name = "a\x1b[31m" }, "name: must not hold control characters"},
+		"name not UTF-8":     {func(s *Spec) { s.Name = "a\xff" }, "name: must be valid UTF-8"},
+		"description":        {func(s *Spec) { s.Description = "a\xff" }, "description: must be valid UTF-8"},
+
+		"no type":                  {func(s *Spec) { s.Spec.Type = "" }, `spec.type: required: "command" or "function"`},
+		"unknown type":             {func(s *Spec) { s.Spec.Type = "Command\n" }, `spec.type: must be "command" or "function", not "Command\n"`},
+		"no program":               {func(s *Spec) { s.Spec.ProcessTarget = "" }, "spec.process_target: required for a command"},
+		"blank program":            {func(s *Spec) { s.Spec.ProcessTarget = " \t" }, "spec.process_target: required for a command"},
+		"program with NUL":         {func(s *Spec) { s.Spec.ProcessTarget = "a\x00b" }, "spec.process_target" + notOS},
+		"program not UTF-8":        {func(s *Spec) { s.Spec.ProcessTarget = "a\xff" }, "spec.process_target" + notOS},
+		"command with a function":  {func(s *Spec) { s.Spec.FunctionTarget = "f" }, "spec.function_target: only for a function"},
+		"command with keywords":    {func(s *Spec) { s.Spec.KeywordArgs = map[string]any{"a": 1} }, "spec.keyword_args: only a function takes keyword arguments"},
+		"no function":              {func(s *Spec) { *s = *function(); s.Spec.FunctionTarget = "" }, "spec.function_target: required for a function"},
+		"function with a program":  {func(s *Spec) { *s = *function(); s.Spec.ProcessTarget = "a" }, "spec.process_target: only for a command"},
+		"argument of another kind": {func(s *Spec) { s.Spec.Args = []any{"a", true, nil, []any{}} }, "spec.args[1]: a command takes only strings and numbers; spec.args[2]: a command takes only strings and numbers; spec.args[3]: a command takes only strings and numbers"},
+		"argument with NUL":        {func(s *Spec) { s.Spec.Args = []any{"a\x00"} }, "spec.args[0]" + notOS},
+		"argument not UTF-8":       {func(s *Spec) { s.Spec.Args = []any{"\xff"} }, "spec.args[0]" + notOS},
+		"argument not a number":    {func(s *Spec) { s.Spec.Args = []any{math.NaN()} }, "spec.args[0]: a command takes only strings and numbers"},
+		"function argument":        {func(s *Spec) { *s = *function(); s.Spec.Args = []any{"\xff"} }, "spec.args[0]: must be valid UTF-8"},
+		"function number":          {func(s *Spec) { *s = *function(); s.Spec.Args = []any{[]any{math.Inf(1)}} }, "spec.args[0][0]: must be a finite number"},
+		"function keyword":         {func(s *Spec) { *s = *function(); s.Spec.KeywordArgs = map[string]any{"\xff": json.Number("x")} }, `spec.keyword_args["\xff"]: the key must be valid UTF-8; spec.keyword_args["\xff"]: is not a number: "x"`},
+
+		"timeout 0":            {func(s *Spec) { s.Spec.Timeout = new(0.0) }, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
+		"timeout below 0":      {func(s *Spec) { s.Spec.Timeout = new(-1.0) }, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
+		"timeout absurd":       {func(s *Spec) { s.Spec.Timeout = new(1e10) }, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
+		"timeout not a number": {func(s *Spec) { s.Spec.Timeout = new(math.NaN()) }, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
+		"grace below 0":        {func(s *Spec) { s.Spec.StopGrace = new(-0.1) }, "spec.stop_grace: must be from 0 to 1000000000 seconds"},
+		"grace absurd":         {func(s *Spec) { s.Spec.StopGrace = new(math.Inf(1)) }, "spec.stop_grace: must be from 0 to 1000000000 seconds"},
+		"polling 0":            {func(s *Spec) { s.Spec.PollingInterval = new(0.0) }, "spec.polling_interval: must be more than 0 and at most 1000000000 seconds"},
+		"output below 0":       {func(s *Spec) { s.Spec.OutputSizeLimitMB = new(-1.0) }, "spec.output_size_limit_mb: must be from 0 to 1073741824"},
+		"output absurd":        {func(s *Spec) { s.Spec.OutputSizeLimitMB = new(1e20) }, "spec.output_size_limit_mb: must be from 0 to 1073741824"},
+
+		"memory 0":       {func(s *Spec) { s.Spec.Limits.MemoryMB = new(0.5) }, "spec.limits.memory_mb: must be from 1 to 1073741824"},
+		"memory absurd":  {func(s *Spec) { s.Spec.Limits.MemoryMB = new(1e20) }, "spec.limits.memory_mb: must be from 1 to 1073741824"},
+		"cpu 0":          {func(s *Spec) { s.Spec.Limits.CPUPercent = new(0.0) }, "spec.limits.cpu_percent: must be at least 1"},
+		"fds 0":          {func(s *Spec) { s.Spec.Limits.MaxFDs = new(0) }, "spec.limits.max_fds: must be at least 1"},
+		"connections -1": {func(s *Spec) { s.Spec.Limits.MaxConnections = new(-1) }, "spec.limits.max_connections: must be at least 0"},
+
+		"variable without name": {func(s *Spec) { s.Spec.Env = map[string]string{"": "a"} }, `spec.env[""]` + badVariable},
+		"variable with =":       {func(s *Spec) { s.Spec.Env = map[string]string{"A=B": "a"} }, `spec.env["A=B"]` + badVariable},
+		"value with NUL":        {func(s *Spec) { s.Spec.Env = map[string]string{"A": "a\x00"} }, "spec.env.A" + notOS},
+		"env_from":              {func(s *Spec) { s.Spec.EnvFrom = []string{"A", "B=1"} }, "spec.env_from[1]" + badVariable},
+		"working_dir":           {func(s *Spec) { s.Spec.WorkingDir = "\x00" }, "spec.working_dir" + notOS},
+		"weft_context":          {func(s *Spec) { s.Spec.WeftContext = "\x00" }, "spec.weft_context" + notOS},
+
+		"reporting":    {func(s *Spec) { s.Spec.ReportingInterval = "often" }, `spec.reporting_interval: must be "transition" or "poll", not "often"`},
+		"error policy": {func(s *Spec) { s.Spec.ReservedPolicyOnError = "drop" }, `spec.reserved_policy_on_error: must be "keep" or "requeue" or "clear", not "drop"`},
+		"stop policy":  {func(s *Spec) { s.Spec.ReservedPolicyOnStop = "Keep" }, `spec.reserved_policy_on_stop: must be "keep" or "requeue" or "clear", not "Keep"`},
+		"manager loss": {func(s *Spec) { s.Spec.OnManagerLoss = "die" }, `spec.on_manager_loss: must be "continue" or "stop", not "die"`},
+
+		"retry":     {func(s *Spec) { s.Spec.Retry = false }, "spec.retry: not supported yet"},
+		"delay":     {func(s *Spec) { s.Spec.DelaySeconds = 1 }, "spec.delay_seconds: not supported yet"},
+		"isolation": {func(s *Spec) { s.Spec.Isolation = "container" }, "spec.isolation: not supported yet"},
+		"key":       {func(s *Spec) { s.Spec.Key = "k" }, "spec.key: not supported yet"},
+
+		"queue":             {func(s *Spec) { s.IO.Inputs = map[string]string{"inbox": "a b"} }, `io.inputs.inbox: queue name "a b"` + badQueue},
+		"empty queue":       {func(s *Spec) { s.IO.Outputs = map[string]string{"outbox": ""} }, `io.outputs.outbox: queue name ""` + badQueue},
+		"dotted queue":      {func(s *Spec) { s.IO.Control = map[string]string{"ctrl_in": ".a"} }, `io.control.ctrl_in: queue name ".a"` + badQueue},
+		"dashed queue":      {func(s *Spec) { s.IO.Control = map[string]string{"ctrl_in": "-a"} }, `io.control.ctrl_in: queue name "-a"` + badQueue},
+		"long queue":        {func(s *Spec) { s.IO.Inputs = map[string]string{"inbox": strings.Repeat("q", 513)} }, `io.inputs.inbox: queue name "` + strings.Repeat("q", 63) + `…"` + badQueue},
+		"queue without use": {func(s *Spec) { s.IO.Inputs = map[string]string{"": "a"} }, `io.inputs[""]: the name must not be empty`},
+		"reserved queue":    {func(s *Spec) { s.IO.Inputs = map[string]string{"reserved": "a"} }, `io.inputs.reserved: the reserved queue cannot be overridden`},
+		"view":              {func(s *Spec) { s.IO.Outputs = map[string]string{"outbox": "weft.state.workers"} }, `io.outputs.outbox: weft.state.* queues are views and cannot be used`},
+
+		"status":     {func(s *Spec) { s.State = &State{Status: "done"} }, `state.status: unknown status "done"`},
+		"start time": {func(s *Spec) { s.State = &State{StartedAt: -1} }, "state.started_at: must be at least 0"},
+		"samples": {func(s *Spec) { s.State = &State{PID: -1, Memory: new(-1.0), CPU: new(math.NaN()), PeakFDs: new(-1)} },
+			"state.pid: must be at least 0; state.memory: must be at least 0; state.cpu: must be at least 0; state.peak_fds: must be at least 0"},
+
+		"tags":          {func(s *Spec) { s.Metadata = map[string]any{"tags": "a"} }, "metadata.tags: must be a list of strings"},
+		"tag":           {func(s *Spec) { s.Metadata = map[string]any{"tags": []any{"a", json.Number("1")}} }, "metadata.tags[1]: must be a string"},
+		"parent":        {func(s *Spec) { s.Metadata = map[string]any{"parent_tid": json.Number(testTID)} }, "metadata.parent_tid: must be a tid of 19 digits, as a string"},
+		"metadata":      {func(s *Spec) { s.Metadata = map[string]any{"a": map[string]any{"b": "\xff"}} }, "metadata.a.b: must be valid UTF-8"},
+		"deep metadata": {func(s *Spec) { s.Metadata = map[string]any{"a": cycle} }, "metadata.a" + strings.Repeat(".self", 62) + ": nested more than 64 deep"},
+
+		"all at once": {func(s *Spec) { *s = Spec{TID: "x", Spec: Work{Timeout: new(0.0), Key: "k"}} },
+			"tid: must be 19 digits that fit 63 bits; name: required; " + `spec.type: required: "command" or "function"; ` +
+				"spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.key: not supported yet"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := command()
+			test.edit(s)
+			if err := s.Validate(); err == nil || err.Error() != test.want {
+				t.Errorf("got  %v\nwant %s", err, test.want)
+			}
+		})
+	}
+}
+
+// What Validate accepts in depth, Decode must accept too.
+func TestValidateAndDecodeAgreeOnDepth(t *testing.T) {
+	t.Parallel()
+	for levels := 55; levels < 70; levels++ {
+		for field, edit := range map[string]func(*Spec){
+			"args":         func(s *Spec) { s.Spec.Args = []any{nested(levels)} },
+			"keyword_args": func(s *Spec) { s.Spec.KeywordArgs = map[string]any{"a": nested(levels)} },
+			"metadata":     func(s *Spec) { s.Metadata = map[string]any{"a": nested(levels)} },
+		} {
+			s := function()
+			edit(s)
+			data, err := json.Marshal(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, decodeErr := Decode(data)
+			if validErr := s.Validate(); (validErr == nil) != (decodeErr == nil) {
+				t.Errorf("%s, %d levels: Validate says %v, Decode says %v", field, levels, validErr, decodeErr)
+			}
+		}
+	}
+}
+
+func TestValidateTemplate(t *testing.T) {
+	t.Parallel()
+	if err := command().ValidateTemplate(); err != nil {
+		t.Errorf("a plain template: %v", err)
+	}
+	s := command()
+	s.IO.Inputs = map[string]string{"inbox": "raw.data"}
+	if err := s.ValidateTemplate(); err != nil {
+		t.Errorf("a template with io: %v", err)
+	}
+	s.TID, s.State, s.Spec.WeftContext = "x", &State{Status: "done"}, "/p"
+	const spawned = ": not allowed in a template: it is set when the task is spawned"
+	want := "tid" + spawned + "; state" + spawned + "; spec.weft_context" + spawned
+	if err := s.ValidateTemplate(); err == nil || err.Error() != want {
+		t.Errorf("a spawned task:\n got %v\nwant %s", err, want)
+	}
+}
+
+func TestValidateForCores(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		percent float64
+		cores   int
+		want    string
+	}{
+		{100, 1, ""},
+		{400, 4, ""},
+		{400.5, 4, "spec.limits.cpu_percent: must be from 1 to 400, 100 for each core"},
+		{0.5, 4, "spec.limits.cpu_percent: must be from 1 to 400, 100 for each core"},
+		{math.NaN(), 4, "spec.limits.cpu_percent: must be from 1 to 400, 100 for each core"},
+		{math.NaN(), 0, "spec.limits.cpu_percent: must be at least 1"},
+	} {
+		s := command()
+		s.Spec.Limits.CPUPercent = &test.percent
+		err := s.ValidateFor(Rules{Cores: test.cores})
+		if got := text(err); got != test.want {
+			t.Errorf("%v%% on %d cores: got %q, want %q", test.percent, test.cores, got, test.want)
+		}
+	}
+}
+
+// text returns the text of an error, "" for none.
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}

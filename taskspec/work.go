@@ -1,0 +1,248 @@
+package taskspec
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"math"
+	"reflect"
+	"time"
+)
+
+// Kind says who does the work of a task.
+type Kind string
+
+// The kinds of work.
+const (
+	// KindCommand is a process of its own: [Work.ProcessTarget].
+	KindCommand Kind = "command"
+	// KindFunction is a registered Go function: [Work.FunctionTarget].
+	KindFunction Kind = "function"
+)
+
+// Policy says what becomes of the message a task was working on when it did
+// not complete. The empty Policy means [PolicyKeep].
+type Policy string
+
+// The reserved policies.
+const (
+	// PolicyKeep leaves the message in the reserved queue.
+	PolicyKeep Policy = "keep"
+	// PolicyRequeue puts the message back into the inbox.
+	PolicyRequeue Policy = "requeue"
+	// PolicyClear deletes the message.
+	PolicyClear Policy = "clear"
+)
+
+// The values of [Work.ReportingInterval].
+const (
+	ReportTransition = "transition" // the default: events only when the status changes
+	ReportPoll       = "poll"       // poll_report events as well
+)
+
+// The values of [Work.OnManagerLoss].
+const (
+	LossContinue = "continue" // the default: the task goes on without its manager
+	LossStop     = "stop"     // the task is stopped
+)
+
+// Work is what a task does and how. A nil pointer and an empty string mean the
+// default; the methods of Work give the value with the default applied.
+type Work struct {
+	// Type is required.
+	Type Kind `json:"type"`
+	// ProcessTarget is the program of a command, a path or a name for PATH. It
+	// is required for a command and not allowed for a function.
+	ProcessTarget string `json:"process_target,omitempty"`
+	// FunctionTarget is the registered name of a function. It is required for
+	// a function and not allowed for a command.
+	FunctionTarget string `json:"function_target,omitempty"`
+	// Args follow the program in a command's argv, where only strings and
+	// numbers are allowed, or are passed to the function, where any JSON value
+	// is. [Decode] keeps numbers as [encoding/json.Number], digit by digit.
+	Args []any `json:"args,omitzero"`
+	// KeywordArgs are passed to a function; a command takes none.
+	KeywordArgs map[string]any `json:"keyword_args,omitzero"`
+	// Timeout is in seconds from the start of the work; nil means none.
+	Timeout *float64 `json:"timeout,omitempty"`
+	// StopGrace is the time between SIGTERM and SIGKILL, in seconds.
+	StopGrace *float64 `json:"stop_grace,omitempty"`
+	// Limits bound what the task may use.
+	Limits Limits `json:"limits,omitzero"`
+	// Env lies over the submitter's environment.
+	Env map[string]string `json:"env,omitzero"`
+	// EnvFrom names variables to be taken from the submitter's environment,
+	// so that a secret need not stand in the spec.
+	EnvFrom []string `json:"env_from,omitzero"`
+	// WorkingDir is where the work runs; empty means the submitter's directory.
+	WorkingDir string `json:"working_dir,omitempty"`
+	// Interactive makes each inbox item a line of the command's input.
+	Interactive bool `json:"interactive,omitempty"`
+	// TTY gives the command a pseudo-terminal.
+	TTY bool `json:"tty,omitempty"`
+	// StreamOutput puts the output into the outbox in chunks as it is written.
+	StreamOutput bool `json:"stream_output,omitempty"`
+	// CleanupOnExit drains the inbox and the control queues at the end.
+	CleanupOnExit *bool `json:"cleanup_on_exit,omitempty"`
+	// Persistent makes the task take item after item until it is stopped.
+	Persistent bool `json:"persistent,omitempty"`
+	// PollingInterval is the time between two samples, in seconds.
+	PollingInterval *float64 `json:"polling_interval,omitempty"`
+	// ReportingInterval is [ReportTransition] or [ReportPoll].
+	ReportingInterval string `json:"reporting_interval,omitempty"`
+	// EnableProcessTitle shows the task in its consumer's process title.
+	EnableProcessTitle *bool `json:"enable_process_title,omitempty"`
+	// OutputSizeLimitMB is in MiB; a larger output spills to a file, and with
+	// 0 every output does.
+	OutputSizeLimitMB *float64 `json:"output_size_limit_mb,omitempty"`
+	// ReservedPolicyOnError applies to an error, a timeout, a limit and a loss.
+	ReservedPolicyOnError Policy `json:"reserved_policy_on_error,omitempty"`
+	// ReservedPolicyOnStop applies to a stop and a kill.
+	ReservedPolicyOnStop Policy `json:"reserved_policy_on_stop,omitempty"`
+	// OnManagerLoss is [LossContinue] or [LossStop].
+	OnManagerLoss string `json:"on_manager_loss,omitempty"`
+	// WeftContext is the root of the project. It is empty in a template.
+	WeftContext string `json:"weft_context,omitempty"`
+
+	// Retry, DelaySeconds, Isolation and Key are names that the format keeps
+	// for later. Anything but their default (none, 0, "process" and none) is
+	// refused by [Spec.Validate].
+	Retry        any     `json:"retry,omitzero"`
+	DelaySeconds float64 `json:"delay_seconds,omitempty"`
+	Isolation    string  `json:"isolation,omitempty"`
+	Key          string  `json:"key,omitempty"`
+}
+
+// Limits bound what a task and all its processes may use together. A task that
+// goes over one is killed. nil means no limit.
+type Limits struct {
+	// MemoryMB is resident memory in MiB, at least 1.
+	MemoryMB *float64 `json:"memory_mb,omitempty"`
+	// CPUPercent is percent of one core: from 1 to 100 times the cores.
+	CPUPercent *float64 `json:"cpu_percent,omitempty"`
+	// MaxFDs is open file descriptors, at least 1.
+	MaxFDs *int `json:"max_fds,omitempty"`
+	// MaxConnections is network connections, at least 0.
+	MaxConnections *int `json:"max_connections,omitempty"`
+}
+
+// Defaults of [Work], and the bounds that keep its numbers within what Go and
+// the format can hold.
+const (
+	defaultGraceSeconds   = 5
+	defaultPollingSeconds = 1
+	defaultOutputMB       = 10
+
+	// maxSeconds is 31 years. A start time plus that many nanoseconds still
+	// fits an int64, so a deadline can never wrap round into the past.
+	maxSeconds = 1e9
+	// maxMB is a pebibyte, whose bytes still fit an int64.
+	maxMB      = 1 << 30
+	bytesPerMB = 1 << 20
+
+	isolationProcess = "process"
+)
+
+// TimeoutDuration returns how long the work may take, and false where there is
+// no timeout. A timeout is never less than 1 ns.
+func (w Work) TimeoutDuration() (time.Duration, bool) {
+	if w.Timeout == nil {
+		return 0, false
+	}
+	return max(seconds(*w.Timeout), 1), true
+}
+
+// Grace returns the time between SIGTERM and SIGKILL, 5 s by default.
+func (w Work) Grace() time.Duration {
+	return seconds(valueOr(w.StopGrace, defaultGraceSeconds))
+}
+
+// Polling returns the time between two samples of the task's resources, 1 s by
+// default.
+func (w Work) Polling() time.Duration {
+	return seconds(valueOr(w.PollingInterval, defaultPollingSeconds))
+}
+
+// OutputLimit returns how many bytes of output fit a result message before it
+// spills, 10 MiB by default.
+func (w Work) OutputLimit() int64 {
+	mb := valueOr(w.OutputSizeLimitMB, defaultOutputMB)
+	if !(mb > 0) { // NaN as well
+		return 0
+	}
+	return int64(min(mb, maxMB) * bytesPerMB)
+}
+
+// Cleanup reports whether the inbox and the control queues are drained at the
+// end, true by default.
+func (w Work) Cleanup() bool { return valueOr(w.CleanupOnExit, true) }
+
+// Title reports whether the process title shows the task, true by default.
+func (w Work) Title() bool { return valueOr(w.EnableProcessTitle, true) }
+
+// StopOnManagerLoss reports whether the task ends when its manager is gone,
+// false by default.
+func (w Work) StopOnManagerLoss() bool { return w.OnManagerLoss == LossStop }
+
+// ErrorPolicy returns what becomes of the message after an error, a timeout, a
+// limit or a loss: [PolicyKeep] by default.
+func (w Work) ErrorPolicy() Policy { return cmp.Or(w.ReservedPolicyOnError, PolicyKeep) }
+
+// StopPolicy returns what becomes of the message after a stop or a kill:
+// [PolicyKeep] by default.
+func (w Work) StopPolicy() Policy { return cmp.Or(w.ReservedPolicyOnStop, PolicyKeep) }
+
+// Argv returns the argument vector of a command: the program as it is named in
+// the spec, its args, then those of the work item. Numbers are spelled as the
+// spec spelled them. It fails on an argument that is no string and no number,
+// which [Spec.Validate] refuses too.
+func (w Work) Argv(item ...string) ([]string, error) {
+	argv := make([]string, 0, 1+len(w.Args)+len(item))
+	argv = append(argv, w.ProcessTarget)
+	for i, arg := range w.Args {
+		text, ok := argText(arg)
+		if !ok {
+			return nil, fmt.Errorf("build argv: %s: %s", element("spec.args", i), badArgument)
+		}
+		argv = append(argv, text)
+	}
+	return append(argv, item...), nil
+}
+
+const badArgument = "a command takes only strings and numbers"
+
+// argText returns the text of one argument of a command.
+func argText(arg any) (string, bool) {
+	switch arg := arg.(type) {
+	case string:
+		return arg, true
+	case json.Number:
+		return arg.String(), true
+	}
+	// A spec built in Go may hold any numeric type; JSON decides its spelling,
+	// so that the task gets the same text as if the spec had been a file.
+	switch v := reflect.ValueOf(arg); {
+	case v.IsValid() && (v.CanInt() || v.CanUint() || v.CanFloat()):
+		text, err := json.Marshal(arg)
+		return string(text), err == nil
+	case v.Kind() == reflect.String:
+		return v.String(), true
+	}
+	return "", false
+}
+
+// seconds turns seconds into a duration between 0 and [maxSeconds], also where
+// nobody validated them.
+func seconds(s float64) time.Duration {
+	if !(s > 0) { // NaN as well
+		return 0
+	}
+	return time.Duration(math.Round(min(s, maxSeconds) * float64(time.Second)))
+}
+
+func valueOr[T any](p *T, byDefault T) T {
+	if p == nil {
+		return byDefault
+	}
+	return *p
+}
