@@ -44,6 +44,12 @@ type ServeOptions struct {
 //
 // Queued tasks wait for the next manager.
 func (c *Context) Serve(ctx context.Context, o ServeOptions) error {
+	return c.serve(ctx, o, true)
+}
+
+// serve is Serve for a process that goes on afterwards, if it is hosted, or one
+// that only is a manager.
+func (c *Context) serve(ctx context.Context, o ServeOptions, hosted bool) error {
 	path, err := executable()
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
@@ -56,6 +62,7 @@ func (c *Context) Serve(ctx context.Context, o ServeOptions) error {
 		MaxMessage: c.settings.MaxMessage,
 		Executable: path,
 		Build:      build(),
+		Hosted:     hosted,
 		Env:        os.Environ(),
 		MaxTasks:   c.settings.MaxTasks,
 		Lifetime:   o.Lifetime,
@@ -137,13 +144,33 @@ func (c *Context) StopManager(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	gone, err := c.broker.Listen(ledger.ManagerReplies)
+	if err != nil {
+		return false, fmt.Errorf("stop manager: %w", err)
+	}
+	defer gone.Close()
 	if _, err := c.Queue(ledger.ManagerControl).Write(ctx, string(ledger.CommandStop)); err != nil {
 		return false, err
 	}
-	if err := m.Process.Wait(ctx); err != nil {
-		return true, fmt.Errorf("stop manager: %w", err)
+	if !m.Hosted {
+		if err := m.Process.Wait(ctx); err != nil {
+			return true, fmt.Errorf("stop manager: %w", err)
+		}
+		return true, nil
 	}
-	return true, nil
+	// Its program may go on; only the manager leaves.
+	for {
+		r, err := c.broker.Record(ctx, ledger.ManagerKind, m.TID)
+		if err != nil {
+			return true, fmt.Errorf("stop manager: %w", err)
+		}
+		if r.State == ledger.ManagerGone || !m.Process.Alive() {
+			return true, nil
+		}
+		if err := gone.Wait(ctx); err != nil {
+			return true, fmt.Errorf("stop manager: %w", err)
+		}
+	}
 }
 
 // The manager's own log: rotated at 10 MiB, five old ones are kept.
@@ -184,12 +211,12 @@ func serveDetached(root string, ready func()) error {
 	}
 	stop, cancel := StopSignals()
 	defer cancel()
-	return c.Serve(context.Background(), ServeOptions{
+	return c.serve(context.Background(), ServeOptions{
 		Lifetime: c.Lifetime(),
 		Log:      slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: level})),
 		Ready:    ready,
 		Stop:     stop,
-	})
+	}, false)
 }
 
 // StopSignals returns a channel that is closed when the process is told to end

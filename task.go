@@ -9,7 +9,6 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
-	"weft/taskspec"
 )
 
 // ErrNoTask is returned for a TID that names no task of the project.
@@ -109,22 +108,19 @@ func (t *Task) Wait(ctx context.Context) (*Status, error) {
 // ends the wait, not the request. It returns how the task ended, which may be
 // otherwise than by the request, if that came too late.
 func (t *Task) Stop(ctx context.Context) (*Status, error) {
-	return t.end(ctx, ledger.CommandStop, taskspec.Stopped())
+	return t.end(ctx, ledger.CommandStop)
 }
 
 // Kill ends the task at once, with all its processes, and waits until it has
 // ended; else it is like [Task.Stop].
 func (t *Task) Kill(ctx context.Context) (*Status, error) {
-	return t.end(ctx, ledger.CommandKill, taskspec.Killed())
+	return t.end(ctx, ledger.CommandKill)
 }
 
-func (t *Task) end(ctx context.Context, command ledger.Command, outcome taskspec.Outcome) (*Status, error) {
+func (t *Task) end(ctx context.Context, command ledger.Command) (*Status, error) {
 	var l *ledger.Task
 	err := t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		if l, err = ledger.End(tx, t.tid, outcome, time.Now()); err != nil || l.Status.Terminal() {
-			return err
-		}
-		_, err = tx.Write(ledger.QueuesOf(t.tid).ControlIn, string(command))
+		l, err = ledger.End(tx, t.tid, command, time.Now())
 		return err
 	})
 	if err != nil {

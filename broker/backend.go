@@ -6,12 +6,13 @@ import "context"
 // to provide; [weft/broker/brokertest] is the suite it must pass. Names and
 // bodies that reach it have been checked.
 type Backend interface {
-	// Update runs fn in one transaction that commits whole or not at all. It
-	// may share the commit with other callers' transactions and may run fn
-	// more than once; only the last run counts. An error of fn is returned as
-	// it is and rolls back fn's changes alone; a panic of fn likewise surfaces
-	// here. Cancelling ctx before fn has begun returns its error; after that
-	// the commit is awaited.
+	// Update runs fn, on the calling goroutine, in one transaction that commits
+	// whole or not at all. It may share the commit with other callers'
+	// transactions and may run fn more than once; only the last run counts. An
+	// error of fn is returned as it is and rolls back fn's changes alone; so do
+	// a panic of fn and the end of the goroutine, which hit nobody else.
+	// Cancelling ctx before fn has begun returns its error; after that the
+	// commit is awaited.
 	Update(ctx context.Context, fn func(Txn) error) error
 	// Step is Update for an fn that makes exactly one call on its Txn, which
 	// spares the backend an explicit transaction.

@@ -32,14 +32,15 @@ func (b *Broker) Close() error { return b.backend.Close() }
 func (b *Broker) Queue(name string) *Queue { return &Queue{b: b, name: name} }
 
 // Update runs fn in one transaction: all its changes are committed, or, if it
-// returns an error or panics, none. Waiters of the queues it touched are woken
-// after the commit.
+// returns an error, panics or ends its goroutine, none. Waiters of the queues
+// it touched are woken after the commit.
 //
-// Transactions of several goroutines share a commit, so fn may run twice and
-// must only touch its tx and variables that it sets anew in each run; it must
-// not block and must not end its goroutine. Calling the broker from fn returns
-// [ErrNested]. Cancelling ctx withdraws a transaction that has not begun;
-// one that has is completed, and Update reports how it ended.
+// fn runs on the calling goroutine. Transactions of several goroutines share a
+// commit, so it may run twice and must only touch its tx and variables that it
+// sets anew in each run, and it must not block: the others wait for it. Calling
+// the broker from fn returns [ErrNested]. Cancelling ctx withdraws a
+// transaction that has not begun; one that has is completed, and Update reports
+// how it ended.
 func (b *Broker) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	var tx *Tx
 	err := b.backend.Update(ctx, func(t Txn) error {

@@ -20,10 +20,10 @@ const Grain = 1 << 12
 // bound to select messages by time.
 func IDAt(t time.Time) ID { return ID(t.UnixNano() &^ (Grain - 1)) }
 
-// ParseID reads the decimal form of an ID, as [ID.String] writes it.
+// ParseID reads the decimal form of an ID, exactly as [ID.String] writes it.
 func ParseID(s string) (ID, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n <= 0 {
+	if err != nil || n <= 0 || ID(n).String() != s {
 		return 0, fmt.Errorf("message id %q: want a positive number", s)
 	}
 	return ID(n), nil

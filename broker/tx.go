@@ -33,6 +33,9 @@ func (tx *Tx) insert(queue, body string) (ID, error) {
 
 // Read takes the selected messages, in id order; none is no error.
 func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
+	if err := CheckName(queue); err != nil {
+		return nil, fmt.Errorf("read %q: %w", queue, err)
+	}
 	ms, err := tx.txn.Take(queue, sel)
 	if err != nil {
 		return nil, fmt.Errorf("read %q: %w", queue, err)
@@ -42,6 +45,9 @@ func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
 
 // Messages returns the selected messages and leaves them; none is no error.
 func (tx *Tx) Messages(queue string, sel Select) ([]Message, error) {
+	if err := CheckName(queue); err != nil {
+		return nil, fmt.Errorf("peek %q: %w", queue, err)
+	}
 	ms, err := tx.txn.Messages(queue, sel)
 	if err != nil {
 		return nil, fmt.Errorf("peek %q: %w", queue, err)
@@ -64,6 +70,9 @@ func (tx *Tx) Move(src, dst string, sel Select) ([]Message, error) {
 
 // Delete deletes the selected messages and counts them.
 func (tx *Tx) Delete(queue string, sel Select) (int, error) {
+	if err := CheckName(queue); err != nil {
+		return 0, fmt.Errorf("delete from %q: %w", queue, err)
+	}
 	n, err := tx.txn.Delete(queue, sel)
 	if err != nil {
 		return 0, fmt.Errorf("delete from %q: %w", queue, err)

@@ -130,6 +130,9 @@ func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, er
 				}
 				if o.Peek {
 					o.After = m.ID
+					if ctx.Err() != nil {
+						break // the rest of the page is still in the queue
+					}
 				}
 			}
 			if len(ms) > 0 {

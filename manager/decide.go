@@ -24,12 +24,12 @@ func (l load) free() int { return max(0, l.slots-l.running) }
 // dispatchable is how many requests can be given out now.
 func (l load) dispatchable() int { return min(l.free(), l.idle) }
 
-// shortage is how many consumers to start when so many requests wait. One more
-// than needed is kept, so that the next request finds it warm; it is not
-// started for its own sake, which is why active says whether anything was
-// dispatched just now.
-func (l load) shortage(waiting int, active bool) int {
-	wanted := min(waiting, l.free())
+// shortage is how many consumers to start when so many requests wait, and so
+// many nested ones, which need no slot. One more than needed is kept, so that
+// the next request finds it warm; it is not started for its own sake, which is
+// why active says whether anything was dispatched just now.
+func (l load) shortage(waiting, nested int, active bool) int {
+	wanted := nested + min(waiting, l.free())
 	if active && wanted == 0 && l.free() > 0 {
 		wanted = 1
 	}

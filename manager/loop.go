@@ -167,7 +167,7 @@ func (m *Manager) beginStop(ctx context.Context) error {
 	// Survivors listen to their own queues.
 	return m.o.Broker.Update(ctx, func(tx *broker.Tx) error {
 		for t := range m.survivors {
-			if _, err := tx.Write(ledger.QueuesOf(t.tid).ControlIn, string(ledger.CommandStop)); err != nil {
+			if _, err := ledger.End(tx, t.tid, ledger.CommandStop, time.Now()); err != nil {
 				return err
 			}
 		}

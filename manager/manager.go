@@ -14,7 +14,7 @@ import (
 	"weft/internal/proc"
 )
 
-// Options say what a manager works for. All fields but the last four are
+// Options say what a manager works for. All fields but the last five are
 // required.
 type Options struct {
 	Root       string         // the project's root
@@ -31,6 +31,8 @@ type Options struct {
 	MaxTasks int
 	// Lifetime is how long the manager stays without work; 0 means for ever.
 	Lifetime time.Duration
+	// Hosted: the manager is part of a program that goes on when it leaves.
+	Hosted bool
 	// Ready is called when the manager works: a consumer has started. It may
 	// be called again.
 	Ready func()
@@ -146,7 +148,7 @@ func (m *Manager) leaving() bool {
 func (m *Manager) arrive(ctx context.Context) error {
 	var live []*ledger.Task
 	err := m.o.Broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		if m.record, err = ledger.Arrive(tx, m.self, m.o.Build, time.Now()); err != nil {
+		if m.record, err = ledger.Arrive(tx, ledger.Manager{Process: m.self, Build: m.o.Build, Hosted: m.o.Hosted}, time.Now()); err != nil {
 			return err
 		}
 		live, err = ledger.Live(tx)

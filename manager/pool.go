@@ -180,6 +180,8 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		Dir:         j.Dir,
 		Stdin:       j.Stdin,
 		Input:       j.Input,
+		OnError:     j.Work.ErrorPolicy(),
+		OnStop:      j.Work.StopPolicy(),
 		Env:         j.Env,
 		Over:        j.Work.Env,
 		Grace:       j.Work.Grace(),

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"syscall"
 
 	"weft/internal/proc"
@@ -25,7 +24,7 @@ func (p *pool) start(c *consumer) (wait func(context.Context) error, err error) 
 	defer theirs.Close()
 	cmd := &exec.Cmd{
 		Path:       p.o.Executable,
-		Args:       []string{"weft-consumer" + strings.Repeat(" ", title.Room)},
+		Args:       []string{"weft-consumer" + title.Pad()},
 		Env:        append(slices.Clone(p.o.Env), role.Entry(role.Consumer)),
 		Dir:        "/",
 		ExtraFiles: []*os.File{theirs},

@@ -81,7 +81,7 @@ func spawn(executable, dir string) (*os.File, error) {
 	env := slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "WEFT_TID=") })
 	cmd := &exec.Cmd{
 		Path:        executable,
-		Args:        []string{"weft-manager" + strings.Repeat(" ", title.Room)},
+		Args:        []string{"weft-manager" + title.Pad()},
 		Env:         append(env, role.Entry(role.Manager)),
 		Dir:         "/",
 		ExtraFiles:  []*os.File{theirs},

@@ -16,6 +16,7 @@ func sweep(ctx context.Context, t task, consumer, process proc.Identity) {
 	// An error names processes that hang in the kernel; the loss is recorded
 	// all the same.
 	_, _ = monitor.Tree{
+		First:   consumer,
 		Session: consumer.PID,
 		Group:   process.PID,
 		Cookie:  []string{ledger.EnvTID + "=" + t.tid, ledger.EnvEpoch + "=" + strconv.Itoa(t.epoch)},

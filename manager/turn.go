@@ -71,18 +71,15 @@ func (m *Manager) turn(ctx context.Context, controls *broker.Waiter, in inbox) e
 func (m *Manager) fill(ctx context.Context, w *work, controls *broker.Waiter) error {
 	l := m.load()
 	nestedOnly := l.free() == 0
-	limit := l.slots
-	if nestedOnly && l.idle+l.starting == 0 {
-		limit = 1 // enough to know that a consumer is wanted
-	}
+	asked := max(1, l.free())
 	var jobs []*ledger.Job
-	asked := max(1, min(limit, max(l.dispatchable(), l.free())))
 	err := m.o.Broker.View(ctx, func(r broker.Reader) error {
 		ms, err := ledger.Waiting(r, asked, nestedOnly)
 		if err != nil {
 			return err
 		}
-		m.waiting = len(ms) == asked
+		// Those that need a slot were not looked for when there was none.
+		m.waiting = nestedOnly || len(ms) == asked
 		jobs = make([]*ledger.Job, len(ms))
 		for i, msg := range ms {
 			if jobs[i], err = ledger.Prepare(r, m.o.Root, msg); err != nil {
@@ -125,13 +122,17 @@ func (m *Manager) environment(r broker.Reader, key string) error {
 // in the queue until they say hello.
 func (m *Manager) assign(w *work, jobs []*ledger.Job, controls *broker.Waiter) error {
 	free := m.pool.idle()
-	runnable := 0
+	waiting, nested := 0, 0
 	for _, j := range jobs {
 		if j.Refused() != "" {
 			w.refused = append(w.refused, j)
 			continue
 		}
-		runnable++
+		without := &waiting
+		if j.Nested {
+			without = &nested
+		}
+		*without++
 		for len(free) > 0 {
 			c := free[len(free)-1]
 			free = free[:len(free)-1]
@@ -143,15 +144,15 @@ func (m *Manager) assign(w *work, jobs []*ledger.Job, controls *broker.Waiter) e
 				m.log.Warn("listen for control", "tid", j.TID, "err", err) // the slow look remains
 			}
 			w.dispatched = append(w.dispatched, dispatched{to: c, job: j})
-			runnable--
+			*without--
 			break
 		}
 	}
-	if runnable > 0 {
+	if waiting+nested > 0 {
 		m.waiting = true
 	}
 	l := m.load()
-	return m.pool.grow(l.shortage(runnable, len(w.dispatched) > 0))
+	return m.pool.grow(l.shortage(waiting, nested, len(w.dispatched) > 0))
 }
 
 // load is how busy the manager is.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"weft/internal/ledger"
 	"weft/taskspec"
 )
 
@@ -75,4 +76,13 @@ func lookup(env []string, name string) (value string) {
 		}
 	}
 	return value
+}
+
+// discardInput removes the file that held the standard input, if the message it
+// belongs to has gone with the end of the task.
+func (a *Assignment) discardInput(o taskspec.Outcome) {
+	policy := o.Policy(taskspec.Work{ReservedPolicyOnError: a.OnError, ReservedPolicyOnStop: a.OnStop})
+	if a.Input != "" && policy == taskspec.PolicyClear {
+		_ = os.Remove(ledger.InputFile(a.WeftDir, a.Input)) // else tidy finds it
+	}
 }

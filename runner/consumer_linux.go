@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -80,21 +81,21 @@ func (c *Consumer) onMain(fn func()) {
 }
 
 // serve works on one task after another until the manager is gone.
-func (c *Consumer) serve() error {
+func (c *Consumer) serve() (err error) {
 	for o := range c.orders {
-		if o.Task == nil {
-			continue // a request for a task that has just ended
+		for a := o.Task; a != nil; {
+			next, failed := c.work(a)
+			err = errors.Join(err, failed)
+			title.Set(title.Format(a.Root, "", "consumer", "idle", ""))
+			a = next
 		}
-		if err := c.work(o.Task); err != nil {
-			return err
-		}
-		title.Set(title.Format(o.Task.Root, "", "consumer", "idle", ""))
 	}
-	return nil
+	return err
 }
 
-// work takes one task from its assignment to its hand-off.
-func (c *Consumer) work(a *Assignment) error {
+// work takes one task from its assignment to its hand-off, and returns the next
+// one if it has been assigned meanwhile.
+func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 	if a.EnvBlock != nil {
 		// One environment is enough: tasks that follow one another mostly come
 		// from the same shell, and the manager sends it again when they do not.
@@ -104,7 +105,7 @@ func (c *Consumer) work(a *Assignment) error {
 	alone := &alone{task: a}
 	message, gone, err := c.permission(alone)
 	if message == "" || err != nil {
-		return err
+		return nil, err
 	}
 	if c.bells == nil {
 		// Without bells followers see output a second later; the task runs.
@@ -114,20 +115,21 @@ func (c *Consumer) work(a *Assignment) error {
 		title.Set(title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(taskspec.StatusRunning), ""))
 	}
 	s := newSession(c.orders, alone, gone)
-	defer s.close()
+	defer func() { next = s.close() }()
 	h, out := execute(a, c.environment(a, message), c.ringer(a), c.onMain, events{
 		requests: s.requests,
 		lost:     s.lost,
 		started:  func(id proc.Identity) { _ = c.link.Send(Report{Started: &id}) },
 	})
 	defer out.discard()
+	defer a.discardInput(h.Outcome)
 	// An error of sending is the end of the link, which the session sees too.
 	_ = c.link.Send(Report{Finished: h})
 	select {
 	case <-s.acked:
-		return nil
+		return nil, nil
 	case <-s.lost:
-		return alone.finish(h)
+		return nil, alone.finish(h)
 	}
 }
 

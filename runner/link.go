@@ -9,6 +9,7 @@ import (
 
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/taskspec"
 )
 
 // Protocol is the version of what goes over a [Link]. Both ends are the same
@@ -94,6 +95,10 @@ type Assignment struct {
 	Dir   string   `json:"dir"`
 	Stdin string   `json:"stdin,omitempty"`
 	Input string   `json:"input,omitempty"` // see ledger.InputFile
+	// What becomes of the message, and of the input with it, when the task
+	// does not complete.
+	OnError taskspec.Policy `json:"on_error,omitempty"`
+	OnStop  taskspec.Policy `json:"on_stop,omitempty"`
 
 	// The environment is that with the key Env, or the consumer's own if it is
 	// empty. EnvBlock holds it, packed, when this consumer has not had it yet.

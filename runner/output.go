@@ -75,7 +75,7 @@ func (o *output) add(p []byte) {
 		o.tail = append(o.tail[:0], o.tail[len(o.tail)-stderrTail:]...)
 	}
 	o.buf = append(o.buf, p...)
-	if o.lively || len(o.buf) > inMemory {
+	if o.lively || o.file != nil || len(o.buf) > inMemory {
 		o.flush()
 	}
 }

@@ -6,6 +6,7 @@ type session struct {
 	orders   <-chan Order // closed when the manager is gone
 	alone    *alone
 	requests chan Request
+	next     *Assignment   // what the manager wants to have done after this task
 	acked    chan struct{} // closed when the manager has recorded the end
 	lost     chan struct{} // closed when the manager is gone
 	done     chan struct{} // closed by close
@@ -51,6 +52,12 @@ func (s *session) connected() bool {
 			switch {
 			case !open:
 				return false
+			// The manager assigns the next task in the turn that records the end
+			// of this one, before that is committed and acknowledged.
+			case o.Task != nil:
+				s.next = o.Task
+			case o.Drop:
+				s.next = nil
 			case o.Ack != 0:
 				close(s.acked)
 				return true
@@ -71,8 +78,11 @@ func (s *session) request(r Request) {
 	}
 }
 
-func (s *session) close() {
+// close ends the session and returns the task that comes next, if the manager
+// has assigned it already.
+func (s *session) close() (next *Assignment) {
 	close(s.done)
 	<-s.ended
 	s.alone.close()
+	return s.next
 }

@@ -3,11 +3,14 @@ package runner
 import (
 	"context"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/role"
 	"weft/monitor"
 	"weft/taskspec"
 )
@@ -122,11 +125,30 @@ func sweep(except ...int) {
 	if any, err := monitor.HasChildren(); err == nil && !any {
 		return
 	}
+	tree := monitor.Tree{Root: os.Getpid()}
+	tree.Except = managers(tree)
 	ctx, cancel := context.WithTimeout(context.Background(), treeDeadline)
 	defer cancel()
 	// An error names processes that hang in the kernel; the task has ended.
-	_, _ = monitor.Tree{Root: os.Getpid()}.Kill(ctx)
+	_, _ = tree.Kill(ctx)
 	monitor.Reap(except...)
+}
+
+// managers returns the pids of the managers in the tree. A task that submits a
+// task may have started one, which works for the whole project and must not
+// end with the task.
+func managers(tree monitor.Tree) (pids []int) {
+	members, err := tree.Members()
+	if err != nil {
+		return nil
+	}
+	for _, m := range members {
+		env, err := proc.Environ(m.PID)
+		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), role.Entry(role.Manager)) {
+			pids = append(pids, m.PID)
+		}
+	}
+	return pids
 }
 
 // settle waits until the output of the dead tree has been read. Somebody else

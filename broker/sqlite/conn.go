@@ -98,19 +98,24 @@ func (c *conn) note(err error) error {
 
 // drop closes the connection for good instead of returning it to the pool.
 func (c *conn) drop() {
+	_ = c.finalize()
 	_ = c.sx.Raw(func(any) error { return driver.ErrBadConn })
 	_ = c.sx.Close()
 }
 
 // close finalises the statements and closes the connection.
-func (c *conn) close() error {
+func (c *conn) close() error { return errors.Join(c.finalize(), c.sx.Close()) }
+
+// finalize closes the prepared statements. While one is open SQLite does not
+// close the connection, nor end its transaction.
+func (c *conn) finalize() error {
 	var errs []error
 	for _, p := range c.prepared {
 		if p != nil {
 			errs = append(errs, p.Close())
 		}
 	}
-	return errors.Join(append(errs, c.sx.Close())...)
+	return errors.Join(errs...)
 }
 
 var _ broker.Txn = (*conn)(nil)

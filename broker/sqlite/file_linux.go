@@ -41,7 +41,13 @@ func checkFilesystem(dir string) error {
 		return fmt.Errorf("inspect file system of %s: %w", dir, err)
 	}
 	// The field's width differs between architectures; the numbers have 32 bits.
-	if name, bad := unshared[int64(uint32(st.Type))]; bad {
+	return refuseFilesystem(dir, int64(uint32(st.Type)))
+}
+
+// refuseFilesystem says why dir, which is on a file system of that kind,
+// cannot hold a store.
+func refuseFilesystem(dir string, kind int64) error {
+	if name, bad := unshared[kind]; bad {
 		return fmt.Errorf("%w: %s is on %s; put the project on a local disk", broker.ErrFilesystem, dir, name)
 	}
 	return nil

@@ -80,6 +80,10 @@ func open(dir string, o Options) (*store, error) {
 	if err := safeLocks(); err != nil && !o.AcceptPOSIXLocks {
 		return nil, err
 	}
+	dir, err := filepath.Abs(dir) // a later chdir must not move the store
+	if err != nil {
+		return nil, err
+	}
 	path, created, err := create0600(dir)
 	if err != nil {
 		return nil, err
@@ -141,9 +145,7 @@ func create0600(dir string) (path string, created bool, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", false, err
 	}
-	if path, err = filepath.Abs(filepath.Join(dir, Name)); err != nil {
-		return "", false, err
-	}
+	path = filepath.Join(dir, Name)
 	// O_EXCL: a file that exists is never opened here, see the package comment.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {

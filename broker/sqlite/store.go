@@ -76,7 +76,16 @@ func (s *store) read(ctx context.Context, fn func(*conn) error) error {
 
 func (s *store) Ring(queues ...string) error { return s.bells.Ring(queues...) }
 
-func (s *store) Listen(queues ...string) (broker.Listener, error) { return s.bells.Listen(queues...) }
+func (s *store) Listen(queues ...string) (broker.Listener, error) {
+	l, err := s.bells.Listen(queues...)
+	if errors.Is(err, bell.ErrClosed) {
+		err = broker.ErrClosed
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
 
 func (s *store) Close() error {
 	if s.writer.nested() {

@@ -50,19 +50,25 @@ func Waiting(r broker.Reader, n int, nestedOnly bool) ([]broker.Message, error) 
 	if !nestedOnly {
 		return r.Messages(Requests, broker.Select{Limit: n})
 	}
-	marks, err := r.Records(nestedKind, broker.RecordSelect{Limit: n})
-	if err != nil {
-		return nil, err
-	}
 	var ms []broker.Message
-	for _, mark := range marks {
-		m, err := r.Messages(Requests, broker.Select{ID: broker.ID(mark.Rank)})
-		if err != nil {
-			return nil, err
+	for after := int64(0); ; {
+		marks, err := r.Records(nestedKind, broker.RecordSelect{AfterRank: after, Limit: n - len(ms)})
+		if err != nil || len(marks) == 0 {
+			return ms, err
 		}
-		ms = append(ms, m...)
+		for _, mark := range marks {
+			// None if somebody has deleted the request by hand.
+			m, err := r.Messages(Requests, broker.Select{ID: broker.ID(mark.Rank)})
+			if err != nil {
+				return nil, err
+			}
+			ms = append(ms, m...)
+		}
+		if len(ms) == n {
+			return ms, nil
+		}
+		after = marks[len(marks)-1].Rank
 	}
-	return ms, nil
 }
 
 // Prepare makes a request ready. A request that cannot be run becomes a job
@@ -95,21 +101,27 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 
 // decodeRequest reads a request in either of its forms.
 func decodeRequest(body string) (spec *taskspec.Spec, item string, err error) {
-	var r request
-	if err := json.Unmarshal([]byte(body), &r); err != nil {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(body), &fields); err != nil {
 		return nil, "", fmt.Errorf("request is not a JSON object: %w", err)
 	}
-	if r.Spec == nil {
-		r.Spec = json.RawMessage(body) // a bare spec
+	raw, wrapped := fields["taskspec"]
+	if !wrapped {
+		raw, fields = json.RawMessage(body), nil // a bare spec
+	}
+	for name := range fields {
+		if name != "taskspec" && name != "inbox_message" {
+			return nil, "", fmt.Errorf("request has an unknown field %.64q", name)
+		}
 	}
 	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU()}
-	if spec, err = taskspec.DecodeValid(r.Spec, rules); err != nil {
+	if spec, err = taskspec.DecodeValid(raw, rules); err != nil {
 		return nil, "", fmt.Errorf("invalid taskspec: %w", err)
 	}
 	if problems := spec.Unsupported(); len(problems) > 0 {
 		return nil, "", fmt.Errorf("invalid taskspec: %w", &taskspec.ValidationError{Problems: problems})
 	}
-	return spec, itemBody(r.Item), nil
+	return spec, itemBody(fields["inbox_message"]), nil
 }
 
 // itemBody is the message that a request's inbox_message stands for: a string
@@ -218,7 +230,10 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	t, err := load(tx, j.TID)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
-		t = &Task{TID: j.TID, Status: taskspec.StatusCreated, Dir: j.Dir, Created: now.UnixNano()}
+		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Dir: j.Dir, Created: now.UnixNano()}
+		if err := t.log(tx, eventInitialized, t.Created, nil); err != nil {
+			return nil, err
+		}
 	case err != nil:
 		return nil, err
 	case t.Status != taskspec.StatusCreated:

@@ -7,12 +7,16 @@ import (
 	"weft/taskspec"
 )
 
-// End ends a task that has not been dispatched and returns how it stands
-// afterwards. A task that has begun is returned as it is: its consumer has to
-// end it.
-func End(tx *broker.Tx, tid string, o taskspec.Outcome, now time.Time) (*Task, error) {
+// End asks for the end of a task and returns how it stands afterwards. One that
+// has not been dispatched is ended here; one that runs gets a control message,
+// and its consumer ends it; one that has ended stays as it is.
+func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 	t, err := load(tx, tid)
-	if err != nil || t.Status != taskspec.StatusCreated {
+	if err != nil || t.Status.Terminal() {
+		return t, err
+	}
+	if t.Status != taskspec.StatusCreated {
+		_, err := tx.Write(QueuesOf(tid).ControlIn, string(c))
 		return t, err
 	}
 	if _, err := tx.Delete(Requests, broker.Select{ID: t.Number()}); err != nil {
@@ -21,5 +25,9 @@ func End(tx *broker.Tx, tid string, o taskspec.Outcome, now time.Time) (*Task, e
 	if err := tx.DeleteRecord(nestedKind, tid); err != nil {
 		return nil, err
 	}
-	return t, t.conclude(tx, o, now.UnixNano(), nil)
+	outcome := taskspec.Stopped()
+	if c == CommandKill {
+		outcome = taskspec.Killed()
+	}
+	return t, t.conclude(tx, outcome, now.UnixNano(), nil)
 }

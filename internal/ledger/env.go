@@ -41,13 +41,14 @@ func DecodeEnv(packed string) []string {
 	return strings.Split(packed, "\x00")
 }
 
-// keepEnv stores an environment if it is new and returns its key.
-func keepEnv(tx *broker.Tx, packed string) (key string, err error) {
+// keepEnv stores an environment if it is new and returns its key. id is the
+// request that needs it; the first such gives the record its rank.
+func keepEnv(tx *broker.Tx, packed string, id broker.ID) (key string, err error) {
 	sum := sha256.Sum256([]byte(packed))
 	key = hex.EncodeToString(sum[:])
 	_, err = tx.Record(envKind, key)
 	if errors.Is(err, broker.ErrNotFound) {
-		err = tx.PutRecord(broker.Record{Kind: envKind, Key: key, Body: packed})
+		err = tx.PutRecord(broker.Record{Kind: envKind, Key: key, Rank: int64(id), Body: packed})
 	}
 	return key, err
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"weft/broker"
@@ -56,7 +57,14 @@ func (t *Task) log(tx *broker.Tx, name string, now int64, add func(*Event)) erro
 	if add != nil {
 		add(&e)
 	}
-	return writeEvent(tx, e)
+	err = writeEvent(tx, e)
+	if errors.Is(err, broker.ErrTooLarge) && e.TaskSpec != nil {
+		// A spec that nearly fills a message must not keep its task from running
+		// or ending. The record has it too.
+		e.TaskSpec = nil
+		err = writeEvent(tx, e)
+	}
+	return err
 }
 
 func writeEvent(tx *broker.Tx, e Event) error {

@@ -44,7 +44,7 @@ func Finish(tx *broker.Tx, h *HandOff) error {
 	switch {
 	case t.Epoch == h.Epoch && t.Seq >= h.Seq:
 		return nil
-	case t.Epoch != h.Epoch || t.Status.Terminal():
+	case t.Epoch != h.Epoch || t.Status != taskspec.StatusRunning:
 		return fmt.Errorf("finish task %s: %w", h.TID, ErrStale)
 	}
 	body, err := h.message()

@@ -11,7 +11,7 @@ import (
 // the task ended. A hand-off that was committed before stays.
 func Lose(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 	t, err := load(tx, tid)
-	if err != nil || t.Epoch != epoch || t.Status.Terminal() {
+	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
 		return err
 	}
 	return t.conclude(tx, taskspec.Lost(), now.UnixNano(), nil)

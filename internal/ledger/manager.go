@@ -31,8 +31,10 @@ type Manager struct {
 	Status  string        `json:"status"`
 	Process proc.Identity `json:"process"`
 	Build   string        `json:"build"`
-	Started int64         `json:"started_at"`
-	Stopped int64         `json:"stopped_at,omitempty"`
+	// Hosted: the manager is part of a program that goes on when it leaves.
+	Hosted  bool  `json:"hosted,omitempty"`
+	Started int64 `json:"started_at"`
+	Stopped int64 `json:"stopped_at,omitempty"`
 }
 
 func (m *Manager) save(tx *broker.Tx, event string, now time.Time) error {
@@ -60,16 +62,21 @@ func (m *Manager) save(tx *broker.Tx, event string, now time.Time) error {
 	})
 }
 
-// Arrive records that a manager has taken over and names it.
-func Arrive(tx *broker.Tx, self proc.Identity, build string, now time.Time) (*Manager, error) {
-	m := &Manager{
-		TID:     broker.IDAt(now).String(),
-		Status:  ManagerRunning,
-		Process: self,
-		Build:   build,
-		Started: now.UnixNano(),
+// Arrive records that the manager m has taken over, and gives it an id. What
+// was sent to an earlier one is not for it.
+func Arrive(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) {
+	id := broker.IDAt(now)
+	switch last, err := tx.Record(ManagerKind, CurrentManager); {
+	case err == nil:
+		id = max(id, broker.ID(last.Rank)+1) // the clock may have stepped back
+	case !errors.Is(err, broker.ErrNotFound):
+		return nil, err
 	}
-	return m, m.save(tx, eventManagerStarted, now)
+	if _, err := tx.Delete(ManagerControl, broker.Select{}); err != nil {
+		return nil, err
+	}
+	m.TID, m.Status, m.Started = id.String(), ManagerRunning, now.UnixNano()
+	return &m, m.save(tx, eventManagerStarted, now)
 }
 
 // LeaveIdle records that the manager leaves, unless there is work: then it
@@ -95,6 +102,7 @@ func (m *Manager) Leave(tx *broker.Tx, now time.Time) error {
 func (m *Manager) leave(tx *broker.Tx, event string, now time.Time) error {
 	left := *m
 	left.Status, left.Stopped = ManagerGone, now.UnixNano()
+	tx.Ring(ManagerReplies) // whoever told it to stop waits there
 	return left.save(tx, event, now)
 }
 

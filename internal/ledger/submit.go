@@ -70,7 +70,7 @@ func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed boo
 		return "", false, err
 	}
 	t.TID = id.String()
-	if t.Env, err = keepEnv(tx, s.Env); err != nil {
+	if t.Env, err = keepEnv(tx, s.Env, id); err != nil {
 		return "", false, err
 	}
 	if t.Parent != "" {

@@ -1,0 +1,90 @@
+package brokertest
+
+import (
+	"context"
+	"testing"
+
+	"weft/broker"
+)
+
+// nestedCalls calls the broker in all ways that would wait for the transaction
+// from inside which they are made.
+func (s *store) nestedCalls(t *testing.T) {
+	t.Helper()
+	ctx := context.Background()
+	q := s.Queue("q")
+	for what, call := range map[string]func() error{
+		"write":    func() error { _, err := q.Write(ctx, "x"); return err },
+		"writeall": func() error { _, err := q.WriteAll(ctx, []string{"x"}); return err },
+		"read":     func() error { _, err := q.Read(ctx); return err },
+		"take":     func() error { return last(q.Take(ctx, broker.Select{})) },
+		"peek":     func() error { _, err := q.Peek(ctx); return err },
+		"messages": func() error { return last(q.Messages(ctx, broker.Select{})) },
+		"move":     func() error { _, err := q.Move(ctx, "r"); return err },
+		"moveall":  func() error { _, err := q.MoveAll(ctx, "r", broker.Select{}); return err },
+		"delete":   func() error { _, err := q.Delete(ctx, broker.Select{}); return err },
+		"stats":    func() error { _, err := q.Stats(ctx); return err },
+		"wait":     func() error { return q.Wait(ctx) },
+		"watch":    func() error { return last(q.Watch(ctx, broker.WatchOptions{})) },
+		"queues":   func() error { return last(s.Queues(ctx)) },
+		"record":   func() error { _, err := s.Record(ctx, "task", "t"); return err },
+		"records":  func() error { _, err := s.Broker.Records(ctx, "task", broker.RecordSelect{}); return err },
+		"update": func() error {
+			return s.Update(ctx, func(*broker.Tx) error { t.Error("nested update ran"); return nil })
+		},
+		"view":  func() error { return s.View(ctx, func(broker.Reader) error { t.Error("nested view ran"); return nil }) },
+		"close": s.Close,
+	} {
+		wants(t, "nested "+what, call(), broker.ErrNested)
+	}
+}
+
+var nestedCases = []testCase{
+	{"in a transaction", func(t *testing.T, s *store) {
+		s.update(t, func(tx *broker.Tx) error {
+			if _, err := tx.Write("q", "a"); err != nil {
+				return err
+			}
+			s.nestedCalls(t)
+			_, err := tx.Write("q", "b")
+			return err
+		})
+		s.holds(t, "q", "a", "b") // and no harm was done
+	}},
+	{"in one of a group", func(t *testing.T, s *store) {
+		release := s.hold(t, func(*broker.Tx) error { s.nestedCalls(t); return nil })
+		nested := s.writing("q", "x", func() error { s.nestedCalls(t); return nil })
+		waiting := queue(t, nested, s.writing("q", "x", succeed), nested)
+		release()
+		for i, c := range waiting {
+			if got := soon(t, "the end of a transaction", c); got != (outcome{}) {
+				t.Errorf("transaction %d ended with %+v", i, got)
+			}
+		}
+		s.drains(t, "q", "x", "x", "x")
+	}},
+	{"its error fails the transaction", func(t *testing.T, s *store) {
+		err := s.Update(t.Context(), func(tx *broker.Tx) error {
+			if _, err := tx.Write("q", "never"); err != nil {
+				return err
+			}
+			_, err := s.Queue("q").Write(t.Context(), "never")
+			return err
+		})
+		wants(t, "update", err, broker.ErrNested)
+		s.holds(t, "q")
+	}},
+	{"another goroutine is not nested", func(t *testing.T, s *store) {
+		var waiting []<-chan outcome
+		s.update(t, func(*broker.Tx) error {
+			if waiting == nil {
+				waiting = queue(t, s.writing("q", "x", succeed))
+			}
+			return nil
+		})
+		if got := soon(t, "the end of a transaction", waiting[0]); got != (outcome{}) {
+			t.Errorf("transaction ended with %+v", got)
+		}
+		s.holds(t, "q", "x")
+	}},
+}

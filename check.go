@@ -1,0 +1,42 @@
+package weft
+
+import (
+	"context"
+	"fmt"
+
+	"weft/manager"
+	"weft/taskspec"
+)
+
+// unfinished are the statuses of tasks that have not ended.
+var unfinished = []taskspec.Status{taskspec.StatusCreated, taskspec.StatusSpawning, taskspec.StatusRunning}
+
+// Unfinished returns how the tasks stand that have not ended, oldest first.
+func (c *Context) Unfinished(ctx context.Context) ([]*Status, error) {
+	return c.Tasks(ctx, unfinished...)
+}
+
+// lowDisk is the free space, in bytes, below which the store may soon be unable
+// to record anything: two messages of the largest size with their indexes and
+// the log of the store.
+const lowDisk = 64 << 20
+
+// Check looks for what keeps the project from working, and returns a line for
+// each problem, with what to do about it. It changes nothing.
+func (c *Context) Check(ctx context.Context) (problems []string, err error) {
+	tasks, err := c.Unfinished(ctx)
+	if err != nil {
+		return nil, err
+	}
+	running, err := manager.Running(c.dir)
+	if err != nil {
+		return nil, fmt.Errorf("check project: %w", err)
+	}
+	if len(tasks) > 0 && !running {
+		problems = append(problems, fmt.Sprintf("%d unfinished tasks and no manager: run weft manager start", len(tasks)))
+	}
+	if free, known := freeDisk(c.dir); known && free < lowDisk {
+		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", free>>20, c.dir))
+	}
+	return problems, nil
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"weft"
+)
+
+// command is a command of the grammar, or a group of them. Its flags and
+// arguments are the fields of a struct.
+type command struct {
+	name, alias, help string
+	args              any
+}
+
+// commands is the grammar.
+func commands(run *runCmd) []command {
+	return []command{
+		{name: "init", help: "Create a project.", args: &initCmd{}},
+		{name: "run", help: "Run a command as a durable task.", args: run},
+		{name: "status", help: "Show how the project and its tasks stand.", args: &statusCmd{}},
+		{name: "list", help: "List tasks, one a line.", args: &listCmd{}},
+		{name: "result", help: "Print what a task wrote, and take its result.", args: &resultCmd{}},
+		{name: "wait", help: "Wait until tasks have ended.", args: &waitCmd{}},
+		{name: "task", help: "Look at tasks, stop and kill them.", args: &taskCmd{}},
+		{name: "queue", help: "Write, read and manage queues.", args: &queueCmd{}},
+		{name: "manager", alias: "worker", help: "Start and stop the process that runs the tasks.", args: &managerCmd{}},
+		{name: "version", help: "Show the version.", args: &versionCmd{}},
+	}
+}
+
+// globals are the flags of every command.
+type globals struct {
+	Context string `placeholder:"DIR" help:"The folder that holds .weft (default: $WEFT_CONTEXT, else the nearest one upward)."`
+	JSON    bool   `name:"json" help:"Print JSON: one object, or one object a line."`
+	Color   string `enum:"auto,always,never" default:"auto" help:"Color text: auto, always or never."`
+}
+
+// app is what a command works with.
+type app struct {
+	globals
+	stdin  *os.File
+	stdout *sink
+	stderr *os.File
+	color  bool
+}
+
+// execute runs the command that args name and returns the exit code.
+func execute(args []string) int {
+	a := &app{stdin: os.Stdin, stdout: &sink{file: os.Stdout}, stderr: os.Stderr}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	var run runCmd
+	parser := kong.Must(&a.globals, append(grammar(commands(&run), args[0]),
+		kong.Name("weft"),
+		kong.Description("Durable tasks and queues in one file. Begin with: weft run echo hello"),
+		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, Compact: true}),
+		kong.Help(printHelp),
+		kong.KindMapper(reflect.String, kong.MapperFunc(decodeString)),
+		kong.Bind(a),
+	)...)
+	options, command := splitRun(parser.Model.Node, args)
+	ctx, err := parser.Parse(options)
+	if err != nil {
+		a.JSON = slices.Contains(options, "--json") // it may not have come to that
+		return a.report(usageError{err.Error()})
+	}
+	a.color = colored(a.Color, os.Stdout)
+	run.Command = command
+	return a.report(ctx.Run())
+}
+
+// grammar adds the commands among which a line that begins with first may
+// choose. To build the others would take longer than most commands do.
+func grammar(all []command, first string) (options []kong.Option) {
+	for _, c := range all {
+		option := kong.DynamicCommand(c.name, c.help, "", c.args, fmt.Sprintf("aliases:%q", c.alias))
+		if first == c.name || first == c.alias {
+			return []kong.Option{option}
+		}
+		options = append(options, option)
+	}
+	return options
+}
+
+// printHelp prints help. Kong would show options of run behind the command,
+// where they are the command's own.
+func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
+	if selected := ctx.Selected(); selected != nil && selected.Name == "run" {
+		options.NoAppSummary = true
+		fmt.Fprintln(ctx.Stdout, "Usage: weft run [flags] <command> [<args>]")
+	}
+	return kong.DefaultHelpPrinter(options, ctx)
+}
+
+// decodeString takes a value as it is. Kong's own decoder replaces what is not
+// UTF-8, and would so change a message.
+func decodeString(ctx *kong.DecodeContext, target reflect.Value) error {
+	token, err := ctx.Scan.PopValue("string")
+	if err != nil {
+		return err
+	}
+	target.SetString(token.String())
+	return nil
+}
+
+// splitRun cuts the command that `weft run` is to run, with all that follows
+// it, from the line: the first word that is neither an option nor the value of
+// one, or what follows "--". Only the grammar knows which options have values.
+func splitRun(root *kong.Node, args []string) (options, command []string) {
+	node := root
+	for i := 0; i < len(args); i++ {
+		switch arg := args[i]; {
+		case arg == "--" && node != root:
+			return args[:i], args[i+1:]
+		case len(arg) > 1 && arg[0] == '-':
+			if takesNext(node, arg) {
+				i++
+			}
+		case node != root:
+			return args[:i], args[i:]
+		default:
+			if node = find(root, arg); node == nil {
+				return args, nil
+			}
+		}
+	}
+	return args, nil
+}
+
+// find returns the node of the run command if that is its name.
+func find(root *kong.Node, name string) *kong.Node {
+	for _, child := range root.Children {
+		if child.Name == name && name == "run" {
+			return child
+		}
+	}
+	return nil
+}
+
+// takesNext reports whether an option is followed by its value.
+func takesNext(node *kong.Node, arg string) bool {
+	long, isLong := strings.CutPrefix(arg, "--")
+	for _, group := range node.AllFlags(false) {
+		for _, flag := range group {
+			switch {
+			case isLong && flag.Name == long:
+				return !flag.IsBool()
+			case !isLong && len(arg) == 2 && string(flag.Short) == arg[1:]:
+				return !flag.IsBool()
+			}
+		}
+	}
+	return false
+}
+
+// duration is an option's value, as [weft.ParseDuration] reads it.
+type duration time.Duration
+
+// UnmarshalText reads a duration.
+func (d *duration) UnmarshalText(text []byte) error {
+	value, err := weft.ParseDuration(string(text))
+	*d = duration(value)
+	return err
+}
+
+// open opens the project that the command is about.
+func (a *app) open() (*weft.Context, error) {
+	root, err := weft.Locate(a.Context)
+	if err != nil {
+		return nil, err
+	}
+	return weft.OpenExisting(root)
+}
+
+// openOrCreate opens the project that the command is about. If there is none,
+// it creates one, in the working directory unless another was named, and says
+// so.
+func (a *app) openOrCreate() (*weft.Context, error) {
+	root, err := weft.Locate(a.Context)
+	if errors.Is(err, weft.ErrNoProject) {
+		root, err = ".", nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := weft.Open(root)
+	if err != nil {
+		return nil, err
+	}
+	if p.Created() {
+		a.note("created project in %s", p.Root())
+	}
+	return p, nil
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"weft"
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// The exit codes.
+const (
+	exitError       = 1   // a failed task, a malformed value, anything else
+	exitNotFound    = 2   // also an empty queue and wrong usage
+	exitTimeout     = 124 // of the task or of the wait
+	exitInterrupted = 130
+)
+
+// exitCode ends the program with a code and without a word, because all has
+// been said. 0 is success.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+// usageError is a command line that cannot be carried out as it stands.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+// The ends of a wait, as causes of a context that ends.
+var (
+	errInterrupted = errors.New("interrupted")
+	errWaited      = errors.New("timed out waiting")
+)
+
+// kinds says what the errors are called in JSON, how the program exits, and
+// what to do about them. The first that matches counts.
+func kinds() []kind {
+	return []kind{
+		{errInterrupted, "interrupted", exitInterrupted, ""},
+		{errWaited, "timeout", exitTimeout, ""},
+		{context.Canceled, "interrupted", exitInterrupted, ""}, // only a signal cancels
+		{context.DeadlineExceeded, "timeout", exitTimeout, ""},
+		{weft.ErrNoProject, "no_project", exitNotFound, "create one with weft init, or name one with --context"},
+		{weft.ErrOwner, "foreign_project", exitError, ""},
+		{weft.ErrNoTask, "task_not_found", exitNotFound, ""},
+		{weft.ErrAmbiguous, "ambiguous_tid", exitNotFound, "give more digits"},
+		{weft.ErrTaken, "result_taken", exitNotFound, ""},
+		{errNoManager, "no_manager", exitNotFound, "start it with weft manager start"},
+		{weft.ErrManagerRunning, "manager_running", exitError, ""},
+		{weft.ErrManager, "no_manager", exitError, ""},
+		{broker.ErrEmpty, "empty", exitNotFound, ""},
+		{broker.ErrName, "invalid_queue_name", exitError, ""},
+		{broker.ErrBody, "invalid_message", exitError, ""},
+		{broker.ErrTooLarge, "message_too_large", exitError, ""},
+		{broker.ErrSameQueue, "same_queue", exitError, ""},
+		{broker.ErrBusy, "busy", exitError, "try again"},
+		{broker.ErrFull, "disk_full", exitError, "make room and try again"},
+		{broker.ErrNotStore, "not_a_store", exitError, ""},
+		{broker.ErrNewer, "newer_store", exitError, "use a newer weft"},
+		{broker.ErrFilesystem, "unsuitable_filesystem", exitError, ""},
+		{errors.ErrUnsupported, "unsupported", exitError, ""},
+		{fs.ErrPermission, "permission_denied", exitError, ""},
+	}
+}
+
+type kind struct {
+	err  error
+	code string // in JSON
+	exit int
+	hint string
+}
+
+// classify finds the kind of an error.
+func classify(err error) kind {
+	if _, ok := errors.AsType[usageError](err); ok {
+		return kind{code: "usage", exit: exitNotFound}
+	}
+	for _, k := range kinds() {
+		if errors.Is(err, k.err) {
+			return k
+		}
+	}
+	if _, ok := errors.AsType[*taskspec.ValidationError](err); ok {
+		return kind{code: "invalid_spec", exit: exitError}
+	}
+	return kind{code: "error", exit: exitError}
+}
+
+// report writes what is wrong, if anything is, and returns the exit code.
+func (a *app) report(err error) int {
+	if flushErr := a.stdout.Flush(); err == nil {
+		err = flushErr
+	}
+	if err == nil {
+		return 0
+	}
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	if a.stdout.closed() {
+		// Whoever read the answer has had enough: nothing to complain about,
+		// but the answer was not delivered.
+		return exitError
+	}
+	k := classify(err)
+	a.complain(err, k)
+	return k.exit
+}
+
+// complain writes an error as one line.
+func (a *app) complain(err error, k kind) {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ") // joined errors
+	if k.hint != "" {
+		text += ": " + k.hint
+	}
+	if !a.JSON {
+		a.note("%s", text)
+		return
+	}
+	a.noteJSON(struct {
+		Error string `json:"error"`
+		Code  string `json:"code"`
+	}{text, k.code})
+}
+
+// note tells the person at the terminal, or the log, something beside the
+// answer.
+func (a *app) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if a.JSON {
+		a.noteJSON(map[string]string{"note": text})
+		return
+	}
+	fmt.Fprintf(a.stderr, "weft: %s\n", visible(text))
+}
+
+func (a *app) noteJSON(v any) {
+	line, err := encode(v)
+	if err != nil {
+		line = []byte(err.Error())
+	}
+	fmt.Fprintf(a.stderr, "%s\n", line)
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"cmp"
+	"path/filepath"
+
+	"weft"
+)
+
+type initCmd struct {
+	Dir       string `arg:"" optional:"" help:"The folder (default: this one)."`
+	Autostart bool   `negatable:"" default:"true" help:"Make the folder for tasks that a manager starts by itself."`
+	Quiet     bool   `short:"q" help:"Print nothing."`
+}
+
+// Help shows how it is used.
+func (initCmd) Help() string {
+	return `It makes the folder .weft, which holds everything about the project. Doing it
+again changes nothing. weft run and weft queue write do it by themselves where
+there is no project.
+
+Examples:
+
+    weft init
+    WEFT_DURABILITY=normal weft init scratch
+`
+}
+
+// Run creates the project.
+func (c *initCmd) Run(a *app) error {
+	dir := cmp.Or(c.Dir, a.Context)
+	p, err := weft.Create(cmp.Or(dir, "."), c.Autostart)
+	switch {
+	case err != nil:
+		return err
+	case c.Quiet:
+		return nil
+	case a.JSON:
+		return a.printJSON(map[string]any{"context": p.Root(), "created": p.Created()})
+	}
+	what := "Initialized"
+	if !p.Created() {
+		what = "Already initialized"
+	}
+	a.stdout.Printf("%s weft in %s/\n", what, visible(filepath.Join(dir, ".weft")))
+	return nil
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"time"
+	"unicode/utf8"
+
+	"weft"
+	"weft/taskspec"
+)
+
+// encode is v as one line of JSON, without the escapes that are there for HTML.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// printJSON prints v as one line.
+func (a *app) printJSON(v any) error {
+	line, err := encode(v)
+	if err != nil {
+		return err
+	}
+	a.stdout.Printf("%s\n", line)
+	return nil
+}
+
+// taskLine is a task in a list. Times are nanoseconds since 1970.
+type taskLine struct {
+	TID         string          `json:"tid"`
+	Name        string          `json:"name"`
+	Status      taskspec.Status `json:"status"`
+	ReturnCode  *int            `json:"return_code"`
+	Error       *string         `json:"error"`
+	PID         *int            `json:"pid"`
+	Attempt     int             `json:"attempt"`
+	CreatedAt   *int64          `json:"created_at"`
+	StartedAt   *int64          `json:"started_at"`
+	CompletedAt *int64          `json:"completed_at"`
+}
+
+func newTaskLine(s *weft.Status) taskLine {
+	return taskLine{
+		TID:         s.TID,
+		Name:        s.Name,
+		Status:      s.Status,
+		ReturnCode:  s.ReturnCode,
+		Error:       known(s.Error),
+		PID:         known(s.PID),
+		Attempt:     s.Attempt,
+		CreatedAt:   nanoseconds(s.Created),
+		StartedAt:   nanoseconds(s.Started),
+		CompletedAt: nanoseconds(s.Completed),
+	}
+}
+
+// taskResult is a task that has ended, with what it wrote.
+type taskResult struct {
+	TID             string          `json:"tid"`
+	Status          taskspec.Status `json:"status"`
+	ReturnCode      *int            `json:"return_code"`
+	Output          any             `json:"output"`
+	Stderr          any             `json:"stderr"`
+	StderrTruncated bool            `json:"stderr_truncated,omitempty"`
+	Error           *string         `json:"error"`
+	Metrics         taskMetrics     `json:"metrics"`
+}
+
+// taskMetrics is what a task used.
+type taskMetrics struct {
+	Time       float64 `json:"time"` // seconds from start to end
+	CPUSeconds float64 `json:"cpu_seconds"`
+	PeakMB     float64 `json:"peak_memory_mb"`
+}
+
+// newTaskResult is the JSON form of a result that has not been taken.
+func newTaskResult(ctx context.Context, t *weft.Task, r *weft.Result) (taskResult, error) {
+	v := statusResult(&r.Status)
+	switch {
+	case r.Spilled:
+		large, err := t.LargeOutput(ctx)
+		if err != nil {
+			return v, err
+		}
+		v.Output = large
+	case r.Output != nil:
+		v.Output = textOrBytes(r.Output)
+	}
+	return v, nil
+}
+
+// statusResult is a result without the output.
+func statusResult(s *weft.Status) taskResult {
+	return taskResult{
+		TID:             s.TID,
+		Status:          s.Status,
+		ReturnCode:      s.ReturnCode,
+		Stderr:          textOrBytes(s.Stderr),
+		StderrTruncated: s.StderrTruncated,
+		Error:           known(s.Error),
+		Metrics:         taskMetrics{Time: elapsed(s).Seconds(), CPUSeconds: s.CPUSeconds, PeakMB: s.PeakMB},
+	}
+}
+
+// taskDetails is all there is to know about one task.
+type taskDetails struct {
+	taskResult
+	Name        string `json:"name"`
+	PID         *int   `json:"pid"`
+	Attempt     int    `json:"attempt"`
+	ParentTID   string `json:"parent_tid,omitempty"`
+	CreatedAt   *int64 `json:"created_at"`
+	StartedAt   *int64 `json:"started_at"`
+	CompletedAt *int64 `json:"completed_at"`
+}
+
+// newTaskDetails is a task as it stands, with its output if it has ended and
+// nobody has taken that.
+func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDetails, error) {
+	v := taskDetails{
+		taskResult:  statusResult(s),
+		Name:        s.Name,
+		PID:         known(s.PID),
+		Attempt:     s.Attempt,
+		ParentTID:   s.ParentTID,
+		CreatedAt:   nanoseconds(s.Created),
+		StartedAt:   nanoseconds(s.Started),
+		CompletedAt: nanoseconds(s.Completed),
+	}
+	if !s.Status.Terminal() {
+		return v, nil
+	}
+	r, err := t.Peek(ctx)
+	if err == nil {
+		v.taskResult, err = newTaskResult(ctx, t, r)
+	}
+	if errors.Is(err, weft.ErrTaken) {
+		err = nil
+	}
+	return v, err
+}
+
+// textOrBytes is what a task wrote: a string, or an object that holds base64
+// where it is not text.
+func textOrBytes(p []byte) any {
+	if utf8.Valid(p) {
+		return string(p)
+	}
+	return struct {
+		Type     string `json:"type"`
+		Encoding string `json:"encoding"`
+		Data     string `json:"data"`
+	}{"bytes", "base64", base64.StdEncoding.EncodeToString(p)}
+}
+
+// known is v, or null in JSON where v is zero because there is no such thing.
+func known[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
+
+// nanoseconds is a moment since 1970, or null where it has not come.
+func nanoseconds(t time.Time) *int64 {
+	if t.IsZero() {
+		return nil
+	}
+	return new(t.UnixNano())
+}

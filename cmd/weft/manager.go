@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"weft"
+)
+
+type managerCmd struct {
+	Start  managerStartCmd  `cmd:"" help:"Start the manager in the background, if there is none."`
+	Serve  managerServeCmd  `cmd:"" help:"Be the manager, in the foreground."`
+	Stop   managerStopCmd   `cmd:"" help:"Stop the running tasks and the manager."`
+	List   managerListCmd   `cmd:"" help:"List managers."`
+	Status managerStatusCmd `cmd:"" help:"Show the manager."`
+}
+
+// errNoManager is what there is to say where somebody asks for the manager.
+var errNoManager = errors.New("no manager is running")
+
+type managerStartCmd struct{}
+
+// Help shows how it is used.
+func (managerStartCmd) Help() string {
+	return `Commands that need a manager start it by themselves. It leaves when it has had
+no work for ten minutes ($WEFT_MANAGER_LIFETIME_TIMEOUT).
+
+Examples:
+
+    weft manager start
+    WEFT_MANAGER_LIFETIME_TIMEOUT=0 weft manager start
+`
+}
+
+// Run starts the manager.
+func (managerStartCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	in := interruptible()
+	if err := p.StartManager(in.first); err != nil {
+		return fmt.Errorf("start manager: %w", err)
+	}
+	return a.printManager(in.first, p)
+}
+
+type managerServeCmd struct {
+	Lifetime duration `default:"0" env:"WEFT_MANAGER_LIFETIME_TIMEOUT" placeholder:"TIME" help:"Leave after so long without work (default: never)."`
+}
+
+// Help shows how it is used.
+func (managerServeCmd) Help() string {
+	return `It logs to standard error. SIGTERM and Ctrl-C stop the running tasks, with
+their grace, and then the manager.
+
+Examples:
+
+    weft manager serve
+    weft manager serve --context /srv/jobs --lifetime 1h
+`
+}
+
+// Run serves until it is stopped.
+func (c *managerServeCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	stop, cancel := weft.StopSignals()
+	defer cancel()
+	err = p.Serve(context.Background(), weft.ServeOptions{
+		Lifetime: time.Duration(c.Lifetime),
+		Log:      slog.New(slog.NewTextHandler(a.stderr, nil)),
+		Stop:     stop,
+	})
+	return errors.Join(err, p.Close())
+}
+
+type managerStopCmd struct{}
+
+// Help shows how it is used.
+func (managerStopCmd) Help() string {
+	return `Running tasks get their grace to end. Queued tasks stay queued, for the next
+manager.
+
+Examples:
+
+    weft manager stop
+`
+}
+
+// Run stops the manager.
+func (managerStopCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	stopped, err := p.StopManager(interruptible().first)
+	switch {
+	case err != nil:
+		return err
+	case a.JSON:
+		return a.printJSON(map[string]bool{"stopped": stopped})
+	case stopped:
+		a.stdout.Printf("Manager stopped\n")
+	default:
+		a.stdout.Printf("Manager: none\n")
+	}
+	return nil
+}
+
+type managerListCmd struct {
+	All bool `help:"List the managers that have left too."`
+}
+
+// Help shows how it is used.
+func (managerListCmd) Help() string {
+	return `Examples:
+
+    weft manager list
+    weft manager list --all --json
+`
+}
+
+// Run lists managers.
+func (c *managerListCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	return a.listManagers(context.Background(), p, c.All)
+}
+
+type managerStatusCmd struct{}
+
+// Help shows how it is used.
+func (managerStatusCmd) Help() string {
+	return `The exit code is 2 if no manager is running.
+
+Examples:
+
+    weft manager status
+`
+}
+
+// Run shows the manager.
+func (managerStatusCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	return a.printManager(context.Background(), p)
+}
+
+// managerLine is a manager in JSON.
+type managerLine struct {
+	TID       string `json:"tid"`
+	PID       int    `json:"pid"`
+	Status    string `json:"status"` // "running", "stopped", or "lost": killed, or the machine went down
+	StartedAt *int64 `json:"started_at"`
+}
+
+func newManagerLine(m weft.ManagerStatus) managerLine {
+	return managerLine{TID: m.TID, PID: m.PID, Status: managerState(m), StartedAt: nanoseconds(m.Started)}
+}
+
+func managerState(m weft.ManagerStatus) string {
+	switch {
+	case m.Running:
+		return "running"
+	case m.Stopped.IsZero():
+		return "lost"
+	}
+	return "stopped"
+}
+
+// managers returns the managers of the project: the one that is running, or all
+// that it has had.
+func managers(ctx context.Context, p *weft.Context, all bool) ([]weft.ManagerStatus, error) {
+	ms, err := p.Managers(ctx)
+	if err != nil || all {
+		return ms, err
+	}
+	return slices.DeleteFunc(ms, func(m weft.ManagerStatus) bool { return !m.Running }), nil
+}
+
+// managerText is the manager in a line.
+func managerText(running []weft.ManagerStatus) string {
+	if len(running) == 0 {
+		return "none"
+	}
+	m := running[len(running)-1]
+	return fmt.Sprintf("running (pid %d) since %s", m.PID, clock(m.Started))
+}
+
+// printManager prints the manager that is running.
+func (a *app) printManager(ctx context.Context, p *weft.Context) error {
+	ms, err := managers(ctx, p, false)
+	switch {
+	case err != nil:
+		return err
+	case len(ms) == 0:
+		return errNoManager
+	case a.JSON:
+		return a.printJSON(newManagerLine(ms[len(ms)-1]))
+	}
+	a.stdout.Printf("Manager: %s\n", managerText(ms))
+	return nil
+}
+
+// listManagers prints managers, one a line.
+func (a *app) listManagers(ctx context.Context, p *weft.Context, all bool) error {
+	ms, err := managers(ctx, p, all)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"TID", "PID", "STATUS", "STARTED"}}
+	for _, m := range ms {
+		if a.JSON {
+			if err := a.printJSON(newManagerLine(m)); err != nil {
+				return err
+			}
+			continue
+		}
+		rows = append(rows, []string{m.TID, fmt.Sprint(m.PID), managerState(m), clock(m.Started)})
+	}
+	if len(rows) > 1 {
+		a.printTable(rows, nil)
+	}
+	return nil
+}

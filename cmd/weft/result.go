@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"weft"
+	"weft/taskspec"
+)
+
+type resultCmd struct {
+	TID string `arg:"" name:"tid" help:"The task: its id, the last digits of it, or @last."`
+
+	Timeout  *duration `placeholder:"TIME" help:"Wait no longer than that; the task goes on."`
+	Peek     bool      `help:"Leave the result for others."`
+	Stream   bool      `help:"Show the output as it is produced, while the task runs."`
+	Error    bool      `help:"Print what the task wrote to its standard error instead, and leave the result."`
+	ExitCode bool      `help:"Exit as the task did."`
+}
+
+// Help shows how it is used.
+func (resultCmd) Help() string {
+	return `It waits while the task runs. A result is handed out once: it is taken when it
+has been printed, unless --peek is given.
+
+Examples:
+
+    weft result @last
+    weft result 1234567890 --peek
+    weft result @last --json
+`
+}
+
+// Run prints the result.
+func (r *resultCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	in := interruptible()
+	survivePipe()
+	ctx, cancel := until(in.first, r.Timeout)
+	defer cancel()
+	t, err := p.Task(ctx, r.TID)
+	if err != nil {
+		return err
+	}
+	s, err := r.print(ctx, a, t)
+	if errors.Is(err, weft.ErrTaken) {
+		return taken(ctx, t)
+	}
+	if err != nil {
+		return err
+	}
+	return a.ended(s, r.ExitCode)
+}
+
+func (r *resultCmd) print(ctx context.Context, a *app, t *weft.Task) (*weft.Status, error) {
+	if !r.Stream {
+		if _, err := t.Wait(ctx); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case r.Error && !a.JSON:
+		return t.Output(ctx, nil, a.stdout)
+	case a.JSON:
+		return a.deliverJSON(ctx, t, !r.Peek && !r.Error)
+	case r.Peek:
+		return t.Output(ctx, a.stdout, nil)
+	}
+	return a.deliver(ctx, t, nil)
+}
+
+// taken says that a result was taken before, and how the task stands.
+func taken(ctx context.Context, t *weft.Task) error {
+	s, err := t.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: task %s %s on %s", weft.ErrTaken, taskspec.ShortTID(s.TID), s.Status, clock(s.Completed))
+}
+
+// until bounds a wait, and gives its end a cause.
+func until(ctx context.Context, timeout *duration) (context.Context, context.CancelFunc) {
+	if timeout == nil {
+		return context.WithCancel(ctx)
+	}
+	d := time.Duration(*timeout)
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%w after %s", errWaited, d))
+}

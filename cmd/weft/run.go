@@ -1,0 +1,228 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"weft"
+	"weft/taskspec"
+)
+
+type runCmd struct {
+	Command []string `arg:"" optional:"" help:"The command and its arguments: the first word that is not an option, and all the rest."`
+
+	Wait      bool      `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
+	Timeout   *duration `placeholder:"TIME" help:"Stop the work when it has taken so long: 30, 1.5, 2m."`
+	StopGrace *duration `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
+	Env       []string  `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the environment; may be repeated."`
+	Name      string    `help:"Name the task (default: the command's)."`
+	Tag       []string  `sep:"none" help:"Tag the task; may be repeated."`
+	NoStdin   bool      `help:"Give the task no input."`
+	Verbose   bool      `help:"Say on standard error what happens to the task."`
+	ExitCode  bool      `help:"Exit as the task did."`
+
+	// The library refuses what it does not do yet, by its name.
+	Memory       *float64 `hidden:"" placeholder:"MB" help:"Kill the task when it uses more memory."`
+	CPU          *float64 `hidden:"" name:"cpu" placeholder:"PERCENT" help:"Kill the task when it uses more of a core."`
+	Interactive  bool     `hidden:"" short:"i" help:"Send lines to the task while it runs."`
+	TTY          bool     `hidden:"" name:"tty" help:"Give the task a terminal."`
+	StreamOutput bool     `hidden:"" help:"Put the output into the outbox while it is produced."`
+	Continuous   bool     `hidden:"" help:"Take item after item until stopped."`
+}
+
+// Help shows how it is used.
+func (runCmd) Help() string {
+	return `The task runs in this directory with this environment, and goes on if this
+process or the terminal goes away. A pipe or a file on standard input is read to
+its end and becomes the input of the task. Ctrl-C stops the task.
+
+The exit code is 0 if the task completed, 1 if it failed, 124 if it timed out,
+130 after Ctrl-C; with --exit-code it is the task's own. An output that is very
+large, or that could not be written, can be had again with weft result.
+
+Examples:
+
+    weft run echo hello
+    weft run --timeout 2m make test
+    weft run sh -c 'echo out; echo err >&2; exit 3'
+    weft run --no-wait ./backup.sh
+    weft run sort < names.txt
+`
+}
+
+// Run submits the task and, unless told otherwise, shows it to its end.
+func (r *runCmd) Run(a *app) error {
+	if len(r.Command) == 0 {
+		return usageError{"no command given: weft run [options] COMMAND [args]"}
+	}
+	spec, err := r.spec()
+	if err != nil {
+		return err
+	}
+	p, err := a.openOrCreate()
+	if err != nil {
+		return err
+	}
+	in := interruptible()
+	survivePipe()
+	var opts []weft.SubmitOption
+	if stdin := input(a.stdin); stdin != nil && !r.NoStdin {
+		opts = append(opts, weft.WithStdin(cancellable(in.first, stdin)))
+	}
+	t, err := p.SubmitContext(in.first, spec, opts...)
+	switch {
+	case t == nil:
+		return err
+	case err != nil && !in.interrupted():
+		return err // accepted, but nobody runs it: the error says so
+	case !r.Wait:
+		return a.printTID(t)
+	}
+	if r.Verbose {
+		a.note("task %s submitted", t.TID())
+	}
+	return r.follow(a, in, t)
+}
+
+// follow shows the task to its end. The first interruption stops the task, the
+// second leaves it.
+func (r *runCmd) follow(a *app, in *interrupts, t *weft.Task) error {
+	defer context.AfterFunc(in.first, func() {
+		if isTerminal(a.stderr) {
+			a.note("stopping task %s; press Ctrl-C again to leave it", t.TID())
+		}
+		if _, err := t.Stop(in.second); err != nil && in.second.Err() == nil {
+			a.note("%v", err)
+		}
+	})()
+	s, err := a.deliver(in.second, t, a.stderr)
+	switch {
+	case in.second.Err() != nil:
+		a.note("interrupted: task %s is being stopped", t.TID())
+		return exitCode(exitInterrupted)
+	case a.stdout.closed() && (s == nil || !s.Status.Terminal()):
+		a.note("standard output was closed: task %s goes on", t.TID())
+		return err
+	case err != nil:
+		return err
+	}
+	if r.Verbose {
+		a.note("task %s %s in %s", t.TID(), s.Status, short(elapsed(s)))
+	}
+	if in.interrupted() {
+		return fmt.Errorf("%w: task %s %s", errInterrupted, taskspec.ShortTID(t.TID()), s.Status)
+	}
+	return a.ended(s, r.ExitCode)
+}
+
+// spec is the task that the options describe.
+func (r *runCmd) spec() (*taskspec.Spec, error) {
+	spec := weft.Command(r.Command[0], r.Command[1:]...)
+	if r.Name != "" {
+		spec.Name = r.Name
+	}
+	if len(r.Tag) > 0 {
+		spec.Metadata = map[string]any{"tags": r.Tag}
+	}
+	w := &spec.Spec
+	w.Timeout, w.StopGrace = r.Timeout.seconds(), r.StopGrace.seconds()
+	w.Limits.MemoryMB, w.Limits.CPUPercent = r.Memory, r.CPU
+	w.Interactive, w.TTY = r.Interactive, r.TTY
+	w.StreamOutput, w.Persistent = r.StreamOutput, r.Continuous
+	for _, entry := range r.Env {
+		name, value, ok := strings.Cut(entry, "=")
+		if !ok || name == "" {
+			return nil, usageError{fmt.Sprintf("--env %s: want NAME=VALUE", entry)}
+		}
+		if w.Env == nil {
+			w.Env = make(map[string]string)
+		}
+		w.Env[name] = value
+	}
+	return spec, nil
+}
+
+// seconds is the duration as a spec has it, nil where there is none.
+func (d *duration) seconds() *float64 {
+	if d == nil {
+		return nil
+	}
+	return new(time.Duration(*d).Seconds())
+}
+
+// cancellable reads r until ctx ends. A pipe of which nobody closes the other
+// end must not keep a person from leaving.
+func cancellable(ctx context.Context, r io.Reader) io.Reader {
+	out, in := io.Pipe()
+	go func() {
+		_, err := io.Copy(in, r)
+		in.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { in.CloseWithError(context.Cause(ctx)) })
+	return out
+}
+
+// printTID prints the id of a task that is not waited for.
+func (a *app) printTID(t *weft.Task) error {
+	if a.JSON {
+		return a.printJSON(map[string]string{"tid": t.TID(), "status": string(taskspec.StatusCreated)})
+	}
+	a.stdout.Printf("%s\n", t.TID())
+	return nil
+}
+
+// deliver waits for the end of a task and prints what it writes: its output as
+// it comes, or all in one object. The result is taken when that has been
+// written, and left where it is if that could not be.
+func (a *app) deliver(ctx context.Context, t *weft.Task, stderr io.Writer) (*weft.Status, error) {
+	if a.JSON {
+		return a.deliverJSON(ctx, t, true)
+	}
+	s, err := t.Output(ctx, a.stdout, stderr)
+	if err != nil {
+		return s, err
+	}
+	return s, t.Take(ctx)
+}
+
+// deliverJSON waits for the end of a task and prints its result as an object.
+// A large output is only described, and so not taken.
+func (a *app) deliverJSON(ctx context.Context, t *weft.Task, take bool) (*weft.Status, error) {
+	r, err := t.Peek(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newTaskResult(ctx, t, r)
+	if err == nil {
+		err = a.printJSON(v)
+	}
+	if err == nil {
+		err = a.stdout.Flush()
+	}
+	if err == nil && take && !r.Spilled {
+		err = t.Take(ctx)
+	}
+	return &r.Status, err
+}
+
+// ended is the exit code for a task that has ended, as the task's own if own is
+// true, after saying why it did not complete.
+func (a *app) ended(s *weft.Status, own bool) error {
+	if s.Status == taskspec.StatusCompleted {
+		return nil
+	}
+	if !a.JSON {
+		a.note("%s", cmp.Or(s.Error, string(s.Status)))
+	}
+	switch {
+	case own && s.ReturnCode != nil:
+		return exitCode(*s.ReturnCode)
+	case s.Status == taskspec.StatusTimeout:
+		return exitCode(exitTimeout)
+	}
+	return exitCode(exitError)
+}

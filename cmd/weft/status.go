@@ -1,0 +1,244 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"weft"
+	"weft/taskspec"
+)
+
+type statusCmd struct {
+	TID    string `arg:"" optional:"" name:"tid" help:"One task: its id, the last digits of it, or @last."`
+	All    bool   `help:"Show the tasks that have ended too."`
+	Status string `enum:",created,spawning,running,completed,failed,timeout,cancelled,killed" default:"" placeholder:"STATUS" help:"Show only tasks with this status."`
+}
+
+// Help shows how it is used.
+func (statusCmd) Help() string {
+	return `Examples:
+
+    weft status
+    weft status --all
+    weft status --status failed
+    weft status @last
+`
+}
+
+// Run shows the project, or one task.
+func (c *statusCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if c.TID != "" {
+		return a.printTask(ctx, p, c.TID)
+	}
+	problems, err := p.Check(ctx)
+	if err != nil {
+		return err
+	}
+	managers, err := managers(ctx, p, false)
+	if err != nil {
+		return err
+	}
+	live, err := p.Unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	tasks, err := selected(ctx, p, c.Status, c.All)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printStatusJSON(problems, managers, tasks)
+	}
+	system := "OK"
+	if len(problems) > 0 {
+		system = strings.Join(problems, "; ")
+	}
+	a.stdout.Printf("System: %s\n", visible(system))
+	a.stdout.Printf("Manager: %s\n", managerText(managers))
+	a.stdout.Printf("Tasks: %s\n", liveText(live))
+	if len(tasks) > 0 {
+		a.stdout.Printf("\n")
+		a.printTasks(tasks, time.Now())
+	}
+	return nil
+}
+
+func (a *app) printStatusJSON(problems []string, managers []weft.ManagerStatus, tasks []*weft.Status) error {
+	v := struct {
+		System   string       `json:"system"` // "ok", or "problem"
+		Problems []string     `json:"problems"`
+		Manager  *managerLine `json:"manager"`
+		Tasks    []taskLine   `json:"tasks"`
+	}{"ok", []string{}, nil, []taskLine{}}
+	if len(problems) > 0 {
+		v.System, v.Problems = "problem", problems
+	}
+	for _, m := range managers {
+		v.Manager = new(newManagerLine(m))
+	}
+	for _, s := range tasks {
+		v.Tasks = append(v.Tasks, newTaskLine(s))
+	}
+	return a.printJSON(v)
+}
+
+// liveText counts tasks that have not ended.
+func liveText(live []*weft.Status) string {
+	queued := 0
+	for _, s := range live {
+		if s.Status == taskspec.StatusCreated {
+			queued++
+		}
+	}
+	return fmt.Sprintf("%d running, %d queued", len(live)-queued, queued)
+}
+
+// selected returns the tasks with one status, or all of them, or those that
+// have not ended.
+func selected(ctx context.Context, p *weft.Context, status string, all bool) ([]*weft.Status, error) {
+	switch {
+	case status != "":
+		return p.Tasks(ctx, taskspec.Status(status))
+	case all:
+		return p.Tasks(ctx)
+	}
+	return p.Unfinished(ctx)
+}
+
+// printTask prints all there is to know about one task.
+func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error {
+	t, err := p.Task(ctx, tid)
+	if err != nil {
+		return err
+	}
+	s, err := t.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		v, err := newTaskDetails(ctx, t, s)
+		if err != nil {
+			return err
+		}
+		return a.printJSON(v)
+	}
+	line := func(name, value string) {
+		if value != "" {
+			a.stdout.Printf("%-10s %s\n", name+":", value)
+		}
+	}
+	line("Task", s.TID)
+	line("Name", visible(s.Name))
+	line("Status", a.paint(s.Status))
+	line("Error", visible(s.Error))
+	if s.ReturnCode != nil {
+		line("Exit code", fmt.Sprint(*s.ReturnCode))
+	}
+	if s.PID != 0 {
+		line("Process", fmt.Sprint(s.PID))
+	}
+	line("Parent", s.ParentTID)
+	line("Submitted", when(s.Created))
+	line("Started", when(s.Started))
+	line("Ended", when(s.Completed))
+	if !s.Started.IsZero() {
+		line("Time", short(elapsedUntil(s, time.Now())))
+	}
+	if s.Status.Terminal() && s.PeakMB > 0 {
+		line("Used", fmt.Sprintf("%.2fs of CPU, %.1f MB of memory", s.CPUSeconds, s.PeakMB))
+	}
+	return nil
+}
+
+// when is a moment, or nothing where it has not come.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s ago)", clock(t), short(time.Since(t)))
+}
+
+type listCmd struct {
+	All     bool   `help:"List the tasks that have ended too."`
+	Status  string `enum:",created,spawning,running,completed,failed,timeout,cancelled,killed" default:"" placeholder:"STATUS" help:"List only tasks with this status."`
+	Stats   bool   `help:"Count all tasks by their status instead."`
+	Workers bool   `help:"List managers instead."`
+}
+
+// Help shows how it is used.
+func (listCmd) Help() string {
+	return `A line has the id, the status and the name of a task, oldest first.
+
+Examples:
+
+    weft list
+    weft list --all --json
+    weft list --stats
+`
+}
+
+// Run lists tasks.
+func (c *listCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if c.Workers {
+		return a.listManagers(ctx, p, c.All)
+	}
+	tasks, err := selected(ctx, p, c.Status, c.All || c.Stats)
+	if err != nil {
+		return err
+	}
+	if c.Stats {
+		return a.printCounts(tasks)
+	}
+	for _, s := range tasks {
+		if a.JSON {
+			if err := a.printJSON(newTaskLine(s)); err != nil {
+				return err
+			}
+			continue
+		}
+		a.stdout.Printf("%s %s %s\n", s.TID, a.paint(s.Status), visible(s.Name))
+	}
+	return nil
+}
+
+// printCounts counts tasks by status.
+func (a *app) printCounts(tasks []*weft.Status) error {
+	type count struct {
+		Status taskspec.Status `json:"status"`
+		Count  int             `json:"count"`
+	}
+	var counts []count
+	for _, s := range tasks {
+		i := slices.IndexFunc(counts, func(c count) bool { return c.Status == s.Status })
+		if i < 0 {
+			i = len(counts)
+			counts = append(counts, count{Status: s.Status})
+		}
+		counts[i].Count++
+	}
+	slices.SortFunc(counts, func(a, b count) int { return cmp.Compare(a.Status, b.Status) })
+	for _, c := range counts {
+		if a.JSON {
+			if err := a.printJSON(c); err != nil {
+				return err
+			}
+			continue
+		}
+		a.stdout.Printf("%s: %d\n", a.paint(c.Status), c.Count)
+	}
+	return nil
+}

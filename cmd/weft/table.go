@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"weft"
+	"weft/taskspec"
+)
+
+// printTable prints rows of cells below each other. The first row is the head.
+// Each cell is text of a user, or of a task; paint may color the text of a
+// column after its width is known.
+func (a *app) printTable(rows [][]string, paint func(column int, cell string) string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = visible(cell)
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
+		}
+	}
+	for n, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			gap := widths[i] - utf8.RuneCountInString(cell) + 2
+			if n > 0 && paint != nil {
+				cell = paint(i, cell)
+			}
+			line.WriteString(cell + strings.Repeat(" ", gap))
+		}
+		a.stdout.Printf("%s\n", strings.TrimRight(line.String(), " "))
+	}
+}
+
+// printTasks prints a table of tasks.
+func (a *app) printTasks(tasks []*weft.Status, now time.Time) {
+	const statusColumn = 1
+	rows := [][]string{{"TID", "STATUS", "NAME", "SUBMITTED", "TIME", "ERROR"}}
+	for _, s := range tasks {
+		took := "-"
+		if !s.Started.IsZero() {
+			took = short(elapsedUntil(s, now))
+		}
+		rows = append(rows, []string{
+			taskspec.ShortTID(s.TID), string(s.Status), s.Name, short(now.Sub(s.Created)) + " ago", took, s.Error,
+		})
+	}
+	a.printTable(rows, func(column int, cell string) string {
+		if column == statusColumn {
+			return a.paint(taskspec.Status(cell))
+		}
+		return cell
+	})
+}
+
+// elapsed is how long a task worked, 0 where it has not ended.
+func elapsed(s *weft.Status) time.Duration {
+	if s.Completed.IsZero() {
+		return 0
+	}
+	return elapsedUntil(s, s.Completed)
+}
+
+// elapsedUntil is how long a task has worked, until its end or now.
+func elapsedUntil(s *weft.Status, now time.Time) time.Duration {
+	if s.Started.IsZero() {
+		return 0
+	}
+	if !s.Completed.IsZero() {
+		now = s.Completed
+	}
+	return max(0, now.Sub(s.Started))
+}
+
+// short is a duration to the two units that matter: 12ms, 3.4s, 2m05s, 3h12m,
+// 5d07h.
+func short(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch d = max(d, 0); {
+	case d < time.Second:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	case d < day:
+		return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%dd%02dh", d/day, d%day/time.Hour)
+	}
+}
+
+// clock is a moment as the person's clock shows it.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

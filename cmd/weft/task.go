@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strconv"
+
+	"weft"
+	"weft/taskspec"
+)
+
+type taskCmd struct {
+	Status taskStatusCmd `cmd:"" help:"Show one task."`
+	List   listCmd       `cmd:"" help:"List tasks, one a line."`
+	Stop   taskStopCmd   `cmd:"" help:"End tasks: SIGTERM and, after their grace, SIGKILL."`
+	Kill   taskKillCmd   `cmd:"" help:"End tasks at once, with all their processes."`
+	TID    taskTIDCmd    `cmd:"" name:"tid" help:"Find the id of a task."`
+}
+
+type taskStatusCmd struct {
+	TID string `arg:"" name:"tid" help:"The task: its id, the last digits of it, or @last."`
+}
+
+// Help shows how it is used.
+func (taskStatusCmd) Help() string {
+	return `Examples:
+
+    weft task status @last
+    weft task status 1234567890 --json
+`
+}
+
+// Run shows one task.
+func (c *taskStatusCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	return a.printTask(context.Background(), p, c.TID)
+}
+
+// chosen says which tasks an order concerns.
+type chosen struct {
+	TIDs    []string `arg:"" optional:"" name:"tid" sep:"none" help:"The tasks: their ids, the last digits of them, or @last."`
+	All     bool     `help:"All tasks that have not ended."`
+	Pattern string   `placeholder:"GLOB" help:"All tasks that have not ended and whose name matches."`
+}
+
+type taskStopCmd struct{ chosen }
+
+// Help shows how it is used.
+func (taskStopCmd) Help() string {
+	return `It waits until the tasks have ended, and says how. A task that was not begun
+never begins.
+
+Examples:
+
+    weft task stop @last
+    weft task stop --pattern 'build-*'
+    weft task stop --all
+`
+}
+
+// Run stops tasks.
+func (c *taskStopCmd) Run(a *app) error { return c.sweep(a, (*weft.Task).Stop) }
+
+type taskKillCmd struct{ chosen }
+
+// Help shows how it is used.
+func (taskKillCmd) Help() string {
+	return `Examples:
+
+    weft task kill @last
+    weft task kill --pattern 'build-*'
+    weft task kill --all
+`
+}
+
+// Run kills tasks.
+func (c *taskKillCmd) Run(a *app) error { return c.sweep(a, (*weft.Task).Kill) }
+
+// sweep ends every chosen task, whatever becomes of the others, and says how
+// each one ended or why it could not be reached. The exit code is that of the
+// first failure.
+func (c *chosen) sweep(a *app, end func(*weft.Task, context.Context) (*weft.Status, error)) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	in := interruptible()
+	tids, err := c.find(in.first, p)
+	if err != nil {
+		return err
+	}
+	type outcome struct {
+		s   *weft.Status
+		err error
+	}
+	// At most so many at once: each of them holds a waiter.
+	slots := make(chan struct{}, 32)
+	outcomes := make([]chan outcome, len(tids))
+	for i, tid := range tids {
+		outcomes[i] = make(chan outcome, 1)
+		go func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			t, err := p.Task(in.first, tid)
+			if err != nil {
+				outcomes[i] <- outcome{err: err}
+				return
+			}
+			s, err := end(t, in.first)
+			outcomes[i] <- outcome{s, err}
+		}()
+	}
+	code := 0
+	for _, arrived := range outcomes {
+		o := <-arrived
+		if o.err == nil {
+			o.err = a.printEnd(o.s)
+		}
+		if failed := a.report(o.err); code == 0 {
+			code = failed
+		}
+	}
+	if code != 0 {
+		return exitCode(code)
+	}
+	return nil
+}
+
+// find returns what to call the chosen tasks.
+func (c *chosen) find(ctx context.Context, p *weft.Context) ([]string, error) {
+	named, all, matching := len(c.TIDs) > 0, c.All, c.Pattern != ""
+	switch {
+	case named && !all && !matching:
+		return c.TIDs, nil
+	case named || !all && !matching:
+		return nil, usageError{"give the ids of tasks, or --all, or --pattern GLOB"}
+	}
+	if _, err := path.Match(c.Pattern, ""); err != nil {
+		return nil, usageError{fmt.Sprintf("--pattern %s: %v", c.Pattern, err)}
+	}
+	tasks, err := p.Unfinished(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var tids []string
+	for _, s := range tasks {
+		if fits, _ := path.Match(c.Pattern, s.Name); fits || !matching {
+			tids = append(tids, s.TID)
+		}
+	}
+	if len(tids) == 0 && matching {
+		return nil, fmt.Errorf("%w that has not ended matches %s", weft.ErrNoTask, c.Pattern)
+	}
+	return tids, nil
+}
+
+type taskTIDCmd struct {
+	TID     string `arg:"" optional:"" name:"tid" help:"The last digits of the id, or @last."`
+	PID     int    `name:"pid" xor:"what" help:"The process of a running task instead."`
+	Reverse string `xor:"what" placeholder:"TID" help:"Print the short form of this id instead."`
+}
+
+// Help shows how it is used.
+func (taskTIDCmd) Help() string {
+	return `Examples:
+
+    weft task tid @last
+    weft task tid --pid 4711
+    weft task tid --reverse 1837012345678901248
+`
+}
+
+// Run prints the id of a task.
+func (c *taskTIDCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	tid, err := c.find(context.Background(), p)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(map[string]string{"tid": tid, "tid_short": taskspec.ShortTID(tid)})
+	}
+	if c.Reverse != "" {
+		tid = taskspec.ShortTID(tid)
+	}
+	a.stdout.Printf("%s\n", tid)
+	return nil
+}
+
+func (c *taskTIDCmd) find(ctx context.Context, p *weft.Context) (string, error) {
+	if c.PID == 0 {
+		name := c.TID + c.Reverse
+		if name == "" || c.TID != "" && c.Reverse != "" {
+			return "", usageError{"give the id of a task, or --pid, or --reverse"}
+		}
+		t, err := p.Task(ctx, name)
+		if err != nil {
+			return "", err
+		}
+		return t.TID(), nil
+	}
+	tasks, err := p.Unfinished(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range tasks {
+		if s.PID == c.PID {
+			return s.TID, nil
+		}
+	}
+	return "", fmt.Errorf("process %s: %w", strconv.Itoa(c.PID), weft.ErrNoTask)
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/mattn/go-isatty"
+
+	"weft/taskspec"
+)
+
+// A sink is standard output. It remembers that writing failed, which is how
+// an answer that did not arrive is told from an answer that could not be had.
+type sink struct {
+	file *os.File
+	buf  *bufio.Writer // nil while nothing is buffered
+	err  error
+}
+
+// Write writes at once, byte for byte.
+func (s *sink) Write(p []byte) (int, error) {
+	if err := s.Flush(); err != nil {
+		return 0, err
+	}
+	n, err := s.file.Write(p)
+	s.fail(err)
+	return n, s.err
+}
+
+// Printf writes text, at the latest with the next Write or Flush.
+func (s *sink) Printf(format string, args ...any) {
+	if s.buf == nil {
+		s.buf = bufio.NewWriter(s.file)
+	}
+	fmt.Fprintf(s.buf, format, args...)
+}
+
+// Flush writes what is buffered.
+func (s *sink) Flush() error {
+	if s.err == nil && s.buf != nil {
+		s.fail(s.buf.Flush())
+	}
+	return s.err
+}
+
+func (s *sink) fail(err error) {
+	if err != nil && s.err == nil {
+		s.err = fmt.Errorf("write standard output: %w", err)
+	}
+}
+
+// closed reports whether whoever reads the output has closed it.
+func (s *sink) closed() bool { return errors.Is(s.err, syscall.EPIPE) }
+
+// input returns standard input where it is a pipe or a file: that is input
+// somebody has given. A terminal and /dev/null are none, and a closed one has
+// become /dev/null when the program began.
+func input(f *os.File) io.Reader {
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice != 0 {
+		return nil
+	}
+	return f
+}
+
+// isTerminal reports whether a person reads what is written to f.
+func isTerminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
+
+// colored decides whether text is colored: when is auto, always or never.
+func colored(when string, f *os.File) bool {
+	return when == "always" || when == "auto" && os.Getenv("NO_COLOR") == "" && isTerminal(f)
+}
+
+// paint colors a status.
+func (a *app) paint(s taskspec.Status) string {
+	if !a.color {
+		return string(s)
+	}
+	color := map[taskspec.Status]int{
+		taskspec.StatusCompleted: 32, // green
+		taskspec.StatusRunning:   36, // cyan
+		taskspec.StatusCreated:   33, // yellow
+		taskspec.StatusSpawning:  33,
+		taskspec.StatusCancelled: 35, // magenta
+	}[s]
+	if color == 0 {
+		color = 31 // red
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, s)
+}
+
+// visible returns text with everything that a terminal would act on, or that
+// is not text, spelled as an escape: one line that shows what is there.
+func visible(text string) string {
+	var b strings.Builder
+	for text != "" {
+		r, size := utf8.DecodeRuneInString(text)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, text[0])
+		case unicode.IsGraphic(r):
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRune(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		text = text[size:]
+	}
+	return b.String()
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+
+	"weft"
+	"weft/taskspec"
+)
+
+type waitCmd struct {
+	TIDs []string `arg:"" name:"tid" sep:"none" help:"The tasks: their ids, the last digits of them, or @last."`
+
+	Any      bool      `help:"Wait only until one of them has ended."`
+	Timeout  *duration `placeholder:"TIME" help:"Wait no longer than that; the tasks go on."`
+	ExitCode bool      `help:"Exit as the task did; of several, as the first one given that did not complete."`
+}
+
+// Help shows how it is used.
+func (waitCmd) Help() string {
+	return `It prints a line for each task as it ends, and leaves the results.
+
+Examples:
+
+    weft wait @last
+    weft wait 1234567890 1234567891 --any
+    weft wait @last --timeout 30 --exit-code
+`
+}
+
+// Run waits.
+func (c *waitCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	in := interruptible()
+	ctx, cancel := until(in.first, c.Timeout)
+	defer cancel()
+	tasks, err := findTasks(ctx, p, c.TIDs)
+	if err != nil {
+		return err
+	}
+	ends, err := c.await(ctx, a, tasks)
+	if err != nil {
+		return err
+	}
+	for _, s := range ends {
+		if s != nil && s.Status != taskspec.StatusCompleted {
+			return a.ended(s, c.ExitCode)
+		}
+	}
+	return nil
+}
+
+// await returns how the tasks ended, in their order; with --any, all but one
+// are nil.
+func (c *waitCmd) await(ctx context.Context, a *app, tasks []*weft.Task) ([]*weft.Status, error) {
+	type end struct {
+		task int
+		s    *weft.Status
+		err  error
+	}
+	arrived := make(chan end, len(tasks))
+	for i, t := range tasks {
+		go func() {
+			s, err := t.Wait(ctx)
+			arrived <- end{i, s, err}
+		}()
+	}
+	ends := make([]*weft.Status, len(tasks))
+	for range tasks {
+		e := <-arrived
+		if e.err != nil {
+			return nil, e.err
+		}
+		ends[e.task] = e.s
+		if err := a.printEnd(e.s); err != nil || c.Any {
+			return ends, err
+		}
+	}
+	return ends, nil
+}
+
+// printEnd prints how a task ended, at once.
+func (a *app) printEnd(s *weft.Status) error {
+	if !a.JSON {
+		a.stdout.Printf("%s %s\n", s.TID, a.paint(s.Status))
+	} else if err := a.printJSON(newTaskLine(s)); err != nil {
+		return err
+	}
+	return a.stdout.Flush()
+}
+
+// findTasks finds tasks by what a person calls them.
+func findTasks(ctx context.Context, p *weft.Context, tids []string) ([]*weft.Task, error) {
+	tasks := make([]*weft.Task, len(tids))
+	for i, tid := range tids {
+		var err error
+		if tasks[i], err = p.Task(ctx, tid); err != nil {
+			return nil, err
+		}
+	}
+	return tasks, nil
+}

@@ -1,0 +1,133 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"database/sql"
+	"encoding/json"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	_ "modernc.org/sqlite" // an eye of its own on the store
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// examine looks at the store of a project in which everything has ended, and
+// closes it: every task has one end and at most one result, every message is
+// where it belongs, and the file is whole.
+func (p *project) examine() {
+	p.t.Helper()
+	held, seen := p.held(), p.history()
+	for _, task := range p.tasks() {
+		p.examineTask(task, held, seen[task.TID])
+	}
+	delete(held, ledger.Log)
+	delete(held, ledger.ManagerReplies)
+	for queue, ids := range held {
+		p.t.Errorf("%d messages are left in %s", len(ids), queue)
+	}
+	if err := p.c.Close(); err != nil {
+		p.t.Error(err)
+	}
+	p.checkIntegrity()
+}
+
+// held is which messages are in which queues.
+func (p *project) held() map[string][]broker.ID {
+	p.t.Helper()
+	held := make(map[string][]broker.ID)
+	for queue, err := range p.c.Broker().Queues(p.ctx) {
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for m, err := range p.c.Queue(queue).Messages(p.ctx, broker.Select{}) {
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			held[queue] = append(held[queue], m.ID)
+		}
+	}
+	return held
+}
+
+// marks are what the log says of one task.
+type marks struct{ begun, starts, ends int }
+
+// history reads the log of the project.
+func (p *project) history() map[string]marks {
+	p.t.Helper()
+	seen := make(map[string]marks)
+	for m, err := range p.c.Queue(ledger.Log).Messages(p.ctx, broker.Select{}) {
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		var e ledger.Event
+		if err := json.Unmarshal([]byte(m.Body), &e); err != nil {
+			p.t.Fatalf("event %s: %v", m.Body, err)
+		}
+		s := seen[e.TID]
+		switch {
+		case e.Event == "task_initialized":
+			s.begun++
+		case e.Event == "work_started":
+			s.starts++
+		case e.Status.Terminal() && strings.HasPrefix(e.Event, "work_"):
+			s.ends++
+		}
+		seen[e.TID] = s
+	}
+	return seen
+}
+
+// examineTask checks one task that has ended, and takes its messages out of
+// those held.
+func (p *project) examineTask(t *ledger.Task, held map[string][]broker.ID, seen marks) {
+	p.t.Helper()
+	if want := (marks{begun: 1, starts: t.Epoch, ends: 1}); seen != want {
+		p.t.Errorf("task %s (%s, %s): events %+v, want %+v", t.TID, t.Name, t.Status, seen, want)
+	}
+	q := ledger.QueuesOf(t.TID)
+	if n := len(held[q.Outbox]); n > 1 || n == 1 && t.Output.Form == ledger.FormNone {
+		p.t.Errorf("task %s (%s): %d results, form %q", t.TID, t.Status, n, t.Output.Form)
+	}
+	var kept []broker.ID
+	if t.Status != taskspec.StatusCompleted && t.Message != 0 {
+		kept = []broker.ID{t.Message}
+	}
+	if got := held[q.Reserved]; !slices.Equal(got, kept) {
+		p.t.Errorf("task %s (%s): reserved messages %v, want %v", t.TID, t.Status, got, kept)
+	}
+	delete(held, q.Outbox)
+	delete(held, q.Reserved)
+}
+
+// checkIntegrity lets SQLite check the file, which nobody has open any more.
+func (p *project) checkIntegrity() {
+	p.t.Helper()
+	files, err := filepath.Glob(filepath.Join(p.dir, ledger.Dir, "*.db"))
+	if err != nil || len(files) != 1 {
+		p.t.Fatalf("look for the store: %q, %v", files, err)
+	}
+	u := url.URL{Scheme: "file", Path: files[0]}
+	db, err := sql.Open("sqlite", u.String())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer db.Close()
+	for _, check := range []struct{ query, want string }{
+		{"PRAGMA integrity_check", "ok"},
+		// Requests and the marks of nested ones must have gone with their tasks.
+		{"SELECT count(*) FROM messages WHERE queue = 'weft.spawn.requests'", "0"},
+		{"SELECT count(*) FROM record WHERE kind = 'nested'", "0"},
+	} {
+		var got string
+		if err := db.QueryRow(check.query).Scan(&got); err != nil || got != check.want {
+			p.t.Errorf("%s: %q, %v; want %q", check.query, got, err, check.want)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+// Package bell wakes other processes when a queue has changed.
+//
+// A bell is a word of 32 bits. There are [Count] of them in one small file, and
+// the name of a queue says which one is its own ([Number]). Whoever has committed
+// a change changes the words of the queues it touched; whoever waits sleeps until
+// one of the words of its own queues changes, and then looks in the store. Nobody
+// has to know who waits, nobody registers anywhere, and an idle waiter costs next
+// to nothing: a thread that sleeps in the kernel.
+//
+// A bell is a hint. Several names share one, and many rings in a row are heard as
+// one, so a waiter may be woken for nothing, but it is not left asleep: a ring
+// that comes after [Set.Listen] or [Listener.Add] has returned is heard. If
+// somebody deletes or replaces the file, some who wait may learn of it 5 s later,
+// and are woken then. What no waiting can promise (the system dies, a ringer is
+// killed between its commit and its ring) is left to the slow look that every
+// waiter takes anyway.
+//
+// On Linux the words are futexes in a file that all map into their memory; one
+// thread of a process waits for all its bells. Other systems watch the file
+// through fsnotify. Where the system refuses, a [Set] polls a number that its
+// owner supplies.
+package bell
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// Count is the number of bells, because Linux lets a thread wait for 128 words at
+// once, and one is needed to end the waiting. Among ten names, two share a bell
+// with a chance of three in ten; that costs a needless look, nothing more.
+const Count = 127
+
+// ErrClosed is returned by everything that is used after its Close.
+var ErrClosed = errors.New("bell: already closed")
+
+var errNoPoll = errors.New("bell: no Poll was given")
+
+// Number says which bell the queue called name has, from 0 to [Count]-1. Every
+// process that uses a folder must agree on it, so it never changes: the 32-bit
+// FNV-1a hash of the name, modulo Count.
+func Number(name string) int {
+	const offset, prime = 2166136261, 16777619 // FNV's own for 32 bits
+	h := uint32(offset)
+	for i := range len(name) {
+		h = (h ^ uint32(name[i])) * prime
+	}
+	return int(h % Count)
+}
+
+// Poll reports a number that changes when anything may have happened in the
+// store, like SQLite's data_version. A Set calls it only while watching is
+// refused, never twice at a time, and not any more once Close has returned. An
+// error counts as a change, so that those who wait look for themselves.
+type Poll func() (uint64, error)
+
+// Set is the bells of one folder, as one process uses them. Create it with
+// [Open]; all its methods may be called concurrently.
+type Set struct {
+	poll  Poll
+	board board
+
+	mu        sync.Mutex
+	closed    bool
+	done      chan struct{}
+	running   sync.WaitGroup
+	listeners map[*Listener]struct{}
+	ears      [Count]map[*Listener]int // for how many of its names a listener hears this bell
+	watch     *watcher                 // nil before the first Listen, while polling, and after Close
+	polling   bool                     // a goroutine polls, because of refusal
+	refusal   error                    // why the last attempt to watch failed
+}
+
+// Open names the folder of the bells. It creates the folder with mode 0700 if it
+// is missing (not its parents) and otherwise opens nothing and starts nothing,
+// so it is cheap for a process that may never ring. A dir that is a symbolic
+// link is refused. With a nil poll, listeners that cannot watch are woken every
+// 50 ms.
+//
+// The caller closes the Set.
+func Open(dir string, poll Poll) (*Set, error) {
+	dir, err := filepath.Abs(dir) // a later chdir must not move the bells
+	if err != nil {
+		return nil, fmt.Errorf("open bells: %w", err)
+	}
+	info, err := os.Lstat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = os.Mkdir(dir, 0o700); err == nil || errors.Is(err, fs.ErrExist) {
+			info, err = os.Lstat(dir)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open bells: %w", err)
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("open bells: %s is not a folder", dir)
+	}
+	if poll == nil {
+		poll = func() (uint64, error) { return 0, errNoPoll }
+	}
+	return &Set{
+		poll:      poll,
+		board:     board{dir: dir},
+		done:      make(chan struct{}),
+		listeners: make(map[*Listener]struct{}),
+	}, nil
+}
+
+// Mode says how the Set hears: "futex", "fsnotify", or "poll: " followed by the
+// reason why watching was refused. It is "none" while nothing has listened
+// yet, and after Close.
+func (s *Set) Mode() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.watch != nil:
+		return watcherName
+	case s.refusal != nil && !s.closed:
+		return "poll: " + s.refusal.Error()
+	default:
+		return "none"
+	}
+}
+
+// Close ends all listeners, waits for the goroutines of the Set and closes its
+// descriptor. A second Close does nothing.
+func (s *Set) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	for l := range s.listeners {
+		l.end()
+	}
+	if s.watch != nil {
+		s.watch.alarm.wake()
+		s.watch = nil
+	}
+	close(s.done)
+	s.mu.Unlock()
+
+	s.running.Wait()
+	return s.board.close()
+}

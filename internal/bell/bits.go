@@ -1,0 +1,26 @@
+package bell
+
+import (
+	"iter"
+	"math/bits"
+)
+
+// bellSet is a set of bell numbers. The zero value is empty.
+type bellSet [(Count + 63) / 64]uint64
+
+func (b *bellSet) add(bell int)      { b[bell/64] |= 1 << (bell % 64) }
+func (b *bellSet) remove(bell int)   { b[bell/64] &^= 1 << (bell % 64) }
+func (b *bellSet) has(bell int) bool { return b[bell/64]&(1<<(bell%64)) != 0 }
+
+// all yields the numbers in b, rising.
+func (b *bellSet) all() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i, word := range b {
+			for ; word != 0; word &= word - 1 {
+				if !yield(i*64 + bits.TrailingZeros64(word)) {
+					return
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package bell
+
+// Listener is woken when a bell rings that one of its names has. Create it with
+// [Set.Listen]; its methods may be called concurrently.
+type Listener struct {
+	set    *Set
+	c      chan struct{}
+	names  map[string]struct{} // guarded by set.mu, like closed
+	closed bool
+}
+
+// Listen gives a listener for names, which may be none for now. It hears what is
+// rung after Listen has returned, so look in the store once after that. If
+// watching is refused it works by polling, which [Set.Mode] tells; the only error
+// is [ErrClosed].
+//
+// The first listener starts the Set's goroutine, which ends with the Set (or when
+// it polls and nobody listens any more).
+//
+// The caller closes the listener; closing the Set does so too.
+func (s *Set) Listen(names ...string) (*Listener, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	l := &Listener{set: s, c: make(chan struct{}, 1), names: make(map[string]struct{}, len(names))}
+	s.listeners[l] = struct{}{}
+	s.start()
+	l.add(names)
+	return l, nil
+}
+
+// C receives when a bell has rung. It keeps one ring for a reader that comes
+// later; more rings until then are the same one. It is closed when the listener
+// or the Set is.
+func (l *Listener) C() <-chan struct{} { return l.c }
+
+// Add makes the listener hear names too, from when Add returns; those it already
+// has change nothing. The only error is [ErrClosed].
+func (l *Listener) Add(names ...string) error {
+	l.set.mu.Lock()
+	defer l.set.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	l.add(names)
+	return nil
+}
+
+func (l *Listener) add(names []string) {
+	s := l.set
+	var first bellSet
+	for _, name := range names {
+		if _, ok := l.names[name]; ok {
+			continue
+		}
+		l.names[name] = struct{}{}
+		bell := Number(name)
+		if s.ears[bell] == nil {
+			s.ears[bell] = make(map[*Listener]int)
+		}
+		s.ears[bell][l]++
+		if len(s.ears[bell]) == 1 {
+			first.add(bell)
+		}
+	}
+	s.hear(&first)
+}
+
+// Remove makes the listener deaf to names; those it does not have change
+// nothing. It still hears a bell that another of its names shares, and a ring
+// that came before may still be in C.
+func (l *Listener) Remove(names ...string) {
+	l.set.mu.Lock()
+	defer l.set.mu.Unlock()
+	for _, name := range names {
+		l.remove(name)
+	}
+}
+
+func (l *Listener) remove(name string) {
+	if _, ok := l.names[name]; !ok {
+		return
+	}
+	delete(l.names, name)
+	s, bell := l.set, Number(name)
+	if s.ears[bell][l]--; s.ears[bell][l] > 0 {
+		return
+	}
+	delete(s.ears[bell], l)
+	if len(s.ears[bell]) == 0 && s.watch != nil {
+		s.watch.remove(bell)
+	}
+}
+
+// Close ends the listener and closes C. A second Close does nothing.
+func (l *Listener) Close() {
+	l.set.mu.Lock()
+	defer l.set.mu.Unlock()
+	l.end()
+}
+
+func (l *Listener) end() {
+	if l.closed {
+		return
+	}
+	l.closed = true
+	for name := range l.names {
+		l.remove(name)
+	}
+	delete(l.set.listeners, l)
+	close(l.c)
+}
+
+// tell wakes the listener. Whoever calls it holds set.mu, so C is still open.
+func (l *Listener) tell() {
+	select {
+	case l.c <- struct{}{}:
+	default: // it has not looked since the last ring, so it will see this one too
+	}
+}

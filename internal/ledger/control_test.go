@@ -1,0 +1,250 @@
+package ledger
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"weft/broker"
+	"weft/broker/sqlite"
+	"weft/taskspec"
+)
+
+func TestParseControl(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]Control{
+		"STOP":                                  {Command: CommandStop},
+		"stop":                                  {Command: CommandStop},
+		" Kill\r\n":                             {Command: CommandKill},
+		`{"command":"PING","request_id":"x 1"}`: {CommandPing, "x 1"},
+		"\n{\"command\": \"status\"}\n":         {Command: CommandStatus},
+		`{"command":"pause","by":"ann"}`:        {Command: "PAUSE"},
+		`{"request_id":"x"}`:                    {RequestID: "x"},
+		"{}":                                    {},
+		"":                                      {},
+		"dance":                                 {Command: "DANCE"},
+		`"STOP"`:                                {Command: `"STOP"`},
+		`{"command":5}`:                         {Command: `{"COMMAND":5}`},
+		`{"command":"STOP"`:                     {Command: `{"COMMAND":"STOP"`},
+	} {
+		if got := ParseControl(body); got != want {
+			t.Errorf("%q is %+v, want %+v", body, got, want)
+		}
+	}
+}
+
+// object is a reply as readers of ctrl_out see it.
+type object = map[string]any
+
+// replies are what stands in a ctrl_out.
+func (p *project) replies(queue string) (all []object) {
+	p.Helper()
+	for _, body := range p.bodies(queue) {
+		var o object
+		if err := json.Unmarshal([]byte(body), &o); err != nil {
+			p.Fatalf("reply %s: %v", body, err)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+func TestObeyTask(t *testing.T) {
+	t.Parallel()
+	const long = 2 << 20
+	for name, test := range map[string]struct {
+		messages []string
+		orders   []Command
+		replies  []object // without tid and timestamp, which are the same in each
+		events   []string
+	}{
+		"nothing": {},
+		"ping": {
+			[]string{"ping", `{"command":"PING","request_id":"7"}`}, nil,
+			[]object{{"command": "PING", "status": "ok", "message": "PONG"}, {"command": "PING", "status": "ok", "message": "PONG", "request_id": "7"}},
+			[]string{"control_ping", "control_ping"},
+		},
+		"stop": {
+			[]string{`{"command":"stop","request_id":"a"}`}, []Command{CommandStop},
+			[]object{{"command": "STOP", "status": "ack", "request_id": "a"}}, []string{"control_stop"},
+		},
+		"kill after stop": {
+			[]string{"STOP", "KILL"}, []Command{CommandStop, CommandKill},
+			[]object{{"command": "STOP", "status": "ack"}, {"command": "KILL", "status": "ack"}}, []string{"control_stop", "control_kill"},
+		},
+		"status": {
+			[]string{"STATUS"}, nil,
+			[]object{{"command": "STATUS", "status": "ok", "task_status": "running", "paused": false, "should_stop": false}}, []string{"control_status"},
+		},
+		"status after stop": {
+			[]string{"STOP", "STATUS"}, []Command{CommandStop},
+			[]object{{"command": "STOP", "status": "ack"}, {"command": "STATUS", "status": "ok", "task_status": "running", "paused": false, "should_stop": true}},
+			[]string{"control_stop", "control_status"},
+		},
+		"unknown": {
+			[]string{"dance", "", `{"command":"RESTART","request_id":"r"}`}, nil,
+			[]object{{"command": "DANCE", "status": "unknown"}, {"command": "", "status": "unknown"}, {"command": "RESTART", "status": "unknown", "request_id": "r"}},
+			[]string{"control_unknown", "control_unknown", "control_unknown"},
+		},
+		// Each of these is six bytes in JSON. Whatever somebody writes there, the
+		// commands behind it are obeyed.
+		"longer than a reply": {
+			[]string{strings.Repeat("<", long), "STOP"}, []Command{CommandStop},
+			[]object{{"command": "STOP", "status": "ack"}}, []string{"control_unknown", "control_stop"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+			tid := p.submit()
+			p.run(tid)
+			q := QueuesOf(tid)
+			for _, m := range test.messages {
+				p.write(q.ControlIn, m)
+			}
+			before := p.task(tid)
+			var orders []Command
+			obey := func() {
+				p.update(func(tx *broker.Tx) (err error) { orders, err = ObeyTask(tx, tid, at); return err })
+			}
+			obey()
+			if diff := cmp.Diff(test.orders, orders); diff != "" {
+				t.Errorf("orders (-want +got):\n%s", diff)
+			}
+			for _, r := range test.replies {
+				r["tid"], r["timestamp"] = tid, float64(at.UnixNano())
+			}
+			if diff := cmp.Diff(test.replies, p.replies(q.ControlOut)); diff != "" {
+				t.Errorf("replies (-want +got):\n%s", diff)
+			}
+			var events []string
+			for _, e := range p.history(tid)[3:] {
+				events = append(events, e.Event)
+				if e.Status != "running" {
+					t.Errorf("event %+v", e)
+				}
+			}
+			if diff := cmp.Diff(test.events, events); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(before, p.task(tid)); diff != "" {
+				t.Errorf("record (-before +after):\n%s", diff)
+			}
+			after := p.state()
+			if obey(); orders != nil {
+				t.Errorf("obeyed twice: %v", orders)
+			}
+			p.unchanged(after)
+		})
+	}
+}
+
+func TestObeyManager(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	m := p.arrive(consumer)
+	obey := func() (orders []Command) {
+		p.update(func(tx *broker.Tx) (err error) { orders, err = m.ObeyManager(tx, at); return err })
+		return orders
+	}
+	if got := obey(); got != nil {
+		t.Errorf("orders %v of nobody", got)
+	}
+	for _, body := range []string{"PING", "dance", `{"command":"STATUS","request_id":"s"}`, "stop", "STATUS", "KILL"} {
+		p.write(ManagerControl, body)
+	}
+	if diff := cmp.Diff([]Command{CommandStop, CommandKill}, obey()); diff != "" {
+		t.Errorf("orders (-want +got):\n%s", diff)
+	}
+	want := []object{
+		{"command": "PING", "status": "ok", "message": "PONG"},
+		{"command": "DANCE", "status": "unknown"},
+		{"command": "STATUS", "status": "ok", "task_status": "running", "should_stop": false, "request_id": "s"},
+		{"command": "STOP", "status": "ack"},
+		{"command": "STATUS", "status": "ok", "task_status": "running", "should_stop": true},
+		{"command": "KILL", "status": "ack"},
+	}
+	for _, r := range want {
+		r["tid"], r["timestamp"] = m.TID, float64(at.UnixNano())
+	}
+	if diff := cmp.Diff(want, p.replies(ManagerReplies)); diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
+	}
+	if left := p.bodies(ManagerControl); left != nil {
+		t.Errorf("messages are left: %q", left)
+	}
+}
+
+// FuzzParseControl checks that a control message means what its two forms say,
+// and that a message which is neither stands for itself.
+func FuzzParseControl(f *testing.F) {
+	f.Add("STOP")
+	f.Add(`{"command":"ping","request_id":"x"}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		c := ParseControl(body)
+		if string(c.Command) != strings.ToUpper(string(c.Command)) {
+			t.Errorf("command %q is not in capitals", c.Command)
+		}
+		var o struct {
+			Command   string `json:"command"`
+			RequestID string `json:"request_id"`
+		}
+		text := strings.TrimSpace(body)
+		want := Control{Command: Command(strings.ToUpper(text))}
+		if strings.HasPrefix(text, "{") && json.Unmarshal([]byte(text), &o) == nil {
+			want = Control{Command(strings.ToUpper(o.Command)), o.RequestID}
+		}
+		if c != want {
+			t.Errorf("%q is %+v, want %+v", body, c, want)
+		}
+		if a := answer(c, "1", at); a.RequestID != c.RequestID || (a.Status == "unknown") != (eventControl(c.Command) == "control_unknown") {
+			t.Errorf("%+v is answered with %+v", c, a)
+		}
+	})
+}
+
+// FuzzDecodeRequest checks that a request is refused or can be run: its spec is
+// valid, and it says the same when it is written down as a client does.
+func FuzzDecodeRequest(f *testing.F) {
+	spec := string(must(json.Marshal(echo())))
+	f.Add(spec)
+	f.Add(`{"taskspec":` + spec + `,"inbox_message":{"stdin":"a"}}`)
+	f.Fuzz(func(t *testing.T, body string) {
+		s, item, err := decodeRequest(body)
+		if err != nil {
+			if s != nil || item != "" {
+				t.Errorf("refused with %v and returned %v, %q", err, s, item)
+			}
+			return
+		}
+		if err := s.ValidateTemplate(); err != nil {
+			t.Errorf("accepted an invalid spec: %v", err)
+		}
+		if got := s.Unsupported(); len(got) > 0 {
+			t.Errorf("accepted what is not supported: %v", got)
+		}
+		written := must(json.Marshal(request{Spec: must(json.Marshal(s)), Item: must(json.Marshal(item))}))
+		again, itemAgain, err := decodeRequest(string(written))
+		if err != nil || itemAgain != item || !cmp.Equal(s, again) {
+			t.Errorf("%s came back as %+v, %q, %v; want %+v, %q", written, again, itemAgain, err, s, item)
+		}
+		j := &Job{TID: "1763740800000000000", Name: s.Name, item: item}
+		if j.refused = j.resolve(s, "/p"); j.refused != "" {
+			return // a work item with the right keys and the wrong values
+		}
+		if len(j.Argv) == 0 || j.Argv[0] != s.Spec.ProcessTarget || !strings.HasPrefix(j.Dir, "/") {
+			t.Errorf("job is %+v", j)
+		}
+		if _, err := (&Task{TID: j.TID, Spec: j.Spec}).Work(); err != nil {
+			t.Error(err)
+		}
+		if _, err := redacted(j.Spec); err != nil {
+			t.Error(err)
+		}
+		if taskspec.Kind("command") != s.Spec.Type {
+			t.Errorf("accepted a %s", s.Spec.Type)
+		}
+	})
+}

@@ -1,0 +1,379 @@
+package ledger
+
+import (
+	"encoding/json"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"weft/broker"
+	"weft/broker/sqlite"
+	"weft/taskspec"
+)
+
+func TestPrepare(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	tid := p.submission(Submission{
+		Spec: echo(func(s *taskspec.Spec) {
+			s.Spec.Args = []any{"-n", json.Number("1.50")}
+			s.Spec.Env = map[string]string{"TOKEN": "secret"}
+		}),
+		Item:  `{"args":["last",2],"stdin":"line\n"}`,
+		Input: "a1", Dir: "/home/ann", Env: EncodeEnv([]string{"HOME=/home/ann"}),
+	})
+	j := p.prepare(tid)
+	want := &Job{
+		TID: tid, Epoch: 1, Name: "greet", Argv: []string{"echo", "-n", "1.50", "last", "2"}, Stdin: "line\n", Input: "a1",
+		Dir: "/home/ann", Env: p.task(tid).Env, Spec: j.Spec, Work: j.Work, item: `{"args":["last",2],"stdin":"line\n"}`,
+	}
+	if diff := cmp.Diff(want, j, cmp.AllowUnexported(Job{})); diff != "" {
+		t.Errorf("job (-want +got):\n%s", diff)
+	}
+	resolved, err := taskspec.Decode(j.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resolved.TID != tid || resolved.Spec.WeftContext != p.root || resolved.Spec.WorkingDir != "/home/ann" || resolved.State != nil {
+		t.Errorf("resolved spec is %s", j.Spec)
+	}
+	if j.Work.Env["TOKEN"] != "secret" || j.Work.ErrorPolicy() != taskspec.PolicyKeep {
+		t.Errorf("work is %+v", j.Work)
+	}
+}
+
+// A task runs where its spec says, seen from where its submitter is.
+func TestDirectory(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	for _, test := range []struct{ spec, submitter, want string }{
+		{"", "/home/ann", "/home/ann"},
+		{"sub", "/home/ann", "/home/ann/sub"},
+		{"../bob", "/home/ann", "/home/bob"},
+		{"/abs", "/home/ann", "/abs"},
+		{"", "", p.root},
+		{"sub", "", filepath.Join(p.root, "sub")},
+	} {
+		s := echo(func(s *taskspec.Spec) { s.Spec.WorkingDir = test.spec })
+		j := p.prepare(p.submission(Submission{Spec: s, Item: "{}", Dir: test.submitter}))
+		if j.Dir != test.want || j.Work.WorkingDir != test.want {
+			t.Errorf("working_dir %q of a submitter in %q: task runs in %q and says %q, want %q", test.spec, test.submitter, j.Dir, j.Work.WorkingDir, test.want)
+		}
+	}
+}
+
+// An inbox_message may be any JSON; the reserved message is what it stands for.
+func TestItems(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	spec := string(must(json.Marshal(echo())))
+	for name, test := range map[string]struct{ field, reserved, stdin string }{
+		"none":        {``, `{}`, ``},
+		"null":        {`,"inbox_message":null`, `{}`, ``},
+		"text":        {`,"inbox_message":"a\nb"`, "a\nb", "a\nb"},
+		"empty text":  {`,"inbox_message":""`, ``, ``},
+		"item":        {`,"inbox_message":{"stdin":"x"}`, `{"stdin":"x"}`, `x`},
+		"item, text":  {`,"inbox_message":"{\"stdin\":\"x\"}"`, `{"stdin":"x"}`, `x`},
+		"other JSON":  {`,"inbox_message":[1, 2]`, `[1, 2]`, `[1, 2]`},
+		"JSON number": {`,"inbox_message":12345678901234567890`, `12345678901234567890`, `12345678901234567890`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tid := p.write(Requests, `{"taskspec":`+spec+test.field+`}`).String()
+			j := p.prepare(tid)
+			if j.Refused() != "" || j.Stdin != test.stdin {
+				t.Errorf("refused %q, standard input %q, want %q", j.Refused(), j.Stdin, test.stdin)
+			}
+			p.run(tid)
+			if diff := cmp.Diff([]string{test.reserved}, p.bodies(QueuesOf(tid).Reserved)); diff != "" {
+				t.Errorf("reserved (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A request that was written by hand has no record. It becomes a task that
+// runs in the project's root with the manager's environment.
+func TestRequestByHand(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	spec := string(must(json.Marshal(echo())))
+	for name, body := range map[string]string{"bare spec": spec, "request": `{"taskspec":` + spec + `}`} {
+		t.Run(name, func(t *testing.T) {
+			p := &project{t, p.b, p.root}
+			tid := p.write(Requests, body).String()
+			if j := p.prepare(tid); j.Dir != p.root || j.Env != "" || j.Nested {
+				t.Errorf("job is %+v", j)
+			}
+			message := p.run(tid)
+			got := p.task(tid)
+			want := &Task{
+				TID: tid, Name: "greet", Status: "running", Spec: got.Spec, Dir: p.root, Epoch: 1, Consumer: consumer,
+				Message: message, Created: at.UnixNano(), Started: at.UnixNano(),
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("record (-want +got):\n%s", diff)
+			}
+			if err := p.finish(handOff(tid, taskspec.Exited(0, ""))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// badRequests are bodies that nobody can run, and what is said of them.
+func badRequests() map[string]struct{ body, reason, name string } {
+	spec := string(must(json.Marshal(echo())))
+	tty := string(must(json.Marshal(echo(func(s *taskspec.Spec) { s.Spec.TTY = true }))))
+	return map[string]struct{ body, reason, name string }{
+		"empty":               {"", "request is not a JSON object: ", ""},
+		"not JSON":            {"echo hello", "request is not a JSON object: ", ""},
+		"not an object":       {"[1]", "request is not a JSON object: ", ""},
+		"null":                {"null", "invalid taskspec: ", ""},
+		"two values":          {spec + spec, "request is not a JSON object: ", ""},
+		"empty object":        {"{}", "invalid taskspec: name: ", ""},
+		"spec is null":        {`{"taskspec":null}`, "invalid taskspec: ", ""},
+		"spec is no object":   {`{"taskspec":"echo"}`, "invalid taskspec: ", ""},
+		"spec is invalid":     {`{"taskspec":{"name":"x","spec":{"type":"command"}}}`, "invalid taskspec: spec.process_target: ", ""},
+		"bare spec, unknown":  {strings.Replace(spec, `"name"`, `"nmae":"x","name"`, 1), "invalid taskspec: nmae: ", ""},
+		"request, unknown":    {`{"taskspec":` + spec + `,"inbox_mesage":"x"}`, `request has an unknown field "inbox_mesage"`, ""},
+		"request, other case": {`{"TaskSpec":` + spec + `}`, "invalid taskspec: TaskSpec: ", ""},
+		"has a tid":           {strings.Replace(spec, `{`, `{"tid":"1763740800000000000",`, 1), "invalid taskspec: tid: ", ""},
+		"unsupported":         {tty, "invalid taskspec: spec.tty: not supported yet", ""},
+		"bad work item":       {`{"taskspec":` + spec + `,"inbox_message":{"stdin":5}}`, "read work item: stdin: ", "greet"},
+		"bad argument":        {`{"taskspec":` + spec + `,"inbox_message":{"args":[true]}}`, "read work item: args[0]: ", "greet"},
+	}
+}
+
+// A request that cannot be run becomes a task that failed, so that whoever
+// waits for it is answered; with a record, which a client has written, or
+// without.
+func TestRefuse(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	for name, bad := range badRequests() {
+		t.Run(name, func(t *testing.T) {
+			p := &project{t, p.b, p.root}
+			tid := p.write(Requests, bad.body).String()
+			j := p.prepare(tid)
+			if !strings.HasPrefix(j.Refused(), bad.reason) {
+				t.Fatalf("refused with %q, want %q…", j.Refused(), bad.reason)
+			}
+			if strings.Contains(j.Refused(), "\n") {
+				t.Errorf("more than one line: %q", j.Refused())
+			}
+			p.update(func(tx *broker.Tx) error { return Refuse(tx, j, at) })
+			got := p.task(tid)
+			want := &Task{TID: tid, Name: bad.name, Status: "failed", Dir: got.Dir, Created: at.UnixNano(), Completed: at.UnixNano(), Error: j.Refused()}
+			if want.Name == "" {
+				want.Name = "invalid request"
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("record (-want +got):\n%s", diff)
+			}
+			p.wantHistory(tid,
+				Event{Event: "task_initialized", Status: "created"},
+				Event{Event: "work_failed", Status: "failed", Error: j.Refused()})
+			if n := len(p.bodies(Requests)); n != 0 {
+				t.Errorf("%d requests are left", n)
+			}
+		})
+	}
+}
+
+// A client checks a spec before it submits it, but it may be another version.
+func TestRefuseSubmitted(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	parent := p.submit()
+	tid := p.submission(Submission{Spec: echo(func(s *taskspec.Spec) { s.Spec.Persistent = true }), Item: "item", Dir: "/home/ann", Parent: parent})
+	j := p.prepare(tid)
+	for range 2 { // the second finds the request gone
+		p.update(func(tx *broker.Tx) error { return Refuse(tx, j, at) })
+	}
+	got := p.task(tid)
+	if got.Name != "greet" || got.Status != "failed" || got.Error != "invalid taskspec: spec.persistent: not supported yet" ||
+		got.Dir != "/home/ann" || got.Parent != parent || got.ReturnCode != nil || got.Epoch != 0 {
+		t.Errorf("record is %+v", got)
+	}
+	p.wantHistory(tid,
+		Event{Event: "task_initialized", Status: "created", ParentTID: parent},
+		Event{Event: "work_failed", Status: "failed", Error: got.Error})
+}
+
+// A task that was ended, or given to another consumer, since it was prepared is
+// not given out.
+func TestDispatchTooLate(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	for name, meanwhile := range map[string]func(*project, string){
+		"dispatched": func(p *project, tid string) { p.run(tid) },
+		"stopped": func(p *project, tid string) {
+			p.update(func(tx *broker.Tx) error { _, err := End(tx, tid, CommandStop, at); return err })
+		},
+		"finished": func(p *project, tid string) {
+			p.run(tid)
+			if err := p.finish(handOff(tid, taskspec.Exited(0, ""))); err != nil {
+				p.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &project{t, p.b, p.root}
+			tid := p.submit()
+			j := p.prepare(tid)
+			meanwhile(p, tid)
+			before := p.state()
+			p.update(func(tx *broker.Tx) error {
+				message, err := Dispatch(tx, j, consumer, at)
+				if message != 0 {
+					t.Errorf("dispatched with message %v", message)
+				}
+				return err
+			})
+			p.update(func(tx *broker.Tx) error { return Refuse(tx, j, at) })
+			p.unchanged(before)
+		})
+	}
+}
+
+func TestNoteProcess(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	tid := p.submit()
+	p.run(tid)
+	p.update(note(1)(tid))
+	if got := p.task(tid); got.Process != process || got.Status != "running" {
+		t.Errorf("record is %+v", got)
+	}
+}
+
+// End ends a task that waits; one that has begun is told, and its consumer ends
+// it.
+func TestEnd(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	parent := p.submit()
+	for command, want := range map[Command]end{CommandStop: endings()["STOP"], CommandKill: endings()["KILL"]} {
+		t.Run(string(command), func(t *testing.T) {
+			p := &project{t, p.b, p.root}
+			end := func(tid string) (got *Task) {
+				p.update(func(tx *broker.Tx) (err error) { got, err = End(tx, tid, command, at); return err })
+				if diff := cmp.Diff(p.task(tid), got); diff != "" {
+					t.Errorf("returned (-record +returned):\n%s", diff)
+				}
+				return got
+			}
+			tid := p.submission(Submission{Spec: echo(), Item: "item", Dir: p.root, Parent: parent})
+			q := QueuesOf(tid)
+			p.write(q.ControlIn, "PING")
+			wantTask := p.task(tid)
+			wantTask.Status, wantTask.ReturnCode, wantTask.Error, wantTask.Completed = want.status, want.code, want.err, at.UnixNano()
+			for range 2 { // twice is once
+				if diff := cmp.Diff(wantTask, end(tid)); diff != "" {
+					t.Errorf("record (-want +got):\n%s", diff)
+				}
+			}
+			if left := p.bodies(q.ControlIn); left != nil {
+				t.Errorf("control messages are left: %q", left)
+			}
+			p.wantHistory(tid,
+				Event{Event: "task_initialized", Status: "created", ParentTID: parent},
+				Event{Event: want.event, Status: want.status, ReturnCode: want.code, Error: want.err})
+
+			running := p.submit()
+			p.run(running)
+			before := p.state()
+			end(running)
+			if diff := cmp.Diff([]string{string(command)}, p.bodies(QueuesOf(running).ControlIn)); diff != "" {
+				t.Errorf("control messages of a running task (-want +got):\n%s", diff)
+			}
+			must(p.b.Queue(QueuesOf(running).ControlIn).Delete(ctx, broker.Select{}))
+			p.unchanged(before)
+		})
+	}
+}
+
+// waiting are the ids of the requests that a manager sees.
+func (p *project) waiting(n int, nestedOnly bool) (ids []string) {
+	p.Helper()
+	err := p.b.View(ctx, func(r broker.Reader) error {
+		ms, err := Waiting(r, n, nestedOnly)
+		for _, m := range ms {
+			ids = append(ids, m.ID.String())
+		}
+		return err
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	return ids
+}
+
+// Requests of tasks for tasks are found among many others without looking at
+// those.
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	nested := func(parent string) string {
+		return p.submission(Submission{Spec: echo(), Item: "item", Dir: p.root, Parent: parent})
+	}
+	a := p.submit()
+	b := nested(a)
+	c := p.submit()
+	d := nested("1763740800000000000") // of a task that is not known any more
+	e := nested(b)
+	wantAll := func(all, marked []string) {
+		t.Helper()
+		for n := range len(all) + 2 {
+			first := func(ids []string) []string { return ids[:min(max(n, 1), len(ids))] }
+			if diff := cmp.Diff(first(all), p.waiting(max(n, 1), false)); diff != "" {
+				t.Errorf("%d waiting (-want +got):\n%s", n, diff)
+			}
+			if diff := cmp.Diff(first(marked), p.waiting(max(n, 1), true)); diff != "" {
+				t.Errorf("%d nested waiting (-want +got):\n%s", n, diff)
+			}
+		}
+	}
+	wantAll([]string{a, b, c, d, e}, []string{b, d, e})
+	if j := p.prepare(b); !j.Nested {
+		t.Error("job of a nested request is not nested")
+	}
+	if j := p.prepare(c); j.Nested {
+		t.Error("job of another request is nested")
+	}
+	p.run(b)
+	wantAll([]string{a, c, d, e}, []string{d, e})
+	for tid, depth := range map[string]int{a: 0, b: 1, d: 1, e: 2} {
+		if got := p.task(tid).Depth; got != depth {
+			t.Errorf("depth is %d, want %d", got, depth)
+		}
+	}
+}
+
+// Whoever deletes a request by hand must not hide the nested ones behind it.
+func TestWaitingBehindDeleted(t *testing.T) {
+	t.Parallel()
+	p := &project{t, newProject(t, sqlite.Options{Durability: sqlite.Normal}).b, "/p"}
+	parent := p.submit()
+	var tids []string
+	for range 5 {
+		tids = append(tids, p.submission(Submission{Spec: echo(), Item: "item", Dir: p.root, Parent: parent}))
+	}
+	deleted := map[string]string{}
+	for _, tid := range tids[:3] {
+		id := must(broker.ParseID(tid))
+		ms := must(p.b.Queue(Requests).MoveAll(ctx, "aside", broker.Select{ID: id}))
+		maps.Copy(deleted, map[string]string{tid: ms[0].Body})
+	}
+	for n := 1; n <= 2; n++ {
+		if diff := cmp.Diff(tids[3:3+n], p.waiting(n, true)); diff != "" {
+			t.Errorf("%d waiting (-want +got):\n%s", n, diff)
+		}
+	}
+	// Back again, so that everything agrees at the end.
+	must(p.b.Queue("aside").MoveAll(ctx, Requests, broker.Select{}))
+}

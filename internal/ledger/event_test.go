@@ -1,0 +1,54 @@
+package ledger
+
+import (
+	"strings"
+	"testing"
+
+	"weft/broker/sqlite"
+	"weft/taskspec"
+)
+
+// No event ever shows the value of a variable, of spec.env or of the
+// submitter; the record, which the consumer's work is made from, keeps spec.env.
+func TestRedaction(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	tid := p.submission(Submission{
+		Spec: echo(func(s *taskspec.Spec) {
+			s.Spec.Env = map[string]string{"TOKEN": "s3cret", "EMPTY": ""}
+			s.Spec.Args = []any{"visible"}
+		}),
+		Item: "item", Dir: p.root, Env: EncodeEnv([]string{"PASSWORD=t0p"}),
+	})
+	p.run(tid)
+	p.write(QueuesOf(tid).ControlIn, "PING")
+	if err := p.finish(handOff(tid, taskspec.Exited(1, ""))); err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range p.bodies(Log) {
+		if strings.Contains(body, "s3cret") || strings.Contains(body, "t0p") {
+			t.Errorf("event shows a secret: %s", body)
+		}
+	}
+	shown := 0
+	for _, e := range p.history(tid) {
+		if e.TaskSpec == nil {
+			continue
+		}
+		shown++
+		s, err := taskspec.Decode(e.TaskSpec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Spec.Env) != 2 || s.Spec.Env["TOKEN"] != "[redacted]" || s.Spec.Args[0] != "visible" {
+			t.Errorf("event %s shows %s", e.Event, e.TaskSpec)
+		}
+	}
+	if shown != 3 {
+		t.Errorf("%d events show the spec, want 3", shown)
+	}
+	work, err := p.task(tid).Work()
+	if err != nil || work.Env["TOKEN"] != "s3cret" {
+		t.Errorf("record says %+v, %v", work.Env, err)
+	}
+}

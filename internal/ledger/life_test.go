@@ -1,0 +1,183 @@
+package ledger
+
+import (
+	"errors"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"weft/broker"
+	"weft/broker/sqlite"
+	"weft/taskspec"
+)
+
+// life is what a task should have lived through.
+type life struct {
+	tid       string
+	policy    taskspec.Policy
+	jobs      []*Job // made ready at some time; all but one come too late
+	status    taskspec.Status
+	message   broker.ID
+	applied   bool // a hand-off was accepted
+	result    string
+	place     string // where its message should be: a queue, or nowhere
+	following []step // what has been sent and may come again
+}
+
+// step is a transaction that a consumer or a manager asks for, perhaps late or
+// twice.
+type step struct {
+	epoch, seq int
+	lost       bool // else it is a hand-off
+	outcome    taskspec.Outcome
+	result     string
+}
+
+// TestLives sends random sequences of transactions, stale and repeated ones
+// among them, and compares the store with a model: a message is in one place
+// (G2), one result is accepted for an epoch, and an end is final (G3).
+func TestLives(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	rapid.Check(t, func(rt *rapid.T) {
+		m := &lives{project: project{rt, p.b, p.root}}
+		m.submit(rt)
+		rt.Repeat(map[string]func(*rapid.T){
+			"submit":   m.submit,
+			"prepare":  m.prepareOne,
+			"dispatch": m.dispatch,
+			"finish":   m.finishOne,
+			"lose":     m.lose,
+			"repeat":   m.repeat,
+			"end":      m.end,
+			"":         m.compare,
+		})
+	})
+}
+
+type lives struct {
+	project
+	all []*life
+}
+
+func (m *lives) any(t *rapid.T) *life { return rapid.SampledFrom(m.all).Draw(t, "task") }
+
+func (m *lives) submit(t *rapid.T) {
+	policy := rapid.SampledFrom([]taskspec.Policy{taskspec.PolicyKeep, taskspec.PolicyRequeue, taskspec.PolicyClear}).Draw(t, "policy")
+	s := Submission{Spec: echo(policies(policy, policy)), Item: "item", Dir: m.root}
+	if len(m.all) > 0 && rapid.Bool().Draw(t, "nested") {
+		parent := m.any(t).tid
+		if m.task(parent).Depth < MaxDepth {
+			s.Parent = parent
+		}
+	}
+	m.all = append(m.all, &life{tid: m.submission(s), policy: policy, status: taskspec.StatusCreated})
+}
+
+// prepareOne makes a request ready, as every manager does that sees it.
+func (m *lives) prepareOne(t *rapid.T) {
+	l := m.any(t)
+	if l.status != taskspec.StatusCreated {
+		t.Skip("its request is gone")
+	}
+	l.jobs = append(l.jobs, m.prepare(l.tid))
+}
+
+func (m *lives) dispatch(t *rapid.T) {
+	l := m.any(t)
+	if len(l.jobs) == 0 {
+		t.Skip("nobody has seen its request")
+	}
+	var message broker.ID
+	m.update(func(tx *broker.Tx) (err error) {
+		message, err = Dispatch(tx, rapid.SampledFrom(l.jobs).Draw(t, "job"), consumer, at)
+		return err
+	})
+	if (message != 0) != (l.status == taskspec.StatusCreated) {
+		t.Fatalf("a task that is %s was dispatched with message %v", l.status, message)
+	}
+	if message != 0 {
+		l.status, l.message, l.place = taskspec.StatusRunning, message, QueuesOf(l.tid).Reserved
+	}
+}
+
+func (m *lives) finishOne(t *rapid.T) {
+	outcomes := []taskspec.Outcome{taskspec.Exited(0, ""), taskspec.Exited(1, ""), taskspec.Stopped(), taskspec.Killed(), taskspec.TimedOut(1)}
+	m.send(t, m.any(t), step{
+		epoch: rapid.IntRange(0, 2).Draw(t, "epoch"), seq: rapid.IntRange(1, 3).Draw(t, "seq"),
+		outcome: rapid.SampledFrom(outcomes).Draw(t, "outcome"), result: rapid.StringMatching("[a-z]{1,3}").Draw(t, "result"),
+	})
+}
+
+func (m *lives) lose(t *rapid.T) {
+	m.send(t, m.any(t), step{epoch: rapid.IntRange(0, 2).Draw(t, "epoch"), lost: true, outcome: taskspec.Lost()})
+}
+
+// repeat sends again what was sent before.
+func (m *lives) repeat(t *rapid.T) {
+	l := m.any(t)
+	if len(l.following) == 0 {
+		t.Skip("nothing was sent")
+	}
+	m.send(t, l, rapid.SampledFrom(l.following).Draw(t, "again"))
+}
+
+func (m *lives) send(t *rapid.T, l *life, s step) {
+	l.following = append(l.following, s)
+	mine := s.epoch == 1 && l.message != 0 || s.epoch == 0 && l.message == 0
+	accepted := mine && s.epoch == 1 && l.status == taskspec.StatusRunning
+	var err error
+	if s.lost {
+		err = m.try(func(tx *broker.Tx) error { return Lose(tx, l.tid, s.epoch, at) })
+	} else {
+		h := handOff(l.tid, s.outcome)
+		h.Epoch, h.Seq, h.Result = s.epoch, s.seq, []byte(s.result)
+		err = m.finish(h)
+	}
+	if err != nil && (s.lost || accepted || !errors.Is(err, ErrStale)) {
+		t.Fatalf("%+v of a task that is %s: %v", s, l.status, err)
+	}
+	if !accepted {
+		return
+	}
+	l.status, l.place = s.outcome.Status, ""
+	if !s.lost {
+		l.applied, l.result = true, s.result
+	}
+	if l.status != taskspec.StatusCompleted {
+		l.place = map[taskspec.Policy]string{taskspec.PolicyKeep: QueuesOf(l.tid).Reserved, taskspec.PolicyRequeue: QueuesOf(l.tid).Inbox}[l.policy]
+	}
+}
+
+func (m *lives) end(t *rapid.T) {
+	l := m.any(t)
+	var got *Task
+	m.update(func(tx *broker.Tx) (err error) { got, err = End(tx, l.tid, CommandKill, at); return err })
+	if l.status == taskspec.StatusCreated {
+		l.status = taskspec.StatusKilled // else it is told, which its consumer has to obey
+	}
+	if got.Status != l.status {
+		t.Fatalf("task is %s, want %s", got.Status, l.status)
+	}
+}
+
+// compare compares the store with the model after every step.
+func (m *lives) compare(t *rapid.T) {
+	s := m.state()
+	for _, l := range m.all {
+		q := QueuesOf(l.tid)
+		if got := m.task(l.tid); got.Status != l.status || got.Message != l.message {
+			t.Fatalf("task %s is %s with message %v, want %s with %v", l.tid, got.Status, got.Message, l.status, l.message)
+		}
+		for _, place := range []string{q.Inbox, q.Reserved} {
+			held := s.Messages[place]
+			if place != l.place && len(held) > 0 || place == l.place && (len(held) != 1 || held[0].ID != l.message || held[0].Body != "item") {
+				t.Fatalf("%s holds %v, its message should be in %q", place, held, l.place)
+			}
+		}
+		results := s.Messages[q.Outbox]
+		if len(results) != btoi(l.applied) || l.applied && results[0].Body != l.result {
+			t.Fatalf("results of task %s are %v, want %q, accepted: %v", l.tid, results, l.result, l.applied)
+		}
+	}
+}

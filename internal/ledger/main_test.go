@@ -1,0 +1,317 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"pgregory.net/rapid"
+
+	"weft/broker"
+	"weft/broker/sqlite"
+	"weft/internal/proc"
+	"weft/taskspec"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// at is when everything happens in these tests.
+var at = time.Unix(1_763_740_800, 123)
+
+// consumer is who runs the tasks of these tests, and process what it runs.
+var (
+	consumer = proc.Identity{PID: 41, Ticks: 5, Boot: "boot"}
+	process  = proc.Identity{PID: 42, Ticks: 6, Boot: "boot"}
+)
+
+// A project is a real store. At the end of a test everything in it must agree.
+type project struct {
+	rapid.TB
+	b    *broker.Broker
+	root string
+}
+
+// ctx is not that of the test, which has ended before its clean-up begins.
+var ctx = context.Background()
+
+func newProject(t testing.TB, o sqlite.Options) *project {
+	t.Helper()
+	root := t.TempDir()
+	b, err := sqlite.Open(filepath.Join(root, Dir), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &project{t, b, root}
+	t.Cleanup(func() {
+		p.check()
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+// try runs fn in a transaction.
+func (p *project) try(fn func(tx *broker.Tx) error) error {
+	return p.b.Update(ctx, fn)
+}
+
+// update is try for what must succeed.
+func (p *project) update(fn func(tx *broker.Tx) error) {
+	p.Helper()
+	if err := p.try(fn); err != nil {
+		p.Fatal(err)
+	}
+}
+
+// echo is the smallest valid spec with what edit adds.
+func echo(edit ...func(*taskspec.Spec)) *taskspec.Spec {
+	s := &taskspec.Spec{Name: "greet", Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "echo", Args: []any{"hello"}}}
+	for _, e := range edit {
+		e(s)
+	}
+	return s
+}
+
+func policies(onError, onStop taskspec.Policy) func(*taskspec.Spec) {
+	return func(s *taskspec.Spec) { s.Spec.ReservedPolicyOnError, s.Spec.ReservedPolicyOnStop = onError, onStop }
+}
+
+// submit submits a task from the project's root.
+func (p *project) submit(edit ...func(*taskspec.Spec)) (tid string) {
+	p.Helper()
+	return p.submission(Submission{Spec: echo(edit...), Item: "item", Dir: p.root, Env: EncodeEnv([]string{"A=1"})})
+}
+
+func (p *project) submission(s Submission) (tid string) {
+	p.Helper()
+	p.update(func(tx *broker.Tx) (err error) {
+		tid, _, err = Submit(tx, s, at)
+		return err
+	})
+	return tid
+}
+
+// write writes a message by hand.
+func (p *project) write(queue, body string) broker.ID {
+	p.Helper()
+	id, err := p.b.Queue(queue).Write(ctx, body)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return id
+}
+
+// prepare makes a waiting request ready.
+func (p *project) prepare(tid string) (j *Job) {
+	p.Helper()
+	id, err := broker.ParseID(tid)
+	if err != nil {
+		p.Fatal(err)
+	}
+	err = p.b.View(ctx, func(r broker.Reader) error {
+		ms, err := r.Messages(Requests, broker.Select{ID: id})
+		if err != nil {
+			return err
+		}
+		if len(ms) != 1 {
+			p.Fatalf("%d requests for task %s", len(ms), tid)
+		}
+		j, err = Prepare(r, p.root, ms[0])
+		return err
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	return j
+}
+
+// run dispatches a waiting task and returns the id of its reserved message.
+func (p *project) run(tid string) (message broker.ID) {
+	p.Helper()
+	j := p.prepare(tid)
+	if j.Refused() != "" {
+		p.Fatalf("task %s is refused: %s", tid, j.Refused())
+	}
+	p.update(func(tx *broker.Tx) (err error) {
+		message, err = Dispatch(tx, j, consumer, at)
+		return err
+	})
+	return message
+}
+
+// handOff is what a consumer reports of the first attempt at a task that wrote
+// "result".
+func handOff(tid string, o taskspec.Outcome) *HandOff {
+	return &HandOff{
+		TID: tid, Epoch: 1, Seq: 1, Process: process, Outcome: o, Ended: at,
+		Output: Output{Form: FormText, Size: 6}, Result: []byte("result"), Usage: Usage{CPUSeconds: 0.25},
+	}
+}
+
+func (p *project) finish(h *HandOff) error {
+	return p.try(func(tx *broker.Tx) error { return Finish(tx, h) })
+}
+
+func (p *project) task(tid string) *Task {
+	p.Helper()
+	r, err := p.b.Record(ctx, Kind, tid)
+	if err != nil {
+		p.Fatal(err)
+	}
+	t, err := Decode(r)
+	if err != nil {
+		p.Fatal(err)
+	}
+	return t
+}
+
+// bodies are the messages of a queue.
+func (p *project) bodies(queue string) []string {
+	p.Helper()
+	var all []string
+	for m, err := range p.b.Queue(queue).Messages(ctx, broker.Select{}) {
+		if err != nil {
+			p.Fatal(err)
+		}
+		all = append(all, m.Body)
+	}
+	return all
+}
+
+// history is every event of a task, of everything if tid is empty.
+func (p *project) history(tid string) []Event {
+	p.Helper()
+	var all []Event
+	for _, body := range p.bodies(Log) {
+		var e Event
+		if err := json.Unmarshal([]byte(body), &e); err != nil {
+			p.Fatalf("event %s: %v", body, err)
+		}
+		if tid == "" || e.TID == tid {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// A state is all that a store holds.
+type state struct {
+	Messages map[string][]broker.Message
+	Records  map[string][]broker.Record
+}
+
+func (p *project) state() state {
+	p.Helper()
+	s := state{make(map[string][]broker.Message), make(map[string][]broker.Record)}
+	for name, err := range p.b.Queues(ctx) {
+		if err != nil {
+			p.Fatal(err)
+		}
+		for m, err := range p.b.Queue(name).Messages(ctx, broker.Select{}) {
+			if err != nil {
+				p.Fatal(err)
+			}
+			s.Messages[name] = append(s.Messages[name], m)
+		}
+	}
+	for _, kind := range []string{Kind, ManagerKind, nestedKind, envKind} {
+		recs, err := p.b.Records(ctx, kind, broker.RecordSelect{})
+		if err != nil {
+			p.Fatal(err)
+		}
+		s.Records[kind] = recs
+	}
+	return s
+}
+
+// unchanged fails the test if anything has changed since before.
+func (p *project) unchanged(before state) {
+	p.Helper()
+	if diff := cmp.Diff(before, p.state()); diff != "" {
+		p.Errorf("store has changed (-before +after):\n%s", diff)
+	}
+}
+
+// ends are the events that record the end of a task.
+var ends = []string{
+	taskspec.EventWorkCompleted, taskspec.EventWorkFailed, taskspec.EventWorkTimeout, taskspec.EventWorkLimitViolation,
+	taskspec.EventWorkCancelled, taskspec.EventWorkKilled, taskspec.EventWorkLost,
+}
+
+// check reports everything in the store that contradicts something else.
+func (p *project) check() {
+	p.Helper()
+	s := p.state()
+	ended := make(map[string]int)
+	for _, e := range p.history("") {
+		if slices.Contains(ends, e.Event) {
+			ended[e.TID]++
+		}
+	}
+	marked := make(map[string]bool)
+	for _, r := range s.Records[nestedKind] {
+		marked[r.Key] = true
+	}
+	for _, r := range s.Records[Kind] {
+		t, err := Decode(r)
+		if err != nil {
+			p.Error(err)
+			continue
+		}
+		for _, problem := range s.disagreements(r, t, ended[t.TID], marked[t.TID]) {
+			p.Errorf("task %s, which is %s: %s", t.TID, t.Status, problem)
+		}
+		delete(marked, t.TID)
+	}
+	if len(marked) > 0 {
+		p.Errorf("marked as nested and no tasks: %v", slices.Collect(maps.Keys(marked)))
+	}
+}
+
+// disagreements are the facts that contradict the record r of a task, of which
+// so many events say that it ended.
+func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (problems []string) {
+	must := func(holds bool, problem string) {
+		if !holds {
+			problems = append(problems, problem)
+		}
+	}
+	q := QueuesOf(t.TID)
+	holds := func(queue string, id broker.ID) bool {
+		return slices.ContainsFunc(s.Messages[queue], func(m broker.Message) bool { return m.ID == id })
+	}
+	must(r.Key == t.TID && r.State == string(t.Status) && r.Rank == int64(t.Number()), "its record is filed wrongly")
+	must(holds(Requests, t.Number()) == (t.Status == taskspec.StatusCreated), "a request waits if and only if it is created")
+	must(marked == (t.Status == taskspec.StatusCreated && t.Parent != ""), "it is marked if and only if it waits and is nested")
+	must(t.Env == "" || slices.ContainsFunc(s.Records[envKind], func(r broker.Record) bool { return r.Key == t.Env }), "its environment is gone")
+	must(len(s.Messages[q.Reserved]) <= 1, "it has reserved more than one message")
+	must(len(s.Messages[q.Outbox]) == btoi(t.Output.Form != FormNone), "it has one result if and only if it was executed")
+	must(ended == btoi(t.Status.Terminal()), "one event says that it ended if and only if it did")
+	must((t.Completed != 0) == t.Status.Terminal(), "it has a time of its end if and only if it ended")
+	must((t.Epoch != 0) == (t.Message != 0), "it has been dispatched if and only if it has reserved a message")
+	switch t.Status {
+	case taskspec.StatusCreated:
+		must(t.Epoch == 0, "it has an epoch")
+	case taskspec.StatusRunning:
+		must(holds(q.Reserved, t.Message), "its message is not reserved")
+		must(t.Consumer != proc.Identity{}, "nobody runs it")
+	default:
+		must(t.Status.Terminal(), "no task may be left so")
+		must(!holds(q.Reserved, t.Message) || !holds(q.Inbox, t.Message), "its message is in two places")
+	}
+	return problems
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,169 @@
+package proc
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// statSize holds any stat file: 51 numbers of at most 20 digits and a name of
+// at most 64 bytes (that of a kernel worker).
+const statSize = 2048
+
+// Read returns the stat of the process that has the given pid now, zombies
+// included. It returns [ErrGone] if there is none.
+func Read(pid int) (Stat, error) {
+	// /proc also answers for the ids of threads. As a thread of a process of
+	// the same number, only a process exists.
+	err := unix.Tgkill(pid, pid, 0)
+	if err == nil || err == unix.EPERM {
+		var buf [statSize]byte
+		var data []byte
+		if data, err = readInto(buf[:], "/proc/"+strconv.Itoa(pid)+"/stat"); err == nil {
+			return ParseStat(data)
+		}
+	}
+	return Stat{}, fmt.Errorf("read stat of process %d: %w", pid, gone(err))
+}
+
+// LastPID returns the pid that was handed out last in this process's pid
+// namespace, to a process or to a thread. Pids rise by one until they start
+// again at the bottom; those in use are passed over. So whatever has started
+// between two calls has a pid above the first answer and not above the second,
+// unless the second is smaller.
+func LastPID() (int, error) {
+	var buf [128]byte
+	data, err := readInto(buf[:], "/proc/loadavg")
+	if err != nil {
+		return 0, fmt.Errorf("read last pid: %w", err)
+	}
+	line := bytes.TrimSpace(data)
+	pid, err := strconv.Atoi(string(line[bytes.LastIndexByte(line, ' ')+1:]))
+	if err != nil {
+		return 0, fmt.Errorf("read last pid: %w", err)
+	}
+	return pid, nil
+}
+
+// Boot returns the id of the running boot of this machine.
+func Boot() (string, error) {
+	var buf [64]byte
+	data, err := readInto(buf[:], "/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("read boot id: %w", err)
+	}
+	return string(bytes.TrimSpace(data)), nil
+}
+
+// readInto reads what fits into buf from a file of /proc. It makes the three
+// system calls that are needed; os.ReadFile would make seven, as it also tries
+// to have the file polled.
+func readInto(buf []byte, path string) ([]byte, error) {
+	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	n, err := retry(func() (int, error) { return unix.Read(fd, buf) })
+	if err != nil {
+		return nil, err
+	}
+	return buf[:n], nil
+}
+
+// signal sends sig through a pidfd.
+func (id Identity) signal(sig syscall.Signal) error {
+	fd, err := id.open()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	err = unix.PidfdSendSignal(fd, sig, nil, 0)
+	if err == unix.ESRCH {
+		return ErrGone
+	}
+	return err
+}
+
+// wait lets the runtime's poller watch a pidfd, which becomes readable when the
+// process has ended. So a waiting goroutine holds no thread and nothing wakes
+// up in between.
+func (id Identity) wait(ctx context.Context) error {
+	fd, err := id.open()
+	if err != nil {
+		return err
+	}
+	// The runtime polls only what is marked non-blocking.
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return err
+	}
+	f := os.NewFile(uintptr(fd), "pidfd")
+	defer f.Close()
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(0, 1)) })
+	defer stop()
+
+	var pollErr error
+	err = conn.Read(func(fd uintptr) (done bool) {
+		done, pollErr = ended(int(fd))
+		return done || pollErr != nil
+	})
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ctx.Err()
+	}
+	return errors.Join(err, pollErr)
+}
+
+// ended asks a pidfd, without waiting, whether its process has ended.
+func ended(pidfd int) (bool, error) {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	n, err := retry(func() (int, error) { return unix.Poll(fds, 0) })
+	return n > 0, err
+}
+
+// open returns a pidfd of the process. The look at its start time comes after
+// the pidfd is open: if the pid is still that of the process then, it was so
+// when the pidfd was opened, because a pid that has changed hands never comes
+// back.
+func (id Identity) open() (int, error) {
+	fd, err := unix.PidfdOpen(id.PID, 0)
+	if err != nil {
+		return -1, gone(err)
+	}
+	if err := id.check(); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// gone turns the ways in which the kernel says "no such process" into ErrGone.
+// EINVAL and ENOENT come from pidfd_open when the number is that of a mere
+// thread, and EINVAL from tgkill when it is not positive.
+func gone(err error) error {
+	if err == unix.ENOENT || err == unix.ESRCH || err == unix.EINVAL {
+		return ErrGone
+	}
+	return err
+}
+
+// retry repeats a system call that a signal to this process has interrupted.
+func retry(call func() (int, error)) (int, error) {
+	for {
+		n, err := call()
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}

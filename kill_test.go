@@ -1,0 +1,171 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"weft"
+	"weft/internal/proc"
+	"weft/taskspec"
+)
+
+// lostWithin is the time in which the death of a consumer has to be known.
+const lostWithin = 2 * time.Second
+
+// TestKillManager kills the manager of ten running and ten queued tasks.
+func TestKillManager(t *testing.T) {
+	t.Parallel()
+	const slots = 10
+	p := newProject(t, "WEFT_MAX_TASKS="+strconv.Itoa(slots))
+	p.open()
+	tell, gate := p.fifo("tell"), p.fifo("gate")
+	clients := make(map[string]*client)
+	token := func(i int) string { return fmt.Sprint("token ", i) }
+	tokens := make(map[string]string)
+	for i := range 2 * slots {
+		c, tid := p.run(gated(tell, gate, token(i)))
+		clients[tid], tokens[tid] = c, token(i)
+	}
+	for range slots {
+		tell.read()
+	}
+	if n := len(p.tasks(taskspec.StatusRunning)); n != slots {
+		t.Fatalf("%d tasks run in %d slots", n, slots)
+	}
+	p.murder(p.manager())
+	gate.open(2 * slots) // those that run end, the others do not wait
+	for tid, c := range clients {
+		got := c.answer()
+		if got.TID != tid || got.Status != taskspec.StatusCompleted || got.Output != tokens[tid]+"\n" {
+			t.Errorf("task %s: got %+v, want %q", tid, got, tokens[tid])
+		}
+	}
+	if n := p.managers(); n != 2 {
+		t.Errorf("%d managers have led, want the one that was killed and one more", n)
+	}
+}
+
+// TestKillConsumer kills the consumer of a task whose processes try to escape:
+// while it has a manager, and while it is alone.
+func TestKillConsumer(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		t.Run(fmt.Sprint("alone=", alone), func(t *testing.T) {
+			p := newProject(t)
+			c, tid, family := p.family()
+			if alone {
+				p.murder(p.manager())
+			}
+			consumer := p.task(tid).Consumer
+			p.murder(consumer)
+			killed := time.Now()
+
+			ctx, cancel := context.WithDeadline(p.ctx, killed.Add(lostWithin))
+			defer cancel()
+			for name, id := range family {
+				if id.Wait(ctx) != nil {
+					t.Errorf("%s (process %d) is left", name, id.PID)
+				}
+			}
+			got := c.answer()
+			if got.Status != taskspec.StatusFailed || got.Reason != "lost: consumer process died" || got.Code != nil {
+				t.Errorf("got %+v", got)
+			}
+			if took := time.Since(killed); took > lostWithin {
+				t.Errorf("the client knew after %v, want at most %v", took, lostWithin)
+			}
+		})
+	}
+}
+
+// family runs a task with children that try to escape, and returns its
+// processes, which all live.
+func (p *project) family() (c *client, tid string, family map[string]proc.Identity) {
+	p.t.Helper()
+	tell := p.fifo("tell")
+	self, err := os.Executable()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	spec := weft.Command(self, tell.path)
+	spec.Spec.Env = map[string]string{partVariable: partFamily}
+	c, tid = p.run(spec)
+	family = make(map[string]proc.Identity)
+	for range 3 {
+		name, number, _ := strings.Cut(tell.read(), " ")
+		pid, err := strconv.Atoi(number)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		if family[name], err = proc.Of(pid); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"parent", "escaped", "orphan"} {
+		if !family[name].Alive() {
+			p.t.Fatalf("%s does not live: %+v", name, family)
+		}
+	}
+	return c, tid, family
+}
+
+// TestKillClient kills the client of a task that runs and of one that waits.
+func TestKillClient(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_MAX_TASKS=1")
+	tell, gate := p.fifo("tell"), p.fifo("gate")
+	var tids []string
+	for _, token := range []string{"running", "queued"} {
+		c, tid := p.run(gated(tell, gate, token))
+		tids = append(tids, tid)
+		if token == "running" {
+			tell.read()
+		}
+		c.kill()
+	}
+	gate.open(2)
+	for i, token := range []string{"running", "queued"} {
+		got := p.client(call{Do: "result", TID: tids[i]}).answer()
+		if got.Status != taskspec.StatusCompleted || got.Output != token+"\n" {
+			t.Errorf("the task that was %s: got %+v", token, got)
+		}
+	}
+}
+
+// TestKillIdleConsumer kills consumers that have no task, also one that has
+// not said hello: nobody's task is theirs, and the manager stays.
+func TestKillIdleConsumer(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	for i := range 20 {
+		got := p.client(call{Do: "run", Spec: shell(`echo "$1"`, fmt.Sprint(i))}).last()
+		if got.Status != taskspec.StatusCompleted || got.Output != fmt.Sprintln(i) {
+			t.Errorf("task %d: got %+v", i, got)
+		}
+		for id, title := range p.processes() {
+			if strings.Contains(title, "consumer") {
+				_ = id.Signal(syscall.SIGKILL) // it may have left
+				if err := id.Wait(p.ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	if n := p.managers(); n != 1 {
+		t.Errorf("%d managers have led, want 1", n)
+	}
+}
+
+// last is the client's answer, after the line that says it was accepted.
+func (c *client) last() line {
+	c.p.t.Helper()
+	c.accepted()
+	return c.answer()
+}

@@ -1,0 +1,66 @@
+package weft
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"weft/internal/ledger"
+)
+
+// Locate returns the root of the project that a command is about: dir if it is
+// not empty, else the folder that WEFT_CONTEXT names, else what [Find] finds
+// from the working directory upward. A folder that is named need not hold a
+// project: that is for [Open] or [OpenExisting] to say.
+func Locate(dir string) (root string, err error) {
+	if dir != "" {
+		return dir, nil
+	}
+	variable, err := environment()
+	if err != nil {
+		return "", err
+	}
+	if dir = variable(ledger.EnvContext); dir != "" {
+		return dir, nil
+	}
+	return Find(".")
+}
+
+// OpenExisting is [Open] for a project that must be there: it creates nothing,
+// and returns [ErrNoProject] where dir holds none.
+func OpenExisting(dir string, opts ...Option) (*Context, error) {
+	if _, err := os.Lstat(filepath.Join(dir, ledger.Dir)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = ErrNoProject
+		}
+		return nil, fmt.Errorf("open project: %w in %s", err, dir)
+	}
+	return Open(dir, opts...)
+}
+
+// autostartName is the folder of the manifests of tasks that a manager starts
+// by itself.
+const autostartName = "autostart"
+
+// Create is [Open] for a project that may need more than the folder dir: it
+// creates dir too, and, if autostart is true, the folder in which tasks can be
+// named that a manager is to start by itself. What is there already stays.
+func Create(dir string, autostart bool, opts ...Option) (*Context, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("create project: %w", err)
+	}
+	c, err := Open(dir, opts...)
+	if err != nil || !autostart {
+		return c, err
+	}
+	err = os.Mkdir(filepath.Join(c.dir, autostartName), 0o700)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, errors.Join(fmt.Errorf("create project: %w", err), c.Close())
+	}
+	return c, nil
+}
+
+// MaxMessage is the largest message of the project's queues, in bytes.
+func (c *Context) MaxMessage() int { return c.settings.MaxMessage }

@@ -1,0 +1,78 @@
+package monitor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Subreaper makes the calling process, instead of init, the parent of every
+// descendant whose own parent exits. It holds until the process ends and is not
+// inherited.
+func Subreaper() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("become child subreaper: %w", err)
+	}
+	return nil
+}
+
+// HasChildren reports whether this process has any child, running or zombie. It
+// is one system call and reaps nothing. In a subreaper, false means that no
+// descendant is left at all.
+func HasChildren() (bool, error) {
+	_, err := hasZombie()
+	if errors.Is(err, unix.ECHILD) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Reap removes the zombies that are children of this process, but not those
+// whose pid is in except, and returns how many it removed. It does not wait for
+// anybody.
+//
+// Nothing in a zombie tells an adopted child from one that this process started
+// itself. Name in except the pids of all children that somebody here will wait
+// for, as [os/exec.Cmd.Wait] does; otherwise that wait fails with ECHILD.
+func Reap(except ...int) int {
+	if zombie, err := hasZombie(); err != nil || !zombie {
+		return 0
+	}
+	var r register
+	if _, err := r.list(); err != nil {
+		// What is not reaped now is reaped the next time.
+		return 0
+	}
+	self, reaped := os.Getpid(), 0
+	for pid, s := range r.all {
+		if s.PPID != self || !s.Ended() || slices.Contains(except, pid) {
+			continue
+		}
+		if got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err == nil && got == pid {
+			reaped++
+		}
+	}
+	return reaped
+}
+
+// hasZombie reports whether a child has ended that nobody has reaped. It
+// returns ECHILD if there is no child at all.
+func hasZombie() (bool, error) {
+	for {
+		// Given no zombie, the call leaves info as it is. WALL includes
+		// children that signal their end otherwise than by SIGCHLD, WNOWAIT
+		// leaves the zombie to its owner.
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return false, fmt.Errorf("look for children: %w", err)
+		}
+		return info.Signo != 0, nil
+	}
+}

@@ -1,0 +1,53 @@
+package monitor
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"weft/internal/proc"
+)
+
+// hasCookie reports whether the environment of a process held all of entries
+// when it was executed, and whether that is certain: it is not in the middle of
+// an exec. A process of another user, one that may not be looked into and one
+// that is gone have no cookie.
+func hasCookie(pid int, entries []string) (has, sure bool, err error) {
+	// Root could read the environment of every process. But what a process of
+	// another user says there counts for nothing: it could name itself a member
+	// and have its relatives killed.
+	info, err := os.Stat("/proc/" + strconv.Itoa(pid))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, true, nil
+	}
+	if err != nil {
+		return false, false, err
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || int(owner.Uid) != os.Geteuid() {
+		return false, true, nil
+	}
+	environ, err := proc.Environ(pid)
+	switch {
+	case errors.Is(err, proc.ErrGone), errors.Is(err, fs.ErrPermission):
+		return false, true, nil
+	case errors.Is(err, proc.ErrChanging):
+		return false, false, nil
+	case err != nil:
+		return false, false, err
+	}
+	return holds(environ, entries), true, nil
+}
+
+// holds reports whether all of entries are among those of environ, each of
+// which ends in NUL.
+func holds(environ []byte, entries []string) bool {
+	found := make(map[string]bool)
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
+		found[string(entry)] = true
+	}
+	return !slices.ContainsFunc(entries, func(entry string) bool { return !found[entry] })
+}

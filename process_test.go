@@ -1,0 +1,69 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"weft/internal/proc"
+)
+
+// mark is in the environment of every process of the project.
+func (p *project) mark() string { return "WEFT_TEST_PROJECT=" + p.dir }
+
+// processes are the processes of the project that run now. It looks for itself
+// at all there are, by other means than the code under test.
+func (p *project) processes() map[proc.Identity]string {
+	p.t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	found := make(map[proc.Identity]string)
+	for _, file := range files {
+		environ, err := os.ReadFile(file) // of a zombie there is none
+		if err != nil || !bytes.Contains(environ, []byte(p.mark()+"\x00")) {
+			continue
+		}
+		folder := filepath.Dir(file)
+		pid, err := strconv.Atoi(filepath.Base(folder))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		id, err := proc.Of(pid)
+		if err != nil {
+			continue // it has just ended
+		}
+		title, _ := os.ReadFile(filepath.Join(folder, "cmdline"))
+		found[id] = string(bytes.TrimSpace(bytes.ReplaceAll(title, []byte{0}, []byte{' '})))
+	}
+	return found
+}
+
+// vanish reports the processes of the project that are still there after a
+// while, and kills them.
+func (p *project) vanish(while time.Duration) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, while)
+	defer cancel()
+	for {
+		left := p.processes()
+		if len(left) == 0 {
+			return
+		}
+		for id, title := range left {
+			if id.Wait(ctx) != nil {
+				p.t.Errorf("process %d is left: %s", id.PID, title)
+				_ = id.Signal(9)
+			}
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,130 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"weft"
+	"weft/taskspec"
+)
+
+// TestServe is a manager inside this process: when its context ends, a running
+// task goes on; when it is stopped, the task ends.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	tell, gate := p.fifo("tell"), p.fifo("gate")
+	serve := func(ctx context.Context, stop <-chan struct{}) <-chan error {
+		ready, over := make(chan struct{}, 1), make(chan error, 1)
+		go func() {
+			over <- p.open().Serve(ctx, weft.ServeOptions{Stop: stop, Ready: func() {
+				select {
+				case ready <- struct{}{}:
+				default:
+				}
+			}})
+		}()
+		select {
+		case <-ready:
+		case err := <-over:
+			t.Fatalf("serve: %v", err)
+		}
+		return over
+	}
+
+	ctx, leave := context.WithCancel(p.ctx)
+	over := serve(ctx, nil)
+	if err := p.open().Serve(p.ctx, weft.ServeOptions{}); !errors.Is(err, weft.ErrManagerRunning) {
+		t.Errorf("a second manager: %v", err)
+	}
+	task, err := p.open().SubmitContext(p.ctx, gated(tell, gate, "kept"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tell.read()
+	leave()
+	if err := <-over; !errors.Is(err, context.Canceled) {
+		t.Errorf("serve: %v", err)
+	}
+	over = serve(p.ctx, nil)
+	gate.open(1)
+	if res, err := task.Result(p.ctx); err != nil || !strings.HasPrefix(string(res.Output), "kept") {
+		t.Errorf("a task that outlived its manager: %q %v", res.Output, err)
+	}
+	if had, err := p.open().StopManager(p.ctx); !had || err != nil {
+		t.Errorf("stop the manager of this process: %v %v", had, err)
+	}
+	if err := <-over; err != nil {
+		t.Errorf("serve: %v", err)
+	}
+
+	stop := make(chan struct{})
+	over = serve(p.ctx, stop)
+	if task, err = p.open().SubmitContext(p.ctx, gated(tell, gate, "stopped")); err != nil {
+		t.Fatal(err)
+	}
+	tell.read()
+	close(stop)
+	if err := <-over; err != nil {
+		t.Errorf("serve: %v", err)
+	}
+	if l := p.task(task.TID()); l.Status != taskspec.StatusCancelled {
+		t.Errorf("the task ended %s", l.Status)
+	}
+}
+
+// TestNoInit: a program that does not call Init executes nothing of itself. It
+// uses the weft command on PATH, or says what to do.
+func TestNoInit(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	dir := t.TempDir()
+	build(t, "./testdata/noinit", filepath.Join(dir, "noinit"))
+	host := exec.CommandContext(p.ctx, filepath.Join(dir, "noinit"), p.dir)
+	host.Env = append(os.Environ(), "PATH="+dir, p.mark())
+	if out, err := host.CombinedOutput(); err == nil || !strings.Contains(string(out), weft.ErrNoInit.Error()) {
+		t.Errorf("host without weft: %v\n%s", err, out)
+	}
+	if n := len(p.tasks()); n != 0 {
+		t.Errorf("%d tasks were queued that nobody would run", n)
+	}
+	build(t, "./examples/hello", filepath.Join(dir, "weft")) // any program that calls Init will do
+	host = exec.CommandContext(p.ctx, filepath.Join(dir, "noinit"), p.dir)
+	host.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), p.mark())
+	if out, err := host.CombinedOutput(); err != nil || string(out) != "hello\n" {
+		t.Errorf("host with weft on PATH: %v\n%s", err, out)
+	}
+	exe, err := os.Readlink("/proc/" + strconv.Itoa(p.manager().PID) + "/exe")
+	if err != nil || filepath.Base(exe) != "weft" {
+		t.Errorf("the manager is %s: %v", exe, err)
+	}
+}
+
+// TestExamples runs the programs that users copy.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	path := filepath.Join(t.TempDir(), "hello")
+	build(t, "./examples/hello", path)
+	cmd := exec.CommandContext(p.ctx, path)
+	cmd.Dir = p.dir
+	cmd.Env = append(os.Environ(), p.mark())
+	if out, err := cmd.Output(); err != nil || string(out) != "hello world\n" {
+		t.Errorf("hello: %v\n%s", err, out)
+	}
+}
+
+func build(t *testing.T, pkg, path string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, pkg).CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+}

@@ -1,0 +1,158 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"fmt"
+	"syscall"
+	"testing"
+	"time"
+
+	"weft/taskspec"
+)
+
+// graceOf is what the tasks of these tests get between SIGTERM and SIGKILL.
+const graceOf = 1.0
+
+// stubborn is a task that ignores SIGTERM. It tells that it has begun.
+func stubborn(tell *fifo) *taskspec.Spec {
+	s := shell(`trap "" TERM; echo "$WEFT_TID" >"$1"; while :; do sleep 60; done`, tell.path)
+	s.Spec.StopGrace = new(graceOf)
+	return s
+}
+
+// TestEndTask stops and kills tasks in every state in which there is something
+// to end: nothing of them is left, and whoever waits is told the truth.
+func TestEndTask(t *testing.T) {
+	tests := []struct {
+		do     string
+		state  string // of the task: running, queued, or alone
+		status taskspec.Status
+		code   int
+		least  time.Duration // until the end
+		most   time.Duration
+	}{
+		{"stop", "running", taskspec.StatusCancelled, 143, time.Second, 2 * time.Second},
+		{"kill", "running", taskspec.StatusKilled, 137, 0, time.Second},
+		{"stop", "queued", taskspec.StatusCancelled, 143, 0, time.Second},
+		{"kill", "queued", taskspec.StatusKilled, 137, 0, time.Second},
+		{"stop", "alone", taskspec.StatusCancelled, 143, time.Second, 2 * time.Second},
+		{"kill", "alone", taskspec.StatusKilled, 137, 0, time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.do+" "+tt.state, func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t, "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
+			tell, gate := p.fifo("tell"), p.fifo("gate")
+			var blocker *client
+			if tt.state == "queued" {
+				blocker, _ = p.run(gated(tell, gate, "blocker"))
+				tell.read()
+			}
+			victim, tid := p.run(stubborn(tell))
+			if tt.state != "queued" {
+				tell.read()
+			}
+			if tt.state == "alone" {
+				p.murder(p.manager())
+			}
+			user := p.user()
+			began := time.Now()
+			user.call(call{Do: tt.do, TID: tid})
+			for _, c := range []*client{user, victim} {
+				got := c.line()
+				took := time.Since(began)
+				if got.Status != tt.status || got.Code == nil || *got.Code != tt.code {
+					t.Errorf("got %+v, want %s with code %d", got, tt.status, tt.code)
+				}
+				if took < tt.least || took > tt.most {
+					t.Errorf("ended after %v, want %v to %v", took, tt.least, tt.most)
+				}
+			}
+			if blocker != nil {
+				gate.open(1)
+				if got := blocker.answer(); got.Output != "blocker\n" {
+					t.Errorf("the task before it: got %+v", got)
+				}
+			}
+		})
+	}
+}
+
+// TestTimeoutAlone has the time of a task run out while its consumer is alone.
+// Nobody waits, so nobody starts another manager.
+func TestTimeoutAlone(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_DURABILITY=normal")
+	tell := p.fifo("tell")
+	spec := stubborn(tell)
+	spec.Spec.Timeout = new(1.0)
+	tid := p.client(call{Do: "submit", Spec: spec}).accepted()
+	tell.read()
+	p.murder(p.manager())
+	task := p.awaitEnd(tid)
+	took := time.Duration(task.Completed - task.Started)
+	if task.Status != taskspec.StatusTimeout || task.ReturnCode == nil || *task.ReturnCode != 124 {
+		t.Errorf("got %+v, want a timeout", task)
+	}
+	if took < 2*time.Second || took > 3*time.Second {
+		t.Errorf("ended after %v, want timeout and grace", took)
+	}
+	if n := p.managers(); n != 1 {
+		t.Errorf("%d managers have led, want 1", n)
+	}
+}
+
+// TestStopManager stops the manager of running and queued tasks: by a message
+// and by a signal.
+func TestStopManager(t *testing.T) {
+	for name, stop := range map[string]func(p *project){
+		"message": func(p *project) {
+			if was, err := p.open().StopManager(p.ctx); !was || err != nil {
+				p.t.Fatal(was, err)
+			}
+		},
+		"SIGTERM": func(p *project) {
+			m := p.manager()
+			p.signal(m, syscall.SIGTERM)
+			if err := m.Wait(p.ctx); err != nil {
+				p.t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t, "WEFT_MAX_TASKS=2", "WEFT_DURABILITY=normal")
+			tell := p.fifo("tell")
+			submit := func(s *taskspec.Spec) string { return p.client(call{Do: "submit", Spec: s}).accepted() }
+			running := []string{submit(stubborn(tell)), submit(stubborn(tell))}
+			tell.read()
+			tell.read()
+			queued := []string{submit(shell("echo 0")), submit(shell("echo 1"))}
+
+			began := time.Now()
+			stop(p)
+			took := time.Since(began)
+			if took < time.Second || took > 2500*time.Millisecond {
+				t.Errorf("the manager went after %v, want the grace of its tasks", took)
+			}
+			for _, tid := range running {
+				if task := p.task(tid); task.Status != taskspec.StatusCancelled || task.Error != "stopped" {
+					t.Errorf("running task: got %+v", task)
+				}
+			}
+			for _, tid := range queued {
+				if task := p.task(tid); task.Status != taskspec.StatusCreated {
+					t.Errorf("queued task: got %+v", task)
+				}
+			}
+			p.vanish(time.Second)
+
+			for i, tid := range queued {
+				if got := p.client(call{Do: "result", TID: tid}).answer(); got.Output != fmt.Sprintln(i) {
+					t.Errorf("queued task, with the next manager: got %+v", got)
+				}
+			}
+		})
+	}
+}
