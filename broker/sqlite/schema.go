@@ -23,6 +23,10 @@ const (
 // messages. A trigger keeps it, and only when the greatest message goes: so a
 // write touches one table and one index, and ids still never repeat.
 //
+// record has a row id although it has a key: without one its rows would lie in
+// the nodes of an index, where a body of a kilobyte overflows to a page of its
+// own. With it, a task's change writes half as many pages.
+//
 // messages_queue holds (queue, id) because an index ends with the row's id.
 const schema = `
 CREATE TABLE meta (
@@ -46,9 +50,9 @@ CREATE TABLE record (
 	key   TEXT NOT NULL,
 	state TEXT NOT NULL,
 	rank  INTEGER NOT NULL,
-	body  TEXT NOT NULL,
-	PRIMARY KEY (kind, key)
-) STRICT, WITHOUT ROWID;
+	body  TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX record_key ON record (kind, key);
 CREATE INDEX record_state ON record (kind, state, rank);
 `
 

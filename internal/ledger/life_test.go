@@ -163,21 +163,43 @@ func (m *lives) end(t *rapid.T) {
 
 // compare compares the store with the model after every step.
 func (m *lives) compare(t *rapid.T) {
-	s := m.state()
-	for _, l := range m.all {
-		q := QueuesOf(l.tid)
-		if got := m.task(l.tid); got.Status != l.status || got.Message != l.message {
-			t.Fatalf("task %s is %s with message %v, want %s with %v", l.tid, got.Status, got.Message, l.status, l.message)
-		}
-		for _, place := range []string{q.Inbox, q.Reserved} {
-			held := s.Messages[place]
-			if place != l.place && len(held) > 0 || place == l.place && (len(held) != 1 || held[0].ID != l.message || held[0].Body != "item") {
-				t.Fatalf("%s holds %v, its message should be in %q", place, held, l.place)
+	err := m.b.View(ctx, func(r broker.Reader) error {
+		for _, l := range m.all {
+			if err := l.compare(t, r); err != nil {
+				return err
 			}
 		}
-		results := s.Messages[q.Outbox]
-		if len(results) != btoi(l.applied) || l.applied && results[0].Body != l.result {
-			t.Fatalf("results of task %s are %v, want %q, accepted: %v", l.tid, results, l.result, l.applied)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (l *life) compare(t *rapid.T, r broker.Reader) error {
+	rec, err := r.Record(Kind, l.tid)
+	if err != nil {
+		return err
+	}
+	if got := must(Decode(rec)); got.Status != l.status || got.Message != l.message || rec.State != string(l.status) {
+		t.Fatalf("record is %+v, want %s with message %v", rec, l.status, l.message)
+	}
+	q := QueuesOf(l.tid)
+	for _, place := range []string{q.Inbox, q.Reserved} {
+		held, err := r.Messages(place, broker.Select{})
+		if err != nil {
+			return err
+		}
+		if place != l.place && len(held) > 0 || place == l.place && (len(held) != 1 || held[0].ID != l.message || held[0].Body != "item") {
+			t.Fatalf("%s holds %v, its message should be in %q", place, held, l.place)
 		}
 	}
+	results, err := r.Messages(q.Outbox, broker.Select{})
+	if err != nil {
+		return err
+	}
+	if len(results) != btoi(l.applied) || l.applied && results[0].Body != l.result {
+		t.Fatalf("results of task %s are %v, want %q, accepted: %v", l.tid, results, l.result, l.applied)
+	}
+	return nil
 }

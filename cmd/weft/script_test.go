@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"weft"
+)
+
+func TestMain(m *testing.M) {
+	// Managers and consumers are this test program, executed again.
+	weft.Init()
+	testscript.Main(m, map[string]func(){"weft": main})
+}
+
+// TestScripts runs what a user would type. Each script has a folder, a home and
+// a manager of its own, and may leave no process behind.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Condition: func(name string) (bool, error) {
+			if name == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
+		},
+		Setup: func(env *testscript.Env) error {
+			// The search for a project ends at the home folder.
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("WEFT_MANAGER_LIFETIME_TIMEOUT", "2")
+			env.Defer(func() { awaitProcesses(env.T().(testing.TB), "HOME="+env.WorkDir) })
+			return nil
+		},
+	})
+}
