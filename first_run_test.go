@@ -4,7 +4,9 @@ package weft_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
+	"time"
 
 	"weft/broker"
 	"weft/internal/ledger"
@@ -29,6 +31,42 @@ func TestFirstRuns(t *testing.T) {
 	if n := p.managers(); n != 1 {
 		t.Errorf("%d managers have led, want 1", n)
 	}
+}
+
+// TestFirstRunKilled kills the first client of a project while it creates it,
+// and has another one come after it.
+func TestFirstRunKilled(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(seed(t), 0))
+	for i := range 15 {
+		after := time.Duration(random.Int64N(int64(30 * time.Millisecond)))
+		t.Run(after.String(), func(t *testing.T) {
+			p := newProject(t)
+			c := p.client(call{Do: "run", Spec: shell("echo first")})
+			<-time.After(after) // any moment will do
+			c.kill()
+			if got := p.client(call{Do: "run", Spec: shell(`echo "$1"`, fmt.Sprint(i))}).last(); got.Output != fmt.Sprintln(i) {
+				t.Errorf("got %+v", got)
+			}
+			p.settle()
+		})
+	}
+}
+
+// settle has one client wait for all tasks that have not ended, and returns
+// how they did.
+func (p *project) settle() (ended []line) {
+	p.t.Helper()
+	u := p.user()
+	for _, task := range p.tasks(taskspec.StatusCreated, taskspec.StatusSpawning, taskspec.StatusRunning) {
+		u.call(call{Do: "result", TID: task.TID})
+		ended = append(ended, u.line())
+	}
+	u.calls.Close()
+	if err := u.wait(); err != nil {
+		p.t.Errorf("client failed: %v\n%s", err, u.erred.String())
+	}
+	return ended
 }
 
 // managers counts the managers that the project has had. A manager is recorded

@@ -115,7 +115,12 @@ func randomKills(t *testing.T, kills int) {
 			t.Fatalf("only %d kills: %v", n, b.kills)
 		}
 	}
-	b.peace()
+	b.readers.Wait()
+	for _, l := range b.settle() {
+		if l.Status == taskspec.StatusCompleted {
+			b.printed[l.TID] = append(b.printed[l.TID], l.Output)
+		}
+	}
 	b.judge(kills)
 	t.Logf("in %v", time.Since(began).Round(time.Second))
 }
@@ -208,25 +213,6 @@ func (b *battle) strike() (victim string) {
 		}
 		f.killed = true
 		return "client"
-	}
-}
-
-// peace lets all that was submitted come to its end: one client waits for it.
-func (b *battle) peace() {
-	b.readers.Wait()
-	u := b.user()
-	for _, t := range b.tasks() {
-		if t.Status.Terminal() {
-			continue
-		}
-		u.call(call{Do: "result", TID: t.TID})
-		if l := u.line(); l.Status == taskspec.StatusCompleted {
-			b.printed[l.TID] = append(b.printed[l.TID], l.Output)
-		}
-	}
-	u.calls.Close()
-	if err := u.wait(); err != nil {
-		b.t.Errorf("client failed: %v\n%s", err, u.erred.String())
 	}
 }
 

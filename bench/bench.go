@@ -52,7 +52,7 @@ func newBench(ctx context.Context, o options) (b *bench, err error) {
 	}
 	b.weft, b.floor, b.empty = filepath.Join(b.root, "weft"), filepath.Join(b.root, "floor"), filepath.Join(b.root, "empty")
 	for _, build := range []struct{ dir, pkg, binary string }{
-		{strings.TrimSpace(source) + "/bench", "./internal/client", b.weft},
+		{strings.TrimSpace(source), "./cmd/weft", b.weft},
 		{".", "./floor", b.floor},
 		{".", "./empty", b.empty},
 	} {

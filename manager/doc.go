@@ -3,10 +3,12 @@
 //
 // A manager is one loop (loop.go) that waits for events: the bell of the
 // request queue, a report of a consumer, the death of one, a control message,
-// a timer. In each turn (turn.go) it takes what has gathered, decides
-// (decide.go, pure functions), and writes everything in one transaction:
-// the ends that consumers reported, the losses, the new dispatches. Then it
-// tells the consumers. So durability costs one commit for many tasks.
+// a timer. In each turn (turn.go) it gives waiting requests to free consumers
+// (dispatch.go), writes everything that has gathered in one transaction (the
+// ends that consumers reported, the losses, the new dispatches), and then tells
+// the consumers. So durability costs one commit for many tasks. How many
+// consumers to start, and when they and the manager leave, is decided by pure
+// functions (decide.go).
 //
 // Consumers are processes of the same program (pool.go). They stay warm: a
 // command is a fresh process anyway. When a manager goes, by order or by
@@ -14,5 +16,6 @@
 // tasks alone; the next manager counts them (survivor.go) but never takes
 // them over.
 //
-// lock.go is the leadership, start.go how a client starts a detached manager.
+// lock_linux.go is the leadership, start_linux.go how a client starts a
+// detached manager, tenure.go what stands in the store about it.
 package manager

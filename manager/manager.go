@@ -3,7 +3,6 @@ package manager
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -46,27 +45,8 @@ var ErrRunning = errors.New("another manager is running")
 // A Manager runs the tasks of one project.
 type Manager struct {
 	o       Options
-	log     *slog.Logger
-	self    proc.Identity
-	record  *ledger.Manager
-	watch   watch
-	pool    *pool
-	events  chan event
 	stop    chan struct{}
 	stopped sync.Once
-
-	survivors map[task]*survivor
-	envs      map[string]string // packed environments by their key
-	unsettled work              // what could not be written yet
-	waiting   bool              // requests may be waiting
-	stopping  bool
-	idleSince time.Time
-}
-
-// task names one attempt at a task.
-type task struct {
-	tid   string
-	epoch int
 }
 
 // New returns a manager; [Manager.Run] starts it.
@@ -80,15 +60,7 @@ func New(o Options) *Manager {
 	if o.Ready == nil {
 		o.Ready = func() {}
 	}
-	m := &Manager{
-		o:         o,
-		log:       o.Log,
-		events:    make(chan event, 64),
-		stop:      make(chan struct{}),
-		survivors: make(map[task]*survivor),
-		envs:      make(map[string]string),
-	}
-	return m
+	return &Manager{o: o, stop: make(chan struct{})}
 }
 
 // Stop tells the manager to take no more tasks, to stop those that run, giving
@@ -100,89 +72,53 @@ func (m *Manager) Stop() { m.stopped.Do(func() { close(m.stop) }) }
 // which returns its error: then running tasks go on without it. [ErrRunning]
 // means that the project has a manager already.
 func (m *Manager) Run(ctx context.Context) error {
-	lock, err := lead(m.o.Dir, m.leaving)
+	lock, err := lead(m.o.Dir, func() bool { return saidGoodbye(m.o.Broker) })
 	if err != nil {
 		return err
 	}
 	defer lock.release()
-	if m.self, err = proc.Self(); err != nil {
-		return err
-	}
-	// What goes on in the background ends with Run.
-	inner, cancel := context.WithCancel(ctx)
-	var background sync.WaitGroup
-	defer background.Wait()
-	defer cancel()
-	m.watch = watcher(inner, &background, m.events)
-	m.pool = &pool{o: m.o, watch: m.watch}
-	defer m.pool.close()
-
-	bells, err := m.o.Broker.Listen(ledger.Requests, ledger.ManagerControl)
+	self, err := proc.Self()
 	if err != nil {
 		return err
 	}
-	defer bells.Close()
+	requests, err := m.o.Broker.Listen(ledger.Requests, ledger.ManagerControl)
+	if err != nil {
+		return err
+	}
+	defer requests.Close()
 	controls, err := m.o.Broker.Listen()
 	if err != nil {
 		return err
 	}
 	defer controls.Close()
-	if err := m.arrive(ctx); err != nil {
-		return err
+
+	// What goes on in the background ends with Run.
+	inner, cancel := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	defer background.Wait()
+	defer cancel()
+	events := make(chan event, 64)
+	watch := watcher(inner, &background, events)
+	pool := &pool{o: m.o, watch: watch, survivors: make(map[task]*survivor)}
+	defer pool.close()
+	l := &loop{
+		o:          m.o,
+		log:        m.o.Log,
+		self:       self,
+		watch:      watch,
+		events:     events,
+		dispatcher: dispatcher{o: m.o, pool: pool, controls: controls, envs: make(map[string]string)},
 	}
-	return m.loop(ctx, bells, controls)
+	return l.run(ctx, requests, m.stop)
 }
 
-// leaving reports whether the latest manager has said that it leaves, so that
+// saidGoodbye reports whether the latest manager has said that it leaves, so that
 // its lock will be free in a moment.
-func (m *Manager) leaving() bool {
+func saidGoodbye(b *broker.Broker) bool {
 	managed := true
-	err := m.o.Broker.Update(context.Background(), func(tx *broker.Tx) (err error) {
+	err := b.Update(context.Background(), func(tx *broker.Tx) (err error) {
 		managed, err = ledger.Managed(tx)
 		return err
 	})
 	return err == nil && !managed
-}
-
-// arrive records that there is a manager, and looks what an earlier one left.
-func (m *Manager) arrive(ctx context.Context) error {
-	var live []*ledger.Task
-	err := m.o.Broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		if m.record, err = ledger.Arrive(tx, ledger.Manager{Process: m.self, Build: m.o.Build, Hosted: m.o.Hosted}, time.Now()); err != nil {
-			return err
-		}
-		live, err = ledger.Live(tx)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("take over project: %w", err)
-	}
-	m.log = m.log.With("manager", m.record.TID)
-	m.log.Info("manager started", "pid", m.self.PID, "slots", m.o.MaxTasks, "survivors", len(live))
-	for _, t := range live {
-		m.adopt(t)
-	}
-	return nil
-}
-
-// leave records that the manager leaves, so that whoever submits starts
-// another one.
-func (m *Manager) leave() error {
-	err := m.o.Broker.Update(context.Background(), func(tx *broker.Tx) error {
-		return m.record.Leave(tx, time.Now())
-	})
-	m.log.Info("manager stopped")
-	return err
-}
-
-// leaveIdle records that the manager leaves unless there is work after all.
-func (m *Manager) leaveIdle() (left bool, err error) {
-	err = m.o.Broker.Update(context.Background(), func(tx *broker.Tx) (err error) {
-		left, err = m.record.LeaveIdle(tx, time.Now())
-		return err
-	})
-	if left {
-		m.log.Info("manager leaves: no work")
-	}
-	return left, err
 }

@@ -59,6 +59,7 @@ type pool struct {
 	o         Options
 	watch     watch
 	consumers []*consumer
+	survivors map[task]*survivor
 }
 
 // watch runs fn beside the loop, under a context that ends with the loop. What
@@ -106,8 +107,9 @@ func (p *pool) grow(n int) error {
 	return nil
 }
 
-// load counts the consumers.
-func (p *pool) load() (l load) {
+// load is how busy the manager is.
+func (p *pool) load() load {
+	l := load{slots: p.o.MaxTasks, running: len(p.survivors)}
 	for _, c := range p.consumers {
 		switch {
 		case c.state == starting:

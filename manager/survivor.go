@@ -16,11 +16,11 @@ type survivor struct {
 }
 
 // adopt watches a task that an earlier manager left behind.
-func (m *Manager) adopt(t *ledger.Task) {
+func (l *loop) adopt(t *ledger.Task) {
 	key := task{t.TID, t.Epoch}
 	s := &survivor{consumer: t.Consumer, process: t.Process}
-	m.survivors[key] = s
-	m.watch(func(ctx context.Context, _ func(event)) event {
+	l.pool.survivors[key] = s
+	l.watch(func(ctx context.Context, _ func(event)) event {
 		if s.consumer.Wait(ctx) != nil {
 			return nil // the manager ends first
 		}

@@ -47,120 +47,24 @@ func (w *work) empty() bool {
 
 // turn gives out what can be given out, writes all that has gathered in one
 // transaction, and tells the consumers.
-func (m *Manager) turn(ctx context.Context, controls *broker.Waiter, in inbox) error {
-	w := &m.unsettled
-	if m.waiting && !m.stopping {
-		if err := m.fill(ctx, w, controls); err != nil {
+func (l *loop) turn(ctx context.Context, in inbox) error {
+	w := &l.unsettled
+	if l.waiting && !l.stopping {
+		if err := l.fill(ctx, w); err != nil {
 			return err
 		}
 	}
 	var orders []order
 	if !w.empty() || in != (inbox{}) {
 		var err error
-		if orders, err = m.write(ctx, w, in); err != nil {
-			m.withdraw(w, controls)
+		if orders, err = l.write(ctx, w, in); err != nil {
+			l.withdraw(w)
 			return err
 		}
 	}
-	m.tell(w, controls)
-	m.unsettled = work{}
-	return m.carryOut(ctx, orders)
-}
-
-// fill looks for requests and assigns them to consumers that are free.
-func (m *Manager) fill(ctx context.Context, w *work, controls *broker.Waiter) error {
-	l := m.load()
-	nestedOnly := l.free() == 0
-	asked := max(1, l.free())
-	var jobs []*ledger.Job
-	err := m.o.Broker.View(ctx, func(r broker.Reader) error {
-		ms, err := ledger.Waiting(r, asked, nestedOnly)
-		if err != nil {
-			return err
-		}
-		// Those that need a slot were not looked for when there was none.
-		m.waiting = nestedOnly || len(ms) == asked
-		jobs = make([]*ledger.Job, len(ms))
-		for i, msg := range ms {
-			if jobs[i], err = ledger.Prepare(r, m.o.Root, msg); err != nil {
-				return err
-			}
-			if err := m.environment(r, jobs[i].Env); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("look for requests: %w", err)
-	}
-	return m.assign(w, jobs, controls)
-}
-
-// maxEnvs bounds the environments that are remembered; a project has as many
-// as there are shells that submit.
-const maxEnvs = 16
-
-// environment remembers the environment with this key.
-func (m *Manager) environment(r broker.Reader, key string) error {
-	if _, known := m.envs[key]; known || key == "" {
-		return nil
-	}
-	if len(m.envs) >= maxEnvs {
-		clear(m.envs)
-	}
-	block, err := ledger.Environment(r, key)
-	if errors.Is(err, broker.ErrNotFound) {
-		err = nil // an empty one
-	}
-	m.envs[key] = block
-	return err
-}
-
-// assign gives the jobs to idle consumers, the one that became idle last first:
-// its memory is warm. Consumers that are missing are started; their jobs stay
-// in the queue until they say hello.
-func (m *Manager) assign(w *work, jobs []*ledger.Job, controls *broker.Waiter) error {
-	free := m.pool.idle()
-	waiting, nested := 0, 0
-	for _, j := range jobs {
-		if j.Refused() != "" {
-			w.refused = append(w.refused, j)
-			continue
-		}
-		without := &waiting
-		if j.Nested {
-			without = &nested
-		}
-		*without++
-		for len(free) > 0 {
-			c := free[len(free)-1]
-			free = free[:len(free)-1]
-			if err := m.pool.assign(c, j, m.envs[j.Env]); err != nil {
-				c.state = leaving // it is dying; its death will be reported
-				continue
-			}
-			if err := controls.Add(ledger.QueuesOf(j.TID).ControlIn); err != nil {
-				m.log.Warn("listen for control", "tid", j.TID, "err", err) // the slow look remains
-			}
-			w.dispatched = append(w.dispatched, dispatched{to: c, job: j})
-			*without--
-			break
-		}
-	}
-	if waiting+nested > 0 {
-		m.waiting = true
-	}
-	l := m.load()
-	return m.pool.grow(l.shortage(waiting, nested, len(w.dispatched) > 0))
-}
-
-// load is how busy the manager is.
-func (m *Manager) load() load {
-	l := m.pool.load()
-	l.slots = m.o.MaxTasks
-	l.running += len(m.survivors)
-	return l
+	l.tell(w)
+	l.unsettled = work{}
+	return l.carryOut(ctx, orders)
 }
 
 // order is what a control message asks for; the zero task means the manager.
@@ -171,21 +75,21 @@ type order struct {
 
 // write commits the turn. What cannot be written although the store works is
 // logged and given up, so that one bad task does not hold up the others.
-func (m *Manager) write(ctx context.Context, w *work, in inbox) ([]order, error) {
+func (l *loop) write(ctx context.Context, w *work, in inbox) ([]order, error) {
 	// A turn that has begun is completed: consumers wait for it.
 	ctx = context.WithoutCancel(ctx)
-	orders, err := m.commit(ctx, w, in)
+	orders, err := l.commit(ctx, w, in)
 	if err == nil || transient(err) {
 		return orders, err
 	}
-	m.log.Error("write turn, now one by one", "err", err)
+	l.log.Error("write turn, now one by one", "err", err)
 	for _, single := range w.singles() {
-		some, err := m.commit(ctx, single, inbox{})
+		some, err := l.commit(ctx, single, inbox{})
 		switch {
 		case transient(err):
 			return orders, err
 		case err != nil:
-			m.log.Error("give up change", "err", err)
+			l.log.Error("give up change", "err", err)
 		}
 		orders = append(orders, some...)
 	}
@@ -199,9 +103,9 @@ func transient(err error) bool {
 
 // commit writes w in one transaction and reads control messages. Its function
 // may run twice, so everything that it sets is set anew.
-func (m *Manager) commit(ctx context.Context, w *work, in inbox) (orders []order, err error) {
+func (l *loop) commit(ctx context.Context, w *work, in inbox) (orders []order, err error) {
 	now := time.Now()
-	err = m.o.Broker.Update(ctx, func(tx *broker.Tx) error {
+	err = l.o.Broker.Update(ctx, func(tx *broker.Tx) error {
 		orders = nil
 		if err := w.settle(tx, now); err != nil {
 			return err
@@ -213,7 +117,7 @@ func (m *Manager) commit(ctx context.Context, w *work, in inbox) (orders []order
 				return fmt.Errorf("dispatch task %s: %w", d.job.TID, err)
 			}
 		}
-		return m.obey(tx, w, in, now, &orders)
+		return l.obey(tx, w, in, now, &orders)
 	})
 	return orders, err
 }
@@ -266,9 +170,9 @@ func (w *work) singles() (all []*work) {
 // obey reads the control messages of the manager and of the tasks that run.
 // Those of a task that is being dispatched may be older than the subscription
 // to its bell.
-func (m *Manager) obey(tx *broker.Tx, w *work, in inbox, now time.Time, orders *[]order) error {
+func (l *loop) obey(tx *broker.Tx, w *work, in inbox, now time.Time, orders *[]order) error {
 	if in.manager {
-		commands, err := m.record.ObeyManager(tx, now)
+		commands, err := l.record.ObeyManager(tx, now)
 		if err != nil {
 			return err
 		}
@@ -278,7 +182,7 @@ func (m *Manager) obey(tx *broker.Tx, w *work, in inbox, now time.Time, orders *
 	}
 	var listening []task
 	if in.tasks {
-		for _, c := range m.pool.busy() {
+		for _, c := range l.pool.busy() {
 			listening = append(listening, c.task)
 		}
 	} else {
@@ -299,52 +203,34 @@ func (m *Manager) obey(tx *broker.Tx, w *work, in inbox, now time.Time, orders *
 }
 
 // tell tells the consumers what has been committed.
-func (m *Manager) tell(w *work, controls *broker.Waiter) {
-	now := time.Now()
+func (l *loop) tell(w *work) {
 	for _, f := range w.finished {
 		_ = f.from.link.Send(runner.Order{Ack: f.what.Seq}) // if it is dead, it knows enough
-		controls.Remove(ledger.QueuesOf(f.what.TID).ControlIn)
+		l.controls.Remove(ledger.QueuesOf(f.what.TID).ControlIn)
 	}
 	for _, t := range w.lost {
-		controls.Remove(ledger.QueuesOf(t.tid).ControlIn)
+		l.controls.Remove(ledger.QueuesOf(t.tid).ControlIn)
 	}
 	for _, d := range w.dispatched {
 		if d.message == 0 {
-			m.drop(d, controls, now)
+			l.drop(d)
 			continue
 		}
 		_ = d.to.link.Send(runner.Order{Go: &runner.Permit{Message: d.message.String()}})
 	}
 }
 
-// drop takes a job back from its consumer.
-func (m *Manager) drop(d dispatched, controls *broker.Waiter, now time.Time) {
-	_ = d.to.link.Send(runner.Order{Drop: true})
-	controls.Remove(ledger.QueuesOf(d.job.TID).ControlIn)
-	d.to.freed(now)
-}
-
-// withdraw undoes what was prepared for a turn that could not be written; what
-// consumers reported stays for the next.
-func (m *Manager) withdraw(w *work, controls *broker.Waiter) {
-	for _, d := range w.dispatched {
-		m.drop(d, controls, time.Now())
-	}
-	w.dispatched, w.refused = nil, nil
-	m.waiting = true
-}
-
 // carryOut passes orders on to those who have to carry them out.
-func (m *Manager) carryOut(ctx context.Context, orders []order) error {
+func (l *loop) carryOut(ctx context.Context, orders []order) error {
 	for _, o := range orders {
 		if o.task == (task{}) {
-			m.log.Info("told to stop", "command", o.what)
-			if err := m.beginStop(ctx); err != nil {
+			l.log.Info("told to stop", "command", o.what)
+			if err := l.beginStop(ctx); err != nil {
 				return err
 			}
 			continue
 		}
-		for _, c := range m.pool.busy() {
+		for _, c := range l.pool.busy() {
 			if c.task == o.task {
 				_ = c.link.Send(runner.Order{End: runner.RequestFor(o.what)})
 			}

@@ -15,14 +15,16 @@ import (
 )
 
 // awaitProcesses waits until no process is left that has the entry in its
-// environment. Those that stay are a failure, and are killed.
+// environment. Those that stay are a failure, and are killed; so are all where
+// the test has failed, because it did not come to its end.
 func awaitProcesses(t testing.TB, entry string) {
 	t.Helper()
-	// A manager leaves after two seconds without work, its consumers with it.
+	// A manager leaves after a second without work, its consumers with it.
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	if t.Failed() {
-		cancel() // the script did not come to its end
+	failed := t.Failed()
+	if failed {
+		cancel()
 	}
 	for {
 		left := processes(entry)
@@ -33,8 +35,10 @@ func awaitProcesses(t testing.TB, entry string) {
 			if id.Wait(ctx) == nil {
 				continue
 			}
-			cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", id.PID))
-			t.Errorf("left behind: process %d %q", id.PID, cmdline)
+			if !failed {
+				cmdline, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", id.PID))
+				t.Errorf("left behind: process %d %q", id.PID, bytes.TrimRight(cmdline, "\x00"))
+			}
 			_ = id.Signal(syscall.SIGKILL)
 		}
 	}

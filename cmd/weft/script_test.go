@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// The search for a project ends at the home folder.
 			env.Setenv("HOME", env.WorkDir)
-			env.Setenv("WEFT_MANAGER_LIFETIME_TIMEOUT", "2")
+			env.Setenv("WEFT_MANAGER_LIFETIME_TIMEOUT", "1")
 			env.Defer(func() { awaitProcesses(env.T().(testing.TB), "HOME="+env.WorkDir) })
 			return nil
 		},

@@ -34,28 +34,31 @@ func (a *alarm) arm(w *words, _ *bellSet, _ *values) { a.armed = w }
 
 // sleep blocks until what arm has set, or for lookAgain. If it has to begin
 // watching it returns at once, because rings that came before are in the words only.
-func (a *alarm) sleep() error {
+// It reports whether the file may not be the one in the folder any more.
+func (a *alarm) sleep() (inDoubt bool, err error) {
 	if a.on != a.armed {
 		_ = a.notify.Remove(a.armed.path) // it fails if there was no file before, or it is gone
 		if err := a.notify.Add(a.armed.path); err != nil {
-			return fmt.Errorf("watch bells: %w", err)
+			return false, fmt.Errorf("watch bells: %w", err)
 		}
 		a.on = a.armed
-		return nil
+		return true, nil
 	}
 	timer := time.NewTimer(lookAgain)
 	defer timer.Stop()
+	var event fsnotify.Event
 	open := true
 	select {
-	case _, open = <-a.notify.Events:
-	case _, open = <-a.notify.Errors: // an overflow, or a watch that failed: look
+	case event, open = <-a.notify.Events:
+	case _, open = <-a.notify.Errors: // an overflow, or a watch that failed
 	case <-a.woken:
+		return false, nil
 	case <-timer.C:
 	}
 	if !open {
-		return errors.New("watch bells: the watcher has ended")
+		return false, errors.New("watch bells: the watcher has ended")
 	}
-	return nil
+	return event.Op != fsnotify.Write, nil
 }
 
 // wake ends the sleep, or if there is none the next one.

@@ -48,14 +48,14 @@ func shows(w *words) error {
 	if err != nil {
 		return err
 	}
-	if err := w.strike(Count); err != nil {
+	if err := w.strike(doubt); err != nil {
 		return err
 	}
 	after, err := w.read()
 	if err != nil {
 		return err
 	}
-	if after[Count] == before[Count] {
+	if after[doubt] == before[doubt] {
 		return fmt.Errorf("the file system of %s does not show in a file what changes in its mapping", w.path)
 	}
 	return nil
@@ -82,25 +82,26 @@ func (a *alarm) arm(w *words, bells *bellSet, seen *values) {
 }
 
 // sleep blocks until what arm has set, or for lookAgain, or less if a signal comes.
-func (a *alarm) sleep() error {
+// It reports whether the file may not be the one in the folder any more.
+func (a *alarm) sleep() (inDoubt bool, err error) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
-		return fmt.Errorf("read clock: %w", err)
+		return false, fmt.Errorf("read clock: %w", err)
 	}
-	err := futexWaitAny(a.armed, unix.NsecToTimespec(now.Nano()+lookAgain.Nanoseconds()))
+	err = futexWaitAny(a.armed, unix.NsecToTimespec(now.Nano()+lookAgain.Nanoseconds()))
 	runtime.KeepAlive(a) // the kernel had the address of control
-	if !errors.Is(err, unix.EFAULT) {
+	if err == unix.EFAULT {
+		a.faults++
+	} else {
 		a.faults = 0
 	}
-	switch err {
-	case nil, unix.EAGAIN, unix.ETIMEDOUT, unix.EINTR:
-		return nil
-	case unix.EFAULT: // somebody has cut the file off: the next look mends it
-		if a.faults++; a.faults < maxFaults {
-			return nil
-		}
+	switch {
+	case err == nil, err == unix.EAGAIN, err == unix.EINTR:
+		return false, nil
+	case err == unix.ETIMEDOUT, a.faults > 0 && a.faults < maxFaults:
+		return true, nil
 	}
-	return fmt.Errorf("futex_waitv: %w", err)
+	return false, fmt.Errorf("futex_waitv: %w", err)
 }
 
 // wake ends the sleep, or if there is none the one that was armed last.

@@ -61,18 +61,21 @@ func (b *board) take() (*words, error) {
 }
 
 // retire makes sure that w is not taken again. It strikes all its words, because
-// those that listen with w in other processes have to learn about the new file.
+// those that listen with w, here and elsewhere, have to learn about the new file.
 func (b *board) retire(w *words) {
 	b.mu.Lock()
-	retired := b.words == w
-	if retired {
+	first := b.words == w
+	if first {
 		b.words = nil
 	}
 	b.mu.Unlock()
-	if retired {
-		for bell := range Count {
-			_ = w.strike(bell) // it fails if the file is empty, and then nobody sleeps on it for long
-		}
+	if !first {
+		return
+	}
+	for word := range wordCount {
+		// doubt comes first, so that whoever wakes finds it. A word that was cut
+		// off cannot be struck; but then reading fails, which is as good.
+		_ = w.strike((doubt + word) % wordCount)
 	}
 }
 

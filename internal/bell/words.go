@@ -13,8 +13,9 @@ import (
 const (
 	// fileName is the name of the one file in the folder.
 	fileName = "words"
-	// wordCount is one more than there are bells. The spare word makes the size
-	// round, and is struck to see whether striking works.
+	// doubt is the word after those of the bells. It is struck when those who use
+	// the file have to see whether it still is the one in the folder.
+	doubt     = Count
 	wordCount = Count + 1
 	fileSize  = 4 * wordCount
 )

@@ -50,17 +50,22 @@ func TestLives(t *testing.T) {
 			"lose":     m.lose,
 			"repeat":   m.repeat,
 			"end":      m.end,
-			"":         m.compare,
+			"":         func(rt *rapid.T) { m.compare(rt, m.drawn) },
 		})
+		m.compare(rt, m.all...)
 	})
 }
 
 type lives struct {
 	project
-	all []*life
+	all   []*life
+	drawn *life // what the last step was about
 }
 
-func (m *lives) any(t *rapid.T) *life { return rapid.SampledFrom(m.all).Draw(t, "task") }
+func (m *lives) any(t *rapid.T) *life {
+	m.drawn = rapid.SampledFrom(m.all).Draw(t, "task")
+	return m.drawn
+}
 
 func (m *lives) submit(t *rapid.T) {
 	policy := rapid.SampledFrom([]taskspec.Policy{taskspec.PolicyKeep, taskspec.PolicyRequeue, taskspec.PolicyClear}).Draw(t, "policy")
@@ -71,7 +76,8 @@ func (m *lives) submit(t *rapid.T) {
 			s.Parent = parent
 		}
 	}
-	m.all = append(m.all, &life{tid: m.submission(s), policy: policy, status: taskspec.StatusCreated})
+	m.drawn = &life{tid: m.submission(s), policy: policy, status: taskspec.StatusCreated}
+	m.all = append(m.all, m.drawn)
 }
 
 // prepareOne makes a request ready, as every manager does that sees it.
@@ -161,10 +167,10 @@ func (m *lives) end(t *rapid.T) {
 	}
 }
 
-// compare compares the store with the model after every step.
-func (m *lives) compare(t *rapid.T) {
+// compare compares the store with the model.
+func (m *lives) compare(t *rapid.T, some ...*life) {
 	err := m.b.View(ctx, func(r broker.Reader) error {
-		for _, l := range m.all {
+		for _, l := range some {
 			if err := l.compare(t, r); err != nil {
 				return err
 			}

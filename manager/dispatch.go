@@ -1,0 +1,125 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/runner"
+)
+
+// A dispatcher gives requests to consumers.
+type dispatcher struct {
+	o        Options
+	pool     *pool
+	controls *broker.Waiter    // hears the control queues of the tasks given out
+	envs     map[string]string // packed environments by their key
+	waiting  bool              // requests may be waiting
+}
+
+// fill looks for requests and assigns them to consumers that are free.
+func (d *dispatcher) fill(ctx context.Context, w *work) error {
+	l := d.pool.load()
+	nestedOnly := l.free() == 0
+	asked := max(1, l.free())
+	var jobs []*ledger.Job
+	err := d.o.Broker.View(ctx, func(r broker.Reader) error {
+		ms, err := ledger.Waiting(r, asked, nestedOnly)
+		if err != nil {
+			return err
+		}
+		// Those that need a slot were not looked for when there was none.
+		d.waiting = nestedOnly || len(ms) == asked
+		jobs = make([]*ledger.Job, len(ms))
+		for i, msg := range ms {
+			if jobs[i], err = ledger.Prepare(r, d.o.Root, msg); err != nil {
+				return err
+			}
+			if err := d.environment(r, jobs[i].Env); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for requests: %w", err)
+	}
+	return d.assign(w, jobs)
+}
+
+// maxEnvs bounds the environments that are remembered; a project has as many
+// as there are shells that submit.
+const maxEnvs = 16
+
+// environment remembers the environment with this key.
+func (d *dispatcher) environment(r broker.Reader, key string) error {
+	if _, known := d.envs[key]; known || key == "" {
+		return nil
+	}
+	if len(d.envs) >= maxEnvs {
+		clear(d.envs)
+	}
+	block, err := ledger.Environment(r, key)
+	if errors.Is(err, broker.ErrNotFound) {
+		err = nil // an empty one
+	}
+	d.envs[key] = block
+	return err
+}
+
+// assign gives the jobs to idle consumers, the one that became idle last first:
+// its memory is warm. Consumers that are missing are started; their jobs stay
+// in the queue until they say hello.
+func (d *dispatcher) assign(w *work, jobs []*ledger.Job) error {
+	free := d.pool.idle()
+	waiting, nested := 0, 0
+	for _, j := range jobs {
+		if j.Refused() != "" {
+			w.refused = append(w.refused, j)
+			continue
+		}
+		without := &waiting
+		if j.Nested {
+			without = &nested
+		}
+		*without++
+		for len(free) > 0 {
+			c := free[len(free)-1]
+			free = free[:len(free)-1]
+			if err := d.pool.assign(c, j, d.envs[j.Env]); err != nil {
+				c.state = leaving // it is dying; its death will be reported
+				continue
+			}
+			if err := d.controls.Add(ledger.QueuesOf(j.TID).ControlIn); err != nil {
+				d.o.Log.Warn("listen for control", "tid", j.TID, "err", err) // the slow look remains
+			}
+			w.dispatched = append(w.dispatched, dispatched{to: c, job: j})
+			*without--
+			break
+		}
+	}
+	if waiting+nested > 0 {
+		d.waiting = true
+	}
+	return d.pool.grow(d.pool.load().shortage(waiting, nested, len(w.dispatched) > 0))
+}
+
+// drop takes a job back from its consumer.
+func (d *dispatcher) drop(given dispatched) {
+	_ = given.to.link.Send(runner.Order{Drop: true})
+	d.controls.Remove(ledger.QueuesOf(given.job.TID).ControlIn)
+	given.to.freed(time.Now())
+}
+
+// withdraw undoes what was prepared for a turn that could not be written; what
+// consumers reported stays for the next.
+func (d *dispatcher) withdraw(w *work) {
+	for _, given := range w.dispatched {
+		d.drop(given)
+	}
+	w.dispatched, w.refused = nil, nil
+	d.waiting = true
+}

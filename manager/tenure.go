@@ -1,0 +1,54 @@
+package manager
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+)
+
+// arrive records that there is a manager, and looks what an earlier one left.
+func (l *loop) arrive(ctx context.Context) error {
+	var live []*ledger.Task
+	err := l.o.Broker.Update(ctx, func(tx *broker.Tx) (err error) {
+		m := ledger.Manager{Process: l.self, Build: l.o.Build, Hosted: l.o.Hosted}
+		if l.record, err = ledger.Arrive(tx, m, time.Now()); err != nil {
+			return err
+		}
+		live, err = ledger.Live(tx)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("take over project: %w", err)
+	}
+	l.log = l.log.With("manager", l.record.TID)
+	l.log.Info("manager started", "pid", l.self.PID, "slots", l.o.MaxTasks, "survivors", len(live))
+	for _, t := range live {
+		l.adopt(t)
+	}
+	return nil
+}
+
+// leave records that the manager leaves, so that whoever submits starts
+// another one.
+func (l *loop) leave() error {
+	err := l.o.Broker.Update(context.Background(), func(tx *broker.Tx) error {
+		return l.record.Leave(tx, time.Now())
+	})
+	l.log.Info("manager stopped")
+	return err
+}
+
+// leaveIdle records that the manager leaves unless there is work after all.
+func (l *loop) leaveIdle() (left bool, err error) {
+	err = l.o.Broker.Update(context.Background(), func(tx *broker.Tx) (err error) {
+		left, err = l.record.LeaveIdle(tx, time.Now())
+		return err
+	})
+	if left {
+		l.log.Info("manager leaves: no work")
+	}
+	return left, err
+}

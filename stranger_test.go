@@ -1,0 +1,88 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/internal/proc"
+	"weft/taskspec"
+)
+
+// TestStrangerLives has a project name a process as the consumer of a task
+// whose pid belongs to a stranger by now: somebody else started since, or the
+// machine was booted anew. The task is lost, the stranger lives.
+func TestStrangerLives(t *testing.T) {
+	tests := map[string]func(proc.Identity) proc.Identity{
+		"pid handed out again": func(id proc.Identity) proc.Identity { id.Ticks--; return id },
+		"another boot":         func(id proc.Identity) proc.Identity { id.Boot = "00000000-0000-0000-0000-000000000000"; return id },
+	}
+	for name, former := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t, "WEFT_DURABILITY=normal")
+			// It leads a session and a group, and so does every consumer.
+			stranger := exec.Command("sleep", "60")
+			stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+			if err := stranger.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer stranger.Wait()
+			defer stranger.Process.Kill()
+			id, err := proc.Of(stranger.Process.Pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			tid := p.forge(former(id))
+			got := p.client(call{Do: "result", TID: tid}).answer()
+			if got.Status != taskspec.StatusFailed || got.Reason != "lost: consumer process died" {
+				t.Errorf("got %+v", got)
+			}
+			if !id.Alive() {
+				t.Error("the stranger was killed")
+			}
+		})
+	}
+}
+
+// forge leaves a task behind as a manager does that dies with the machine: it
+// runs, in a consumer with this identity.
+func (p *project) forge(consumer proc.Identity) (tid string) {
+	p.t.Helper()
+	err := p.open().Broker().Update(p.ctx, func(tx *broker.Tx) (err error) {
+		s := ledger.Submission{Spec: shell("echo never"), Item: "{}", Dir: p.dir}
+		tid, _, err = ledger.Submit(tx, s, time.Now())
+		return err
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var job *ledger.Job
+	err = p.c.Broker().View(p.ctx, func(r broker.Reader) error {
+		ms, err := ledger.Waiting(r, 1, false)
+		if err != nil {
+			return err
+		}
+		job, err = ledger.Prepare(r, p.dir, ms[0])
+		return err
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	err = p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error {
+		if _, err := ledger.Dispatch(tx, job, consumer, time.Now()); err != nil {
+			return err
+		}
+		return ledger.NoteProcess(tx, tid, job.Epoch, consumer)
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return tid
+}

@@ -1,0 +1,261 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/internal/proc"
+	"weft/taskspec"
+)
+
+// TestFrozenManager stops a manager in the middle of a load and lets it go on
+// after a while.
+func TestFrozenManager(t *testing.T) {
+	t.Parallel()
+	const tasks = 200
+	p := newProject(t)
+	c := p.client(call{Do: "load", Load: load{Tasks: tasks, Parallel: 8, Prefix: "token"}})
+	for range tasks / 2 {
+		c.line()
+	}
+	m := p.manager()
+	p.signal(m, syscall.SIGSTOP)
+	<-time.After(3 * time.Second) // longer than anybody would wait for it; nothing happens
+	p.signal(m, syscall.SIGCONT)
+	c.results()
+	for _, task := range p.tasks() {
+		if task.Status != taskspec.StatusCompleted {
+			t.Errorf("task %s: %+v", task.TID, task)
+		}
+	}
+	if n := len(p.tasks()); n != tasks {
+		t.Errorf("%d tasks, want %d", n, tasks)
+	}
+	if n := p.managers(); n != 1 {
+		t.Errorf("%d managers have led, want 1", n)
+	}
+}
+
+// TestRivalManagers starts two managers at once, again and again: detached ones
+// by clients, and some in programs of their own. One leads.
+func TestRivalManagers(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_DURABILITY=normal")
+	rivals := []*client{p.user(), p.user()}
+	for round := range 50 {
+		do := "manager"
+		if round%2 == 1 {
+			do = "serve"
+		}
+		for _, r := range rivals {
+			r.call(call{Do: do})
+		}
+		if do == "manager" {
+			for _, r := range rivals {
+				r.line() // it works, whoever has started it
+			}
+		}
+		leads := p.awaitManager(round + 1)
+		p.murder(leads)
+		if do == "serve" {
+			i := slices.IndexFunc(rivals, func(r *client) bool { return r.cmd.Process.Pid == leads.PID })
+			if i < 0 {
+				t.Fatalf("round %d: %+v leads, none of the rivals", round, leads)
+			}
+			if l := rivals[1-i].line(); l.Error != "refused" {
+				t.Fatalf("round %d: the other one said %+v", round, l)
+			}
+			rivals[i] = p.user()
+		}
+	}
+	if n := p.managers(); n != 50 {
+		t.Errorf("%d managers have led in 50 rounds", n)
+	}
+}
+
+// awaitManager waits until n managers have led and returns the last of them.
+func (p *project) awaitManager(n int) proc.Identity {
+	p.t.Helper()
+	led := 0
+	p.await(fmt.Sprint("manager ", n), func(e ledger.Event) bool {
+		if e.Event == "manager_started" {
+			led++
+		}
+		return led == n
+	})
+	return p.manager()
+}
+
+// TestStaleAssignment has a consumer find an assignment that its manager did
+// not live to commit, after another consumer has got the task: it must not
+// begin.
+func TestStaleAssignment(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
+	tell, gate := p.fifo("tell"), p.fifo("gate")
+	u := p.user()
+	u.call(call{Do: "run", Spec: shell("echo warm")})
+	frozen := p.task(u.accepted())
+	u.line()
+	consumer := p.task(frozen.TID).Consumer
+	first := p.manager()
+
+	p.signal(consumer, syscall.SIGSTOP)
+	p.signal(first, syscall.SIGSTOP)
+	u.call(call{Do: "submit", Spec: gated(tell, gate, "once")})
+	tid := u.accepted()
+	// While somebody else writes, the manager assigns the task and cannot
+	// commit that.
+	holds, release := make(chan bool), make(chan bool)
+	written := make(chan error)
+	go func() {
+		written <- p.c.Broker().Update(context.Background(), func(*broker.Tx) error {
+			close(holds)
+			<-release
+			return nil
+		})
+	}()
+	<-holds
+	p.signal(first, syscall.SIGCONT)
+	p.awaitInput(consumer)
+	p.murder(first)
+	close(release)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+
+	u.call(call{Do: "manager"})
+	u.line()
+	tell.read() // the task runs
+	if now := p.task(tid).Consumer; now == consumer {
+		t.Fatal("the first manager had committed its assignment")
+	}
+	p.signal(consumer, syscall.SIGCONT)
+	ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
+	defer cancel()
+	if consumer.Wait(ctx) != nil {
+		t.Error("the consumer has begun the task a second time")
+	}
+	gate.open(2)
+	u.call(call{Do: "result", TID: tid})
+	if got := u.line(); got.Output != "once\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// awaitInput waits until a consumer has something to read from its manager.
+func (p *project) awaitInput(consumer proc.Identity) {
+	p.t.Helper()
+	pidfd, err := unix.PidfdOpen(consumer.PID, 0)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer unix.Close(pidfd)
+	const link = 3 // the descriptor that a consumer inherits
+	fd, err := unix.PidfdGetfd(pidfd, link, 0)
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSYS) {
+		p.t.Skipf("this test may not look into another process: %v", err)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, int(patience.Milliseconds()))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n == 0 || err != nil {
+			p.t.Fatalf("wait for an assignment: %d, %v", n, err)
+		}
+		return
+	}
+}
+
+// TestOrderSurvives kills a manager that has taken the order to stop a task
+// from its queue, and has acknowledged it, but could not pass it on.
+func TestOrderSurvives(t *testing.T) {
+	for _, order := range []struct {
+		command ledger.Command
+		status  taskspec.Status
+	}{{ledger.CommandStop, taskspec.StatusCancelled}, {ledger.CommandKill, taskspec.StatusKilled}} {
+		t.Run(string(order.command), func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t, "WEFT_DURABILITY=normal")
+			tell, gate := p.fifo("tell"), p.fifo("gate")
+			submit := func(s *taskspec.Spec) string {
+				tid := p.client(call{Do: "submit", Spec: s}).accepted()
+				tell.read()
+				return tid
+			}
+			deaf, victim := submit(gated(tell, gate, "deaf")), submit(gated(tell, gate, "victim"))
+			consumer := p.task(deaf).Consumer
+			p.signal(consumer, syscall.SIGSTOP)
+
+			// More orders than fit into the connection to the consumer that
+			// does not read them keep the manager from sending the next.
+			err := p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error {
+				for range 2000 {
+					if _, err := tx.Write(ledger.QueuesOf(deaf).ControlIn, string(ledger.CommandStop)); err != nil {
+						return err
+					}
+				}
+				_, err := tx.Write(ledger.QueuesOf(victim).ControlIn, string(order.command))
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.c.Queue(ledger.QueuesOf(victim).ControlOut).Wait(p.ctx); err != nil {
+				t.Fatal(err)
+			}
+			p.murder(p.manager())
+			p.signal(consumer, syscall.SIGCONT)
+			if got := p.awaitEnd(victim); got.Status != order.status {
+				t.Errorf("got %+v, want %s", got, order.status)
+			}
+			if got := p.awaitEnd(deaf); got.Status != taskspec.StatusCancelled {
+				t.Errorf("the other task: %+v", got)
+			}
+		})
+	}
+}
+
+// TestManyEnvironments submits tasks from more environments than a manager
+// remembers, all at once: each runs in its own.
+func TestManyEnvironments(t *testing.T) {
+	t.Parallel()
+	const tasks = 20
+	p := newProject(t, fmt.Sprint("WEFT_MAX_TASKS=", tasks), "WEFT_DURABILITY=normal")
+	u := p.user()
+	u.call(call{Do: "manager"})
+	u.line()
+	m := p.awaitManager(1)
+	p.signal(m, syscall.SIGSTOP)
+	var tids []string
+	for i := range tasks {
+		own := *p
+		own.env = append(slices.Clone(p.env), fmt.Sprint("TOKEN=", i))
+		tids = append(tids, own.client(call{Do: "submit", Spec: shell(`echo "$TOKEN"`)}).accepted())
+	}
+	p.signal(m, syscall.SIGCONT)
+	for i, tid := range tids {
+		u.call(call{Do: "result", TID: tid})
+		if got := u.line(); got.Output != fmt.Sprintln(i) {
+			t.Errorf("task %d: got %+v", i, got)
+		}
+	}
+}
+
