@@ -22,15 +22,15 @@ func (q *Queue) Name() string { return q.name }
 // Write appends a message and returns its id once it is durable. Errors wrap
 // [ErrBody], [ErrTooLarge] or [ErrFull].
 func (q *Queue) Write(ctx context.Context, body string) (id ID, err error) {
-	if err := q.check(body); err != nil {
-		return 0, q.wrap("write to", err)
+	if err := q.b.check(q.name, body); err != nil {
+		return 0, wrap(q.name, "write to", err)
 	}
 	err = q.b.step(ctx, q.name, func(t Txn) (err error) {
 		id, err = t.Insert(q.name, body)
 		return err
 	})
 	if err != nil {
-		return 0, q.wrap("write to", err)
+		return 0, wrap(q.name, "write to", err)
 	}
 	return id, nil
 }
@@ -38,8 +38,8 @@ func (q *Queue) Write(ctx context.Context, body string) (id ID, err error) {
 // WriteAll appends the messages in one transaction, all or none, and returns
 // their ids in order.
 func (q *Queue) WriteAll(ctx context.Context, bodies []string) (ids []ID, err error) {
-	if err := q.check(bodies...); err != nil {
-		return nil, q.wrap("write to", err)
+	if err := q.b.check(q.name, bodies...); err != nil {
+		return nil, wrap(q.name, "write to", err)
 	}
 	err = q.b.Update(ctx, func(tx *Tx) error {
 		ids = make([]ID, 0, len(bodies))
@@ -53,7 +53,7 @@ func (q *Queue) WriteAll(ctx context.Context, bodies []string) (ids []ID, err er
 		return nil
 	})
 	if err != nil {
-		return nil, q.wrap("write to", err)
+		return nil, wrap(q.name, "write to", err)
 	}
 	return ids, nil
 }
@@ -61,24 +61,24 @@ func (q *Queue) WriteAll(ctx context.Context, bodies []string) (ids []ID, err er
 // Read takes the oldest message. The message is gone from the queue, durably,
 // when Read returns it. An empty queue gives [ErrEmpty].
 func (q *Queue) Read(ctx context.Context) (Message, error) {
-	ms, err := q.take(ctx, Select{Limit: 1})
-	return q.one("read", ms, err)
+	ms, err := q.b.take(ctx, q.name, Select{Limit: 1})
+	return one(q.name, "read", ms, err)
 }
 
 // Take takes the selected messages one page at a time: each page has been
 // claimed and committed before its first message is yielded. Breaking off
 // loses the rest of a page; set [Select.Limit] to what will be used.
 func (q *Queue) Take(ctx context.Context, sel Select) iter.Seq2[Message, error] {
-	return q.pages("read", sel, func(sel Select) ([]Message, error) { return q.take(ctx, sel) })
+	return pages(q.name, "read", sel, func(sel Select) ([]Message, error) { return q.b.take(ctx, q.name, sel) })
 }
 
-func (q *Queue) take(ctx context.Context, sel Select) (ms []Message, err error) {
-	if err := CheckName(q.name); err != nil {
+func (b *Broker) take(ctx context.Context, queue string, sel Select) (ms []Message, err error) {
+	if err := CheckName(queue); err != nil {
 		return nil, err
 	}
 	// Nobody waits for a queue to become shorter: no ring.
-	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
-		ms, err = t.Take(q.name, sel)
+	err = b.backend.Step(ctx, func(t Txn) (err error) {
+		ms, err = t.Take(queue, sel)
 		return err
 	})
 	return ms, err
@@ -87,22 +87,22 @@ func (q *Queue) take(ctx context.Context, sel Select) (ms []Message, err error) 
 // Peek returns the oldest message and leaves it. An empty queue gives
 // [ErrEmpty].
 func (q *Queue) Peek(ctx context.Context) (Message, error) {
-	ms, err := q.peek(ctx, Select{Limit: 1})
-	return q.one("peek", ms, err)
+	ms, err := q.b.peek(ctx, q.name, Select{Limit: 1})
+	return one(q.name, "peek", ms, err)
 }
 
 // Messages iterates over the selected messages without taking them. It reads
 // a page at a time and so sees messages that come while it runs.
 func (q *Queue) Messages(ctx context.Context, sel Select) iter.Seq2[Message, error] {
-	return q.pages("peek", sel, func(sel Select) ([]Message, error) { return q.peek(ctx, sel) })
+	return pages(q.name, "peek", sel, func(sel Select) ([]Message, error) { return q.b.peek(ctx, q.name, sel) })
 }
 
-func (q *Queue) peek(ctx context.Context, sel Select) (ms []Message, err error) {
-	if err := CheckName(q.name); err != nil {
+func (b *Broker) peek(ctx context.Context, queue string, sel Select) (ms []Message, err error) {
+	if err := CheckName(queue); err != nil {
 		return nil, err
 	}
-	err = q.b.backend.Look(ctx, func(r Reader) (err error) {
-		ms, err = r.Messages(q.name, sel)
+	err = b.backend.Look(ctx, func(r Reader) (err error) {
+		ms, err = r.Messages(queue, sel)
 		return err
 	})
 	return ms, err
@@ -114,7 +114,7 @@ func (q *Queue) peek(ctx context.Context, sel Select) (ms []Message, err error) 
 func (q *Queue) Move(ctx context.Context, dst string) (Message, error) {
 	ms, err := q.MoveAll(ctx, dst, Select{Limit: 1})
 	if err == nil && len(ms) == 0 {
-		return Message{}, q.wrap("move from", ErrEmpty)
+		return Message{}, wrap(q.name, "move from", ErrEmpty)
 	}
 	if err != nil {
 		return Message{}, err
@@ -126,14 +126,14 @@ func (q *Queue) Move(ctx context.Context, dst string) (Message, error) {
 // returns them; none selected is no error.
 func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (ms []Message, err error) {
 	if err := checkMove(q.name, dst); err != nil {
-		return nil, q.wrap("move from", err)
+		return nil, wrap(q.name, "move from", err)
 	}
 	err = q.b.step(ctx, dst, func(t Txn) (err error) {
 		ms, err = t.Move(q.name, dst, sel)
 		return err
 	})
 	if err != nil {
-		return nil, q.wrap("move from", err)
+		return nil, wrap(q.name, "move from", err)
 	}
 	return ms, nil
 }
@@ -142,14 +142,14 @@ func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (ms []Messa
 // none selected is no error.
 func (q *Queue) Delete(ctx context.Context, sel Select) (n int, err error) {
 	if err := CheckName(q.name); err != nil {
-		return 0, q.wrap("delete from", err)
+		return 0, wrap(q.name, "delete from", err)
 	}
 	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
 		n, err = t.Delete(q.name, sel)
 		return err
 	})
 	if err != nil {
-		return 0, q.wrap("delete from", err)
+		return 0, wrap(q.name, "delete from", err)
 	}
 	return n, nil
 }
@@ -157,46 +157,48 @@ func (q *Queue) Delete(ctx context.Context, sel Select) (n int, err error) {
 // Stats counts the queue's messages. An empty queue is no error.
 func (q *Queue) Stats(ctx context.Context) (st Stats, err error) {
 	if err := CheckName(q.name); err != nil {
-		return Stats{}, q.wrap("count", err)
+		return Stats{}, wrap(q.name, "count", err)
 	}
 	err = q.b.backend.Look(ctx, func(r Reader) (err error) {
 		st, err = r.Stats(q.name)
 		return err
 	})
 	if err != nil {
-		return Stats{}, q.wrap("count", err)
+		return Stats{}, wrap(q.name, "count", err)
 	}
 	return st, nil
 }
 
-func (q *Queue) check(bodies ...string) error {
-	if err := CheckName(q.name); err != nil {
+// check reports why the bodies cannot be written to queue.
+func (b *Broker) check(queue string, bodies ...string) error {
+	if err := CheckName(queue); err != nil {
 		return err
 	}
 	for _, body := range bodies {
-		if err := q.b.checkBody(body); err != nil {
+		if err := b.checkBody(body); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (q *Queue) wrap(verb string, err error) error {
-	return fmt.Errorf("%s %q: %w", verb, q.name, err)
+func wrap(queue, verb string, err error) error {
+	return fmt.Errorf("%s %q: %w", verb, queue, err)
 }
 
-func (q *Queue) one(verb string, ms []Message, err error) (Message, error) {
+// one is the message of a selection of one.
+func one(queue, verb string, ms []Message, err error) (Message, error) {
 	if err == nil && len(ms) == 0 {
 		err = ErrEmpty
 	}
 	if err != nil {
-		return Message{}, q.wrap(verb, err)
+		return Message{}, wrap(queue, verb, err)
 	}
 	return ms[0], nil
 }
 
 // pages yields what fetch returns, page after page, until sel is used up.
-func (q *Queue) pages(verb string, sel Select, fetch func(Select) ([]Message, error)) iter.Seq2[Message, error] {
+func pages(queue, verb string, sel Select, fetch func(Select) ([]Message, error)) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		left := sel.Limit
 		for {
@@ -208,7 +210,7 @@ func (q *Queue) pages(verb string, sel Select, fetch func(Select) ([]Message, er
 			next.Limit = n
 			ms, err := fetch(next)
 			if err != nil {
-				yield(Message{}, q.wrap(verb, err))
+				yield(Message{}, wrap(queue, verb, err))
 				return
 			}
 			for _, m := range ms {

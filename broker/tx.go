@@ -13,15 +13,12 @@ type Tx struct {
 
 // Write appends a message and returns its id.
 func (tx *Tx) Write(queue, body string) (ID, error) {
-	if err := CheckName(queue); err != nil {
-		return 0, fmt.Errorf("write to %q: %w", queue, err)
-	}
-	if err := tx.b.checkBody(body); err != nil {
-		return 0, fmt.Errorf("write to %q: %w", queue, err)
+	if err := tx.b.check(queue, body); err != nil {
+		return 0, wrap(queue, "write to", err)
 	}
 	id, err := tx.insert(queue, body)
 	if err != nil {
-		return 0, fmt.Errorf("write to %q: %w", queue, err)
+		return 0, wrap(queue, "write to", err)
 	}
 	return id, nil
 }
@@ -34,11 +31,11 @@ func (tx *Tx) insert(queue, body string) (ID, error) {
 // Read takes the selected messages, in id order; none is no error.
 func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
 	if err := CheckName(queue); err != nil {
-		return nil, fmt.Errorf("read %q: %w", queue, err)
+		return nil, wrap(queue, "read", err)
 	}
 	ms, err := tx.txn.Take(queue, sel)
 	if err != nil {
-		return nil, fmt.Errorf("read %q: %w", queue, err)
+		return nil, wrap(queue, "read", err)
 	}
 	return ms, nil
 }
@@ -46,11 +43,11 @@ func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
 // Messages returns the selected messages and leaves them; none is no error.
 func (tx *Tx) Messages(queue string, sel Select) ([]Message, error) {
 	if err := CheckName(queue); err != nil {
-		return nil, fmt.Errorf("peek %q: %w", queue, err)
+		return nil, wrap(queue, "peek", err)
 	}
 	ms, err := tx.txn.Messages(queue, sel)
 	if err != nil {
-		return nil, fmt.Errorf("peek %q: %w", queue, err)
+		return nil, wrap(queue, "peek", err)
 	}
 	return ms, nil
 }
@@ -71,11 +68,11 @@ func (tx *Tx) Move(src, dst string, sel Select) ([]Message, error) {
 // Delete deletes the selected messages and counts them.
 func (tx *Tx) Delete(queue string, sel Select) (int, error) {
 	if err := CheckName(queue); err != nil {
-		return 0, fmt.Errorf("delete from %q: %w", queue, err)
+		return 0, wrap(queue, "delete from", err)
 	}
 	n, err := tx.txn.Delete(queue, sel)
 	if err != nil {
-		return 0, fmt.Errorf("delete from %q: %w", queue, err)
+		return 0, wrap(queue, "delete from", err)
 	}
 	return n, nil
 }

@@ -68,17 +68,17 @@ func (w *Waiter) Close() { w.listener.Close() }
 // take first. It returns ctx's error when ctx ends.
 func (q *Queue) Wait(ctx context.Context) error {
 	if err := CheckName(q.name); err != nil {
-		return q.wrap("wait for", err)
+		return wrap(q.name, "wait for", err)
 	}
 	w, err := q.b.Listen(q.name)
 	if err != nil {
-		return q.wrap("wait for", err)
+		return wrap(q.name, "wait for", err)
 	}
 	defer w.Close()
 	for {
-		ms, err := q.peek(ctx, Select{Limit: 1})
+		ms, err := q.b.peek(ctx, q.name, Select{Limit: 1})
 		if err != nil {
-			return q.wrap("wait for", err)
+			return wrap(q.name, "wait for", err)
 		}
 		if len(ms) > 0 {
 			return nil
@@ -106,21 +106,21 @@ func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, er
 	return func(yield func(Message, error) bool) {
 		if o.MoveTo != "" {
 			if err := checkMove(q.name, o.MoveTo); err != nil {
-				yield(Message{}, q.wrap("watch", err))
+				yield(Message{}, wrap(q.name, "watch", err))
 				return
 			}
 		}
 		w, err := q.b.Listen(q.name)
 		if err != nil {
-			yield(Message{}, q.wrap("watch", err))
+			yield(Message{}, wrap(q.name, "watch", err))
 			return
 		}
 		defer w.Close()
 		seen := 0
 		for {
-			ms, err := q.next(ctx, o)
+			ms, err := next(ctx, q, o)
 			if err != nil {
-				yield(Message{}, q.wrap("watch", err))
+				yield(Message{}, wrap(q.name, "watch", err))
 				return
 			}
 			for _, m := range ms {
@@ -148,13 +148,13 @@ func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, er
 
 // next fetches what Watch yields next. Only peeking fetches a page: what is
 // taken or moved must not be lost when the caller breaks off.
-func (q *Queue) next(ctx context.Context, o WatchOptions) ([]Message, error) {
+func next(ctx context.Context, q *Queue, o WatchOptions) ([]Message, error) {
 	switch {
 	case o.Peek:
-		return q.peek(ctx, Select{After: o.After, Limit: page})
+		return q.b.peek(ctx, q.name, Select{After: o.After, Limit: page})
 	case o.MoveTo != "":
 		return q.MoveAll(ctx, o.MoveTo, Select{After: o.After, Limit: 1})
 	default:
-		return q.take(ctx, Select{After: o.After, Limit: 1})
+		return q.b.take(ctx, q.name, Select{After: o.After, Limit: 1})
 	}
 }
