@@ -17,7 +17,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer p.Close()
-	defer p.StopManager(context.Background())
+	defer p.Manager().Stop(context.Background())
 
 	res, err := p.Run(weft.Command("echo", "hello world"))
 	if err != nil {
@@ -36,7 +36,7 @@ func ExampleContext_Submit() {
 	}
 	defer p.Close()
 	ctx := context.Background()
-	defer p.StopManager(ctx)
+	defer p.Manager().Stop(ctx)
 
 	spec := weft.Command("sort")
 	spec.Spec.Timeout = new(60.0)
@@ -65,7 +65,7 @@ func ExampleContext_Run() {
 		log.Fatal(err)
 	}
 	defer p.Close()
-	defer p.StopManager(context.Background())
+	defer p.Manager().Stop(context.Background())
 
 	res, err := p.Run(weft.Command("sh", "-c", "echo half; exit 3"))
 	fmt.Println(strings.Contains(err.Error(), "command exited with 3"))
@@ -83,7 +83,7 @@ func ExampleTask_Output() {
 	}
 	defer p.Close()
 	ctx := context.Background()
-	defer p.StopManager(ctx)
+	defer p.Manager().Stop(ctx)
 
 	task, err := p.Submit(weft.Command("sh", "-c", "echo one; echo two"))
 	if err != nil {

@@ -85,7 +85,7 @@ func TestStopIdleExit(t *testing.T) {
 		tid := u.accepted()
 		u.line()
 		aim.wait(p.task(tid).Completed)
-		was, err := p.open().StopManager(p.ctx)
+		was, err := p.open().Manager().Stop(p.ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"weft/internal/role"
-	"weft/manager"
 	"weft/runner"
 )
 
@@ -71,9 +70,4 @@ func build() string {
 		}
 	}
 	return id
-}
-
-// call is what a manager that is started for c is told.
-func (c *Context) call() manager.Call {
-	return manager.Call{Protocol: runner.Protocol, Build: build(), Root: c.root}
 }

@@ -111,12 +111,12 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 	case "load":
 		return c.Load.run(ctx, p, out)
 	case "manager":
-		if err := p.StartManager(ctx); err != nil {
+		if err := p.Manager().Start(ctx); err != nil {
 			return err
 		}
 		return out.Encode(line{})
 	case "serve":
-		err := p.Serve(ctx, weft.ServeOptions{Lifetime: p.Lifetime()})
+		err := p.Serve(ctx, weft.ServeOptions{Lifetime: p.Manager().Lifetime()})
 		if errors.Is(err, weft.ErrManagerRunning) {
 			return out.Encode(line{Error: "refused"})
 		}

@@ -372,7 +372,7 @@ func (p *project) end() {
 		if !running {
 			break
 		}
-		if _, err := c.StopManager(ctx); err != nil {
+		if _, err := c.Manager().Stop(ctx); err != nil {
 			t.Fatalf("stop manager: %v", err)
 		}
 	}

@@ -278,7 +278,7 @@ func TestHandWritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.open().StartManager(p.ctx); err != nil {
+		if err := p.open().Manager().Start(p.ctx); err != nil {
 			t.Fatal(err)
 		}
 		p.awaitEnd(id.String())

@@ -59,7 +59,7 @@ func TestServe(t *testing.T) {
 	if res, err := task.Result(p.ctx); err != nil || !strings.HasPrefix(string(res.Output), "kept") {
 		t.Errorf("a task that outlived its manager: %q %v", res.Output, err)
 	}
-	if had, err := p.open().StopManager(p.ctx); !had || err != nil {
+	if had, err := p.open().Manager().Stop(p.ctx); !had || err != nil {
 		t.Errorf("stop the manager of this process: %v %v", had, err)
 	}
 	if err := <-over; err != nil {

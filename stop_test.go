@@ -108,7 +108,7 @@ func TestTimeoutAlone(t *testing.T) {
 func TestStopManager(t *testing.T) {
 	for name, stop := range map[string]func(p *project){
 		"message": func(p *project) {
-			if was, err := p.open().StopManager(p.ctx); !was || err != nil {
+			if was, err := p.open().Manager().Stop(p.ctx); !was || err != nil {
 				p.t.Fatal(was, err)
 			}
 		},

@@ -9,14 +9,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 	"unicode/utf8"
 
 	"weft/broker"
 	"weft/internal/ledger"
-	"weft/manager"
 	"weft/taskspec"
 )
 
@@ -61,14 +59,14 @@ func (c *Context) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, erro
 // manager could not be started, the error wraps [ErrManager] and the task is
 // returned with it.
 func (c *Context) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
-	t, managed, err := c.submit(ctx, spec, opts)
+	t, managed, err := submit(ctx, c, spec, opts)
 	if err != nil {
 		return nil, fmt.Errorf("submit task: %w", err)
 	}
 	if !managed {
-		err = c.StartManager(ctx)
+		err = c.Manager().Start(ctx)
 	} else {
-		err = c.ensureManager(ctx)
+		err = c.Manager().ensure(ctx)
 	}
 	if err != nil {
 		return t, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
@@ -76,7 +74,7 @@ func (c *Context) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts .
 	return t, nil
 }
 
-func (c *Context) submit(ctx context.Context, spec *taskspec.Spec, opts []SubmitOption) (t *Task, managed bool, err error) {
+func submit(ctx context.Context, c *Context, spec *taskspec.Spec, opts []SubmitOption) (t *Task, managed bool, err error) {
 	if err := check(spec); err != nil {
 		return nil, false, err
 	}
@@ -87,7 +85,7 @@ func (c *Context) submit(ctx context.Context, spec *taskspec.Spec, opts []Submit
 	for _, opt := range opts {
 		opt(&s)
 	}
-	l := ledger.Submission{Spec: spec, Dir: s.dir, Parent: c.parent()}
+	l := ledger.Submission{Spec: spec, Dir: s.dir, Parent: parentIn(c.root)}
 	if l.Dir == "" {
 		if l.Dir, err = os.Getwd(); err != nil {
 			return nil, false, err
@@ -97,7 +95,7 @@ func (c *Context) submit(ctx context.Context, spec *taskspec.Spec, opts []Submit
 		s.env = os.Environ()
 	}
 	l.Env = ledger.EncodeEnv(s.env)
-	if l.Item, l.Input, err = c.spool(s.stdin); err != nil {
+	if l.Item, l.Input, err = spool(c.dir, s.stdin); err != nil {
 		return nil, false, err
 	}
 	err = c.broker.Update(ctx, func(tx *broker.Tx) error {
@@ -136,9 +134,10 @@ func canRun() error {
 	return err
 }
 
-// parent is the task that this process runs in, if that is one of this project.
-func (c *Context) parent() string {
-	if os.Getenv(ledger.EnvContext) != c.root {
+// parentIn is the task that this process runs in, if that is one of the project
+// at root.
+func parentIn(root string) string {
+	if os.Getenv(ledger.EnvContext) != root {
 		return ""
 	}
 	return os.Getenv(ledger.EnvTID)
@@ -149,8 +148,8 @@ func (c *Context) parent() string {
 const inlineInput = 64 << 10
 
 // spool reads the standard input of a task and returns its work item, or the
-// name of the file that holds the input.
-func (c *Context) spool(r io.Reader) (item, input string, err error) {
+// name of the file in the project's folder dir that holds the input.
+func spool(dir string, r io.Reader) (item, input string, err error) {
 	if r == nil {
 		return noInput, "", nil
 	}
@@ -165,7 +164,7 @@ func (c *Context) spool(r io.Reader) (item, input string, err error) {
 	name := make([]byte, 16)
 	rand.Read(name)
 	input = hex.EncodeToString(name)
-	f, err := os.OpenFile(ledger.InputFile(c.dir, input), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(ledger.InputFile(dir, input), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return "", "", fmt.Errorf("spool standard input: %w", err)
 	}
@@ -177,23 +176,4 @@ func (c *Context) spool(r io.Reader) (item, input string, err error) {
 		return "", "", errors.Join(fmt.Errorf("spool standard input: %w", err), os.Remove(f.Name()))
 	}
 	return noInput, input, nil
-}
-
-// StartManager starts the project's manager if it has none, and returns when it
-// works. Cancelling ctx ends the wait. The error says why it could not start.
-func (c *Context) StartManager(ctx context.Context) error {
-	path, err := executable()
-	if err != nil {
-		return err
-	}
-	return manager.Start(ctx, path, c.call(), filepath.Clean(c.dir))
-}
-
-// ensureManager starts a manager unless there is one.
-func (c *Context) ensureManager(ctx context.Context) error {
-	running, err := manager.Running(c.dir)
-	if err != nil || running {
-		return err
-	}
-	return c.StartManager(ctx)
 }

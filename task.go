@@ -31,7 +31,7 @@ func (t *Task) TID() string { return t.tid }
 // Task finds a task by its full TID, by a unique end of it of at least four
 // digits, or by "@last", the newest. Errors wrap [ErrNoTask] or [ErrAmbiguous].
 func (c *Context) Task(ctx context.Context, tid string) (*Task, error) {
-	full, err := c.findTID(ctx, tid)
+	full, err := findTID(ctx, c.broker, tid)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", tid, err)
 	}
@@ -44,10 +44,10 @@ const (
 	fullTID = 19
 )
 
-func (c *Context) findTID(ctx context.Context, tid string) (string, error) {
+func findTID(ctx context.Context, b *broker.Broker, tid string) (string, error) {
 	switch {
 	case tid == "@last":
-		recs, err := c.broker.Records(ctx, ledger.Kind, broker.RecordSelect{Newest: true, Limit: 1})
+		recs, err := b.Records(ctx, ledger.Kind, broker.RecordSelect{Newest: true, Limit: 1})
 		if err != nil {
 			return "", err
 		}
@@ -58,13 +58,13 @@ func (c *Context) findTID(ctx context.Context, tid string) (string, error) {
 	case strings.Trim(tid, "0123456789") != "" || len(tid) < minTID || len(tid) > fullTID:
 		return "", fmt.Errorf("%w: want %d digits, or at least the last %d", ErrNoTask, fullTID, minTID)
 	case len(tid) == fullTID:
-		_, err := c.broker.Record(ctx, ledger.Kind, tid)
+		_, err := b.Record(ctx, ledger.Kind, tid)
 		if errors.Is(err, broker.ErrNotFound) {
 			err = ErrNoTask
 		}
 		return tid, err
 	}
-	recs, err := c.broker.Records(ctx, ledger.Kind, broker.RecordSelect{})
+	recs, err := b.Records(ctx, ledger.Kind, broker.RecordSelect{})
 	if err != nil {
 		return "", err
 	}
@@ -172,7 +172,7 @@ func (t *Task) await(ctx context.Context, look func(*ledger.Task) error) (*ledge
 		}
 		if time.Since(checked) >= managerLook {
 			checked = time.Now()
-			if err := t.c.ensureManager(ctx); err != nil {
+			if err := t.c.Manager().ensure(ctx); err != nil {
 				return nil, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
 			}
 		}

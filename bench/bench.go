@@ -109,7 +109,7 @@ func stopManager(dir string) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.StopManager(context.Background())
+	_, err = p.Manager().Stop(context.Background())
 	return errors.Join(err, p.Close())
 }
 

@@ -108,7 +108,7 @@ func managerOf(ctx context.Context, dir string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	all, err := p.Managers(ctx)
+	all, err := p.Manager().List(ctx)
 	if err = errors.Join(err, p.Close()); err != nil {
 		return 0, err
 	}

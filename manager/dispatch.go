@@ -25,6 +25,9 @@ func (d *dispatcher) fill(ctx context.Context, w *work) error {
 	l := d.pool.load()
 	nestedOnly := l.free() == 0
 	asked := max(1, l.free())
+	if len(d.envs) > maxEnvs {
+		clear(d.envs) // only here, so that no job of this look loses its own
+	}
 	var jobs []*ledger.Job
 	err := d.o.Broker.View(ctx, func(r broker.Reader) error {
 		ms, err := ledger.Waiting(r, asked, nestedOnly)
@@ -50,8 +53,8 @@ func (d *dispatcher) fill(ctx context.Context, w *work) error {
 	return d.assign(w, jobs)
 }
 
-// maxEnvs bounds the environments that are remembered; a project has as many
-// as there are shells that submit.
+// maxEnvs bounds the environments that are remembered from one look to the
+// next; a project has as many as there are shells that submit.
 const maxEnvs = 16
 
 // environment remembers the environment with this key.
@@ -59,15 +62,12 @@ func (d *dispatcher) environment(r broker.Reader, key string) error {
 	if _, known := d.envs[key]; known || key == "" {
 		return nil
 	}
-	if len(d.envs) >= maxEnvs {
-		clear(d.envs)
-	}
 	block, err := ledger.Environment(r, key)
-	if errors.Is(err, broker.ErrNotFound) {
-		err = nil // an empty one
+	if err != nil && !errors.Is(err, broker.ErrNotFound) { // then it is an empty one
+		return err
 	}
 	d.envs[key] = block
-	return err
+	return nil
 }
 
 // assign gives the jobs to idle consumers, the one that became idle last first:

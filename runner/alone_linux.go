@@ -12,6 +12,7 @@ import (
 	"weft/broker"
 	"weft/broker/sqlite"
 	"weft/internal/ledger"
+	"weft/internal/proc"
 	"weft/taskspec"
 )
 
@@ -19,6 +20,7 @@ import (
 // the store when it is first needed.
 type alone struct {
 	task *Assignment
+	self proc.Identity
 
 	mu    sync.Mutex
 	store *broker.Broker
@@ -75,8 +77,9 @@ func (a *alone) patiently(done <-chan struct{}, try func(*broker.Broker) error) 
 	}
 }
 
-// reserved returns the id of the message that was reserved for this epoch of
-// the task, or nothing if that was never committed.
+// reserved returns the id of the message that was reserved for this consumer,
+// or nothing if that was never committed. The next manager may have given the
+// task to another consumer since, and the epoch is the same then.
 func (a *alone) reserved() (message string, err error) {
 	err = a.patiently(nil, func(b *broker.Broker) error {
 		r, err := b.Record(context.Background(), ledger.Kind, a.task.TID)
@@ -87,7 +90,7 @@ func (a *alone) reserved() (message string, err error) {
 		if err != nil {
 			return err
 		}
-		if t.Epoch == a.task.Epoch && t.Status == taskspec.StatusRunning {
+		if t.Epoch == a.task.Epoch && t.Consumer == a.self && t.Status == taskspec.StatusRunning {
 			message = t.Message.String()
 		}
 		return nil

@@ -17,6 +17,7 @@ import (
 
 // Consumer is the state of a consumer process.
 type Consumer struct {
+	self   proc.Identity
 	link   *ConsumerLink
 	orders chan Order // closed when the manager is gone
 	main   chan func()
@@ -40,6 +41,7 @@ func Main(conn io.ReadWriteCloser, build string, env []string) error {
 		return err
 	}
 	c := &Consumer{
+		self:   self,
 		link:   NewLink[Order, Report](conn),
 		orders: make(chan Order),
 		main:   make(chan func()),
@@ -102,7 +104,7 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 		clear(c.envs)
 		c.envs[a.Env] = ledger.DecodeEnv(string(a.EnvBlock))
 	}
-	alone := &alone{task: a}
+	alone := &alone{task: a, self: c.self}
 	message, gone, err := c.permission(alone)
 	if message == "" || err != nil {
 		return nil, err

@@ -43,7 +43,7 @@ func (managerStartCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	if err := p.StartManager(in.first); err != nil {
+	if err := p.Manager().Start(in.first); err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
 	return a.printManager(in.first, p)
@@ -100,7 +100,7 @@ func (managerStopCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	stopped, err := p.StopManager(interruptible().first)
+	stopped, err := p.Manager().Stop(interruptible().first)
 	switch {
 	case err != nil:
 		return err
@@ -182,7 +182,7 @@ func managerState(m weft.ManagerStatus) string {
 // managers returns the managers of the project: the one that is running, or all
 // that it has had.
 func managers(ctx context.Context, p *weft.Context, all bool) ([]weft.ManagerStatus, error) {
-	ms, err := p.Managers(ctx)
+	ms, err := p.Manager().List(ctx)
 	if err != nil || all {
 		return ms, err
 	}

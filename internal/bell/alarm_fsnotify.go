@@ -5,6 +5,7 @@ package bell
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -38,11 +39,12 @@ func (a *alarm) arm(w *words, _ *bellSet, _ *values) { a.armed = w }
 func (a *alarm) sleep() (inDoubt bool, err error) {
 	if a.on != a.armed {
 		_ = a.notify.Remove(a.armed.path) // it fails if there was no file before, or it is gone
-		if err := a.notify.Add(a.armed.path); err != nil {
-			return false, fmt.Errorf("watch bells: %w", err)
-		}
 		a.on = a.armed
-		return true, nil
+		err := a.notify.Add(a.armed.path)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil // the look will make a new file
+		}
+		return true, err
 	}
 	timer := time.NewTimer(lookAgain)
 	defer timer.Stop()

@@ -1,0 +1,124 @@
+package weft
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/manager"
+	"weft/runner"
+)
+
+// A Manager speaks to the project's manager, the process that gives its tasks
+// to consumers, whether it is there or not: get it from [Context.Manager].
+type Manager struct{ c *Context }
+
+// Manager gives access to the project's manager. It starts nothing.
+func (c *Context) Manager() *Manager { return &Manager{c} }
+
+// Start starts the project's manager if it has none, and returns when it
+// works. Cancelling ctx ends the wait. The error says why it could not start.
+func (m *Manager) Start(ctx context.Context) error {
+	path, err := executable()
+	if err != nil {
+		return err
+	}
+	call := manager.Call{Protocol: runner.Protocol, Build: build(), Root: m.c.root}
+	return manager.Start(ctx, path, call, m.c.dir)
+}
+
+// ensure starts a manager unless there is one.
+func (m *Manager) ensure(ctx context.Context) error {
+	running, err := manager.Running(m.c.dir)
+	if err != nil || running {
+		return err
+	}
+	return m.Start(ctx)
+}
+
+// Lifetime is how long a manager that is started for this project stays
+// without work, as its settings say; 0 means for ever.
+func (m *Manager) Lifetime() time.Duration { return time.Duration(m.c.settings.Lifetime) }
+
+// A ManagerStatus is a manager of the project, past or present.
+type ManagerStatus struct {
+	TID     string
+	PID     int
+	Running bool
+	Started time.Time
+	Stopped time.Time // zero if it has not said that it left
+}
+
+// List returns the managers the project has had, oldest first; the last one may
+// be running.
+func (m *Manager) List(ctx context.Context) ([]ManagerStatus, error) {
+	recs, err := m.c.broker.Records(ctx, ledger.ManagerKind, broker.RecordSelect{})
+	if err != nil {
+		return nil, err
+	}
+	var all []ManagerStatus
+	for _, r := range recs {
+		if ledger.IsCurrent(r) {
+			continue
+		}
+		last, err := ledger.DecodeManager(r)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ManagerStatus{
+			TID:     last.TID,
+			PID:     last.Process.PID,
+			Running: last.Status == ledger.ManagerRunning && last.Process.Alive(),
+			Started: moment(last.Started),
+			Stopped: moment(last.Stopped),
+		})
+	}
+	return all, nil
+}
+
+// Stop stops the running tasks and then the manager, and returns when
+// it has gone. It returns false if there was none. Cancelling ctx ends the
+// wait, not the request.
+func (m *Manager) Stop(ctx context.Context) (bool, error) {
+	running, err := manager.Running(m.c.dir)
+	if err != nil || !running {
+		return false, err
+	}
+	r, err := m.c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
+	if err != nil {
+		return false, fmt.Errorf("stop manager: %w", err)
+	}
+	last, err := ledger.DecodeManager(r)
+	if err != nil {
+		return false, err
+	}
+	gone, err := m.c.broker.Listen(ledger.ManagerReplies)
+	if err != nil {
+		return false, fmt.Errorf("stop manager: %w", err)
+	}
+	defer gone.Close()
+	if _, err := m.c.Queue(ledger.ManagerControl).Write(ctx, string(ledger.CommandStop)); err != nil {
+		return false, err
+	}
+	if !last.Hosted {
+		if err := last.Process.Wait(ctx); err != nil {
+			return true, fmt.Errorf("stop manager: %w", err)
+		}
+		return true, nil
+	}
+	// Its program may go on; only the manager leaves.
+	for {
+		r, err := m.c.broker.Record(ctx, ledger.ManagerKind, last.TID)
+		if err != nil {
+			return true, fmt.Errorf("stop manager: %w", err)
+		}
+		if r.State == ledger.ManagerGone || !last.Process.Alive() {
+			return true, nil
+		}
+		if err := gone.Wait(ctx); err != nil {
+			return true, fmt.Errorf("stop manager: %w", err)
+		}
+	}
+}
