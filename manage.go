@@ -26,7 +26,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		return err
 	}
 	call := manager.Call{Protocol: runner.Protocol, Build: build(), Root: m.c.root}
-	return manager.Start(ctx, path, call, m.c.dir)
+	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)
 }
 
 // ensure starts a manager unless there is one.
@@ -99,8 +99,9 @@ func (m *Manager) Stop(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}
 	defer gone.Close()
-	if _, err := m.c.Queue(ledger.ManagerControl).Write(ctx, string(ledger.CommandStop)); err != nil {
-		return false, err
+	err = m.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.TellManager(tx, ledger.CommandStop) })
+	if err != nil {
+		return false, fmt.Errorf("stop manager: %w", err)
 	}
 	if !last.Hosted {
 		if err := last.Process.Wait(ctx); err != nil {

@@ -258,4 +258,3 @@ func TestManyEnvironments(t *testing.T) {
 		}
 	}
 }
-

@@ -176,8 +176,22 @@ func (t *Task) await(ctx context.Context, look func(*ledger.Task) error) (*ledge
 				return nil, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
 			}
 		}
-		if err := w.Wait(ctx); err != nil {
+		if err := waitFor(ctx, w, managerLook); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// waitFor waits for a ring, at most for d.
+func waitFor(ctx context.Context, w *broker.Waiter, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-w.C():
+		return nil
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }

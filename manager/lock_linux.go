@@ -1,11 +1,13 @@
 package manager
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,25 +21,30 @@ const lockName = "manager.lock"
 // programs that the process starts, because the descriptor is not.
 type lock struct{ f *os.File }
 
-// lead takes the leadership. If another process has it and leaving reports
-// that it is on its way out, lead waits for it; else it returns [ErrRunning].
-func lead(dir string, leaving func() bool) (*lock, error) {
+// lockPause is how long to wait between two attempts at a lock. The kernel tells
+// only those who sleep in fcntl(2) when it becomes free, and nothing calls these
+// off.
+const lockPause = 2 * time.Millisecond
+
+// lead takes the leadership. While another process has the lock, but vacant
+// reports that no manager will keep it, lead tries again until ctx ends; else it
+// returns [ErrRunning].
+func lead(ctx context.Context, dir string, vacant func() bool) (*lock, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("lead project: %w", err)
 	}
-	err = setLock(f, unix.F_OFD_SETLK)
-	if heldByOther(err) && leaving() {
-		err = setLock(f, unix.F_OFD_SETLKW)
+	err = awaitLock(ctx, f, vacant)
+	switch {
+	case err == nil:
+		return &lock{f}, nil
+	case heldByOther(err):
+		err = ErrRunning
+	default:
+		err = fmt.Errorf("lead project: %w", err)
 	}
-	if err != nil {
-		f.Close()
-		if heldByOther(err) {
-			return nil, ErrRunning
-		}
-		return nil, fmt.Errorf("lead project: %w", err)
-	}
-	return &lock{f}, nil
+	f.Close()
+	return nil, err
 }
 
 // release gives the leadership up.
@@ -63,10 +70,26 @@ func Running(dir string) (bool, error) {
 
 func wholeFile() unix.Flock_t { return unix.Flock_t{Type: unix.F_WRLCK} }
 
-func setLock(f *os.File, cmd int) error {
+// awaitLock tries to lock f until it succeeds, patient returns false, or ctx
+// ends.
+func awaitLock(ctx context.Context, f *os.File, patient func() bool) error {
+	for {
+		err := setLock(f)
+		if !heldByOther(err) || !patient() {
+			return err
+		}
+		select {
+		case <-time.After(lockPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func setLock(f *os.File) error {
 	for {
 		l := wholeFile()
-		if err := unix.FcntlFlock(f.Fd(), cmd, &l); !errors.Is(err, unix.EINTR) {
+		if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &l); !errors.Is(err, unix.EINTR) {
 			return err
 		}
 	}

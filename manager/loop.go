@@ -22,6 +22,9 @@ const (
 	// maxRetry is the longest pause before what could not be written is tried
 	// again.
 	maxRetry = time.Second
+	// maxStillborn is how many consumers in a row may end before they have said
+	// hello, until the manager gives up.
+	maxStillborn = 3
 )
 
 // A loop is a manager at work. All of it belongs to one goroutine.
@@ -33,6 +36,7 @@ type loop struct {
 	watch     watch
 	events    <-chan event
 	unsettled work // what is to be written in the next turn
+	stillborn int  // consumers in a row that have ended before they said hello
 	stopping  bool
 	idleSince time.Time
 	dispatcher
@@ -147,7 +151,7 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 			return fmt.Errorf("consumer speaks protocol %d of build %q, this manager %d of %q: stop the manager and start it again",
 				r.Hello.Protocol, r.Hello.Build, runner.Protocol, l.o.Build)
 		}
-		c.self = r.Hello.Process
+		c.self, l.stillborn = r.Hello.Process, 0
 		c.freed(now)
 		l.o.Ready()
 	case r.Started != nil:
@@ -169,7 +173,12 @@ func (l *loop) mourn(e died) error {
 	l.pool.remove(c)
 	switch c.state {
 	case starting:
-		return fmt.Errorf("consumer ended before it said hello: %v (see crash.log)", e.err)
+		// One may have been killed; a program that cannot be one is no use.
+		l.log.Warn("consumer ended before it said hello", "pid", c.self.PID, "err", e.err)
+		if l.stillborn++; l.stillborn == maxStillborn {
+			return fmt.Errorf("consumer ended before it said hello: %v (see crash.log)", e.err)
+		}
+		return l.pool.grow(1)
 	case busy:
 		t, consumer, process := c.task, c.self, c.process
 		l.log.Warn("consumer died", "tid", t.tid, "pid", consumer.PID, "err", e.err)

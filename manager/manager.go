@@ -72,7 +72,7 @@ func (m *Manager) Stop() { m.stopped.Do(func() { close(m.stop) }) }
 // which returns its error: then running tasks go on without it. [ErrRunning]
 // means that the project has a manager already.
 func (m *Manager) Run(ctx context.Context) error {
-	lock, err := lead(m.o.Dir, func() bool { return saidGoodbye(m.o.Broker) })
+	lock, err := lead(ctx, m.o.Dir, func() bool { return vacant(m.o.Broker) })
 	if err != nil {
 		return err
 	}
@@ -112,13 +112,16 @@ func (m *Manager) Run(ctx context.Context) error {
 	return l.run(ctx, requests, m.stop)
 }
 
-// saidGoodbye reports whether the latest manager has said that it leaves, so that
-// its lock will be free in a moment.
-func saidGoodbye(b *broker.Broker) bool {
-	managed := true
-	err := b.Update(context.Background(), func(tx *broker.Tx) (err error) {
-		managed, err = ledger.Managed(tx)
-		return err
-	})
-	return err == nil && !managed
+// vacant reports whether the project has no manager that will stay: it never had
+// one, the latest has said that it leaves, or it is dead. If the lock is held all
+// the same, it will be free in a moment, or have its new owner's name: a process
+// that was just being started when its manager died may hold it until it executes
+// its program.
+func vacant(b *broker.Broker) bool {
+	r, err := b.Record(context.Background(), ledger.ManagerKind, ledger.CurrentManager)
+	if err != nil {
+		return errors.Is(err, broker.ErrNotFound)
+	}
+	latest, err := ledger.DecodeManager(r)
+	return err == nil && (latest.Status == ledger.ManagerGone || !latest.Process.Alive())
 }

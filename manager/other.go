@@ -6,14 +6,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"weft/broker"
 )
 
 type lock struct{}
 
 func (*lock) release() {}
 
-func lead(string, func() bool) (*lock, error) {
+func lead(context.Context, string, func() bool) (*lock, error) {
 	return nil, fmt.Errorf("run tasks: %w on this system yet", errors.ErrUnsupported)
+}
+
+// Start would start a detached manager.
+func Start(context.Context, string, Call, string, *broker.Broker) error {
+	return fmt.Errorf("run tasks: %w on this system yet", errors.ErrUnsupported)
 }
 
 // Running reports whether the project in dir has a manager: there is none

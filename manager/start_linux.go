@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"weft/broker"
 	"weft/internal/role"
 	"weft/internal/title"
 )
@@ -23,41 +24,62 @@ import (
 // many clients that find none start one between them.
 const startName = "manager.start"
 
-// Start starts a detached manager for the project and waits until it works. It
-// returns nil at once if somebody else is starting one, and nil if there turns
-// out to be one. Cancelling ctx ends the wait, not the manager.
-func Start(ctx context.Context, executable string, call Call, dir string) error {
+// maxStarts bounds how often a manager that is killed while it starts is started
+// again.
+const maxStarts = 3
+
+// errMute: a manager ended before it could say why.
+var errMute = errors.New("it ended without a word")
+
+// Start starts a detached manager for the project in dir, whose store is b, and
+// waits until it works. If somebody else is starting one, Start waits for that
+// one. It returns nil if there turns out to be one. Cancelling ctx ends the wait,
+// not the manager.
+func Start(ctx context.Context, executable string, call Call, dir string, b *broker.Broker) error {
 	starting, err := os.OpenFile(filepath.Join(dir, startName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
 	defer starting.Close()
-	switch err := setLock(starting, unix.F_OFD_SETLK); {
-	case heldByOther(err):
-		return nil
-	case err != nil:
+	waited := false
+	if err := awaitLock(ctx, starting, func() bool { waited = true; return true }); err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
-	conn, err := spawn(executable, dir)
+	if waited && !vacant(b) {
+		return nil
+	}
+	for range maxStarts {
+		if err = launch(ctx, executable, call, dir); !errors.Is(err, errMute) {
+			break
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
+	return nil
+}
+
+// launch starts the process and waits until it says that it works, or why not.
+func launch(ctx context.Context, executable string, call Call, dir string) error {
+	conn, err := spawn(executable, dir)
+	if err != nil {
+		return err
+	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if err := json.NewEncoder(conn).Encode(call); err != nil {
-		return fmt.Errorf("start manager: %w", err)
-	}
 	var a answer
-	err = json.NewDecoder(conn).Decode(&a)
+	if err = json.NewEncoder(conn).Encode(call); err == nil {
+		err = json.NewDecoder(conn).Decode(&a)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, io.EOF):
-		return fmt.Errorf("start manager: it ended without a word; see %s", filepath.Join(dir, crashLog))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET):
+		return fmt.Errorf("%w; see %s", errMute, filepath.Join(dir, crashLog))
 	case err != nil:
-		return fmt.Errorf("start manager: %w", err)
+		return err
 	case a.Error != "":
-		return fmt.Errorf("start manager: %s", a.Error)
+		return errors.New(a.Error)
 	}
 	return nil
 }

@@ -82,11 +82,7 @@ func (a *alone) patiently(done <-chan struct{}, try func(*broker.Broker) error) 
 // task to another consumer since, and the epoch is the same then.
 func (a *alone) reserved() (message string, err error) {
 	err = a.patiently(nil, func(b *broker.Broker) error {
-		r, err := b.Record(context.Background(), ledger.Kind, a.task.TID)
-		if err != nil {
-			return err
-		}
-		t, err := ledger.Decode(r)
+		t, err := a.record(b)
 		if err != nil {
 			return err
 		}
@@ -101,7 +97,17 @@ func (a *alone) reserved() (message string, err error) {
 	return message, nil
 }
 
-// obey carries out the control messages of the task until done is closed.
+// record is how the task stands.
+func (a *alone) record(b *broker.Broker) (*ledger.Task, error) {
+	r, err := b.Record(context.Background(), ledger.Kind, a.task.TID)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Decode(r)
+}
+
+// obey carries out the control messages of the task until done is closed. First
+// comes what the manager was told: it may have died before it passed that on.
 func (a *alone) obey(request func(Request), done <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -119,6 +125,13 @@ func (a *alone) obey(request func(Request), done <-chan struct{}) {
 			return err
 		}
 		defer w.Close()
+		t, err := a.record(b)
+		if err != nil {
+			return err
+		}
+		if t.Ordered != "" {
+			request(RequestFor(t.Ordered))
+		}
 		for {
 			var orders []ledger.Command
 			err := b.Update(ctx, func(tx *broker.Tx) (err error) {

@@ -48,8 +48,8 @@ func Main(conn io.ReadWriteCloser, build string, env []string) error {
 		own:    env,
 		envs:   make(map[string][]string),
 	}
-	if err := c.link.Send(Report{Hello: &Hello{Protocol: Protocol, Build: build, Process: self}}); err != nil {
-		return err
+	if c.link.Send(Report{Hello: &Hello{Protocol: Protocol, Build: build, Process: self}}) != nil {
+		return nil // the manager is gone, and nobody else wants anything
 	}
 	go c.receive()
 	failed := make(chan error, 1)

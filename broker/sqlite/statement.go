@@ -13,9 +13,12 @@ const (
 	rollbackTo
 	insert
 	takeFirst
+	takeID
 	take
 	moveFirst
 	move
+	removeID
+	removeQueue
 	remove
 	peek
 	queues
@@ -51,10 +54,15 @@ var text = [statements]string{
 		max(?1, coalesce((SELECT max(id) FROM messages), 0) + 1, (SELECT last FROM meta) + 1), ?2, ?3)`,
 
 	takeFirst: `DELETE FROM messages WHERE id = ` + first + ` RETURNING id, queue, body`,
+	takeID:    `DELETE FROM messages WHERE id = ?2 AND queue = ?1 RETURNING id, queue, body`,
 	take:      `DELETE FROM messages WHERE id IN (` + selected + `) RETURNING id, queue, body`,
 	moveFirst: `UPDATE messages SET queue = ?2 WHERE id = ` + first + ` RETURNING id, queue, body`,
 	move:      `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `) RETURNING id, queue, body`,
-	remove:    `DELETE FROM messages WHERE id IN (` + selected + `)`,
+	removeID:  `DELETE FROM messages WHERE id = ?2 AND queue = ?1`,
+	// Without a selection: a task's queues are drained so at its end, and are
+	// nearly always empty.
+	removeQueue: `DELETE FROM messages WHERE queue = ?1`,
+	remove:      `DELETE FROM messages WHERE id IN (` + selected + `)`,
 	peek: `SELECT id, queue, body FROM messages WHERE queue = ?1 AND id > ?2 AND id < ?3
 		ORDER BY id LIMIT ?4`,
 

@@ -25,8 +25,13 @@ func (c *conn) Insert(queue, body string) (broker.ID, error) {
 }
 
 func (c *conn) Take(queue string, sel broker.Select) ([]broker.Message, error) {
-	if sel == oldest {
+	switch sel {
+	case oldest:
 		return c.one(takeFirst, queue)
+	case broker.Select{ID: sel.ID}:
+		if sel.ID != 0 {
+			return c.one(takeID, queue, int64(sel.ID))
+		}
 	}
 	return c.many(take, bounds(queue, sel))
 }
@@ -39,7 +44,16 @@ func (c *conn) Move(src, dst string, sel broker.Select) ([]broker.Message, error
 }
 
 func (c *conn) Delete(queue string, sel broker.Select) (int, error) {
-	r, err := c.run(remove, bounds(queue, sel)...)
+	var r result
+	var err error
+	switch sel {
+	case broker.Select{}:
+		r, err = c.run(removeQueue, queue)
+	case broker.Select{ID: sel.ID}:
+		r, err = c.run(removeID, queue, int64(sel.ID))
+	default:
+		r, err = c.run(remove, bounds(queue, sel)...)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -68,9 +82,21 @@ func (c *conn) one(s statement, args ...any) ([]broker.Message, error) {
 }
 
 func (c *conn) many(s statement, args []any) ([]broker.Message, error) {
-	var ms []broker.Message
-	if err := c.all(&ms, s, args...); err != nil {
+	rows, err := c.query(s, args...)
+	if err != nil {
 		return nil, err
+	}
+	defer rows.Close()
+	var ms []broker.Message
+	for rows.Next() {
+		var m broker.Message
+		if err := rows.Scan(&m.ID, &m.Queue, &m.Body); err != nil {
+			return nil, c.note(err)
+		}
+		ms = append(ms, m)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, c.note(err)
 	}
 	slices.SortFunc(ms, func(a, b broker.Message) int { return cmp.Compare(a.ID, b.ID) })
 	return ms, nil

@@ -39,12 +39,13 @@ func (a *alarm) arm(w *words, _ *bellSet, _ *values) { a.armed = w }
 func (a *alarm) sleep() (inDoubt bool, err error) {
 	if a.on != a.armed {
 		_ = a.notify.Remove(a.armed.path) // it fails if there was no file before, or it is gone
-		a.on = a.armed
-		err := a.notify.Add(a.armed.path)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // the look will make a new file
+		switch err := a.notify.Add(a.armed.path); {
+		case err == nil:
+			a.on = a.armed
+		case !errors.Is(err, fs.ErrNotExist): // for that the look will make a new file
+			return false, fmt.Errorf("watch bells: %w", err)
 		}
-		return true, err
+		return true, nil
 	}
 	timer := time.NewTimer(lookAgain)
 	defer timer.Stop()

@@ -56,8 +56,12 @@ type reply struct {
 // returns those that whoever runs the task must carry out, in order.
 func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 	q := QueuesOf(tid)
+	// Mostly there is none, and looking is cheaper than taking.
+	if ms, err := tx.Messages(q.ControlIn, broker.Select{Limit: 1}); err != nil || len(ms) == 0 {
+		return nil, err
+	}
 	ms, err := tx.Read(q.ControlIn, broker.Select{})
-	if err != nil || len(ms) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	t, err := load(tx, tid)
@@ -71,8 +75,11 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 		switch c.Command {
 		case CommandStop, CommandKill:
 			orders = append(orders, c.Command)
+			if t.Ordered != CommandKill {
+				t.Ordered = c.Command
+			}
 		case CommandStatus:
-			a.TaskStatus, a.Paused, a.ShouldStop = string(t.Status), new(false), new(len(orders) > 0)
+			a.TaskStatus, a.Paused, a.ShouldStop = string(t.Status), new(false), new(t.Ordered != "")
 		}
 		if err := writeReply(tx, q.ControlOut, a); err != nil {
 			return nil, err
@@ -81,7 +88,10 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 			return nil, err
 		}
 	}
-	return orders, nil
+	if len(orders) > 0 {
+		err = t.save(tx)
+	}
+	return orders, err
 }
 
 // ObeyManager does the same for the control messages of a manager.

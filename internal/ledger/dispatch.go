@@ -37,8 +37,9 @@ type Job struct {
 	// parent holds one while it waits.
 	Nested bool
 
-	item    string // the body of its work item
-	refused string // why it cannot run
+	resolved *taskspec.Spec // what Spec encodes
+	item     string         // the body of its work item
+	refused  string         // why it cannot run
 }
 
 // Refused is why the request cannot be run, or empty.
@@ -157,7 +158,7 @@ func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	if err != nil {
 		return err.Error()
 	}
-	j.Spec, j.Work, j.Argv, j.Stdin = raw, resolved.Spec, argv, item.Stdin
+	j.Spec, j.Work, j.Argv, j.Stdin, j.resolved = raw, resolved.Spec, argv, item.Stdin, resolved
 	return ""
 }
 
@@ -181,7 +182,7 @@ func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (bro
 		return 0, err
 	}
 	at := now.UnixNano()
-	t.Epoch, t.Seq, t.Consumer = j.Epoch, 0, consumer
+	t.Epoch, t.Seq, t.Consumer, t.Ordered = j.Epoch, 0, consumer, ""
 	t.Status = taskspec.StatusSpawning
 	if err := t.log(tx, eventSpawning, at, nil); err != nil {
 		return 0, err
@@ -244,6 +245,6 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 			return nil, err
 		}
 	}
-	t.Name, t.Spec = j.Name, j.Spec
+	t.Name, t.Spec, t.decoded = j.Name, j.Spec, j.resolved
 	return t, nil
 }

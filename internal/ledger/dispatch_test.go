@@ -29,7 +29,7 @@ func TestPrepare(t *testing.T) {
 		TID: tid, Epoch: 1, Name: "greet", Argv: []string{"echo", "-n", "1.50", "last", "2"}, Stdin: "line\n", Input: "a1",
 		Dir: "/home/ann", Env: p.task(tid).Env, Spec: j.Spec, Work: j.Work, item: `{"args":["last",2],"stdin":"line\n"}`,
 	}
-	if diff := cmp.Diff(want, j, cmp.AllowUnexported(Job{})); diff != "" {
+	if diff := cmp.Diff(want, j, cmp.AllowUnexported(Job{}), bare); diff != "" {
 		t.Errorf("job (-want +got):\n%s", diff)
 	}
 	resolved, err := taskspec.Decode(j.Spec)
@@ -86,7 +86,7 @@ func TestItems(t *testing.T) {
 				t.Errorf("refused %q, standard input %q, want %q", j.Refused(), j.Stdin, test.stdin)
 			}
 			p.run(tid)
-			if diff := cmp.Diff([]string{test.reserved}, p.bodies(QueuesOf(tid).Reserved)); diff != "" {
+			if diff := cmp.Diff([]string{test.reserved}, p.bodies(QueuesOf(tid).Reserved), bare); diff != "" {
 				t.Errorf("reserved (-want +got):\n%s", diff)
 			}
 		})
@@ -112,7 +112,7 @@ func TestRequestByHand(t *testing.T) {
 				TID: tid, Name: "greet", Status: "running", Spec: got.Spec, Dir: p.root, Epoch: 1, Consumer: consumer,
 				Message: message, Created: at.UnixNano(), Started: at.UnixNano(),
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, bare); diff != "" {
 				t.Errorf("record (-want +got):\n%s", diff)
 			}
 			if err := p.finish(handOff(tid, taskspec.Exited(0, ""))); err != nil {
@@ -169,7 +169,7 @@ func TestRefuse(t *testing.T) {
 			if want.Name == "" {
 				want.Name = "invalid request"
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(want, got, bare); diff != "" {
 				t.Errorf("record (-want +got):\n%s", diff)
 			}
 			p.wantHistory(tid,
@@ -260,7 +260,7 @@ func TestEnd(t *testing.T) {
 			p := &project{t, p.b, p.root}
 			end := func(tid string) (got *Task) {
 				p.update(func(tx *broker.Tx) (err error) { got, err = End(tx, tid, command, at); return err })
-				if diff := cmp.Diff(p.task(tid), got); diff != "" {
+				if diff := cmp.Diff(p.task(tid), got, bare); diff != "" {
 					t.Errorf("returned (-record +returned):\n%s", diff)
 				}
 				return got
@@ -271,7 +271,7 @@ func TestEnd(t *testing.T) {
 			wantTask := p.task(tid)
 			wantTask.Status, wantTask.ReturnCode, wantTask.Error, wantTask.Completed = want.status, want.code, want.err, at.UnixNano()
 			for range 2 { // twice is once
-				if diff := cmp.Diff(wantTask, end(tid)); diff != "" {
+				if diff := cmp.Diff(wantTask, end(tid), bare); diff != "" {
 					t.Errorf("record (-want +got):\n%s", diff)
 				}
 			}
@@ -286,7 +286,7 @@ func TestEnd(t *testing.T) {
 			p.run(running)
 			before := p.state()
 			end(running)
-			if diff := cmp.Diff([]string{string(command)}, p.bodies(QueuesOf(running).ControlIn)); diff != "" {
+			if diff := cmp.Diff([]string{string(command)}, p.bodies(QueuesOf(running).ControlIn), bare); diff != "" {
 				t.Errorf("control messages of a running task (-want +got):\n%s", diff)
 			}
 			must(p.b.Queue(QueuesOf(running).ControlIn).Delete(ctx, broker.Select{}))
@@ -328,10 +328,10 @@ func TestWaiting(t *testing.T) {
 		t.Helper()
 		for n := range len(all) + 2 {
 			first := func(ids []string) []string { return ids[:min(max(n, 1), len(ids))] }
-			if diff := cmp.Diff(first(all), p.waiting(max(n, 1), false)); diff != "" {
+			if diff := cmp.Diff(first(all), p.waiting(max(n, 1), false), bare); diff != "" {
 				t.Errorf("%d waiting (-want +got):\n%s", n, diff)
 			}
-			if diff := cmp.Diff(first(marked), p.waiting(max(n, 1), true)); diff != "" {
+			if diff := cmp.Diff(first(marked), p.waiting(max(n, 1), true), bare); diff != "" {
 				t.Errorf("%d nested waiting (-want +got):\n%s", n, diff)
 			}
 		}
@@ -365,7 +365,7 @@ func TestWaitingBehindDeleted(t *testing.T) {
 		must(p.b.Queue(Requests).MoveAll(ctx, "aside", broker.Select{ID: must(broker.ParseID(tid))}))
 	}
 	for n := 1; n <= 2; n++ {
-		if diff := cmp.Diff(tids[3:3+n], p.waiting(n, true)); diff != "" {
+		if diff := cmp.Diff(tids[3:3+n], p.waiting(n, true), bare); diff != "" {
 			t.Errorf("%d waiting (-want +got):\n%s", n, diff)
 		}
 	}

@@ -22,7 +22,7 @@ func TestEncodeEnv(t *testing.T) {
 		"only of the task": {[]string{"WEFT_TID=1"}, nil},
 	} {
 		before := append([]string{}, test.env...)
-		if diff := cmp.Diff(test.want, DecodeEnv(EncodeEnv(test.env))); diff != "" {
+		if diff := cmp.Diff(test.want, DecodeEnv(EncodeEnv(test.env)), bare); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 		if len(before) > 0 && !cmp.Equal(before, test.env) {
@@ -42,11 +42,11 @@ func TestOverlay(t *testing.T) {
 		"added":    {map[string]string{"Z": "", "D": "x=y"}, []string{"A=1", "B=2", "A=3", "AB=4", "C", "D=x=y", "Z="}},
 		"replaced": {map[string]string{"A": "9", "C": "1"}, []string{"B=2", "AB=4", "A=9", "C=1"}},
 	} {
-		if diff := cmp.Diff(test.want, Overlay(env, test.over)); diff != "" {
+		if diff := cmp.Diff(test.want, Overlay(env, test.over), bare); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	if diff := cmp.Diff([]string{"A=1", "B=2", "A=3", "AB=4", "C"}, env); diff != "" {
+	if diff := cmp.Diff([]string{"A=1", "B=2", "A=3", "AB=4", "C"}, env, bare); diff != "" {
 		t.Errorf("the environment given was changed:\n%s", diff)
 	}
 }
@@ -80,7 +80,7 @@ func TestEnvironments(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, DecodeEnv(packed)); diff != "" {
+		if diff := cmp.Diff(want, DecodeEnv(packed), bare); diff != "" {
 			t.Errorf("environment (-want +got):\n%s", diff)
 		}
 	}

@@ -51,8 +51,8 @@ func (t *Task) log(tx *broker.Tx, name string, now int64, add func(*Event)) erro
 		Error:      t.Error,
 	}
 	var err error
-	if e.TaskSpec, err = redacted(t.Spec); err != nil {
-		return fmt.Errorf("redact spec of task %s: %w", t.TID, err)
+	if e.TaskSpec, err = t.redacted(); err != nil {
+		return err
 	}
 	if add != nil {
 		add(&e)
@@ -76,18 +76,12 @@ func writeEvent(tx *broker.Tx, e Event) error {
 	return err
 }
 
-// redacted is a spec without the values of its environment. Most specs have
-// none, and are history as they are.
-func redacted(spec json.RawMessage) (json.RawMessage, error) {
-	if len(spec) == 0 {
-		return nil, nil
-	}
-	var s taskspec.Spec
-	if err := json.Unmarshal(spec, &s); err != nil {
-		return nil, err
-	}
-	if len(s.Spec.Env) == 0 {
-		return spec, nil
+// redacted is the task's spec without the values of its environment. Most specs
+// have none, and are history as they are.
+func (t *Task) redacted() (json.RawMessage, error) {
+	s, err := t.spec()
+	if err != nil || len(s.Spec.Env) == 0 {
+		return t.Spec, err
 	}
 	return json.Marshal(s.Redacted())
 }

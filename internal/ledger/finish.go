@@ -100,12 +100,12 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 	if err := t.end(o, at); err != nil {
 		return err
 	}
-	work, err := t.Work()
+	spec, err := t.spec()
 	if err != nil {
 		return err
 	}
 	q := QueuesOf(t.TID)
-	if work.Cleanup() {
+	if spec.Spec.Cleanup() {
 		for _, name := range []string{q.Inbox, q.ControlIn, q.ControlOut} {
 			if _, err := tx.Delete(name, broker.Select{}); err != nil {
 				return err
@@ -113,7 +113,7 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 		}
 	}
 	if t.Message != 0 {
-		if err := t.settle(tx, o.Policy(work)); err != nil {
+		if err := t.settle(tx, o.Policy(spec.Spec)); err != nil {
 			return err
 		}
 	}

@@ -89,12 +89,12 @@ func TestEndings(t *testing.T) {
 					wantEnd.Bytes, wantEnd.Usage, wantEnd.TaskPID = new(int64(6)), &h.Usage, process.PID
 					outbox = []string{"result"}
 				}
-				if diff := cmp.Diff(wantTask, p.task(tid)); diff != "" {
+				if diff := cmp.Diff(wantTask, p.task(tid), bare); diff != "" {
 					t.Errorf("record (-want +got):\n%s", diff)
 				}
 				queues := map[string][]string{q.Reserved: want.reserved, q.Inbox: want.inbox, q.Outbox: outbox, q.ControlIn: nil, q.ControlOut: nil}
 				for name, bodies := range queues {
-					if diff := cmp.Diff(bodies, p.bodies(name)); diff != "" {
+					if diff := cmp.Diff(bodies, p.bodies(name), bare); diff != "" {
 						t.Errorf("%s (-want +got):\n%s", name, diff)
 					}
 				}
@@ -120,7 +120,7 @@ func (p *project) wantHistory(tid string, want ...Event) {
 	for i := range want {
 		want[i].TID, want[i].TIDShort, want[i].Timestamp = tid, tid[9:], at.UnixNano()
 	}
-	if diff := cmp.Diff(want, p.history(tid)); diff != "" {
+	if diff := cmp.Diff(want, p.history(tid), bare); diff != "" {
 		p.Errorf("events (-want +got):\n%s", diff)
 	}
 }
@@ -270,7 +270,7 @@ func TestResultForms(t *testing.T) {
 				if err := json.Unmarshal([]byte(bodies[0]), &got); err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(test.fields(tid), got); diff != "" {
+				if diff := cmp.Diff(test.fields(tid), got, bare); diff != "" {
 					t.Errorf("result (-want +got):\n%s", diff)
 				}
 			}
@@ -307,7 +307,7 @@ func TestWithoutCleanup(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{q.Inbox, q.ControlIn, q.ControlOut} {
-		if diff := cmp.Diff([]string{"left over"}, p.bodies(name)); diff != "" {
+		if diff := cmp.Diff([]string{"left over"}, p.bodies(name), bare); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

@@ -100,10 +100,24 @@ func (m *Manager) Leave(tx *broker.Tx, now time.Time) error {
 }
 
 func (m *Manager) leave(tx *broker.Tx, event string, now time.Time) error {
+	if _, err := tx.Delete(ManagerControl, broker.Select{}); err != nil {
+		return err
+	}
 	left := *m
 	left.Status, left.Stopped = ManagerGone, now.UnixNano()
 	tx.Ring(ManagerReplies) // whoever told it to stop waits there
 	return left.save(tx, event, now)
+}
+
+// TellManager sends the latest manager a command, unless it has said that it
+// leaves.
+func TellManager(tx *broker.Tx, c Command) error {
+	managed, err := Managed(tx)
+	if err != nil || !managed {
+		return err
+	}
+	_, err = tx.Write(ManagerControl, string(c))
+	return err
 }
 
 // Managed reports whether the latest manager has not said that it leaves.

@@ -42,12 +42,12 @@ func TestArriveAndLeave(t *testing.T) {
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	m := p.arrive(consumer)
 	want := &Manager{TID: broker.IDAt(at).String(), Status: "running", Process: consumer, Build: "v1", Started: at.UnixNano()}
-	if diff := cmp.Diff(want, p.current()); diff != "" {
+	if diff := cmp.Diff(want, p.current(), bare); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
 	p.update(func(tx *broker.Tx) error { return m.Leave(tx, at) })
 	want.Status, want.Stopped = "gone", at.UnixNano()
-	if diff := cmp.Diff(want, p.current()); diff != "" {
+	if diff := cmp.Diff(want, p.current(), bare); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
 	// One record for the history, one where it is found.
@@ -60,7 +60,7 @@ func TestArriveAndLeave(t *testing.T) {
 		{Event: "manager_started", TID: m.TID, TIDShort: short, Timestamp: at.UnixNano(), TaskPID: consumer.PID},
 		{Event: "manager_stopped", TID: m.TID, TIDShort: short, Timestamp: at.UnixNano(), TaskPID: consumer.PID},
 	}
-	if diff := cmp.Diff(wantEvents, p.history("")); diff != "" {
+	if diff := cmp.Diff(wantEvents, p.history(""), bare); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 }
@@ -125,7 +125,7 @@ func TestLive(t *testing.T) {
 	}
 	var live []*Task
 	p.update(func(tx *broker.Tx) (err error) { live, err = Live(tx); return err })
-	if diff := cmp.Diff([]*Task{p.task(running)}, live); diff != "" {
+	if diff := cmp.Diff([]*Task{p.task(running)}, live, bare); diff != "" {
 		t.Errorf("live tasks (-want +got):\n%s", diff)
 	}
 }

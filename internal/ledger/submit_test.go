@@ -20,7 +20,7 @@ func TestSubmit(t *testing.T) {
 	tid := p.submission(Submission{Spec: echo(), Item: "a \"b\"\n", Input: "in", Dir: "/home/ann", Env: EncodeEnv([]string{"A=1"})})
 	got := p.task(tid)
 	want := &Task{TID: tid, Name: "greet", Status: "created", Dir: "/home/ann", Input: "in", Env: got.Env, Created: at.UnixNano()}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, bare); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
 	requests := p.bodies(Requests)
@@ -34,7 +34,7 @@ func TestSubmit(t *testing.T) {
 	if err := json.Unmarshal([]byte(requests[0]), &r); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(echo(), r.TaskSpec); diff != "" || r.Item != "a \"b\"\n" {
+	if diff := cmp.Diff(echo(), r.TaskSpec, bare); diff != "" || r.Item != "a \"b\"\n" {
 		t.Errorf("item %q; spec (-want +got):\n%s", r.Item, diff)
 	}
 	p.wantHistory(tid, Event{Event: "task_initialized", Status: "created"})

@@ -37,6 +37,9 @@ type Task struct {
 	Consumer proc.Identity `json:"consumer,omitzero"`
 	Process  proc.Identity `json:"process,omitzero"`
 	Message  broker.ID     `json:"message,omitempty"` // the reserved message
+	// Ordered is the order to end that this epoch has got, STOP or KILL. A
+	// consumer that loses its manager cannot know which it has not passed on.
+	Ordered Command `json:"ordered,omitempty"`
 
 	Created   int64 `json:"created_at,omitempty"`
 	Started   int64 `json:"started_at,omitempty"`
@@ -47,6 +50,8 @@ type Task struct {
 	Error      string `json:"error,omitempty"`
 	Output     Output `json:"output,omitzero"`
 	Usage      Usage  `json:"usage,omitzero"`
+
+	decoded *taskspec.Spec // see spec
 }
 
 // Form says how a result is kept.
@@ -86,16 +91,18 @@ func (t *Task) Number() broker.ID {
 	return id
 }
 
-// Work decodes what the task does. It is empty before the dispatch.
-func (t *Task) Work() (taskspec.Work, error) {
-	var s taskspec.Spec
-	if len(t.Spec) == 0 {
-		return s.Spec, nil
+// spec decodes the task's spec. It is empty before the dispatch.
+func (t *Task) spec() (*taskspec.Spec, error) {
+	if t.decoded == nil {
+		s := new(taskspec.Spec)
+		if len(t.Spec) > 0 {
+			if err := json.Unmarshal(t.Spec, s); err != nil {
+				return nil, fmt.Errorf("decode spec of task %s: %w", t.TID, err)
+			}
+		}
+		t.decoded = s
 	}
-	if err := json.Unmarshal(t.Spec, &s); err != nil {
-		return s.Spec, fmt.Errorf("decode spec of task %s: %w", t.TID, err)
-	}
-	return s.Spec, nil
+	return t.decoded, nil
 }
 
 // end puts the task into a terminal status.

@@ -1,0 +1,368 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"weft/broker"
+	"weft/broker/sqlite"
+	"weft/internal/ledger"
+	"weft/internal/proc"
+	"weft/internal/role"
+	"weft/internal/title"
+	"weft/monitor"
+	"weft/taskspec"
+)
+
+// patience bounds every wait for something that must happen. It is long,
+// because the machine may be busy with other tests.
+const patience = 30 * time.Second
+
+// A desk is a manager with one consumer, played by a test. The consumer is a
+// real process, and so are its tasks.
+type desk struct {
+	*testing.T
+	root, dir string
+	link      *ManagerLink
+	cmd       *exec.Cmd
+	self      proc.Identity
+	reports   chan Report   // closed when the consumer has hung up
+	exited    chan struct{} // closed when it has ended; then err says how
+	err       error
+	tasks     int
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	root := t.TempDir()
+	d := &desk{T: t, root: root, dir: filepath.Join(root, ledger.Dir), reports: make(chan Report, 16), exited: make(chan struct{})}
+	for _, dir := range []string{d.dir, filepath.Join(d.dir, "outputs")} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ours, theirs, err := role.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	d.cmd = &exec.Cmd{
+		Path: "/proc/self/exe",
+		Args: []string{"weft-consumer" + title.Pad()},
+		// A process of the race detector sleeps for a second before it ends.
+		Env:         []string{"PATH=" + os.Getenv("PATH"), "OWN=1", "GORACE=atexit_sleep_ms=0", role.Entry(role.Consumer)},
+		Dir:         "/",
+		ExtraFiles:  []*os.File{theirs},
+		Stderr:      os.Stderr,
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+	}
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d.link = NewLink[Report, Order](ours)
+	go func() {
+		d.err = d.cmd.Wait()
+		close(d.exited)
+	}()
+	go func() {
+		defer close(d.reports)
+		for {
+			r, err := d.link.Receive()
+			if err != nil {
+				return
+			}
+			d.reports <- r
+		}
+	}()
+	t.Cleanup(d.leave)
+	if d.self, err = proc.Of(d.cmd.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	hello := d.report()
+	if hello.Hello == nil || *hello.Hello != (Hello{Protocol: Protocol, Build: testBuild, Process: d.self}) {
+		t.Fatalf("consumer began with %+v", hello)
+	}
+	return d
+}
+
+// leave ends the consumer. Nothing of it and its tasks may be left.
+func (d *desk) leave() {
+	d.link.Close()
+	select {
+	case <-d.exited:
+	case <-time.After(patience):
+		d.Error("consumer has not ended")
+		_ = d.cmd.Process.Kill()
+		<-d.exited
+	}
+	for range d.reports {
+	}
+	tree := monitor.Tree{Session: d.cmd.Process.Pid, First: d.self}
+	if left, err := tree.Members(); err != nil || len(left) > 0 {
+		d.Errorf("processes are left: %v, %v", left, err)
+		_ = tree.Signal(syscall.SIGKILL)
+	}
+}
+
+// await waits for c and fails the test if that takes too long.
+func await[T any](t testing.TB, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("%s: nothing after %v", what, patience)
+		panic("unreachable")
+	}
+}
+
+// report is what the consumer says next.
+func (d *desk) report() Report {
+	d.Helper()
+	return await(d, "wait for a report", d.reports)
+}
+
+func (d *desk) send(orders ...Order) {
+	d.Helper()
+	for _, o := range orders {
+		if err := d.link.Send(o); err != nil {
+			d.Fatal(err)
+		}
+	}
+}
+
+// task makes an assignment; every one has an id of its own.
+func (d *desk) task(argv ...string) *Assignment {
+	d.tasks++
+	return &Assignment{
+		TID: fmt.Sprint(1_763_740_800_000_000_000 + d.tasks*broker.Grain), Epoch: 1, Name: "greet", Root: d.root, WeftDir: d.dir,
+		Argv: argv, Dir: d.root, Grace: patience, OutputLimit: 10 << 20, Title: true, MaxMessage: broker.MaxMessageBytes, Durability: "normal",
+	}
+}
+
+// shell is a task that runs a script; args are its $1 and so on.
+func (d *desk) shell(script string, args ...string) *Assignment {
+	return d.task(append([]string{"sh", "-c", script, "sh"}, args...)...)
+}
+
+// permit is the permission to begin.
+func permit() Order { return Order{Go: &Permit{Message: "42"}} }
+
+// finished waits for the end of the task and returns what is reported of it.
+func (d *desk) finished() *ledger.HandOff {
+	d.Helper()
+	for {
+		switch r := d.report(); {
+		case r.Finished != nil:
+			return r.Finished
+		case r.Started == nil:
+			d.Fatalf("consumer says %+v", r)
+		}
+	}
+}
+
+// run takes a task from its assignment to its acknowledgement.
+func (d *desk) run(a *Assignment) *ledger.HandOff {
+	d.Helper()
+	d.send(Order{Task: a}, permit())
+	h := d.finished()
+	if h.TID != a.TID || h.Epoch != a.Epoch || h.Seq != 1 {
+		d.Errorf("hand-off is of %s, epoch %d, seq %d", h.TID, h.Epoch, h.Seq)
+	}
+	d.send(Order{Ack: h.Seq})
+	return h
+}
+
+// ended waits until the consumer has ended.
+func (d *desk) ended() error {
+	d.Helper()
+	await(d, "wait for the end of the consumer", d.exited)
+	return d.err
+}
+
+// outputs are the names of the files that tasks have left.
+func (d *desk) outputs() (names []string) {
+	d.Helper()
+	entries, err := os.ReadDir(filepath.Join(d.dir, "outputs"))
+	if err != nil {
+		d.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// A gate is a named pipe by which a task tells a test how far it is.
+type gate struct {
+	path string
+	f    *os.File
+}
+
+func newGate(t testing.TB) *gate {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "gate")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Open for both, it neither waits for a writer nor ends with one.
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return &gate{path, f}
+}
+
+// hear waits for a line that a task writes into the gate.
+func (g *gate) hear(t testing.TB) string {
+	t.Helper()
+	if err := g.f.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	var line []byte
+	for b := make([]byte, 1); ; line = append(line, b[0]) {
+		if _, err := g.f.Read(b); err != nil {
+			t.Fatalf("listen at the gate: %v", err)
+		}
+		if b[0] == '\n' {
+			return string(line)
+		}
+	}
+}
+
+// open lets a task go on that reads a line from the gate.
+func (g *gate) open(t testing.TB) {
+	t.Helper()
+	if _, err := g.f.WriteString("go\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A store is the project's, seen beside the consumer.
+type store struct {
+	*desk
+	b *broker.Broker
+}
+
+func (d *desk) store() *store {
+	d.Helper()
+	b, err := sqlite.Open(d.dir, sqlite.Options{Durability: sqlite.Normal})
+	if err != nil {
+		d.Fatal(err)
+	}
+	d.Cleanup(func() { b.Close() })
+	return &store{d, b}
+}
+
+func (s *store) update(fn func(tx *broker.Tx) error) {
+	s.Helper()
+	if err := s.b.Update(context.Background(), fn); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// submit submits a shell task and returns the job and the assignment that a
+// manager would make of it.
+func (s *store) submit(script string, args ...string) (*ledger.Job, *Assignment) {
+	s.Helper()
+	spec := &taskspec.Spec{Name: "greet", Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", script, "sh"}}}
+	for _, arg := range args {
+		spec.Spec.Args = append(spec.Spec.Args, arg)
+	}
+	var tid string
+	s.update(func(tx *broker.Tx) (err error) {
+		tid, _, err = ledger.Submit(tx, ledger.Submission{Spec: spec, Item: "{}", Dir: s.root}, time.Now())
+		return err
+	})
+	id, err := broker.ParseID(tid)
+	if err != nil {
+		s.Fatal(err)
+	}
+	var j *ledger.Job
+	err = s.b.View(context.Background(), func(r broker.Reader) error {
+		ms, err := r.Messages(ledger.Requests, broker.Select{ID: id})
+		if err != nil {
+			return err
+		}
+		j, err = ledger.Prepare(r, s.root, ms[0])
+		return err
+	})
+	if err != nil || j.Refused() != "" {
+		s.Fatalf("%v, %s", err, j.Refused())
+	}
+	a := s.task(j.Argv...)
+	a.TID = tid
+	return j, a
+}
+
+// dispatch commits the reservation of a job for a consumer.
+func (s *store) dispatch(j *ledger.Job, consumer proc.Identity) Order {
+	s.Helper()
+	var message broker.ID
+	s.update(func(tx *broker.Tx) (err error) {
+		message, err = ledger.Dispatch(tx, j, consumer, time.Now())
+		return err
+	})
+	return Order{Go: &Permit{Message: message.String()}}
+}
+
+// record is how a task stands.
+func (s *store) record(tid string) *ledger.Task {
+	s.Helper()
+	r, err := s.b.Record(context.Background(), ledger.Kind, tid)
+	if err != nil {
+		s.Fatal(err)
+	}
+	t, err := ledger.Decode(r)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return t
+}
+
+// wantEnd fails the test unless the task has ended so, with this output.
+func (s *store) wantEnd(tid string, want taskspec.Outcome, output ...string) {
+	s.Helper()
+	t := s.record(tid)
+	if t.Status != want.Status || t.Error != want.Error {
+		s.Errorf("task %s is %s, %q; want %s, %q", tid, t.Status, t.Error, want.Status, want.Error)
+	}
+	var got []string
+	for m, err := range s.b.Queue(ledger.QueuesOf(tid).Outbox).Messages(context.Background(), broker.Select{}) {
+		if err != nil {
+			s.Fatal(err)
+		}
+		got = append(got, m.Body)
+	}
+	if !slices.Equal(output, got) {
+		s.Errorf("results of task %s are %q, want %q", tid, got, output)
+	}
+}
+
+// poll waits for what nothing announces.
+func poll(t testing.TB, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("nothing after %v", patience)
+		}
+	}
+}
+
+// gone reports whether there is no process with this pid, which a task printed.
+func gone(pid string) bool {
+	_, err := os.Stat("/proc/" + strings.TrimSpace(pid))
+	return errors.Is(err, os.ErrNotExist)
+}

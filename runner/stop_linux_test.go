@@ -1,0 +1,129 @@
+package runner
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"weft/taskspec"
+)
+
+// What a task is told to do, and when: once it has said that it is ready.
+type told func(d *desk)
+
+func tell(requests ...Request) told {
+	return func(d *desk) {
+		for _, r := range requests {
+			d.send(Order{End: r})
+		}
+	}
+}
+
+func TestStop(t *testing.T) {
+	t.Parallel()
+	const (
+		// A shell runs a trap only between commands, so these wait for short ones.
+		obeys   = `trap 'echo bye; exit 3' TERM; echo up >$1; while :; do sleep 0.02; done`
+		refuses = `trap '' TERM; echo up >$1; while :; do sleep 0.02; done`
+		plain   = `echo up >$1; sleep 60`
+		family  = `(trap 'echo child; exit' TERM; echo up >$1; while :; do sleep 0.02; done) & trap : TERM; wait; wait; echo parent`
+	)
+	const never = time.Hour
+	for name, test := range map[string]struct {
+		script         string
+		timeout, grace time.Duration
+		told           told
+		want           taskspec.Outcome
+		stdout         string
+	}{
+		"stop":                    {obeys, 0, never, tell(RequestStop), taskspec.Stopped(), "bye\n"},
+		"stop of who has no trap": {plain, 0, never, tell(RequestStop), taskspec.Stopped(), ""},
+		"stop of who refuses":     {refuses, 0, 50 * time.Millisecond, tell(RequestStop), taskspec.Stopped(), ""},
+		"stop without grace":      {obeys, 0, 0, tell(RequestStop), taskspec.Stopped(), ""},
+		"stop reaches the group":  {family, 0, never, tell(RequestStop), taskspec.Stopped(), "child\nparent\n"},
+		"stop twice":              {obeys, 0, never, tell(RequestStop, RequestStop), taskspec.Stopped(), "bye\n"},
+		"stop many times":         {refuses, 0, 300 * time.Millisecond, tell(slicesRepeat(RequestStop, 100)...), taskspec.Stopped(), ""},
+		"kill":                    {obeys, 0, never, tell(RequestKill), taskspec.Killed(), ""},
+		"kill after stop":         {refuses, 0, never, tell(RequestStop, RequestKill), taskspec.Killed(), ""},
+		"kill after many stops":   {refuses, 0, never, tell(append(slicesRepeat(RequestStop, 100), RequestKill)...), taskspec.Killed(), ""},
+		"timeout":                 {obeys, 500 * time.Millisecond, never, tell(), taskspec.TimedOut(500 * time.Millisecond), "bye\n"},
+		"timeout of who refuses":  {refuses, 100 * time.Millisecond, 50 * time.Millisecond, tell(), taskspec.TimedOut(100 * time.Millisecond), ""},
+		"timeout without grace":   {plain, 100 * time.Millisecond, 0, tell(), taskspec.TimedOut(100 * time.Millisecond), ""},
+		"stop before the timeout": {refuses, 200 * time.Millisecond, 500 * time.Millisecond, tell(RequestStop), taskspec.Stopped(), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			up := newGate(t)
+			a := d.shell(test.script, up.path)
+			a.Timeout, a.Grace = test.timeout, test.grace
+			d.send(Order{Task: a}, permit())
+			if test.timeout == 0 {
+				up.hear(t)
+			}
+			begin := time.Now()
+			test.told(d)
+			h := d.finished()
+			if h.Outcome != test.want && (h.Outcome.Event != test.want.Event || h.Outcome.Error != test.want.Error) {
+				t.Errorf("outcome is %+v, want %+v", h.Outcome, test.want)
+			}
+			if string(h.Result) != test.stdout {
+				t.Errorf("output is %q, want %q", h.Result, test.stdout)
+			}
+			if took := time.Since(begin); test.timeout == 0 && test.grace < never && took < test.grace {
+				t.Errorf("it ended after %v, within its grace", took)
+			}
+			d.send(Order{Ack: 1})
+			if h := d.run(d.task("echo", "next")); string(h.Result) != "next\n" {
+				t.Errorf("the next task says %q", h.Result)
+			}
+		})
+	}
+}
+
+func slicesRepeat[T any](v T, n int) []T {
+	all := make([]T, n)
+	for i := range all {
+		all[i] = v
+	}
+	return all
+}
+
+// When the task's own process ends, what it has left running ends, before its
+// end is told; wherever it went, and whoever holds the pipe.
+func TestNothingIsLeft(t *testing.T) {
+	t.Parallel()
+	for name, script := range map[string]string{
+		"child":                   `sleep 60 & echo $!`,
+		"own session":             `setsid sleep 60 & echo $!`,
+		"daemon":                  `(setsid sh -c 'echo $$; exec sleep 60' &)`,
+		"without environment":     `(env -i setsid sh -c 'echo $$; exec sleep 60' &)`,
+		"without the pipe":        `(setsid sh -c 'echo $$; exec sleep 60 >/dev/null 2>&1' &)`,
+		"deaf to signals":         `(trap '' TERM HUP INT; setsid sh -c 'echo $$; exec sleep 60' &)`,
+		"stopped":                 `sleep 60 & kill -STOP $!; echo $!`,
+		"many":                    `for i in 1 2 3 4 5 6 7 8 9; do setsid sleep 60 & echo $!; done`,
+		"started while we look":   `(setsid sh -c 'echo $$; while :; do sleep 0.01; done' &)`,
+		"the leader of the group": `kill -KILL $$`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			// The pids are complete when the pipe that the processes were started
+			// with has them: read until there is one before the script ends.
+			a := d.shell(`exec 3>&1; out=$(mktemp); { ` + script + `; } >$out; while [ ! -s $out ] && [ -z "$none" ]; do sleep 0.01; done; cat $out`)
+			if name == "the leader of the group" {
+				a = d.shell(`sleep 60 & echo $!; ` + script)
+			}
+			h := d.run(a)
+			pids := strings.Fields(string(h.Result))
+			if len(pids) == 0 {
+				t.Fatal("nothing was started")
+			}
+			for _, pid := range pids {
+				if !gone(pid) {
+					t.Errorf("process %s is left", pid)
+				}
+			}
+		})
+	}
+}
