@@ -22,6 +22,7 @@ import (
 type settings struct {
 	Durability string  `json:"durability,omitempty"`
 	Lifetime   seconds `json:"manager_lifetime_timeout,omitzero"`
+	Reuse      *bool   `json:"manager_reuse_enabled,omitempty"` // nil is true
 	MaxTasks   int     `json:"max_tasks,omitempty"`
 	Busy       seconds `json:"busy_timeout,omitzero"`
 	MaxMessage int     `json:"max_message_size,omitempty"`
@@ -132,6 +133,13 @@ func (s *settings) override(variable func(string) string, created bool) error {
 			}
 			*target = n
 		}
+	}
+	if v := variable("WEFT_MANAGER_REUSE_ENABLED"); v != "" {
+		reuse, err := strconv.ParseBool(v)
+		if err != nil {
+			return fmt.Errorf("WEFT_MANAGER_REUSE_ENABLED=%q: want true or false", v)
+		}
+		s.Reuse = &reuse
 	}
 	if v := variable("WEFT_LOG_LEVEL"); v != "" {
 		s.LogLevel = v

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"gopkg.in/natefinch/lumberjack.v2"
 
@@ -31,7 +32,7 @@ func runManager(conn io.ReadWriteCloser) error {
 	}
 	var once sync.Once
 	answer := func(err error) { once.Do(func() { manager.Answer(conn, err) }) }
-	err = serveDetached(call.Root, func() { answer(nil) })
+	err = serveDetached(call, func() { answer(nil) })
 	answer(err)
 	if errors.Is(err, ErrManagerRunning) {
 		return nil
@@ -39,8 +40,8 @@ func runManager(conn io.ReadWriteCloser) error {
 	return err
 }
 
-func serveDetached(root string, ready func()) error {
-	c, err := Open(root)
+func serveDetached(call manager.Call, ready func()) error {
+	c, err := Open(call.Root)
 	if err != nil {
 		return err
 	}
@@ -53,8 +54,12 @@ func serveDetached(root string, ready func()) error {
 	}
 	stop, cancel := StopSignals()
 	defer cancel()
+	lifetime := c.Manager().Lifetime()
+	if call.Once {
+		lifetime = time.Nanosecond // any: it leaves at the first look that finds no work
+	}
 	return serve(context.Background(), c, ServeOptions{
-		Lifetime: c.Manager().Lifetime(),
+		Lifetime: lifetime,
 		Log:      slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: level})),
 		Ready:    ready,
 		Stop:     stop,

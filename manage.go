@@ -25,7 +25,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	call := manager.Call{Protocol: runner.Protocol, Build: build(), Root: m.c.root}
+	call := manager.Call{Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.once()}
 	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)
 }
 
@@ -37,6 +37,10 @@ func (m *Manager) ensure(ctx context.Context) error {
 	}
 	return m.Start(ctx)
 }
+
+// once reports whether a manager that is started here leaves as soon as there
+// is no work, because it is not to be reused.
+func (m *Manager) once() bool { return m.c.settings.Reuse != nil && !*m.c.settings.Reuse }
 
 // Lifetime is how long a manager that is started for this project stays
 // without work, as its settings say; 0 means for ever.

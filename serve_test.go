@@ -81,6 +81,22 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// TestNoReuse has a manager for each call.
+func TestNoReuse(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_MANAGER_REUSE_ENABLED=false")
+	for i := range 2 {
+		c, _ := p.run(weft.Command("true"))
+		c.answer()
+		if err := p.currentManager().Process.Wait(p.ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := p.managers(); n != i+1 {
+			t.Errorf("%d managers after %d calls", n, i+1)
+		}
+	}
+}
+
 // TestNoInit: a program that does not call Init executes nothing of itself. It
 // uses the weft command on PATH, or says what to do.
 func TestNoInit(t *testing.T) {

@@ -67,7 +67,6 @@ func TestRivalManagers(t *testing.T) {
 			}
 		}
 		leads := p.awaitManager(round + 1)
-		p.murder(leads)
 		if do == "serve" {
 			i := slices.IndexFunc(rivals, func(r *client) bool { return r.cmd.Process.Pid == leads.PID })
 			if i < 0 {
@@ -78,6 +77,7 @@ func TestRivalManagers(t *testing.T) {
 			}
 			rivals[i] = p.user()
 		}
+		p.murder(leads)
 	}
 	if n := p.managers(); n != 50 {
 		t.Errorf("%d managers have led in 50 rounds", n)

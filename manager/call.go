@@ -13,7 +13,8 @@ import (
 type Call struct {
 	Protocol int    `json:"protocol"`
 	Build    string `json:"build"`
-	Root     string `json:"root"` // the project's root
+	Root     string `json:"root"`           // the project's root
+	Once     bool   `json:"once,omitempty"` // leave as soon as there is no work
 }
 
 // answer is what the manager says when it works, or why it does not.

@@ -7,6 +7,8 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/title"
+	"weft/taskspec"
 )
 
 // arrive records that there is a manager, and looks what an earlier one left.
@@ -25,6 +27,9 @@ func (l *loop) arrive(ctx context.Context) error {
 	}
 	l.log = l.log.With("manager", l.record.TID)
 	l.log.Info("manager started", "pid", l.self.PID, "slots", l.o.MaxTasks, "survivors", len(live))
+	if !l.o.Hosted {
+		title.Set(title.Format(l.o.Root, taskspec.ShortTID(l.record.TID), "manager", ledger.ManagerRunning, ""))
+	}
 	for _, t := range live {
 		l.adopt(t)
 	}

@@ -55,7 +55,8 @@ func (c *command) run(a *Assignment) error {
 	}()
 	stdin, err := stdinFile(a)
 	if err != nil {
-		return fmt.Errorf("standard input: %w", err)
+		// Not wrapped: refused would take a missing file for the command's.
+		return fmt.Errorf("standard input: %v", err)
 	}
 	if stdin != nil { // nil is /dev/null
 		childs = append(childs, stdin)

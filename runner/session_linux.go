@@ -70,11 +70,22 @@ func (s *session) connected() bool {
 	}
 }
 
-// request asks the task to end. Repetitions beyond any need are dropped.
+// request asks the task to end. Repetitions beyond any need are dropped, but
+// never a kill.
 func (s *session) request(r Request) {
-	select {
-	case s.requests <- r:
-	default:
+	for {
+		select {
+		case s.requests <- r:
+			return
+		default:
+		}
+		if r != RequestKill {
+			return
+		}
+		select {
+		case <-s.requests: // a stop, or as good
+		default:
+		}
 	}
 }
 
