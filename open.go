@@ -70,6 +70,9 @@ func open(dir string, o options) (*Context, error) {
 		return nil, err
 	}
 	c := &Context{root: root, dir: filepath.Join(root, ledger.Dir)}
+	if err := sqlite.CheckPath(c.dir); err != nil {
+		return nil, err
+	}
 	if c.created, err = makeFolders(c.dir); err != nil {
 		return nil, err
 	}

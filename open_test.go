@@ -73,6 +73,9 @@ func TestOpenModes(t *testing.T) {
 	}
 }
 
+// deep is a path that is too long for SQLite.
+var deep = strings.Repeat("deeper/", 80)
+
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -89,6 +92,9 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			return os.WriteFile(filepath.Join(root, ".weft", "broker.db"), []byte(strings.Repeat("not a database ", 100)), 0o600)
 		}, broker.ErrNotStore.Error()},
+		"a very deep folder": {func(root string) error {
+			return os.MkdirAll(filepath.Join(root, deep), 0o700)
+		}, "SQLite takes at most 504: use a folder higher up"},
 		"bad settings": {func(root string) error {
 			if err := os.Mkdir(filepath.Join(root, ".weft"), 0o700); err != nil {
 				return err
@@ -104,8 +110,14 @@ func TestOpenRefuses(t *testing.T) {
 			if err := test.prepare(root); err != nil {
 				t.Fatal(err)
 			}
+			if info, err := os.Stat(filepath.Join(root, deep)); err == nil && info.IsDir() {
+				root = filepath.Join(root, deep)
+			}
 			if _, err := weft.Open(root); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("open: %v, want %q", err, test.want)
+			}
+			if _, err := os.Stat(filepath.Join(root, deep, ".weft")); err == nil {
+				t.Error("a project was begun that cannot be used")
 			}
 		})
 	}

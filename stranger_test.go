@@ -14,19 +14,32 @@ import (
 	"weft/taskspec"
 )
 
-// TestStrangerLives has a project name a process as the consumer of a task
-// whose pid belongs to a stranger by now: somebody else started since, or the
-// machine was booted anew. The task is lost, the stranger lives.
+// TestStrangerLives has a project name processes as the consumer of a task, and
+// as the task's own, whose pids belong to a stranger by now: somebody else
+// started since, or the machine was booted anew. The task is lost, the stranger
+// lives.
 func TestStrangerLives(t *testing.T) {
-	tests := map[string]func(proc.Identity) proc.Identity{
-		"pid handed out again": func(id proc.Identity) proc.Identity { id.Ticks--; return id },
-		"another boot":         func(id proc.Identity) proc.Identity { id.Boot = "00000000-0000-0000-0000-000000000000"; return id },
+	tests := map[string]func(id proc.Identity) (consumer, process proc.Identity){
+		"pid handed out again": func(id proc.Identity) (consumer, process proc.Identity) {
+			id.Ticks--
+			return id, id
+		},
+		"another boot": func(id proc.Identity) (consumer, process proc.Identity) {
+			id.Boot = "00000000-0000-0000-0000-000000000000"
+			return id, id
+		},
+		"pid of the task's process handed out again": func(id proc.Identity) (consumer, process proc.Identity) {
+			id.Ticks--
+			const unused = 1 << 22 // the kernel's pids are below
+			return proc.Identity{PID: unused, Ticks: id.Ticks, Boot: id.Boot}, id
+		},
 	}
 	for name, former := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, "WEFT_DURABILITY=normal")
-			// It leads a session and a group, and so does every consumer.
+			// It leads a session and a group, as every consumer does and every
+			// task's process.
 			stranger := exec.Command("sleep", "60")
 			stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 			if err := stranger.Start(); err != nil {
@@ -52,8 +65,8 @@ func TestStrangerLives(t *testing.T) {
 }
 
 // forge leaves a task behind as a manager does that dies with the machine: it
-// runs, in a consumer with this identity.
-func (p *project) forge(consumer proc.Identity) (tid string) {
+// runs, in these processes.
+func (p *project) forge(consumer, process proc.Identity) (tid string) {
 	p.t.Helper()
 	err := p.open().Broker().Update(p.ctx, func(tx *broker.Tx) (err error) {
 		s := ledger.Submission{Spec: shell("echo never"), Item: "{}", Dir: p.dir}
@@ -79,7 +92,7 @@ func (p *project) forge(consumer proc.Identity) (tid string) {
 		if _, err := ledger.Dispatch(tx, job, consumer, time.Now()); err != nil {
 			return err
 		}
-		return ledger.NoteProcess(tx, tid, job.Epoch, consumer)
+		return ledger.NoteProcess(tx, tid, job.Epoch, process)
 	})
 	if err != nil {
 		p.t.Fatal(err)

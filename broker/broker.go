@@ -23,8 +23,10 @@ func New(backend Backend, maxMessage int) *Broker {
 	return &Broker{backend: backend, maxMessage: maxMessage}
 }
 
-// Close waits for running transactions and releases the store. Whoever opened
-// the broker closes it; later calls return [ErrClosed].
+// Close waits for running transactions, refuses those that wait and releases
+// the store. Whoever opened the broker closes it; later calls return
+// [ErrClosed], a second Close what the first returned. From inside [Broker.Update]
+// it returns [ErrNested] and closes nothing.
 func (b *Broker) Close() error { return b.backend.Close() }
 
 // Queue names a queue. It costs nothing and checks nothing: a bad name is

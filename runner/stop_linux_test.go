@@ -1,10 +1,17 @@
 package runner
 
 import (
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"weft/internal/proc"
 	"weft/taskspec"
 )
 
@@ -29,6 +36,7 @@ func TestStop(t *testing.T) {
 		family  = `(trap 'echo child; exit' TERM; echo up >$1; while :; do sleep 0.02; done) & trap : TERM; wait; wait; echo parent`
 	)
 	const never = time.Hour
+	many := slices.Repeat([]Request{RequestStop}, 100)
 	for name, test := range map[string]struct {
 		script         string
 		timeout, grace time.Duration
@@ -42,10 +50,10 @@ func TestStop(t *testing.T) {
 		"stop without grace":      {obeys, 0, 0, tell(RequestStop), taskspec.Stopped(), ""},
 		"stop reaches the group":  {family, 0, never, tell(RequestStop), taskspec.Stopped(), "child\nparent\n"},
 		"stop twice":              {obeys, 0, never, tell(RequestStop, RequestStop), taskspec.Stopped(), "bye\n"},
-		"stop many times":         {refuses, 0, 300 * time.Millisecond, tell(slicesRepeat(RequestStop, 100)...), taskspec.Stopped(), ""},
+		"stop many times":         {refuses, 0, 300 * time.Millisecond, tell(many...), taskspec.Stopped(), ""},
 		"kill":                    {obeys, 0, never, tell(RequestKill), taskspec.Killed(), ""},
 		"kill after stop":         {refuses, 0, never, tell(RequestStop, RequestKill), taskspec.Killed(), ""},
-		"kill after many stops":   {refuses, 0, never, tell(append(slicesRepeat(RequestStop, 100), RequestKill)...), taskspec.Killed(), ""},
+		"kill after many stops":   {refuses, 0, never, tell(append(slices.Clone(many), RequestKill)...), taskspec.Killed(), ""},
 		"timeout":                 {obeys, 500 * time.Millisecond, never, tell(), taskspec.TimedOut(500 * time.Millisecond), "bye\n"},
 		"timeout of who refuses":  {refuses, 100 * time.Millisecond, 50 * time.Millisecond, tell(), taskspec.TimedOut(100 * time.Millisecond), ""},
 		"timeout without grace":   {plain, 100 * time.Millisecond, 0, tell(), taskspec.TimedOut(100 * time.Millisecond), ""},
@@ -64,8 +72,8 @@ func TestStop(t *testing.T) {
 			begin := time.Now()
 			test.told(d)
 			h := d.finished()
-			if h.Outcome != test.want && (h.Outcome.Event != test.want.Event || h.Outcome.Error != test.want.Error) {
-				t.Errorf("outcome is %+v, want %+v", h.Outcome, test.want)
+			if diff := cmp.Diff(test.want, h.Outcome); diff != "" {
+				t.Errorf("outcome (-want +got):\n%s", diff)
 			}
 			if string(h.Result) != test.stdout {
 				t.Errorf("output is %q, want %q", h.Result, test.stdout)
@@ -81,49 +89,60 @@ func TestStop(t *testing.T) {
 	}
 }
 
-func slicesRepeat[T any](v T, n int) []T {
-	all := make([]T, n)
-	for i := range all {
-		all[i] = v
-	}
-	return all
-}
-
 // When the task's own process ends, what it has left running ends, before its
 // end is told; wherever it went, and whoever holds the pipe.
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"child":                   `sleep 60 & echo $!`,
-		"own session":             `setsid sleep 60 & echo $!`,
-		"daemon":                  `(setsid sh -c 'echo $$; exec sleep 60' &)`,
-		"without environment":     `(env -i setsid sh -c 'echo $$; exec sleep 60' &)`,
-		"without the pipe":        `(setsid sh -c 'echo $$; exec sleep 60 >/dev/null 2>&1' &)`,
-		"deaf to signals":         `(trap '' TERM HUP INT; setsid sh -c 'echo $$; exec sleep 60' &)`,
-		"stopped":                 `sleep 60 & kill -STOP $!; echo $!`,
-		"many":                    `for i in 1 2 3 4 5 6 7 8 9; do setsid sleep 60 & echo $!; done`,
-		"started while we look":   `(setsid sh -c 'echo $$; while :; do sleep 0.01; done' &)`,
-		"the leader of the group": `kill -KILL $$`,
+		"child":                 `sleep 60 & echo $!`,
+		"own session":           `setsid sleep 60 & echo $!`,
+		"daemon":                `(setsid sh -c 'echo $$; exec sleep 60' &)`,
+		"without environment":   `(env -i setsid sh -c 'echo $$; exec sleep 60' &)`,
+		"without the pipe":      `(setsid sh -c 'echo $$; exec sleep 60 >/dev/null 2>&1' &)`,
+		"deaf to signals":       `(trap '' TERM HUP INT; setsid sh -c 'echo $$; exec sleep 60' &)`,
+		"stopped":               `sleep 60 & kill -STOP $!; echo $!`,
+		"many":                  `for i in 1 2 3 4 5 6 7 8 9; do setsid sleep 60 & echo $!; done`,
+		"started while we look": `(setsid sh -c 'echo $$; while :; do sleep 0.01; done' &)`,
+		"after its parent":      `sleep 60 & echo $!; kill -KILL $$`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
-			// The pids are complete when the pipe that the processes were started
-			// with has them: read until there is one before the script ends.
-			a := d.shell(`exec 3>&1; out=$(mktemp); { ` + script + `; } >$out; while [ ! -s $out ] && [ -z "$none" ]; do sleep 0.01; done; cat $out`)
-			if name == "the leader of the group" {
-				a = d.shell(`sleep 60 & echo $!; ` + script)
-			}
-			h := d.run(a)
-			pids := strings.Fields(string(h.Result))
-			if len(pids) == 0 {
+			pids := filepath.Join(t.TempDir(), "pids")
+			// A daemon says its pid some time after the script has gone on.
+			d.run(d.shell(`{ `+script+`; } >$1; while [ ! -s $1 ]; do sleep 0.01; done`, pids))
+			left := strings.Fields(readFile(t, pids))
+			if len(left) == 0 {
 				t.Fatal("nothing was started")
 			}
-			for _, pid := range pids {
+			for _, pid := range left {
 				if !gone(pid) {
 					t.Errorf("process %s is left", pid)
 				}
 			}
 		})
+	}
+}
+
+// A task may start a manager, by submitting a task where there is none. That
+// works for everybody and does not end with the task.
+func TestManagerIsLeft(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	path := filepath.Join(t.TempDir(), "pid")
+	d.run(d.shell(`WEFT_ROLE=manager setsid sh -c 'echo $$ >$0; exec sleep 60 >/dev/null 2>&1' $1 & while [ ! -s $1 ]; do sleep 0.01; done`, path))
+	pid, err := strconv.Atoi(strings.TrimSpace(readFile(t, path)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	manager, err := proc.Of(pid)
+	if err != nil {
+		t.Fatalf("the manager is gone: %v", err)
+	}
+	if err := manager.Signal(syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := manager.Wait(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -176,7 +176,7 @@ func smallFileRole(args []string) error {
 func TestSmallFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	start(t, nil, "small file", dir).finish()
+	start(t, "small file", dir).finish()
 	check(t, dir)
 }
 

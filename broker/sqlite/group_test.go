@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func TestLostTransaction(t *testing.T) {
 						return err
 					})
 				}
-				calls = append(calls[:place:place], append([]func(context.Context) error{culprit}, calls[place:]...)...)
+				calls = slices.Insert(calls, place, culprit)
 				for i, err := range group(t, b, calls...) {
 					var want error
 					if i == place {
@@ -99,7 +100,7 @@ func TestLostTransaction(t *testing.T) {
 						t.Errorf("transaction %d: error %v, want %v", i, err, want)
 					}
 				}
-				var bodies = map[string]int{}
+				bodies := map[string]int{}
 				for _, body := range contents(t, b, "q") {
 					bodies[body]++
 				}

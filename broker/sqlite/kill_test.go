@@ -77,7 +77,7 @@ func TestKill(t *testing.T) {
 	l := newLedger()
 	for round := range rounds {
 		// At some moment; in each fifth round, while it opens the store.
-		c := start(t, nil, "crash", dir)
+		c := start(t, "crash", dir)
 		c.expect("opening")
 		for range min(round%5, 1) * rand.IntN(100) {
 			line, ok := c.line()

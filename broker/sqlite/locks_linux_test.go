@@ -58,7 +58,7 @@ func touchRole(args []string) error {
 func TestTouchedFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	c := start(t, nil, "touch", dir)
+	c := start(t, "touch", dir)
 	var acknowledged []string
 	until := func(last string) {
 		for {
@@ -130,7 +130,7 @@ func lockModeRole(args []string) error {
 func TestLockMode(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	start(t, nil, "lock mode", dir).finish()
+	start(t, "lock mode", dir).finish()
 	if !driver.OFDLockingEnabled() {
 		b, err := Open(t.TempDir(), Options{})
 		must(t, err)
@@ -186,7 +186,7 @@ func TestPolling(t *testing.T) {
 	b, err := Open(dir, Options{})
 	must(t, err)
 	defer b.Close()
-	c := start(t, nil, "deaf", dir)
+	c := start(t, "deaf", dir)
 	c.expect("listening")
 	_, err = b.Queue("q").Write(t.Context(), "x")
 	must(t, err)

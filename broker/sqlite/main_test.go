@@ -44,19 +44,15 @@ type child struct {
 	stderr strings.Builder
 }
 
-// start starts a child; prepare, if there is one, may change the command.
-func start(t *testing.T, prepare func(*exec.Cmd), role string, args ...string) *child {
+// start starts a child.
+func start(t *testing.T, role string, args ...string) *child {
 	t.Helper()
 	c := newChild(t, role, args...)
-	if prepare != nil {
-		prepare(c.cmd)
-	}
-	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	must(t, c.cmd.Start())
 	return c
 }
 
+// newChild prepares a child.
 func newChild(t *testing.T, role string, args ...string) *child {
 	t.Helper()
 	exe, err := os.Executable()
@@ -151,3 +147,14 @@ func must(t testing.TB, err error) {
 
 // patience bounds the wait for what must happen at once.
 const patience = 30 * time.Second
+
+// await awaits an event.
+func await[T any](t testing.TB, what string, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatalf("%s did not happen", what)
+	}
+	return v
+}

@@ -70,7 +70,24 @@ func Open(dir string, o Options) (*broker.Broker, error) {
 	return broker.New(s, o.MaxMessageBytes), nil
 }
 
+// maxPath is the longest path of a database that SQLite opens: 512 bytes, less
+// the ending of its journal.
+const maxPath = 512 - len("-journal")
+
+// CheckPath reports why the folder dir cannot hold a store, before anything is
+// created: its path may be too long for SQLite.
+func CheckPath(dir string) error {
+	path, err := filepath.Abs(filepath.Join(dir, Name))
+	if err == nil && len(path) > maxPath {
+		err = fmt.Errorf("the path of the store has %d bytes, SQLite takes at most %d: use a folder higher up", len(path), maxPath)
+	}
+	return err
+}
+
 func open(dir string, o Options) (*store, error) {
+	if err := CheckPath(dir); err != nil {
+		return nil, err
+	}
 	if o.BusyTimeout == 0 {
 		o.BusyTimeout = defaultBusyTimeout
 	}

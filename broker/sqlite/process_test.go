@@ -119,7 +119,7 @@ func openRole(args []string) error {
 func together(t *testing.T, n int, role string, args func(i int) []string) (cs []*child) {
 	t.Helper()
 	for i := range n {
-		cs = append(cs, start(t, nil, role, args(i)...))
+		cs = append(cs, start(t, role, args(i)...))
 	}
 	for _, c := range cs {
 		c.expect("ready")
@@ -220,7 +220,7 @@ func TestRingFromAnotherProcess(t *testing.T) {
 	w, err := b.Listen("q")
 	must(t, err)
 	defer w.Close()
-	c := start(t, nil, "write", dir, "1", "x")
+	c := start(t, "write", dir, "1", "x")
 	c.expect("ready")
 	c.tell()
 	await(t, "a ring", w.C())

@@ -65,7 +65,7 @@ func modesRole(args []string) error {
 
 func TestModes(t *testing.T) {
 	t.Parallel()
-	start(t, nil, "open modes", filepath.Join(t.TempDir(), ".weft")).finish()
+	start(t, "open modes", filepath.Join(t.TempDir(), ".weft")).finish()
 }
 
 func TestFilesystems(t *testing.T) {
