@@ -8,12 +8,10 @@ import (
 	"weft/taskspec"
 )
 
-// unfinished are the statuses of tasks that have not ended.
-var unfinished = []taskspec.Status{taskspec.StatusCreated, taskspec.StatusSpawning, taskspec.StatusRunning}
-
-// Unfinished returns how the tasks stand that have not ended, oldest first.
-func (c *Context) Unfinished(ctx context.Context) ([]*Status, error) {
-	return c.Tasks(ctx, unfinished...)
+// Unfinished returns the statuses of tasks that have not ended, as an argument
+// of [Context.Tasks].
+func Unfinished() []taskspec.Status {
+	return []taskspec.Status{taskspec.StatusCreated, taskspec.StatusSpawning, taskspec.StatusRunning}
 }
 
 // lowDisk is the free space, in bytes, below which the store may soon be unable
@@ -24,7 +22,7 @@ const lowDisk = 64 << 20
 // Check looks for what keeps the project from working, and returns a line for
 // each problem, with what to do about it. It changes nothing.
 func (c *Context) Check(ctx context.Context) (problems []string, err error) {
-	tasks, err := c.Unfinished(ctx)
+	tasks, err := c.Tasks(ctx, Unfinished()...)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +31,7 @@ func (c *Context) Check(ctx context.Context) (problems []string, err error) {
 		return nil, fmt.Errorf("check project: %w", err)
 	}
 	if len(tasks) > 0 && !running {
-		problems = append(problems, fmt.Sprintf("%d unfinished tasks and no manager: run weft manager start", len(tasks)))
+		problems = append(problems, fmt.Sprintf("no manager for the unfinished tasks (%d): run weft manager start", len(tasks)))
 	}
 	if free, known := freeDisk(c.dir); known && free < lowDisk {
 		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", free>>20, c.dir))

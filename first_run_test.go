@@ -40,7 +40,7 @@ func TestFirstRunKilled(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed(t), 0))
 	for i := range 15 {
 		after := time.Duration(random.Int64N(int64(30 * time.Millisecond)))
-		t.Run(after.String(), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%d after %v", i, after.Round(time.Millisecond)), func(t *testing.T) {
 			p := newProject(t)
 			c := p.client(call{Do: "run", Spec: shell("echo first")})
 			<-time.After(after) // any moment will do

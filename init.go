@@ -63,11 +63,10 @@ func build() string {
 	if !ok {
 		return "unknown"
 	}
-	id := info.Main.Version
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			id += " " + s.Value
+			return info.Main.Version + " " + s.Value
 		}
 	}
-	return id
+	return info.Main.Version
 }

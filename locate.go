@@ -61,6 +61,3 @@ func Create(dir string, autostart bool, opts ...Option) (*Context, error) {
 	}
 	return c, nil
 }
-
-// MaxMessage is the largest message of the project's queues, in bytes.
-func (c *Context) MaxMessage() int { return c.settings.MaxMessage }

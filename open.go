@@ -117,8 +117,8 @@ func makeFolders(dir string) (created bool, err error) {
 	}
 	// The database says whether the folder was completed; only then is there
 	// nothing to do.
-	if _, err := os.Lstat(filepath.Join(dir, sqlite.Name)); err == nil {
-		return false, nil
+	if complete, err := sqlite.Exists(dir); complete || err != nil {
+		return false, err
 	}
 	for _, name := range folders {
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

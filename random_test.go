@@ -180,18 +180,33 @@ func (b *battle) listen(f *fighter) {
 func (b *battle) strike() (victim string) {
 	running := b.tasks(taskspec.StatusRunning)
 	switch dice := b.random.IntN(10); {
-	case dice < 5 && len(running) > 0:
+	case dice < 5:
+		if len(running) == 0 {
+			return ""
+		}
 		t := running[b.random.IntN(len(running))]
 		if t.Consumer.Signal(syscall.SIGKILL) != nil {
 			return ""
 		}
 		b.killed[t.Consumer] = true
-		// It may have begun another task since the record was read, or ended
-		// its last; it was hit in its work if it still has this one.
+		// It may have handed the task off since the record was read; it was hit
+		// in its work if the task has not completed.
 		if now := b.task(t.TID); now.Consumer == t.Consumer && now.Status != taskspec.StatusCompleted {
 			b.hits++
 		}
 		return "consumer"
+	case dice < 6:
+		// Any consumer, also one that is idle or has not said hello.
+		for id, title := range b.processes() {
+			if strings.Contains(title, "weft-consumer") || strings.Contains(title, ":idle") {
+				if id.Signal(syscall.SIGKILL) != nil {
+					return ""
+				}
+				b.killed[id] = true
+				return "idle consumer"
+			}
+		}
+		return ""
 	case dice < 8:
 		m := b.currentManager()
 		if m == nil || m.Process.Signal(syscall.SIGKILL) != nil {

@@ -23,6 +23,9 @@ func New(backend Backend, maxMessage int) *Broker {
 	return &Broker{backend: backend, maxMessage: maxMessage}
 }
 
+// MaxMessage is the largest message body that the queues take, in bytes.
+func (b *Broker) MaxMessage() int { return b.maxMessage }
+
 // Close waits for running transactions, refuses those that wait and releases
 // the store. Whoever opened the broker closes it; later calls return
 // [ErrClosed], a second Close what the first returned. From inside [Broker.Update]

@@ -155,8 +155,7 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 		c.freed(now)
 		l.o.Ready()
 	case r.Started != nil:
-		c.process = *r.Started
-		l.unsettled.started = append(l.unsettled.started, started{c.task, c.process})
+		l.unsettled.started = append(l.unsettled.started, started{c.task, *r.Started})
 	case r.Finished != nil:
 		// What it did is known; it can have the next task while this one is
 		// being recorded.
@@ -180,11 +179,11 @@ func (l *loop) mourn(e died) error {
 		}
 		return l.pool.grow(1)
 	case busy:
-		t, consumer, process := c.task, c.self, c.process
+		t, consumer := c.task, c.self
 		l.log.Warn("consumer died", "tid", t.tid, "pid", consumer.PID, "err", e.err)
-		l.pool.survivors[t] = &survivor{consumer: consumer, process: process}
+		l.pool.survivors[t] = consumer
 		l.watch(func(ctx context.Context, _ func(event)) event {
-			sweep(ctx, t, consumer, process)
+			sweep(ctx, t, consumer)
 			return lost{t}
 		})
 	}

@@ -99,7 +99,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer cancel()
 	events := make(chan event, 64)
 	watch := watcher(inner, &background, events)
-	pool := &pool{o: m.o, watch: watch, survivors: make(map[task]*survivor)}
+	pool := &pool{o: m.o, watch: watch, survivors: make(survivors)}
 	defer pool.close()
 	l := &loop{
 		o:          m.o,

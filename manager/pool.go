@@ -38,9 +38,8 @@ type consumer struct {
 	env   string    // the key of the environment it has
 
 	// Of its task, while it has one.
-	task    task
-	nested  bool // holds no slot: its parent does
-	process proc.Identity
+	task   task
+	nested bool // holds no slot: its parent does
 }
 
 // state is what a consumer is doing.
@@ -59,7 +58,7 @@ type pool struct {
 	o         Options
 	watch     watch
 	consumers []*consumer
-	survivors map[task]*survivor
+	survivors survivors
 }
 
 // watch runs fn beside the loop, under a context that ends with the loop. What
@@ -138,7 +137,7 @@ func (p *pool) idle() []*consumer {
 // freed makes a consumer idle.
 func (c *consumer) freed(now time.Time) {
 	c.state, c.since = idle, now
-	c.task, c.nested, c.process = task{}, false, proc.Identity{}
+	c.task, c.nested = task{}, false
 }
 
 // remove forgets a consumer that has died.

@@ -7,24 +7,21 @@ import (
 	"weft/internal/proc"
 )
 
-// A survivor is a task whose consumer was started by an earlier manager. The
-// consumer finishes it alone; this manager counts it, and records its loss if
-// the consumer dies.
-type survivor struct {
-	consumer proc.Identity
-	process  proc.Identity
-}
+// Survivors are tasks whose consumers were started by an earlier manager, and
+// those of dead consumers until their loss is recorded. A consumer that is alive
+// finishes its task alone; the manager counts it meanwhile, and records the loss
+// if the consumer dies.
+type survivors map[task]proc.Identity
 
 // adopt watches a task that an earlier manager left behind.
 func (l *loop) adopt(t *ledger.Task) {
-	key := task{t.TID, t.Epoch}
-	s := &survivor{consumer: t.Consumer, process: t.Process}
-	l.pool.survivors[key] = s
+	key, consumer := task{t.TID, t.Epoch}, t.Consumer
+	l.pool.survivors[key] = consumer
 	l.watch(func(ctx context.Context, _ func(event)) event {
-		if s.consumer.Wait(ctx) != nil {
+		if consumer.Wait(ctx) != nil {
 			return nil // the manager ends first
 		}
-		sweep(ctx, key, s.consumer, s.process)
+		sweep(ctx, key, consumer)
 		return lost{key}
 	})
 }

@@ -11,14 +11,15 @@ import (
 
 // sweep kills what a dead consumer left of its task. The consumer was the
 // leader of a session, so a process of the task is in that session, or carries
-// the task's cookie in its environment, or descends from one that does.
-func sweep(ctx context.Context, t task, consumer, process proc.Identity) {
+// the task's cookie in its environment, or descends from one that does. The
+// task's process group counts for nothing: it is part of the session, and its
+// number may be that of a stranger's group by now.
+func sweep(ctx context.Context, t task, consumer proc.Identity) {
 	// An error names processes that hang in the kernel; the loss is recorded
 	// all the same.
 	_, _ = monitor.Tree{
 		First:   consumer,
 		Session: consumer.PID,
-		Group:   process.PID,
 		Cookie:  []string{ledger.EnvTID + "=" + t.tid, ledger.EnvEpoch + "=" + strconv.Itoa(t.epoch)},
 	}.Kill(ctx)
 }

@@ -1,11 +1,10 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -36,8 +35,8 @@ func (a *alone) broker() (*broker.Broker, error) {
 	if a.store != nil {
 		return a.store, nil
 	}
-	if _, err := os.Stat(filepath.Join(a.task.WeftDir, sqlite.Name)); errors.Is(err, os.ErrNotExist) {
-		return nil, errNoProject
+	if exists, err := sqlite.Exists(a.task.WeftDir); !exists {
+		return nil, cmp.Or(err, errNoProject)
 	}
 	b, err := sqlite.Open(a.task.WeftDir, sqlite.Options{
 		Durability:      sqlite.ParseDurability(a.task.Durability),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/broker/sqlite"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/taskspec"
@@ -36,8 +37,8 @@ func TestIdleConsumerLeaves(t *testing.T) {
 			d.link.Close()
 			d.endsWell()
 			// It has not even opened a store.
-			if _, err := os.Stat(filepath.Join(d.dir, "broker.db")); !errors.Is(err, os.ErrNotExist) {
-				t.Errorf("store: %v", err)
+			if exists, err := sqlite.Exists(d.dir); exists || err != nil {
+				t.Errorf("there is a store: %v %v", exists, err)
 			}
 		})
 	}
@@ -245,8 +246,8 @@ func TestProjectIsDeleted(t *testing.T) {
 	} else if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
 		t.Errorf("consumer ended with %v", err)
 	}
-	if _, err := os.Stat(filepath.Join(d.dir, "broker.db")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("store: %v", err)
+	if exists, err := sqlite.Exists(d.dir); exists || err != nil {
+		t.Errorf("there is a store: %v %v", exists, err)
 	}
 }
 

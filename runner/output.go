@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -158,7 +159,7 @@ func (o *output) inline(limit int64) ([]byte, bool) {
 		return o.buf, true
 	}
 	all := make([]byte, o.size)
-	if _, err := o.file.ReadAt(all, 0); err != nil && !errors.Is(err, io.EOF) {
+	if n, err := o.file.ReadAt(all, 0); n < len(all) {
 		o.err = fmt.Errorf("read output back: %w", err)
 		return nil, false
 	}
@@ -208,7 +209,7 @@ func result(h *ledger.HandOff, stdout, stderr *output, limit int64, maxMessage i
 	}
 	for _, o := range []*output{stdout, stderr} {
 		if o.err != nil && !errors.Is(o.err, fs.ErrNotExist) {
-			h.Outcome.Error = fmt.Sprintf("output is incomplete: %v", o.err)
+			h.Outcome.Error = strings.TrimPrefix(fmt.Sprintf("%s; output is incomplete: %v", h.Outcome.Error, o.err), "; ")
 		}
 	}
 	return kept

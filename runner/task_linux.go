@@ -51,9 +51,8 @@ func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev e
 		return h, out
 	}
 
-	var drains sync.WaitGroup
-	drains.Go(func() { out.stdout.drain(c.stdout) })
-	drains.Go(func() { out.stderr.drain(c.stderr) })
+	out.writers.Go(func() { out.stdout.drain(c.stdout) })
+	out.writers.Go(func() { out.stderr.drain(c.stderr) })
 	exit := make(chan struct{})
 	go func() {
 		_ = c.cmd.Wait() // the state says it all
@@ -62,7 +61,11 @@ func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev e
 
 	e := supervise(a, c, out, exit, ev)
 	sweep()
-	settle(&drains, c, out, ev.requests, abandon)
+	if e.requested() {
+		close(abandon)
+		abandon = nil
+	}
+	settle(c, out, ev.requests, abandon)
 	out.close()
 
 	h.Process.PID = c.cmd.Process.Pid
@@ -155,10 +158,10 @@ func managers(tree monitor.Tree) (pids []int) {
 // may hold the pipes open: once nothing has come for pipeDeadline, nothing
 // will. While a full disk holds the output up, a request to end the task gives
 // it up.
-func settle(drains *sync.WaitGroup, c *command, out *outputs, requests <-chan Request, abandon chan<- struct{}) {
+func settle(c *command, out *outputs, requests <-chan Request, abandon chan<- struct{}) {
 	drained := make(chan struct{})
 	go func() {
-		drains.Wait()
+		out.writers.Wait()
 		close(drained)
 	}()
 	idle := time.NewTicker(pipeDeadline)
@@ -185,12 +188,14 @@ func settle(drains *sync.WaitGroup, c *command, out *outputs, requests <-chan Re
 // outputs are the two streams of a task.
 type outputs struct {
 	stdout, stderr *output
-	kept           []*output // those that stay in their files
+	writers        sync.WaitGroup // all that may wait for a full disk
+	kept           []*output      // those that stay in their files
 }
 
+// live makes both visible to followers, without waiting for a full disk.
 func (o *outputs) live() {
-	o.stdout.live()
-	o.stderr.live()
+	o.writers.Go(o.stdout.live)
+	o.writers.Go(o.stderr.live)
 }
 
 func (o *outputs) close() {

@@ -84,6 +84,15 @@ func CheckPath(dir string) error {
 	return err
 }
 
+// Exists reports whether dir holds a store, without opening it.
+func Exists(dir string) (bool, error) {
+	_, err := os.Lstat(filepath.Join(dir, Name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func open(dir string, o Options) (*store, error) {
 	if err := CheckPath(dir); err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ const (
 )
 
 // exitCode ends the program with a code and without a word, because all has
-// been said. 0 is success.
+// been said and written. 0 is success.
 type exitCode int
 
 func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
@@ -93,14 +93,14 @@ func classify(err error) kind {
 
 // report writes what is wrong, if anything is, and returns the exit code.
 func (a *app) report(err error) int {
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
 	if flushErr := a.stdout.Flush(); err == nil {
 		err = flushErr
 	}
 	if err == nil {
 		return 0
-	}
-	if code, ok := errors.AsType[exitCode](err); ok {
-		return int(code)
 	}
 	if a.stdout.closed() {
 		// Whoever read the answer has had enough: nothing to complain about,

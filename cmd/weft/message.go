@@ -215,7 +215,7 @@ func (c *queueWriteCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	body, err := c.body(a, p.MaxMessage())
+	body, err := c.body(a, p.Broker().MaxMessage())
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -37,8 +36,9 @@ type runCmd struct {
 // Help shows how it is used.
 func (runCmd) Help() string {
 	return `The task runs in this directory with this environment, and goes on if this
-process or the terminal goes away. A pipe or a file on standard input is read to
-its end and becomes the input of the task. Ctrl-C stops the task.
+process is killed. Ctrl-C stops it. A pipe or a file on standard input is read to
+its end, however long that takes, and becomes the input of the task; --no-stdin
+leaves it alone.
 
 The exit code is 0 if the task completed, 1 if it failed, 124 if it timed out,
 130 after Ctrl-C; with --exit-code it is the task's own. An output that is very
@@ -85,29 +85,11 @@ func (r *runCmd) Run(a *app) error {
 	if r.Verbose {
 		a.note("task %s submitted", t.TID())
 	}
-	return r.follow(a, in, t)
-}
-
-// follow shows the task to its end. The first interruption stops the task, the
-// second leaves it.
-func (r *runCmd) follow(a *app, in *interrupts, t *weft.Task) error {
-	defer context.AfterFunc(in.first, func() {
-		if isTerminal(a.stderr) {
-			a.note("stopping task %s; press Ctrl-C again to leave it", t.TID())
-		}
-		if _, err := t.Stop(in.second); err != nil && in.second.Err() == nil {
-			a.note("%v", err)
-		}
-	})()
-	s, err := a.deliver(in.second, t, a.stderr)
-	switch {
-	case in.second.Err() != nil:
-		a.note("interrupted: task %s is being stopped", t.TID())
-		return exitCode(exitInterrupted)
-	case a.stdout.closed() && (s == nil || !s.Status.Terminal()):
-		a.note("standard output was closed: task %s goes on", t.TID())
-		return err
-	case err != nil:
+	s, err := a.follow(in, t)
+	if err != nil && in.interrupted() {
+		return fmt.Errorf("%w: %w", errInterrupted, err)
+	}
+	if err != nil {
 		return err
 	}
 	if r.Verbose {
@@ -173,56 +155,4 @@ func (a *app) printTID(t *weft.Task) error {
 	}
 	a.stdout.Printf("%s\n", t.TID())
 	return nil
-}
-
-// deliver waits for the end of a task and prints what it writes: its output as
-// it comes, or all in one object. The result is taken when that has been
-// written, and left where it is if that could not be.
-func (a *app) deliver(ctx context.Context, t *weft.Task, stderr io.Writer) (*weft.Status, error) {
-	if a.JSON {
-		return a.deliverJSON(ctx, t, true)
-	}
-	s, err := t.Output(ctx, a.stdout, stderr)
-	if err != nil {
-		return s, err
-	}
-	return s, t.Take(ctx)
-}
-
-// deliverJSON waits for the end of a task and prints its result as an object.
-// A large output is only described, and so not taken.
-func (a *app) deliverJSON(ctx context.Context, t *weft.Task, take bool) (*weft.Status, error) {
-	r, err := t.Peek(ctx)
-	if err != nil {
-		return nil, err
-	}
-	v, err := newTaskResult(ctx, t, r)
-	if err == nil {
-		err = a.printJSON(v)
-	}
-	if err == nil {
-		err = a.stdout.Flush()
-	}
-	if err == nil && take && !r.Spilled {
-		err = t.Take(ctx)
-	}
-	return &r.Status, err
-}
-
-// ended is the exit code for a task that has ended, as the task's own if own is
-// true, after saying why it did not complete.
-func (a *app) ended(s *weft.Status, own bool) error {
-	if s.Status == taskspec.StatusCompleted {
-		return nil
-	}
-	if !a.JSON {
-		a.note("%s", cmp.Or(s.Error, string(s.Status)))
-	}
-	switch {
-	case own && s.ReturnCode != nil:
-		return exitCode(*s.ReturnCode)
-	case s.Status == taskspec.StatusTimeout:
-		return exitCode(exitTimeout)
-	}
-	return exitCode(exitError)
 }

@@ -47,7 +47,7 @@ func (c *statusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	live, err := p.Unfinished(ctx)
+	live, err := p.Tasks(ctx, weft.Unfinished()...)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func selected(ctx context.Context, p *weft.Context, status string, all bool) ([]
 	case all:
 		return p.Tasks(ctx)
 	}
-	return p.Unfinished(ctx)
+	return p.Tasks(ctx, weft.Unfinished()...)
 }
 
 // printTask prints all there is to know about one task.

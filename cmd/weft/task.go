@@ -142,7 +142,7 @@ func (c *chosen) find(ctx context.Context, p *weft.Context) ([]string, error) {
 	if _, err := path.Match(c.Pattern, ""); err != nil {
 		return nil, usageError{fmt.Sprintf("--pattern %s: %v", c.Pattern, err)}
 	}
-	tasks, err := p.Unfinished(ctx)
+	tasks, err := p.Tasks(ctx, weft.Unfinished()...)
 	if err != nil {
 		return nil, err
 	}
@@ -206,7 +206,7 @@ func (c *taskTIDCmd) find(ctx context.Context, p *weft.Context) (string, error) 
 		}
 		return t.TID(), nil
 	}
-	tasks, err := p.Unfinished(ctx)
+	tasks, err := p.Tasks(ctx, weft.Unfinished()...)
 	if err != nil {
 		return "", err
 	}

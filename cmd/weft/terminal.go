@@ -38,7 +38,7 @@ func (s *sink) Write(p []byte) (int, error) {
 // Printf writes text, at the latest with the next Write or Flush.
 func (s *sink) Printf(format string, args ...any) {
 	if s.buf == nil {
-		s.buf = bufio.NewWriter(s.file)
+		s.buf = bufio.NewWriterSize(s.file, 64<<10)
 	}
 	fmt.Fprintf(s.buf, format, args...)
 }

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"io"
+
+	"weft"
+	"weft/taskspec"
+)
+
+// follow shows a task to its end, and says how it ended. The first interruption
+// stops the task, the second leaves it.
+func (a *app) follow(in *interrupts, t *weft.Task) (*weft.Status, error) {
+	var s *weft.Status
+	var err error
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		settled := a.stopOn(in, t)
+		s, err = a.deliver(in.second, t, a.stderr)
+		settled()
+	}()
+	select {
+	case <-over:
+	case <-in.second.Done():
+		// Whoever should read the output may not be reading: that is not waited
+		// for.
+		a.note("interrupted: task %s is being stopped", t.TID())
+		return nil, exitCode(exitInterrupted)
+	}
+	if a.stdout.closed() && !in.interrupted() && (s == nil || !s.Status.Terminal()) {
+		a.note("standard output was closed: task %s goes on", t.TID())
+	}
+	return s, err
+}
+
+// stopOn stops the task at the first interruption. The caller calls settled
+// when the task is over; it returns when nothing is to be done any more, even
+// if the terminal is gone and the task cannot be shown to its end.
+func (a *app) stopOn(in *interrupts, t *weft.Task) (settled func()) {
+	done := make(chan struct{})
+	undo := context.AfterFunc(in.first, func() {
+		defer close(done)
+		if isTerminal(a.stderr) {
+			a.note("stopping task %s; press Ctrl-C again to leave it", t.TID())
+		}
+		if _, err := t.Stop(in.second); err != nil && in.second.Err() == nil {
+			a.note("%v", err)
+		}
+	})
+	return func() {
+		if !undo() {
+			<-done
+		}
+	}
+}
+
+// deliver waits for the end of a task and prints what it writes: its output as
+// it comes, or all in one object. The result is taken when that has been
+// written, and left where it is if that could not be.
+func (a *app) deliver(ctx context.Context, t *weft.Task, stderr io.Writer) (*weft.Status, error) {
+	if a.JSON {
+		return a.deliverJSON(ctx, t, true)
+	}
+	s, err := t.Output(ctx, a.stdout, stderr)
+	if err != nil {
+		return s, err
+	}
+	return s, t.Take(ctx)
+}
+
+// deliverJSON waits for the end of a task and prints its result as an object.
+// A large output is only described, and so not taken.
+func (a *app) deliverJSON(ctx context.Context, t *weft.Task, take bool) (*weft.Status, error) {
+	r, err := t.Peek(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := newTaskResult(ctx, t, r)
+	if err == nil {
+		err = a.printJSON(v)
+	}
+	if err == nil {
+		err = a.stdout.Flush()
+	}
+	if err == nil && take && !r.Spilled {
+		err = t.Take(ctx)
+	}
+	return &r.Status, err
+}
+
+// ended is the exit code for a task that has ended, as the task's own if own is
+// true, after saying why it did not complete.
+func (a *app) ended(s *weft.Status, own bool) error {
+	if s.Status == taskspec.StatusCompleted {
+		return nil
+	}
+	if !a.JSON {
+		a.note("%s", cmp.Or(s.Error, string(s.Status)))
+	}
+	switch {
+	case own && s.ReturnCode != nil:
+		return exitCode(*s.ReturnCode)
+	case s.Status == taskspec.StatusTimeout:
+		return exitCode(exitTimeout)
+	}
+	return exitCode(exitError)
+}
