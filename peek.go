@@ -10,8 +10,9 @@ import (
 	"weft/internal/ledger"
 )
 
-// Peek waits for the end of the task and returns its result, but leaves it
-// where it is: [Task.Take] takes it later. Else it is like [Task.Result].
+// Peek waits for the end of the task and returns its result, and leaves it where
+// it is: [Task.Take] takes it later. [ErrTaken] is returned with how the task
+// ended if that was done. Cancelling ctx ends the wait.
 func (t *Task) Peek(ctx context.Context) (*Result, error) {
 	l, err := t.await(ctx, nil)
 	if err != nil {

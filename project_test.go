@@ -48,6 +48,8 @@ func newProject(t *testing.T, env ...string) *project {
 	// A name of its own kind: it is what finds the project's processes.
 	p := &project{t: t, ctx: ctx, dir: t.TempDir()}
 	p.env = append(os.Environ(), p.mark(), partVariable+"="+partClient)
+	// A process with the race detector would sleep for a second when it ends.
+	p.env = append(p.env, "GORACE=atexit_sleep_ms=0")
 	p.env = append(p.env, env...)
 	t.Cleanup(func() {
 		defer cancel()

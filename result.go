@@ -60,15 +60,8 @@ func (c *Context) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...S
 //
 // A spilled output stays until [Task.Take].
 func (t *Task) Result(ctx context.Context) (*Result, error) {
-	l, err := t.await(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	res := &Result{Status: *newStatus(l), Spilled: l.Output.Form == ledger.FormFile}
-	if l.Output.Form == ledger.FormNone || res.Spilled {
-		return res, nil
-	}
-	if res.Output, err = t.output(ctx, l); err != nil {
+	res, err := t.Peek(ctx)
+	if err != nil || res.Spilled {
 		return res, err
 	}
 	return res, t.Take(ctx)

@@ -25,7 +25,7 @@ type Status struct {
 	Started    time.Time
 	Completed  time.Time
 	CPUSeconds float64 // of its own process and the children that one waited for
-	PeakMB     float64 // resident memory of the largest of its processes, in MiB
+	PeakMB     float64 // resident memory of the largest of its processes, in MiB; never less than its consumer had, about 8
 
 	// Stderr is the end of what it wrote to its standard error, at most 64 KiB;
 	// StderrTruncated says that there was more.

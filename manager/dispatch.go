@@ -112,6 +112,8 @@ func (d *dispatcher) drop(given dispatched) {
 	_ = given.to.link.Send(runner.Order{Drop: true})
 	d.controls.Remove(ledger.QueuesOf(given.job.TID).ControlIn)
 	given.to.freed(time.Now())
+	// If it had not seen the job yet, it will not know the environment either.
+	given.to.env = ""
 }
 
 // withdraw undoes what was prepared for a turn that could not be written; what

@@ -100,7 +100,7 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 		switch {
 		case retry > 0:
 			pause = retry
-		case l.waiting && l.pool.load().dispatchable() > 0:
+		case l.waiting && !l.stopping && l.pool.load().dispatchable() > 0:
 			pause = 0 // the turn has made room
 		}
 		next := earliest(now.Add(pause), l.pool.retire(runtime.NumCPU(), now), idleUntil(l.idleSince, l.o.Lifetime))

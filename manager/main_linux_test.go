@@ -1,12 +1,20 @@
 package manager
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"weft/broker"
+	"weft/broker/sqlite"
+	"weft/internal/ledger"
 	"weft/internal/role"
 	"weft/runner"
 )
@@ -14,16 +22,62 @@ import (
 // build is the build of the consumers that this test binary becomes.
 const build = "test"
 
+// partVar makes the test binary play another part than those of Weft.
+const partVar = "WEFT_MANAGER_TEST_PART"
+
 // TestMain lets the test binary be what a manager starts, and what a client
 // starts, so that these tests work with real processes.
 func TestMain(m *testing.M) {
-	switch r, conn := role.Take(); r {
-	case role.Consumer:
-		if err := runner.Main(conn, build, os.Environ()); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
+	r, conn := role.Take()
+	var err error
+	switch part, dir, _ := strings.Cut(os.Getenv(partVar), " "); {
+	case r == role.Consumer:
+		err = runner.Main(conn, build, os.Environ())
+	case r == role.Manager:
+		err = manage(conn)
+	case part == "lead":
+		err = playLeader(dir)
+	default:
+		goleak.VerifyTestMain(m)
 	}
-	goleak.VerifyTestMain(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// manage is the life of a detached manager. The name of its build says how it
+// fails, if it does.
+func manage(conn io.ReadWriteCloser) error {
+	call, err := ReadCall(conn)
+	if err != nil {
+		Answer(conn, err)
+		return err
+	}
+	switch call.Build {
+	case "mute":
+		return nil
+	case "refuses":
+		Answer(conn, errors.New("it is not my day"))
+		return nil
+	case "hangs":
+		_, err := io.Copy(io.Discard, conn) // until the client has gone
+		return err
+	case "tells":
+		Answer(conn, fmt.Errorf("%q %q %q", os.Getenv("WEFT_TID"), os.Getenv("WEFT_ROLE"), os.Getenv("OTHER")))
+		return nil
+	}
+	dir := filepath.Join(call.Root, ledger.Dir)
+	b, err := sqlite.Open(dir, sqlite.Options{Durability: sqlite.Normal})
+	if err != nil {
+		Answer(conn, err)
+		return err
+	}
+	defer b.Close()
+	err = New(Options{
+		Root: call.Root, Dir: dir, Broker: b, Durability: "normal", MaxMessage: broker.MaxMessageBytes,
+		Executable: "/proc/self/exe", Build: build, Env: os.Environ(), Ready: func() { Answer(conn, nil) },
+	}).Run(context.Background())
+	Answer(conn, err)
+	return err
 }

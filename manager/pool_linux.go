@@ -38,16 +38,19 @@ func (p *pool) start(c *consumer) (wait func(context.Context) error, err error) 
 		ours.Close()
 		return nil, fmt.Errorf("start consumer: %w", err)
 	}
-	// It is our child and not waited for yet, so the pid is its own.
-	if c.self, err = proc.Of(cmd.Process.Pid); err != nil {
+	// It is our child and not waited for yet, so the pid is its own. One that has
+	// died already is told of as one that dies later.
+	self, err := proc.Of(cmd.Process.Pid)
+	if err != nil && !errors.Is(err, proc.ErrGone) {
 		ours.Close()
 		return nil, fmt.Errorf("start consumer: %w", errors.Join(err, cmd.Wait()))
 	}
+	c.self = self
 	c.link = runner.NewLink[runner.Report, runner.Order](ours)
 	return func(ctx context.Context) error {
 		// Not cmd.Wait alone, which nothing ends: when this manager leaves, a
 		// consumer may still be busy.
-		if err := c.self.Wait(ctx); err != nil {
+		if err := self.Wait(ctx); err != nil {
 			return err
 		}
 		return cmd.Wait()

@@ -26,7 +26,7 @@ const startName = "manager.start"
 
 // maxStarts bounds how often a manager that is killed while it starts is started
 // again.
-const maxStarts = 3
+const maxStarts = 5
 
 // errMute: a manager ended before it could say why.
 var errMute = errors.New("it ended without a word")

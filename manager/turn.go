@@ -49,22 +49,23 @@ func (w *work) empty() bool {
 // transaction, and tells the consumers.
 func (l *loop) turn(ctx context.Context, in inbox) error {
 	w := &l.unsettled
+	// What keeps requests from being given out, such as that no consumer can be
+	// started, must not keep the ends of tasks from being written.
+	var unfilled error
 	if l.waiting && !l.stopping {
-		if err := l.fill(ctx, w); err != nil {
-			return err
-		}
+		unfilled = l.fill(ctx, w)
 	}
 	var orders []order
 	if !w.empty() || in != (inbox{}) {
 		var err error
 		if orders, err = l.write(ctx, w, in); err != nil {
 			l.withdraw(w)
-			return err
+			return errors.Join(unfilled, err)
 		}
 	}
 	l.tell(w)
 	l.unsettled = work{}
-	return l.carryOut(ctx, orders)
+	return errors.Join(unfilled, l.carryOut(ctx, orders))
 }
 
 // order is what a control message asks for; the zero task means the manager.

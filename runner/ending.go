@@ -74,6 +74,9 @@ func (e ending) kill() (ending, action) {
 	return e, kill
 }
 
+// requested reports whether somebody has asked for the end of the task.
+func (e ending) requested() bool { return e.cause == byStop || e.cause == byKill }
+
 // outcome is how a task has ended whose own process ended as exit says.
 func (e ending) outcome(exit taskspec.Outcome) taskspec.Outcome {
 	switch e.cause {

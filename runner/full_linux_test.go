@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -114,58 +115,57 @@ func TestFullDiskIsAbandoned(t *testing.T) {
 // TestFullDiskOfATask fills the disk of a consumer under its task.
 func TestFullDiskOfATask(t *testing.T) {
 	t.Parallel()
-	const script = `echo $$ >$1; head -c 300000 /dev/zero | tr '\0' x; echo $? >$1; exec sleep 60`
-	begin := func(t *testing.T) (d *desk, a *Assignment, pid string) {
-		d = newDesk(t)
-		up := newGate(t)
-		a = d.shell(script, up.path)
-		if err := limitFiles(d.self.PID, room); err != nil {
-			t.Fatal(err)
+	lift := func(d *desk) {
+		if err := limitFiles(d.self.PID, unix.RLIM_INFINITY); err != nil {
+			d.Fatal(err)
 		}
-		d.send(Order{Task: a}, permit())
-		pid = up.hear(t)
-		(&output{path: ledger.OutputFile(d.dir, a.TID, 1, ledger.Stdout)}).waitUntilFull(t)
-		return d, a, pid
 	}
-	t.Run("room again", func(t *testing.T) {
-		t.Parallel()
-		d, _, _ := begin(t)
-		if err := limitFiles(d.self.PID, unix.RLIM_INFINITY); err != nil {
-			t.Fatal(err)
-		}
-		d.send(Order{End: RequestKill})
-		h := d.finished()
-		if n := len(h.Result); h.Outcome.Error != "killed" || n <= room || strings.Trim(string(h.Result), "x") != "" {
-			t.Errorf("%+v, %d bytes", h.Outcome, n)
-		}
-		d.send(Order{Ack: 1})
-	})
-	t.Run("killed, then room again", func(t *testing.T) {
-		t.Parallel()
-		d, _, pid := begin(t)
-		d.send(Order{End: RequestKill})
-		poll(t, func() bool { return gone(pid) }) // the disk does not hold the end up
-		if err := limitFiles(d.self.PID, unix.RLIM_INFINITY); err != nil {
-			t.Fatal(err)
-		}
-		if h := d.finished(); h.Outcome.Error != "killed" || len(h.Result) <= room {
-			t.Errorf("%+v, %d bytes", h.Outcome, len(h.Result))
-		}
-		d.send(Order{Ack: 1})
-	})
-	t.Run("killed twice", func(t *testing.T) {
-		t.Parallel()
-		d, a, pid := begin(t)
-		d.send(Order{End: RequestKill})
-		poll(t, func() bool { return gone(pid) })
-		d.send(Order{End: RequestKill}) // now what does not fit is given up
-		h := d.finished()
-		if !strings.HasPrefix(h.Outcome.Error, "killed; output is incomplete: ") || h.Output.Form != ledger.FormFile {
-			t.Errorf("%+v, %+v", h.Outcome, h.Output)
-		}
-		d.send(Order{Ack: 1})
-		if got := readFile(t, ledger.OutputFile(d.dir, a.TID, 1, ledger.Stdout)); got != strings.Repeat("x", room) {
-			t.Errorf("%d bytes are kept", len(got))
-		}
-	})
+	kill := func(d *desk) { d.send(Order{End: RequestKill}) }
+	for name, test := range map[string]struct {
+		timeout  time.Duration
+		then     []func(*desk) // before and after the end of the task's process
+		complete bool
+		want     string // the error begins so
+	}{
+		"room again": {0, []func(*desk){lift, nil}, true, ""},
+		// A kill does not wait for room, nor does a timeout, to end the process.
+		"killed":                    {0, []func(*desk){kill, nil}, false, "killed; output is incomplete: "},
+		"timeout, then room again":  {time.Second, []func(*desk){nil, lift}, true, "timed out after 1s"},
+		"timeout, then no patience": {time.Second, []func(*desk){nil, kill}, false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			up := newGate(t)
+			a := d.shell(`echo $$ >$1; head -c 300000 /dev/zero | tr '\0' x`, up.path)
+			a.Timeout, a.Grace = test.timeout, 0
+			if err := limitFiles(d.self.PID, room); err != nil {
+				t.Fatal(err)
+			}
+			d.send(Order{Task: a}, permit())
+			pid := up.hear(t)
+			path := ledger.OutputFile(d.dir, a.TID, 1, ledger.Stdout)
+			(&output{path: path}).waitUntilFull(t)
+			for _, then := range test.then {
+				if then != nil {
+					then(d)
+				}
+				poll(t, func() bool { return gone(pid) }) // nobody tells a stranger
+			}
+			h := d.finished()
+			if !strings.HasPrefix(h.Outcome.Error, test.want) || strings.Contains(h.Outcome.Error, "output is incomplete: ") == test.complete {
+				t.Errorf("outcome is %+v, want %q…", h.Outcome, test.want)
+			}
+			d.send(Order{Ack: 1})
+			switch {
+			case !test.complete:
+				if got := readFile(t, path); h.Output.Form != ledger.FormFile || got != strings.Repeat("x", room) {
+					t.Errorf("%s holds %d bytes", h.Output.Form, len(got))
+				}
+			// A task that was not left to its end wrote what the pipe took.
+			case len(h.Result) <= room || test.timeout == 0 && len(h.Result) != 300_000 || strings.Trim(string(h.Result), "x") != "":
+				t.Errorf("result has %d bytes", len(h.Result))
+			}
+		})
+	}
 }

@@ -61,11 +61,7 @@ func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev e
 
 	e := supervise(a, c, out, exit, ev)
 	sweep()
-	if e.requested() {
-		close(abandon)
-		abandon = nil
-	}
-	settle(c, out, ev.requests, abandon)
+	settle(c, out, e, ev.requests, abandon)
 	out.close()
 
 	h.Process.PID = c.cmd.Process.Pid
@@ -156,9 +152,13 @@ func managers(tree monitor.Tree) (pids []int) {
 
 // settle waits until the output of the dead tree has been read. Somebody else
 // may hold the pipes open: once nothing has come for pipeDeadline, nothing
-// will. While a full disk holds the output up, a request to end the task gives
-// it up.
-func settle(c *command, out *outputs, requests <-chan Request, abandon chan<- struct{}) {
+// will. What a full disk holds up is given up if somebody has asked for the end
+// of the task, or does so now.
+func settle(c *command, out *outputs, e ending, requests <-chan Request, abandon chan<- struct{}) {
+	if e.requested() {
+		close(abandon)
+		requests = nil
+	}
 	drained := make(chan struct{})
 	go func() {
 		out.writers.Wait()

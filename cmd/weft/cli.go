@@ -83,8 +83,12 @@ func execute(args []string) int {
 // choose. To build the others would take longer than most commands do.
 func grammar(all []command, first string) (options []kong.Option) {
 	for _, c := range all {
-		option := kong.DynamicCommand(c.name, c.help, "", c.args, fmt.Sprintf("aliases:%q", c.alias))
-		if first == c.name || first == c.alias {
+		var tags []string
+		if c.alias != "" {
+			tags = []string{fmt.Sprintf("aliases:%q", c.alias)}
+		}
+		option := kong.DynamicCommand(c.name, c.help, "", c.args, tags...)
+		if first == c.name || c.alias != "" && first == c.alias {
 			return []kong.Option{option}
 		}
 		options = append(options, option)

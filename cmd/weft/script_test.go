@@ -32,6 +32,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// The search for a project ends at the home folder.
 			env.Setenv("HOME", env.WorkDir)
+			// Under the race detector every program would sleep for a second at
+			// its end.
+			env.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
 			env.Setenv("WEFT_MANAGER_LIFETIME_TIMEOUT", "1")
 			env.Defer(func() { awaitProcesses(env.T().(testing.TB), "HOME="+env.WorkDir) })
 			return nil

@@ -1,24 +1,21 @@
 // Package bell wakes other processes when a queue has changed.
 //
-// A bell is a word of 32 bits. There are [Count] of them in one small file, and
-// the name of a queue says which one is its own ([Number]). Whoever has committed
-// a change changes the words of the queues it touched; whoever waits sleeps until
-// one of the words of its own queues changes, and then looks in the store. Nobody
-// has to know who waits, nobody registers anywhere, and an idle waiter costs next
-// to nothing: a thread that sleeps in the kernel.
+// A bell is a small file. There are [Count] of them in one folder, and the
+// name of a queue says which one is its own ([Number]). Whoever has committed a
+// change writes one byte to the bells of the queues it touched; whoever waits
+// watches the bells of its own queues and then looks in the store. Nobody has
+// to know who waits, nobody registers anywhere, and an idle waiter costs
+// nothing: it sleeps in the kernel.
 //
-// A bell is a hint. Several names share one, and many rings in a row are heard as
-// one, so a waiter may be woken for nothing, but it is not left asleep: a ring
-// that comes after [Set.Listen] or [Listener.Add] has returned is heard. If
-// somebody deletes or replaces the file, some who wait may learn of it 5 s later,
-// and are woken then. What no waiting can promise (the system dies, a ringer is
-// killed between its commit and its ring) is left to the slow look that every
-// waiter takes anyway.
+// A bell is a hint. Several names share one, and many rings in a row are heard
+// as one, so a waiter may be woken for nothing, but it is not left asleep: a
+// ring that comes after [Set.Listen] or [Listener.Add] has returned is heard,
+// also when somebody deletes the files in between. What no watching can promise
+// (a folder that was renamed, a ringer that was killed between its commit and
+// its ring) is left to the slow look that every waiter takes anyway.
 //
-// On Linux the words are futexes in a file that all map into their memory; one
-// thread of a process waits for all its bells. Other systems watch the file
-// through fsnotify. Where the system refuses, a [Set] polls a number that its
-// owner supplies.
+// Linux watches with inotify, other systems through fsnotify. Where the system
+// refuses to watch, a [Set] polls a number that its owner supplies.
 package bell
 
 import (
@@ -30,10 +27,9 @@ import (
 	"sync"
 )
 
-// Count is the number of bells, because Linux lets a thread wait for 128 words at
-// once, and one is needed to end the waiting. Among ten names, two share a bell
-// with a chance of three in ten; that costs a needless look, nothing more.
-const Count = 127
+// Count is the number of bells in a folder. Among ten names, two share a bell with
+// a chance of one in six; that costs a needless look, nothing more.
+const Count = 256
 
 // ErrClosed is returned by everything that is used after its Close.
 var ErrClosed = errors.New("bell: already closed")
@@ -42,27 +38,28 @@ var errNoPoll = errors.New("bell: no Poll was given")
 
 // Number says which bell the queue called name has, from 0 to [Count]-1. Every
 // process that uses a folder must agree on it, so it never changes: the 32-bit
-// FNV-1a hash of the name, modulo Count.
+// FNV-1a hash of the name, its four bytes combined with XOR.
 func Number(name string) int {
 	const offset, prime = 2166136261, 16777619 // FNV's own for 32 bits
 	h := uint32(offset)
 	for i := range len(name) {
 		h = (h ^ uint32(name[i])) * prime
 	}
-	return int(h % Count)
+	// The lowest byte alone would depend on the lowest bits of the name only.
+	return int(uint8(h ^ h>>8 ^ h>>16 ^ h>>24))
 }
 
 // Poll reports a number that changes when anything may have happened in the
-// store, like SQLite's data_version. A Set calls it only while watching is
-// refused, never twice at a time, and not any more once Close has returned. An
+// store, like SQLite's data_version. A Set calls it only while watching files
+// is refused, never twice at a time, and not any more once Close has returned. An
 // error counts as a change, so that those who wait look for themselves.
 type Poll func() (uint64, error)
 
 // Set is the bells of one folder, as one process uses them. Create it with
 // [Open]; all its methods may be called concurrently.
 type Set struct {
+	dir   string
 	poll  Poll
-	board board
 
 	mu        sync.Mutex
 	closed    bool
@@ -70,7 +67,7 @@ type Set struct {
 	running   sync.WaitGroup
 	listeners map[*Listener]struct{}
 	ears      [Count]map[*Listener]int // for how many of its names a listener hears this bell
-	watch     *watcher                 // nil before the first Listen, while polling, and after Close
+	watch     watcher                  // nil before the first Listen, while polling, and after Close
 	polling   bool                     // a goroutine polls, because of refusal
 	refusal   error                    // why the last attempt to watch failed
 }
@@ -103,15 +100,15 @@ func Open(dir string, poll Poll) (*Set, error) {
 		poll = func() (uint64, error) { return 0, errNoPoll }
 	}
 	return &Set{
+		dir:       dir,
 		poll:      poll,
-		board:     board{dir: dir},
 		done:      make(chan struct{}),
 		listeners: make(map[*Listener]struct{}),
 	}, nil
 }
 
-// Mode says how the Set hears: "futex", "fsnotify", or "poll: " followed by the
-// reason why watching was refused. It is "none" while nothing has listened
+// Mode says how the Set hears: "inotify", "fsnotify", or "poll: " followed by
+// the reason why watching was refused. It is "none" while nothing has listened
 // yet, and after Close.
 func (s *Set) Mode() string {
 	s.mu.Lock()
@@ -127,7 +124,10 @@ func (s *Set) Mode() string {
 }
 
 // Close ends all listeners, waits for the goroutines of the Set and closes its
-// descriptor. A second Close does nothing.
+// descriptors. A second Close does nothing.
+//
+// On Linux the kernel takes its time to end an inotify instance that has watched
+// something, here or else when the process exits: 5 ms were usual, 15 not rare.
 func (s *Set) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -138,13 +138,15 @@ func (s *Set) Close() error {
 	for l := range s.listeners {
 		l.end()
 	}
-	if s.watch != nil {
-		s.watch.alarm.wake()
-		s.watch = nil
-	}
+	w := s.watch
+	s.watch = nil
 	close(s.done)
 	s.mu.Unlock()
 
+	var err error
+	if w != nil {
+		err = w.close()
+	}
 	s.running.Wait()
-	return s.board.close()
+	return err
 }

@@ -6,11 +6,9 @@ import (
 )
 
 // bellSet is a set of bell numbers. The zero value is empty.
-type bellSet [(Count + 63) / 64]uint64
+type bellSet [Count / 64]uint64
 
-func (b *bellSet) add(bell int)      { b[bell/64] |= 1 << (bell % 64) }
-func (b *bellSet) remove(bell int)   { b[bell/64] &^= 1 << (bell % 64) }
-func (b *bellSet) has(bell int) bool { return b[bell/64]&(1<<(bell%64)) != 0 }
+func (b *bellSet) add(bell int) { b[bell/64] |= 1 << (bell % 64) }
 
 // all yields the numbers in b, rising.
 func (b *bellSet) all() iter.Seq[int] {

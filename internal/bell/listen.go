@@ -50,7 +50,6 @@ func (l *Listener) Add(names ...string) error {
 
 func (l *Listener) add(names []string) {
 	s := l.set
-	var first bellSet
 	for _, name := range names {
 		if _, ok := l.names[name]; ok {
 			continue
@@ -62,10 +61,9 @@ func (l *Listener) add(names []string) {
 		}
 		s.ears[bell][l]++
 		if len(s.ears[bell]) == 1 {
-			first.add(bell)
+			s.hear(bell)
 		}
 	}
-	s.hear(&first)
 }
 
 // Remove makes the listener deaf to names; those it does not have change

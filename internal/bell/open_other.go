@@ -2,5 +2,5 @@
 
 package bell
 
-// openFlags are added to the open of the file; what Unix needs has no name here.
+// openFlags are added to each open of a bell; what Unix needs has no name here.
 const openFlags = 0

@@ -4,6 +4,6 @@ package bell
 
 import "golang.org/x/sys/unix"
 
-// openFlags are added to the open of the file (os adds O_CLOEXEC): nothing but a
-// file in the folder itself is written to, and a pipe in its place cannot block us.
+// openFlags are added to each open of a bell: nothing is followed out of the
+// folder, and a pipe that has nobody at its other end does not block us.
 const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK

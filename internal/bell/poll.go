@@ -68,13 +68,3 @@ func nextWait(wait time.Duration, changed bool) time.Duration {
 	}
 	return min(2*wait, pollMax)
 }
-
-// tellSelf wakes the Set's own listeners while it polls: a poll need not see what
-// its own process did (data_version does not), while watched files ring here too.
-func (s *Set) tellSelf(bells *bellSet) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.polling {
-		s.tell(bells)
-	}
-}

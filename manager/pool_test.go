@@ -1,0 +1,345 @@
+package manager
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"weft/internal/ledger"
+	"weft/internal/proc"
+	"weft/runner"
+	"weft/taskspec"
+)
+
+// seat makes a consumer whose process is played by the test, which gets the
+// other end of its link.
+func (p *pool) seat(t *testing.T, s state, since time.Time) (*consumer, *runner.ConsumerLink) {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	c := &consumer{link: runner.NewLink[runner.Report, runner.Order](ours), state: s, since: since}
+	other := runner.NewLink[runner.Order, runner.Report](theirs)
+	t.Cleanup(func() { c.link.Close(); other.Close() })
+	p.consumers = append(p.consumers, c)
+	return c, other
+}
+
+func TestPoolCounts(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_763_740_800, 0)
+	p := &pool{o: Options{MaxTasks: 7}, survivors: survivors{{"1", 1}: {}, {"2", 1}: {}}}
+	p.seat(t, starting, now)
+	late, _ := p.seat(t, idle, now.Add(2))
+	a, _ := p.seat(t, busy, now)
+	early, _ := p.seat(t, idle, now.Add(1))
+	b, _ := p.seat(t, busy, now)
+	nested, _ := p.seat(t, busy, now)
+	nested.nested = true
+	p.seat(t, leaving, now)
+	if diff := cmp.Diff(load{slots: 7, running: 4, idle: 2, starting: 1}, p.load(), cmp.AllowUnexported(load{})); diff != "" {
+		t.Errorf("load (-want +got):\n%s", diff)
+	}
+	if got := p.busy(); !slices.Equal(got, []*consumer{a, b, nested}) {
+		t.Errorf("busy are %v", got)
+	}
+	if got := p.idle(); !slices.Equal(got, []*consumer{early, late}) {
+		t.Errorf("idle are %v", got)
+	}
+
+	a.task, a.nested = task{"3", 1}, true
+	a.freed(now.Add(3))
+	if got := p.idle(); !slices.Equal(got, []*consumer{early, late, a}) || a.task != (task{}) || a.nested {
+		t.Errorf("idle are %v, the last %+v", got, a)
+	}
+	p.remove(early)
+	if got := p.idle(); !slices.Equal(got, []*consumer{late, a}) || len(p.consumers) != 6 {
+		t.Errorf("idle are %v", got)
+	}
+	if err := early.link.Send(runner.Order{Drop: true}); err == nil {
+		t.Error("the link to a dead consumer is open")
+	}
+}
+
+// Idle consumers leave, those beyond the spares soon and the spares later, as
+// the loop lets them: it asks again when it was told to.
+func TestPoolRetires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const cores = 2
+		begin := time.Now()
+		p := &pool{}
+		var left sync.Map // consumer → after how long
+		var leaving sync.WaitGroup
+		for i := range 5 {
+			_, other := p.seat(t, idle, begin)
+			leaving.Go(func() {
+				if _, err := other.Receive(); err != nil {
+					left.Store(i, time.Since(begin))
+				}
+			})
+		}
+		working, _ := p.seat(t, busy, begin)
+		for next := p.retire(cores, time.Now()); !next.IsZero(); next = p.retire(cores, time.Now()) {
+			time.Sleep(time.Until(next))
+		}
+		leaving.Wait()
+		got := make(map[int]time.Duration)
+		left.Range(func(i, after any) bool { got[i.(int)] = after.(time.Duration); return true })
+		const soon, later = 2 * time.Second, 30 * time.Second
+		if diff := cmp.Diff(map[int]time.Duration{0: soon, 1: soon, 2: soon, 3: later, 4: later}, got); diff != "" {
+			t.Errorf("consumers left after (-want +got):\n%s", diff)
+		}
+		if working.state != busy || len(p.idle()) != 0 {
+			t.Errorf("the one that works is %v, idle are %v", working.state, p.idle())
+		}
+	})
+}
+
+// job is a request made ready, with the environment env.
+func job(tid, env string) *ledger.Job {
+	return &ledger.Job{
+		TID: tid, Epoch: 2, Name: "greet", Argv: []string{"echo", "a"}, Stdin: "in", Input: "file", Dir: "/d", Env: env, Nested: true,
+		Work: taskspec.Work{
+			Env: map[string]string{"A": "1"}, Timeout: new(1.5), StopGrace: new(0.5), OutputSizeLimitMB: new(2.0), EnableProcessTitle: new(false),
+			ReservedPolicyOnError: taskspec.PolicyRequeue, ReservedPolicyOnStop: taskspec.PolicyClear, OnManagerLoss: taskspec.LossStop,
+		},
+	}
+}
+
+// assigned gives a job to a consumer and returns what that got.
+func (p *pool) assigned(t *testing.T, c *consumer, other *runner.ConsumerLink, j *ledger.Job, block string) *runner.Assignment {
+	t.Helper()
+	sent := make(chan error, 1)
+	go func() { sent <- p.assign(c, j, block) }()
+	o, err := other.Receive()
+	if err != nil || o.Task == nil {
+		t.Fatalf("received %+v, %v", o, err)
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	return o.Task
+}
+
+func TestAssign(t *testing.T) {
+	t.Parallel()
+	p := &pool{o: Options{Root: "/p", Dir: "/p/.weft", Durability: "full", MaxMessage: 9}}
+	c, other := p.seat(t, idle, time.Time{})
+	want := &runner.Assignment{
+		TID: "1", Epoch: 2, Name: "greet", Root: "/p", WeftDir: "/p/.weft", Argv: []string{"echo", "a"}, Dir: "/d", Stdin: "in", Input: "file",
+		OnError: "requeue", OnStop: "clear", Env: "k", EnvBlock: []byte("B=\xff"), Over: map[string]string{"A": "1"},
+		Timeout: 1500 * time.Millisecond, Grace: 500 * time.Millisecond, OutputLimit: 2 << 20, StopOnLoss: true, MaxMessage: 9, Durability: "full",
+	}
+	if diff := cmp.Diff(want, p.assigned(t, c, other, job("1", "k"), "B=\xff")); diff != "" {
+		t.Errorf("assignment (-want +got):\n%s", diff)
+	}
+	if c.state != busy || c.task != (task{"1", 2}) || !c.nested {
+		t.Errorf("consumer is %+v", c)
+	}
+	other.Close()
+	before := *c
+	if err := p.assign(c, job("2", "k"), ""); err == nil || *c != before {
+		t.Errorf("assigned to a dead consumer: %+v, %v", c, err)
+	}
+}
+
+// An environment goes to a consumer once, and again only if the consumer may
+// not have it any more.
+func TestAssignEnvironment(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	d := &dispatcher{o: Options{Log: slog.New(slog.DiscardHandler)}, pool: &pool{}, controls: p.listen(t)}
+	c, other := d.pool.seat(t, idle, time.Time{})
+	for i, step := range []struct {
+		key   string
+		block bool
+		drop  bool // the job is taken back
+	}{
+		{"k1", true, false}, {"k1", false, false}, {"k2", true, false}, {"", false, false}, {"k2", true, false},
+		// A consumer that is still being thanked for its last task may forget a
+		// task that is taken back, with all that came with it.
+		{"k3", true, true}, {"k3", true, false}, {"k3", false, true}, {"k3", true, false},
+	} {
+		j := job("1", step.key)
+		block := "A=1"
+		if step.key == "" {
+			block = "" // the consumer's own
+		}
+		a := d.pool.assigned(t, c, other, j, block)
+		if a.Env != step.key || (a.EnvBlock != nil) != step.block {
+			t.Errorf("step %d: environment %q with %d bytes", i, a.Env, len(a.EnvBlock))
+		}
+		if !step.drop {
+			c.freed(time.Time{})
+			continue
+		}
+		dropped := make(chan struct{})
+		go func() {
+			defer close(dropped)
+			d.drop(dispatched{to: c, job: j})
+		}()
+		if o, err := other.Receive(); err != nil || !o.Drop {
+			t.Fatalf("received %+v, %v", o, err)
+		}
+		if <-dropped; c.state != idle || c.task != (task{}) {
+			t.Errorf("step %d: consumer is %+v", i, c)
+		}
+	}
+}
+
+// quiet is a loop at work without a store: nothing here writes.
+func quiet(watch watch) *loop {
+	o := Options{Build: build, MaxTasks: 2, Log: slog.New(slog.DiscardHandler), Ready: func() {}}
+	return &loop{o: o, log: o.Log, watch: watch, dispatcher: dispatcher{o: o, pool: &pool{o: o, survivors: make(survivors)}}}
+}
+
+func TestHeard(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_763_740_800, 0)
+	l := quiet(nil)
+	ready := 0
+	l.o.Ready = func() { ready++ }
+	l.stillborn = 2
+	c, _ := l.pool.seat(t, starting, time.Time{})
+	self := proc.Identity{PID: 7, Ticks: 1, Boot: "b"}
+	if err := l.heard(c, runner.Report{Hello: &runner.Hello{Protocol: runner.Protocol, Build: build, Process: self}}, now); err != nil {
+		t.Fatal(err)
+	}
+	if c.state != idle || !c.since.Equal(now) || c.self != self || ready != 1 || l.stillborn != 0 {
+		t.Errorf("after hello the consumer is %+v, ready %d times", c, ready)
+	}
+	given := task{"1", 1}
+	c.state, c.task = busy, given
+	process := proc.Identity{PID: 8, Ticks: 2, Boot: "b"}
+	h := &ledger.HandOff{TID: "1", Epoch: 1, Seq: 1}
+	for _, r := range []runner.Report{{Started: &process}, {Finished: h}} {
+		if err := l.heard(c, r, now.Add(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := work{started: []started{{given, process}}, finished: []finished{{c, h}}}
+	if !slices.Equal(want.started, l.unsettled.started) || !slices.Equal(want.finished, l.unsettled.finished) || c.state != idle || !c.since.Equal(now.Add(1)) {
+		t.Errorf("unsettled %+v, consumer %+v", l.unsettled, c)
+	}
+	for _, hello := range []runner.Hello{{Protocol: runner.Protocol, Build: "other"}, {Protocol: runner.Protocol + 1, Build: build}} {
+		if err := l.heard(c, runner.Report{Hello: &hello}, now); err == nil {
+			t.Errorf("a consumer that says %+v is welcome", hello)
+		}
+	}
+}
+
+// The death of a consumer matters by what it was doing.
+func TestMourn(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		state     state
+		stillborn int
+		lost      bool
+		fails     bool
+	}{
+		"idle":                 {idle, 0, false, false},
+		"leaving":              {leaving, 0, false, false},
+		"busy":                 {busy, 0, true, false},
+		"starting, once again": {starting, maxStillborn - 1, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			watched := 0
+			l := quiet(func(func(context.Context, func(event)) event) { watched++ })
+			l.stillborn = test.stillborn
+			c, _ := l.pool.seat(t, test.state, time.Time{})
+			if test.state == busy {
+				c.task = task{"1", 1}
+			}
+			if err := l.mourn(died{who: c}); (err != nil) != test.fails {
+				t.Errorf("got error %v", err)
+			}
+			if _, counted := l.pool.survivors[task{"1", 1}]; counted != test.lost || (watched == 1) != test.lost {
+				t.Errorf("its task is counted: %v, watched %d", counted, watched)
+			}
+			if len(l.pool.consumers) != 0 || !l.unsettled.empty() {
+				t.Errorf("consumers %v, unsettled %+v", l.pool.consumers, l.unsettled)
+			}
+			if !test.lost {
+				return
+			}
+			// Until its remains are gone the task holds its slot, then it is lost.
+			if err := l.take(lost{task{"1", 1}}); err != nil || len(l.pool.survivors) != 0 || !slices.Equal(l.unsettled.lost, []task{{"1", 1}}) {
+				t.Errorf("survivors %v, lost %v, %v", l.pool.survivors, l.unsettled.lost, err)
+			}
+		})
+	}
+}
+
+// What gathers while the loop was away is taken in one turn.
+func TestGather(t *testing.T) {
+	t.Parallel()
+	l := quiet(nil)
+	events := make(chan event, 3)
+	l.events = events
+	for _, tid := range []string{"2", "3", "4"} {
+		events <- lost{task{tid, 1}}
+	}
+	if err := l.gather(lost{task{"1", 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]task{{"1", 1}, {"2", 1}, {"3", 1}, {"4", 1}}, l.unsettled.lost, cmp.AllowUnexported(task{})); diff != "" {
+		t.Errorf("lost (-want +got):\n%s", diff)
+	}
+}
+
+func TestSingles(t *testing.T) {
+	t.Parallel()
+	if all := new(work).singles(); len(all) != 0 || !new(work).empty() {
+		t.Errorf("no work is %d singles", len(all))
+	}
+	w := &work{
+		finished: make([]finished, 2), started: make([]started, 1), lost: make([]task, 1),
+		refused: make([]*ledger.Job, 1), dispatched: []dispatched{{job: job("1", "")}, {job: job("2", "")}},
+	}
+	all := w.singles()
+	if len(all) != 6 { // who started is known again soon enough
+		t.Fatalf("%d singles", len(all))
+	}
+	for _, s := range all {
+		if n := len(s.finished) + len(s.lost) + len(s.refused) + len(s.dispatched); n != 1 || s.empty() {
+			t.Errorf("single is %+v", s)
+		}
+	}
+	all[5].dispatched[0].message = 7
+	if w.dispatched[1].message != 7 || w.dispatched[0].message != 0 {
+		t.Error("the id of a message does not reach the consumer that waits for it")
+	}
+}
+
+// A watch ends with its loop, whether or not anybody takes its events.
+func TestWatcher(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	events := make(chan event)
+	var background sync.WaitGroup
+	watch := watcher(ctx, &background, events)
+	watch(func(_ context.Context, emit func(event)) event {
+		emit(1)
+		return 2
+	})
+	for want := 1; want <= 2; want++ {
+		if got := <-events; got != want {
+			t.Errorf("event %v, want %d", got, want)
+		}
+	}
+	watch(func(context.Context, func(event)) event { return nil }) // no event
+	watch(func(ctx context.Context, emit func(event)) event {
+		emit("never taken")
+		<-ctx.Done()
+		return "nor this"
+	})
+	cancel()
+	background.Wait()
+}

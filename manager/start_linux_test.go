@@ -1,0 +1,112 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/runner"
+)
+
+// call is what a client tells a manager; its build says how the manager fails.
+func (p *project) call(build string) Call {
+	return Call{Protocol: runner.Protocol, Build: build, Root: p.root}
+}
+
+func (p *project) start(ctx context.Context, c Call) error {
+	return Start(ctx, "/proc/self/exe", c, p.dir, p.b)
+}
+
+// Many clients that find no manager start one between them, and it works when
+// they hear of it.
+func TestStart(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			if err := p.start(t.Context(), p.call("v1")); err != nil {
+				t.Error(err)
+			}
+			wantRunning(t, p.dir, true)
+		})
+	}
+	clients.Wait()
+	m := p.currentManager(t)
+	if m.Status != ledger.ManagerRunning || m.Process.PID == os.Getpid() {
+		t.Errorf("the manager is %+v", m)
+	}
+	p.wantEnd(t, p.submit(t, "", "true"), completed)
+	recs := p.managers(t)
+	p.write(t, ledger.ManagerControl, "STOP")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := m.Process.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	wantRunning(t, p.dir, false)
+	if recs != 1 {
+		t.Errorf("%d managers were started", recs)
+	}
+}
+
+func TestStartFails(t *testing.T) {
+	for name, test := range map[string]struct {
+		build, executable string
+		protocol          int
+		want              string
+	}{
+		"it says why":         {"refuses", "/proc/self/exe", runner.Protocol, "start manager: it is not my day"},
+		"without a word":      {"mute", "/proc/self/exe", runner.Protocol, "start manager: it ended without a word; see "},
+		"another protocol":    {"v9", "/proc/self/exe", 99, `start manager: client speaks protocol 99 of build "v9", this program 1`},
+		"no manager":          {"v1", "/bin/true", runner.Protocol, "start manager: it ended without a word; see "},
+		"no such program":     {"v1", "/no/such/program", runner.Protocol, "start manager: fork/exec /no/such/program: no such file or directory"},
+		"its own environment": {"tells", "/proc/self/exe", runner.Protocol, `start manager: "" "" "x"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// Not in parallel: a client that runs in a task has these.
+			t.Setenv("WEFT_TID", "1763740800000000000")
+			t.Setenv("OTHER", "x")
+			p := newProject(t)
+			c := Call{Protocol: test.protocol, Build: test.build, Root: p.root}
+			err := Start(t.Context(), test.executable, c, p.dir, p.b)
+			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("got error %v, want %q", err, test.want)
+			}
+			wantRunning(t, p.dir, false)
+		})
+	}
+}
+
+// Cancelling ends the wait for a manager that does not get on.
+func TestStartIsCancelled(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	over := errors.New("over")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, over)
+	defer cancel()
+	if err := p.start(ctx, p.call("hangs")); !errors.Is(err, over) {
+		t.Errorf("got error %v, want %v", err, over)
+	}
+}
+
+// managers counts the managers that the project has had.
+func (p *project) managers(t *testing.T) (n int) {
+	t.Helper()
+	recs, err := p.b.Records(t.Context(), ledger.ManagerKind, broker.RecordSelect{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range recs {
+		if !ledger.IsCurrent(r) {
+			n++
+		}
+	}
+	return n
+}
