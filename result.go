@@ -98,10 +98,9 @@ func (t *Task) Take(ctx context.Context) error {
 	if _, err := t.c.Queue(ledger.QueuesOf(t.tid).Outbox).Delete(ctx, broker.Select{}); err != nil {
 		return err
 	}
+	// The consumer removes what went into the message, but may have been killed
+	// before it could.
 	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
-		if s == ledger.Stdout && l.Output.Form != ledger.FormFile || s == ledger.Stderr && !l.Output.StderrTruncated() {
-			continue
-		}
 		err := os.Remove(ledger.OutputFile(t.c.dir, t.tid, l.Epoch, s))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("take result of task %s: %w", t.tid, err)

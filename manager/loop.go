@@ -215,6 +215,10 @@ func (l *loop) finished(now time.Time) (bool, error) {
 		return false, nil
 	}
 	if l.stopping {
+		// It leaves nothing behind, so it goes when its consumers have gone.
+		if l.pool.dismiss() > 0 {
+			return false, nil
+		}
 		return true, l.leave()
 	}
 	if l.idleSince.IsZero() {

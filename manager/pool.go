@@ -155,10 +155,25 @@ func (p *pool) retire(cores int, now time.Time) (next time.Time) {
 	}
 	n, next := retired(since, cores, now)
 	for _, c := range waiting[:n] {
-		c.state = leaving
-		c.link.Close()
+		c.dismiss()
 	}
 	return next
+}
+
+// dismiss lets every consumer go and returns how many have not gone yet.
+func (p *pool) dismiss() int {
+	for _, c := range p.consumers {
+		if c.state != leaving {
+			c.dismiss()
+		}
+	}
+	return len(p.consumers)
+}
+
+// dismiss lets an idle consumer go.
+func (c *consumer) dismiss() {
+	c.state = leaving
+	c.link.Close()
 }
 
 // close ends the links: idle consumers leave, busy ones go on alone.

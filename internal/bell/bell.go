@@ -1,21 +1,21 @@
 // Package bell wakes other processes when a queue has changed.
 //
-// A bell is a small file. There are [Count] of them in one folder, and the
-// name of a queue says which one is its own ([Number]). Whoever has committed a
-// change writes one byte to the bells of the queues it touched; whoever waits
-// watches the bells of its own queues and then looks in the store. Nobody has
-// to know who waits, nobody registers anywhere, and an idle waiter costs
-// nothing: it sleeps in the kernel.
+// A bell is a small file. There are [Count] of them in one folder, and the name
+// of a queue says which one is its own ([Number]). Whoever has committed a change
+// writes one byte to the bells of the queues it touched; whoever waits is told of
+// that by the kernel and then looks in the store. Nobody has to know who waits,
+// nobody registers anywhere, and an idle waiter costs nothing.
 //
-// A bell is a hint. Several names share one, and many rings in a row are heard
-// as one, so a waiter may be woken for nothing, but it is not left asleep: a
-// ring that comes after [Set.Listen] or [Listener.Add] has returned is heard,
-// also when somebody deletes the files in between. What no watching can promise
-// (a folder that was renamed, a ringer that was killed between its commit and
-// its ring) is left to the slow look that every waiter takes anyway.
+// A bell is a hint. Several names share one, and many rings in a row are heard as
+// one, so a waiter may be woken for nothing, but it is not left asleep: a ring
+// that comes after [Set.Listen] or [Listener.Add] has returned is heard. If
+// somebody deletes a bell, those who wait for it may learn of that 5 s later, and
+// are woken then. What no waiting can promise (a ringer is killed between its
+// commit and its ring) is left to the slow look that every waiter takes anyway.
 //
-// Linux watches with inotify, other systems through fsnotify. Where the system
-// refuses to watch, a [Set] polls a number that its owner supplies.
+// On Linux the bells are named pipes that nobody reads; elsewhere they are
+// ordinary files, watched through fsnotify. Where the system refuses either, a
+// [Set] polls a number that its owner supplies.
 package bell
 
 import (
@@ -50,7 +50,7 @@ func Number(name string) int {
 }
 
 // Poll reports a number that changes when anything may have happened in the
-// store, like SQLite's data_version. A Set calls it only while watching files
+// store, like SQLite's data_version. A Set calls it only while watching bells
 // is refused, never twice at a time, and not any more once Close has returned. An
 // error counts as a change, so that those who wait look for themselves.
 type Poll func() (uint64, error)
@@ -58,8 +58,8 @@ type Poll func() (uint64, error)
 // Set is the bells of one folder, as one process uses them. Create it with
 // [Open]; all its methods may be called concurrently.
 type Set struct {
-	dir   string
-	poll  Poll
+	dir  string
+	poll Poll
 
 	mu        sync.Mutex
 	closed    bool
@@ -107,9 +107,9 @@ func Open(dir string, poll Poll) (*Set, error) {
 	}, nil
 }
 
-// Mode says how the Set hears: "inotify", "fsnotify", or "poll: " followed by
-// the reason why watching was refused. It is "none" while nothing has listened
-// yet, and after Close.
+// Mode says how the Set hears: "pipes", "fsnotify", or "poll: " followed by the
+// reason why watching was refused. It is "none" while nothing has listened yet,
+// and after Close.
 func (s *Set) Mode() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -125,9 +125,6 @@ func (s *Set) Mode() string {
 
 // Close ends all listeners, waits for the goroutines of the Set and closes its
 // descriptors. A second Close does nothing.
-//
-// On Linux the kernel takes its time to end an inotify instance that has watched
-// something, here or else when the process exits: 5 ms were usual, 15 not rare.
 func (s *Set) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -138,15 +135,13 @@ func (s *Set) Close() error {
 	for l := range s.listeners {
 		l.end()
 	}
-	w := s.watch
-	s.watch = nil
+	var err error
+	if s.watch != nil {
+		err = s.watch.close()
+		s.watch = nil
+	}
 	close(s.done)
 	s.mu.Unlock()
-
-	var err error
-	if w != nil {
-		err = w.close()
-	}
 	s.running.Wait()
 	return err
 }

@@ -78,7 +78,7 @@ func TestOpenOutlivesChdir(t *testing.T) {
 	t.Chdir(base)
 	s := newSet(t, "bells", nil)
 	t.Chdir(t.TempDir())
-	ring(t, s, "a")
+	listen(t, s, "a")
 	if got := entries(t, filepath.Join(base, "bells")); len(got) != 1 {
 		t.Errorf("the folder holds %v, want one bell", got)
 	}

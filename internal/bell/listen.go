@@ -14,8 +14,8 @@ type Listener struct {
 // watching is refused it works by polling, which [Set.Mode] tells; the only error
 // is [ErrClosed].
 //
-// The first listener starts the Set's goroutine, which ends with the Set (or when
-// it polls and nobody listens any more).
+// The first listener starts a goroutine, and the first of each bell another. They
+// end when nobody listens to the bell, or with the Set.
 //
 // The caller closes the listener; closing the Set does so too.
 func (s *Set) Listen(names ...string) (*Listener, error) {

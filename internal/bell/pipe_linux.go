@@ -8,44 +8,62 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// openPipe opens the pipe at path to listen, and makes it, and its folder, if
-// missing. It opens both ends: with a writer that stays, the going of another is
-// no event.
+// pipe is a named pipe that is open for listening.
+type pipe struct {
+	file *os.File
+	conn syscall.RawConn // file's
+	info os.FileInfo
+}
+
+// openPipe opens the pipe at path, and makes it, and its folder, if missing. It
+// opens both ends: while there is a writer that stays, the going of another is no
+// event.
 func openPipe(path string) (*pipe, error) {
 	for range tries {
 		file, err := os.OpenFile(path, os.O_RDWR|openFlags, 0)
 		switch {
 		case err == nil:
-			return checkPipe(file)
+			return newPipe(file)
 		case !errors.Is(err, fs.ErrNotExist):
 			return nil, err
 		}
 		err = unix.Mkfifo(path, 0o600)
-		if errors.Is(err, unix.ENOENT) {
-			err = unix.Mkdir(filepath.Dir(path), 0o700)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = os.Mkdir(filepath.Dir(path), 0o700)
 		}
-		if err != nil && !errors.Is(err, unix.EEXIST) {
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("make pipe %s: %w", path, err)
 		}
 	}
 	return nil, fmt.Errorf("pipe %s is deleted again and again", path)
 }
 
-// checkPipe refuses what is not a pipe, and closes it.
-func checkPipe(file *os.File) (*pipe, error) {
+// newPipe takes file over, and closes it if it is not a pipe.
+func newPipe(file *os.File) (*pipe, error) {
 	info, err := file.Stat()
 	if err == nil && info.Mode().Type() != fs.ModeNamedPipe {
-		err = fmt.Errorf("%s is not a pipe", file.Name())
+		err = fmt.Errorf("%s is not a named pipe", file.Name())
+	}
+	var conn syscall.RawConn
+	if err == nil {
+		conn, err = file.SyscallConn()
 	}
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
-	return &pipe{file, info}, nil
+	return &pipe{file, conn, info}, nil
+}
+
+// isAt reports whether the pipe is the one at path.
+func (p *pipe) isAt(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && os.SameFile(info, p.info)
 }
 
 // strike writes a byte into the pipe at path. If it is missing, or nobody has it
@@ -61,28 +79,31 @@ func strike(path string) error {
 	defer unix.Close(fd)
 	_, err = unix.Write(fd, []byte{1})
 	if errors.Is(err, unix.EAGAIN) {
-		err = makeRoom(path)
-		if err == nil {
+		if err = makeRoom(path); err == nil {
 			_, err = unix.Write(fd, []byte{1})
 		}
 	}
-	// EAGAIN once more: others have rung in between, which is as good. EPIPE: the
-	// last listener has gone.
+	// EAGAIN once more: others have rung since, which is as good. EPIPE: the last
+	// listener has just gone.
 	if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("write to %s: %w", path, err)
 	}
 	return nil
 }
 
-// makeRoom takes bytes from a full pipe, which happens every 65536 rings. They
-// may be what would have woken somebody who has not looked yet, so a write follows.
+// makeRoom takes bytes out of a full pipe, which is one after 65536 rings. They
+// may be what would have woken somebody who has not looked yet, so the caller
+// writes again.
 func makeRoom(path string) error {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|openFlags, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	var page [4096]byte // less would not free one of the pipe's buffers
+	var page [4096]byte // the size of the pipe's buffers: a smaller read need not free one
 	_, err = unix.Read(fd, page[:])
+	if errors.Is(err, unix.EAGAIN) {
+		return nil // it is empty
+	}
 	return err
 }
