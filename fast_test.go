@@ -3,8 +3,6 @@
 package weft_test
 
 import (
-	"errors"
-	"io"
 	"testing"
 
 	"weft/taskspec"
@@ -29,28 +27,4 @@ func TestFastTasks(t *testing.T) {
 	if len(names) != tasks || len(p.tasks()) != tasks {
 		t.Errorf("%d tasks with %d names, want %d", len(p.tasks()), len(names), tasks)
 	}
-}
-
-// results reads all that a client with a load reports, and returns the last
-// line for each task.
-func (c *client) results() map[string]line {
-	c.p.t.Helper()
-	last := make(map[string]line)
-	for {
-		l, err := c.next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			c.p.t.Fatal(err)
-		}
-		if last[l.TID].Status != "" {
-			c.p.t.Errorf("task %s was answered twice", l.TID)
-		}
-		last[l.TID] = l
-	}
-	if err := c.wait(); err != nil {
-		c.p.t.Errorf("client failed: %v\n%s", err, c.erred.String())
-	}
-	return last
 }

@@ -3,9 +3,12 @@
 package weft_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"weft"
+	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/taskspec"
 )
@@ -139,33 +143,55 @@ func TestKillClient(t *testing.T) {
 	}
 }
 
-// TestKillIdleConsumer kills consumers that have no task, also one that has
-// not said hello: nobody's task is theirs, and the manager stays.
+// TestKillIdleConsumer kills consumers that wait for work, and consumers that
+// have just been started for a task and have not said hello. No task is theirs,
+// so all tasks are done, and the manager stays.
 func TestKillIdleConsumer(t *testing.T) {
 	t.Parallel()
-	p := newProject(t)
-	for i := range 20 {
-		got := p.client(call{Do: "run", Spec: shell(`echo "$1"`, fmt.Sprint(i))}).last()
-		if got.Status != taskspec.StatusCompleted || got.Output != fmt.Sprintln(i) {
-			t.Errorf("task %d: got %+v", i, got)
-		}
-		for id, title := range p.processes() {
-			if strings.Contains(title, "consumer") {
-				_ = id.Signal(syscall.SIGKILL) // it may have left
-				if err := id.Wait(p.ctx); err != nil {
-					t.Fatal(err)
-				}
+	p := newProject(t, "WEFT_DURABILITY=normal")
+	u := p.user()
+	u.call(call{Do: "manager"})
+	u.line()
+	for i := range 10 {
+		for id := range p.consumers() {
+			_ = id.Signal(syscall.SIGKILL) // it may have left
+			if err := id.Wait(p.ctx); err != nil {
+				t.Fatal(err)
 			}
+		}
+		u.call(call{Do: "run", Spec: shell(`echo "$1"`, fmt.Sprint(i))})
+		tid := u.accepted()
+		var started proc.Identity
+		for started.PID == 0 && p.ctx.Err() == nil { // nobody tells when a process starts
+			for id := range p.consumers() {
+				started = id
+			}
+		}
+		p.signal(started, syscall.SIGKILL)
+		got := u.line()
+		tooLate := p.task(tid).Consumer == started // it had been given the task
+		if !tooLate && (got.Status != taskspec.StatusCompleted || got.Output != fmt.Sprintln(i)) {
+			t.Errorf("task %d: got %+v; killed %d, its consumer %d", i, got, started.PID, p.task(tid).Consumer.PID)
 		}
 	}
 	if n := p.managers(); n != 1 {
 		t.Errorf("%d managers have led, want 1", n)
 	}
+	log, err := os.ReadFile(filepath.Join(p.dir, ledger.Dir, "logs", "manager.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(log, []byte("before it said hello")) {
+		t.Error("no consumer was killed before it said hello")
+	}
 }
 
-// last is the client's answer, after the line that says it was accepted.
-func (c *client) last() line {
-	c.p.t.Helper()
-	c.accepted()
-	return c.answer()
+// consumers are the project's consumers that have no task.
+func (p *project) consumers() map[proc.Identity]string {
+	p.t.Helper()
+	all := p.processes()
+	maps.DeleteFunc(all, func(_ proc.Identity, title string) bool {
+		return !strings.HasPrefix(title, "weft-consumer") && !strings.Contains(title, ":consumer:idle")
+	})
+	return all
 }

@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"time"
 
 	"weft"
 	"weft/taskspec"
@@ -21,11 +20,10 @@ import (
 type load struct {
 	Tasks    int
 	Parallel int
-	Prefix   string        // of the tasks' names, which are all different
-	Seed     uint64        // decides which tasks these are, if Mixed
-	Mixed    bool          // of all kinds; else each echoes its name
-	Ledger   string        // where the tasks of a mixed load sign
-	Pause    time.Duration // between tasks: up to twice as long, at random
+	Prefix   string // of the tasks' names, which are all different
+	Seed     uint64 // decides which tasks these are, if Mixed
+	Mixed    bool   // of all kinds; else each echoes its name
+	Ledger   string // where the tasks of a mixed load sign
 }
 
 // run submits the tasks and reports each twice: when it has been accepted, and
@@ -51,9 +49,6 @@ func (l load) run(ctx context.Context, p *weft.Context, out *json.Encoder) error
 					spec.Name = name
 				}
 				errs[g] = runTask(ctx, p, spec, say)
-				if l.Pause > 0 {
-					<-time.After(time.Duration(random.Int64N(2 * int64(l.Pause)))) // a random moment, so no event
-				}
 			}
 		})
 	}

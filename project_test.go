@@ -3,21 +3,14 @@
 package weft_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"weft"
 	"weft/broker"
@@ -77,170 +70,6 @@ func (p *project) open() *weft.Context {
 		p.c = c
 	}
 	return p.c
-}
-
-// A client is a process that uses the project.
-type client struct {
-	p     *project
-	cmd   *exec.Cmd
-	calls io.WriteCloser
-	lines *json.Decoder
-	erred bytes.Buffer
-	over  bool
-}
-
-// client starts a client that makes one call and ends.
-func (p *project) client(c call) *client {
-	p.t.Helper()
-	cl := p.user()
-	cl.call(c)
-	if err := cl.calls.Close(); err != nil {
-		p.t.Fatal(err)
-	}
-	return cl
-}
-
-// user starts a client that stays for more calls.
-func (p *project) user() *client {
-	p.t.Helper()
-	c := &client{p: p, cmd: exec.CommandContext(p.ctx, "/proc/self/exe")}
-	c.cmd.Env = p.env
-	c.cmd.Stderr = &c.erred
-	var err error
-	if c.calls, err = c.cmd.StdinPipe(); err != nil {
-		p.t.Fatal(err)
-	}
-	out, err := c.cmd.StdoutPipe()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	c.lines = json.NewDecoder(out)
-	if err := c.cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(c.kill)
-	return c
-}
-
-// call lets the client do something.
-func (c *client) call(what call) {
-	c.p.t.Helper()
-	what.Dir = c.p.dir
-	if err := json.NewEncoder(c.calls).Encode(what); err != nil {
-		c.p.t.Fatal(err)
-	}
-}
-
-// next is the client's next line, or io.EOF.
-func (c *client) next() (l line, err error) {
-	err = c.lines.Decode(&l)
-	return l, err
-}
-
-// line is the client's next line, which has to come.
-func (c *client) line() line {
-	c.p.t.Helper()
-	l, err := c.next()
-	if err != nil {
-		waitErr := c.wait()
-		c.p.t.Fatalf("client ended without an answer: %v (%v)\n%s", waitErr, err, c.erred.String())
-	}
-	return l
-}
-
-// accepted is the id of the task that the client has submitted.
-func (c *client) accepted() string {
-	c.p.t.Helper()
-	return c.line().TID
-}
-
-// answer is the client's last line.
-func (c *client) answer() line {
-	c.p.t.Helper()
-	l := c.line()
-	if err := c.wait(); err != nil {
-		c.p.t.Fatalf("client failed after its answer %+v: %v\n%s", l, err, c.erred.String())
-	}
-	return l
-}
-
-// wait waits for the end of the client.
-func (c *client) wait() error {
-	if c.over {
-		return nil
-	}
-	c.over = true
-	return c.cmd.Wait()
-}
-
-// kill kills the client, if it has not ended.
-func (c *client) kill() {
-	if !c.over {
-		_ = c.cmd.Process.Kill()
-		_ = c.wait()
-	}
-}
-
-// run starts a client that runs a task, and returns it with the task's id.
-func (p *project) run(spec *taskspec.Spec) (*client, string) {
-	p.t.Helper()
-	c := p.client(call{Do: "run", Spec: spec})
-	return c, c.accepted()
-}
-
-// shell is the spec of a task that runs a script, with its arguments as $1 …
-func shell(script string, args ...string) *taskspec.Spec {
-	return weft.Command("/bin/sh", append([]string{"-c", script, "sh"}, args...)...)
-}
-
-// A fifo is a pipe with a name, through which tasks and the test tell each
-// other things. Nobody who opens it has to wait.
-type fifo struct {
-	path string
-	f    *os.File
-	r    *bufio.Reader
-	t    *testing.T
-}
-
-func (p *project) fifo(name string) *fifo {
-	p.t.Helper()
-	path := filepath.Join(p.dir, name)
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		p.t.Fatal(err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() { f.Close() })
-	return &fifo{path: path, f: f, r: bufio.NewReader(f), t: p.t}
-}
-
-// read is the next line that a task has written.
-func (f *fifo) read() string {
-	f.t.Helper()
-	if err := f.f.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		f.t.Fatal(err)
-	}
-	s, err := f.r.ReadString('\n')
-	if err != nil {
-		f.t.Fatalf("wait for a task to tell something: %v", err)
-	}
-	return strings.TrimSuffix(s, "\n")
-}
-
-// open lets n tasks pass that read a line from the fifo.
-func (f *fifo) open(n int) {
-	f.t.Helper()
-	if _, err := f.f.WriteString(strings.Repeat("\n", n)); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
-// gated is a task that tells that it has begun, waits at the gate, and prints
-// the token.
-func gated(tell, gate *fifo, token string) *taskspec.Spec {
-	return shell(`echo "$WEFT_TID" >"$1"; read -r line <"$2"; echo "$3"`, tell.path, gate.path, token)
 }
 
 // task is how a task stands.

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,7 +66,7 @@ type battle struct {
 	born     int
 	readers  sync.WaitGroup
 
-	killed map[proc.Identity]bool // consumers
+	killed map[proc.Identity]time.Time // consumers, and when
 	kills  map[string]int
 	hits   int // kills of a manager or consumer while its tasks ran
 }
@@ -74,7 +75,6 @@ type battle struct {
 type fighter struct {
 	*client
 	killed bool
-	over   chan struct{}
 }
 
 // crowd is how many clients there are at a time, each with so many goroutines
@@ -98,7 +98,7 @@ func randomKills(t *testing.T, kills int) {
 		ledger:   filepath.Join(p.dir, "ledger"),
 		accepted: make(map[string]bool),
 		printed:  make(map[string][]string),
-		killed:   make(map[proc.Identity]bool),
+		killed:   make(map[proc.Identity]time.Time),
 		kills:    make(map[string]int),
 	}
 	p.open()
@@ -131,7 +131,7 @@ func (b *battle) reinforce() {
 	defer b.mu.Unlock()
 	for len(b.clients) < crowd {
 		b.born++
-		f := &fighter{client: b.user(), over: make(chan struct{})}
+		f := &fighter{client: b.user()}
 		f.call(call{Do: "load", Load: load{
 			Tasks:    crowdTasks,
 			Parallel: crowdParallel,
@@ -148,7 +148,6 @@ func (b *battle) reinforce() {
 
 // listen notes what a client reports until it has gone.
 func (b *battle) listen(f *fighter) {
-	defer close(f.over)
 	for {
 		l, err := f.next()
 		b.mu.Lock()
@@ -157,12 +156,7 @@ func (b *battle) listen(f *fighter) {
 			if waitErr := f.wait(); !f.killed && (waitErr != nil || !errors.Is(err, io.EOF)) {
 				b.errs = append(b.errs, fmt.Sprintf("%v, %v: %s", waitErr, err, f.erred.String()))
 			}
-			for i, other := range b.clients {
-				if other == f {
-					b.clients = append(b.clients[:i], b.clients[i+1:]...)
-					break
-				}
-			}
+			b.clients = slices.DeleteFunc(b.clients, func(other *fighter) bool { return other == f })
 			b.mu.Unlock()
 			return
 		}
@@ -188,7 +182,7 @@ func (b *battle) strike() (victim string) {
 		if t.Consumer.Signal(syscall.SIGKILL) != nil {
 			return ""
 		}
-		b.killed[t.Consumer] = true
+		b.killed[t.Consumer] = time.Now()
 		// It may have handed the task off since the record was read; it was hit
 		// in its work if the task has not completed.
 		if now := b.task(t.TID); now.Consumer == t.Consumer && now.Status != taskspec.StatusCompleted {
@@ -196,15 +190,12 @@ func (b *battle) strike() (victim string) {
 		}
 		return "consumer"
 	case dice < 6:
-		// Any consumer, also one that is idle or has not said hello.
-		for id, title := range b.processes() {
-			if strings.Contains(title, "weft-consumer") || strings.Contains(title, ":idle") {
-				if id.Signal(syscall.SIGKILL) != nil {
-					return ""
-				}
-				b.killed[id] = true
-				return "idle consumer"
+		for id := range b.consumers() {
+			if id.Signal(syscall.SIGKILL) != nil {
+				return ""
 			}
+			b.killed[id] = time.Now()
+			return "idle consumer"
 		}
 		return ""
 	case dice < 8:
@@ -234,7 +225,7 @@ func (b *battle) strike() (victim string) {
 // judge compares what happened with what was promised.
 func (b *battle) judge(kills int) {
 	t := b.t
-	lost, byConsumer := 0, make(map[proc.Identity]int)
+	lost, latest, byConsumer := 0, time.Duration(0), make(map[proc.Identity]int)
 	tasks := b.tasks()
 	for _, task := range tasks {
 		delete(b.accepted, task.TID)
@@ -243,11 +234,12 @@ func (b *battle) judge(kills int) {
 			b.judgeOutput(task)
 		case task.Error != "lost: consumer process died":
 			t.Errorf("task %s (%s) is %s: %s", task.TID, task.Name, task.Status, task.Error)
-		case !b.killed[task.Consumer]:
+		case b.killed[task.Consumer].IsZero():
 			t.Errorf("task %s (%s) was lost, but nobody killed its consumer %+v", task.TID, task.Name, task.Consumer)
 		default:
 			lost++
 			byConsumer[task.Consumer]++
+			latest = max(latest, time.Unix(0, task.Completed).Sub(b.killed[task.Consumer]))
 		}
 	}
 	for id, n := range byConsumer {
@@ -262,8 +254,8 @@ func (b *battle) judge(kills int) {
 		t.Errorf("a client that was not killed failed: %s", err)
 	}
 	b.judgeLedger(tasks)
-	t.Logf("%d kills (%v), %d of them hit running tasks; %d tasks, %d lost; %d managers, %d clients",
-		kills, b.kills, b.hits, len(tasks), lost, b.managers(), b.born)
+	t.Logf("%d kills (%v), %d of them hit running tasks; %d tasks, %d lost, the last one known after %v; %d managers, %d clients",
+		kills, b.kills, b.hits, len(tasks), lost, latest.Round(time.Millisecond), b.managers(), b.born)
 	if b.hits*10 < kills*3 {
 		t.Errorf("only %d of %d kills hit running tasks, want 30 %%", b.hits, kills)
 	}

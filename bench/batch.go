@@ -9,6 +9,7 @@ import (
 	"runtime/pprof"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"weft"
 	"weft/taskspec"
@@ -19,7 +20,7 @@ import (
 // that there is always a request waiting.
 const (
 	batchTasks = 2000
-	clients    = 16
+	clients    = 32
 )
 
 // batch measures many short tasks through the Go API against xargs, which starts
@@ -74,10 +75,11 @@ func (p program) rate(n int) side {
 func runAll(ctx context.Context, p *weft.Context) error {
 	errs := make([]error, clients)
 	tids := make([][]string, clients)
+	var begun atomic.Int64
 	var running sync.WaitGroup
 	for i := range clients {
 		running.Go(func() {
-			for range batchTasks / clients {
+			for begun.Add(1) <= batchTasks {
 				res, err := p.RunContext(ctx, weft.Command("/bin/true"))
 				if err == nil {
 					err = right(res)

@@ -29,7 +29,6 @@ type bench struct {
 	// The programs, built for this run.
 	weft, floor, empty string
 	projects           []string
-	cleanup            []func() error
 }
 
 // newBench builds the programs. The caller closes the bench.
@@ -92,9 +91,6 @@ func onDisk(dir string) error {
 // close stops the managers of all projects and removes everything.
 func (b *bench) close() error {
 	var errs []error
-	for _, clean := range b.cleanup {
-		errs = append(errs, clean())
-	}
 	for _, dir := range b.projects {
 		errs = append(errs, stopManager(dir))
 	}
@@ -104,8 +100,9 @@ func (b *bench) close() error {
 	return errors.Join(errs...)
 }
 
+// stopManager stops the manager of a project and waits until it has gone.
 func stopManager(dir string) error {
-	p, err := weft.Open(dir)
+	p, err := weft.OpenExisting(dir)
 	if err != nil {
 		return err
 	}

@@ -58,8 +58,8 @@ func idle(ctx context.Context, b *bench) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rows = []row{numberRow(fmt.Sprintf("CPU of manager and %d idle consumers in 10 s", len(consumers)), "ms", used, numberAtMost(10))}
-	rows[0].floor, rows[0].against = bareUsed, "idle bare program"
+	name := fmt.Sprintf("CPU of the manager and %d idle consumers in 10 s", len(consumers))
+	rows = append(rows, newRow(name, "ms", samples{used}, samples{bareUsed}, bareIdle, numberAtMost(10)))
 	for _, p := range []struct {
 		name   string
 		pid    int
@@ -73,10 +73,13 @@ func idle(ctx context.Context, b *bench) (rows []row, err error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, newRow(p.name, "MB", samples{ours}, samples{floor}, "idle bare program", p.target))
+		rows = append(rows, newRow(p.name, "MB", samples{ours}, samples{floor}, bareIdle, p.target))
 	}
 	return rows, nil
 }
+
+// bareIdle is what the floor of an idle process is called.
+const bareIdle = "idle bare program"
 
 // usedWhileIdle is the CPU time, in ms, that the processes have used when
 // nothing has happened for a while.

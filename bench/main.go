@@ -37,7 +37,7 @@ func main() {
 		exit(play(os.Args[2], os.Args[3:]))
 	}
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 9, "measure each row in `n` rounds, after one to warm up")
+	flag.IntVar(&o.rounds, "rounds", 5, "measure each row in `n` rounds, after one to warm up")
 	run := flag.String("run", "", "only the benchmarks whose name matches `regexp`")
 	flag.StringVar(&o.dir, "dir", "/var/tmp", "put stores below `folder`, which must be on a disk")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the manager of the batch benchmarks to `file`.<durability>")

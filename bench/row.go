@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // A row is one line of the table.
@@ -11,10 +12,11 @@ type row struct {
 	name    string
 	unit    string
 	ours    float64
-	floor   float64 // 0: there is none
-	against string  // what the floor is
+	floor   float64
+	against string // what the floor is; empty: there is none
 	ratio   float64
-	// The middle half of the ratios of the rounds: how noisy it was.
+	// The middle half of the ratios of the rounds: how noisy it was. Where they
+	// are equal there was one round.
 	low, high float64
 	target    target
 }
@@ -76,19 +78,22 @@ func (r row) verdict() string {
 // cells are the row as the table shows it.
 func (r row) cells() []string {
 	floor, ratio, spread, goal := "", "", "", ""
-	if r.floor != 0 {
+	if r.against != "" {
 		floor = quantity(r.floor, r.unit) + " " + r.against
 		ratio = fmt.Sprintf("%.2f", r.ratio)
+	}
+	if r.low != r.high {
 		spread = fmt.Sprintf("%.2f–%.2f", r.low, r.high)
 	}
+	bound := strconv.FormatFloat(r.target.bound, 'f', -1, 64)
 	switch t := r.target; {
 	case !t.some:
 	case t.numeric:
-		goal = "≤ " + quantity(t.bound, r.unit)
+		goal = strings.TrimSpace("≤ " + bound + " " + r.unit)
 	case t.least:
-		goal = "≥ " + strconv.FormatFloat(t.bound, 'g', -1, 64) + " ×"
+		goal = "≥ " + bound + " ×"
 	default:
-		goal = "≤ " + strconv.FormatFloat(t.bound, 'g', -1, 64) + " ×"
+		goal = "≤ " + bound + " ×"
 	}
 	return []string{r.name, quantity(r.ours, r.unit), floor, ratio, spread, goal, r.verdict()}
 }
@@ -101,5 +106,8 @@ func quantity(v float64, unit string) string {
 		scale := math.Pow10(digits)
 		text = strconv.FormatFloat(math.Round(v*scale)/scale, 'f', max(0, digits), 64)
 	}
-	return text + " " + unit
+	if !strings.Contains(text, ".") && len(text) > 3 {
+		text = text[:len(text)-3] + "," + text[len(text)-3:]
+	}
+	return strings.TrimSpace(text + " " + unit)
 }

@@ -13,9 +13,9 @@ func start(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	weft, empty, true_ := s[0], s[1], s[2]
+	weft, empty, nothing := s[0], s[1], s[2]
 	return []row{
 		newRow("`weft version`", "ms", weft, empty, "empty Go program", target{}),
-		newRow("`weft version`", "ms", weft, true_, "`/bin/true`", target{}),
+		newRow("`weft version`", "ms", weft, nothing, "`/bin/true`", target{}),
 	}, nil
 }

@@ -125,12 +125,13 @@ func TestNothingIsLeft(t *testing.T) {
 }
 
 // A task may start a manager, by submitting a task where there is none. That
-// works for everybody and does not end with the task.
+// works for everybody and does not end with the task, nor does the task's end
+// wait for it, though it holds the task's pipes open.
 func TestManagerIsLeft(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	path := filepath.Join(t.TempDir(), "pid")
-	d.run(d.shell(`WEFT_ROLE=manager setsid sh -c 'echo $$ >$0; exec sleep 60 >/dev/null 2>&1' $1 & while [ ! -s $1 ]; do sleep 0.01; done`, path))
+	d.run(d.shell(`WEFT_ROLE=manager setsid sh -c 'echo $$ >$0; exec sleep 60' $1 & while [ ! -s $1 ]; do sleep 0.01; done`, path))
 	pid, err := strconv.Atoi(strings.TrimSpace(readFile(t, path)))
 	if err != nil {
 		t.Fatal(err)

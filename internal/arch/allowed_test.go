@@ -18,11 +18,12 @@ var mayOpenDatabase = map[string]string{
 // maySleep lists declarations that use time.Sleep where there is no event to
 // wait for.
 var maySleep = map[string]string{
-	"internal/proc/proc_linux_test.go:runReuse":      "waits for the next tick of the clock that start times are counted in, a moment and no event",
-	"internal/bell/main_test.go:ringForParent":       "rings at moments that were chosen at random",
-	"runner/desk_linux_test.go:poll":                 "waits for what other processes do, of which nothing tells",
-	"internal/bell/bench_unix_test.go:BenchmarkWake": "is the poll that bells are compared with",
-	"internal/bell/bench_unix_test.go:BenchmarkIdle": "measures what a second without events costs",
+	"internal/proc/proc_linux_test.go:runReuse":               "waits for the next tick of the clock that start times are counted in, a moment and no event",
+	"internal/bell/main_test.go:ringForParent":                "rings at moments that were chosen at random",
+	"manager/lock_linux_test.go:TestLeadershipIsNotInherited": "waits until a program that another test starts has been executed",
+	"runner/desk_linux_test.go:poll":                          "waits for what other processes do, of which nothing tells",
+	"internal/bell/bench_unix_test.go:BenchmarkWake":          "is the poll that bells are compared with",
+	"internal/bell/bench_unix_test.go:BenchmarkIdle":          "measures what a second without events costs",
 }
 
 // mayBeLong lists files of more than 500 lines that would be worse in pieces.

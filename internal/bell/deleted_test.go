@@ -40,9 +40,10 @@ func TestDeletedBellsAreHeardAgain(t *testing.T) {
 				}
 				inspect(s)
 				hears(t, l) // it may have been rung
-				settle(t, s, l)
-				ring(t, other, "a")
-				hears(t, l)
+				for range 3 {
+					ring(t, other, "a")
+					hears(t, l)
+				}
 			}
 			if got := s.Mode(); got != watcherName {
 				t.Errorf("Mode = %q, want %s", got, watcherName)
@@ -92,9 +93,10 @@ func TestNothingIsLostAfterDeletions(t *testing.T) {
 				})
 				busy.Wait()
 				inspect(s)
-				settle(t, s, l)
-				ring(t, other, "a")
-				hears(t, l)
+				for range 3 { // the first may be taken for what came before
+					ring(t, other, "a")
+					hears(t, l)
+				}
 			}
 		})
 	}

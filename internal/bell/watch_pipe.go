@@ -29,10 +29,11 @@ const lookAgain = 5 * time.Second
 type pipes struct {
 	set  *Set
 	open map[int]*pipe // by bell
+	done chan struct{}
 }
 
 func newWatcher(s *Set) (watcher, error) {
-	w := &pipes{set: s, open: make(map[int]*pipe)}
+	w := &pipes{set: s, open: make(map[int]*pipe), done: make(chan struct{})}
 	s.running.Go(w.inspect)
 	return w, nil
 }
@@ -91,6 +92,7 @@ func (w *pipes) close() error {
 	for bell := range w.open {
 		w.remove(bell)
 	}
+	close(w.done)
 	return nil
 }
 
@@ -100,7 +102,7 @@ func (w *pipes) inspect() {
 	defer ticker.Stop()
 	for {
 		select {
-		case <-w.set.done:
+		case <-w.done:
 			return
 		case <-ticker.C:
 			if !w.set.heard(w, bellSet{}, w.lost()) {

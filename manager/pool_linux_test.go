@@ -193,6 +193,55 @@ func TestAssignEnvironment(t *testing.T) {
 	}
 }
 
+// TestFill: a request that waits for a slot is not forgotten, and one that needs
+// none does not wait.
+func TestFill(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	o := Options{Root: p.root, Dir: p.dir, Broker: p.b, MaxTasks: 1, Log: slog.New(slog.DiscardHandler)}
+	d := &dispatcher{o: o, pool: &pool{o: o}, controls: p.listen(t), envs: make(map[string]string)}
+	working, _ := d.pool.seat(t, busy, time.Time{})
+	_, other := d.pool.seat(t, idle, time.Time{})
+	parent := p.submit(t, "", "true")
+	fill := func() (w work) {
+		t.Helper()
+		if err := d.fill(t.Context(), &w); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	if w := fill(); !w.empty() || !d.waiting {
+		t.Errorf("without a slot: %+v, waiting %v", w, d.waiting)
+	}
+	given := make(chan runner.Order, 2)
+	var receiving sync.WaitGroup
+	receiving.Go(func() {
+		for range 2 {
+			if o, err := other.Receive(); err == nil {
+				given <- o
+			}
+		}
+	})
+	child := p.submit(t, parent, "true")
+	if w := fill(); len(w.dispatched) != 1 || w.dispatched[0].job.TID != child || !d.waiting {
+		t.Errorf("with a nested one: %+v, waiting %v", w, d.waiting)
+	}
+	if o := <-given; o.Task == nil || o.Task.TID != child || o.Task.EnvBlock == nil {
+		t.Errorf("its consumer got %+v", o)
+	}
+	for _, c := range d.pool.consumers {
+		c.freed(time.Time{})
+	}
+	working.state = leaving
+	if w := fill(); len(w.dispatched) != 1 || w.dispatched[0].job.TID != parent {
+		t.Errorf("with a slot: %+v", w)
+	}
+	if o := <-given; o.Task == nil || o.Task.TID != parent || o.Task.EnvBlock != nil {
+		t.Errorf("its consumer got %+v", o)
+	}
+	receiving.Wait()
+}
+
 // quiet is a loop at work without a store: nothing here writes.
 func quiet(watch watch) *loop {
 	o := Options{Build: build, MaxTasks: 2, Log: slog.New(slog.DiscardHandler), Ready: func() {}}

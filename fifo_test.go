@@ -1,0 +1,66 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"weft/taskspec"
+)
+
+// A fifo is a pipe with a name, through which tasks and the test tell each
+// other things. Nobody who opens it has to wait.
+type fifo struct {
+	path string
+	f    *os.File
+	r    *bufio.Reader
+	t    *testing.T
+}
+
+func (p *project) fifo(name string) *fifo {
+	p.t.Helper()
+	path := filepath.Join(p.dir, name)
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { f.Close() })
+	return &fifo{path: path, f: f, r: bufio.NewReader(f), t: p.t}
+}
+
+// read is the next line that a task has written.
+func (f *fifo) read() string {
+	f.t.Helper()
+	if err := f.f.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		f.t.Fatal(err)
+	}
+	s, err := f.r.ReadString('\n')
+	if err != nil {
+		f.t.Fatalf("wait for a task to tell something: %v", err)
+	}
+	return strings.TrimSuffix(s, "\n")
+}
+
+// open lets n tasks pass that read a line from the fifo.
+func (f *fifo) open(n int) {
+	f.t.Helper()
+	if _, err := f.f.WriteString(strings.Repeat("\n", n)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// gated is a task that tells that it has begun, waits at the gate, and prints
+// the token.
+func gated(tell, gate *fifo, token string) *taskspec.Spec {
+	return shell(`echo "$WEFT_TID" >"$1"; read -r line <"$2"; echo "$3"`, tell.path, gate.path, token)
+}
