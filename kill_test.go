@@ -3,12 +3,10 @@
 package weft_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,8 +14,8 @@ import (
 	"time"
 
 	"weft"
-	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/role"
 	"weft/taskspec"
 )
 
@@ -143,46 +141,59 @@ func TestKillClient(t *testing.T) {
 	}
 }
 
-// TestKillIdleConsumer kills consumers that wait for work, and consumers that
-// have just been started for a task and have not said hello. No task is theirs,
-// so all tasks are done, and the manager stays.
+// TestKillIdleConsumer kills consumers that wait for work. No task is theirs, so
+// all tasks are done, and the manager stays.
 func TestKillIdleConsumer(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	u := p.user()
-	u.call(call{Do: "manager"})
-	u.line()
 	for i := range 10 {
+		u.call(call{Do: "run", Spec: shell(`echo "$1"`, fmt.Sprint(i))})
+		u.accepted()
+		if got := u.line(); got.Status != taskspec.StatusCompleted || got.Output != fmt.Sprintln(i) {
+			t.Errorf("task %d: got %+v", i, got)
+		}
 		for id := range p.consumers() {
 			_ = id.Signal(syscall.SIGKILL) // it may have left
 			if err := id.Wait(p.ctx); err != nil {
 				t.Fatal(err)
 			}
 		}
-		u.call(call{Do: "run", Spec: shell(`echo "$1"`, fmt.Sprint(i))})
-		tid := u.accepted()
-		var started proc.Identity
-		for started.PID == 0 && p.ctx.Err() == nil { // nobody tells when a process starts
-			for id := range p.consumers() {
-				started = id
-			}
-		}
-		p.signal(started, syscall.SIGKILL)
-		got := u.line()
-		tooLate := p.task(tid).Consumer == started // it had been given the task
-		if !tooLate && (got.Status != taskspec.StatusCompleted || got.Output != fmt.Sprintln(i)) {
-			t.Errorf("task %d: got %+v; killed %d, its consumer %d", i, got, started.PID, p.task(tid).Consumer.PID)
-		}
 	}
 	if n := p.managers(); n != 1 {
 		t.Errorf("%d managers have led, want 1", n)
 	}
-	log, err := os.ReadFile(filepath.Join(p.dir, ledger.Dir, "logs", "manager.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Contains(log, []byte("before it said hello")) {
-		t.Error("no consumer was killed before it said hello")
+}
+
+// TestKillBeginner kills managers and consumers that have just been started:
+// others are started in their place, and whoever waits is answered.
+func TestKillBeginner(t *testing.T) {
+	for _, part := range []role.Role{role.Manager, role.Consumer} {
+		t.Run(string(part), func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t)
+			tell, gate := p.fifo("tell"), p.fifo("gate")
+			p.env = append(p.env, hesitateVariable+"="+strings.Join([]string{string(part), tell.path, gate.path}, ":"))
+			c := p.client(call{Do: "run", Spec: shell("echo done")})
+			for range 2 {
+				pid, err := strconv.Atoi(tell.read())
+				if err != nil {
+					t.Fatal(err)
+				}
+				id, err := proc.Of(pid)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.murder(id)
+			}
+			gate.open(10) // the others may begin
+			if got := c.last(); got.Status != taskspec.StatusCompleted || got.Output != "done\n" {
+				t.Errorf("got %+v", got)
+			}
+			if n := p.managers(); n != 1 {
+				t.Errorf("%d managers have led, want 1", n)
+			}
+		})
 	}
 }
 

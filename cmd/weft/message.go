@@ -110,7 +110,12 @@ Examples:
 
 // Run takes messages.
 func (c *queueReadCmd) Run(a *app) error {
-	sel, err := c.selection()
+	return c.show(a, c.Queue, (*broker.Queue).Take)
+}
+
+// show prints the selected messages of a queue, as fetch gets them.
+func (s *selector) show(a *app, queue string, fetch func(*broker.Queue, context.Context, broker.Select) iter.Seq2[broker.Message, error]) error {
+	sel, err := s.selection()
 	if err != nil {
 		return err
 	}
@@ -119,7 +124,7 @@ func (c *queueReadCmd) Run(a *app) error {
 		return err
 	}
 	survivePipe()
-	return c.print(a, c.Queue, p.Queue(c.Queue).Take(context.Background(), sel))
+	return s.print(a, queue, fetch(p.Queue(queue), context.Background(), sel))
 }
 
 type queuePeekCmd struct {
@@ -139,16 +144,7 @@ Examples:
 
 // Run prints messages.
 func (c *queuePeekCmd) Run(a *app) error {
-	sel, err := c.selection()
-	if err != nil {
-		return err
-	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
-	survivePipe()
-	return c.print(a, c.Queue, p.Queue(c.Queue).Messages(context.Background(), sel))
+	return c.show(a, c.Queue, (*broker.Queue).Messages)
 }
 
 type queueMoveCmd struct {
