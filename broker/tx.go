@@ -1,6 +1,9 @@
 package broker
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A Tx changes queues and records inside one transaction; see
 // [Broker.Update]. It must not be used after the function it was given to has
@@ -117,10 +120,7 @@ func (tx *Tx) DeleteRecord(kind, key string) error {
 // no message came, such as a record.
 func (tx *Tx) Ring(queue string) {
 	// Rings of one transaction mostly name few queues, often the same one.
-	for _, q := range tx.touched {
-		if q == queue {
-			return
-		}
+	if !slices.Contains(tx.touched, queue) {
+		tx.touched = append(tx.touched, queue)
 	}
-	tx.touched = append(tx.touched, queue)
 }
