@@ -32,6 +32,10 @@ type settings struct {
 // defaultLifetime is how long a manager stays without work.
 const defaultLifetime = 600 * time.Second
 
+// minMessage is the least bound of messages, in bytes: what Weft itself writes
+// about a task, a preview of its output included, must fit.
+const minMessage = 16 << 10
+
 // configName is the file of a project's settings in its folder.
 const configName = "config.json"
 
@@ -122,14 +126,15 @@ func (s *settings) override(variable func(string) string, created bool) error {
 			*target = seconds(d)
 		}
 	}
+	least := map[string]int{"WEFT_MAX_TASKS": 1, "WEFT_MAX_MESSAGE_SIZE": minMessage}
 	for name, target := range map[string]*int{
 		"WEFT_MAX_TASKS":        &s.MaxTasks,
 		"WEFT_MAX_MESSAGE_SIZE": &s.MaxMessage,
 	} {
 		if v := variable(name); v != "" {
 			n, err := strconv.Atoi(v)
-			if err != nil || n < 1 {
-				return fmt.Errorf("%s=%q: want a whole number from 1 on", name, v)
+			if err != nil || n < least[name] {
+				return fmt.Errorf("%s=%q: want a whole number from %d on", name, v, least[name])
 			}
 			*target = n
 		}

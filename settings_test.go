@@ -14,7 +14,7 @@ func TestSettings(t *testing.T) {
 	for _, test := range []struct{ name, value, want string }{
 		{"WEFT_DURABILITY", "fast", "WEFT_DURABILITY"},
 		{"WEFT_MAX_TASKS", "0", "WEFT_MAX_TASKS"},
-		{"WEFT_MAX_MESSAGE_SIZE", "big", "WEFT_MAX_MESSAGE_SIZE"},
+		{"WEFT_MAX_MESSAGE_SIZE", "100", "from 16384 on"},
 		{"WEFT_BUSY_TIMEOUT", "soon", "WEFT_BUSY_TIMEOUT"},
 		{"WEFT_MANAGER_LIFETIME_TIMEOUT", "-1", "WEFT_MANAGER_LIFETIME_TIMEOUT"},
 		{"WEFT_MANAGER_REUSE_ENABLED", "perhaps", "WEFT_MANAGER_REUSE_ENABLED"},
@@ -51,7 +51,7 @@ func TestDurability(t *testing.T) {
 // TestEnvFile reads settings from a file; the real environment wins.
 func TestEnvFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "env")
-	if err := os.WriteFile(file, []byte("# comment\n\nWEFT_MAX_MESSAGE_SIZE=3\nWEFT_MAX_TASKS=none\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("# comment\n\nWEFT_MAX_MESSAGE_SIZE=16384\nWEFT_MAX_TASKS=none\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("WEFT_ENV_FILE", file)
@@ -64,7 +64,7 @@ func TestEnvFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.Queue("q").Write(t.Context(), "four"); err == nil {
+	if _, err := c.Queue("q").Write(t.Context(), strings.Repeat("x", 16385)); err == nil {
 		t.Error("a message larger than the file allows was accepted")
 	}
 }

@@ -65,7 +65,7 @@ func TestEndTask(t *testing.T) {
 				if got.Status != tt.status || got.Code == nil || *got.Code != tt.code {
 					t.Errorf("got %+v, want %s with code %d", got, tt.status, tt.code)
 				}
-				if took < tt.least || took > tt.most {
+				if took < tt.least || took > tt.most*slowness {
 					t.Errorf("ended after %v, want %v to %v", took, tt.least, tt.most)
 				}
 			}
@@ -95,7 +95,7 @@ func TestTimeoutAlone(t *testing.T) {
 	if task.Status != taskspec.StatusTimeout || task.ReturnCode == nil || *task.ReturnCode != 124 {
 		t.Errorf("got %+v, want a timeout", task)
 	}
-	if took < 2*time.Second || took > 3*time.Second {
+	if took < 2*time.Second || took > 3*time.Second*slowness {
 		t.Errorf("ended after %v, want timeout and grace", took)
 	}
 	if n := p.managers(); n != 1 {
@@ -133,7 +133,7 @@ func TestStopManager(t *testing.T) {
 			began := time.Now()
 			stop(p)
 			took := time.Since(began)
-			if took < time.Second || took > 2500*time.Millisecond {
+			if took < time.Second || took > 2500*time.Millisecond*slowness {
 				t.Errorf("the manager went after %v, want the grace of its tasks", took)
 			}
 			for _, tid := range running {

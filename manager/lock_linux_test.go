@@ -61,6 +61,9 @@ func newLeader(t *testing.T, dir string) *leader {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := out.(*os.File).SetReadDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
 	l.out = bufio.NewReader(out)
 	if err := l.cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -88,6 +88,10 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 		switch err := l.turn(ctx, in); {
 		case err == nil:
 			retry = 0
+		case errors.Is(err, broker.ErrUncertain):
+			// Whether tasks were given out stands in the store alone. Without a
+			// manager every consumer looks there for itself.
+			return errors.Join(err, l.leave())
 		case ctx.Err() == nil:
 			retry = min(max(10*time.Millisecond, 2*retry), maxRetry)
 			l.log.Error("write turn", "err", err, "retry", retry)

@@ -269,7 +269,6 @@ func TestControl(t *testing.T) {
 	killed := p.submit(t, "", "trap '' TERM; echo up >$1; sleep 60", up.path)
 	up.passed(t)
 	up.passed(t)
-	replies := p.listen(t, ledger.ManagerReplies)
 	p.write(t, ledger.ManagerControl, `{"command":"PING","request_id":"p"}`)
 	if err := p.b.Queue(ledger.ManagerReplies).Wait(t.Context()); err != nil {
 		t.Fatal(err)
@@ -277,7 +276,6 @@ func TestControl(t *testing.T) {
 	if m, err := p.b.Queue(ledger.ManagerReplies).Read(t.Context()); err != nil || !strings.Contains(m.Body, `"PONG"`) || !strings.Contains(m.Body, `"request_id":"p"`) {
 		t.Errorf("reply %q, %v", m.Body, err)
 	}
-	replies.Close()
 	p.write(t, ledger.QueuesOf(stopped).ControlIn, "STOP")
 	p.write(t, ledger.QueuesOf(killed).ControlIn, "STOP")
 	p.write(t, ledger.QueuesOf(killed).ControlIn, "KILL")

@@ -80,14 +80,14 @@ func (l *loop) write(ctx context.Context, w *work, in inbox) ([]order, error) {
 	// A turn that has begun is completed: consumers wait for it.
 	ctx = context.WithoutCancel(ctx)
 	orders, err := l.commit(ctx, w, in)
-	if err == nil || transient(err) {
+	if err == nil || transient(err) || errors.Is(err, broker.ErrUncertain) {
 		return orders, err
 	}
 	l.log.Error("write turn, now one by one", "err", err)
 	for _, single := range w.singles() {
 		some, err := l.commit(ctx, single, inbox{})
 		switch {
-		case transient(err):
+		case transient(err), errors.Is(err, broker.ErrUncertain):
 			return orders, err
 		case err != nil:
 			l.log.Error("give up change", "err", err)
@@ -99,7 +99,7 @@ func (l *loop) write(ctx context.Context, w *work, in inbox) ([]order, error) {
 
 // transient reports whether the same transaction may succeed later.
 func transient(err error) bool {
-	return errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrBusy) || errors.Is(err, broker.ErrUncertain)
+	return errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrBusy)
 }
 
 // commit writes w in one transaction and reads control messages. Its function
@@ -123,7 +123,7 @@ func (l *loop) commit(ctx context.Context, w *work, in inbox) (orders []order, e
 	return orders, err
 }
 
-// settle writes the ends of tasks.
+// settle writes what has become of tasks that were given out.
 func (w *work) settle(tx *broker.Tx, now time.Time) error {
 	for _, s := range w.started {
 		if err := ledger.NoteProcess(tx, s.task.tid, s.task.epoch, s.process); err != nil {

@@ -19,7 +19,11 @@
 // task's control queue, and records the end by the same transaction that the
 // manager would have used. A consumer without a task leaves at once.
 //
-// consumer.go is the life of the process, task.go the life of one task in it,
-// ending.go decides how a task comes to its end, output.go keeps what it
-// prints, command.go starts it.
+// The next Task may come before the Ack of the last.
+//
+// consumer_linux.go is the life of the process, task_linux.go the life of one
+// task in it, session_linux.go what reaches that task from outside,
+// alone_linux.go what the consumer does without a manager; ending.go decides
+// how a task comes to its end, output.go keeps what it prints, command.go finds
+// its program and command_linux.go starts it.
 package runner

@@ -9,7 +9,6 @@ import (
 
 	"weft/broker"
 	"weft/broker/sqlite"
-	"weft/taskspec"
 )
 
 func TestParseControl(t *testing.T) {
@@ -185,73 +184,4 @@ func TestObeyManager(t *testing.T) {
 	if left := p.bodies(ManagerControl); left != nil {
 		t.Errorf("messages are left: %q", left)
 	}
-}
-
-// FuzzParseControl checks that a control message means what its two forms say,
-// and that a message which is neither stands for itself.
-func FuzzParseControl(f *testing.F) {
-	f.Add("STOP")
-	f.Add(`{"command":"ping","request_id":"x"}`)
-	f.Fuzz(func(t *testing.T, body string) {
-		c := ParseControl(body)
-		if string(c.Command) != strings.ToUpper(string(c.Command)) {
-			t.Errorf("command %q is not in capitals", c.Command)
-		}
-		var o struct {
-			Command   string `json:"command"`
-			RequestID string `json:"request_id"`
-		}
-		text := strings.TrimSpace(body)
-		want := Control{Command: Command(strings.ToUpper(text))}
-		if strings.HasPrefix(text, "{") && json.Unmarshal([]byte(text), &o) == nil {
-			want = Control{Command(strings.ToUpper(o.Command)), o.RequestID}
-		}
-		if c != want {
-			t.Errorf("%q is %+v, want %+v", body, c, want)
-		}
-		if a := answer(c, "1", at); a.RequestID != c.RequestID || (a.Status == "unknown") != (eventControl(c.Command) == "control_unknown") {
-			t.Errorf("%+v is answered with %+v", c, a)
-		}
-	})
-}
-
-// FuzzDecodeRequest checks that a request is refused or can be run: its spec is
-// valid, and it says the same when it is written down as a client does.
-func FuzzDecodeRequest(f *testing.F) {
-	spec := string(must(json.Marshal(echo())))
-	f.Add(spec)
-	f.Add(`{"taskspec":` + spec + `,"inbox_message":{"stdin":"a"}}`)
-	f.Fuzz(func(t *testing.T, body string) {
-		s, item, err := decodeRequest(body)
-		if err != nil {
-			if s != nil || item != "" {
-				t.Errorf("refused with %v and returned %v, %q", err, s, item)
-			}
-			return
-		}
-		if err := s.ValidateTemplate(); err != nil {
-			t.Errorf("accepted an invalid spec: %v", err)
-		}
-		if got := s.Unsupported(); len(got) > 0 {
-			t.Errorf("accepted what is not supported: %v", got)
-		}
-		written := must(json.Marshal(request{Spec: must(json.Marshal(s)), Item: must(json.Marshal(item))}))
-		again, itemAgain, err := decodeRequest(string(written))
-		if err != nil || itemAgain != item || !cmp.Equal(s, again) {
-			t.Errorf("%s came back as %+v, %q, %v; want %+v, %q", written, again, itemAgain, err, s, item)
-		}
-		j := &Job{TID: "1763740800000000000", Name: s.Name, item: item}
-		if j.refused = j.resolve(s, "/p"); j.refused != "" {
-			return // a work item with the right keys and the wrong values
-		}
-		if len(j.Argv) == 0 || j.Argv[0] != s.Spec.ProcessTarget || !strings.HasPrefix(j.Dir, "/") {
-			t.Errorf("job is %+v", j)
-		}
-		if _, err := (&Task{TID: j.TID, Spec: j.Spec}).redacted(); err != nil {
-			t.Error(err)
-		}
-		if taskspec.Kind("command") != s.Spec.Type {
-			t.Errorf("accepted a %s", s.Spec.Type)
-		}
-	})
 }
