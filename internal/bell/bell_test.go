@@ -44,7 +44,7 @@ func TestNumberSpreadsLikelyNames(t *testing.T) {
 	t.Parallel()
 	var load [Count]int
 	for i := range 16 * Count {
-		load[Number(fmt.Sprintf("T%019d.outbox", 1790000000000000000+i))]++
+		load[Number(fmt.Sprintf("T%019d.outbox", int64(1790000000000000000)+int64(i)))]++
 	}
 	for bell, n := range load {
 		if n < 4 || n > 40 { // 16 are fair; a bad hash leaves bells empty

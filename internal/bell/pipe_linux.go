@@ -21,8 +21,8 @@ type pipe struct {
 }
 
 // openPipe opens the pipe at path, and makes it, and its folder, if missing. It
-// opens both ends: while there is a writer that stays, the going of another is no
-// event.
+// opens both ends, as Linux allows: with a writer that stays, it is no event when
+// another one goes.
 func openPipe(path string) (*pipe, error) {
 	for range tries {
 		file, err := os.OpenFile(path, os.O_RDWR|openFlags, 0)

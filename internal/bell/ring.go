@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strconv"
 )
 
 // Ring tells everybody who listens to one of names, in this process and in all
@@ -31,7 +30,7 @@ func (s *Set) Ring(names ...string) error {
 }
 
 // tellSelf wakes the Set's own listeners while it polls: a poll need not see what
-// its own process did (data_version does not), while watched files ring here too.
+// its own process did (data_version does not), while watched bells ring here too.
 func (s *Set) tellSelf(bells *bellSet) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -48,10 +47,4 @@ func (s *Set) tellSelf(bells *bellSet) error {
 func fileName(bell int) string {
 	const digits = "0123456789abcdef"
 	return string([]byte{digits[bell>>4], digits[bell&15]})
-}
-
-// bellNumber is the inverse of fileName, for a path.
-func bellNumber(path string) (int, bool) {
-	n, err := strconv.ParseUint(filepath.Base(path), 16, 8)
-	return int(n), err == nil
 }

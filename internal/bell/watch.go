@@ -12,7 +12,7 @@ type watcher interface {
 	add(bell int) error
 	// remove stops watching a bell.
 	remove(bell int)
-	// close ends the watcher. What it runs ends soon, or waits in Set.running.
+	// close ends the watcher. Set.running counts what has yet to notice.
 	close() error
 }
 

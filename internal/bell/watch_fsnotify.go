@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strconv"
 	"sync"
 
 	"github.com/fsnotify/fsnotify"
@@ -78,6 +79,12 @@ func (w *portable) note(event fsnotify.Event) {
 	}
 }
 
+// bellNumber is the inverse of fileName, for a path.
+func bellNumber(path string) (int, bool) {
+	n, err := strconv.ParseUint(filepath.Base(path), 16, 8)
+	return int(n), err == nil
+}
+
 func (w *portable) noteAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,16 +119,12 @@ func (w *portable) remove(bell int) {
 // run carries what was collected to the Set.
 func (w *portable) run() {
 	for range w.ready {
-		if !w.pass() {
+		rung, lost := w.take()
+		if !w.set.heard(w, rung, lost) {
 			return
 		}
 	}
 	w.set.fail(w, errors.New("watch bells: the watcher has ended"))
-}
-
-func (w *portable) pass() bool {
-	rung, lost := w.take()
-	return w.set.heard(w, rung, lost)
 }
 
 // take gives the bells that were rung since the last take, and those whose file
