@@ -5,11 +5,14 @@ package weft_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
+	"weft/internal/ledger"
 	"weft/internal/proc"
 )
 
@@ -43,6 +46,21 @@ func (p *project) processes() map[proc.Identity]string {
 		found[id] = string(bytes.TrimSpace(bytes.ReplaceAll(title, []byte{0}, []byte{' '})))
 	}
 	return found
+}
+
+// checkCrashes looks whether a manager or a consumer has crashed, or has found a
+// data race in itself.
+func (p *project) checkCrashes() {
+	p.t.Helper()
+	text, err := os.ReadFile(filepath.Join(p.dir, ledger.Dir, "logs", "crash.log"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.t.Error(err)
+	}
+	for _, sign := range []string{"panic: ", "fatal error: ", "DATA RACE"} {
+		if bytes.Contains(text, []byte(sign)) {
+			p.t.Errorf("crash.log: %s", sign)
+		}
+	}
 }
 
 // vanish reports the processes of the project that are still there after a

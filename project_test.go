@@ -209,6 +209,7 @@ func (p *project) end() {
 	}
 	p.vanish(2 * time.Second)
 	p.examine()
+	p.checkCrashes()
 }
 
 // dump shows what may explain a failure.
