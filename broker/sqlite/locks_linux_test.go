@@ -148,6 +148,12 @@ func deafRole(args []string) error {
 	if err != nil {
 		return err
 	}
+	// The runtime needs descriptors for its poller, and ends the process if it
+	// cannot have them: a pipe makes it take them now.
+	pr, pw, err := os.Pipe()
+	if err := errors.Join(err, pr.Close(), pw.Close()); err != nil {
+		return err
+	}
 	allow, err := forbidDescriptors()
 	if err != nil {
 		return err
