@@ -93,8 +93,10 @@ func runAll(ctx context.Context, p *weft.Context) error {
 		})
 	}
 	running.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return err
+	for _, err := range errs {
+		if err != nil {
+			return err // one is enough: they mostly have one reason
+		}
 	}
 	return distinct(tids)
 }
