@@ -111,29 +111,20 @@ func TestStaleAssignment(t *testing.T) {
 	consumer := p.task(frozen.TID).Consumer
 	first := p.manager()
 
+	// While this process writes, none that is stopped can be writing.
+	release := p.hold()
 	p.signal(consumer, syscall.SIGSTOP)
 	p.signal(first, syscall.SIGSTOP)
+	release()
 	u.call(call{Do: "submit", Spec: gated(tell, gate, "once")})
 	tid := u.accepted()
 	// While somebody else writes, the manager assigns the task and cannot
 	// commit that.
-	holds, release := make(chan bool), make(chan bool)
-	written := make(chan error)
-	go func() {
-		written <- p.c.Broker().Update(context.Background(), func(*broker.Tx) error {
-			close(holds)
-			<-release
-			return nil
-		})
-	}()
-	<-holds
+	release = p.hold()
 	p.signal(first, syscall.SIGCONT)
 	p.awaitInput(consumer)
 	p.murder(first)
-	close(release)
-	if err := <-written; err != nil {
-		t.Fatal(err)
-	}
+	release()
 
 	u.call(call{Do: "manager"})
 	u.line()
@@ -151,6 +142,30 @@ func TestStaleAssignment(t *testing.T) {
 	u.call(call{Do: "result", TID: tid})
 	if got := u.line(); got.Output != "once\n" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// hold keeps every other writer out of the store until release is called.
+func (p *project) hold() (release func()) {
+	p.t.Helper()
+	held, free, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- p.c.Broker().Update(context.Background(), func(*broker.Tx) error {
+			close(held)
+			<-free
+			return nil
+		})
+	}()
+	select {
+	case <-held:
+	case err := <-over:
+		p.t.Fatalf("hold the store: %v", err)
+	}
+	return func() {
+		close(free)
+		if err := <-over; err != nil {
+			p.t.Fatalf("hold the store: %v", err)
+		}
 	}
 }
 
