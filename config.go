@@ -126,17 +126,20 @@ func (s *settings) override(variable func(string) string, created bool) error {
 			*target = seconds(d)
 		}
 	}
-	least := map[string]int{"WEFT_MAX_TASKS": 1, "WEFT_MAX_MESSAGE_SIZE": minMessage}
-	for name, target := range map[string]*int{
-		"WEFT_MAX_TASKS":        &s.MaxTasks,
-		"WEFT_MAX_MESSAGE_SIZE": &s.MaxMessage,
+	for _, number := range []struct {
+		name   string
+		target *int
+		least  int
+	}{
+		{"WEFT_MAX_TASKS", &s.MaxTasks, 1},
+		{"WEFT_MAX_MESSAGE_SIZE", &s.MaxMessage, minMessage},
 	} {
-		if v := variable(name); v != "" {
+		if v := variable(number.name); v != "" {
 			n, err := strconv.Atoi(v)
-			if err != nil || n < least[name] {
-				return fmt.Errorf("%s=%q: want a whole number from %d on", name, v, least[name])
+			if err != nil || n < number.least {
+				return fmt.Errorf("%s=%q: want a whole number from %d on", number.name, v, number.least)
 			}
-			*target = n
+			*number.target = n
 		}
 	}
 	if v := variable("WEFT_MANAGER_REUSE_ENABLED"); v != "" {
