@@ -41,7 +41,7 @@ func (p *project) examine() {
 func (p *project) held() map[string][]broker.ID {
 	p.t.Helper()
 	held := make(map[string][]broker.ID)
-	for queue, err := range p.c.Broker().Queues(p.ctx) {
+	for queue, err := range p.c.Broker().Queues(broker.Pattern{}).Names(p.ctx) {
 		if err != nil {
 			p.t.Fatal(err)
 		}

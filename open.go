@@ -87,7 +87,7 @@ func open(dir string, o options) (*Context, error) {
 	c.broker, err = sqlite.Open(c.dir, sqlite.Options{
 		Durability:       sqlite.ParseDurability(c.settings.Durability),
 		BusyTimeout:      c.settings.busyTimeout(),
-		MaxMessageBytes:  c.settings.MaxMessage,
+		Options:          broker.Options{MaxMessage: c.settings.MaxMessage, Views: ledger.View},
 		AcceptPOSIXLocks: o.posixLocks,
 	})
 	if err != nil {

@@ -1,15 +1,34 @@
 package weft
 
-import "strings"
+import (
+	"strings"
+
+	"weft/broker"
+)
+
+// weftPrefix begins the names of Weft's own queues.
+const weftPrefix = "weft."
 
 // Reserved reports whether a queue belongs to Weft or to a task or pipeline:
-// weft.*, T<tid>.* and P<tid>.*. What is done to all queues at once should
-// leave these alone.
+// weft.*, T<tid>.* and P<tid>.*.
 func Reserved(queue string) bool {
-	if strings.HasPrefix(queue, "weft.") {
+	if strings.HasPrefix(queue, weftPrefix) {
 		return true
 	}
 	owner, _, ok := strings.Cut(queue, ".")
 	return ok && len(owner) == 1+fullTID && (owner[0] == 'T' || owner[0] == 'P') &&
 		strings.Trim(owner[1:], "0123456789") == ""
+}
+
+// SpareReserved returns p without the queues that are [Reserved], for what is
+// done to many queues at once, except those that p spells out: a pattern that
+// begins with "weft.", "T" or "P" means the queues that begin so.
+func SpareReserved(p broker.Pattern) broker.Pattern {
+	return p.Except(func(queue string) bool {
+		spelled := queue[:1]
+		if strings.HasPrefix(queue, weftPrefix) {
+			spelled = weftPrefix
+		}
+		return Reserved(queue) && !strings.HasPrefix(p.Literal(), spelled)
+	})
 }

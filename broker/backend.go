@@ -25,6 +25,8 @@ type Backend interface {
 	Ring(queues ...string) error
 	// Listen subscribes to rings of the queues.
 	Listen(queues ...string) (Listener, error)
+	// Compact shrinks the store to what it holds.
+	Compact(ctx context.Context) error
 	// Close waits for running transactions and releases the store.
 	Close() error
 }
@@ -33,15 +35,25 @@ type Backend interface {
 type Reader interface {
 	// Messages returns the selected messages of queue in id order.
 	Messages(queue string, sel Select) ([]Message, error)
+	// Scan calls fn with the selected messages of queue, or of all queues if
+	// queue is empty, in id order, until fn returns false. It holds one message
+	// in memory.
+	Scan(queue string, sel Select, fn func(Message) (more bool)) error
 	// Queues returns the names of the queues that hold messages, in byte
-	// order, beginning behind after, at most limit.
-	Queues(after string, limit int) ([]string, error)
+	// order, from the name first on, at most limit.
+	Queues(first string, limit int) ([]string, error)
 	// Stats counts a queue's messages.
 	Stats(queue string) (Stats, error)
+	// AllStats is Stats of what Queues returns.
+	AllStats(first string, limit int) ([]Stats, error)
 	// Record returns a record or [ErrNotFound].
 	Record(kind, key string) (Record, error)
 	// Records returns the selected records of kind ordered by rank, then key.
 	Records(kind string, sel RecordSelect) ([]Record, error)
+	// Kinds returns the kinds of which there are records, in byte order.
+	Kinds() ([]string, error)
+	// Info describes the store.
+	Info() (Info, error)
 }
 
 // A Txn reads and changes the store inside a transaction.
@@ -50,11 +62,20 @@ type Txn interface {
 	// Insert appends a message under a new id that is greater than every id
 	// the store has ever given.
 	Insert(queue, body string) (ID, error)
+	// InsertAll is Insert for each body, in order.
+	InsertAll(queue string, bodies []string) ([]ID, error)
+	// Restore adds messages under the ids they have. [ErrExists] means that
+	// one of the ids is in use; the transaction must then be given up.
+	Restore(ms []Message) error
+	// Advance makes every new id greater than id.
+	Advance(id ID) error
 	// Take deletes the selected messages and returns them in id order.
 	Take(queue string, sel Select) ([]Message, error)
 	// Move puts the selected messages into dst under their ids and returns
 	// them in id order, with Queue set to dst.
 	Move(src, dst string, sel Select) ([]Message, error)
+	// Transfer is Move for any number of messages: it only counts them.
+	Transfer(src, dst string, sel Select) (int, error)
 	// Delete deletes the selected messages and counts them.
 	Delete(queue string, sel Select) (int, error)
 	// PutRecord creates or replaces the record with r's kind and key.

@@ -3,28 +3,41 @@ package broker
 import (
 	"context"
 	"fmt"
-	"iter"
+	"io"
 )
 
 // A Broker gives access to the queues and records of one store. It is safe
 // for concurrent use.
 type Broker struct {
-	backend    Backend
-	maxMessage int
+	backend Backend
+	options Options
 }
 
-// New returns a Broker on backend, which it owns from then on. maxMessage
-// bounds message bodies in bytes; 0 means [MaxMessageBytes]. Programs call a
+// Options are the choices of [New]. The zero value is the default.
+type Options struct {
+	// MaxMessage bounds message bodies, in bytes; 0 means [MaxMessageBytes].
+	MaxMessage int
+	// Views returns how the messages of a queue are computed, or nil where they
+	// are stored. A queue that has a view can be peeked and counted and nothing
+	// else: other operations return [ErrView]. nil means that there are none.
+	Views func(queue string) ViewFunc
+}
+
+// A ViewFunc computes the messages of a queue that shows something else that
+// is in the store, such as records, in id order.
+type ViewFunc func(r Reader, sel Select) ([]Message, error)
+
+// New returns a Broker on backend, which it owns from then on. Programs call a
 // backend's Open instead.
-func New(backend Backend, maxMessage int) *Broker {
-	if maxMessage == 0 {
-		maxMessage = MaxMessageBytes
+func New(backend Backend, o Options) *Broker {
+	if o.MaxMessage == 0 {
+		o.MaxMessage = MaxMessageBytes
 	}
-	return &Broker{backend: backend, maxMessage: maxMessage}
+	if o.Views == nil {
+		o.Views = func(string) ViewFunc { return nil }
+	}
+	return &Broker{backend: backend, options: o}
 }
-
-// MaxMessage is the largest message body that the queues take, in bytes.
-func (b *Broker) MaxMessage() int { return b.maxMessage }
 
 // Close waits for running transactions, refuses those that wait and releases
 // the store. Whoever opened the broker closes it; later calls return
@@ -55,63 +68,28 @@ func (b *Broker) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	if err != nil {
 		return err
 	}
-	b.ring(tx.touched...)
+	ring(b.backend, tx.touched...)
 	return nil
 }
 
-// step runs one operation and rings queue after it.
-func (b *Broker) step(ctx context.Context, queue string, fn func(Txn) error) error {
-	if err := b.backend.Step(ctx, fn); err != nil {
-		return err
+// ReadBody reads a message body to the end of r, counting while it reads: an
+// endless input gives [ErrTooLarge] and does not fill the memory.
+func (b *Broker) ReadBody(r io.Reader) (string, error) {
+	limit := b.options.MaxMessage
+	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if err != nil {
+		return "", fmt.Errorf("read message: %w", err)
 	}
-	b.ring(queue)
-	return nil
-}
-
-// ring wakes waiters. A bell is a hint: waiters also look by themselves, and
-// what was committed stays committed, so a failure is not an error of the
-// operation.
-func (b *Broker) ring(queues ...string) {
-	if len(queues) > 0 {
-		_ = b.backend.Ring(queues...)
+	if len(body) > limit {
+		return "", fmt.Errorf("read message: %w: more than %d bytes", ErrTooLarge, limit)
 	}
+	return string(body), nil
 }
 
 // View runs fn on one consistent state of the store. fn must not call the
 // broker and should be short: it holds back the clean-up of the store's log.
 func (b *Broker) View(ctx context.Context, fn func(Reader) error) error {
 	return b.backend.View(ctx, fn)
-}
-
-// page bounds how many rows an iterator fetches at once, so that neither
-// memory nor a transaction grows with the length of a queue.
-const page = 256
-
-// Queues iterates over the names of all queues, in byte order. It sees queues
-// that come and go while it runs.
-func (b *Broker) Queues(ctx context.Context) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for last := ""; ; {
-			var names []string
-			err := b.backend.Look(ctx, func(r Reader) (err error) {
-				names, err = r.Queues(last, page)
-				return err
-			})
-			if err != nil {
-				yield("", fmt.Errorf("list queues: %w", err))
-				return
-			}
-			for _, name := range names {
-				if !yield(name, nil) {
-					return
-				}
-			}
-			if len(names) < page {
-				return
-			}
-			last = names[len(names)-1]
-		}
-	}
 }
 
 // Record returns the record of kind with key, or an error that wraps
@@ -137,4 +115,47 @@ func (b *Broker) Records(ctx context.Context, kind string, sel RecordSelect) (re
 		return nil, fmt.Errorf("records of %s: %w", kind, err)
 	}
 	return recs, nil
+}
+
+// Info describes the store.
+func (b *Broker) Info(ctx context.Context) (info Info, err error) {
+	err = b.backend.Look(ctx, func(r Reader) (err error) {
+		info, err = r.Info()
+		return err
+	})
+	if err != nil {
+		return Info{}, fmt.Errorf("inspect store: %w", err)
+	}
+	return info, nil
+}
+
+// Compact gives back to the file system what deleted messages and records have
+// left free, and empties the store's log. It copies the whole store while
+// writers wait. Cancelling ctx withdraws it before it has begun.
+func (b *Broker) Compact(ctx context.Context) error {
+	if err := b.backend.Compact(ctx); err != nil {
+		return fmt.Errorf("compact store: %w", err)
+	}
+	return nil
+}
+
+// stored reports why the messages of queue cannot be changed: its name is bad,
+// or it is a view.
+func (b *Broker) stored(queue string) error {
+	if err := CheckName(queue); err != nil {
+		return err
+	}
+	if b.options.Views(queue) != nil {
+		return ErrView
+	}
+	return nil
+}
+
+// ring wakes waiters. A bell is a hint: waiters also look by themselves, and
+// what was committed stays committed, so a failure is not an error of the
+// operation.
+func ring(backend Backend, queues ...string) {
+	if len(queues) > 0 {
+		_ = backend.Ring(queues...)
+	}
 }

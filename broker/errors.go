@@ -7,7 +7,7 @@ import "errors"
 var (
 	// ErrEmpty: the queue holds no message that the call asked for.
 	ErrEmpty = errors.New("no message")
-	// ErrNotFound: there is no such record.
+	// ErrNotFound: there is no such record, or alias.
 	ErrNotFound = errors.New("not found")
 	// ErrName: the queue name breaks the rules of [CheckName].
 	ErrName = errors.New("invalid queue name")
@@ -18,6 +18,16 @@ var (
 	ErrTooLarge = errors.New("message too large")
 	// ErrSameQueue: a move names one queue as source and destination.
 	ErrSameQueue = errors.New("source and destination are the same queue")
+	// ErrExists: what was to be made is there already: the queue a rename leads
+	// to, an alias, a message with the id of one that is to be restored.
+	ErrExists = errors.New("already exists")
+	// ErrView: the queue only shows what is kept elsewhere in the store; see
+	// [Options].
+	ErrView = errors.New("queue is a view: it can only be peeked")
+	// ErrAlias: the name, or the queue, cannot be that of an alias.
+	ErrAlias = errors.New("invalid alias")
+	// ErrPattern: the text breaks the rules of [Glob].
+	ErrPattern = errors.New("invalid pattern")
 	// ErrNested: a function given to [Broker.Update] called the broker. It
 	// would wait for itself; it must use its Tx.
 	ErrNested = errors.New("broker called inside Update: use the transaction")

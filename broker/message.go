@@ -24,6 +24,24 @@ type Stats struct {
 	Newest  ID
 }
 
+// count adds a message that is newer than those counted before.
+func (s *Stats) count(id ID) {
+	s.Pending++
+	s.Newest = id
+	if s.Oldest == 0 {
+		s.Oldest = id
+	}
+}
+
+// Info describes a store.
+type Info struct {
+	ID     string // made when the store was, never changes
+	LastID ID     // the greatest id that a message was ever given; 0 before the first
+	Bytes  int64  // the size of the store, without its log
+	Free   int64  // how much of that is unused
+	Log    int64  // the size of the log of changes that are not in the store yet
+}
+
 // Record is a fact about the present: one thing of some kind ("task",
 // "manager") and how it stands. It changes in the same transaction as the
 // messages that report the change.

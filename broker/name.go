@@ -34,10 +34,10 @@ func CheckName(name string) error {
 	return nil
 }
 
-// checkBody reports why body cannot be a message.
-func (b *Broker) checkBody(body string) error {
-	if len(body) > b.maxMessage {
-		return fmt.Errorf("%w: %d bytes are more than %d", ErrTooLarge, len(body), b.maxMessage)
+// checkBody reports why body cannot be a message of at most limit bytes.
+func checkBody(body string, limit int) error {
+	if len(body) > limit {
+		return fmt.Errorf("%w: %d bytes are more than %d", ErrTooLarge, len(body), limit)
 	}
 	if !utf8.ValidString(body) {
 		return ErrBody

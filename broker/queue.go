@@ -10,7 +10,8 @@ import (
 // handle: get it from [Broker.Queue], share it freely, nothing to close.
 //
 // Every operation checks the name and returns an error that wraps [ErrName] if
-// it is bad. Cancelling ctx withdraws an operation that has not begun.
+// it is bad, and one that changes the queue [ErrView] if it is a view.
+// Cancelling ctx withdraws an operation that has not begun.
 type Queue struct {
 	b    *Broker
 	name string
@@ -22,63 +23,81 @@ func (q *Queue) Name() string { return q.name }
 // Write appends a message and returns its id once it is durable. Errors wrap
 // [ErrBody], [ErrTooLarge] or [ErrFull].
 func (q *Queue) Write(ctx context.Context, body string) (id ID, err error) {
-	if err := q.b.check(q.name, body); err != nil {
+	if err := checkWrite(q.b, q.name, body); err != nil {
 		return 0, wrap(q.name, "write to", err)
 	}
-	err = q.b.step(ctx, q.name, func(t Txn) (err error) {
+	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
 		id, err = t.Insert(q.name, body)
 		return err
 	})
 	if err != nil {
 		return 0, wrap(q.name, "write to", err)
 	}
+	ring(q.b.backend, q.name)
 	return id, nil
 }
 
 // WriteAll appends the messages in one transaction, all or none, and returns
 // their ids in order.
 func (q *Queue) WriteAll(ctx context.Context, bodies []string) (ids []ID, err error) {
-	if err := q.b.check(q.name, bodies...); err != nil {
+	if err := checkWrite(q.b, q.name, bodies...); err != nil {
 		return nil, wrap(q.name, "write to", err)
 	}
-	err = q.b.Update(ctx, func(tx *Tx) error {
-		ids = make([]ID, 0, len(bodies))
-		for _, body := range bodies {
-			id, err := tx.insert(q.name, body)
-			if err != nil {
-				return err
-			}
-			ids = append(ids, id)
-		}
-		return nil
+	err = q.b.backend.Update(ctx, func(t Txn) (err error) {
+		ids, err = t.InsertAll(q.name, bodies)
+		return err
 	})
 	if err != nil {
 		return nil, wrap(q.name, "write to", err)
 	}
+	ring(q.b.backend, q.name)
 	return ids, nil
 }
 
 // Read takes the oldest message. The message is gone from the queue, durably,
 // when Read returns it. An empty queue gives [ErrEmpty].
 func (q *Queue) Read(ctx context.Context) (Message, error) {
-	ms, err := q.b.take(ctx, q.name, Select{Limit: 1})
+	ms, err := take(ctx, q, Select{Limit: 1})
 	return one(q.name, "read", ms, err)
 }
 
-// Take takes the selected messages one page at a time: each page has been
-// claimed and committed before its first message is yielded. Breaking off
-// loses the rest of a page; set [Select.Limit] to what will be used.
-func (q *Queue) Take(ctx context.Context, sel Select) iter.Seq2[Message, error] {
-	return pages(q.name, "read", sel, func(sel Select) ([]Message, error) { return q.b.take(ctx, q.name, sel) })
+// ReadAll takes the selected messages in one transaction and returns them;
+// none selected is no error. All of them are in memory: set [Select.Limit].
+func (q *Queue) ReadAll(ctx context.Context, sel Select) ([]Message, error) {
+	ms, err := take(ctx, q, sel)
+	if err != nil {
+		return nil, wrap(q.name, "read", err)
+	}
+	return ms, nil
 }
 
-func (b *Broker) take(ctx context.Context, queue string, sel Select) (ms []Message, err error) {
-	if err := CheckName(queue); err != nil {
+// Take takes the selected messages one at a time, each durably before it is
+// yielded, until none is left: breaking off loses nothing. Where speed matters
+// more, ReadAll takes many in one transaction.
+func (q *Queue) Take(ctx context.Context, sel Select) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		first := sel
+		first.Limit = 1
+		for taken := 0; sel.Limit == 0 || taken < sel.Limit; taken++ {
+			ms, err := take(ctx, q, first)
+			if err != nil {
+				yield(Message{}, wrap(q.name, "read", err))
+				return
+			}
+			if len(ms) == 0 || !yield(ms[0], nil) {
+				return
+			}
+		}
+	}
+}
+
+func take(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
+	if err := q.b.stored(q.name); err != nil {
 		return nil, err
 	}
 	// Nobody waits for a queue to become shorter: no ring.
-	err = b.backend.Step(ctx, func(t Txn) (err error) {
-		ms, err = t.Take(queue, sel)
+	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
+		ms, err = t.Take(q.name, sel)
 		return err
 	})
 	return ms, err
@@ -87,61 +106,127 @@ func (b *Broker) take(ctx context.Context, queue string, sel Select) (ms []Messa
 // Peek returns the oldest message and leaves it. An empty queue gives
 // [ErrEmpty].
 func (q *Queue) Peek(ctx context.Context) (Message, error) {
-	ms, err := q.b.peek(ctx, q.name, Select{Limit: 1})
+	ms, err := peek(ctx, q, Select{Limit: 1})
 	return one(q.name, "peek", ms, err)
 }
 
+// page and pageBytes bound how much an iterator fetches at once, so that
+// neither memory nor a transaction grows with the length of a queue or of its
+// messages.
+const (
+	page      = 256
+	pageBytes = 1 << 20
+)
+
 // Messages iterates over the selected messages without taking them. It reads
-// a page at a time and so sees messages that come while it runs.
+// a page at a time and so sees messages that come while it runs; it yields each
+// message once, also while others are taken.
 func (q *Queue) Messages(ctx context.Context, sel Select) iter.Seq2[Message, error] {
-	return pages(q.name, "peek", sel, func(sel Select) ([]Message, error) { return q.b.peek(ctx, q.name, sel) })
+	return func(yield func(Message, error) bool) {
+		for left := sel.Limit; ; {
+			next := sel
+			if next.Limit = page; sel.Limit > 0 {
+				next.Limit = min(page, left)
+			}
+			ms, err := peek(ctx, q, next)
+			if err != nil {
+				yield(Message{}, wrap(q.name, "peek", err))
+				return
+			}
+			for _, m := range ms {
+				if !yield(m, nil) {
+					return
+				}
+			}
+			left -= len(ms)
+			// A page may be short because its messages are large.
+			if len(ms) == 0 || sel.Limit > 0 && left == 0 {
+				return
+			}
+			sel.After = ms[len(ms)-1].ID
+		}
+	}
 }
 
-func (b *Broker) peek(ctx context.Context, queue string, sel Select) (ms []Message, err error) {
-	if err := CheckName(queue); err != nil {
+// peek fetches the selected messages, fewer than sel.Limit if they are large.
+func peek(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
+	if err := CheckName(q.name); err != nil {
 		return nil, err
 	}
-	err = b.backend.Look(ctx, func(r Reader) (err error) {
-		ms, err = r.Messages(queue, sel)
-		return err
+	if view := q.b.options.Views(q.name); view != nil {
+		err = q.b.backend.View(ctx, func(r Reader) (err error) {
+			ms, err = view(r, sel)
+			return err
+		})
+		return ms, err
+	}
+	err = q.b.backend.Look(ctx, func(r Reader) error {
+		ms = nil
+		size := 0
+		return r.Scan(q.name, sel, func(m Message) bool {
+			ms = append(ms, m)
+			size += len(m.Body)
+			return size < pageBytes
+		})
 	})
 	return ms, err
+}
+
+// messages is Messages of r where queue may be a view.
+func messages(b *Broker, r Reader, queue string, sel Select) ([]Message, error) {
+	if view := b.options.Views(queue); view != nil {
+		return view(r, sel)
+	}
+	return r.Messages(queue, sel)
 }
 
 // Move puts the oldest message into dst and returns it. It keeps its id, and
 // at every instant it is in exactly one of the two queues. An empty queue
 // gives [ErrEmpty], dst equal to the queue itself [ErrSameQueue].
 func (q *Queue) Move(ctx context.Context, dst string) (Message, error) {
-	ms, err := q.MoveAll(ctx, dst, Select{Limit: 1})
-	if err == nil && len(ms) == 0 {
-		return Message{}, wrap(q.name, "move from", ErrEmpty)
-	}
-	if err != nil {
-		return Message{}, err
-	}
-	return ms[0], nil
+	ms, err := move(ctx, q, dst, Select{Limit: 1})
+	return one(q.name, "move from", ms, err)
 }
 
-// MoveAll puts the selected messages into dst, all in one transaction, and
-// returns them; none selected is no error.
-func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (ms []Message, err error) {
-	if err := checkMove(q.name, dst); err != nil {
-		return nil, wrap(q.name, "move from", err)
+// move puts the selected messages into dst and returns them.
+func move(ctx context.Context, q *Queue, dst string, sel Select) (ms []Message, err error) {
+	if err := checkMove(q.b, q.name, dst); err != nil {
+		return nil, err
 	}
-	err = q.b.step(ctx, dst, func(t Txn) (err error) {
+	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
 		ms, err = t.Move(q.name, dst, sel)
 		return err
 	})
-	if err != nil {
-		return nil, wrap(q.name, "move from", err)
+	if err == nil && len(ms) > 0 {
+		ring(q.b.backend, dst)
 	}
-	return ms, nil
+	return ms, err
+}
+
+// MoveAll puts the selected messages into dst, all in one transaction, and
+// counts them; none selected is no error. Messages keep their ids, so who
+// follows dst by [Select.After] may not see them: they can lie behind it.
+//
+// To see what is moved, use [Tx.Scan] and [Tx.MoveAll] in one [Broker.Update].
+func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (n int, err error) {
+	if err := checkMove(q.b, q.name, dst); err != nil {
+		return 0, wrap(q.name, "move from", err)
+	}
+	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
+		n, err = t.Transfer(q.name, dst, sel)
+		return err
+	})
+	if err != nil {
+		return 0, wrap(q.name, "move from", err)
+	}
+	ring(q.b.backend, dst)
+	return n, nil
 }
 
 // Delete deletes the selected messages in one transaction and counts them;
 // none selected is no error.
 func (q *Queue) Delete(ctx context.Context, sel Select) (n int, err error) {
-	if err := CheckName(q.name); err != nil {
+	if err := q.b.stored(q.name); err != nil {
 		return 0, wrap(q.name, "delete from", err)
 	}
 	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
@@ -159,6 +244,16 @@ func (q *Queue) Stats(ctx context.Context) (st Stats, err error) {
 	if err := CheckName(q.name); err != nil {
 		return Stats{}, wrap(q.name, "count", err)
 	}
+	if q.b.options.Views(q.name) != nil {
+		st = Stats{Queue: q.name}
+		for m, err := range q.Messages(ctx, Select{}) {
+			if err != nil {
+				return Stats{}, err
+			}
+			st.count(m.ID)
+		}
+		return st, nil
+	}
 	err = q.b.backend.Look(ctx, func(r Reader) (err error) {
 		st, err = r.Stats(q.name)
 		return err
@@ -169,15 +264,29 @@ func (q *Queue) Stats(ctx context.Context) (st Stats, err error) {
 	return st, nil
 }
 
-// check reports why the bodies cannot be written to queue.
-func (b *Broker) check(queue string, bodies ...string) error {
-	if err := CheckName(queue); err != nil {
+// checkWrite reports why the bodies cannot be written to queue.
+func checkWrite(b *Broker, queue string, bodies ...string) error {
+	if err := b.stored(queue); err != nil {
 		return err
 	}
 	for _, body := range bodies {
-		if err := b.checkBody(body); err != nil {
+		if err := checkBody(body, b.options.MaxMessage); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkMove reports why messages cannot be moved from src to dst.
+func checkMove(b *Broker, src, dst string) error {
+	if err := b.stored(src); err != nil {
+		return err
+	}
+	if err := b.stored(dst); err != nil {
+		return err
+	}
+	if src == dst {
+		return ErrSameQueue
 	}
 	return nil
 }
@@ -195,47 +304,4 @@ func one(queue, verb string, ms []Message, err error) (Message, error) {
 		return Message{}, wrap(queue, verb, err)
 	}
 	return ms[0], nil
-}
-
-// pages yields what fetch returns, page after page, until sel is used up.
-func pages(queue, verb string, sel Select, fetch func(Select) ([]Message, error)) iter.Seq2[Message, error] {
-	return func(yield func(Message, error) bool) {
-		left := sel.Limit
-		for {
-			n := page
-			if sel.Limit > 0 {
-				n = min(n, left)
-			}
-			next := sel
-			next.Limit = n
-			ms, err := fetch(next)
-			if err != nil {
-				yield(Message{}, wrap(queue, verb, err))
-				return
-			}
-			for _, m := range ms {
-				if !yield(m, nil) {
-					return
-				}
-			}
-			left -= len(ms)
-			if len(ms) < n || sel.Limit > 0 && left == 0 {
-				return
-			}
-			sel.After = ms[len(ms)-1].ID
-		}
-	}
-}
-
-func checkMove(src, dst string) error {
-	if err := CheckName(src); err != nil {
-		return err
-	}
-	if err := CheckName(dst); err != nil {
-		return err
-	}
-	if src == dst {
-		return ErrSameQueue
-	}
-	return nil
 }

@@ -16,24 +16,20 @@ type Tx struct {
 
 // Write appends a message and returns its id.
 func (tx *Tx) Write(queue, body string) (ID, error) {
-	if err := tx.b.check(queue, body); err != nil {
+	if err := checkWrite(tx.b, queue, body); err != nil {
 		return 0, wrap(queue, "write to", err)
 	}
-	id, err := tx.insert(queue, body)
+	id, err := tx.txn.Insert(queue, body)
 	if err != nil {
 		return 0, wrap(queue, "write to", err)
 	}
-	return id, nil
-}
-
-func (tx *Tx) insert(queue, body string) (ID, error) {
 	tx.Ring(queue)
-	return tx.txn.Insert(queue, body)
+	return id, nil
 }
 
 // Read takes the selected messages, in id order; none is no error.
 func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
-	if err := CheckName(queue); err != nil {
+	if err := tx.b.stored(queue); err != nil {
 		return nil, wrap(queue, "read", err)
 	}
 	ms, err := tx.txn.Take(queue, sel)
@@ -48,16 +44,29 @@ func (tx *Tx) Messages(queue string, sel Select) ([]Message, error) {
 	if err := CheckName(queue); err != nil {
 		return nil, wrap(queue, "peek", err)
 	}
-	ms, err := tx.txn.Messages(queue, sel)
+	ms, err := messages(tx.b, tx.txn, queue, sel)
 	if err != nil {
 		return nil, wrap(queue, "peek", err)
 	}
 	return ms, nil
 }
 
+// Scan calls fn with the selected messages, in id order and one at a time,
+// until fn returns false. fn must not use tx.
+func (tx *Tx) Scan(queue string, sel Select, fn func(Message) (more bool)) error {
+	err := CheckName(queue)
+	if err == nil {
+		err = tx.txn.Scan(queue, sel, fn)
+	}
+	if err != nil {
+		return wrap(queue, "peek", err)
+	}
+	return nil
+}
+
 // Move puts the selected messages into dst under their ids; none is no error.
 func (tx *Tx) Move(src, dst string, sel Select) ([]Message, error) {
-	if err := checkMove(src, dst); err != nil {
+	if err := checkMove(tx.b, src, dst); err != nil {
 		return nil, fmt.Errorf("move from %q to %q: %w", src, dst, err)
 	}
 	ms, err := tx.txn.Move(src, dst, sel)
@@ -68,9 +77,22 @@ func (tx *Tx) Move(src, dst string, sel Select) ([]Message, error) {
 	return ms, nil
 }
 
+// MoveAll is [Tx.Move] for any number of messages: it only counts them.
+func (tx *Tx) MoveAll(src, dst string, sel Select) (int, error) {
+	if err := checkMove(tx.b, src, dst); err != nil {
+		return 0, fmt.Errorf("move from %q to %q: %w", src, dst, err)
+	}
+	n, err := tx.txn.Transfer(src, dst, sel)
+	if err != nil {
+		return 0, fmt.Errorf("move from %q to %q: %w", src, dst, err)
+	}
+	tx.Ring(dst)
+	return n, nil
+}
+
 // Delete deletes the selected messages and counts them.
 func (tx *Tx) Delete(queue string, sel Select) (int, error) {
-	if err := CheckName(queue); err != nil {
+	if err := tx.b.stored(queue); err != nil {
 		return 0, wrap(queue, "delete from", err)
 	}
 	n, err := tx.txn.Delete(queue, sel)

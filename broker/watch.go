@@ -20,7 +20,9 @@ const (
 // goroutine.
 type Waiter struct {
 	listener Listener
-	look     time.Duration
+	look     time.Duration // until the next look
+	first    time.Duration // after a ring
+	last     time.Duration // at most
 }
 
 // Listen returns a Waiter for the queues. The caller closes it.
@@ -29,7 +31,7 @@ func (b *Broker) Listen(queues ...string) (*Waiter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen to queues: %w", err)
 	}
-	return &Waiter{listener: l, look: firstLook}, nil
+	return &Waiter{listener: l, look: firstLook, first: firstLook, last: lastLook}, nil
 }
 
 // Wait returns nil when it is time to look: after a ring, or after the slow
@@ -40,10 +42,10 @@ func (w *Waiter) Wait(ctx context.Context) error {
 	defer timer.Stop()
 	select {
 	case <-w.listener.C():
-		w.look = firstLook
+		w.look = w.first
 		return nil
 	case <-timer.C:
-		w.look = min(2*w.look, lastLook)
+		w.look = min(2*w.look, w.last)
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -76,7 +78,7 @@ func (q *Queue) Wait(ctx context.Context) error {
 	}
 	defer w.Close()
 	for {
-		ms, err := q.b.peek(ctx, q.name, Select{Limit: 1})
+		ms, err := peek(ctx, q, Select{Limit: 1})
 		if err != nil {
 			return wrap(q.name, "wait for", err)
 		}
@@ -96,6 +98,9 @@ type WatchOptions struct {
 	MoveTo string // put the messages into this queue instead of taking them
 	After  ID     // only messages with a greater id
 	Limit  int    // end after so many; 0 = never
+	// Look is how often it looks by itself, should a ring be lost; 0 means
+	// after 1 s, growing to 5 s.
+	Look time.Duration
 }
 
 // Watch yields messages as they come, until ctx ends or the caller breaks off.
@@ -105,7 +110,7 @@ type WatchOptions struct {
 func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		if o.MoveTo != "" {
-			if err := checkMove(q.name, o.MoveTo); err != nil {
+			if err := checkMove(q.b, q.name, o.MoveTo); err != nil {
 				yield(Message{}, wrap(q.name, "watch", err))
 				return
 			}
@@ -116,6 +121,9 @@ func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, er
 			return
 		}
 		defer w.Close()
+		if o.Look > 0 {
+			w.look, w.first, w.last = o.Look, o.Look, o.Look
+		}
 		seen := 0
 		for {
 			ms, err := next(ctx, q, o)
@@ -151,10 +159,10 @@ func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, er
 func next(ctx context.Context, q *Queue, o WatchOptions) ([]Message, error) {
 	switch {
 	case o.Peek:
-		return q.b.peek(ctx, q.name, Select{After: o.After, Limit: page})
+		return peek(ctx, q, Select{After: o.After, Limit: page})
 	case o.MoveTo != "":
-		return q.MoveAll(ctx, o.MoveTo, Select{After: o.After, Limit: 1})
+		return move(ctx, q, o.MoveTo, Select{After: o.After, Limit: 1})
 	default:
-		return q.b.take(ctx, q.name, Select{After: o.After, Limit: 1})
+		return take(ctx, q, Select{After: o.After, Limit: 1})
 	}
 }

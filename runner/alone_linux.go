@@ -39,8 +39,8 @@ func (a *alone) broker() (*broker.Broker, error) {
 		return nil, cmp.Or(err, errNoProject)
 	}
 	b, err := sqlite.Open(a.task.WeftDir, sqlite.Options{
-		Durability:      sqlite.ParseDurability(a.task.Durability),
-		MaxMessageBytes: a.task.MaxMessage,
+		Durability: sqlite.ParseDurability(a.task.Durability),
+		Options:    broker.Options{MaxMessage: a.task.MaxMessage},
 	})
 	a.store = b
 	return b, err

@@ -32,7 +32,7 @@ var cancelCases = []testCase{
 			"watch":    func() error { return last(q.Watch(ctx, broker.WatchOptions{})) },
 			"peeking":  func() error { return last(q.Watch(ctx, broker.WatchOptions{Peek: true})) },
 			"moving":   func() error { return last(q.Watch(ctx, broker.WatchOptions{MoveTo: "r"})) },
-			"queues":   func() error { return last(s.Queues(ctx)) },
+			"queues":   func() error { return last(s.Queues(broker.Pattern{}).Names(ctx)) },
 			"record":   func() error { _, err := s.Record(ctx, "task", "t"); return err },
 			"records":  func() error { _, err := s.Broker.Records(ctx, "task", broker.RecordSelect{}); return err },
 			"update":   func() error { return s.Update(ctx, func(*broker.Tx) error { t.Error("update ran"); return nil }) },

@@ -45,7 +45,7 @@ var closeCases = []testCase{
 			"wait":    func() error { return q.Wait(ctx) },
 			"watch":   func() error { return last(q.Watch(ctx, broker.WatchOptions{})) },
 			"listen":  func() error { _, err := b.Listen("q"); return err },
-			"queues":  func() error { return last(b.Queues(ctx)) },
+			"queues":  func() error { return last(b.Queues(broker.Pattern{}).Names(ctx)) },
 			"record":  func() error { _, err := b.Record(ctx, "task", "t"); return err },
 			"records": func() error { _, err := b.Records(ctx, "task", broker.RecordSelect{}); return err },
 			"update":  func() error { return b.Update(ctx, func(*broker.Tx) error { return nil }) },

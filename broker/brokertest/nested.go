@@ -26,7 +26,7 @@ func (s *store) nestedCalls(t *testing.T) {
 		"stats":    func() error { _, err := q.Stats(ctx); return err },
 		"wait":     func() error { return q.Wait(ctx) },
 		"watch":    func() error { return last(q.Watch(ctx, broker.WatchOptions{})) },
-		"queues":   func() error { return last(s.Queues(ctx)) },
+		"queues":   func() error { return last(s.Queues(broker.Pattern{}).Names(ctx)) },
 		"record":   func() error { _, err := s.Record(ctx, "task", "t"); return err },
 		"records":  func() error { _, err := s.Broker.Records(ctx, "task", broker.RecordSelect{}); return err },
 		"update": func() error {

@@ -138,6 +138,10 @@ func (c *committer) handOver() {
 	if c.conn != nil && c.conn.broken != nil {
 		c.discard()
 	}
+	if c.conn != nil && c.conn.changed > manyRows {
+		// Who did so much can wait for the log to shrink; nothing depends on it.
+		_ = c.conn.emptyLog()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if next := c.dequeue(1); len(next) > 0 {

@@ -23,7 +23,11 @@ type conn struct {
 	// broken is the error after which the connection's transaction, and what
 	// it believes about the file, can no longer be trusted.
 	broken error
-	now    func() time.Time
+	// changed counts rows that were changed many at once, since the log was
+	// emptied.
+	changed int
+	path    string // of the database
+	now     func() time.Time
 }
 
 func (c *conn) exec(ctx context.Context, sql string) error {

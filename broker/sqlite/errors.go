@@ -51,6 +51,8 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", broker.ErrBusy, err)
 	}
 	switch primary(err) {
+	case code.SQLITE_CONSTRAINT:
+		return fmt.Errorf("%w: %w", broker.ErrExists, err)
 	case code.SQLITE_NOTADB:
 		return fmt.Errorf("%w: it is not a database", broker.ErrNotStore)
 	case code.SQLITE_TOOBIG:

@@ -65,7 +65,7 @@ func TestLostTransaction(t *testing.T) {
 				dir := t.TempDir()
 				s, err := open(dir, Options{})
 				must(t, err)
-				b := broker.New(s, 0)
+				b := broker.New(s, broker.Options{})
 				if !tt.ballast {
 					must(t, os.Remove(filepath.Join(dir, "ballast")))
 				}

@@ -36,12 +36,11 @@ const (
 
 // Options are the choices of [Open]. The zero value is the default.
 type Options struct {
+	broker.Options
 	Durability Durability
 	// BusyTimeout is how long a call waits while other processes hold the
 	// store before it returns [broker.ErrBusy]; 0 means 30 s.
 	BusyTimeout time.Duration
-	// MaxMessageBytes bounds message bodies; 0 means [broker.MaxMessageBytes].
-	MaxMessageBytes int
 	// AcceptPOSIXLocks opens the store although this process already uses
 	// SQLite with POSIX locks. It is safe only if nothing in the process ever
 	// opens and closes the store's files.
@@ -67,7 +66,7 @@ func Open(dir string, o Options) (*broker.Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store in %s: %w", dir, err)
 	}
-	return broker.New(s, o.MaxMessageBytes), nil
+	return broker.New(s, o.Options), nil
 }
 
 // maxPath is the longest path of a database that SQLite opens: 512 bytes, less
@@ -130,7 +129,7 @@ func open(dir string, o Options) (*store, error) {
 		if err != nil {
 			return nil, translate(err)
 		}
-		return &conn{sx: sx, now: o.Now}, nil
+		return &conn{sx: sx, path: path, now: o.Now}, nil
 	}
 	s := &store{
 		db:      db,

@@ -111,7 +111,7 @@ func TestRelativeFolder(t *testing.T) {
 	t.Chdir(dir)
 	s, err := open("store", Options{})
 	must(t, err)
-	b := broker.New(s, 0)
+	b := broker.New(s, broker.Options{})
 	t.Chdir(t.TempDir())
 	_, err = b.Queue("q").Write(t.Context(), "x")
 	must(t, err)

@@ -233,7 +233,7 @@ func TestLostRing(t *testing.T) {
 	t.Parallel()
 	s, err := open(t.TempDir(), Options{})
 	must(t, err)
-	b := broker.New(s, 0)
+	b := broker.New(s, broker.Options{})
 	defer b.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

@@ -24,6 +24,45 @@ func (c *conn) Insert(queue, body string) (broker.ID, error) {
 	return broker.ID(id), err
 }
 
+func (c *conn) InsertAll(queue string, bodies []string) ([]broker.ID, error) {
+	var first broker.ID
+	if err := c.row(nextID, []any{int64(broker.IDAt(c.now()))}, &first); err != nil {
+		return nil, err
+	}
+	ids := make([]broker.ID, len(bodies))
+	ms := make([]broker.Message, len(bodies))
+	for i, body := range bodies {
+		ids[i] = first + broker.ID(i)
+		ms[i] = broker.Message{ID: ids[i], Queue: queue, Body: body}
+	}
+	return ids, c.Restore(ms)
+}
+
+func (c *conn) Restore(ms []broker.Message) error {
+	c.changed += len(ms)
+	args := make([]any, 0, 3*rowsAtOnce)
+	for len(ms) > 0 {
+		s, n := restore, 1
+		if len(ms) >= rowsAtOnce {
+			s, n = restoreMany, rowsAtOnce
+		}
+		args = args[:0]
+		for _, m := range ms[:n] {
+			args = append(args, int64(m.ID), m.Queue, m.Body)
+		}
+		if _, err := c.run(s, args...); err != nil {
+			return err
+		}
+		ms = ms[n:]
+	}
+	return nil
+}
+
+func (c *conn) Advance(id broker.ID) error {
+	_, err := c.run(advance, int64(id))
+	return err
+}
+
 func (c *conn) Take(queue string, sel broker.Select) ([]broker.Message, error) {
 	switch sel {
 	case oldest:
@@ -43,26 +82,48 @@ func (c *conn) Move(src, dst string, sel broker.Select) ([]broker.Message, error
 	return c.many(move, append(bounds(src, sel), dst))
 }
 
+func (c *conn) Transfer(src, dst string, sel broker.Select) (int, error) {
+	if sel == (broker.Select{}) {
+		return c.count(transferQueue, src, dst)
+	}
+	return c.count(transfer, append(bounds(src, sel), dst)...)
+}
+
 func (c *conn) Delete(queue string, sel broker.Select) (int, error) {
-	var r result
-	var err error
 	switch sel {
 	case broker.Select{}:
-		r, err = c.run(removeQueue, queue)
+		return c.count(removeQueue, queue)
 	case broker.Select{ID: sel.ID}:
-		r, err = c.run(removeID, queue, int64(sel.ID))
-	default:
-		r, err = c.run(remove, bounds(queue, sel)...)
+		return c.count(removeID, queue, int64(sel.ID))
 	}
+	return c.count(remove, bounds(queue, sel)...)
+}
+
+// count runs a statement and counts the rows it changed.
+func (c *conn) count(s statement, args ...any) (int, error) {
+	r, err := c.run(s, args...)
 	if err != nil {
 		return 0, err
 	}
 	n, err := r.RowsAffected()
+	c.changed += int(n)
 	return int(n), err
 }
 
-func (c *conn) Messages(queue string, sel broker.Select) ([]broker.Message, error) {
-	return c.many(peek, bounds(queue, sel))
+func (c *conn) Messages(queue string, sel broker.Select) (ms []broker.Message, err error) {
+	err = c.Scan(queue, sel, func(m broker.Message) bool {
+		ms = append(ms, m)
+		return true
+	})
+	return ms, err
+}
+
+func (c *conn) Scan(queue string, sel broker.Select, fn func(broker.Message) bool) error {
+	args := bounds(queue, sel)
+	if queue == "" {
+		return c.each(peekAll, args[1:], fn)
+	}
+	return c.each(peek, args, fn)
 }
 
 // oldest is the selection that most readers use.
@@ -81,25 +142,37 @@ func (c *conn) one(s statement, args ...any) ([]broker.Message, error) {
 	return []broker.Message{m}, nil
 }
 
-func (c *conn) many(s statement, args []any) ([]broker.Message, error) {
-	rows, err := c.query(s, args...)
+// many runs a statement that returns messages in no order.
+func (c *conn) many(s statement, args []any) (ms []broker.Message, err error) {
+	err = c.each(s, args, func(m broker.Message) bool {
+		ms = append(ms, m)
+		return true
+	})
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(ms, func(a, b broker.Message) int { return cmp.Compare(a.ID, b.ID) })
+	return ms, nil
+}
+
+// each calls fn with the messages that a statement returns, until it returns
+// false.
+func (c *conn) each(s statement, args []any, fn func(broker.Message) bool) error {
+	rows, err := c.query(s, args...)
+	if err != nil {
+		return err
+	}
 	defer rows.Close()
-	var ms []broker.Message
 	for rows.Next() {
 		var m broker.Message
 		if err := rows.Scan(&m.ID, &m.Queue, &m.Body); err != nil {
-			return nil, c.note(err)
+			return c.note(err)
 		}
-		ms = append(ms, m)
+		if !fn(m) {
+			return nil
+		}
 	}
-	if err := rows.Err(); err != nil {
-		return nil, c.note(err)
-	}
-	slices.SortFunc(ms, func(a, b broker.Message) int { return cmp.Compare(a.ID, b.ID) })
-	return ms, nil
+	return c.note(rows.Err())
 }
 
 // bounds is a selection as arguments of the statements that use it.
@@ -117,8 +190,8 @@ func bounds(queue string, sel broker.Select) []any {
 	return []any{queue, after, before, limit}
 }
 
-func (c *conn) Queues(after string, limit int) (names []string, err error) {
-	err = c.all(&names, queues, after, limit)
+func (c *conn) Queues(first string, limit int) (names []string, err error) {
+	err = c.all(&names, queues, first, limit)
 	return names, err
 }
 
@@ -126,6 +199,24 @@ func (c *conn) Stats(queue string) (broker.Stats, error) {
 	st := broker.Stats{Queue: queue}
 	err := c.row(stats, []any{queue}, &st.Pending, &st.Oldest, &st.Newest)
 	return st, err
+}
+
+func (c *conn) AllStats(first string, limit int) (all []broker.Stats, err error) {
+	err = c.all(&all, allStats, first, limit)
+	return all, err
+}
+
+func (c *conn) Info() (info broker.Info, err error) {
+	err = c.row(storeInfo, nil, &info.ID, &info.LastID, &info.Bytes, &info.Free)
+	if err == nil {
+		info.Log, err = c.logSize()
+	}
+	return info, err
+}
+
+func (c *conn) Kinds() (names []string, err error) {
+	err = c.all(&names, kinds)
+	return names, err
 }
 
 func (c *conn) Record(kind, key string) (r broker.Record, err error) {

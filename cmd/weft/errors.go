@@ -31,6 +31,11 @@ type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
 
+// noneOf says that there is nothing of what was asked for.
+type noneOf struct{ text string }
+
+func (e noneOf) Error() string { return e.text }
+
 // The ends of a wait, as causes of a context that ends.
 var (
 	errInterrupted = errors.New("interrupted")
@@ -58,6 +63,14 @@ func kinds() []kind {
 		{broker.ErrBody, "invalid_message", exitError, ""},
 		{broker.ErrTooLarge, "message_too_large", exitError, ""},
 		{broker.ErrSameQueue, "same_queue", exitError, ""},
+		{broker.ErrExists, "already_exists", exitError, ""},
+		{broker.ErrNotFound, "not_found", exitError, ""}, // an alias
+		{broker.ErrAlias, "invalid_alias", exitError, ""},
+		{broker.ErrPattern, "invalid_pattern", exitError, ""},
+		{broker.ErrView, "read_only", exitError, ""},
+		{weft.ErrNoEndpoint, "endpoint_not_found", exitNotFound, ""},
+		{weft.ErrClaimed, "endpoint_claimed", exitError, ""},
+		{weft.ErrNotTask, "not_a_task", exitError, "use it in a command that weft runs"},
 		{broker.ErrBusy, "busy", exitError, "try again"},
 		{broker.ErrFull, "disk_full", exitError, "make room and try again"},
 		{broker.ErrNotStore, "not_a_store", exitError, ""},
@@ -79,6 +92,9 @@ type kind struct {
 func classify(err error) kind {
 	if _, ok := errors.AsType[usageError](err); ok {
 		return kind{code: "usage", exit: exitNotFound}
+	}
+	if _, ok := errors.AsType[noneOf](err); ok {
+		return kind{code: "not_found", exit: exitNotFound}
 	}
 	for _, k := range kinds() {
 		if errors.Is(err, k.err) {

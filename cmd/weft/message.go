@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"iter"
 
 	"weft"
@@ -22,8 +20,9 @@ type selector struct {
 }
 
 // times explains the values of --after and --before in a command's help.
-const times = `A TIME is the id of a message, a date like 2026-11-21 or 2026-11-21T14:03 (UTC),
-or a number since 1970 with s, ms or ns behind it.
+const times = `A TIME is the id of a message, a date like 2026-11-21 or 2026-11-21T14:03 (UTC
+unless it has a zone), or a number since 1970: seconds, milliseconds, or with
+s, ms or ns behind it.
 `
 
 // selection is what the options select: by default the oldest message.
@@ -54,50 +53,32 @@ func (s *selector) selection() (sel broker.Select, err error) {
 	return sel, nil
 }
 
-// print prints messages as they come.
-func (s *selector) print(a *app, queue string, messages iter.Seq2[broker.Message, error]) error {
-	found := false
-	for m, err := range messages {
-		if err != nil {
-			return err
-		}
-		found = true
-		if err := a.printMessage(m, s.Timestamps); err != nil {
-			return err
-		}
-	}
-	if !found {
-		return fmt.Errorf("queue %q: %w", queue, broker.ErrEmpty)
-	}
-	return nil
-}
-
-func (a *app) printMessage(m broker.Message, withID bool) error {
+// line is a message as it is printed.
+func (a *app) line(m broker.Message, withID bool) ([]byte, error) {
 	switch {
 	case a.JSON:
-		if err := a.printJSON(struct {
+		line, err := encode(struct {
 			Message string `json:"message"`
 			ID      string `json:"timestamp"`
-		}{m.Body, m.ID.String()}); err != nil {
-			return err
-		}
+		}{m.Body, m.ID.String()})
+		return append(line, '\n'), err
 	case withID:
-		a.stdout.Printf("%s\t%s\n", m.ID, m.Body)
+		return []byte(m.ID.String() + "\t" + m.Body + "\n"), nil
 	default:
-		a.stdout.Printf("%s\n", m.Body)
+		return []byte(m.Body + "\n"), nil
 	}
-	return a.stdout.err
 }
 
 type queueReadCmd struct {
-	Queue string `arg:"" help:"The queue."`
+	Queue string `arg:"" help:"The queue, or @ and an alias."`
 	selector
 }
 
 // Help shows how it is used.
 func (queueReadCmd) Help() string {
-	return `A message is printed after it has been taken, durably: nobody else gets it. Where
-the output could be lost, peek first and delete later.
+	return `Each message is printed after it has been taken, durably: nobody else gets it.
+Where the output could be lost, move it to a queue of your own, or peek first
+and delete later.
 
 ` + times + `
 Examples:
@@ -110,31 +91,59 @@ Examples:
 
 // Run takes messages.
 func (c *queueReadCmd) Run(a *app) error {
-	return c.show(a, c.Queue, (*broker.Queue).Take)
+	// Written one by one: if nobody reads any more, no further one is taken.
+	return c.show(a, c.Queue, (*broker.Queue).Take, func(line []byte) error {
+		_, err := a.stdout.Write(line)
+		return err
+	})
 }
 
 // show prints the selected messages of a queue, as fetch gets them.
-func (s *selector) show(a *app, queue string, fetch func(*broker.Queue, context.Context, broker.Select) iter.Seq2[broker.Message, error]) error {
+func (s *selector) show(
+	a *app, queue string,
+	fetch func(*broker.Queue, context.Context, broker.Select) iter.Seq2[broker.Message, error],
+	write func(line []byte) error,
+) error {
 	sel, err := s.selection()
 	if err != nil {
 		return err
 	}
-	p, err := a.open()
+	q, err := a.queue(queue)
 	if err != nil {
 		return err
 	}
 	survivePipe()
-	return s.print(a, queue, fetch(p.Queue(queue), context.Background(), sel))
+	found := false
+	for m, err := range fetch(q, context.Background(), sel) {
+		if err != nil {
+			return err
+		}
+		found = true
+		line, err := a.line(m, s.Timestamps)
+		if err != nil {
+			return err
+		}
+		if err := write(line); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return none(q)
+	}
+	return nil
 }
 
 type queuePeekCmd struct {
-	Queue string `arg:"" help:"The queue."`
+	Queue string `arg:"" help:"The queue, or @ and an alias."`
 	selector
 }
 
 // Help shows how it is used.
 func (queuePeekCmd) Help() string {
-	return times + `
+	return `The queues weft.state.workers, weft.state.tid_mappings and weft.state.endpoints
+show how things stand; they can only be peeked.
+
+` + times + `
 Examples:
 
     weft queue peek jobs
@@ -144,54 +153,16 @@ Examples:
 
 // Run prints messages.
 func (c *queuePeekCmd) Run(a *app) error {
-	return c.show(a, c.Queue, (*broker.Queue).Messages)
-}
-
-type queueMoveCmd struct {
-	Source      string `arg:"" help:"The queue to take from."`
-	Destination string `arg:"" help:"The queue to put into."`
-	selector
-}
-
-// Help shows how it is used.
-func (queueMoveCmd) Help() string {
-	return `All messages are moved in one step, or none. They keep their ids.
-
-` + times + `
-Examples:
-
-    weft queue move failed jobs
-    weft queue move failed jobs --all
-`
-}
-
-// Run moves messages.
-func (c *queueMoveCmd) Run(a *app) error {
-	sel, err := c.selection()
-	if err != nil {
-		return err
-	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
-	survivePipe()
-	moved, err := p.Queue(c.Source).MoveAll(context.Background(), c.Destination, sel)
-	if err != nil {
-		return err
-	}
-	return c.print(a, c.Source, func(yield func(broker.Message, error) bool) {
-		for _, m := range moved {
-			if !yield(m, nil) {
-				return
-			}
-		}
+	return c.show(a, c.Queue, (*broker.Queue).Messages, func(line []byte) error {
+		a.stdout.Printf("%s", line)
+		return a.stdout.err
 	})
 }
 
 type queueWriteCmd struct {
-	Queue      string  `arg:"" help:"The queue."`
+	Queue      *string `arg:"" optional:"" help:"The queue, or @ and an alias."`
 	Message    *string `arg:"" optional:"" help:"The message; without one, or with -, standard input is the message, to the last byte."`
+	Endpoint   string  `placeholder:"NAME" help:"Write to the queue of this named endpoint, instead of a queue."`
 	Timestamps bool    `short:"t" help:"Print the id of the message."`
 }
 
@@ -202,43 +173,66 @@ func (queueWriteCmd) Help() string {
     weft queue write jobs 'first job'
     weft queue write jobs < job.json
     git diff | weft queue write patches -
+    weft queue write --endpoint mailer 'to: ada'
 `
 }
 
 // Run appends a message.
 func (c *queueWriteCmd) Run(a *app) error {
+	message := c.Message
+	switch {
+	case c.Endpoint != "" && message != nil:
+		return usageError{"give a queue or --endpoint, not both"}
+	case c.Endpoint != "":
+		message = c.Queue
+	case c.Queue == nil:
+		return usageError{"give a queue, or --endpoint"}
+	}
 	p, err := a.openOrCreate()
 	if err != nil {
 		return err
 	}
-	body, err := c.body(a, p.Broker().MaxMessage())
+	body, err := a.body(p, message)
 	if err != nil {
 		return err
 	}
-	id, err := p.Queue(c.Queue).Write(context.Background(), body)
+	queue, id, err := c.write(p, body)
 	switch {
 	case err != nil:
 		return err
 	case a.JSON:
-		return a.printJSON(map[string]string{"queue": c.Queue, "timestamp": id.String()})
+		return a.printJSON(struct {
+			Queue string `json:"queue"`
+			ID    string `json:"timestamp"`
+		}{queue, id.String()})
 	case c.Timestamps:
 		a.stdout.Printf("%s\n", id)
 	}
 	return nil
 }
 
-// body is the message. Input is counted while it is read, so that an endless
-// one does not fill the memory.
-func (c *queueWriteCmd) body(a *app, limit int) (string, error) {
-	if c.Message != nil && *c.Message != "-" {
-		return *c.Message, nil
+// write writes and returns where.
+func (c *queueWriteCmd) write(p *weft.Context, body string) (queue string, id broker.ID, err error) {
+	ctx := context.Background()
+	if c.Endpoint != "" {
+		return p.Endpoints().Write(ctx, c.Endpoint, body)
 	}
-	body, err := io.ReadAll(io.LimitReader(a.stdin, int64(limit)+1))
+	q, err := resolve(p, *c.Queue)
 	if err != nil {
-		return "", fmt.Errorf("read standard input: %w", err)
+		return "", 0, err
 	}
-	if len(body) > limit {
-		return "", fmt.Errorf("write to %q: %w: more than %d bytes", c.Queue, broker.ErrTooLarge, limit)
+	id, err = q.Write(ctx, body)
+	return q.Name(), id, err
+}
+
+// body is the message that the user gives: an argument, or standard input
+// where there is none or where it is -.
+func (a *app) body(p *weft.Context, argument *string) (string, error) {
+	if argument != nil && *argument != "-" {
+		return *argument, nil
 	}
-	return string(body), nil
+	if argument == nil && isTerminal(a.stdin) {
+		return "", usageError{"give a message, or - and type it, to the end of input (Ctrl-D)"}
+	}
+	return p.Broker().ReadBody(a.stdin)
 }

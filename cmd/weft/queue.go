@@ -4,66 +4,93 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
-	"strings"
 
 	"weft"
 	"weft/broker"
 )
 
 type queueCmd struct {
-	Read   queueReadCmd   `cmd:"" help:"Take messages and print them."`
-	Peek   queuePeekCmd   `cmd:"" help:"Print messages and leave them."`
-	Write  queueWriteCmd  `cmd:"" help:"Append a message."`
-	Move   queueMoveCmd   `cmd:"" help:"Put messages into another queue and print them."`
-	List   queueListCmd   `cmd:"" help:"List the queues."`
-	Delete queueDeleteCmd `cmd:"" help:"Delete messages."`
-	Exists queueExistsCmd `cmd:"" help:"Exit with 0 if the queue holds a message, else with 2."`
-	Stats  queueStatsCmd  `cmd:"" help:"Count the messages of a queue."`
+	Read      queueReadCmd      `cmd:"" help:"Take messages and print them."`
+	Peek      queuePeekCmd      `cmd:"" help:"Print messages and leave them."`
+	Write     queueWriteCmd     `cmd:"" help:"Append a message."`
+	Move      queueMoveCmd      `cmd:"" help:"Put messages into another queue and print them."`
+	Watch     queueWatchCmd     `cmd:"" help:"Print messages as they come."`
+	List      queueListCmd      `cmd:"" help:"List the queues, or the named endpoints."`
+	Exists    queueExistsCmd    `cmd:"" help:"Exit with 0 if the queue holds a message, else with 2."`
+	Stats     queueStatsCmd     `cmd:"" help:"Count the messages of a queue."`
+	Delete    queueDeleteCmd    `cmd:"" help:"Delete messages."`
+	Rename    queueRenameCmd    `cmd:"" help:"Give a queue another name."`
+	Broadcast queueBroadcastCmd `cmd:"" help:"Append a message to many queues at once."`
+	Alias     queueAliasCmd     `cmd:"" help:"Give queues second names."`
+	Resolve   queueResolveCmd   `cmd:"" help:"Print the queue of a named endpoint."`
+	Claim     queueClaimCmd     `cmd:"" help:"Inside a task: give a queue a name while the task runs."`
+}
+
+// queue opens a queue that the user has named, by its own name or by an alias
+// with an @ before it.
+func (a *app) queue(name string) (*broker.Queue, error) {
+	p, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	return resolve(p, name)
+}
+
+func resolve(p *weft.Context, name string) (*broker.Queue, error) {
+	name, err := p.Broker().Aliases().Resolve(context.Background(), name)
+	if err != nil {
+		return nil, err
+	}
+	return p.Queue(name), nil
 }
 
 type queueListCmd struct {
-	Stats   bool   `help:"Count the messages (which is done anyway)."`
-	Pattern string `short:"p" placeholder:"GLOB" help:"Only queues whose name matches."`
-	Prefix  string `placeholder:"TEXT" help:"Only queues whose name begins with this."`
+	Stats     bool   `help:"Count the messages (which is done anyway)."`
+	Pattern   string `short:"p" placeholder:"GLOB" xor:"which" help:"Only queues whose name matches."`
+	Prefix    string `placeholder:"TEXT" xor:"which" help:"Only queues whose name begins with this."`
+	Endpoints bool   `xor:"which" help:"List the named endpoints of running tasks, and their queues."`
 }
+
+// globs explains the values of --pattern in a command's help.
+const globs = `In a GLOB, * is any text, ? one character, [a-z] one of these, [!a-z] none of
+these. It is about the whole name, and case matters.
+`
 
 // Help shows how it is used.
 func (queueListCmd) Help() string {
-	return `A queue is there while it holds a message.
+	return `A queue is there while it holds a message. Each is printed with the number of
+its messages.
 
+` + globs + `
 Examples:
 
     weft queue list
     weft queue list --pattern 'mail.*'
     weft queue list --prefix weft. --json
+    weft queue list --endpoints
 `
 }
 
-// Run lists queues.
+// Run lists queues or endpoints.
 func (c *queueListCmd) Run(a *app) error {
-	if _, err := path.Match(c.Pattern, ""); err != nil {
-		return usageError{fmt.Sprintf("--pattern %s: %v", c.Pattern, err)}
+	pattern := broker.Prefix(c.Prefix)
+	if c.Pattern != "" {
+		var err error
+		if pattern, err = broker.Glob(c.Pattern); err != nil {
+			return err
+		}
 	}
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
 	survivePipe()
-	ctx := context.Background()
-	for name, err := range p.Broker().Queues(ctx) {
+	if c.Endpoints {
+		return a.printEndpoints(p)
+	}
+	for st, err := range p.Broker().Queues(pattern).Stats(context.Background()) {
 		if err != nil {
 			return err
-		}
-		if fits, _ := path.Match(c.Pattern, name); !fits && c.Pattern != "" || !strings.HasPrefix(name, c.Prefix) {
-			continue
-		}
-		st, err := p.Queue(name).Stats(ctx)
-		if err != nil {
-			return err
-		}
-		if st.Pending == 0 {
-			continue // emptied since it was listed
 		}
 		if err := a.printStats(st); err != nil {
 			return err
@@ -78,16 +105,16 @@ func (a *app) printStats(st broker.Stats) error {
 		a.stdout.Printf("%s: %d\n", st.Queue, st.Pending)
 		return a.stdout.err
 	}
-	return errors.Join(a.stdout.err, a.printJSON(struct {
+	return a.printJSON(struct {
 		Queue   string `json:"queue"`
 		Pending int    `json:"pending"`
 		Oldest  string `json:"oldest"`
 		Newest  string `json:"newest"`
-	}{st.Queue, st.Pending, st.Oldest.String(), st.Newest.String()}))
+	}{st.Queue, st.Pending, st.Oldest.String(), st.Newest.String()})
 }
 
 type queueStatsCmd struct {
-	Queue string `arg:"" help:"The queue."`
+	Queue string `arg:"" help:"The queue, or @ and an alias."`
 }
 
 // Help shows how it is used.
@@ -101,27 +128,26 @@ func (queueStatsCmd) Help() string {
 
 // Run counts.
 func (c *queueStatsCmd) Run(a *app) error {
-	st, err := c.stats(a)
+	q, err := a.queue(c.Queue)
 	if err != nil {
 		return err
+	}
+	st, err := q.Stats(context.Background())
+	switch {
+	case err != nil:
+		return err
+	case st.Pending == 0:
+		return none(q)
 	}
 	return a.printStats(st)
 }
 
-// stats counts the messages of a queue, which must hold one.
-func (c *queueStatsCmd) stats(a *app) (broker.Stats, error) {
-	p, err := a.open()
-	if err != nil {
-		return broker.Stats{}, err
-	}
-	st, err := p.Queue(c.Queue).Stats(context.Background())
-	if err == nil && st.Pending == 0 {
-		err = fmt.Errorf("queue %q: %w", c.Queue, broker.ErrEmpty)
-	}
-	return st, err
-}
+// none is the error of a queue that holds nothing that was asked for.
+func none(q *broker.Queue) error { return fmt.Errorf("queue %q: %w", q.Name(), broker.ErrEmpty) }
 
-type queueExistsCmd struct{ queueStatsCmd }
+type queueExistsCmd struct {
+	Queue string `arg:"" help:"The queue, or @ and an alias."`
+}
 
 // Help shows how it is used.
 func (queueExistsCmd) Help() string {
@@ -133,15 +159,32 @@ func (queueExistsCmd) Help() string {
 
 // Run looks.
 func (c *queueExistsCmd) Run(a *app) error {
-	_, err := c.stats(a)
-	if errors.Is(err, broker.ErrEmpty) {
+	q, err := a.queue(c.Queue)
+	if err != nil {
+		return err
+	}
+	_, err = q.Peek(context.Background())
+	exists := err == nil
+	if err != nil && !errors.Is(err, broker.ErrEmpty) {
+		return err
+	}
+	if a.JSON {
+		err = a.printJSON(struct {
+			Queue  string `json:"queue"`
+			Exists bool   `json:"exists"`
+		}{q.Name(), exists})
+		if err != nil {
+			return err
+		}
+	}
+	if !exists {
 		return exitCode(exitNotFound) // the answer, and not an error
 	}
-	return err
+	return nil
 }
 
 type queueDeleteCmd struct {
-	Queue   string `arg:"" optional:"" help:"The queue."`
+	Queue   string `arg:"" optional:"" help:"The queue, or @ and an alias."`
 	Message string `short:"m" placeholder:"ID" help:"Only this message."`
 	All     bool   `help:"All queues, but those of weft and of tasks."`
 }
@@ -184,29 +227,60 @@ func (c *queueDeleteCmd) Run(a *app) error {
 }
 
 // delete deletes and counts the messages.
-func (c *queueDeleteCmd) delete(p *weft.Context, sel broker.Select) (deleted int, err error) {
+func (c *queueDeleteCmd) delete(p *weft.Context, sel broker.Select) (int, error) {
 	ctx := context.Background()
-	if !c.All {
-		deleted, err = p.Queue(c.Queue).Delete(ctx, sel)
-		if err == nil && deleted == 0 {
-			err = fmt.Errorf("queue %q: %w", c.Queue, broker.ErrEmpty)
-		}
-		return deleted, err
+	if c.All {
+		return p.Broker().Queues(weft.SpareReserved(broker.Pattern{})).Delete(ctx)
 	}
-	for name, err := range p.Broker().Queues(ctx) {
-		if err != nil {
-			return deleted, err
-		}
-		if weft.Reserved(name) {
-			continue
-		}
-		n, err := p.Queue(name).Delete(ctx, broker.Select{})
-		deleted += n
-		if err != nil {
-			return deleted, err
-		}
+	q, err := resolve(p, c.Queue)
+	if err != nil {
+		return 0, err
 	}
-	return deleted, nil
+	n, err := q.Delete(ctx, sel)
+	if err == nil && n == 0 {
+		err = none(q)
+	}
+	return n, err
+}
+
+type queueRenameCmd struct {
+	Queue string `arg:"" help:"The queue, or @ and an alias."`
+	Name  string `arg:"" help:"Its new name, which no queue may have."`
+}
+
+// Help shows how it is used.
+func (queueRenameCmd) Help() string {
+	return `Its messages keep their ids, and its aliases lead to the new name.
+
+Examples:
+
+    weft queue rename inbox inbox.2026
+`
+}
+
+// Run renames.
+func (c *queueRenameCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	q, err := resolve(p, c.Queue)
+	if err != nil {
+		return err
+	}
+	n, err := p.Broker().Rename(context.Background(), q.Name(), c.Name)
+	switch {
+	case err != nil:
+		return err
+	case a.JSON:
+		return a.printJSON(struct {
+			Queue string `json:"queue"`
+			Name  string `json:"name"`
+			Moved int    `json:"moved"`
+		}{q.Name(), c.Name, n})
+	}
+	a.stdout.Printf("Renamed %s to %s (%s)\n", q.Name(), c.Name, plural(n, "message"))
+	return nil
 }
 
 // plural counts things.

@@ -117,6 +117,9 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 			return err
 		}
 	}
+	if err := t.dropEndpoints(tx); err != nil {
+		return err
+	}
 	if err := t.save(tx); err != nil {
 		return err
 	}

@@ -318,7 +318,7 @@ func TestWithoutCleanup(t *testing.T) {
 func TestSpecThatFillsAMessage(t *testing.T) {
 	t.Parallel()
 	const limit = 4 << 10
-	p := newProject(t, sqlite.Options{Durability: sqlite.Normal, MaxMessageBytes: limit})
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal, Options: broker.Options{MaxMessage: limit}})
 	s := echo()
 	body, err := json.Marshal(request{Spec: must(json.Marshal(s)), Item: json.RawMessage(`"item"`)})
 	if err != nil {

@@ -222,7 +222,7 @@ type state struct {
 func (p *project) state() state {
 	p.Helper()
 	s := state{make(map[string][]broker.Message), make(map[string][]broker.Record)}
-	for name, err := range p.b.Queues(ctx) {
+	for name, err := range p.b.Queues(broker.Pattern{}).Names(ctx) {
 		if err != nil {
 			p.Fatal(err)
 		}

@@ -43,7 +43,7 @@ func TestSubmit(t *testing.T) {
 // A submission that fails leaves nothing, not even its environment.
 func TestSubmitFails(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, sqlite.Options{Durability: sqlite.Normal, MaxMessageBytes: 1 << 10})
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal, Options: broker.Options{MaxMessage: 1 << 10}})
 	before := p.state()
 	s := Submission{Spec: echo(), Item: strings.Repeat("x", 1<<10), Env: "A=1"}
 	err := p.try(func(tx *broker.Tx) error { _, _, err := Submit(tx, s, at); return err })

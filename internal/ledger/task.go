@@ -41,6 +41,9 @@ type Task struct {
 	// consumer that loses its manager cannot know which it has not passed on.
 	Ordered Command `json:"ordered,omitempty"`
 
+	// Endpoints are the names that the task has claimed.
+	Endpoints []string `json:"endpoints,omitempty"`
+
 	Created   int64 `json:"created_at,omitempty"`
 	Started   int64 `json:"started_at,omitempty"`
 	Completed int64 `json:"completed_at,omitempty"`

@@ -1,0 +1,156 @@
+package broker
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+)
+
+// Queues are the queues that match a pattern: what can be said of, and done
+// to, all of them. It is a handle: get it from [Broker.Queues]. Views are not
+// among them.
+type Queues struct {
+	b       *Broker
+	pattern Pattern
+}
+
+// Queues names the queues that p matches. It costs nothing.
+func (b *Broker) Queues(p Pattern) *Queues { return &Queues{b: b, pattern: p} }
+
+// Names iterates over the names, in byte order, without reading messages. It
+// sees queues that come and go while it runs.
+func (qs *Queues) Names(ctx context.Context) iter.Seq2[string, error] {
+	return each(qs, func(first string) (names []string, err error) {
+		err = qs.b.backend.Look(ctx, func(r Reader) (err error) {
+			names, err = r.Queues(first, page)
+			return err
+		})
+		return names, err
+	}, func(name string) string { return name })
+}
+
+// Stats iterates over the counts of the queues, in the order of Names. It
+// looks at every message, though not at its body.
+func (qs *Queues) Stats(ctx context.Context) iter.Seq2[Stats, error] {
+	return each(qs, func(first string) (all []Stats, err error) {
+		err = qs.b.backend.Look(ctx, func(r Reader) (err error) {
+			all, err = r.AllStats(first, page)
+			return err
+		})
+		return all, err
+	}, func(st Stats) string { return st.Queue })
+}
+
+// each iterates over what fetch returns, page after page, about queues that
+// match.
+func each[T any](qs *Queues, fetch func(first string) ([]T, error), name func(T) string) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for first := qs.pattern.Literal(); ; {
+			found, err := fetch(first)
+			if err != nil {
+				var zero T
+				yield(zero, fmt.Errorf("list queues: %w", err))
+				return
+			}
+			for _, v := range found {
+				if !strings.HasPrefix(name(v), qs.pattern.Literal()) {
+					return // and no later one does
+				}
+				if qs.pattern.Match(name(v)) && !yield(v, nil) {
+					return
+				}
+			}
+			if len(found) < page {
+				return
+			}
+			first = name(found[len(found)-1]) + "\x00" // the least that comes behind it
+		}
+	}
+}
+
+// Broadcast appends the message to each of the queues, all in one transaction,
+// and returns their names; none is no error. A queue gets it if it exists, that
+// is holds a message, when the transaction begins.
+func (qs *Queues) Broadcast(ctx context.Context, body string) (reached []string, err error) {
+	err = checkBody(body, qs.b.options.MaxMessage)
+	if err == nil {
+		err = qs.update(ctx, func(tx *Tx, names []string) error {
+			reached = names
+			for _, name := range names {
+				if _, err := tx.Write(name, body); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("broadcast: %w", err)
+	}
+	return reached, nil
+}
+
+// Delete deletes all messages of the queues in one transaction and counts
+// them.
+func (qs *Queues) Delete(ctx context.Context) (n int, err error) {
+	err = qs.update(ctx, func(tx *Tx, names []string) error {
+		n = 0
+		for _, name := range names {
+			deleted, err := tx.Delete(name, Select{})
+			if err != nil {
+				return err
+			}
+			n += deleted
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("delete queues: %w", err)
+	}
+	return n, nil
+}
+
+// update runs fn in a transaction with the names of the queues.
+func (qs *Queues) update(ctx context.Context, fn func(tx *Tx, names []string) error) error {
+	return qs.b.Update(ctx, func(tx *Tx) error {
+		var names []string
+		for name, err := range each(qs, func(first string) ([]string, error) {
+			return tx.txn.Queues(first, page)
+		}, func(name string) string { return name }) {
+			if err != nil {
+				return err
+			}
+			names = append(names, name)
+		}
+		return fn(tx, names)
+	})
+}
+
+// Rename puts all messages of a queue into another one, which must hold none,
+// and counts them. They keep their ids; aliases of the queue become aliases of
+// the other one. All of that is one transaction.
+//
+// Errors wrap [ErrEmpty] if there is no such queue, [ErrExists] if there is one
+// of the new name, [ErrSameQueue], [ErrName] or [ErrView].
+func (b *Broker) Rename(ctx context.Context, from, to string) (n int, err error) {
+	err = b.Update(ctx, func(tx *Tx) error {
+		switch there, err := tx.Messages(to, Select{Limit: 1}); {
+		case err != nil:
+			return err
+		case len(there) > 0 && from != to:
+			return fmt.Errorf("queue %q: %w", to, ErrExists)
+		}
+		if n, err = tx.MoveAll(from, to, Select{}); err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrEmpty
+		}
+		return retarget(tx, from, to)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("rename %q: %w", from, err)
+	}
+	return n, nil
+}

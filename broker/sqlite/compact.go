@@ -1,0 +1,71 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"weft/broker"
+)
+
+// Compact rewrites the file without what is unused in it, empties the log, and
+// takes the ballast again if it was needed.
+func (s *store) Compact(ctx context.Context) error {
+	if s.writer.nested() {
+		return broker.ErrNested
+	}
+	// A connection of its own: SQLite cannot do this in a transaction, and the
+	// committer's may be in one. Writers wait as they do for another process.
+	c, err := s.readers.open()
+	if err != nil {
+		return err
+	}
+	err = patiently(ctx, time.Time{}, s.writer.patience, func() error {
+		return translate(c.exec(context.Background(), "VACUUM"))
+	})
+	if err == nil {
+		err = patiently(ctx, time.Time{}, logPatience, c.emptyLog)
+	}
+	if errors.Is(err, broker.ErrBusy) {
+		err = nil // somebody reads: the log is emptied another time
+	}
+	return errors.Join(err, c.close(), s.writer.ballast.make())
+}
+
+const (
+	// manyRows is how many rows are changed before the log is emptied at once.
+	// SQLite does copy the log into the database by itself, but cuts the file
+	// only when it is next written to.
+	manyRows = 10_000
+	// logPatience is how long Compact waits for readers of the log.
+	logPatience = 2 * time.Second
+)
+
+// emptyLog copies the log into the database and cuts its file to nothing. It
+// is busy while others read or write.
+func (c *conn) emptyLog() error {
+	var result struct{ Busy, Log, Checkpointed int }
+	err := c.sx.GetContext(context.Background(), &result, "PRAGMA wal_checkpoint(TRUNCATE)")
+	switch {
+	case err != nil:
+		return translate(err)
+	case result.Busy != 0:
+		return broker.ErrBusy
+	}
+	c.changed = 0
+	return nil
+}
+
+// logSize is the size of the log's file. It is looked up, never opened.
+func (c *conn) logSize() (int64, error) {
+	info, err := os.Stat(c.path + "-wal")
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}

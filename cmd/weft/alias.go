@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"weft/broker"
+)
+
+type queueAliasCmd struct {
+	Add    queueAliasAddCmd    `cmd:"" help:"Give a queue a second name."`
+	Remove queueAliasRemoveCmd `cmd:"" help:"Remove a second name."`
+	List   queueAliasListCmd   `cmd:"" help:"List the second names."`
+}
+
+type queueAliasAddCmd struct {
+	Alias string `arg:"" help:"The second name. It is used with an @ before it."`
+	Queue string `arg:"" help:"The queue."`
+}
+
+// Help shows how it is used.
+func (queueAliasAddCmd) Help() string {
+	return `Examples:
+
+    weft queue alias add mail outgoing.mail
+    weft queue write @mail 'to: ada'
+`
+}
+
+// Run adds an alias.
+func (c *queueAliasAddCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	if err := p.Broker().Aliases().Add(context.Background(), c.Alias, c.Queue); err != nil {
+		return err
+	}
+	return a.printAlias(broker.Alias{Name: c.Alias, Queue: c.Queue})
+}
+
+// printAlias prints an alias and what it stands for.
+func (a *app) printAlias(alias broker.Alias) error {
+	if a.JSON {
+		return a.printJSON(struct {
+			Alias  string `json:"alias"`
+			Target string `json:"target"`
+		}{alias.Name, alias.Queue})
+	}
+	a.stdout.Printf("%s -> %s\n", alias.Name, alias.Queue)
+	return a.stdout.err
+}
+
+type queueAliasRemoveCmd struct {
+	Alias string `arg:"" help:"The second name."`
+}
+
+// Help shows how it is used.
+func (queueAliasRemoveCmd) Help() string {
+	return `Messages are not concerned.
+
+Examples:
+
+    weft queue alias remove mail
+`
+}
+
+// Run removes an alias.
+func (c *queueAliasRemoveCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	if err := p.Broker().Aliases().Remove(context.Background(), c.Alias); err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(map[string]string{"removed": c.Alias})
+	}
+	a.stdout.Printf("Removed %s\n", c.Alias)
+	return nil
+}
+
+type queueAliasListCmd struct {
+	Target string `short:"t" placeholder:"QUEUE" help:"Only those of this queue; exit with 2 if there is none."`
+}
+
+// Help shows how it is used.
+func (queueAliasListCmd) Help() string {
+	return `Examples:
+
+    weft queue alias list
+    weft queue alias list --target outgoing.mail
+`
+}
+
+// Run lists the aliases.
+func (c *queueAliasListCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	survivePipe()
+	all, err := p.Broker().Aliases().List(context.Background(), c.Target)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 && c.Target != "" {
+		return noneOf{fmt.Sprintf("no alias of queue %q", c.Target)}
+	}
+	for _, alias := range all {
+		if err := a.printAlias(alias); err != nil {
+			return err
+		}
+	}
+	return nil
+}

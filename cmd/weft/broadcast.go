@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"weft"
+	"weft/broker"
+)
+
+type queueBroadcastCmd struct {
+	Message *string `arg:"" optional:"" help:"The message; without one, or with -, standard input is the message, to the last byte."`
+	Pattern string  `short:"p" placeholder:"GLOB" help:"Only to queues whose name matches."`
+}
+
+// Help shows how it is used.
+func (queueBroadcastCmd) Help() string {
+	return `Every queue that holds a message gets this one too, all in one step. Queues of
+weft and of tasks do not, unless the GLOB begins with weft., T or P.
+
+` + globs + `
+Examples:
+
+    weft queue broadcast 'closing at noon'
+    weft queue broadcast -p 'worker.*' reload
+    weft queue broadcast -p 'T*.ctrl_in' STATUS
+`
+}
+
+// Run writes to many queues.
+func (c *queueBroadcastCmd) Run(a *app) error {
+	var pattern broker.Pattern
+	if c.Pattern != "" {
+		var err error
+		if pattern, err = broker.Glob(c.Pattern); err != nil {
+			return err
+		}
+	}
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	body, err := a.body(p, c.Message)
+	if err != nil {
+		return err
+	}
+	reached, err := p.Broker().Queues(weft.SpareReserved(pattern)).Broadcast(context.Background(), body)
+	switch {
+	case err != nil:
+		return err
+	case len(reached) == 0 && c.Pattern != "":
+		return noneOf{fmt.Sprintf("no queue matches %q", c.Pattern)}
+	case len(reached) == 0:
+		return noneOf{"no queue holds a message"}
+	case a.JSON:
+		return a.printJSON(map[string][]string{"queues": reached})
+	}
+	a.stdout.Printf("Wrote to %s\n", plural(len(reached), "queue"))
+	return nil
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+
+	"weft"
+)
+
+type queueResolveCmd struct {
+	Name string `arg:"" help:"The name that a running task has claimed."`
+}
+
+// Help shows how it is used.
+func (queueResolveCmd) Help() string {
+	return `Examples:
+
+    weft queue resolve mailer
+    weft queue write --endpoint mailer 'to: ada'
+`
+}
+
+// Run prints the queue.
+func (c *queueResolveCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	e, err := p.Endpoints().Resolve(context.Background(), c.Name)
+	switch {
+	case err != nil:
+		return err
+	case a.JSON:
+		return a.printEndpoint(e)
+	}
+	a.stdout.Printf("%s\n", e.Queue)
+	return nil
+}
+
+type queueClaimCmd struct {
+	Name  string `arg:"" help:"The name."`
+	Queue string `arg:"" optional:"" help:"The queue (default: the inbox of the task)."`
+}
+
+// Help shows how it is used.
+func (queueClaimCmd) Help() string {
+	return `A task claims a name so that others find its queue. The name is gone when the
+task has ended. No two tasks can have the same name.
+
+Examples:
+
+    weft run sh -c 'weft queue claim mailer mail && weft queue watch mail'
+    weft queue write --endpoint mailer 'to: ada'
+`
+}
+
+// Run claims the name for the task that it runs in.
+func (c *queueClaimCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	if err := p.Endpoints().Claim(ctx, c.Name, c.Queue); err != nil {
+		return err
+	}
+	e, err := p.Endpoints().Resolve(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	return a.printEndpoint(e)
+}
+
+// printEndpoints prints the named endpoints.
+func (a *app) printEndpoints(p *weft.Context) error {
+	all, err := p.Endpoints().List(context.Background())
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		if err := a.printEndpoint(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) printEndpoint(e weft.Endpoint) error {
+	if a.JSON {
+		return a.printJSON(struct {
+			Name  string `json:"name"`
+			Queue string `json:"queue"`
+			TID   string `json:"tid"`
+		}{e.Name, e.Queue, e.TID})
+	}
+	a.stdout.Printf("%s: %s\n", e.Name, e.Queue)
+	return a.stdout.err
+}

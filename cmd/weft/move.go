@@ -1,0 +1,141 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"weft/broker"
+)
+
+type queueMoveCmd struct {
+	Source      string `arg:"" help:"The queue to take from, or @ and an alias."`
+	Destination string `arg:"" help:"The queue to put into, or @ and an alias."`
+	selector
+}
+
+// Help shows how it is used.
+func (queueMoveCmd) Help() string {
+	return `All messages are moved in one step, or none. They keep their ids, and are
+printed when they have been moved.
+
+` + times + `
+Examples:
+
+    weft queue move failed jobs
+    weft queue move failed jobs --all
+    weft queue move jobs later --all --after 2026-11-21
+`
+}
+
+// Run moves messages.
+func (c *queueMoveCmd) Run(a *app) (err error) {
+	sel, err := c.selection()
+	if err != nil {
+		return err
+	}
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	src, err := resolve(p, c.Source)
+	if err != nil {
+		return err
+	}
+	dst, err := resolve(p, c.Destination)
+	if err != nil {
+		return err
+	}
+	survivePipe()
+	var moved spool
+	defer func() { err = errors.Join(err, moved.close()) }()
+	n := 0
+	err = p.Broker().Update(context.Background(), func(tx *broker.Tx) error {
+		// What is printed is written down before it can be read from its new
+		// place, because then somebody may take it.
+		if err := moved.reset(); err != nil {
+			return err
+		}
+		var failed error
+		err := tx.Scan(src.Name(), sel, func(m broker.Message) bool {
+			var line []byte
+			if line, failed = a.line(m, c.Timestamps); failed == nil {
+				failed = moved.write(line)
+			}
+			return failed == nil
+		})
+		if err = errors.Join(err, failed); err != nil {
+			return err
+		}
+		n, err = tx.MoveAll(src.Name(), dst.Name(), sel)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return none(src)
+	}
+	return moved.copyTo(a.stdout)
+}
+
+// A spool keeps what is to be printed later: in memory while it is short, in a
+// file that has no name when it is long.
+type spool struct {
+	short bytes.Buffer
+	long  *os.File
+}
+
+// spoolBytes is how much of it is in memory.
+const spoolBytes = 4 << 20
+
+// reset empties the spool.
+func (s *spool) reset() error {
+	s.short.Reset()
+	return s.close()
+}
+
+func (s *spool) write(p []byte) error {
+	s.short.Write(p)
+	if s.short.Len() < spoolBytes {
+		return nil
+	}
+	if s.long == nil {
+		f, err := os.CreateTemp("", "weft-move-")
+		if err != nil {
+			return fmt.Errorf("keep messages to print: %w", err)
+		}
+		s.long = f
+	}
+	if _, err := s.short.WriteTo(s.long); err != nil {
+		return fmt.Errorf("keep messages to print: %w", err)
+	}
+	return nil
+}
+
+// copyTo writes all that is in the spool to w.
+func (s *spool) copyTo(w io.Writer) error {
+	if s.long != nil {
+		if _, err := s.long.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := io.Copy(w, s.long); err != nil {
+			return err
+		}
+	}
+	_, err := s.short.WriteTo(w)
+	return err
+}
+
+// close removes the file.
+func (s *spool) close() error {
+	if s.long == nil {
+		return nil
+	}
+	f := s.long
+	s.long = nil
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}

@@ -1,0 +1,128 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// endpointKind is the kind of the records of named endpoints. Their key is the
+// name, their state the queue.
+const endpointKind = "endpoint"
+
+// ErrClaimed is returned for the name of an endpoint that another task has.
+var ErrClaimed = errors.New("endpoint is claimed")
+
+// ErrNotRunning is returned where only a running task may do something.
+var ErrNotRunning = errors.New("task is not running")
+
+// An Endpoint is a name that a running task has given to a queue. It ends with
+// the task.
+type Endpoint struct {
+	Name  string `json:"name"`
+	Queue string `json:"queue"`
+	TID   string `json:"tid"`
+}
+
+// Claim gives a name to a queue on behalf of a task, which must be running. To
+// claim a name again changes its queue.
+func Claim(tx *broker.Tx, e Endpoint) error {
+	for _, name := range []string{e.Name, e.Queue} {
+		if err := broker.CheckName(name); err != nil {
+			return err
+		}
+	}
+	t, err := load(tx, e.TID)
+	if err != nil {
+		return err
+	}
+	if t.Status != taskspec.StatusRunning {
+		return fmt.Errorf("%w: %s is %s", ErrNotRunning, taskspec.ShortTID(t.TID), t.Status)
+	}
+	switch other, err := EndpointOf(tx, e.Name); {
+	case err == nil && other.TID != e.TID:
+		return fmt.Errorf("%w by task %s", ErrClaimed, taskspec.ShortTID(other.TID))
+	case err != nil && !errors.Is(err, broker.ErrNotFound):
+		return err
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	newest, err := tx.Records(endpointKind, broker.RecordSelect{Newest: true, Limit: 1})
+	if err != nil {
+		return err
+	}
+	rank := int64(1)
+	if len(newest) > 0 {
+		rank = newest[0].Rank + 1
+	}
+	r := broker.Record{Kind: endpointKind, Key: e.Name, State: e.Queue, Rank: rank, Body: string(body)}
+	if err := tx.PutRecord(r); err != nil {
+		return err
+	}
+	if slices.Contains(t.Endpoints, e.Name) {
+		return nil
+	}
+	t.Endpoints = append(t.Endpoints, e.Name)
+	return t.save(tx)
+}
+
+// EndpointOf looks a name up; the error wraps [broker.ErrNotFound] if no
+// running task has it.
+func EndpointOf(tx *broker.Tx, name string) (Endpoint, error) {
+	rec, err := tx.Record(endpointKind, name)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return decodeEndpoint(rec)
+}
+
+// FindEndpoint is [EndpointOf] outside a transaction.
+func FindEndpoint(ctx context.Context, b *broker.Broker, name string) (Endpoint, error) {
+	rec, err := b.Record(ctx, endpointKind, name)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return decodeEndpoint(rec)
+}
+
+// Endpoints returns all named endpoints, in the order in which they were
+// claimed.
+func Endpoints(ctx context.Context, b *broker.Broker) (all []Endpoint, err error) {
+	recs, err := b.Records(ctx, endpointKind, broker.RecordSelect{})
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range recs {
+		e, err := decodeEndpoint(rec)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+func decodeEndpoint(rec broker.Record) (e Endpoint, err error) {
+	if err := json.Unmarshal([]byte(rec.Body), &e); err != nil {
+		return Endpoint{}, fmt.Errorf("decode endpoint %q: %w", rec.Key, err)
+	}
+	return e, nil
+}
+
+// dropEndpoints ends the names that the task has claimed.
+func (t *Task) dropEndpoints(tx *broker.Tx) error {
+	for _, name := range t.Endpoints {
+		if err := tx.DeleteRecord(endpointKind, name); err != nil {
+			return err
+		}
+	}
+	t.Endpoints = nil
+	return nil
+}

@@ -1,0 +1,78 @@
+package ledger
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// viewPrefix begins the names of the queues that show records.
+const viewPrefix = "weft.state."
+
+// View returns how the messages of a queue are computed, nil if they are
+// stored: the queues whose names begin with weft.state. show how things stand.
+func View(queue string) broker.ViewFunc {
+	name, ok := strings.CutPrefix(queue, viewPrefix)
+	if !ok {
+		return nil
+	}
+	switch name {
+	case "workers":
+		return recordsView(queue, ManagerKind, func(r broker.Record) (string, error) {
+			if IsCurrent(r) {
+				return "", nil
+			}
+			return r.Body, nil
+		})
+	case "tid_mappings":
+		return recordsView(queue, Kind, mapping)
+	case "endpoints":
+		return recordsView(queue, endpointKind, func(r broker.Record) (string, error) { return r.Body, nil })
+	}
+	return func(broker.Reader, broker.Select) ([]broker.Message, error) { return nil, nil }
+}
+
+// mapping is how a task's short id, its full id and its process belong
+// together.
+func mapping(r broker.Record) (string, error) {
+	t, err := Decode(r)
+	if err != nil {
+		return "", err
+	}
+	body, err := json.Marshal(struct {
+		Short  string          `json:"short"`
+		Full   string          `json:"full"`
+		Name   string          `json:"name"`
+		Status taskspec.Status `json:"status"`
+		PID    int             `json:"pid,omitempty"`
+	}{taskspec.ShortTID(t.TID), t.TID, t.Name, t.Status, t.Process.PID})
+	return string(body), err
+}
+
+// recordsView shows records of a kind as messages, whose ids are the ranks and
+// whose bodies come from show. A record whose body is empty is left out.
+func recordsView(queue, kind string, show func(broker.Record) (string, error)) broker.ViewFunc {
+	return func(r broker.Reader, sel broker.Select) (ms []broker.Message, err error) {
+		recs, err := r.Records(kind, broker.RecordSelect{AfterRank: int64(max(sel.After, sel.ID-1))})
+		if err != nil {
+			return nil, err
+		}
+		for _, rec := range recs {
+			id := broker.ID(rec.Rank)
+			if sel.Before != 0 && id >= sel.Before || sel.ID != 0 && id != sel.ID || sel.Limit > 0 && len(ms) == sel.Limit {
+				break
+			}
+			body, err := show(rec)
+			if err != nil {
+				return nil, err
+			}
+			if body != "" {
+				ms = append(ms, broker.Message{ID: id, Queue: queue, Body: body})
+			}
+		}
+		return slices.Clip(ms), nil
+	}
+}
