@@ -33,6 +33,7 @@ func commands(run *runCmd) []command {
 		{name: "task", help: "Look at tasks, stop and kill them.", args: &taskCmd{}},
 		{name: "queue", help: "Write, read and manage queues.", args: &queueCmd{}},
 		{name: "manager", alias: "worker", help: "Start and stop the process that runs the tasks.", args: &managerCmd{}},
+		{name: "system", help: "Copy a project out and in, clear up, and look for what is wrong.", args: &systemCmd{}},
 		{name: "version", help: "Show the version.", args: &versionCmd{}},
 	}
 }

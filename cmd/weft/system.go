@@ -1,0 +1,4 @@
+package main
+
+// systemCmd is the upkeep of a project.
+type systemCmd struct{}
