@@ -21,20 +21,20 @@ const lowDisk = 64 << 20
 
 // Check looks for what keeps the project from working, and returns a line for
 // each problem, with what to do about it. It changes nothing.
-func (c *Context) Check(ctx context.Context) (problems []string, err error) {
-	tasks, err := c.Tasks(ctx, Unfinished()...)
+func (s System) Check(ctx context.Context) (problems []string, err error) {
+	tasks, err := s.c.Tasks(ctx, Unfinished()...)
 	if err != nil {
 		return nil, err
 	}
-	running, err := manager.Running(c.dir)
+	running, err := manager.Running(s.c.dir)
 	if err != nil {
 		return nil, fmt.Errorf("check project: %w", err)
 	}
 	if len(tasks) > 0 && !running {
 		problems = append(problems, fmt.Sprintf("no manager for the unfinished tasks (%d): run weft manager start", len(tasks)))
 	}
-	if free, known := freeDisk(c.dir); known && free < lowDisk {
-		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", free>>20, c.dir))
+	if free, known := freeDisk(s.c.dir); known && free < lowDisk {
+		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", free>>20, s.c.dir))
 	}
 	return problems, nil
 }

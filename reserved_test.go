@@ -1,9 +1,11 @@
 package weft_test
 
 import (
+	"slices"
 	"testing"
 
 	"weft"
+	"weft/broker"
 )
 
 func TestReserved(t *testing.T) {
@@ -23,6 +25,34 @@ func TestReserved(t *testing.T) {
 	} {
 		if got := weft.Reserved(queue); got != want {
 			t.Errorf("Reserved(%q) = %v", queue, got)
+		}
+	}
+}
+
+func TestSpareReserved(t *testing.T) {
+	t.Parallel()
+	const own, inbox, status = "jobs", "T1795262400000000001.inbox", "P1795262400000000001.status"
+	for glob, want := range map[string][]string{
+		"*":         {own},
+		"?*":        {own},
+		"[TPw]*":    nil,
+		"w*":        nil,
+		"weft*":     nil, // weftA would be a queue of the user's
+		"weft.*":    {"weft.log.tasks"},
+		"weft.log*": {"weft.log.tasks"},
+		"T*":        {inbox},
+		"T*.inbox":  {inbox},
+		"P*":        {status},
+		inbox:       {inbox},
+	} {
+		p, err := broker.Glob(glob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, queue := range []string{own, inbox, status, "weft.log.tasks"} {
+			if got := weft.SpareReserved(p).Match(queue); got != slices.Contains(want, queue) {
+				t.Errorf("%s: %s: %v", glob, queue, got)
+			}
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (c *statusCmd) Run(a *app) error {
 	if c.TID != "" {
 		return a.printTask(ctx, p, c.TID)
 	}
-	problems, err := p.Check(ctx)
+	problems, err := p.System().Check(ctx)
 	if err != nil {
 		return err
 	}

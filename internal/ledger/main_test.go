@@ -233,7 +233,7 @@ func (p *project) state() state {
 			s.Messages[name] = append(s.Messages[name], m)
 		}
 	}
-	for _, kind := range []string{Kind, ManagerKind, nestedKind, envKind} {
+	for _, kind := range []string{Kind, ManagerKind, nestedKind, envKind, endpointKind} {
 		recs, err := p.b.Records(ctx, kind, broker.RecordSelect{})
 		if err != nil {
 			p.Fatal(err)
@@ -267,6 +267,7 @@ func (p *project) check() {
 			ended[e.TID]++
 		}
 	}
+	claimed := make(map[string]string) // by the tasks
 	marked := make(map[string]bool)
 	for _, r := range s.Records[nestedKind] {
 		marked[r.Key] = true
@@ -281,6 +282,19 @@ func (p *project) check() {
 			p.Errorf("task %s, which is %s: %s", t.TID, t.Status, problem)
 		}
 		delete(marked, t.TID)
+		for _, name := range t.Endpoints {
+			claimed[name] = t.TID
+		}
+	}
+	for _, r := range s.Records[endpointKind] {
+		e, err := decodeEndpoint(r)
+		if err != nil || e.TID == "" || claimed[r.Key] != e.TID || e.Queue != r.State {
+			p.Errorf("endpoint %s of task %q is not the task's: %v", r.Key, e.TID, err)
+		}
+		delete(claimed, r.Key)
+	}
+	if len(claimed) > 0 {
+		p.Errorf("claimed endpoints that are gone: %v", claimed)
 	}
 	if len(marked) > 0 {
 		p.Errorf("marked as nested and no tasks: %v", slices.Collect(maps.Keys(marked)))
