@@ -1,6 +1,7 @@
 package weft
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,51 @@ import (
 
 	"weft/internal/ledger"
 )
+
+// outputs copies both streams of a task.
+type outputs struct {
+	t            *Task
+	stdout, errs follower
+}
+
+// newOutputs returns copiers to stdout and stderr, either of which may be nil. The
+// caller closes them.
+func newOutputs(t *Task, stdout, stderr io.Writer) *outputs {
+	return &outputs{
+		t:      t,
+		stdout: follower{c: t.c, tid: t.tid, stream: ledger.Stdout, w: stdout},
+		errs:   follower{c: t.c, tid: t.tid, stream: ledger.Stderr, w: stderr},
+	}
+}
+
+// copy writes what a task that runs has printed since the last time.
+func (o *outputs) copy(l *ledger.Task) error {
+	if l.Status.Terminal() {
+		return nil // finish writes the rest
+	}
+	if err := o.stdout.copy(l.Epoch); err != nil {
+		return err
+	}
+	return o.errs.copy(l.Epoch)
+}
+
+// finish writes the rest of what a task has printed that has ended.
+func (o *outputs) finish(ctx context.Context, l *ledger.Task) error {
+	if l.Output.Form == ledger.FormNone {
+		return nil
+	}
+	whole := func() ([]byte, error) { return l.Output.Stderr, nil }
+	if err := o.errs.finish(l, whole, l.Output.StderrTruncated()); err != nil {
+		return err
+	}
+	whole = func() ([]byte, error) { return output(ctx, o.t, l) }
+	return o.stdout.finish(l, whole, l.Output.Form == ledger.FormFile)
+}
+
+func (o *outputs) close() {
+	o.stdout.close()
+	o.errs.close()
+}
 
 // A follower copies one stream of a task while the task writes it. While the
 // task runs, the stream is in a file, once it is long or lively; when the task

@@ -26,7 +26,7 @@ func (t *Task) Peek(ctx context.Context) (*Result, error) {
 		_, err = t.LargeOutput(ctx)
 		return res, err
 	}
-	res.Output, err = t.output(ctx, l)
+	res.Output, err = output(ctx, t, l)
 	return res, err
 }
 

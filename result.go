@@ -7,8 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
+	"strings"
 
 	"weft/broker"
 	"weft/internal/ledger"
@@ -67,8 +66,33 @@ func (t *Task) Result(ctx context.Context) (*Result, error) {
 	return res, t.Take(ctx)
 }
 
+// Untaken returns the tasks of a project that have ended and whose results
+// nobody has taken, oldest first.
+func Untaken(ctx context.Context, c *Context) (tasks []*Task, err error) {
+	// A result is a message; looking for its queue spares looking at tasks whose
+	// results are gone, which are most.
+	outboxes, err := broker.Glob("T*.outbox")
+	if err != nil {
+		return nil, err
+	}
+	for name, err := range c.broker.Queues(outboxes).Names(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("find results: %w", err)
+		}
+		t := &Task{c: c, tid: strings.TrimSuffix(name[1:], ".outbox")}
+		switch l, err := t.load(ctx); {
+		case errors.Is(err, ErrNoTask): // a queue of the user's
+		case err != nil:
+			return nil, fmt.Errorf("find results: %w", err)
+		case l.Status.Terminal():
+			tasks = append(tasks, t)
+		}
+	}
+	return tasks, nil
+}
+
 // output reads a result that is kept in its message.
-func (t *Task) output(ctx context.Context, l *ledger.Task) ([]byte, error) {
+func output(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 	m, err := t.c.Queue(ledger.QueuesOf(t.tid).Outbox).Peek(ctx)
 	if errors.Is(err, broker.ErrEmpty) {
 		return nil, fmt.Errorf("task %s: %w", t.tid, ErrTaken)
@@ -100,11 +124,8 @@ func (t *Task) Take(ctx context.Context) error {
 	}
 	// The consumer removes what went into the message, but may have been killed
 	// before it could.
-	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
-		err := os.Remove(ledger.OutputFile(t.c.dir, t.tid, l.Epoch, s))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("take result of task %s: %w", t.tid, err)
-		}
+	if err := removeFiles(t, l.Epoch); err != nil {
+		return fmt.Errorf("take result of task %s: %w", t.tid, err)
 	}
 	return nil
 }
@@ -117,28 +138,30 @@ func (t *Task) Take(ctx context.Context) error {
 // An error of a writer is returned as it is. If the result has been taken, what
 // is left of the output is written and [ErrTaken] returned with the status.
 func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*Status, error) {
-	out := follower{c: t.c, tid: t.tid, stream: ledger.Stdout, w: stdout}
-	errs := follower{c: t.c, tid: t.tid, stream: ledger.Stderr, w: stderr}
+	out := newOutputs(t, stdout, stderr)
 	defer out.close()
-	defer errs.close()
-	l, err := t.await(ctx, func(l *ledger.Task) error {
-		if l.Status.Terminal() {
-			return nil // finish reads the rest
-		}
-		if err := out.copy(l.Epoch); err != nil {
-			return err
-		}
-		return errs.copy(l.Epoch)
-	})
+	l, err := t.await(ctx, out.copy)
 	if err != nil {
 		return nil, err
 	}
-	s := newStatus(l)
-	if l.Output.Form == ledger.FormNone {
-		return s, nil
+	return newStatus(l), out.finish(ctx, l)
+}
+
+// OutputSoFar is [Task.Output] without waiting: it writes what the task has
+// printed by now, and says how it stands. What a running task printed in its
+// last 20 ms may be missing.
+func (t *Task) OutputSoFar(ctx context.Context, stdout, stderr io.Writer) (*Status, error) {
+	out := newOutputs(t, stdout, stderr)
+	defer out.close()
+	l, err := t.load(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if err := errs.finish(l, func() ([]byte, error) { return l.Output.Stderr, nil }, l.Output.StderrTruncated()); err != nil {
-		return s, err
+	if err := out.copy(l); err != nil {
+		return newStatus(l), err
 	}
-	return s, out.finish(l, func() ([]byte, error) { return t.output(ctx, l) }, l.Output.Form == ledger.FormFile)
+	if l.Status.Terminal() {
+		err = out.finish(ctx, l)
+	}
+	return newStatus(l), err
 }

@@ -63,15 +63,22 @@ func (c *Context) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts .
 	if err != nil {
 		return nil, fmt.Errorf("submit task: %w", err)
 	}
-	if !managed {
-		err = c.Manager().Start(ctx)
+	return t, attend(ctx, t, managed)
+}
+
+// attend sees to it that a manager comes to a task that has been submitted.
+// managed is what the submission saw: false if the last manager said that it
+// leaves.
+func attend(ctx context.Context, t *Task, managed bool) (err error) {
+	if managed {
+		err = t.c.Manager().ensure(ctx)
 	} else {
-		err = c.Manager().ensure(ctx)
+		err = t.c.Manager().Start(ctx)
 	}
 	if err != nil {
-		return t, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
+		return fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
 	}
-	return t, nil
+	return nil
 }
 
 func submit(ctx context.Context, c *Context, spec *taskspec.Spec, opts []SubmitOption) (t *Task, managed bool, err error) {

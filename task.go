@@ -108,16 +108,16 @@ func (t *Task) Wait(ctx context.Context) (*Status, error) {
 // ends the wait, not the request. It returns how the task ended, which may be
 // otherwise than by the request, if that came too late.
 func (t *Task) Stop(ctx context.Context) (*Status, error) {
-	return t.end(ctx, ledger.CommandStop)
+	return end(ctx, t, ledger.CommandStop)
 }
 
 // Kill ends the task at once, with all its processes, and waits until it has
 // ended; else it is like [Task.Stop].
 func (t *Task) Kill(ctx context.Context) (*Status, error) {
-	return t.end(ctx, ledger.CommandKill)
+	return end(ctx, t, ledger.CommandKill)
 }
 
-func (t *Task) end(ctx context.Context, command ledger.Command) (*Status, error) {
+func end(ctx context.Context, t *Task, command ledger.Command) (*Status, error) {
 	var l *ledger.Task
 	err := t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		l, err = ledger.End(tx, t.tid, command, time.Now())

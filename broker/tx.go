@@ -27,6 +27,22 @@ func (tx *Tx) Write(queue, body string) (ID, error) {
 	return id, nil
 }
 
+// Restore adds messages under the ids they had when they were taken, so that
+// they are in their old order again. It fails with [ErrExists] if an id is in
+// use; the transaction must then be given up.
+func (tx *Tx) Restore(ms ...Message) error {
+	for _, m := range ms {
+		if err := checkWrite(tx.b, m.Queue, m.Body); err != nil {
+			return wrap(m.Queue, "restore to", err)
+		}
+		tx.Ring(m.Queue)
+	}
+	if err := tx.txn.Restore(ms); err != nil {
+		return fmt.Errorf("restore messages: %w", err)
+	}
+	return nil
+}
+
 // Read takes the selected messages, in id order; none is no error.
 func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
 	if err := tx.b.stored(queue); err != nil {

@@ -54,6 +54,7 @@ func kinds() []kind {
 		{weft.ErrOwner, "foreign_project", exitError, ""},
 		{weft.ErrNoTask, "task_not_found", exitNotFound, ""},
 		{weft.ErrAmbiguous, "ambiguous_tid", exitNotFound, "give more digits"},
+		{weft.ErrNoRetry, "no_retry", exitError, ""},
 		{weft.ErrTaken, "result_taken", exitNotFound, ""},
 		{errNoManager, "no_manager", exitNotFound, "start it with weft manager start"},
 		{weft.ErrManagerRunning, "manager_running", exitError, ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"weft"
@@ -11,8 +12,9 @@ import (
 )
 
 type resultCmd struct {
-	TID string `arg:"" name:"tid" help:"The task: its id, the last digits of it, or @last."`
+	TID string `arg:"" optional:"" name:"tid" help:"The task: its id, the last digits of it, or @last."`
 
+	All      bool      `help:"All results that wait to be taken, each behind the id of its task."`
 	Timeout  *duration `placeholder:"TIME" help:"Wait no longer than that; the task goes on."`
 	Peek     bool      `help:"Leave the result for others."`
 	Stream   bool      `help:"Show the output as it is produced, while the task runs."`
@@ -30,11 +32,18 @@ Examples:
     weft result @last
     weft result 1234567890 --peek
     weft result @last --json
+    weft result --all --peek
 `
 }
 
 // Run prints the result.
 func (r *resultCmd) Run(a *app) error {
+	if r.All == (r.TID != "") {
+		return usageError{"give the id of a task, or --all"}
+	}
+	if r.All && (r.Timeout != nil || r.Stream || r.Error || r.ExitCode) {
+		return usageError{"--all goes with --peek and --json only"}
+	}
 	p, err := a.open()
 	if err != nil {
 		return err
@@ -43,6 +52,9 @@ func (r *resultCmd) Run(a *app) error {
 	survivePipe()
 	ctx, cancel := until(in.first, r.Timeout)
 	defer cancel()
+	if r.All {
+		return r.printAll(ctx, a, p)
+	}
 	t, err := p.Task(ctx, r.TID)
 	if err != nil {
 		return err
@@ -72,6 +84,62 @@ func (r *resultCmd) print(ctx context.Context, a *app, t *weft.Task) (*weft.Stat
 		return t.Output(ctx, a.stdout, nil)
 	}
 	return a.deliver(ctx, t, nil)
+}
+
+// printAll prints the results of all tasks that have ended.
+func (r *resultCmd) printAll(ctx context.Context, a *app, p *weft.Context) error {
+	tasks, err := weft.Untaken(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		err := r.printOne(ctx, a, t)
+		if errors.Is(err, weft.ErrTaken) {
+			continue // by somebody else, since
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printOne prints one of several results.
+func (r *resultCmd) printOne(ctx context.Context, a *app, t *weft.Task) error {
+	if a.JSON {
+		_, err := a.deliverJSON(ctx, t, !r.Peek)
+		return err
+	}
+	a.stdout.Printf("%s: ", t.TID())
+	w := &lineEnder{w: a.stdout}
+	if _, err := t.Output(ctx, w, nil); err != nil {
+		return err
+	}
+	if err := w.end(); err != nil || r.Peek {
+		return err
+	}
+	return t.Take(ctx)
+}
+
+// A lineEnder ends what is written through it with a line's end.
+type lineEnder struct {
+	w     io.Writer
+	ended bool
+}
+
+func (l *lineEnder) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		l.ended = p[len(p)-1] == '\n'
+	}
+	return l.w.Write(p)
+}
+
+func (l *lineEnder) end() error {
+	if l.ended {
+		return nil
+	}
+	_, err := l.w.Write([]byte("\n"))
+	return err
 }
 
 // taken says that a result was taken before, and how the task stands.

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"path"
 	"strconv"
 
 	"weft"
+	"weft/broker"
 	"weft/taskspec"
 )
 
@@ -15,6 +15,9 @@ type taskCmd struct {
 	List   listCmd       `cmd:"" help:"List tasks, one a line."`
 	Stop   taskStopCmd   `cmd:"" help:"End tasks: SIGTERM and, after their grace, SIGKILL."`
 	Kill   taskKillCmd   `cmd:"" help:"End tasks at once, with all their processes."`
+	Retry  taskRetryCmd  `cmd:"" help:"Run tasks again that have ended."`
+	Log    taskLogCmd    `cmd:"" help:"Print what has happened to a task."`
+	Output taskOutputCmd `cmd:"" help:"Print what a task has written so far."`
 	TID    taskTIDCmd    `cmd:"" name:"tid" help:"Find the id of a task."`
 }
 
@@ -63,7 +66,7 @@ Examples:
 }
 
 // Run stops tasks.
-func (c *taskStopCmd) Run(a *app) error { return c.sweep(a, (*weft.Task).Stop) }
+func (c *taskStopCmd) Run(a *app) error { return c.sweep(a, weft.Unfinished(), (*weft.Task).Stop) }
 
 type taskKillCmd struct{ chosen }
 
@@ -78,18 +81,19 @@ func (taskKillCmd) Help() string {
 }
 
 // Run kills tasks.
-func (c *taskKillCmd) Run(a *app) error { return c.sweep(a, (*weft.Task).Kill) }
+func (c *taskKillCmd) Run(a *app) error { return c.sweep(a, weft.Unfinished(), (*weft.Task).Kill) }
 
-// sweep ends every chosen task, whatever becomes of the others, and says how
-// each one ended or why it could not be reached. The exit code is that of the
+// sweep does something to every chosen task, whatever becomes of the others, and
+// says how each one then stands or why it could not be done. --all and --pattern
+// choose among tasks with one of the statuses. The exit code is that of the
 // first failure.
-func (c *chosen) sweep(a *app, end func(*weft.Task, context.Context) (*weft.Status, error)) error {
+func (c *chosen) sweep(a *app, among []taskspec.Status, do func(*weft.Task, context.Context) (*weft.Status, error)) error {
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
 	in := interruptible()
-	tids, err := c.find(in.first, p)
+	tids, err := c.find(in.first, p, among)
 	if err != nil {
 		return err
 	}
@@ -110,7 +114,7 @@ func (c *chosen) sweep(a *app, end func(*weft.Task, context.Context) (*weft.Stat
 				outcomes[i] <- outcome{err: err}
 				return
 			}
-			s, err := end(t, in.first)
+			s, err := do(t, in.first)
 			outcomes[i] <- outcome{s, err}
 		}()
 	}
@@ -131,7 +135,7 @@ func (c *chosen) sweep(a *app, end func(*weft.Task, context.Context) (*weft.Stat
 }
 
 // find returns what to call the chosen tasks.
-func (c *chosen) find(ctx context.Context, p *weft.Context) ([]string, error) {
+func (c *chosen) find(ctx context.Context, p *weft.Context, among []taskspec.Status) ([]string, error) {
 	named, all, matching := len(c.TIDs) > 0, c.All, c.Pattern != ""
 	switch {
 	case named && !all && !matching:
@@ -139,21 +143,22 @@ func (c *chosen) find(ctx context.Context, p *weft.Context) ([]string, error) {
 	case named || !all && !matching:
 		return nil, usageError{"give the ids of tasks, or --all, or --pattern GLOB"}
 	}
-	if _, err := path.Match(c.Pattern, ""); err != nil {
-		return nil, usageError{fmt.Sprintf("--pattern %s: %v", c.Pattern, err)}
+	glob, err := broker.Glob(c.Pattern)
+	if err != nil {
+		return nil, err
 	}
-	tasks, err := p.Tasks(ctx, weft.Unfinished()...)
+	tasks, err := p.Tasks(ctx, among...)
 	if err != nil {
 		return nil, err
 	}
 	var tids []string
 	for _, s := range tasks {
-		if fits, _ := path.Match(c.Pattern, s.Name); fits || !matching {
+		if c.All || glob.Match(s.Name) {
 			tids = append(tids, s.TID)
 		}
 	}
 	if len(tids) == 0 && matching {
-		return nil, fmt.Errorf("%w that has not ended matches %s", weft.ErrNoTask, c.Pattern)
+		return nil, fmt.Errorf("%w matches %s", weft.ErrNoTask, c.Pattern)
 	}
 	return tids, nil
 }

@@ -77,6 +77,7 @@ func Waiting(r broker.Reader, n int, nestedOnly bool) ([]broker.Message, error) 
 // store could not be read. root is the project's.
 func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 	j := &Job{TID: m.ID.String(), Name: "invalid request", Epoch: 1}
+	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU()}
 	rec, err := r.Record(Kind, j.TID)
 	switch {
 	case errors.Is(err, broker.ErrNotFound): // written by hand
@@ -89,8 +90,9 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 		}
 		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, t.Dir, t.Env
 		j.Nested = t.Parent != ""
+		rules.Template = t.Epoch == 0 // else the request has the spec as it was resolved
 	}
-	spec, item, err := decodeRequest(m.Body)
+	spec, item, err := decodeRequest(m.Body, rules)
 	if err != nil {
 		j.refused = err.Error()
 		return j, nil
@@ -101,7 +103,7 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 }
 
 // decodeRequest reads a request in either of its forms.
-func decodeRequest(body string) (spec *taskspec.Spec, item string, err error) {
+func decodeRequest(body string, rules taskspec.Rules) (spec *taskspec.Spec, item string, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(body), &fields); err != nil {
 		return nil, "", fmt.Errorf("request is not a JSON object: %w", err)
@@ -115,7 +117,6 @@ func decodeRequest(body string) (spec *taskspec.Spec, item string, err error) {
 			return nil, "", fmt.Errorf("request has an unknown field %.64q", name)
 		}
 	}
-	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU()}
 	if spec, err = taskspec.DecodeValid(raw, rules); err != nil {
 		return nil, "", fmt.Errorf("invalid taskspec: %w", err)
 	}
@@ -125,13 +126,16 @@ func decodeRequest(body string) (spec *taskspec.Spec, item string, err error) {
 	return spec, itemBody(fields["inbox_message"]), nil
 }
 
+// noItem is the work item of a request that has none.
+const noItem = "{}"
+
 // itemBody is the message that a request's inbox_message stands for: a string
 // is its text, anything else its JSON, nothing an empty item.
 func itemBody(item json.RawMessage) string {
 	var text string
 	switch {
 	case item == nil || string(item) == "null":
-		return "{}"
+		return noItem
 	case json.Unmarshal(item, &text) == nil:
 		return text
 	default:
@@ -224,21 +228,26 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
+	t, err := load(tx, j.TID)
+	fresh := errors.Is(err, broker.ErrNotFound)
+	if err != nil && !fresh {
+		return nil, err
+	}
+	if !fresh && t.Status == taskspec.StatusCreated && j.Epoch != t.Epoch+1 {
+		return nil, nil // made ready for an earlier attempt
+	}
 	taken, err := tx.Read(Requests, broker.Select{ID: id})
 	if err != nil || len(taken) == 0 {
 		return nil, err
 	}
-	t, err := load(tx, j.TID)
 	switch {
-	case errors.Is(err, broker.ErrNotFound):
+	case fresh:
 		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Dir: j.Dir, Created: now.UnixNano()}
 		if err := t.log(tx, eventInitialized, t.Created, nil); err != nil {
 			return nil, err
 		}
-	case err != nil:
-		return nil, err
 	case t.Status != taskspec.StatusCreated:
-		return nil, nil // a request written twice by hand
+		return nil, nil // a request for a task that has begun, put there by hand
 	}
 	if t.Parent != "" {
 		if err := tx.DeleteRecord(nestedKind, t.TID); err != nil {
@@ -246,5 +255,6 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 		}
 	}
 	t.Name, t.Spec, t.decoded = j.Name, j.Spec, j.resolved
+	t.NoItem = j.item == noItem && j.Input == ""
 	return t, nil
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -46,7 +47,8 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add(spec)
 	f.Add(`{"taskspec":` + spec + `,"inbox_message":{"stdin":"a"}}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		s, item, err := decodeRequest(body)
+		template := taskspec.Rules{Template: true, Cores: runtime.NumCPU()}
+		s, item, err := decodeRequest(body, template)
 		if err != nil {
 			if s != nil || item != "" {
 				t.Errorf("refused with %v and returned %v, %q", err, s, item)
@@ -63,7 +65,7 @@ func FuzzDecodeRequest(f *testing.F) {
 			return // no message is so; who calls Prepare has read one
 		}
 		written := must(json.Marshal(request{Spec: must(json.Marshal(s)), Item: must(json.Marshal(item))}))
-		again, itemAgain, err := decodeRequest(string(written))
+		again, itemAgain, err := decodeRequest(string(written), template)
 		if err != nil || itemAgain != item || !cmp.Equal(s, again) {
 			t.Errorf("%s came back as %+v, %q, %v; want %+v, %q", written, again, itemAgain, err, s, item)
 		}
@@ -73,6 +75,10 @@ func FuzzDecodeRequest(f *testing.F) {
 		}
 		if len(j.Argv) == 0 || j.Argv[0] != s.Spec.ProcessTarget || !strings.HasPrefix(j.Dir, "/") {
 			t.Errorf("job is %+v", j)
+		}
+		retried := must(json.Marshal(request{Spec: j.Spec, Item: must(json.Marshal(item))}))
+		if again, itemAgain, err := decodeRequest(string(retried), taskspec.Rules{Cores: runtime.NumCPU()}); err != nil || itemAgain != item {
+			t.Errorf("cannot be run again: %s: %+v, %q, %v", retried, again, itemAgain, err)
 		}
 		if _, err := (&Task{TID: j.TID, Spec: j.Spec}).redacted(); err != nil {
 			t.Error(err)

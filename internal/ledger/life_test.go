@@ -17,6 +17,7 @@ type life struct {
 	policy    taskspec.Policy
 	jobs      []*Job // made ready at some time; all but one come too late
 	status    taskspec.Status
+	epoch     int // how often it was dispatched
 	message   broker.ID
 	applied   bool // a hand-off was accepted
 	result    string
@@ -50,6 +51,7 @@ func TestLives(t *testing.T) {
 			"lose":     m.lose,
 			"repeat":   m.repeat,
 			"end":      m.end,
+			"again":    m.again,
 			"":         func(rt *rapid.T) { m.compare(rt, m.drawn) },
 		})
 		m.compare(rt, m.all...)
@@ -94,15 +96,17 @@ func (m *lives) dispatch(t *rapid.T) {
 	if len(l.jobs) == 0 {
 		t.Skip("nobody has seen its request")
 	}
+	job := rapid.SampledFrom(l.jobs).Draw(t, "job")
 	var message broker.ID
 	m.update(func(tx *broker.Tx) (err error) {
-		message, err = Dispatch(tx, rapid.SampledFrom(l.jobs).Draw(t, "job"), consumer, at)
+		message, err = Dispatch(tx, job, consumer, at)
 		return err
 	})
-	if (message != 0) != (l.status == taskspec.StatusCreated) {
-		t.Fatalf("a task that is %s was dispatched with message %v", l.status, message)
+	if (message != 0) != (l.status == taskspec.StatusCreated && job.Epoch == l.epoch+1) {
+		t.Fatalf("a task that is %s after %d attempts was dispatched for attempt %d with message %v", l.status, l.epoch, job.Epoch, message)
 	}
 	if message != 0 {
+		l.epoch++
 		l.status, l.message, l.place = taskspec.StatusRunning, message, QueuesOf(l.tid).Reserved
 	}
 }
@@ -110,13 +114,13 @@ func (m *lives) dispatch(t *rapid.T) {
 func (m *lives) finishOne(t *rapid.T) {
 	outcomes := []taskspec.Outcome{taskspec.Exited(0, ""), taskspec.Exited(1, ""), taskspec.Stopped(), taskspec.Killed(), taskspec.TimedOut(1)}
 	m.send(t, m.any(t), step{
-		epoch: rapid.IntRange(0, 2).Draw(t, "epoch"), seq: rapid.IntRange(1, 3).Draw(t, "seq"),
+		epoch: rapid.IntRange(0, 3).Draw(t, "epoch"), seq: rapid.IntRange(1, 3).Draw(t, "seq"),
 		outcome: rapid.SampledFrom(outcomes).Draw(t, "outcome"), result: rapid.StringMatching("[a-z]{1,3}").Draw(t, "result"),
 	})
 }
 
 func (m *lives) lose(t *rapid.T) {
-	m.send(t, m.any(t), step{epoch: rapid.IntRange(0, 2).Draw(t, "epoch"), lost: true, outcome: taskspec.Lost()})
+	m.send(t, m.any(t), step{epoch: rapid.IntRange(0, 3).Draw(t, "epoch"), lost: true, outcome: taskspec.Lost()})
 }
 
 // repeat sends again what was sent before.
@@ -130,8 +134,7 @@ func (m *lives) repeat(t *rapid.T) {
 
 func (m *lives) send(t *rapid.T, l *life, s step) {
 	l.following = append(l.following, s)
-	mine := s.epoch == 1 && l.message != 0 || s.epoch == 0 && l.message == 0
-	accepted := mine && s.epoch == 1 && l.status == taskspec.StatusRunning
+	accepted := s.epoch == l.epoch && l.status == taskspec.StatusRunning
 	var err error
 	if s.lost {
 		err = m.try(func(tx *broker.Tx) error { return Lose(tx, l.tid, s.epoch, at) })
@@ -164,6 +167,20 @@ func (m *lives) end(t *rapid.T) {
 	}
 	if got.Status != l.status {
 		t.Fatalf("task is %s, want %s", got.Status, l.status)
+	}
+}
+
+// again lets a task run once more, which needs that it has ended and that its
+// work item is still there.
+func (m *lives) again(t *rapid.T) {
+	l := m.any(t)
+	possible := l.status.Terminal() && l.place != ""
+	err := m.try(func(tx *broker.Tx) error { _, _, err := Again(tx, l.tid, at); return err })
+	if (err == nil) != possible {
+		t.Fatalf("retry of a task that is %s and whose message is in %q: %v", l.status, l.place, err)
+	}
+	if possible {
+		l.status, l.message, l.place, l.applied, l.result = taskspec.StatusCreated, 0, "", false, ""
 	}
 }
 

@@ -266,6 +266,9 @@ func (p *project) check() {
 		if slices.Contains(ends, e.Event) {
 			ended[e.TID]++
 		}
+		if e.Event == eventRetried {
+			ended[e.TID]--
+		}
 	}
 	claimed := make(map[string]string) // by the tasks
 	marked := make(map[string]bool)
@@ -319,12 +322,12 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	must(t.Env == "" || slices.ContainsFunc(s.Records[envKind], func(r broker.Record) bool { return r.Key == t.Env }), "its environment is gone")
 	must(len(s.Messages[q.Reserved]) <= 1, "it has reserved more than one message")
 	must(len(s.Messages[q.Outbox]) == btoi(t.Output.Form != FormNone), "it has one result if and only if it was executed")
-	must(ended == btoi(t.Status.Terminal()), "one event says that it ended if and only if it did")
+	must(ended == btoi(t.Status.Terminal()), "one event since its last retry says that it ended if and only if it did")
 	must((t.Completed != 0) == t.Status.Terminal(), "it has a time of its end if and only if it ended")
-	must((t.Epoch != 0) == (t.Message != 0), "it has been dispatched if and only if it has reserved a message")
+	must(t.Message == 0 || t.Epoch != 0, "it has reserved a message and was never dispatched")
 	switch t.Status {
 	case taskspec.StatusCreated:
-		must(t.Epoch == 0, "it has an epoch")
+		must(t.Message == 0, "it has a reserved message")
 	case taskspec.StatusRunning:
 		must(holds(q.Reserved, t.Message), "its message is not reserved")
 		must(t.Consumer != proc.Identity{}, "nobody runs it")

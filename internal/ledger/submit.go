@@ -74,7 +74,7 @@ func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed boo
 		return "", false, err
 	}
 	if t.Parent != "" {
-		if err := tx.PutRecord(broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(id)}); err != nil {
+		if err := t.markNested(tx); err != nil {
 			return "", false, err
 		}
 	}
@@ -86,6 +86,11 @@ func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed boo
 	}
 	managed, err = Managed(tx)
 	return t.TID, managed, err
+}
+
+// markNested marks the task's request as one that another task has made.
+func (t *Task) markNested(tx *broker.Tx) error {
+	return tx.PutRecord(broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())})
 }
 
 // depthBelow is the depth of a task submitted by parent. A parent that is not

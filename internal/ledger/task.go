@@ -30,6 +30,9 @@ type Task struct {
 	Parent string `json:"parent_tid,omitempty"`
 	Depth  int    `json:"depth,omitempty"`
 
+	// NoItem: its work item is an empty one, which nobody needs to keep.
+	NoItem bool `json:"no_item,omitempty"`
+
 	// Epoch counts dispatches; only a dispatch sets it. Seq is the last
 	// hand-off of this epoch that was applied.
 	Epoch    int           `json:"epoch,omitempty"`

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+
+	"weft"
+	"weft/taskspec"
+)
+
+type taskRetryCmd struct {
+	TIDs    []string `arg:"" optional:"" name:"tid" sep:"none" help:"The tasks: their ids, the last digits of them, or @last."`
+	All     bool     `help:"All tasks that ended and did not complete."`
+	Pattern string   `placeholder:"GLOB" help:"All tasks that ended and did not complete and whose name matches."`
+}
+
+// Help shows how it is used.
+func (taskRetryCmd) Help() string {
+	return `A task runs again under its id, with the same input, and a result that nobody
+has taken is lost. It needs the work item, which is there unless the task
+completed or its policy cleared it.
+
+Examples:
+
+    weft task retry @last && weft result @last
+    weft task retry --pattern 'build-*'
+`
+}
+
+// Run runs tasks again.
+func (c *taskRetryCmd) Run(a *app) error {
+	which := chosen{c.TIDs, c.All, c.Pattern}
+	return which.sweep(a, incomplete(), func(t *weft.Task, ctx context.Context) (*weft.Status, error) {
+		if err := t.Retry(ctx); err != nil {
+			return nil, err
+		}
+		return t.Status(ctx)
+	})
+}
+
+// incomplete are the ends of tasks that did not complete.
+func incomplete() []taskspec.Status {
+	return []taskspec.Status{
+		taskspec.StatusFailed, taskspec.StatusTimeout, taskspec.StatusCancelled, taskspec.StatusKilled,
+	}
+}

@@ -1,0 +1,88 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// eventRetried records that a task runs again.
+const eventRetried = "task_retried"
+
+// ErrNoRetry is returned for a task that cannot be run again, because what it
+// would need is gone.
+var ErrNoRetry = errors.New("cannot be run again")
+
+// Again lets a task that has ended run again, under its id: its work item goes
+// back into a request, a result that nobody has taken goes away, and its record
+// says "created". The next dispatch counts the epoch on, which shuts the old
+// attempt out. It returns how the task stood, and as [Submit] does whether a
+// manager will see the request.
+func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
+	t, err := load(tx, tid)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := taskspec.Retry(t.Status); err != nil {
+		return nil, false, err
+	}
+	if len(t.Spec) == 0 {
+		return nil, false, fmt.Errorf("%w: it was never begun", ErrNoRetry)
+	}
+	item, err := t.takeBack(tx)
+	if err != nil {
+		return nil, false, err
+	}
+	body, err := json.Marshal(request{Spec: t.Spec, Item: item})
+	if err != nil {
+		return nil, false, fmt.Errorf("encode request: %w", err)
+	}
+	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: Requests, Body: string(body)}); err != nil {
+		return nil, false, err
+	}
+	if _, err := tx.Delete(QueuesOf(tid).Outbox, broker.Select{}); err != nil {
+		return nil, false, err
+	}
+	if t.Parent != "" {
+		if err := t.markNested(tx); err != nil {
+			return nil, false, err
+		}
+	}
+	ended := *t
+	*t = Task{
+		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, NoItem: t.NoItem,
+		Epoch: t.Epoch, Created: t.Created,
+	}
+	if err := t.save(tx); err != nil {
+		return nil, false, err
+	}
+	if err := t.log(tx, eventRetried, now.UnixNano(), nil); err != nil {
+		return nil, false, err
+	}
+	managed, err = Managed(tx)
+	return &ended, managed, err
+}
+
+// takeBack takes the work item of a task that has ended from where its policy
+// left it.
+func (t *Task) takeBack(tx *broker.Tx) (item json.RawMessage, err error) {
+	q := QueuesOf(t.TID)
+	for _, queue := range []string{q.Reserved, q.Inbox} {
+		ms, err := tx.Read(queue, broker.Select{ID: t.Message})
+		if err != nil {
+			return nil, err
+		}
+		if len(ms) > 0 {
+			return json.Marshal(ms[0].Body)
+		}
+	}
+	if !t.NoItem {
+		return nil, fmt.Errorf("%w: its work item is gone; submit it again", ErrNoRetry)
+	}
+	return nil, nil
+}
