@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/jmoiron/sqlx"
 
@@ -227,24 +228,23 @@ func (c *conn) Record(kind, key string) (r broker.Record, err error) {
 	return r, err
 }
 
-// Records builds its statement for the selection: it is asked by lists and
-// start-up, not for each task.
 func (c *conn) Records(kind string, sel broker.RecordSelect) (rs []broker.Record, err error) {
-	query, args := `SELECT kind, key, state, rank, body FROM record WHERE kind = ? AND rank > ?`, []any{kind, sel.AfterRank}
-	if len(sel.States) > 0 {
-		in, states, err := sqlx.In(` AND state IN (?)`, sel.States)
-		if err != nil {
-			return nil, err
-		}
-		query, args = query+in, append(args, states...)
-	}
+	s, limit := records, sel.Limit
 	if sel.Newest {
-		query += ` ORDER BY rank DESC, key DESC`
-	} else {
-		query += ` ORDER BY rank, key`
+		s = newestRecords
 	}
-	if sel.Limit > 0 {
-		query, args = query+` LIMIT ?`, append(args, sel.Limit)
+	if limit == 0 {
+		limit = -1
+	}
+	if len(sel.States) == 0 {
+		err = c.all(&rs, s, kind, sel.AfterRank, limit)
+		return rs, err
+	}
+	// Built for the states: it is asked by lists and at starts, not for each task.
+	query, args, err := sqlx.In(strings.Replace(text[s], "ORDER", "AND state IN (?) ORDER", 1),
+		kind, sel.AfterRank, sel.States, limit)
+	if err != nil {
+		return nil, err
 	}
 	err = sqlx.SelectContext(context.Background(), c.sx, &rs, query, args...)
 	return rs, c.note(err)
