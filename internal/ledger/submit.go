@@ -40,9 +40,45 @@ const nestedKind = "nested"
 // manager will see the request, because the last one has left: the caller then
 // starts one.
 func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed bool, err error) {
+	tids, managed, err := SubmitAll(tx, []Submission{s}, now)
+	if err != nil {
+		return "", false, err
+	}
+	return tids[0], managed, nil
+}
+
+// SubmitAll is [Submit] for many tasks; their ids are in the order given.
+func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (tids []string, managed bool, err error) {
+	var env, key string // of the one before, which mostly has the same
+	for _, s := range all {
+		t, err := s.ask(tx, now)
+		if err != nil {
+			return nil, false, err
+		}
+		if key == "" || s.Env != env {
+			if key, err = keepEnv(tx, s.Env, t.Number()); err != nil {
+				return nil, false, err
+			}
+			env = s.Env
+		}
+		t.Env = key
+		if err := t.save(tx); err != nil {
+			return nil, false, err
+		}
+		if err := t.log(tx, eventInitialized, t.Created, func(e *Event) { e.ParentTID = t.Parent }); err != nil {
+			return nil, false, err
+		}
+		tids = append(tids, t.TID)
+	}
+	managed, err = Managed(tx)
+	return tids, managed, err
+}
+
+// ask writes the request for one task.
+func (s Submission) ask(tx *broker.Tx, now time.Time) (*Task, error) {
 	spec, err := json.Marshal(s.Spec)
 	if err != nil {
-		return "", false, fmt.Errorf("encode spec: %w", err)
+		return nil, fmt.Errorf("encode spec: %w", err)
 	}
 	t := &Task{
 		Name:    s.Spec.Name,
@@ -54,38 +90,26 @@ func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed boo
 	}
 	if s.Parent != "" {
 		if t.Depth, err = depthBelow(tx, s.Parent); err != nil {
-			return "", false, err
+			return nil, err
 		}
 	}
 	item, err := json.Marshal(s.Item)
 	if err != nil {
-		return "", false, fmt.Errorf("encode work item: %w", err)
+		return nil, fmt.Errorf("encode work item: %w", err)
 	}
 	body, err := json.Marshal(request{Spec: spec, Item: item})
 	if err != nil {
-		return "", false, fmt.Errorf("encode request: %w", err)
+		return nil, fmt.Errorf("encode request: %w", err)
 	}
 	id, err := tx.Write(Requests, string(body))
 	if err != nil {
-		return "", false, err
+		return nil, err
 	}
 	t.TID = id.String()
-	if t.Env, err = keepEnv(tx, s.Env, id); err != nil {
-		return "", false, err
-	}
 	if t.Parent != "" {
-		if err := t.markNested(tx); err != nil {
-			return "", false, err
-		}
+		err = t.markNested(tx)
 	}
-	if err := t.save(tx); err != nil {
-		return "", false, err
-	}
-	if err := t.log(tx, eventInitialized, t.Created, func(e *Event) { e.ParentTID = t.Parent }); err != nil {
-		return "", false, err
-	}
-	managed, err = Managed(tx)
-	return t.TID, managed, err
+	return t, err
 }
 
 // markNested marks the task's request as one that another task has made.

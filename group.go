@@ -1,0 +1,154 @@
+package weft
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// A Group waits for many tasks at the cost of one: it reads the project's log
+// of events instead of asking for each task. It belongs to one goroutine.
+type Group struct {
+	c       *Context
+	waiter  *broker.Waiter
+	waiting map[string]bool // by TID; what has not ended, as far as is known
+	ended   []string        // known to have ended and not returned yet
+	after   broker.ID       // the log has been read so far
+	looked  time.Time       // when the tasks were last asked themselves
+}
+
+// NewGroup returns a Group without tasks. The caller closes it.
+func NewGroup(c *Context) (*Group, error) {
+	w, err := c.broker.Listen(ledger.Log)
+	if err != nil {
+		return nil, fmt.Errorf("wait for tasks: %w", err)
+	}
+	return &Group{c: c, waiter: w, waiting: make(map[string]bool), looked: time.Now()}, nil
+}
+
+// Close ends the waiting; the tasks go on.
+func (g *Group) Close() { g.waiter.Close() }
+
+// Len is the number of tasks that Next has not returned.
+func (g *Group) Len() int { return len(g.waiting) + len(g.ended) }
+
+// Add adds tasks of the group's project.
+func (g *Group) Add(ctx context.Context, tasks ...*Task) error {
+	for _, t := range tasks {
+		id, err := broker.ParseID(t.tid)
+		if err != nil {
+			return err
+		}
+		if g.waiting[t.tid] {
+			continue
+		}
+		g.waiting[t.tid] = true
+		// What happened to it comes later in the log than its own id. A task
+		// that is older than what has been read may have ended before.
+		if g.after == 0 {
+			g.after = id
+		}
+		if id < g.after {
+			if err := g.ask(ctx, t.tid); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Next waits until one more of the tasks has ended and says how it did. It
+// starts a manager whenever the project has none. [io.EOF] means that no task
+// is left. Cancelling ctx ends the wait and leaves the tasks alone.
+func (g *Group) Next(ctx context.Context) (*Status, error) {
+	for {
+		if len(g.ended) > 0 {
+			t := Task{c: g.c, tid: g.ended[0]}
+			g.ended = g.ended[1:]
+			return t.Status(ctx)
+		}
+		if len(g.waiting) == 0 {
+			return nil, io.EOF
+		}
+		if err := g.read(ctx); err != nil {
+			return nil, err
+		}
+		if len(g.ended) > 0 {
+			continue
+		}
+		if time.Since(g.looked) >= managerLook {
+			if err := g.look(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := waitFor(ctx, g.waiter, managerLook); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// read reads what is new in the log.
+func (g *Group) read(ctx context.Context) error {
+	for m, err := range g.c.Queue(ledger.Log).Messages(ctx, broker.Select{After: g.after}) {
+		if err != nil {
+			return err
+		}
+		g.after = m.ID
+		var e struct {
+			TID    string          `json:"tid"`
+			Status taskspec.Status `json:"status"`
+		}
+		if err := json.Unmarshal([]byte(m.Body), &e); err != nil {
+			return fmt.Errorf("decode event %s: %w", m.ID, err)
+		}
+		if e.Status.Terminal() && g.waiting[e.TID] {
+			g.end(e.TID)
+		}
+	}
+	return nil
+}
+
+// look makes sure that there is a manager, and that no end was missed because
+// the log was cleared.
+func (g *Group) look(ctx context.Context) error {
+	g.looked = time.Now()
+	if err := g.c.Manager().ensure(ctx); err != nil {
+		return fmt.Errorf("%d tasks wait: %w: %w", len(g.waiting), ErrManager, err)
+	}
+	oldest, err := g.c.Queue(ledger.Log).Peek(ctx)
+	if err != nil && !errors.Is(err, broker.ErrEmpty) {
+		return err
+	}
+	if err == nil && oldest.ID <= g.after {
+		return nil
+	}
+	for tid := range g.waiting {
+		if err := g.ask(ctx, tid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask asks a task itself whether it has ended.
+func (g *Group) ask(ctx context.Context, tid string) error {
+	t := Task{c: g.c, tid: tid}
+	l, err := t.load(ctx)
+	if err == nil && l.Status.Terminal() {
+		g.end(tid)
+	}
+	return err
+}
+
+func (g *Group) end(tid string) {
+	delete(g.waiting, tid)
+	g.ended = append(g.ended, tid)
+}
