@@ -40,41 +40,36 @@ func (c *waitCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	ends, err := c.await(ctx, a, tasks)
+	ends, err := c.await(ctx, a, p, tasks)
 	if err != nil {
 		return err
 	}
-	for _, s := range ends {
-		if s != nil && s.Status != taskspec.StatusCompleted {
+	for _, t := range tasks {
+		if s := ends[t.TID()]; s != nil && s.Status != taskspec.StatusCompleted {
 			return a.ended(s, c.ExitCode)
 		}
 	}
 	return nil
 }
 
-// await returns how the tasks ended, in their order; with --any, all but one
-// are nil.
-func (c *waitCmd) await(ctx context.Context, a *app, tasks []*weft.Task) ([]*weft.Status, error) {
-	type end struct {
-		task int
-		s    *weft.Status
-		err  error
+// await returns how the tasks ended, by their ids; with --any, only the first.
+func (c *waitCmd) await(ctx context.Context, a *app, p *weft.Context, tasks []*weft.Task) (map[string]*weft.Status, error) {
+	g, err := weft.NewGroup(p)
+	if err != nil {
+		return nil, err
 	}
-	arrived := make(chan end, len(tasks))
-	for i, t := range tasks {
-		go func() {
-			s, err := t.Wait(ctx)
-			arrived <- end{i, s, err}
-		}()
+	defer g.Close()
+	if err := g.Add(ctx, tasks...); err != nil {
+		return nil, err
 	}
-	ends := make([]*weft.Status, len(tasks))
-	for range tasks {
-		e := <-arrived
-		if e.err != nil {
-			return nil, e.err
+	ends := make(map[string]*weft.Status)
+	for g.Len() > 0 {
+		s, err := g.Next(ctx)
+		if err != nil {
+			return nil, err
 		}
-		ends[e.task] = e.s
-		if err := a.printEnd(e.s); err != nil || c.Any {
+		ends[s.TID] = s
+		if err := a.printEnd(s); err != nil || c.Any {
 			return ends, err
 		}
 	}
