@@ -57,9 +57,13 @@ func newMachine(t *testing.T, b Backend, root string) *machine {
 	must(t, err)
 	m := &machine{t: t, backend: b, dir: dir, clock: &clock{now: epoch}, model: newModel()}
 	for i := range m.handles {
-		m.handles[i] = b.Open(t, dir, m.clock.Now)
+		m.open(i)
 	}
 	return m
+}
+
+func (m *machine) open(i int) {
+	m.handles[i] = broker.New(m.backend.Open(m.t, m.dir, m.clock.Now), broker.Options{})
 }
 
 // close ends the run; the next begins with an empty store.
@@ -212,9 +216,9 @@ func (m *machine) reopen(r *rapid.T) {
 	m.must(r, m.handles[i].Close())
 	if rapid.Bool().Draw(r, "both") { // nobody has it open for a moment
 		m.must(r, m.handles[1-i].Close())
-		m.handles[1-i] = m.backend.Open(m.t, m.dir, m.clock.Now)
+		m.open(1 - i)
 	}
-	m.handles[i] = m.backend.Open(m.t, m.dir, m.clock.Now)
+	m.open(i)
 }
 
 func (m *machine) step(r *rapid.T) {

@@ -1,0 +1,2 @@
+package brokertest
+var historyCases []testCase
