@@ -10,51 +10,77 @@ import (
 	"weft/broker"
 )
 
-// ParseMoment reads a point in the order of messages as users write it: the id
-// of a message (19 digits), seconds or milliseconds since 1970 (10 or 13
-// digits, or any number with the suffix s, ms or ns), or a date with or without
-// a time ("2026-11-21", "2026-11-21T14:03", RFC 3339), which is UTC unless it
-// says otherwise. A time stands for the smallest id that a message could have
-// then.
+// ParseMoment reads a point in the order of messages as users write it:
+//
+//   - the id of a message: 19 digits
+//   - a date, with a time or without: 2026-11-21, 20261121, 2026-11-21T14:03,
+//     2026-11-21 14:03:07+01:00; UTC unless it says otherwise
+//   - a time since 1970: up to 11 digits are seconds, 12 to 14 milliseconds,
+//     and a number with s, ms or ns behind it is what it says
+//
+// Spaces around it do not matter. There are no signs and no fractions. A time
+// stands for the smallest id that a message could have then, which is never 0:
+// that would be no bound.
 func ParseMoment(text string) (broker.ID, error) {
-	if id, ok := parseNumber(text); ok {
-		return id, nil
-	}
-	last := time.Unix(0, math.MaxInt64) // that an id can hold
-	for _, layout := range []string{
-		time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02",
-	} {
-		t, err := time.Parse(layout, strings.Replace(text, " ", "T", 1))
-		if err == nil && t.Unix() > 0 && t.Before(last) {
-			return broker.IDAt(t), nil
+	t, ok := parseDate(strings.TrimSpace(text))
+	if !ok {
+		var id broker.ID
+		if t, id, ok = parseNumber(strings.TrimSpace(text)); ok && id > 0 {
+			return id, nil
 		}
 	}
-	return 0, fmt.Errorf("time %q: want a message id, seconds since 1970 (or 5s, 5ms, 5ns), or a date like 2026-11-21T14:03", text)
+	last := time.Unix(0, math.MaxInt64) // that an id can hold
+	if !ok || t.After(last) {
+		return 0, fmt.Errorf("time %q: want a message id of 19 digits, a date like 2026-11-21 or 2026-11-21T14:03, or a whole "+
+			"number since 1970: seconds (up to 11 digits), milliseconds (12 to 14), or with s, ms or ns behind it", text)
+	}
+	if t.Before(time.Unix(0, 0)) {
+		return 1, nil // nothing was written before
+	}
+	return max(1, broker.IDAt(t)), nil
 }
 
-// parseNumber reads the forms that are numbers. The unit of a bare one is told
-// by its length, which is right from 2001 to 2286.
-func parseNumber(text string) (broker.ID, bool) {
-	const idDigits = 19
-	digits := strings.TrimRight(text, "mns")
-	n, err := strconv.ParseUint(digits, 10, 63)
-	if err != nil || n == 0 {
-		return 0, false
+// parseDate reads the forms that are dates. Eight digits that could be a date
+// are one: as seconds they would be a day in 1970.
+func parseDate(text string) (time.Time, bool) {
+	if strings.ContainsAny(text, ".,") {
+		return time.Time{}, false // a fraction, which time.Parse would take
 	}
-	if digits == text && len(digits) == idDigits {
-		return broker.ID(n), true // exactly this message
+	text = strings.Replace(text, " ", "T", 1)
+	for _, layout := range []string{
+		"2006-01-02", "20060102",
+		"2006-01-02T15:04", "2006-01-02T15:04Z07:00", "2006-01-02T15:04Z0700",
+		"2006-01-02T15:04:05", "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700",
+	} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// parseNumber reads the forms that are numbers: the id of a message, or a time
+// and id 0. The unit of a bare one is told by its length, which is right from
+// 1973 to 2286.
+func parseNumber(text string) (t time.Time, id broker.ID, ok bool) {
+	digits := strings.TrimRight(text, "mns")
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || strings.Trim(digits, "0123456789") != "" { // a sign
+		return t, 0, false
 	}
 	var unit time.Duration
 	switch suffix := text[len(digits):]; {
-	case suffix == "s", suffix == "" && len(digits) == 10:
+	case suffix == "" && len(digits) == 19:
+		return t, max(1, broker.ID(n)), true
+	case suffix == "s", suffix == "" && len(digits) <= 11:
 		unit = time.Second
-	case suffix == "ms", suffix == "" && len(digits) == 13:
+	case suffix == "ms", suffix == "" && len(digits) >= 12 && len(digits) <= 14:
 		unit = time.Millisecond
 	case suffix == "ns":
 		unit = time.Nanosecond
 	}
-	if unit == 0 || n > math.MaxInt64/uint64(unit) {
-		return 0, false
+	if unit == 0 || n > math.MaxInt64/int64(unit) {
+		return t, 0, false
 	}
-	return broker.IDAt(time.Unix(0, int64(n)*int64(unit))), true
+	return time.Unix(0, n*int64(unit)), 0, true
 }

@@ -57,10 +57,7 @@ func addAlias(tx *Tx, alias Alias) error {
 	case !errors.Is(err, ErrNotFound):
 		return err
 	}
-	switch _, err := tx.Record(aliasKind, alias.Queue); {
-	case err == nil:
-		return fmt.Errorf("%w: %q is an alias itself", ErrAlias, alias.Queue)
-	case !errors.Is(err, ErrNotFound):
+	if err := checkQueue(tx, alias.Queue); err != nil {
 		return err
 	}
 	users, err := tx.Records(aliasKind, RecordSelect{States: []string{alias.Name}, Limit: 1})
@@ -73,6 +70,17 @@ func addAlias(tx *Tx, alias Alias) error {
 	return putAlias(tx, alias)
 }
 
+// checkQueue reports why no alias can stand for queue: an alias has its name.
+func checkQueue(tx *Tx, queue string) error {
+	switch _, err := tx.Record(aliasKind, queue); {
+	case err == nil:
+		return fmt.Errorf("%w: %q is an alias itself", ErrAlias, queue)
+	case !errors.Is(err, ErrNotFound):
+		return err
+	}
+	return nil
+}
+
 func putAlias(tx *Tx, alias Alias) error {
 	return tx.PutRecord(Record{Kind: aliasKind, Key: alias.Name, State: alias.Queue, Rank: 1})
 }
@@ -80,13 +88,13 @@ func putAlias(tx *Tx, alias Alias) error {
 // retarget lets aliases of a queue stand for another one.
 func retarget(tx *Tx, from, to string) error {
 	users, err := tx.Records(aliasKind, RecordSelect{States: []string{from}})
-	if err != nil {
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	if err := checkQueue(tx, to); err != nil {
 		return err
 	}
 	for _, r := range users {
-		if r.Key == to {
-			return fmt.Errorf("%w: alias %q of %q would stand for itself", ErrAlias, r.Key, from)
-		}
 		if err := putAlias(tx, Alias{r.Key, to}); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -23,42 +24,37 @@ func Prefix(text string) Pattern { return Pattern{prefix: text} }
 
 // Glob parses a pattern for whole names, in which case matters:
 //
-//   - any number of characters, also none
-//     ?        one character
-//     [ab0-9]  one of these, or of a range
-//     [!ab]    one that is none of these; [^ab] too
+//	?        one character
+//	*        any number of characters, also none
+//	[ab0-9]  one of these, or of a range
+//	[!ab]    one that is none of these; [^ab] too
 //
 // Everything else stands for itself, and so does a ] that comes first between
 // brackets and a - that comes first or last. The error wraps [ErrPattern].
 func Glob(text string) (Pattern, error) {
-	p := Pattern{exact: true}
-	literal := true // so far
-	for rest := text; rest != ""; {
-		c := rest[0]
-		size := 1
+	literal := len(text)
+	if i := strings.IndexAny(text, "*?["); i >= 0 {
+		literal = i
+	}
+	p := Pattern{prefix: text[:literal], exact: true}
+	for rest := text[literal:]; rest != ""; {
 		var e element
-		switch c {
+		size := 1
+		switch rest[0] {
 		case '*':
-			literal = false
 		case '?':
-			literal = false
 			e = everyByte()
 		case '[':
-			literal = false
 			var err error
 			if e, size, err = parseClass(rest); err != nil {
 				return Pattern{}, fmt.Errorf("%w %q: %w", ErrPattern, text, err)
 			}
 		default:
 			e = new([256]bool)
-			e[c] = true
+			e[rest[0]] = true
 		}
+		p.rest = append(p.rest, e)
 		rest = rest[size:]
-		if literal {
-			p.prefix += string(c)
-		} else {
-			p.rest = append(p.rest, e)
-		}
 	}
 	return p, nil
 }
@@ -82,7 +78,7 @@ func parseClass(text string) (e element, size int, err error) {
 	e = new([256]bool)
 	for first := i; ; i++ {
 		if i >= len(text) {
-			return nil, 0, fmt.Errorf("[ without ]")
+			return nil, 0, errors.New("[ without ]")
 		}
 		lo := text[i]
 		if lo == ']' && i > first {

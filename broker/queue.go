@@ -153,31 +153,20 @@ func peek(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
 	if err := CheckName(q.name); err != nil {
 		return nil, err
 	}
-	if view := q.b.options.Views(q.name); view != nil {
-		err = q.b.backend.View(ctx, func(r Reader) (err error) {
-			ms, err = view(r, sel)
-			return err
-		})
-		return ms, err
+	read := q.b.backend.Look
+	if q.b.options.Views(q.name) != nil {
+		read = q.b.backend.View // it may ask more than one question
 	}
-	err = q.b.backend.Look(ctx, func(r Reader) error {
+	err = read(ctx, func(r Reader) error {
 		ms = nil
 		size := 0
-		return r.Scan(q.name, sel, func(m Message) bool {
+		return scan(q.b, r, q.name, sel, func(m Message) bool {
 			ms = append(ms, m)
 			size += len(m.Body)
 			return size < pageBytes
 		})
 	})
 	return ms, err
-}
-
-// messages is Messages of r where queue may be a view.
-func messages(b *Broker, r Reader, queue string, sel Select) ([]Message, error) {
-	if view := b.options.Views(queue); view != nil {
-		return view(r, sel)
-	}
-	return r.Messages(queue, sel)
 }
 
 // Move puts the oldest message into dst and returns it. It keeps its id, and

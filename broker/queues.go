@@ -57,7 +57,7 @@ func each[T any](qs *Queues, fetch func(first string) ([]T, error), name func(T)
 				if !strings.HasPrefix(name(v), qs.pattern.Literal()) {
 					return // and no later one does
 				}
-				if qs.pattern.Match(name(v)) && !yield(v, nil) {
+				if qs.match(name(v)) && !yield(v, nil) {
 					return
 				}
 			}
@@ -67,6 +67,13 @@ func each[T any](qs *Queues, fetch func(first string) ([]T, error), name func(T)
 			first = name(found[len(found)-1]) + "\x00" // the least that comes behind it
 		}
 	}
+}
+
+// match reports whether the queue is meant. What an earlier program has stored
+// under the name of a view is out of reach: it is not listed, and a broadcast
+// must not fail for it.
+func (qs *Queues) match(queue string) bool {
+	return qs.pattern.Match(queue) && qs.b.options.Views(queue) == nil
 }
 
 // Broadcast appends the message to each of the queues, all in one transaction,
@@ -132,25 +139,36 @@ func (qs *Queues) update(ctx context.Context, fn func(tx *Tx, names []string) er
 // the other one. All of that is one transaction.
 //
 // Errors wrap [ErrEmpty] if there is no such queue, [ErrExists] if there is one
-// of the new name, [ErrSameQueue], [ErrName] or [ErrView].
+// of the new name, [ErrAlias] if the queue has aliases and the new name is one
+// itself, [ErrSameQueue], [ErrName] or [ErrView].
 func (b *Broker) Rename(ctx context.Context, from, to string) (n int, err error) {
-	err = b.Update(ctx, func(tx *Tx) error {
-		switch there, err := tx.Messages(to, Select{Limit: 1}); {
-		case err != nil:
+	if err = checkMove(b, from, to); err == nil {
+		err = b.Update(ctx, func(tx *Tx) (err error) {
+			n, err = rename(tx, from, to)
 			return err
-		case len(there) > 0 && from != to:
-			return fmt.Errorf("queue %q: %w", to, ErrExists)
-		}
-		if n, err = tx.MoveAll(from, to, Select{}); err != nil {
-			return err
-		}
-		if n == 0 {
-			return ErrEmpty
-		}
-		return retarget(tx, from, to)
-	})
+		})
+	}
 	if err != nil {
 		return 0, fmt.Errorf("rename %q: %w", from, err)
 	}
 	return n, nil
+}
+
+// rename is Rename inside a transaction.
+func rename(tx *Tx, from, to string) (int, error) {
+	there, err := tx.Messages(to, Select{Limit: 1})
+	if err != nil {
+		return 0, err
+	}
+	if len(there) > 0 {
+		return 0, fmt.Errorf("queue %q: %w", to, ErrExists)
+	}
+	n, err := tx.MoveAll(from, to, Select{})
+	if err != nil {
+		return 0, err
+	}
+	if n == 0 {
+		return 0, ErrEmpty
+	}
+	return n, retarget(tx, from, to)
 }

@@ -56,13 +56,13 @@ func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
 }
 
 // Messages returns the selected messages and leaves them; none is no error.
-func (tx *Tx) Messages(queue string, sel Select) ([]Message, error) {
-	if err := CheckName(queue); err != nil {
-		return nil, wrap(queue, "peek", err)
-	}
-	ms, err := messages(tx.b, tx.txn, queue, sel)
+func (tx *Tx) Messages(queue string, sel Select) (ms []Message, err error) {
+	err = tx.Scan(queue, sel, func(m Message) bool {
+		ms = append(ms, m)
+		return true
+	})
 	if err != nil {
-		return nil, wrap(queue, "peek", err)
+		return nil, err
 	}
 	return ms, nil
 }
@@ -72,10 +72,28 @@ func (tx *Tx) Messages(queue string, sel Select) ([]Message, error) {
 func (tx *Tx) Scan(queue string, sel Select, fn func(Message) (more bool)) error {
 	err := CheckName(queue)
 	if err == nil {
-		err = tx.txn.Scan(queue, sel, fn)
+		err = scan(tx.b, tx.txn, queue, sel, fn)
 	}
 	if err != nil {
 		return wrap(queue, "peek", err)
+	}
+	return nil
+}
+
+// scan is Scan of r where queue may be a view.
+func scan(b *Broker, r Reader, queue string, sel Select, fn func(Message) (more bool)) error {
+	view := b.options.Views(queue)
+	if view == nil {
+		return r.Scan(queue, sel, fn)
+	}
+	ms, err := view(r, sel)
+	if err != nil {
+		return err
+	}
+	for _, m := range ms {
+		if !fn(m) {
+			break
+		}
 	}
 	return nil
 }

@@ -28,8 +28,8 @@ type Backend struct {
 	// Open opens the store in the folder dir, which exists, and creates it if
 	// there is none. It is called again for a store that is still open, as a
 	// second process would do. now is the clock for ids and must be asked for
-	// each of them. Open ends the test if it fails; the suite closes the broker.
-	Open func(t testing.TB, dir string, now func() time.Time) *broker.Broker
+	// each of them. Open ends the test if it fails; the suite closes the store.
+	Open func(t testing.TB, dir string, now func() time.Time) broker.Backend
 	// Check examines, by the backend's own means, a store that nobody has open.
 	// It may be nil.
 	Check func(t testing.TB, dir string)
@@ -54,6 +54,18 @@ func Run(t *testing.T, b Backend) {
 		{"Select", selectCases()},
 		{"Move", moveCases},
 		{"Delete", deleteCases},
+		{"Messages", messageCases},
+		{"Patterns", patternCases},
+		{"Broadcast", broadcastCases},
+		{"Rename", renameCases},
+		{"Aliases", aliasCases},
+		{"Reserve", reserveCases},
+		{"Views", viewedCases},
+		{"Restore", restoreCases},
+		{"Info", infoCases},
+		{"Compact", compactCases},
+		{"Clock", clockCases()},
+		{"History", historyCases},
 		{"Update", updateCases},
 		{"View", viewCases},
 		{"Records", recordCases},

@@ -16,29 +16,7 @@ var cancelCases = []testCase{
 		s.write(t, "q", "a", "b")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errGaveUp)
-		q := s.Queue("q")
-		calls := map[string]func() error{
-			"write":    func() error { _, err := q.Write(ctx, "x"); return err },
-			"writeall": func() error { _, err := q.WriteAll(ctx, []string{"x"}); return err },
-			"read":     func() error { _, err := q.Read(ctx); return err },
-			"take":     func() error { return last(q.Take(ctx, broker.Select{})) },
-			"peek":     func() error { _, err := q.Peek(ctx); return err },
-			"messages": func() error { return last(q.Messages(ctx, broker.Select{})) },
-			"move":     func() error { _, err := q.Move(ctx, "r"); return err },
-			"moveall":  func() error { _, err := q.MoveAll(ctx, "r", broker.Select{}); return err },
-			"delete":   func() error { _, err := q.Delete(ctx, broker.Select{}); return err },
-			"stats":    func() error { _, err := q.Stats(ctx); return err },
-			"wait":     func() error { return q.Wait(ctx) },
-			"watch":    func() error { return last(q.Watch(ctx, broker.WatchOptions{})) },
-			"peeking":  func() error { return last(q.Watch(ctx, broker.WatchOptions{Peek: true})) },
-			"moving":   func() error { return last(q.Watch(ctx, broker.WatchOptions{MoveTo: "r"})) },
-			"queues":   func() error { return last(s.Queues(broker.Pattern{}).Names(ctx)) },
-			"record":   func() error { _, err := s.Record(ctx, "task", "t"); return err },
-			"records":  func() error { _, err := s.Broker.Records(ctx, "task", broker.RecordSelect{}); return err },
-			"update":   func() error { return s.Update(ctx, func(*broker.Tx) error { t.Error("update ran"); return nil }) },
-			"view":     func() error { return s.View(ctx, func(broker.Reader) error { t.Error("view ran"); return nil }) },
-		}
-		for what, call := range calls {
+		for what, call := range everyCall(t, ctx, s.Broker) {
 			wants(t, what, call(), errGaveUp)
 		}
 		s.holds(t, "q", "a", "b")

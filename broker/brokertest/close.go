@@ -34,23 +34,9 @@ var closeCases = []testCase{
 		ctx := t.Context()
 		b := s.handle(t)
 		must(t, b.Close())
-		q := b.Queue("q")
-		for what, call := range map[string]func() error{
-			"write":   func() error { _, err := q.Write(ctx, "x"); return err },
-			"read":    func() error { _, err := q.Read(ctx); return err },
-			"peek":    func() error { _, err := q.Peek(ctx); return err },
-			"move":    func() error { _, err := q.Move(ctx, "r"); return err },
-			"delete":  func() error { _, err := q.Delete(ctx, broker.Select{}); return err },
-			"stats":   func() error { _, err := q.Stats(ctx); return err },
-			"wait":    func() error { return q.Wait(ctx) },
-			"watch":   func() error { return last(q.Watch(ctx, broker.WatchOptions{})) },
-			"listen":  func() error { _, err := b.Listen("q"); return err },
-			"queues":  func() error { return last(b.Queues(broker.Pattern{}).Names(ctx)) },
-			"record":  func() error { _, err := b.Record(ctx, "task", "t"); return err },
-			"records": func() error { _, err := b.Records(ctx, "task", broker.RecordSelect{}); return err },
-			"update":  func() error { return b.Update(ctx, func(*broker.Tx) error { return nil }) },
-			"view":    func() error { return b.View(ctx, func(broker.Reader) error { return nil }) },
-		} {
+		calls := everyCall(t, ctx, b)
+		calls["listen"] = func() error { _, err := b.Listen("q"); return err }
+		for what, call := range calls {
 			got := soon(t, "the end of a "+what, start(call))
 			wants(t, what, got.err, broker.ErrClosed)
 		}

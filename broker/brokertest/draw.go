@@ -52,7 +52,7 @@ func (m *machine) selection(r *rapid.T) (sel broker.Select) {
 // change is something that a transaction does.
 func (m *machine) change(r *rapid.T) change {
 	q, sel := queueName(r), m.selection(r)
-	switch rapid.SampledFrom([]string{"write", "read", "move", "delete", "messages", "put", "drop"}).Draw(r, "change") {
+	switch rapid.SampledFrom([]string{"write", "read", "move", "moveall", "delete", "messages", "scan", "put", "drop"}).Draw(r, "change") {
 	case "write":
 		body, now := messageBody(r), m.clock.Now()
 		return func(tx *broker.Tx, m *model) error {
@@ -73,6 +73,12 @@ func (m *machine) change(r *rapid.T) change {
 			got, err := tx.Move(src, dst, sel)
 			return agree("moved", m.move(src, dst, sel), got, err)
 		}
+	case "moveall":
+		src, dst := queuePair(r)
+		return func(tx *broker.Tx, m *model) error {
+			got, err := tx.MoveAll(src, dst, sel)
+			return agree("moved", len(m.move(src, dst, sel)), got, err)
+		}
 	case "delete":
 		return func(tx *broker.Tx, m *model) error {
 			got, err := tx.Delete(q, sel)
@@ -82,6 +88,17 @@ func (m *machine) change(r *rapid.T) change {
 		return func(tx *broker.Tx, m *model) error {
 			got, err := tx.Messages(q, sel)
 			return agree("peeked", m.selected(q, sel), got, err)
+		}
+	case "scan":
+		most := rapid.IntRange(1, 3).Draw(r, "most")
+		return func(tx *broker.Tx, m *model) error {
+			var got []broker.Message
+			err := tx.Scan(q, sel, func(msg broker.Message) bool {
+				got = append(got, msg)
+				return len(got) < most
+			})
+			want := m.selected(q, sel)
+			return agree("scanned", want[:min(most, len(want))], got, err)
 		}
 	case "put":
 		rec := broker.Record{

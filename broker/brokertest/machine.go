@@ -22,20 +22,31 @@ func checkModel(t *testing.T, b Backend) {
 		m := newMachine(t, b, root)
 		defer m.close(r)
 		r.Repeat(map[string]func(*rapid.T){
-			"":         m.compare,
-			"write":    m.write,
-			"writeall": m.writeAll,
-			"read":     m.read,
-			"peek":     m.peek,
-			"take":     m.take,
-			"messages": m.messages,
-			"move":     m.move,
-			"moveall":  m.moveAll,
-			"delete":   m.delete,
-			"records":  m.records,
-			"update":   m.update,
-			"reopen":   m.reopen,
-			"clock":    m.step,
+			"":             m.compare,
+			"write":        m.write,
+			"writeall":     m.writeAll,
+			"read":         m.read,
+			"readall":      m.readAll,
+			"peek":         m.peek,
+			"take":         m.take,
+			"messages":     m.messages,
+			"move":         m.move,
+			"moveall":      m.moveAll,
+			"delete":       m.delete,
+			"stats":        m.stats,
+			"broadcast":    m.broadcast,
+			"deletequeues": m.deleteQueues,
+			"rename":       m.rename,
+			"alias":        m.alias,
+			"reserve":      m.reserve,
+			"restore":      m.restore,
+			"advance":      m.advance,
+			"info":         m.info,
+			"compact":      m.compact,
+			"records":      m.records,
+			"update":       m.update,
+			"reopen":       m.reopen,
+			"clock":        m.step,
 		})
 	})
 }
@@ -48,6 +59,7 @@ type machine struct {
 	dir     string
 	clock   *clock
 	handles [2]*broker.Broker
+	raw     [2]broker.Backend // below the handles
 	model   *model
 	known   []broker.ID // all ids that were ever given
 }
@@ -57,9 +69,14 @@ func newMachine(t *testing.T, b Backend, root string) *machine {
 	must(t, err)
 	m := &machine{t: t, backend: b, dir: dir, clock: &clock{now: epoch}, model: newModel()}
 	for i := range m.handles {
-		m.handles[i] = b.Open(t, dir, m.clock.Now)
+		m.open(i)
 	}
 	return m
+}
+
+func (m *machine) open(i int) {
+	m.raw[i] = m.backend.Open(m.t, m.dir, m.clock.Now)
+	m.handles[i] = broker.New(m.raw[i], broker.Options{})
 }
 
 // close ends the run; the next begins with an empty store.
@@ -81,6 +98,7 @@ func (m *machine) compare(r *rapid.T) {
 		r.Error(problem)
 	}
 	same(r, "state", m.model.state(), got)
+	m.compareAliases(r)
 }
 
 func (m *machine) write(r *rapid.T) {
@@ -212,9 +230,9 @@ func (m *machine) reopen(r *rapid.T) {
 	m.must(r, m.handles[i].Close())
 	if rapid.Bool().Draw(r, "both") { // nobody has it open for a moment
 		m.must(r, m.handles[1-i].Close())
-		m.handles[1-i] = m.backend.Open(m.t, m.dir, m.clock.Now)
+		m.open(1 - i)
 	}
-	m.handles[i] = m.backend.Open(m.t, m.dir, m.clock.Now)
+	m.open(i)
 }
 
 func (m *machine) step(r *rapid.T) {

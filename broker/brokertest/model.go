@@ -14,16 +14,26 @@ import (
 type model struct {
 	queues  map[string][]broker.Message // in id order
 	records map[string]broker.Record    // by kind, "/" and key
+	aliases map[string]string           // what they stand for
 	last    broker.ID
 }
 
 func newModel() *model {
-	return &model{queues: map[string][]broker.Message{}, records: map[string]broker.Record{}}
+	return &model{
+		queues:  map[string][]broker.Message{},
+		records: map[string]broker.Record{},
+		aliases: map[string]string{},
+	}
 }
 
 // clone copies the model, so that a transaction can fail.
 func (m *model) clone() *model {
-	c := &model{queues: map[string][]broker.Message{}, records: maps.Clone(m.records), last: m.last}
+	c := &model{
+		queues:  map[string][]broker.Message{},
+		records: maps.Clone(m.records),
+		aliases: maps.Clone(m.aliases),
+		last:    m.last,
+	}
 	for q, ms := range m.queues {
 		c.queues[q] = slices.Clone(ms)
 	}
@@ -34,6 +44,16 @@ func (m *model) clone() *model {
 func (m *model) insert(queue, body string, id broker.ID) {
 	m.queues[queue] = append(m.queues[queue], broker.Message{ID: id, Queue: queue, Body: body})
 	m.last = max(m.last, id)
+}
+
+// restore puts a message to its place by its id.
+func (m *model) restore(msg broker.Message) {
+	m.insert(msg.Queue, msg.Body, msg.ID)
+	m.sort(msg.Queue)
+}
+
+func (m *model) sort(queue string) {
+	slices.SortFunc(m.queues[queue], func(a, b broker.Message) int { return cmp.Compare(a.ID, b.ID) })
 }
 
 // selected is what a selection picks from a queue.
@@ -61,7 +81,7 @@ func (m *model) move(src, dst string, sel broker.Select) []broker.Message {
 		moved[i].Queue = dst
 	}
 	m.queues[dst] = append(m.queues[dst], moved...)
-	slices.SortFunc(m.queues[dst], func(a, b broker.Message) int { return int(a.ID - b.ID) })
+	m.sort(dst)
 	return moved
 }
 

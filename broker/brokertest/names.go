@@ -41,23 +41,13 @@ var nameCases = []testCase{
 		ctx := t.Context()
 		for _, name := range badNames {
 			q := s.Queue(name)
-			calls := map[string]func() error{
-				"write":    func() error { _, err := q.Write(ctx, "x"); return err },
-				"writeall": func() error { _, err := q.WriteAll(ctx, []string{"x"}); return err },
-				"read":     func() error { _, err := q.Read(ctx); return err },
-				"take":     func() error { return last(q.Take(ctx, broker.Select{})) },
-				"peek":     func() error { _, err := q.Peek(ctx); return err },
-				"messages": func() error { return last(q.Messages(ctx, broker.Select{})) },
-				"move":     func() error { _, err := q.Move(ctx, "x"); return err },
-				"moveall":  func() error { _, err := q.MoveAll(ctx, "x", broker.Select{}); return err },
-				"move to":  func() error { _, err := s.Queue("x").Move(ctx, name); return err },
-				"delete":   func() error { _, err := q.Delete(ctx, broker.Select{}); return err },
-				"stats":    func() error { _, err := q.Stats(ctx); return err },
-				"wait":     func() error { return q.Wait(ctx) },
-				"watch":    func() error { return last(q.Watch(ctx, broker.WatchOptions{})) },
-				"peeking":  func() error { return last(q.Watch(ctx, broker.WatchOptions{Peek: true})) },
-				"moving":   func() error { return last(q.Watch(ctx, broker.WatchOptions{MoveTo: "x"})) },
-			}
+			calls := everyChange(ctx, s.Broker, name)
+			calls["peek"] = func() error { _, err := q.Peek(ctx); return err }
+			calls["messages"] = func() error { return last(q.Messages(ctx, broker.Select{})) }
+			calls["stats"] = func() error { _, err := q.Stats(ctx); return err }
+			calls["wait"] = func() error { return q.Wait(ctx) }
+			calls["peeking watch"] = func() error { return last(q.Watch(ctx, broker.WatchOptions{Peek: true})) }
+			calls["add an alias of this name"] = func() error { return s.Aliases().Add(ctx, name, "x") }
 			for what, call := range calls {
 				wants(t, what+" "+name, call(), broker.ErrName)
 			}
@@ -69,14 +59,9 @@ var nameCases = []testCase{
 	{"bad, transaction", func(t *testing.T, s *store) {
 		for _, name := range badNames {
 			s.update(t, func(tx *broker.Tx) error {
-				calls := map[string]func() error{
-					"write":    func() error { _, err := tx.Write(name, "x"); return err },
-					"read":     func() error { _, err := tx.Read(name, broker.Select{}); return err },
-					"messages": func() error { _, err := tx.Messages(name, broker.Select{}); return err },
-					"move":     func() error { _, err := tx.Move(name, "x", broker.Select{}); return err },
-					"move to":  func() error { _, err := tx.Move("x", name, broker.Select{}); return err },
-					"delete":   func() error { _, err := tx.Delete(name, broker.Select{}); return err },
-				}
+				calls := everyChangeIn(tx, name)
+				calls["messages"] = func() error { _, err := tx.Messages(name, broker.Select{}); return err }
+				calls["scan"] = func() error { return tx.Scan(name, broker.Select{}, nil) }
 				for what, call := range calls {
 					wants(t, what+" "+name, call(), broker.ErrName)
 				}

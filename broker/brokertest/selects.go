@@ -84,6 +84,18 @@ var operations = []operation{
 		}
 		return ms, len(ms)
 	}, false, ""},
+	{"read all", func(s *store, t testing.TB, sel broker.Select) ([]broker.Message, int) {
+		ms, err := s.Queue("q").ReadAll(t.Context(), sel)
+		must(t, err)
+		return ms, len(ms)
+	}, false, ""},
+	{"scan in a transaction", func(s *store, t testing.TB, sel broker.Select) (ms []broker.Message, _ int) {
+		s.update(t, func(tx *broker.Tx) error {
+			ms = nil
+			return tx.Scan("q", sel, func(m broker.Message) bool { ms = append(ms, m); return true })
+		})
+		return ms, len(ms)
+	}, true, ""},
 	{"read in a transaction", func(s *store, t testing.TB, sel broker.Select) (ms []broker.Message, _ int) {
 		s.update(t, func(tx *broker.Tx) (err error) { ms, err = tx.Read("q", sel); return err })
 		return ms, len(ms)
@@ -96,6 +108,10 @@ var operations = []operation{
 	{"move in a transaction", func(s *store, t testing.TB, sel broker.Select) (ms []broker.Message, _ int) {
 		s.update(t, func(tx *broker.Tx) (err error) { ms, err = tx.Move("q", "dst", sel); return err })
 		return ms, len(ms)
+	}, false, "dst"},
+	{"move all in a transaction", func(s *store, t testing.TB, sel broker.Select) (_ []broker.Message, n int) {
+		s.update(t, func(tx *broker.Tx) (err error) { n, err = tx.MoveAll("q", "dst", sel); return err })
+		return nil, n
 	}, false, "dst"},
 	{"delete", func(s *store, t testing.TB, sel broker.Select) ([]broker.Message, int) {
 		n, err := s.Queue("q").Delete(t.Context(), sel)

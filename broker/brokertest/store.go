@@ -17,6 +17,7 @@ import (
 // A store is what a case works on: an open broker, its folder and its clock.
 type store struct {
 	*broker.Broker
+	raw     broker.Backend // below Broker
 	backend Backend
 	dir     string
 	clock   *clock
@@ -49,21 +50,31 @@ var epoch = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 // open gives a case its store and looks it over when the case has ended.
 func open(t *testing.T, b Backend) *store {
 	s := &store{backend: b, dir: t.TempDir(), clock: &clock{now: epoch}}
-	s.Broker = s.handle(t)
+	s.connect(t)
 	t.Cleanup(func() { s.finish(t) })
 	return s
 }
 
+// connect opens the store.
+func (s *store) connect(t testing.TB) {
+	s.raw = s.backend.Open(t, s.dir, s.clock.Now)
+	s.Broker = broker.New(s.raw, broker.Options{})
+}
+
 // handle opens the store once more.
 func (s *store) handle(t testing.TB) *broker.Broker {
-	return s.backend.Open(t, s.dir, s.clock.Now)
+	return s.handleWith(t, broker.Options{})
+}
+
+func (s *store) handleWith(t testing.TB, o broker.Options) *broker.Broker {
+	return broker.New(s.backend.Open(t, s.dir, s.clock.Now), o)
 }
 
 // reopen closes the broker and opens it again.
 func (s *store) reopen(t testing.TB) {
 	t.Helper()
 	must(t, s.Close())
-	s.Broker = s.handle(t)
+	s.connect(t)
 }
 
 // finish looks the store over.

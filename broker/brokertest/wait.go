@@ -12,7 +12,7 @@ var waitCases = []testCase{
 		// C, not Wait: the slow look must have no part in it.
 		other := s.handle(t)
 		defer other.Close()
-		s.write(t, "source", "1", "2", "3", "4")
+		s.write(t, "source", numbers(10)...)
 		for _, ring := range []struct {
 			what string
 			do   func(b *broker.Broker) error
@@ -20,6 +20,17 @@ var waitCases = []testCase{
 			{"write", func(b *broker.Broker) error { _, err := b.Queue("q").Write(t.Context(), "x"); return err }},
 			{"write all", func(b *broker.Broker) error { _, err := b.Queue("q").WriteAll(t.Context(), []string{"x"}); return err }},
 			{"move", func(b *broker.Broker) error { _, err := b.Queue("source").Move(t.Context(), "q"); return err }},
+			{"move all", func(b *broker.Broker) error {
+				_, err := b.Queue("source").MoveAll(t.Context(), "q", broker.Select{Limit: 1})
+				return err
+			}},
+			{"reserve", func(b *broker.Broker) error { _, err := b.Queue("source").Reserve("q").Next(t.Context()); return err }},
+			{"move all in a transaction", func(b *broker.Broker) error {
+				return b.Update(t.Context(), func(tx *broker.Tx) error {
+					_, err := tx.MoveAll("source", "q", broker.Select{Limit: 1})
+					return err
+				})
+			}},
 			{"write in a transaction", func(b *broker.Broker) error {
 				return b.Update(t.Context(), func(tx *broker.Tx) error { _, err := tx.Write("q", "x"); return err })
 			}},

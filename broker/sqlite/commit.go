@@ -140,6 +140,8 @@ func (c *committer) handOver() {
 	}
 	if c.conn != nil && c.conn.changed > manyRows {
 		// Who did so much can wait for the log to shrink; nothing depends on it.
+		// One try: while somebody reads, each costs as much as the log is long.
+		c.conn.changed = 0
 		_ = c.conn.emptyLog()
 	}
 	c.mu.Lock()

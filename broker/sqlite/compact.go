@@ -16,22 +16,23 @@ func (s *store) Compact(ctx context.Context) error {
 	if s.writer.nested() {
 		return broker.ErrNested
 	}
-	// A connection of its own: SQLite cannot do this in a transaction, and the
-	// committer's may be in one. Writers wait as they do for another process.
-	c, err := s.readers.open()
+	// Not the committer's connection: SQLite cannot do this in a transaction.
+	// Writers wait as they do for another process.
+	c, err := s.readers.get(ctx)
 	if err != nil {
 		return err
 	}
+	defer s.readers.put(c)
 	err = patiently(ctx, time.Time{}, s.writer.patience, func() error {
-		return translate(c.exec(context.Background(), "VACUUM"))
+		return c.note(c.exec(context.Background(), "VACUUM"))
 	})
 	if err == nil {
-		err = patiently(ctx, time.Time{}, logPatience, c.emptyLog)
+		err = patiently(context.Background(), time.Time{}, logPatience, c.emptyLog)
+		if errors.Is(err, broker.ErrBusy) {
+			err = nil // somebody reads: the log is emptied another time
+		}
 	}
-	if errors.Is(err, broker.ErrBusy) {
-		err = nil // somebody reads: the log is emptied another time
-	}
-	return errors.Join(err, c.close(), s.writer.ballast.make())
+	return errors.Join(err, s.writer.ballast.make())
 }
 
 const (
@@ -54,7 +55,6 @@ func (c *conn) emptyLog() error {
 	case result.Busy != 0:
 		return broker.ErrBusy
 	}
-	c.changed = 0
 	return nil
 }
 

@@ -19,7 +19,7 @@ func primary(err error) int {
 }
 
 // busy: another process has the lock; nothing happened.
-func busy(err error) bool { return primary(err) == code.SQLITE_BUSY }
+func busy(err error) bool { return errors.Is(err, broker.ErrBusy) || primary(err) == code.SQLITE_BUSY }
 
 // fatal: the error has, or may have, ended the transaction it happened in.
 func fatal(err error) bool {

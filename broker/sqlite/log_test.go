@@ -1,12 +1,8 @@
 package sqlite
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"weft/broker"
 )
 
 // TestLongView holds a view while others write: it must not hold them back,
@@ -26,32 +22,15 @@ func TestLongView(t *testing.T) {
 			must(t, err)
 		}
 	}
-	logged := func() int64 {
-		info, err := os.Stat(filepath.Join(dir, Name+"-wal"))
-		must(t, err)
-		return info.Size()
-	}
 	write(1)
-	reading, leave, left := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	go func() {
-		left <- b.View(t.Context(), func(r broker.Reader) error {
-			if _, err := r.Messages("q", broker.Select{}); err != nil {
-				return err
-			}
-			close(reading)
-			<-leave
-			return nil
-		})
-	}()
-	await(t, "the view", reading)
+	end := viewed(t, b)
 	write(20)
-	if n := logged(); n <= logBytes {
+	if n := logged(t, dir); n <= logBytes {
 		t.Errorf("log has %d bytes: the view did not hold it, so this test tests nothing", n)
 	}
-	close(leave)
-	must(t, await(t, "the end of the view", left))
+	end()
 	write(10)
-	if n := logged(); n > logBytes {
+	if n := logged(t, dir); n > logBytes {
 		t.Errorf("log has %d bytes after the view, want at most %d", n, logBytes)
 	}
 }

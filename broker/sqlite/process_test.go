@@ -18,6 +18,8 @@ var roles = map[string]func(args []string) error{
 	"count":     countRole,
 	"crash":     crashRole,
 	"open once": openRole,
+	"compact":   compactRole,
+	"inherit":   inheritRole,
 }
 
 // writeRole writes args[1] messages to "q" on each of four goroutines and

@@ -16,10 +16,10 @@ import (
 func TestBackend(t *testing.T) {
 	t.Parallel()
 	brokertest.Run(t, brokertest.Backend{
-		Open: func(t testing.TB, dir string, now func() time.Time) *broker.Broker {
-			b, err := Open(dir, Options{Now: now})
+		Open: func(t testing.TB, dir string, now func() time.Time) broker.Backend {
+			s, err := open(dir, Options{Now: now})
 			must(t, err)
-			return b
+			return s
 		},
 		Check: check,
 	})
