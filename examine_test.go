@@ -56,7 +56,7 @@ func (p *project) held() map[string][]broker.ID {
 }
 
 // marks are what the log says of one task.
-type marks struct{ begun, starts, ends int }
+type marks struct{ begun, starts, retries, ends int }
 
 // history reads the log of the project.
 func (p *project) history() map[string]marks {
@@ -76,6 +76,8 @@ func (p *project) history() map[string]marks {
 			s.begun++
 		case e.Event == "work_started":
 			s.starts++
+		case e.Event == "task_retried":
+			s.retries++
 		case e.Status.Terminal() && strings.HasPrefix(e.Event, "work_"):
 			s.ends++
 		}
@@ -88,7 +90,7 @@ func (p *project) history() map[string]marks {
 // those held.
 func (p *project) examineTask(t *ledger.Task, held map[string][]broker.ID, seen marks) {
 	p.t.Helper()
-	if want := (marks{begun: 1, starts: t.Epoch, ends: 1}); seen != want {
+	if want := (marks{begun: 1, starts: t.Epoch, retries: seen.retries, ends: 1 + seen.retries}); seen != want {
 		p.t.Errorf("task %s (%s, %s): events %+v, want %+v", t.TID, t.Name, t.Status, seen, want)
 	}
 	q := ledger.QueuesOf(t.TID)

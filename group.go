@@ -19,7 +19,7 @@ type Group struct {
 	c       *Context
 	waiter  *broker.Waiter
 	waiting map[string]bool // by TID; what has not ended, as far as is known
-	ended   []string        // known to have ended and not returned yet
+	ended   []*Status       // not returned yet
 	after   broker.ID       // the log has been read so far
 	looked  time.Time       // when the tasks were last asked themselves
 }
@@ -70,9 +70,9 @@ func (g *Group) Add(ctx context.Context, tasks ...*Task) error {
 func (g *Group) Next(ctx context.Context) (*Status, error) {
 	for {
 		if len(g.ended) > 0 {
-			t := Task{c: g.c, tid: g.ended[0]}
+			s := g.ended[0]
 			g.ended = g.ended[1:]
-			return t.Status(ctx)
+			return s, nil
 		}
 		if len(g.waiting) == 0 {
 			return nil, io.EOF
@@ -109,8 +109,12 @@ func (g *Group) read(ctx context.Context) error {
 		if err := json.Unmarshal([]byte(m.Body), &e); err != nil {
 			return fmt.Errorf("decode event %s: %w", m.ID, err)
 		}
-		if e.Status.Terminal() && g.waiting[e.TID] {
-			g.end(e.TID)
+		if !e.Status.Terminal() || !g.waiting[e.TID] {
+			continue
+		}
+		// It may be the end of an attempt after which the task was retried.
+		if err := g.ask(ctx, e.TID); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -141,14 +145,10 @@ func (g *Group) look(ctx context.Context) error {
 // ask asks a task itself whether it has ended.
 func (g *Group) ask(ctx context.Context, tid string) error {
 	t := Task{c: g.c, tid: tid}
-	l, err := t.load(ctx)
-	if err == nil && l.Status.Terminal() {
-		g.end(tid)
+	s, err := t.Status(ctx)
+	if err == nil && s.Status.Terminal() {
+		delete(g.waiting, tid)
+		g.ended = append(g.ended, s)
 	}
 	return err
-}
-
-func (g *Group) end(tid string) {
-	delete(g.waiting, tid)
-	g.ended = append(g.ended, tid)
 }

@@ -85,6 +85,35 @@ func TestGroup(t *testing.T) {
 	}
 }
 
+// TestGroupRetry waits for the end of the last attempt and not of an earlier
+// one, which is in the log too.
+func TestGroupRetry(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	c := p.open()
+	task, err := c.SubmitContext(p.ctx, shell(`sleep "$WEFT_EPOCH"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := task.Wait(p.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := task.Retry(p.ctx); err != nil {
+		t.Fatal(err)
+	}
+	g, err := weft.NewGroup(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if err := g.Add(p.ctx, task); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := g.Next(p.ctx); err != nil || s.Attempt != 2 || s.Status != taskspec.StatusCompleted {
+		t.Errorf("next is %+v, %v", s, err)
+	}
+}
+
 // TestGroupLosesLog clears the log in which the group would have read of an end.
 func TestGroupLosesLog(t *testing.T) {
 	t.Parallel()

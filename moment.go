@@ -1,6 +1,7 @@
 package weft
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -9,6 +10,9 @@ import (
 
 	"weft/broker"
 )
+
+// ErrMoment is returned for a text that is no point in the order of messages.
+var ErrMoment = errors.New("invalid time")
 
 // ParseMoment reads a point in the order of messages as users write it:
 //
@@ -20,7 +24,7 @@ import (
 //
 // Spaces around it do not matter. There are no signs and no fractions. A time
 // stands for the smallest id that a message could have then, which is never 0:
-// that would be no bound.
+// that would be no bound. The error wraps [ErrMoment].
 func ParseMoment(text string) (broker.ID, error) {
 	t, ok := parseDate(strings.TrimSpace(text))
 	if !ok {
@@ -31,8 +35,8 @@ func ParseMoment(text string) (broker.ID, error) {
 	}
 	last := time.Unix(0, math.MaxInt64) // that an id can hold
 	if !ok || t.After(last) {
-		return 0, fmt.Errorf("time %q: want a message id of 19 digits, a date like 2026-11-21 or 2026-11-21T14:03, or a whole "+
-			"number since 1970: seconds (up to 11 digits), milliseconds (12 to 14), or with s, ms or ns behind it", text)
+		return 0, fmt.Errorf("%w %q: want a message id of 19 digits, a date like 2026-11-21 or 2026-11-21T14:03, or a whole "+
+			"number since 1970: seconds (up to 11 digits), milliseconds (12 to 14), or with s, ms or ns behind it", ErrMoment, text)
 	}
 	if t.Before(time.Unix(0, 0)) {
 		return 1, nil // nothing was written before

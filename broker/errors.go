@@ -11,6 +11,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrName: the queue name breaks the rules of [CheckName].
 	ErrName = errors.New("invalid queue name")
+	// ErrID: the text is no message id; see [ParseID].
+	ErrID = errors.New("invalid message id")
 	// ErrBody: the message is not UTF-8.
 	ErrBody = errors.New("message is not valid UTF-8")
 	// ErrTooLarge: the message is larger than the store accepts, by default

@@ -21,10 +21,11 @@ const Grain = 1 << 12
 func IDAt(t time.Time) ID { return ID(t.UnixNano() &^ (Grain - 1)) }
 
 // ParseID reads the decimal form of an ID, exactly as [ID.String] writes it.
+// The error wraps [ErrID].
 func ParseID(s string) (ID, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n <= 0 || ID(n).String() != s {
-		return 0, fmt.Errorf("message id %q: want a positive number", s)
+		return 0, fmt.Errorf("%w %q: want a positive number", ErrID, s)
 	}
 	return ID(n), nil
 }

@@ -61,6 +61,8 @@ func kinds() []kind {
 		{weft.ErrManager, "no_manager", exitError, ""},
 		{broker.ErrEmpty, "empty", exitNotFound, ""},
 		{broker.ErrName, "invalid_queue_name", exitError, ""},
+		{broker.ErrID, "invalid_id", exitError, ""},
+		{weft.ErrMoment, "invalid_time", exitError, ""},
 		{broker.ErrBody, "invalid_message", exitError, ""},
 		{broker.ErrTooLarge, "message_too_large", exitError, ""},
 		{broker.ErrSameQueue, "same_queue", exitError, ""},

@@ -33,6 +33,14 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	if len(t.Spec) == 0 {
 		return nil, false, fmt.Errorf("%w: it was never begun", ErrNoRetry)
 	}
+	if t.Env != "" {
+		switch _, err := tx.Record(envKind, t.Env); {
+		case errors.Is(err, broker.ErrNotFound):
+			return nil, false, fmt.Errorf("%w: the environment it ran in was cleared away", ErrNoRetry)
+		case err != nil:
+			return nil, false, err
+		}
+	}
 	item, err := t.takeBack(tx)
 	if err != nil {
 		return nil, false, err
