@@ -51,7 +51,11 @@ func (s System) Doctor(ctx context.Context) ([]Finding, error) {
 // opened, because its store is damaged or not Weft's: then that is a finding. It
 // creates nothing, and returns [ErrNoProject] where dir holds no project.
 func Diagnose(ctx context.Context, dir string, opts ...Option) ([]Finding, error) {
-	folder := filepath.Join(dir, ledger.Dir)
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("examine project: %w", err)
+	}
+	folder := filepath.Join(root, ledger.Dir)
 	if _, err := os.Lstat(folder); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("examine project: %w in %s", ErrNoProject, dir)
 	}

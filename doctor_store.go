@@ -11,8 +11,8 @@ import (
 
 const (
 	// largeStore is the size, in bytes, up to which the whole store is read to
-	// look for damage: about half a second of work.
-	largeStore = 64 << 20
+	// look for damage: half a second of work where it is cached.
+	largeStore = 256 << 20
 	// largeLog is the size of the store's log, in bytes, from which on it is
 	// worth a word. It has 4 to 8 MB while nobody holds it up.
 	largeLog = 64 << 20

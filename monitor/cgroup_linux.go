@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -18,8 +17,14 @@ func Controllers() (names []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("find own cgroup: %w", err)
 	}
-	probe := filepath.Join(own, "weft-probe-"+strconv.Itoa(os.Getpid()))
-	if err := os.Mkdir(probe, 0o755); err != nil {
+	return delegated(own)
+}
+
+// delegated returns the controllers of a group that is made in the folder own
+// and removed again.
+func delegated(own string) (names []string, err error) {
+	probe, err := os.MkdirTemp(own, "weft-probe-")
+	if err != nil {
 		return nil, fmt.Errorf("make cgroup: %w", err)
 	}
 	list, err := os.ReadFile(filepath.Join(probe, "cgroup.controllers"))

@@ -11,7 +11,7 @@ import (
 
 // Inspect reads the whole store in the folder dir and returns an error that
 // says what is damaged. It changes nothing and holds nobody up, and takes about
-// a second for 100 MB. Cancelling ctx ends it.
+// 0.2 s for 100 MB that are cached. Cancelling ctx ends it.
 func Inspect(ctx context.Context, dir string) error {
 	if err := inspect(ctx, dir); err != nil {
 		return fmt.Errorf("inspect store in %s: %w", dir, err)

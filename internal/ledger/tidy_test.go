@@ -102,9 +102,9 @@ func TestExpired(t *testing.T) {
 func TestExpiredInBatches(t *testing.T) {
 	t.Parallel()
 	p := newUnchecked(t, sqlite.Options{})
-	const keep = 1234
-	for range 5 {
-		if _, err := p.b.Queue(Log).WriteAll(ctx, slices.Repeat([]string{"{}"}, eventsAtOnce/2)); err != nil {
+	const keep = 123
+	for range 3 {
+		if _, err := p.b.Queue(Log).WriteAll(ctx, slices.Repeat([]string{"{}"}, eventsAtOnce/5*2)); err != nil {
 			t.Fatal(err)
 		}
 	}
