@@ -133,7 +133,7 @@ func examineLeftovers(ctx context.Context, c *Context) Finding {
 		}
 		records, environments = orphans.Count(), 0
 		for after := int64(0); ; {
-			keys, next, err := ledger.SpareEnvironments(r, after)
+			keys, next, err := ledger.SpareEnvironments(r, after, environmentsAtOnce)
 			if err != nil {
 				return err
 			}

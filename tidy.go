@@ -17,6 +17,13 @@ const (
 	DefaultKeepEvents = 100_000
 	// DefaultKeepAge is how old they may be.
 	DefaultKeepAge = 30 * 24 * time.Hour
+
+	// eventsAtOnce is how many events one transaction removes: few enough that
+	// others who want to write wait for a fraction of a second.
+	eventsAtOnce = 10_000
+	// environmentsAtOnce is how many environments one transaction looks at: it
+	// bounds the keys in memory.
+	environmentsAtOnce = 10_000
 )
 
 // TidyOptions are the choices of [System.Tidy]. The zero value is the default.
@@ -112,7 +119,7 @@ func trimLog(ctx context.Context, b *broker.Broker, keep ledger.Retention) (remo
 	for now := time.Now(); ; {
 		var before broker.ID
 		err := b.View(ctx, func(r broker.Reader) (err error) {
-			before, err = ledger.Expired(r, keep, now)
+			before, err = ledger.Expired(r, keep, now, eventsAtOnce)
 			return err
 		})
 		if err != nil || before == 0 {
@@ -133,7 +140,7 @@ func dropEnvironments(ctx context.Context, b *broker.Broker) (removed int, err e
 		var n int
 		var next int64
 		err := b.Update(ctx, func(tx *broker.Tx) (err error) {
-			n, next, err = ledger.DropEnvironments(tx, after)
+			n, next, err = ledger.DropEnvironments(tx, after, environmentsAtOnce)
 			return err
 		})
 		if err != nil {

@@ -14,17 +14,9 @@ import (
 	"weft/taskspec"
 )
 
-const (
-	// pageOfRecords is how many records are in memory at once. One may hold the
-	// 64 KiB of a task's standard error, and its spec.
-	pageOfRecords = 100
-	// eventsAtOnce is how many events one transaction removes: few enough that
-	// others who want to write wait for a fraction of a second.
-	eventsAtOnce = 10_000
-	// environmentsAtOnce is how many environments one transaction looks at: it
-	// bounds the keys in memory.
-	environmentsAtOnce = 10_000
-)
+// pageOfRecords is how many records are in memory at once. One may hold the
+// 64 KiB of a task's standard error, and its spec.
+const pageOfRecords = 100
 
 // Retention says which events are kept: at most Events, the newest, none of
 // them older than Age. 0 is no bound.
@@ -33,11 +25,10 @@ type Retention struct {
 	Age    time.Duration
 }
 
-// Expired finds the oldest events that need not be kept, as many as one
-// transaction should remove: those with ids before the one that it returns, 0
-// if there are none. Whoever removes them removes nothing else, even if
-// somebody else did so first.
-func Expired(r broker.Reader, keep Retention, now time.Time) (before broker.ID, err error) {
+// Expired finds the oldest events that need not be kept, at most limit: those
+// with ids before the one that it returns, 0 if there are none. Whoever removes
+// them removes nothing else, even if somebody else did so first.
+func Expired(r broker.Reader, keep Retention, now time.Time, limit int) (before broker.ID, err error) {
 	surplus := 0
 	if keep.Events > 0 {
 		st, err := r.Stats(Log)
@@ -50,7 +41,7 @@ func Expired(r broker.Reader, keep Retention, now time.Time) (before broker.ID, 
 	if keep.Age > 0 {
 		young = broker.IDAt(now.Add(-keep.Age))
 	}
-	err = r.Scan(Log, broker.Select{Limit: eventsAtOnce}, func(m broker.Message) bool {
+	err = r.Scan(Log, broker.Select{Limit: limit}, func(m broker.Message) bool {
 		if surplus <= 0 && m.ID >= young {
 			return false
 		}
@@ -100,17 +91,17 @@ var uncompleted = []string{
 	string(taskspec.StatusCancelled), string(taskspec.StatusKilled),
 }
 
-// SpareEnvironments finds, among the next environments with a rank above after,
-// those that no task needs that may still run, or be run again: it returns
-// their keys, and the rank to go on with, 0 at the end.
-func SpareEnvironments(r recorder, after int64) (keys []string, next int64, err error) {
+// SpareEnvironments finds, among the next limit environments with a rank above
+// after, those that no task needs that may still run, or be run again: it
+// returns their keys, and the rank to go on with, 0 at the end.
+func SpareEnvironments(r recorder, after int64, limit int) (keys []string, next int64, err error) {
 	spare := make(map[string]bool)
 	for rec, err := range each(r, envKind, after, "") {
 		if err != nil {
 			return nil, 0, err
 		}
 		spare[rec.Key] = true
-		if len(spare) == environmentsAtOnce {
+		if len(spare) == limit {
 			next = rec.Rank
 			break
 		}
@@ -142,8 +133,8 @@ func SpareEnvironments(r recorder, after int64) (keys []string, next int64, err 
 // DropEnvironments removes what [SpareEnvironments] finds, in the transaction
 // that looked: who submits before it keeps an environment by referring to it,
 // who submits after it stores it anew.
-func DropEnvironments(tx *broker.Tx, after int64) (n int, next int64, err error) {
-	keys, next, err := SpareEnvironments(tx, after)
+func DropEnvironments(tx *broker.Tx, after int64, limit int) (n int, next int64, err error) {
+	keys, next, err := SpareEnvironments(tx, after, limit)
 	if err != nil {
 		return 0, 0, err
 	}
