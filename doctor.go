@@ -78,7 +78,7 @@ func Diagnose(ctx context.Context, dir string, opts ...Option) ([]Finding, error
 // restore is what to do about a store that is damaged, or gone.
 const restore = "if the store is damaged or gone, put back a copy of it, or move .weft away and begin anew"
 
-func ok(check, found string) Finding { return Finding{check, FindingOK, found, ""} }
+func fine(check, found string) Finding { return Finding{check, FindingOK, found, ""} }
 
 func note(check, found, advice string) Finding { return Finding{check, FindingNote, found, advice} }
 

@@ -27,10 +27,7 @@ func examineModes(dir string) Finding {
 		return problem(check, dir+" is not a folder", "move it away")
 	}
 	if runtime.GOOS == "windows" {
-		return ok(check, dir) // modes say nothing there
-	}
-	if !ownedByUs(info) {
-		return problem(check, dir+" belongs to another user", "have its owner run weft")
+		return fine(check, dir) // modes say nothing there
 	}
 	if loose(info) {
 		return problem(check, fmt.Sprintf("%s has mode %04o: others can read the environments and outputs of tasks", dir, info.Mode().Perm()),
@@ -50,7 +47,10 @@ func examineModes(dir string) Finding {
 		path := filepath.Join(dir, entries[i].Name())
 		return problem(check, path+" is open to others", "chmod go= "+path)
 	}
-	return ok(check, dir+", for its owner only")
+	if !ownedByUs(info) {
+		return note(check, dir+" belongs to another user, who cannot use what is made here by this one", "run weft as its owner")
+	}
+	return fine(check, dir+", for its owner only")
 }
 
 // loose reports whether others than the owner have any access.
@@ -71,7 +71,7 @@ func examineFilesystem(dir string) Finding {
 	if name == "tmpfs" {
 		return note(check, found, "it is in memory: nothing survives a restart of the machine")
 	}
-	return ok(check, found)
+	return fine(check, found)
 }
 
 // examineDisk looks at the room there is.
@@ -84,5 +84,5 @@ func examineDisk(dir string) Finding {
 	case free < lowDisk:
 		return problem(check, megabytes(free)+" free: nearly full", "make room in "+filepath.Dir(dir))
 	}
-	return ok(check, megabytes(free)+" free")
+	return fine(check, megabytes(free)+" free")
 }

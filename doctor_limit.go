@@ -19,7 +19,7 @@ func examineLimit(name, by string) Finding {
 	case by == noEnforcement:
 		return note(check, by, "")
 	}
-	return ok(check, by)
+	return fine(check, by)
 }
 
 // refused reports whether this version refuses a spec because of the limit at

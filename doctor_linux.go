@@ -36,6 +36,7 @@ func examineWakeUps(dir string) Finding {
 	if err != nil {
 		return problem(check, err.Error()+": who waits has to poll", "remove it")
 	}
+	// The soft limit is the hard one here: Go raises it in every program.
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
 		return problem(check, "read RLIMIT_NOFILE: "+err.Error(), "")
@@ -49,7 +50,7 @@ func examineWakeUps(dir string) Finding {
 	if files.Cur < fewDescriptors {
 		return problem(check, found, fmt.Sprintf("raise the limit (ulimit -n %d): without descriptors, who waits has to poll", 4*fewDescriptors))
 	}
-	return ok(check, found)
+	return fine(check, found)
 }
 
 // watchers is how many inotify instances a user may have, and whether all of
@@ -79,7 +80,7 @@ func examineCgroup(controllers []string, err error) Finding {
 	case len(controllers) == 0:
 		return note(check, "one can be made, but no controller is delegated to it", "")
 	}
-	return ok(check, "version 2 with "+strings.Join(controllers, ", "))
+	return fine(check, "version 2 with "+strings.Join(controllers, ", "))
 }
 
 // examineTrees looks at how the processes of a task are held together.

@@ -16,7 +16,7 @@ func examineHost(dir string) []Finding {
 		return unknown("wake-ups", err)
 	}
 	return []Finding{
-		ok("wake-ups", means),
+		fine("wake-ups", means),
 		examineLimit("memory_mb", noEnforcement),
 		examineLimit("cpu_percent", noEnforcement),
 		examineLimit("max_fds", noEnforcement),

@@ -39,12 +39,12 @@ func examineContent(ctx context.Context, dir string, info broker.Info) Finding {
 	const check = "store"
 	found := fmt.Sprintf("%s, %s of it unused", megabytes(info.Bytes), megabytes(info.Free))
 	if info.Bytes > largeStore {
-		return ok(check, found+"; not read for damage, as it is large")
+		return fine(check, found+"; not read for damage, as it is large")
 	}
 	if err := sqlite.Inspect(ctx, dir); err != nil {
 		return problem(check, err.Error(), restore)
 	}
-	return ok(check, found+"; whole")
+	return fine(check, found+"; whole")
 }
 
 // examineLog looks at the size of the store's log.
@@ -53,7 +53,7 @@ func examineLog(info broker.Info) Finding {
 	if info.Log > largeLog {
 		return note(check, megabytes(info.Log)+": a reader has held it up", runTidy)
 	}
-	return ok(check, megabytes(info.Log))
+	return fine(check, megabytes(info.Log))
 }
 
 // examineEvents looks at how much history there is.
@@ -66,7 +66,7 @@ func examineEvents(ctx context.Context, c *Context) Finding {
 	if st.Pending > DefaultKeepEvents {
 		return note(check, fmt.Sprintf("%d in %s", st.Pending, ledger.Log), runTidy)
 	}
-	return ok(check, fmt.Sprintf("%d in %s", st.Pending, ledger.Log))
+	return fine(check, fmt.Sprintf("%d in %s", st.Pending, ledger.Log))
 }
 
 // megabytes is a number of bytes as a person reads it.

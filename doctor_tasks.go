@@ -16,13 +16,14 @@ import (
 // examineTasks looks at the manager, at the tasks that have not ended, and at
 // what is left of those that have.
 func examineTasks(ctx context.Context, c *Context) []Finding {
-	running, err := manager.Running(c.dir)
-	if err != nil {
-		return unknown("manager", err)
-	}
 	census, err := takeCensus(ctx, c.broker)
 	if err != nil {
 		return unknown("tasks", err)
+	}
+	// After the census: a manager does not leave while there is work.
+	running, err := manager.Running(c.dir)
+	if err != nil {
+		return unknown("manager", err)
 	}
 	found := []Finding{examineManager(ctx, c, running, census.Queued+census.Running)}
 	found = append(found, examineCensus(census, running)...)
@@ -67,11 +68,11 @@ func examineManager(ctx context.Context, c *Context, running bool, unfinished in
 		case unfinished > 0:
 			return problem(check, fmt.Sprintf("none for the unfinished tasks (%d)", unfinished), "weft manager start")
 		}
-		return ok(check, "none: the next task starts one")
+		return fine(check, "none: the next task starts one")
 	}
 	rec, err := c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
 	if errors.Is(err, broker.ErrNotFound) {
-		return ok(check, "one is just starting")
+		return fine(check, "one is just starting")
 	}
 	if err != nil {
 		return problem(check, err.Error(), "")
@@ -83,12 +84,12 @@ func examineManager(ctx context.Context, c *Context, running bool, unfinished in
 	found := fmt.Sprintf("running (pid %d)", m.Process.PID)
 	switch {
 	case m.Status == ledger.ManagerGone || !m.Process.Alive():
-		return ok(check, "the last one is leaving, or one is just starting")
+		return fine(check, "the last one is leaving, or one is just starting")
 	case m.Build != build():
 		return note(check, fmt.Sprintf("%s, of build %q; this program is %q", found, m.Build, build()),
 			"weft manager stop, so that the next is of this build")
 	}
-	return ok(check, found)
+	return fine(check, found)
 }
 
 // examineCensus looks at the tasks that have not ended.
@@ -96,21 +97,21 @@ func examineCensus(c ledger.Census, managed bool) []Finding {
 	const check = "tasks"
 	var found []Finding
 	if len(c.Deserted) > 0 && !managed {
-		found = append(found, problem(check, "run without a consumer, which has died: "+short(c.Deserted),
+		found = append(found, problem(check, "run without a consumer, which has died: "+firstOf(c.Deserted),
 			"weft manager start, which reports them as lost"))
 	}
 	if len(c.Requestless) > 0 {
-		found = append(found, problem(check, "wait, but somebody has deleted their requests: "+short(c.Requestless),
+		found = append(found, problem(check, "wait, but somebody has deleted their requests: "+firstOf(c.Requestless),
 			"weft task stop "+taskspec.ShortTID(c.Requestless[0])))
 	}
 	if len(found) == 0 {
-		found = append(found, ok(check, fmt.Sprintf("%d running, %d queued", c.Running, c.Queued)))
+		found = append(found, fine(check, fmt.Sprintf("%d running, %d queued", c.Running, c.Queued)))
 	}
 	return found
 }
 
-// short lists the first of the tasks by their short ids.
-func short(tids []string) string {
+// firstOf lists the first of the tasks by their short ids.
+func firstOf(tids []string) string {
 	const most = 3
 	var ids []string
 	for _, tid := range tids[:min(most, len(tids))] {
@@ -152,7 +153,7 @@ func examineLeftovers(ctx context.Context, c *Context) Finding {
 		return problem(check, err.Error(), "")
 	}
 	if environments+records+files == 0 {
-		return ok(check, "none")
+		return fine(check, "none")
 	}
 	return note(check, fmt.Sprintf("environments: %d; records: %d; files: %d (%s)", environments, records, files, megabytes(bytes)), runTidy)
 }

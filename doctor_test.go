@@ -52,9 +52,9 @@ func wantProblem(t *testing.T, dir, check, text string) {
 	}
 }
 
-// newFolder returns the root of a project that nobody has open, in which all is
+// newQuiet returns the root of a project that nobody has open, in which all is
 // well.
-func newFolder(t *testing.T) (dir string) {
+func newQuiet(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	c, err := weft.Open(dir)
@@ -67,15 +67,15 @@ func newFolder(t *testing.T) (dir string) {
 	return dir
 }
 
-// in is a path in the project's folder.
-func in(dir string, names ...string) string {
+// inFolder is a path in the project's folder.
+func inFolder(dir string, names ...string) string {
 	return filepath.Join(append([]string{dir, ledger.Dir}, names...)...)
 }
 
-// store is the path of the store.
-func store(t *testing.T, dir string) string {
+// storeOf is the path of the store.
+func storeOf(t *testing.T, dir string) string {
 	t.Helper()
-	files, err := filepath.Glob(in(dir, "*.db"))
+	files, err := filepath.Glob(inFolder(dir, "*.db"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("look for the store: %q, %v", files, err)
 	}
@@ -84,7 +84,7 @@ func store(t *testing.T, dir string) string {
 
 func TestDoctorFindsNothing(t *testing.T) {
 	t.Parallel()
-	dir := newFolder(t)
+	dir := newQuiet(t)
 	before := listing(t, dir)
 	if bad := problems(t, dir); len(bad) > 0 {
 		t.Errorf("nothing is wrong, but there is %+v", bad)
@@ -111,29 +111,31 @@ func TestDoctorFindsHarm(t *testing.T) {
 		harm        func(t *testing.T, dir string) error
 		check, text string
 	}{
-		"folder for all": {func(_ *testing.T, dir string) error { return os.Chmod(in(dir), 0o755) }, "folder", "0755"},
-		"file for all":   {func(_ *testing.T, dir string) error { return os.Chmod(in(dir, "config.json"), 0o640) }, "folder", "chmod go= "},
+		"folder for all": {func(_ *testing.T, dir string) error { return os.Chmod(inFolder(dir), 0o755) }, "folder", "0755"},
+		"file for all":   {func(_ *testing.T, dir string) error { return os.Chmod(inFolder(dir, "config.json"), 0o640) }, "folder", "chmod go= "},
 		"no database": {func(t *testing.T, dir string) error {
-			return os.WriteFile(store(t, dir), []byte(strings.Repeat("not a database ", 1000)), 0o600)
+			return os.WriteFile(storeOf(t, dir), []byte(strings.Repeat("not a database ", 1000)), 0o600)
 		}, "store", "not a weft store"},
 		"damaged": {func(t *testing.T, dir string) error {
-			whole, err := os.ReadFile(store(t, dir))
+			whole, err := os.ReadFile(storeOf(t, dir))
 			if err != nil {
 				return err
 			}
 			const page = 4096
 			copy(whole[page:], strings.Repeat("\xff", len(whole)-page))
-			return os.WriteFile(store(t, dir), whole, 0o600)
+			return os.WriteFile(storeOf(t, dir), whole, 0o600)
 		}, "store", "malformed"},
-		"missing":  {func(t *testing.T, dir string) error { return os.Remove(store(t, dir)) }, "store", "missing"},
-		"settings": {func(_ *testing.T, dir string) error { return os.WriteFile(in(dir, "config.json"), []byte("{"), 0o600) }, "store", "read settings"},
+		"missing": {func(t *testing.T, dir string) error { return os.Remove(storeOf(t, dir)) }, "store", "missing"},
+		"settings": {func(_ *testing.T, dir string) error {
+			return os.WriteFile(inFolder(dir, "config.json"), []byte("{"), 0o600)
+		}, "store", "read settings"},
 		"something for rings": {func(_ *testing.T, dir string) error {
-			return os.WriteFile(in(dir, "bells", "7f"), nil, 0o600)
+			return os.WriteFile(inFolder(dir, "bells", "7f"), nil, 0o600)
 		}, "wake-ups", "7f"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := newFolder(t)
+			dir := newQuiet(t)
 			if err := test.harm(t, dir); err != nil {
 				t.Fatal(err)
 			}
@@ -262,7 +264,7 @@ func TestWatcher(t *testing.T) {
 // limit.
 func TestWatchersNeedNoInotify(t *testing.T) {
 	exhaustInotify(t)
-	dir := newFolder(t)
+	dir := newQuiet(t)
 	found, err := weft.Diagnose(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)

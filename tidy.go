@@ -13,7 +13,7 @@ import (
 
 const (
 	// DefaultKeepEvents is how many events [System.Tidy] leaves in the log of
-	// tasks: some 20,000 tasks, about 100 MB.
+	// tasks: those of some 25,000 tasks, and up to 100 MB.
 	DefaultKeepEvents = 100_000
 	// DefaultKeepAge is how old they may be.
 	DefaultKeepAge = 30 * 24 * time.Hour
@@ -63,9 +63,9 @@ type TidyReport struct {
 	LogBefore, LogAfter     int64
 }
 
-// Tidy removes what nobody refers to any more, the oldest events of the log of
-// tasks, environments, outputs and inputs, then gives the room back to the file
-// system and empties the log of the store.
+// Tidy removes the oldest events of the log of tasks, and the environments,
+// outputs and inputs that nobody refers to any more; then it gives the room back
+// to the file system and empties the log of the store.
 //
 // Everything may go on meanwhile; at the end writers wait while the store is
 // copied. Cancelling ctx, or killing the process, leaves the rest for the next
