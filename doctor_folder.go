@@ -63,9 +63,9 @@ func examineFilesystem(dir string) Finding {
 	if err != nil {
 		return problem(check, err.Error(), "put the project on a local disk")
 	}
-	locks := "locks of its own for each open file"
+	locks := "open file description locks"
 	if !sqlite.SafeLocks() {
-		locks = "POSIX locks, which are lost when anything else in a process opens and closes the store"
+		locks = "POSIX locks, which are lost when anything else in a process opens and closes the store's files"
 	}
 	found := fmt.Sprintf("%s; %s", name, locks)
 	if name == "tmpfs" {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
-	driver "modernc.org/sqlite"
 )
 
 // shared names file systems on which a store may lie. A file system that is in
@@ -36,6 +35,7 @@ func Filesystem(dir string) (name string, err error) {
 	return fmt.Sprintf("kind %#x", kind), nil
 }
 
-// SafeLocks reports whether the locks of the store survive that somebody else in
-// this process opens and closes its file.
-func SafeLocks() bool { return driver.OFDLockingEnabled() }
+// SafeLocks reports whether the locks of a store that this process opens survive
+// that somebody else in it opens and closes the file. It chooses such locks if
+// that is still possible, as [Open] does.
+func SafeLocks() bool { return safeLocks() == nil }
