@@ -30,3 +30,6 @@ func HasChildren() (bool, error) { return false, errUnsupported }
 
 // Reap removes nothing.
 func Reap(...int) int { return 0 }
+
+// Controllers returns an error that wraps [errors.ErrUnsupported].
+func Controllers() ([]string, error) { return nil, errUnsupported }

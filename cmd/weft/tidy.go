@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"weft"
+)
+
+type systemTidyCmd struct {
+	KeepEvents int      `default:"100000" placeholder:"N" help:"Keep so many events, the newest, in weft.log.tasks (default: 100000; 0: all)."`
+	KeepAge    duration `default:"720h" placeholder:"TIME" help:"Keep events that are not older (default: 720h, 30 days; 0: all)."`
+}
+
+// Help shows how it is used.
+func (systemTidyCmd) Help() string {
+	return `It removes old events, environments of tasks that are done, outputs whose
+results have been taken and inputs that no task needs any more, then makes the
+store as small as what it holds. Nothing need be stopped for it; the other
+writers wait while the store is copied.
+
+Examples:
+
+    weft system tidy
+    weft system tidy --keep-events 1000 --keep-age 24h
+`
+}
+
+// Run tidies and prints what was removed.
+func (c *systemTidyCmd) Run(a *app) error {
+	if c.KeepEvents < 0 {
+		return usageError{"--keep-events: a number of events is not negative"}
+	}
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	o := weft.TidyOptions{KeepEvents: c.KeepEvents, KeepAge: time.Duration(c.KeepAge)}
+	if o.KeepEvents == 0 {
+		o.KeepEvents = -1
+	}
+	if o.KeepAge == 0 {
+		o.KeepAge = -1
+	}
+	r, err := p.System().Tidy(interruptible().first, o)
+	if err != nil {
+		// What was removed is gone, whatever has failed then.
+		a.note("removed until then: %s, %s, %s, %s", plural(r.Events, "event"),
+			plural(r.Environments, "environment"), plural(r.Records, "record"), plural(r.Files, "file"))
+		return err
+	}
+	if a.JSON {
+		return a.printTidyJSON(p.Root(), r)
+	}
+	a.stdout.Printf("Tidied %s\n", visible(r.Dir))
+	a.stdout.Printf("Events:       %d removed\n", r.Events)
+	a.stdout.Printf("Environments: %d removed\n", r.Environments)
+	a.stdout.Printf("Records:      %d removed\n", r.Records)
+	a.stdout.Printf("Files:        %d removed (%s)\n", r.Files, size(r.FileBytes))
+	a.stdout.Printf("Store:        %s → %s\n", size(r.StoreBefore), size(r.StoreAfter))
+	a.stdout.Printf("Log:          %s → %s\n", size(r.LogBefore), size(r.LogAfter))
+	if r.Strangers > 0 {
+		a.note("left alone: %s among the outputs that weft did not write", plural(r.Strangers, "file"))
+	}
+	return nil
+}
+
+func (a *app) printTidyJSON(root string, r weft.TidyReport) error {
+	return a.printJSON(struct {
+		Context      string `json:"context"`
+		Events       int    `json:"events"`
+		Environments int    `json:"environments"`
+		Records      int    `json:"records"`
+		Files        int    `json:"files"`
+		FileBytes    int64  `json:"file_bytes"`
+		Strangers    int    `json:"unknown_files"`
+		StoreBefore  int64  `json:"store_bytes_before"`
+		StoreAfter   int64  `json:"store_bytes_after"`
+		LogBefore    int64  `json:"log_bytes_before"`
+		LogAfter     int64  `json:"log_bytes_after"`
+	}{
+		root, r.Events, r.Environments, r.Records, r.Files, r.FileBytes, r.Strangers,
+		r.StoreBefore, r.StoreAfter, r.LogBefore, r.LogAfter,
+	})
+}
+
+// size is a number of bytes as people read it.
+func size(n int64) string {
+	const kilo = 1 << 10
+	switch {
+	case n < kilo:
+		return fmt.Sprintf("%d B", n)
+	case n < kilo*kilo:
+		return fmt.Sprintf("%.1f KB", float64(n)/kilo)
+	case n < kilo*kilo*kilo:
+		return fmt.Sprintf("%.1f MB", float64(n)/(kilo*kilo))
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/(kilo*kilo*kilo))
+}

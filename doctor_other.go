@@ -1,0 +1,25 @@
+//go:build !linux
+
+package weft
+
+import (
+	"path/filepath"
+
+	"weft/internal/bell"
+)
+
+// examineHost looks at what the system gives to those who wait. Tasks cannot run
+// here.
+func examineHost(dir string) []Finding {
+	means, err := bell.Inspect(filepath.Join(dir, "bells"))
+	if err != nil {
+		return unknown("wake-ups", err)
+	}
+	return []Finding{
+		fine("wake-ups", means),
+		examineLimit("memory_mb", noEnforcement),
+		examineLimit("cpu_percent", noEnforcement),
+		examineLimit("max_fds", noEnforcement),
+		examineLimit("max_connections", noEnforcement),
+	}
+}

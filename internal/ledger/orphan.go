@@ -1,0 +1,122 @@
+package ledger
+
+import (
+	"errors"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// store is who knows both records and messages: a broker.Reader or a
+// *broker.Tx.
+type store interface {
+	recorder
+	Record(kind, key string) (broker.Record, error)
+	Messages(queue string, sel broker.Select) ([]broker.Message, error)
+}
+
+// Orphans are records that have lost what they belong to. Nothing in Weft
+// makes them; somebody may have deleted messages by hand, or loaded them.
+type Orphans struct {
+	Endpoints []string // names that tasks have claimed which are not running
+	Marks     []string // of nested requests that are gone, by their TIDs
+}
+
+// Count is how many there are.
+func (o Orphans) Count() int { return len(o.Endpoints) + len(o.Marks) }
+
+// FindOrphans looks for them.
+func FindOrphans(r store) (o Orphans, err error) {
+	endpoints, err := r.Records(endpointKind, broker.RecordSelect{})
+	if err != nil {
+		return o, err
+	}
+	for _, rec := range endpoints {
+		e, err := decodeEndpoint(rec)
+		if err != nil {
+			return o, err
+		}
+		task, err := r.Record(Kind, e.TID)
+		if err != nil && !errors.Is(err, broker.ErrNotFound) {
+			return o, err
+		}
+		if task.State != string(taskspec.StatusRunning) {
+			o.Endpoints = append(o.Endpoints, rec.Key)
+		}
+	}
+	for rec, err := range each(r, nestedKind, 0, "") {
+		if err != nil {
+			return o, err
+		}
+		request, err := r.Messages(Requests, broker.Select{ID: broker.ID(rec.Rank)})
+		if err != nil {
+			return o, err
+		}
+		if len(request) == 0 {
+			o.Marks = append(o.Marks, rec.Key)
+		}
+	}
+	return o, nil
+}
+
+// DropOrphans removes what [FindOrphans] finds and counts it.
+func DropOrphans(tx *broker.Tx) (int, error) {
+	o, err := FindOrphans(tx)
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range o.Endpoints {
+		if err := tx.DeleteRecord(endpointKind, name); err != nil {
+			return 0, err
+		}
+	}
+	for _, tid := range o.Marks {
+		if err := tx.DeleteRecord(nestedKind, tid); err != nil {
+			return 0, err
+		}
+	}
+	return o.Count(), nil
+}
+
+// A Census counts the tasks that have not ended.
+type Census struct {
+	Queued  int
+	Running int
+	// Deserted are tasks that run, as far as anybody knows, but whose consumer
+	// is dead. While there is a manager they are on their way to be lost.
+	Deserted []string
+	// Requestless are tasks that wait, but whose request is gone. They wait for
+	// ever.
+	Requestless []string
+}
+
+// TakeCensus counts them.
+func TakeCensus(r broker.Reader) (c Census, err error) {
+	for rec, err := range each(r, Kind, 0, string(taskspec.StatusCreated)) {
+		if err != nil {
+			return c, err
+		}
+		c.Queued++
+		request, err := r.Messages(Requests, broker.Select{ID: broker.ID(rec.Rank)})
+		if err != nil {
+			return c, err
+		}
+		if len(request) == 0 {
+			c.Requestless = append(c.Requestless, rec.Key)
+		}
+	}
+	for rec, err := range each(r, Kind, 0, living...) {
+		if err != nil {
+			return c, err
+		}
+		t, err := Decode(rec)
+		if err != nil {
+			return c, err
+		}
+		c.Running++
+		if !t.Consumer.Alive() {
+			c.Deserted = append(c.Deserted, t.TID)
+		}
+	}
+	return c, nil
+}

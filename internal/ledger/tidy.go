@@ -1,0 +1,261 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// pageOfRecords is how many records are in memory at once. One may hold the
+// 64 KiB of a task's standard error, and its spec.
+const pageOfRecords = 100
+
+// Retention says which events are kept: at most Events, the newest, none of
+// them older than Age. 0 is no bound.
+type Retention struct {
+	Events int
+	Age    time.Duration
+}
+
+// Expired finds the oldest events that need not be kept, at most limit: those
+// with ids before the one that it returns, 0 if there are none. Whoever removes
+// them removes nothing else, even if somebody else did so first.
+func Expired(r broker.Reader, keep Retention, now time.Time, limit int) (before broker.ID, err error) {
+	surplus := 0
+	if keep.Events > 0 {
+		st, err := r.Stats(Log)
+		if err != nil {
+			return 0, err
+		}
+		surplus = st.Pending - keep.Events
+	}
+	var young broker.ID // without a bound no event is too old
+	if keep.Age > 0 {
+		young = broker.IDAt(now.Add(-keep.Age))
+	}
+	err = r.Scan(Log, broker.Select{Limit: limit}, func(m broker.Message) bool {
+		if surplus <= 0 && m.ID >= young {
+			return false
+		}
+		surplus--
+		before = m.ID + 1
+		return true
+	})
+	return before, err
+}
+
+// recorder is who knows records: a broker.Reader or a *broker.Tx.
+type recorder interface {
+	Records(kind string, sel broker.RecordSelect) ([]broker.Record, error)
+}
+
+// each iterates over the records of a kind with a rank above after that have
+// one of the states, one state after the other, a page at a time.
+func each(r recorder, kind string, after int64, states ...string) iter.Seq2[broker.Record, error] {
+	return func(yield func(broker.Record, error) bool) {
+		for _, state := range states {
+			// Pages of several states would have to be sorted anew, each of them.
+			sel := broker.RecordSelect{States: []string{state}, AfterRank: after, Limit: pageOfRecords}
+			for {
+				page, err := r.Records(kind, sel)
+				if err != nil {
+					yield(broker.Record{}, err)
+					return
+				}
+				for _, rec := range page {
+					if !yield(rec, nil) {
+						return
+					}
+				}
+				if len(page) < sel.Limit {
+					break
+				}
+				sel.AfterRank = page[len(page)-1].Rank
+			}
+		}
+	}
+}
+
+// uncompleted are the states of tasks that may still run, or be run again.
+var uncompleted = []string{
+	string(taskspec.StatusCreated), string(taskspec.StatusSpawning), string(taskspec.StatusRunning),
+	string(taskspec.StatusFailed), string(taskspec.StatusTimeout),
+	string(taskspec.StatusCancelled), string(taskspec.StatusKilled),
+}
+
+// SpareEnvironments finds, among the next limit environments with a rank above
+// after, those that no task needs that may still run, or be run again: it
+// returns their keys, and the rank to go on with, 0 at the end.
+func SpareEnvironments(r recorder, after int64, limit int) (keys []string, next int64, err error) {
+	spare := make(map[string]bool)
+	for rec, err := range each(r, envKind, after, "") {
+		if err != nil {
+			return nil, 0, err
+		}
+		spare[rec.Key] = true
+		if len(spare) == limit {
+			next = rec.Rank
+			break
+		}
+	}
+	if len(spare) == 0 {
+		return nil, 0, nil
+	}
+	for rec, err := range each(r, Kind, 0, uncompleted...) {
+		if err != nil {
+			return nil, 0, err
+		}
+		var t struct {
+			Env string `json:"env"`
+		}
+		if err := json.Unmarshal([]byte(rec.Body), &t); err != nil {
+			return nil, 0, fmt.Errorf("decode task %s: %w", rec.Key, err)
+		}
+		if delete(spare, t.Env); len(spare) == 0 {
+			break
+		}
+	}
+	for key := range spare {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys, next, nil
+}
+
+// DropEnvironments removes what [SpareEnvironments] finds, in the transaction
+// that looked: who submits before it keeps an environment by referring to it,
+// who submits after it stores it anew.
+func DropEnvironments(tx *broker.Tx, after int64, limit int) (n int, next int64, err error) {
+	keys, next, err := SpareEnvironments(tx, after, limit)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, key := range keys {
+		if err := tx.DeleteRecord(envKind, key); err != nil {
+			return 0, 0, err
+		}
+	}
+	return len(keys), next, nil
+}
+
+// OutputDir is the folder of [OutputFile] and [InputFile], in a project's own.
+const OutputDir = "outputs"
+
+// An Attempt is what the name of an [OutputFile] says.
+type Attempt struct {
+	TID    string
+	Epoch  int
+	Stream Stream
+}
+
+// ParseOutputFile reads the name of an [OutputFile], without its folder.
+func ParseOutputFile(name string) (a Attempt, ok bool) {
+	parts := strings.Split(name, ".")
+	if len(parts) != 3 {
+		return Attempt{}, false
+	}
+	a.TID, a.Stream = parts[0], Stream(parts[2])
+	_, err := broker.ParseID(a.TID)
+	if err == nil {
+		a.Epoch, err = strconv.Atoi(parts[1])
+	}
+	known := a.Stream == Stdout || a.Stream == Stderr
+	return a, err == nil && known && a.Epoch > 0 && strconv.Itoa(a.Epoch) == parts[1]
+}
+
+// inputName is the length of an input's name: 16 random bytes in hexadecimal.
+const inputName = 32
+
+// ParseInputFile reads the name of an [InputFile], without its folder.
+func ParseInputFile(file string) (name string, ok bool) {
+	name, ok = strings.CutSuffix(file, ".in")
+	return name, ok && len(name) == inputName && strings.Trim(name, "0123456789abcdef") == ""
+}
+
+// Needed reports whether somebody may still want the file of the attempt: its
+// task has not ended, or its result, which the file belongs to, has not been
+// taken. The file must have been seen before r's state of the store.
+func (a Attempt) Needed(r broker.Reader) (bool, error) {
+	rec, err := r.Record(Kind, a.TID)
+	if errors.Is(err, broker.ErrNotFound) {
+		return false, nil // and never was: a task has a record before it has output
+	}
+	if err != nil {
+		return false, err
+	}
+	t, err := Decode(rec)
+	if err != nil || t.Epoch != a.Epoch || !t.Status.Terminal() {
+		return err == nil && t.Epoch == a.Epoch, err
+	}
+	if a.Stream == Stdout && t.Output.Form != FormFile || a.Stream == Stderr && !t.Output.StderrTruncated() {
+		return false, nil // the result is in its message, or there is none
+	}
+	result, err := r.Messages(QueuesOf(a.TID).Outbox, broker.Select{Limit: 1})
+	return len(result) > 0, err
+}
+
+// An InputUse says who needs a task's spooled standard input.
+type InputUse int
+
+// The uses of an input.
+const (
+	InputUnknown InputUse = iota // no task names it: it may be one that is just being submitted
+	InputNeeded                  // its task has not read it, or keeps it with the message it worked on
+	InputSpent                   // its task has ended and needs it no more
+)
+
+// UseOfInputs sets the values of uses, whose keys are names of inputs. All of
+// them must have been seen before r's state of the store.
+func UseOfInputs(r broker.Reader, uses map[string]InputUse) error {
+	if len(uses) == 0 {
+		return nil
+	}
+	for rec, err := range each(r, Kind, 0, slices.Concat(uncompleted, []string{string(taskspec.StatusCompleted)})...) {
+		if err != nil {
+			return err
+		}
+		t, err := Decode(rec)
+		if err != nil {
+			return err
+		}
+		if _, asked := uses[t.Input]; !asked {
+			continue
+		}
+		uses[t.Input] = InputSpent
+		kept, err := t.keepsItem(r)
+		if err != nil {
+			return err
+		}
+		if kept {
+			uses[t.Input] = InputNeeded
+		}
+	}
+	return nil
+}
+
+// keepsItem reports whether the message that the task works on is still there:
+// it has not ended, or its policy kept the message.
+func (t *Task) keepsItem(r broker.Reader) (bool, error) {
+	if !t.Status.Terminal() {
+		return true, nil
+	}
+	if t.Message == 0 {
+		return false, nil
+	}
+	q := QueuesOf(t.TID)
+	for _, queue := range []string{q.Reserved, q.Inbox} {
+		kept, err := r.Messages(queue, broker.Select{ID: t.Message})
+		if err != nil || len(kept) > 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}

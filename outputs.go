@@ -1,0 +1,137 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+)
+
+// outputs is the folder of the outputs and inputs of tasks, opened in a way
+// that no name leads out of it.
+type outputs struct {
+	folder *os.Root
+	broker *broker.Broker
+}
+
+// openOutputs opens the folder. It returns nil if there is none.
+func openOutputs(c *Context) (*outputs, error) {
+	project, err := os.OpenRoot(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer project.Close()
+	info, err := project.Lstat(ledger.OutputDir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s in %s is not a folder", ledger.OutputDir, c.dir)
+	}
+	folder, err := project.OpenRoot(ledger.OutputDir)
+	if err != nil {
+		return nil, err
+	}
+	return &outputs{folder, c.broker}, nil
+}
+
+func (o *outputs) close() { o.folder.Close() }
+
+const (
+	// namesAtOnce is how many names of the folder are in memory at once.
+	namesAtOnce = 1000
+	// inputAge is how old a standard input must be before it goes although no
+	// task names it: the command that it was given to may still be reading it.
+	inputAge = 24 * time.Hour
+)
+
+// spare calls found for each file that nobody needs, and counts what is not
+// Weft's. It looks at the folder first and then into the store, because a task
+// has a record before it has output.
+func (o *outputs) spare(ctx context.Context, found func(fs.FileInfo) error) (strangers int, err error) {
+	dir, err := o.folder.Open(".")
+	if err != nil {
+		return 0, err
+	}
+	defer dir.Close()
+	var inputs []fs.FileInfo
+	for {
+		entries, err := dir.ReadDir(namesAtOnce)
+		if errors.Is(err, io.EOF) {
+			return strangers, o.spareInputs(ctx, inputs, found)
+		}
+		if err != nil {
+			return strangers, err
+		}
+		for _, entry := range entries {
+			info, err := o.folder.Lstat(entry.Name())
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return strangers, err
+			}
+			attempt, isOutput := ledger.ParseOutputFile(info.Name())
+			_, isInput := ledger.ParseInputFile(info.Name())
+			switch {
+			case !info.Mode().IsRegular() || !isInput && !isOutput:
+				strangers++
+			case isInput:
+				inputs = append(inputs, info)
+			default:
+				err = o.spareOutput(ctx, attempt, info, found)
+			}
+			if err != nil {
+				return strangers, err
+			}
+		}
+	}
+}
+
+// spareOutput calls found unless somebody may still want the file of an
+// attempt.
+func (o *outputs) spareOutput(ctx context.Context, a ledger.Attempt, file fs.FileInfo, found func(fs.FileInfo) error) error {
+	needed := true
+	err := o.broker.View(ctx, func(r broker.Reader) (err error) {
+		needed, err = a.Needed(r)
+		return err
+	})
+	if err != nil || needed {
+		return err
+	}
+	return found(file)
+}
+
+// spareInputs calls found for each of the inputs that nobody needs.
+func (o *outputs) spareInputs(ctx context.Context, inputs []fs.FileInfo, found func(fs.FileInfo) error) error {
+	var uses map[string]ledger.InputUse
+	err := o.broker.View(ctx, func(r broker.Reader) error {
+		uses = make(map[string]ledger.InputUse)
+		for _, file := range inputs {
+			name, _ := ledger.ParseInputFile(file.Name())
+			uses[name] = ledger.InputUnknown
+		}
+		return ledger.UseOfInputs(r, uses)
+	})
+	if err != nil {
+		return err
+	}
+	for _, file := range inputs {
+		name, _ := ledger.ParseInputFile(file.Name())
+		use := uses[name]
+		if use == ledger.InputSpent || use == ledger.InputUnknown && time.Since(file.ModTime()) > inputAge {
+			if err := found(file); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
