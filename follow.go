@@ -11,16 +11,16 @@ import (
 	"weft/internal/ledger"
 )
 
-// outputs copies both streams of a task.
-type outputs struct {
+// streams copies both streams of a task.
+type streams struct {
 	t            *Task
 	stdout, errs follower
 }
 
-// newOutputs returns copiers to stdout and stderr, either of which may be nil. The
+// newStreams returns copiers to stdout and stderr, either of which may be nil. The
 // caller closes them.
-func newOutputs(t *Task, stdout, stderr io.Writer) *outputs {
-	return &outputs{
+func newStreams(t *Task, stdout, stderr io.Writer) *streams {
+	return &streams{
 		t:      t,
 		stdout: follower{c: t.c, tid: t.tid, stream: ledger.Stdout, w: stdout},
 		errs:   follower{c: t.c, tid: t.tid, stream: ledger.Stderr, w: stderr},
@@ -28,7 +28,7 @@ func newOutputs(t *Task, stdout, stderr io.Writer) *outputs {
 }
 
 // copy writes what a task that runs has printed since the last time.
-func (o *outputs) copy(l *ledger.Task) error {
+func (o *streams) copy(l *ledger.Task) error {
 	if l.Status.Terminal() {
 		return nil // finish writes the rest
 	}
@@ -39,7 +39,7 @@ func (o *outputs) copy(l *ledger.Task) error {
 }
 
 // finish writes the rest of what a task has printed that has ended.
-func (o *outputs) finish(ctx context.Context, l *ledger.Task) error {
+func (o *streams) finish(ctx context.Context, l *ledger.Task) error {
 	if l.Output.Form == ledger.FormNone {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (o *outputs) finish(ctx context.Context, l *ledger.Task) error {
 	return o.stdout.finish(l, whole, l.Output.Form == ledger.FormFile)
 }
 
-func (o *outputs) close() {
+func (o *streams) close() {
 	o.stdout.close()
 	o.errs.close()
 }

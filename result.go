@@ -124,7 +124,7 @@ func (t *Task) Take(ctx context.Context) error {
 	}
 	// The consumer removes what went into the message, but may have been killed
 	// before it could.
-	if err := removeFiles(t, l.Epoch); err != nil {
+	if err := removeAttempt(t, l.Epoch); err != nil {
 		return fmt.Errorf("take result of task %s: %w", t.tid, err)
 	}
 	return nil
@@ -138,7 +138,7 @@ func (t *Task) Take(ctx context.Context) error {
 // An error of a writer is returned as it is. If the result has been taken, what
 // is left of the output is written and [ErrTaken] returned with the status.
 func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*Status, error) {
-	out := newOutputs(t, stdout, stderr)
+	out := newStreams(t, stdout, stderr)
 	defer out.close()
 	l, err := t.await(ctx, out.copy)
 	if err != nil {
@@ -151,7 +151,7 @@ func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*Status, e
 // printed by now, and says how it stands. What a running task printed in its
 // last 20 ms may be missing.
 func (t *Task) OutputSoFar(ctx context.Context, stdout, stderr io.Writer) (*Status, error) {
-	out := newOutputs(t, stdout, stderr)
+	out := newStreams(t, stdout, stderr)
 	defer out.close()
 	l, err := t.load(ctx)
 	if err != nil {

@@ -38,14 +38,14 @@ func (t *Task) Retry(ctx context.Context) error {
 	}
 	// Each attempt has files of its own; those of the last one nobody can ask
 	// for any more.
-	if err := removeFiles(t, before.Epoch); err != nil {
+	if err := removeAttempt(t, before.Epoch); err != nil {
 		return fmt.Errorf("retry task %s: %w", t.tid, err)
 	}
 	return attend(ctx, t, managed)
 }
 
-// removeFiles removes what an attempt has written.
-func removeFiles(t *Task, epoch int) error {
+// removeAttempt removes what an attempt has written.
+func removeAttempt(t *Task, epoch int) error {
 	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
 		err := os.Remove(ledger.OutputFile(t.c.dir, t.tid, epoch, s))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
