@@ -1,12 +1,14 @@
 package weft
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 
+	"weft/broker"
 	"weft/internal/ledger"
 )
 
@@ -45,7 +47,7 @@ func (f *follower) copy(epoch int) error {
 
 // finish writes the rest of the stream of a task that has ended: from its file
 // if it stays there, else from what whole returns.
-func (f *follower) finish(l *ledger.Task, whole func() ([]byte, error), inFile bool) error {
+func (f *follower) finish(ctx context.Context, l *ledger.Task, whole func() ([]byte, error), inFile bool) error {
 	if f.w == nil {
 		return nil
 	}
@@ -54,7 +56,7 @@ func (f *follower) finish(l *ledger.Task, whole func() ([]byte, error), inFile b
 			return err
 		}
 		if f.file == nil {
-			return fmt.Errorf("task %s: %w", f.tid, ErrTaken)
+			return f.missing(ctx, l)
 		}
 		return nil
 	}
@@ -64,6 +66,24 @@ func (f *follower) finish(l *ledger.Task, whole func() ([]byte, error), inFile b
 	}
 	_, err = f.w.Write(all[min(f.copied, int64(len(all))):])
 	return err
+}
+
+// missing says why the file of a stream is not there. The message goes before
+// the files when a result is taken. What it says of standard error is in the
+// record, and good enough where there is no more.
+func (f *follower) missing(ctx context.Context, l *ledger.Task) error {
+	_, err := f.c.Queue(ledger.QueuesOf(f.tid).Outbox).Peek(ctx)
+	switch {
+	case errors.Is(err, broker.ErrEmpty):
+		return fmt.Errorf("task %s: %w", f.tid, ErrTaken)
+	case err != nil:
+		return err
+	case f.stream == ledger.Stderr:
+		_, err = f.w.Write(l.Output.Stderr)
+		return err
+	}
+	path := ledger.OutputFile(f.c.dir, f.tid, l.Epoch, f.stream)
+	return fmt.Errorf("task %s: %w: %s (dumps hold no files)", f.tid, ErrNoOutput, path)
 }
 
 func (f *follower) close() {

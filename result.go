@@ -18,6 +18,10 @@ import (
 // ErrTaken is returned where a result is asked for that was taken before.
 var ErrTaken = errors.New("result already taken")
 
+// ErrNoOutput is returned for a large output whose file has been removed, or
+// was never here because the task comes from a dump.
+var ErrNoOutput = errors.New("the file of its output is not here")
+
 // A Result is how a task ended and what it wrote to its standard output.
 type Result struct {
 	Status
@@ -137,8 +141,8 @@ func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*Status, e
 	if l.Output.Form == ledger.FormNone {
 		return s, nil
 	}
-	if err := errs.finish(l, func() ([]byte, error) { return l.Output.Stderr, nil }, l.Output.StderrTruncated()); err != nil {
+	if err := errs.finish(ctx, l, func() ([]byte, error) { return l.Output.Stderr, nil }, l.Output.StderrTruncated()); err != nil {
 		return s, err
 	}
-	return s, out.finish(l, func() ([]byte, error) { return t.output(ctx, l) }, l.Output.Form == ledger.FormFile)
+	return s, out.finish(ctx, l, func() ([]byte, error) { return t.output(ctx, l) }, l.Output.Form == ledger.FormFile)
 }

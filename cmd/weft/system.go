@@ -1,4 +1,7 @@
 package main
 
 // systemCmd is the upkeep of a project.
-type systemCmd struct{}
+type systemCmd struct {
+	Dump systemDumpCmd `cmd:"" help:"Write the project's queues and tasks to a file."`
+	Load systemLoadCmd `cmd:"" help:"Take in what dump has written."`
+}
