@@ -3,7 +3,6 @@ package broker
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -37,15 +36,15 @@ type dumpReader struct {
 	text     []byte
 	number   int             // of the line in text, from 1
 	aliases  map[string]bool // names that are aliases, or false: queues of aliases
-	record   Record          // the last one, without its body
-	last     ID              // of the last message
+	records  names
+	last     ID // of the last message
 	messages int
 	ended    bool
 }
 
 // newDumpReader reads the first line.
 func newDumpReader(r io.Reader, limit int) (*dumpReader, error) {
-	d := &dumpReader{in: bufio.NewReaderSize(r, 64<<10), limit: limit, aliases: make(map[string]bool)}
+	d := &dumpReader{in: bufio.NewReaderSize(r, 64<<10), limit: limit, aliases: make(map[string]bool), records: newNames()}
 	err := d.fetch()
 	if err == io.EOF {
 		return nil, fmt.Errorf("%w: it is empty", ErrDump)
@@ -176,13 +175,13 @@ func (d *dumpReader) entry() (entry, error) {
 	own := d.header.Format == dumpFormat
 	switch {
 	case l.Type == typeAlias:
-		a, err := d.alias(l)
+		a, err := d.readAlias(l)
 		return entry{alias: a}, bad(err)
 	case l.Type == typeRecord && own:
-		r, err := d.nextRecord(l)
+		r, err := d.readRecord(l)
 		return entry{record: r}, bad(err)
 	case l.Type == typeMessage:
-		m, err := d.message(l)
+		m, err := d.readMessage(l)
 		return entry{message: m}, bad(err)
 	case l.Type == typeEnd && own:
 		d.ended = true
@@ -202,7 +201,7 @@ func bad(err error) error {
 	return fmt.Errorf("%w: %w", ErrDump, err)
 }
 
-func (d *dumpReader) alias(l anyLine) (*Alias, error) {
+func (d *dumpReader) readAlias(l anyLine) (*Alias, error) {
 	if l.Alias == nil || l.Target == nil {
 		return nil, errors.New("an alias needs the fields alias and target")
 	}
@@ -220,7 +219,7 @@ func (d *dumpReader) alias(l anyLine) (*Alias, error) {
 	return &a, nil
 }
 
-func (d *dumpReader) nextRecord(l anyLine) (*Record, error) {
+func (d *dumpReader) readRecord(l anyLine) (*Record, error) {
 	if l.Kind == nil || l.Key == nil || l.State == nil || l.Rank == nil || l.Body == nil {
 		return nil, errors.New("a record needs the fields kind, key, state, rank and body")
 	}
@@ -231,15 +230,13 @@ func (d *dumpReader) nextRecord(l anyLine) (*Record, error) {
 	case r.Rank < 1:
 		return nil, fmt.Errorf("rank %d is not positive", r.Rank)
 	}
-	before := d.record
-	if cmp.Or(cmp.Compare(before.Kind, r.Kind), cmp.Compare(before.Rank, r.Rank), cmp.Compare(before.Key, r.Key)) >= 0 {
-		return nil, fmt.Errorf("record %s %q does not come after %s %q", r.Kind, r.Key, before.Kind, before.Key)
+	if !d.records.add(r.Kind + "\x00" + r.Key) {
+		return nil, fmt.Errorf("record %s %q is there twice", r.Kind, r.Key)
 	}
-	d.record = Record{Kind: r.Kind, Key: r.Key, Rank: r.Rank}
 	return &r, nil
 }
 
-func (d *dumpReader) message(l anyLine) (*Message, error) {
+func (d *dumpReader) readMessage(l anyLine) (*Message, error) {
 	id, name := l.ID, "id"
 	if d.header.Format == oldFormat {
 		id, name = l.Timestamp, "timestamp"
