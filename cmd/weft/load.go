@@ -92,7 +92,7 @@ func (c *systemLoadCmd) print(a *app, r *weft.LoadReport) error {
 	verb := "Imported"
 	if c.DryRun {
 		verb = "Would import"
-		a.stdout.Printf("Import preview: %s, of %s\n", r.Header.Format, dumpTime(r.Header.Created))
+		a.stdout.Printf("Import preview: %s of %s\n", r.Header.Format, dumpTime(r.Header.Created))
 	}
 	a.stdout.Printf("%s %s\n", verb, contents(broker.DumpReport{
 		Aliases: r.Aliases, Records: r.Records, Messages: r.Messages, Queues: r.Queues,
@@ -121,7 +121,7 @@ func (c *systemLoadCmd) print(a *app, r *weft.LoadReport) error {
 // dumpTime is when a dump was made.
 func dumpTime(t time.Time) string {
 	if t.IsZero() {
-		return "unknown time"
+		return "an unknown time"
 	}
 	return clock(t)
 }
