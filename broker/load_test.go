@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"weft/broker"
 )
@@ -192,7 +193,7 @@ func TestLoadConflicts(t *testing.T) {
 func TestLoadManyConflicts(t *testing.T) {
 	t.Parallel()
 	b, other := open(t, t.TempDir(), broker.Options{}), open(t, t.TempDir(), broker.Options{})
-	ids, err := b.Queue("q").WriteAll(t.Context(), make([]string, 3000))
+	ids, err := b.Queue("q").WriteAll(t.Context(), make([]string, 2500))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,8 +203,8 @@ func TestLoadManyConflicts(t *testing.T) {
 	}
 	before := read(t, b)
 	report, err := broker.Load(t.Context(), b, bytes.NewReader(dumped), broker.LoadOptions{})
-	if !errors.Is(err, broker.ErrConflict) || report.Conflicting != 2000 || len(report.Conflicts) != 20 ||
-		!strings.HasSuffix(err.Error(), "; and 1980 more") {
+	if !errors.Is(err, broker.ErrConflict) || report.Conflicting != 1500 || len(report.Conflicts) != 20 ||
+		!strings.HasSuffix(err.Error(), "; and 1480 more") {
 		t.Errorf("%d conflicts, %d named: %v", report.Conflicting, len(report.Conflicts), err)
 	}
 	same(t, before, read(t, b))
@@ -213,10 +214,10 @@ func TestLoadManyConflicts(t *testing.T) {
 	sparse := lines(`{"type":"meta","format":"weft-dump","version":1,"last_id":"4611686018427387904"}`,
 		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[0]-1),
 		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[1]),
-		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[2999]),
-		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[2999]+1), end(4))
+		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[2499]),
+		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[2499]+1), end(4))
 	report, err = broker.Load(t.Context(), other, strings.NewReader(sparse), broker.LoadOptions{})
-	want := []string{fmt.Sprintf("message %d is there already", ids[1]), fmt.Sprintf("message %d is there already", ids[2999])}
+	want := []string{fmt.Sprintf("message %d is there already", ids[1]), fmt.Sprintf("message %d is there already", ids[2499])}
 	if !errors.Is(err, broker.ErrConflict) || !slices.Equal(report.Conflicts, want) {
 		t.Errorf("conflicts %q: %v, want %q", report.Conflicts, err, want)
 	}
@@ -421,10 +422,10 @@ func FuzzLoad(f *testing.F) {
 }
 
 // empty deletes everything from a store.
-func empty(t *testing.T, b *broker.Broker) {
+func empty(t rapid.TB, b *broker.Broker) {
 	t.Helper()
 	c := read(t, b)
-	err := b.Update(t.Context(), func(tx *broker.Tx) error {
+	err := b.Update(context.Background(), func(tx *broker.Tx) error {
 		for _, m := range c.Messages {
 			if _, err := tx.Delete(m.Queue, broker.Select{}); err != nil {
 				return err
