@@ -50,10 +50,11 @@ const (
 type LoadReport struct {
 	Header Header
 
+	// What was taken in. Queues counts those of the messages.
 	Aliases, Records, Messages, Queues int
 
-	Present int // aliases and records that were there already
-	Views   int // messages of queues that only show something, and aliases of those: left out
+	Present int // aliases and records that were there already, the same
+	Views   int // messages of queues that are views, and aliases of those: left out
 	// Conflicts describes what contradicts the store, at most 20 of it;
 	// Conflicting counts all.
 	Conflicts   []string

@@ -60,24 +60,23 @@ func redactMessage(m broker.Message) string {
 	default:
 		return m.Body
 	}
-	if body, changed := redactAt([]byte(m.Body), "taskspec", "spec", "env"); changed {
-		return string(body)
-	}
-	if body, changed := redactAt([]byte(m.Body), "spec", "env"); changed {
-		return string(body) // a bare spec
-	}
-	return m.Body
+	body, _ := redactAt([]byte(m.Body), "taskspec", "spec", "env")
+	body, _ = redactAt(body, "spec", "env") // a bare spec
+	return string(body)
 }
 
 // hidden stands where a value was, as [taskspec.Spec.Redacted] puts it.
 const hidden = "[redacted]"
 
-// redactAt returns JSON with the values of the object at path hidden, and
-// whether there were any. It need not be a valid spec: a request that cannot be
-// run has secrets all the same.
+// redactAt returns JSON with the values of the object at path hidden, or all of
+// what is there instead of an object, and whether that changed it. It need not
+// be a valid spec: a request that cannot be run has secrets all the same.
 func redactAt(text []byte, path ...string) (redacted []byte, changed bool) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
+		if len(path) == 0 {
+			return []byte(`"` + hidden + `"`), true
+		}
 		return text, false
 	}
 	if len(path) == 0 {

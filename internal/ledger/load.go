@@ -37,7 +37,7 @@ func NewIntake(h broker.Header, run bool, now time.Time) *Intake {
 
 // Policy is the intake as the broker asks it.
 func (in *Intake) Policy() broker.Policy {
-	return broker.Policy{Record: in.record, Message: in.message, Done: in.lose}
+	return broker.Policy{Record: in.record, Message: in.message, Done: in.done}
 }
 
 func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
@@ -129,8 +129,12 @@ func (in *Intake) message(m broker.Message) (bool, error) {
 	return true, nil
 }
 
-// lose ends the tasks that had begun where the dump was made.
-func (in *Intake) lose(tx *broker.Tx) error {
+// done ends the tasks that had begun where the dump was made, and calls the
+// manager to those that wait.
+func (in *Intake) done(tx *broker.Tx) error {
+	if in.run && in.Requests > 0 {
+		tx.Ring(Requests)
+	}
 	outcome := taskspec.Lost()
 	outcome.Error = "lost: it was running when its project was dumped"
 	for _, tid := range in.living {

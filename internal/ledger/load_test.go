@@ -141,6 +141,17 @@ func TestLoadRequests(t *testing.T) {
 		t.Error("a broken request can be run")
 	}
 
+	// A dump that somebody has made otherwise, with environments and marks.
+	var raw bytes.Buffer
+	if _, err := broker.Dump(ctx, p.b, &raw, broker.DumpOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	second := newProject(t, sqlite.Options{})
+	in, _ = second.mustLoad(raw.String(), true)
+	if j := second.prepare(nested); in.State != 2 || j.Env != "" || len(second.state().Records[envKind]) != 0 {
+		t.Errorf("%d records are state; environment %q", in.State, j.Env)
+	}
+
 	withSecret := p.submit(withEnv)
 	third := newProject(t, sqlite.Options{})
 	before := third.state()
@@ -207,6 +218,7 @@ func TestDumpSecrets(t *testing.T) {
 	byHand := []string{
 		`{"name":"x","spec":{"type":"command","process_target":"true","env":{"A":"` + secret + `"}},"more":1.50}`,
 		`{"taskspec":{"spec":{"env":{"A":["` + secret + `"],"B":null}}},"unknown":{}}`,
+		`{"taskspec":{"spec":{"env":{"A":"[redacted]"}}},"spec":{"env":["A=` + secret + `"]}}`,
 	}
 	for _, body := range byHand {
 		p.write(Requests, body)
@@ -227,8 +239,8 @@ func TestDumpSecrets(t *testing.T) {
 			t.Errorf("dump has no %s:\n%s", want, dump)
 		}
 	}
-	if n := strings.Count(p.dump(true, true), secret); n != 5 {
-		t.Errorf("the secret is there %d times with secrets, want 5", n)
+	if n := strings.Count(p.dump(true, true), secret); n != 6 {
+		t.Errorf("the secret is there %d times with secrets, want 6", n)
 	}
 }
 
