@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 
+	"weft/broker"
 	"weft/internal/ledger"
 )
 
@@ -44,11 +45,11 @@ func (o *streams) finish(ctx context.Context, l *ledger.Task) error {
 		return nil
 	}
 	whole := func() ([]byte, error) { return l.Output.Stderr, nil }
-	if err := o.errs.finish(l, whole, l.Output.StderrTruncated()); err != nil {
+	if err := o.errs.finish(ctx, l, whole, l.Output.StderrTruncated()); err != nil {
 		return err
 	}
 	whole = func() ([]byte, error) { return output(ctx, o.t, l) }
-	return o.stdout.finish(l, whole, l.Output.Form == ledger.FormFile)
+	return o.stdout.finish(ctx, l, whole, l.Output.Form == ledger.FormFile)
 }
 
 func (o *streams) close() {
@@ -91,7 +92,7 @@ func (f *follower) copy(epoch int) error {
 
 // finish writes the rest of the stream of a task that has ended: from its file
 // if it stays there, else from what whole returns.
-func (f *follower) finish(l *ledger.Task, whole func() ([]byte, error), inFile bool) error {
+func (f *follower) finish(ctx context.Context, l *ledger.Task, whole func() ([]byte, error), inFile bool) error {
 	if f.w == nil {
 		return nil
 	}
@@ -100,7 +101,7 @@ func (f *follower) finish(l *ledger.Task, whole func() ([]byte, error), inFile b
 			return err
 		}
 		if f.file == nil {
-			return fmt.Errorf("task %s: %w", f.tid, ErrTaken)
+			return f.missing(ctx, l)
 		}
 		return nil
 	}
@@ -110,6 +111,24 @@ func (f *follower) finish(l *ledger.Task, whole func() ([]byte, error), inFile b
 	}
 	_, err = f.w.Write(all[min(f.copied, int64(len(all))):])
 	return err
+}
+
+// missing says why the file of a stream is not there. The message goes before
+// the files when a result is taken. What it says of standard error is in the
+// record, and good enough where there is no more.
+func (f *follower) missing(ctx context.Context, l *ledger.Task) error {
+	_, err := f.c.Queue(ledger.QueuesOf(f.tid).Outbox).Peek(ctx)
+	switch {
+	case errors.Is(err, broker.ErrEmpty):
+		return fmt.Errorf("task %s: %w", f.tid, ErrTaken)
+	case err != nil:
+		return err
+	case f.stream == ledger.Stderr:
+		_, err = f.w.Write(l.Output.Stderr)
+		return err
+	}
+	path := ledger.OutputFile(f.c.dir, f.tid, l.Epoch, f.stream)
+	return fmt.Errorf("task %s: %w: %s (dumps hold no files)", f.tid, ErrNoOutput, path)
 }
 
 func (f *follower) close() {

@@ -17,6 +17,10 @@ import (
 // ErrTaken is returned where a result is asked for that was taken before.
 var ErrTaken = errors.New("result already taken")
 
+// ErrNoOutput is returned for a large output whose file has been removed, or
+// was never here because the task comes from a dump.
+var ErrNoOutput = errors.New("the file of its output is not here")
+
 // A Result is how a task ended and what it wrote to its standard output.
 type Result struct {
 	Status

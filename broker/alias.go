@@ -51,28 +51,36 @@ func addAlias(tx *Tx, alias Alias) error {
 	if alias.Name == alias.Queue {
 		return fmt.Errorf("%w: it would stand for itself", ErrAlias)
 	}
-	switch r, err := tx.Record(aliasKind, alias.Name); {
+	if err := freeAlias(tx.txn, alias); err != nil {
+		return err
+	}
+	return putAlias(tx, alias)
+}
+
+// freeAlias reports which other alias is in the way of one.
+func freeAlias(r Reader, alias Alias) error {
+	switch there, err := r.Record(aliasKind, alias.Name); {
 	case err == nil:
-		return fmt.Errorf("%w: it stands for %q", ErrExists, r.State)
+		return fmt.Errorf("%w: it stands for %q", ErrExists, there.State)
 	case !errors.Is(err, ErrNotFound):
 		return err
 	}
-	if err := checkQueue(tx, alias.Queue); err != nil {
+	if err := checkQueue(r, alias.Queue); err != nil {
 		return err
 	}
-	users, err := tx.Records(aliasKind, RecordSelect{States: []string{alias.Name}, Limit: 1})
+	users, err := r.Records(aliasKind, RecordSelect{States: []string{alias.Name}, Limit: 1})
 	if err != nil {
 		return err
 	}
 	if len(users) > 0 {
 		return fmt.Errorf("%w: alias %q stands for a queue of that name", ErrAlias, users[0].Key)
 	}
-	return putAlias(tx, alias)
+	return nil
 }
 
 // checkQueue reports why no alias can stand for queue: an alias has its name.
-func checkQueue(tx *Tx, queue string) error {
-	switch _, err := tx.Record(aliasKind, queue); {
+func checkQueue(r Reader, queue string) error {
+	switch _, err := r.Record(aliasKind, queue); {
 	case err == nil:
 		return fmt.Errorf("%w: %q is an alias itself", ErrAlias, queue)
 	case !errors.Is(err, ErrNotFound):
@@ -91,7 +99,7 @@ func retarget(tx *Tx, from, to string) error {
 	if err != nil || len(users) == 0 {
 		return err
 	}
-	if err := checkQueue(tx, to); err != nil {
+	if err := checkQueue(tx.txn, to); err != nil {
 		return err
 	}
 	for _, r := range users {

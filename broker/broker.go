@@ -30,13 +30,18 @@ type ViewFunc func(r Reader, sel Select) ([]Message, error)
 // New returns a Broker on backend, which it owns from then on. Programs call a
 // backend's Open instead.
 func New(backend Backend, o Options) *Broker {
+	return &Broker{backend: backend, options: o.complete()}
+}
+
+// complete fills in the defaults.
+func (o Options) complete() Options {
 	if o.MaxMessage == 0 {
 		o.MaxMessage = MaxMessageBytes
 	}
 	if o.Views == nil {
 		o.Views = func(string) ViewFunc { return nil }
 	}
-	return &Broker{backend: backend, options: o}
+	return o
 }
 
 // Close waits for running transactions, refuses those that wait and releases

@@ -30,6 +30,10 @@ var (
 	ErrAlias = errors.New("invalid alias")
 	// ErrPattern: the text breaks the rules of [Glob].
 	ErrPattern = errors.New("invalid pattern")
+	// ErrDump: what is to be loaded is not a dump, or is damaged.
+	ErrDump = errors.New("bad dump")
+	// ErrConflict: what is to be loaded contradicts what is in the store.
+	ErrConflict = errors.New("conflict")
 	// ErrNested: a function given to [Broker.Update] called the broker. It
 	// would wait for itself; it must use its Tx.
 	ErrNested = errors.New("broker called inside Update: use the transaction")

@@ -40,6 +40,8 @@ const (
 	// SQLite does copy the log into the database by itself, but cuts the file
 	// only when it is next written to.
 	manyRows = 10_000
+	// pageBytes is the size of a page, which counts as a row where one fills it.
+	pageBytes = 4096
 	// logPatience is how long Compact waits for readers of the log.
 	logPatience = 2 * time.Second
 )

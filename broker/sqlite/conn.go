@@ -23,8 +23,8 @@ type conn struct {
 	// broken is the error after which the connection's transaction, and what
 	// it believes about the file, can no longer be trusted.
 	broken error
-	// changed counts rows that were changed many at once, since the log was to
-	// be emptied.
+	// changed counts rows that were changed many at once, and the pages that
+	// large ones fill, since the log was to be emptied.
 	changed int
 	path    string // of the database
 	now     func() time.Time

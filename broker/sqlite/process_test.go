@@ -17,6 +17,7 @@ var roles = map[string]func(args []string) error{
 	"write":     writeRole,
 	"count":     countRole,
 	"crash":     crashRole,
+	"load":      loadRole,
 	"open once": openRole,
 	"compact":   compactRole,
 	"inherit":   inheritRole,

@@ -40,7 +40,9 @@ func (c *conn) InsertAll(queue string, bodies []string) ([]broker.ID, error) {
 }
 
 func (c *conn) Restore(ms []broker.Message) error {
-	c.changed += len(ms)
+	for _, m := range ms {
+		c.changed += 1 + len(m.Body)/pageBytes
+	}
 	args := make([]any, 0, 3*rowsAtOnce)
 	for len(ms) > 0 {
 		s, n := restore, 1

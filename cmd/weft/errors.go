@@ -16,6 +16,7 @@ import (
 const (
 	exitError       = 1   // a failed task, a malformed value, anything else
 	exitNotFound    = 2   // also an empty queue and wrong usage
+	exitConflict    = 3   // of a dump with what is there
 	exitTimeout     = 124 // of the task or of the wait
 	exitInterrupted = 130
 )
@@ -59,6 +60,10 @@ func kinds() []kind {
 		{errNoManager, "no_manager", exitNotFound, "start it with weft manager start"},
 		{weft.ErrManagerRunning, "manager_running", exitError, ""},
 		{weft.ErrManager, "no_manager", exitError, ""},
+		{weft.ErrNoOutput, "output_missing", exitNotFound, ""},
+		{weft.ErrNotWhole, "incomplete_request", exitError, ""},
+		{broker.ErrConflict, "conflict", exitConflict, ""},
+		{broker.ErrDump, "bad_dump", exitError, ""},
 		{broker.ErrEmpty, "empty", exitNotFound, ""},
 		{broker.ErrName, "invalid_queue_name", exitError, ""},
 		{broker.ErrID, "invalid_id", exitError, ""},

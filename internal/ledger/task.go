@@ -123,17 +123,26 @@ func (t *Task) end(o taskspec.Outcome, now int64) error {
 
 // save writes the record.
 func (t *Task) save(tx *broker.Tx) error {
+	r, err := t.record()
+	if err != nil {
+		return err
+	}
+	return tx.PutRecord(r)
+}
+
+// record is the task as it is stored.
+func (t *Task) record() (broker.Record, error) {
 	body, err := json.Marshal(t)
 	if err != nil {
-		return fmt.Errorf("encode task %s: %w", t.TID, err)
+		return broker.Record{}, fmt.Errorf("encode task %s: %w", t.TID, err)
 	}
-	return tx.PutRecord(broker.Record{
+	return broker.Record{
 		Kind:  Kind,
 		Key:   t.TID,
 		State: string(t.Status),
 		Rank:  int64(t.Number()),
 		Body:  string(body),
-	})
+	}, nil
 }
 
 // Decode reads a task from its record.

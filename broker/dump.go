@@ -1,0 +1,206 @@
+package broker
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// DumpOptions say what [Dump] leaves out or rewrites. The zero value dumps
+// everything as it is.
+type DumpOptions struct {
+	// Record returns what to write instead of a record, and whether to write it
+	// at all. Aliases are not records here. nil writes all.
+	Record func(Record) (Record, bool, error)
+	// Message returns what to write instead of a message. nil writes all as they
+	// are.
+	Message func(Message) (Message, error)
+	// Redacted marks the dump as one in which these functions hide something.
+	Redacted bool
+}
+
+// A DumpReport counts what a dump holds.
+type DumpReport struct {
+	Aliases, Records, Messages, Queues int
+}
+
+// Dump writes the store to w as JSON lines: one that describes the dump, then
+// aliases, records and messages in the order of their ids, and one that says
+// that this was all. It is one state of the store, however long it takes and
+// whatever is written meanwhile; that the store's log grows until it is done is
+// the price. Memory does not grow with the store.
+//
+// What w received before an error is not a dump. Cancelling ctx ends it with
+// ctx's error.
+func Dump(ctx context.Context, b *Broker, w io.Writer, o DumpOptions) (DumpReport, error) {
+	if o.Record == nil {
+		o.Record = func(r Record) (Record, bool, error) { return r, true, nil }
+	}
+	if o.Message == nil {
+		o.Message = func(m Message) (Message, error) { return m, nil }
+	}
+	d := &dumper{o: o, queues: newNames()}
+	buf := bufio.NewWriterSize(w, 64<<10)
+	d.out = json.NewEncoder(buf)
+	d.out.SetEscapeHTML(false)
+	var failed error
+	err := b.backend.View(ctx, func(r Reader) error {
+		info, err := r.Info()
+		if err != nil {
+			return err // and the backend may try again: nothing was written
+		}
+		failed = d.write(ctx, r, info)
+		return nil
+	})
+	if err == nil {
+		err = failed
+	}
+	if err == nil {
+		err = buf.Flush()
+	}
+	if err != nil {
+		return DumpReport{}, fmt.Errorf("dump: %w", err)
+	}
+	return d.report, nil
+}
+
+type dumper struct {
+	o      DumpOptions
+	out    *json.Encoder
+	queues names
+	report DumpReport
+}
+
+func (d *dumper) write(ctx context.Context, r Reader, info Info) error {
+	err := d.out.Encode(metaLine{
+		Type: typeMeta, Format: dumpFormat, Version: dumpVersion, LastID: info.LastID.String(), Store: info.ID,
+		Created: time.Now().UnixNano(), Redacted: d.o.Redacted,
+	})
+	if err != nil {
+		return err
+	}
+	if err := eachRecord(ctx, r, aliasKind, d.alias); err != nil {
+		return err
+	}
+	kinds, err := r.Kinds()
+	if err != nil {
+		return err
+	}
+	for _, kind := range kinds {
+		if kind == aliasKind {
+			continue
+		}
+		if err := eachRecord(ctx, r, kind, d.record); err != nil {
+			return err
+		}
+	}
+	var failed error
+	err = r.Scan("", Select{}, func(m Message) bool {
+		if failed = d.message(m); ctx.Err() != nil {
+			failed = context.Cause(ctx)
+		}
+		return failed == nil
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return err
+	}
+	d.report.Queues = d.queues.count()
+	return d.out.Encode(endLine{Type: typeEnd, Messages: d.report.Messages})
+}
+
+func (d *dumper) alias(r Record) error {
+	d.report.Aliases++
+	return d.out.Encode(aliasLine{Type: typeAlias, Alias: r.Key, Target: r.State})
+}
+
+func (d *dumper) record(r Record) error {
+	r, keep, err := d.o.Record(r)
+	if err != nil || !keep {
+		return err
+	}
+	for _, text := range []string{r.Kind, r.Key, r.State, r.Body} {
+		if !utf8.ValidString(text) {
+			return fmt.Errorf("record %s %q: it is not UTF-8 and has no place in JSON", r.Kind, r.Key)
+		}
+	}
+	d.report.Records++
+	return d.out.Encode(recordLine{Type: typeRecord, Kind: r.Kind, Key: r.Key, State: r.State, Rank: r.Rank, Body: r.Body})
+}
+
+func (d *dumper) message(m Message) error {
+	m, err := d.o.Message(m)
+	if err != nil {
+		return fmt.Errorf("message %v of %q: %w", m.ID, m.Queue, err)
+	}
+	if !utf8.ValidString(m.Body) {
+		return fmt.Errorf("message %v of %q: %w", m.ID, m.Queue, ErrBody)
+	}
+	d.report.Messages++
+	d.queues.add(m.Queue)
+	return d.out.Encode(messageLine{Type: typeMessage, Queue: m.Queue, ID: m.ID.String(), Body: m.Body})
+}
+
+// recordPage is how many records are held in memory at once.
+const recordPage = 64
+
+// eachRecord calls fn with every record of a kind.
+func eachRecord(ctx context.Context, r Reader, kind string, fn func(Record) error) error {
+	for after, limit := int64(0), recordPage; ; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		found, err := r.Records(kind, RecordSelect{AfterRank: after, Limit: limit})
+		if err != nil {
+			return err
+		}
+		whole := len(found) < limit
+		if !whole {
+			// Several records may share the last rank, and not all be here.
+			last := found[limit-1].Rank
+			cut := slices.IndexFunc(found, func(r Record) bool { return r.Rank == last })
+			if cut == 0 {
+				limit *= 2
+				continue
+			}
+			found, after, limit = found[:cut], found[cut-1].Rank, recordPage
+		}
+		for _, rec := range found {
+			if err := fn(rec); err != nil {
+				return err
+			}
+		}
+		if whole {
+			return nil
+		}
+	}
+}
+
+// names counts different names. It keeps their hashes, for there may be as many
+// as messages.
+type names struct {
+	seed   maphash.Seed
+	hashes map[uint64]struct{}
+}
+
+func newNames() names { return names{maphash.MakeSeed(), make(map[uint64]struct{})} }
+
+// add counts a name and reports whether it is new.
+func (n names) add(name string) bool {
+	hash := maphash.String(n.seed, name)
+	_, known := n.hashes[hash]
+	if !known {
+		n.hashes[hash] = struct{}{}
+	}
+	return !known
+}
+
+func (n names) count() int { return len(n.hashes) }

@@ -1,0 +1,267 @@
+package broker
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+	"unicode/utf8"
+)
+
+// A Header is what a dump says about itself.
+type Header struct {
+	Format   string    // "weft-dump", "weft-0.1.0" or "simplebroker-dump"
+	Store    string    // the id of the store, or empty
+	Created  time.Time // zero if it does not say
+	LastID   ID        // the greatest id that was given in the store
+	Redacted bool      // secrets have been hidden
+}
+
+// An entry is what a line of a dump holds: one of these.
+type entry struct {
+	alias   *Alias
+	record  *Record
+	message *Message // without id in a dump of oldFormat
+}
+
+// A dumpReader reads a dump line by line, and refuses what cannot be right
+// whatever the store holds.
+type dumpReader struct {
+	in     *bufio.Reader
+	limit  int // of a message body, in bytes
+	header Header
+
+	text     []byte
+	number   int             // of the line in text, from 1
+	aliases  map[string]bool // names that are aliases, or false: queues of aliases
+	records  names
+	last     ID // of the last message
+	messages int
+	ended    bool
+}
+
+// newDumpReader reads the first line.
+func newDumpReader(r io.Reader, limit int) (*dumpReader, error) {
+	d := &dumpReader{in: bufio.NewReaderSize(r, 64<<10), limit: limit, aliases: make(map[string]bool), records: newNames()}
+	err := d.fetch()
+	if err == io.EOF {
+		return nil, fmt.Errorf("%w: it is empty", ErrDump)
+	}
+	if err == nil {
+		err = d.begin()
+	}
+	if err != nil {
+		return nil, d.wrap(err)
+	}
+	return d, nil
+}
+
+// wrap says in which line something is wrong.
+func (d *dumpReader) wrap(err error) error { return fmt.Errorf("line %d: %w", d.number, err) }
+
+// maxLine is the longest line: a body of which JSON makes six bytes of each, or
+// the record of a task whose spec is as long, and the rest of the line.
+func (d *dumpReader) maxLine() int { return 6*d.limit + 1<<20 }
+
+// fetch reads the next line that is not blank into text.
+func (d *dumpReader) fetch() error {
+	for {
+		d.text = d.text[:0]
+		d.number++
+		for {
+			part, err := d.in.ReadSlice('\n')
+			d.text = append(d.text, part...)
+			if len(d.text) > d.maxLine() {
+				return fmt.Errorf("%w: the line has more than %d bytes", ErrDump, d.maxLine())
+			}
+			if err == bufio.ErrBufferFull {
+				continue
+			}
+			if err != nil && (err != io.EOF || len(d.text) == 0) {
+				return err
+			}
+			break
+		}
+		if len(bytes.TrimSpace(d.text)) > 0 {
+			return nil
+		}
+	}
+}
+
+// begin finds out what the first line promises.
+func (d *dumpReader) begin() error {
+	l, err := d.parse()
+	if err != nil {
+		return err
+	}
+	last := l.LastTS
+	switch {
+	case l.Type == typeMeta && l.Format != nil && *l.Format == dumpFormat:
+		err = version(l, dumpVersion)
+		d.header = Header{Format: dumpFormat, Store: l.Store, Redacted: l.Redacted}
+		if l.Created > 0 {
+			d.header.Created = time.Unix(0, l.Created)
+		}
+		last = l.LastID
+	case l.Type == typeHeader && l.Format != nil && *l.Format == headFormat:
+		err = version(l, headVersion)
+		d.header = Header{Format: headFormat}
+	case l.Type == typeMeta && l.Format == nil && l.LastTS != nil:
+		d.header = Header{Format: oldFormat}
+	default:
+		err = fmt.Errorf("%w: the first line is not that of a dump", ErrDump)
+	}
+	if err == nil && last == nil {
+		err = fmt.Errorf("%w: the last id is missing", ErrDump)
+	}
+	if err != nil {
+		return err
+	}
+	d.header.LastID = ID(*last)
+	return nil
+}
+
+func version(l anyLine, known int) error {
+	if l.Version == nil || *l.Version != known {
+		return fmt.Errorf("%w: this weft knows only version %d of the format %s", ErrDump, known, *l.Format)
+	}
+	return nil
+}
+
+func (d *dumpReader) parse() (anyLine, error) {
+	// The decoder would replace what is not UTF-8.
+	if !utf8.Valid(d.text) {
+		return anyLine{}, fmt.Errorf("%w: not UTF-8", ErrDump)
+	}
+	l, err := parseLine(d.text)
+	if err != nil {
+		return anyLine{}, fmt.Errorf("%w: %w", ErrDump, err)
+	}
+	return l, nil
+}
+
+// next reads the next entry. io.EOF means that the dump is complete.
+func (d *dumpReader) next() (entry, error) {
+	err := d.fetch()
+	if err == io.EOF {
+		if d.header.Format == dumpFormat && !d.ended {
+			return entry{}, d.wrap(fmt.Errorf("%w: it is cut off: the last line is missing", ErrDump))
+		}
+		return entry{}, io.EOF
+	}
+	var e entry
+	if err == nil {
+		e, err = d.entry()
+	}
+	if err == nil && e == (entry{}) { // the end
+		return d.next()
+	}
+	if err != nil {
+		return entry{}, d.wrap(err)
+	}
+	return e, nil
+}
+
+func (d *dumpReader) entry() (entry, error) {
+	if d.ended {
+		return entry{}, fmt.Errorf("%w: it goes on after its end", ErrDump)
+	}
+	l, err := d.parse()
+	if err != nil {
+		return entry{}, err
+	}
+	own := d.header.Format == dumpFormat
+	switch {
+	case l.Type == typeAlias:
+		a, err := d.readAlias(l)
+		return entry{alias: a}, bad(err)
+	case l.Type == typeRecord && own:
+		r, err := d.readRecord(l)
+		return entry{record: r}, bad(err)
+	case l.Type == typeMessage:
+		m, err := d.readMessage(l)
+		return entry{message: m}, bad(err)
+	case l.Type == typeEnd && own:
+		d.ended = true
+		if l.Messages == nil || *l.Messages != d.messages {
+			return entry{}, fmt.Errorf("%w: not as many messages as there should be: it has %d", ErrDump, d.messages)
+		}
+		return entry{}, nil
+	}
+	return entry{}, fmt.Errorf("%w: type %.40q is unknown", ErrDump, l.Type)
+}
+
+// bad marks what is wrong with an entry.
+func bad(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrDump, err)
+}
+
+func (d *dumpReader) readAlias(l anyLine) (*Alias, error) {
+	if l.Alias == nil || l.Target == nil {
+		return nil, errors.New("an alias needs the fields alias and target")
+	}
+	a := Alias{Name: *l.Alias, Queue: *l.Target}
+	for _, name := range []string{a.Name, a.Queue} {
+		if err := CheckName(name); err != nil {
+			return nil, err
+		}
+	}
+	_, used := d.aliases[a.Name]
+	if used || d.aliases[a.Queue] || a.Name == a.Queue {
+		return nil, fmt.Errorf("%w: %q is given twice, or leads to another alias", ErrAlias, a.Name)
+	}
+	d.aliases[a.Name], d.aliases[a.Queue] = true, false
+	return &a, nil
+}
+
+func (d *dumpReader) readRecord(l anyLine) (*Record, error) {
+	if l.Kind == nil || l.Key == nil || l.State == nil || l.Rank == nil || l.Body == nil {
+		return nil, errors.New("a record needs the fields kind, key, state, rank and body")
+	}
+	r := Record{Kind: *l.Kind, Key: *l.Key, State: *l.State, Rank: *l.Rank, Body: *l.Body}
+	switch {
+	case r.Kind == "" || r.Kind == aliasKind:
+		return nil, fmt.Errorf("kind %q is not for records", r.Kind)
+	case r.Rank < 1:
+		return nil, fmt.Errorf("rank %d is not positive", r.Rank)
+	}
+	if !d.records.add(r.Kind + "\x00" + r.Key) {
+		return nil, fmt.Errorf("record %s %q is there twice", r.Kind, r.Key)
+	}
+	return &r, nil
+}
+
+func (d *dumpReader) readMessage(l anyLine) (*Message, error) {
+	id, name := l.ID, "id"
+	if d.header.Format == oldFormat {
+		id, name = l.Timestamp, "timestamp"
+	}
+	if l.Queue == nil || id == nil || l.Body == nil {
+		return nil, fmt.Errorf("a message needs the fields queue, %s and body", name)
+	}
+	if err := CheckName(*l.Queue); err != nil {
+		return nil, err
+	}
+	if err := checkBody(*l.Body, d.limit); err != nil {
+		return nil, err
+	}
+	d.messages++
+	m := &Message{ID: ID(*id), Queue: *l.Queue, Body: *l.Body}
+	switch {
+	case d.header.Format == oldFormat:
+		m.ID = 0 // it gets a new one
+	case m.ID == 0:
+		return nil, errors.New("id 0 is no message's")
+	case m.ID > d.header.LastID:
+		return nil, fmt.Errorf("id %v is greater than the last one, %v", m.ID, d.header.LastID)
+	case d.header.Format == dumpFormat && m.ID <= d.last:
+		return nil, fmt.Errorf("id %v does not come after %v", m.ID, d.last)
+	}
+	d.last = m.ID
+	return m, nil
+}

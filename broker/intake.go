@@ -1,0 +1,256 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// An intake takes in the entries of a dump.
+type intake struct {
+	options Options
+	reader  Reader // nil: there is no store to compare the dump with
+	tx      *Tx    // nil: nothing is stored
+	policy  Policy
+
+	report LoadReport
+	queues names
+	floor  ID        // the greatest id of the store before
+	next   ID        // the id for the next message that brings none
+	batch  []Message // not stored yet
+	bytes  int       // in the bodies of batch
+	ids    []ID      // where the dump does not come in the order of ids
+}
+
+// The bounds of what is stored at once: enough that statements of many rows are
+// used, and little memory.
+const (
+	batchMessages = 500
+	batchBytes    = 1 << 20
+)
+
+// maxRung is how many queues are rung after a load. There are 256 bells; who
+// waits for one of the other queues finds out by looking.
+const maxRung = 256
+
+func (in *intake) begin(h Header, p Policy, now time.Time) error {
+	in.report.Header, in.policy, in.queues = h, p, newNames()
+	if in.policy.Record == nil {
+		in.policy.Record = takeRecord
+	}
+	if in.policy.Message == nil {
+		in.policy.Message = func(Message) (bool, error) { return true, nil }
+	}
+	if in.reader == nil {
+		return nil
+	}
+	info, err := in.reader.Info()
+	if err != nil {
+		return err
+	}
+	in.floor = info.LastID
+	in.next = max(IDAt(now), in.floor+1, h.LastID+1)
+	if in.tx == nil {
+		return nil
+	}
+	return in.tx.txn.Advance(h.LastID)
+}
+
+// takeRecord is how a record is taken in that means nothing here.
+func takeRecord(r Record, here *Record) (Record, Verdict, error) {
+	switch {
+	case here == nil:
+		return r, Take, nil
+	case *here == r:
+		return r, Skip, nil
+	}
+	return r, Clash, nil
+}
+
+func (in *intake) take(e entry) error {
+	switch {
+	case e.alias != nil:
+		return in.alias(*e.alias)
+	case e.record != nil:
+		return in.record(*e.record)
+	default:
+		return in.message(*e.message)
+	}
+}
+
+// stores reports whether to store anything still.
+func (in *intake) stores() bool { return in.tx != nil && in.report.Conflicting == 0 }
+
+func (in *intake) conflict(format string, args ...any) {
+	in.report.Conflicting++
+	if len(in.report.Conflicts) < maxConflicts {
+		in.report.Conflicts = append(in.report.Conflicts, fmt.Sprintf(format, args...))
+	}
+}
+
+func (in *intake) alias(a Alias) error {
+	if in.options.Views(a.Queue) != nil {
+		in.report.Views++
+		return nil
+	}
+	if in.reader != nil {
+		here, err := in.reader.Record(aliasKind, a.Name)
+		if err == nil && here.State == a.Queue {
+			in.report.Present++
+			return nil
+		}
+		err = freeAlias(in.reader, a)
+		if errors.Is(err, ErrExists) || errors.Is(err, ErrAlias) {
+			in.conflict("alias %q of %q: %v", a.Name, a.Queue, err)
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	in.report.Aliases++
+	if !in.stores() {
+		return nil
+	}
+	return putAlias(in.tx, a)
+}
+
+func (in *intake) record(r Record) error {
+	var here *Record
+	if in.reader != nil {
+		found, err := in.reader.Record(r.Kind, r.Key)
+		switch {
+		case err == nil:
+			here = &found
+		case !errors.Is(err, ErrNotFound):
+			return err
+		}
+	}
+	stored, verdict, err := in.policy.Record(r, here)
+	if err != nil {
+		return err
+	}
+	switch verdict {
+	case Skip:
+		in.report.Present++
+	case Clash:
+		in.conflict("%s %s is there already and differs", r.Kind, r.Key)
+	case Take:
+		in.report.Records++
+		if in.stores() {
+			return in.tx.PutRecord(stored)
+		}
+	}
+	return nil
+}
+
+func (in *intake) message(m Message) error {
+	if in.options.Views(m.Queue) != nil {
+		in.report.Views++
+		return nil
+	}
+	take, err := in.policy.Message(m)
+	if err != nil || !take {
+		return err
+	}
+	in.report.Messages++
+	if in.queues.add(m.Queue) {
+		in.report.Queues++
+		if in.tx != nil && in.report.Queues <= maxRung {
+			in.tx.Ring(m.Queue)
+		}
+	}
+	if in.reader == nil {
+		if in.report.Header.Format == headFormat {
+			in.ids = append(in.ids, m.ID)
+		}
+		return nil
+	}
+	if in.report.Header.Format == oldFormat {
+		m.ID = in.next
+		in.next++
+	}
+	in.batch = append(in.batch, m)
+	in.bytes += len(m.Body)
+	if len(in.batch) < batchMessages && in.bytes < batchBytes {
+		return nil
+	}
+	return in.flush()
+}
+
+// flush stores the batch.
+func (in *intake) flush() error {
+	taken, err := in.taken()
+	if err != nil {
+		return err
+	}
+	for _, id := range taken {
+		in.conflict("message %v is there already", id)
+	}
+	if in.stores() && len(in.batch) > 0 {
+		if err := in.tx.txn.Restore(in.batch); err != nil {
+			return err
+		}
+	}
+	clear(in.batch) // lets the bodies go
+	in.batch, in.bytes = in.batch[:0], 0
+	return nil
+}
+
+// taken returns the ids of the batch that are in use.
+func (in *intake) taken() (found []ID, err error) {
+	var ids []ID
+	for _, m := range in.batch {
+		if m.ID <= in.floor {
+			ids = append(ids, m.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	slices.Sort(ids)
+	// Mostly few other messages lie between them, and one look is enough.
+	seen := 0
+	err = in.reader.Scan("", Select{After: ids[0] - 1, Before: ids[len(ids)-1] + 1}, func(m Message) bool {
+		seen++
+		if _, hit := slices.BinarySearch(ids, m.ID); hit {
+			found = append(found, m.ID)
+		}
+		return seen <= 2*batchMessages
+	})
+	if err != nil || seen <= 2*batchMessages {
+		return found, err
+	}
+	found = nil
+	for _, id := range ids {
+		err := in.reader.Scan("", Select{ID: id}, func(Message) bool {
+			found = append(found, id)
+			return false
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// end finishes a pass over a dump that is complete.
+func (in *intake) end() error {
+	slices.Sort(in.ids)
+	for i, id := range in.ids[min(1, len(in.ids)):] {
+		if in.ids[i] == id {
+			return fmt.Errorf("%w: two messages have the id %v", ErrDump, id)
+		}
+	}
+	if in.reader == nil {
+		return nil
+	}
+	if err := in.flush(); err != nil {
+		return err
+	}
+	if !in.stores() || in.policy.Done == nil {
+		return nil
+	}
+	return in.policy.Done(in.tx)
+}

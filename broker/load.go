@@ -1,0 +1,156 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// LoadOptions are the choices of [Load]. The zero value takes in everything.
+type LoadOptions struct {
+	// DryRun reports what would be done, and does nothing.
+	DryRun bool
+	// Policy is called at the beginning of each pass over the dump, of which
+	// there are two or three, and returns who decides in that pass. nil takes
+	// everything.
+	Policy func(Header) Policy
+}
+
+// A Policy decides what becomes of records and messages, for whoever knows what
+// they mean. Its functions may be nil; an error of one of them ends the load.
+type Policy struct {
+	// Record decides about r, and returns what to store of it. here is the
+	// record of that kind and key that the store has, nil if there is none or
+	// the pass only checks the dump. By default an equal one is skipped and
+	// another a conflict.
+	Record func(r Record, here *Record) (Record, Verdict, error)
+	// Message reports whether to take in m. It has no id where it is to get a
+	// new one.
+	Message func(m Message) (bool, error)
+	// Done does what there is to do after all has been stored, in the same
+	// transaction.
+	Done func(tx *Tx) error
+}
+
+// A Verdict says what becomes of a record.
+type Verdict int
+
+// The verdicts.
+const (
+	Take  Verdict = iota // store it
+	Skip                 // the store has it already
+	Leave                // it is not for this store
+	Clash                // the store has something else in its place
+)
+
+// A LoadReport says what a dump holds and what came, or would come, of it.
+type LoadReport struct {
+	Header Header
+
+	// What was taken in. Queues counts those of the messages.
+	Aliases, Records, Messages, Queues int
+
+	Present int // aliases and records that were there already, the same
+	Views   int // messages of queues that are views, and aliases of those: left out
+	// Conflicts describes what contradicts the store, at most 20 of it;
+	// Conflicting counts all.
+	Conflicts   []string
+	Conflicting int
+}
+
+// maxConflicts is how many conflicts are named.
+const maxConflicts = 20
+
+// conflict is the error that names the conflicts, nil if there are none.
+func (r *LoadReport) conflict() error {
+	if r.Conflicting == 0 {
+		return nil
+	}
+	text := strings.Join(r.Conflicts, "; ")
+	if more := r.Conflicting - len(r.Conflicts); more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return fmt.Errorf("%w: %s", ErrConflict, text)
+}
+
+// Load takes in the dump that r holds from where it stands, all of it or, on
+// any error, nothing. Messages keep their ids, which must be free, and new ids
+// are greater than those the dumped store had given; aliases that are there
+// already are skipped. Memory does not grow with the dump.
+//
+// It reads what [Dump] writes, and both formats of the original Weft:
+// simplebroker-dump, version 1, and that of Weft 0.1.0, whose messages get new
+// ids in the order of the file. It reads the dump once to check it and once in
+// the transaction, which others wait for, so the dump must not change meanwhile.
+//
+// Errors wrap [ErrDump], with the number of the line, or [ErrConflict]; then the
+// report tells the conflicts. Cancelling ctx before the end withdraws it.
+func Load(ctx context.Context, b *Broker, r io.ReadSeeker, o LoadOptions) (report LoadReport, err error) {
+	start, err := r.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return report, fmt.Errorf("load: %w", err)
+	}
+	if report, err = CheckDump(ctx, r, b.options, o); err != nil {
+		return report, err
+	}
+	again := func(reader Reader, tx *Tx) error {
+		if _, err := r.Seek(start, io.SeekStart); err != nil {
+			return err
+		}
+		report, err = read(ctx, r, &intake{options: b.options, reader: reader, tx: tx}, o)
+		if err == nil {
+			err = report.conflict()
+		}
+		return err
+	}
+	if o.DryRun {
+		err = b.backend.View(ctx, func(reader Reader) error { return again(reader, nil) })
+	} else {
+		err = b.Update(ctx, func(tx *Tx) error { return again(tx.txn, tx) })
+	}
+	if err != nil {
+		return report, fmt.Errorf("load: %w", err)
+	}
+	return report, nil
+}
+
+// CheckDump is a dry run of [Load] where there is no store yet, one that would
+// be opened with these options. It needs r only once.
+func CheckDump(ctx context.Context, r io.Reader, store Options, o LoadOptions) (LoadReport, error) {
+	report, err := read(ctx, r, &intake{options: store.complete()}, o)
+	if err != nil {
+		return report, fmt.Errorf("load: %w", err)
+	}
+	return report, nil
+}
+
+// read is one pass over the dump.
+func read(ctx context.Context, r io.Reader, in *intake, o LoadOptions) (LoadReport, error) {
+	d, err := newDumpReader(r, in.options.MaxMessage)
+	if err != nil {
+		return LoadReport{}, err
+	}
+	var p Policy
+	if o.Policy != nil {
+		p = o.Policy(d.header)
+	}
+	if err := in.begin(d.header, p, time.Now()); err != nil {
+		return in.report, err
+	}
+	for ctx.Err() == nil {
+		e, err := d.next()
+		if errors.Is(err, io.EOF) {
+			return in.report, in.end()
+		}
+		if err != nil {
+			return in.report, err
+		}
+		if err := in.take(e); err != nil {
+			return in.report, d.wrap(err)
+		}
+	}
+	return in.report, context.Cause(ctx)
+}

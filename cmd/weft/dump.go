@@ -1,0 +1,69 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"weft"
+	"weft/broker"
+)
+
+type systemDumpCmd struct {
+	Output         string `short:"o" placeholder:"FILE" help:"The file, or - for standard output (default: weft_export.jsonl in .weft)."`
+	IncludeState   bool   `help:"Also the records of managers and endpoints, to look at; load leaves them out."`
+	IncludeSecrets bool   `help:"Keep the values of the environment in specs, which are hidden otherwise."`
+}
+
+// Help shows how it is used.
+func (systemDumpCmd) Help() string {
+	return `It holds one moment of the project, while tasks run and messages come and go.
+The files of large outputs are not in it. Only its owner can read the file.
+
+Examples:
+
+    weft system dump
+    weft system dump -o - | gzip > project.jsonl.gz
+`
+}
+
+// Run dumps the project.
+func (c *systemDumpCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	options := weft.DumpOptions{State: c.IncludeState, Secrets: c.IncludeSecrets}
+	if c.Output == "-" {
+		survivePipe()
+		_, err := p.System().Dump(ctx, a.stdout, options)
+		return err
+	}
+	path := cmp.Or(c.Output, p.System().ExportFile())
+	report, err := p.System().DumpFile(ctx, path, options)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(struct {
+			File     string `json:"file"`
+			Messages int    `json:"messages"`
+			Queues   int    `json:"queues"`
+			Aliases  int    `json:"aliases"`
+			Records  int    `json:"records"`
+		}{path, report.Messages, report.Queues, report.Aliases, report.Records})
+	}
+	a.stdout.Printf("Exported %s to %s\n", contents(report), visible(path))
+	return nil
+}
+
+// contents says what a dump holds.
+func contents(r broker.DumpReport) string {
+	aliases := "1 alias"
+	if r.Aliases != 1 {
+		aliases = fmt.Sprintf("%d aliases", r.Aliases)
+	}
+	return fmt.Sprintf("%s from %s, %s and %s",
+		plural(r.Messages, "message"), plural(r.Queues, "queue"), aliases, plural(r.Records, "record"))
+}

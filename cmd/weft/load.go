@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"weft"
+	"weft/broker"
+)
+
+type systemLoadCmd struct {
+	Input    string `short:"i" placeholder:"FILE" help:"The file, or - for standard input (default: weft_export.jsonl in .weft)."`
+	DryRun   bool   `help:"Show what would be done, and do nothing."`
+	Requests bool   `help:"Also take in tasks that wait to be run. They run here, with the manager's environment."`
+}
+
+// Help shows how it is used.
+func (systemLoadCmd) Help() string {
+	return `All of it is taken in, or nothing. Messages and tasks keep their ids; what is
+there already must not differ (exit 3). Tasks that were running when the dump
+was made are lost; those that wait are left out unless --requests is given.
+Dumps of the original Weft are read too.
+
+Examples:
+
+    weft system load -i project.jsonl --dry-run
+    zcat project.jsonl.gz | weft system load -i -
+`
+}
+
+// Run takes in a dump.
+func (c *systemLoadCmd) Run(a *app) error {
+	in, p, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	ctx := context.Background()
+	options := weft.LoadOptions{DryRun: c.DryRun, Requests: c.Requests}
+	var report *weft.LoadReport
+	if p == nil {
+		report, err = weft.PreviewLoad(ctx, in, options)
+	} else {
+		report, err = p.System().Load(ctx, in, options)
+	}
+	if report != nil && (err == nil || c.DryRun) {
+		err = errors.Join(c.print(a, report), err)
+	}
+	return err
+}
+
+// open opens the dump, and the project that it is for: nil if there is none and
+// this is a dry run.
+func (c *systemLoadCmd) open(a *app) (in io.ReadCloser, p *weft.Context, err error) {
+	path := c.Input
+	if path == "" {
+		// In the project's folder, so there must be one.
+		if p, err = a.open(); err != nil {
+			return nil, nil, err
+		}
+		path = p.System().ExportFile()
+	}
+	in = a.stdin
+	if path != "-" {
+		in, err = os.Open(path)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, noneOf{fmt.Sprintf("no dump %s: name one with -i", path)}
+	case err != nil || p != nil:
+		return in, p, err
+	case !c.DryRun:
+		p, err = a.openOrCreate()
+	default:
+		if p, err = a.open(); errors.Is(err, weft.ErrNoProject) {
+			err = nil
+		}
+	}
+	return in, p, err
+}
+
+// print says what came, or would come, of the dump.
+func (c *systemLoadCmd) print(a *app, r *weft.LoadReport) error {
+	if a.JSON {
+		return a.printJSON(newLoadLine(c, r))
+	}
+	verb := "Imported"
+	if c.DryRun {
+		verb = "Would import"
+		a.stdout.Printf("Import preview: %s of %s\n", r.Header.Format, dumpTime(r.Header.Created))
+	}
+	a.stdout.Printf("%s %s\n", verb, contents(broker.DumpReport{
+		Aliases: r.Aliases, Records: r.Records, Messages: r.Messages, Queues: r.Queues,
+	}))
+	requests := "left out (--requests takes them in)"
+	if c.Requests {
+		requests = "taken in; a manager runs them with its own environment"
+	}
+	for _, part := range []struct {
+		n    int
+		what string
+	}{
+		{r.Present, "already there, the same: skipped"},
+		{r.Lost, "running when the dump was made: lost"},
+		{r.Requests, "waiting to be run: " + requests},
+		{r.State + r.Views, "about processes of elsewhere: left out"},
+		{r.Conflicting, "in conflict with what is there"},
+	} {
+		if part.n > 0 {
+			a.stdout.Printf("%d %s\n", part.n, part.what)
+		}
+	}
+	return nil
+}
+
+// dumpTime is when a dump was made.
+func dumpTime(t time.Time) string {
+	if t.IsZero() {
+		return "an unknown time"
+	}
+	return clock(t)
+}
+
+// loadLine is a report in JSON.
+type loadLine struct {
+	DryRun         bool     `json:"dry_run"`
+	Format         string   `json:"format"`
+	CreatedAt      *int64   `json:"created_at"` // nanoseconds since 1970
+	LastID         string   `json:"last_id"`
+	Messages       int      `json:"messages"`
+	Queues         int      `json:"queues"`
+	Aliases        int      `json:"aliases"`
+	Records        int      `json:"records"`
+	Skipped        int      `json:"skipped"`
+	Lost           int      `json:"lost"`
+	Requests       int      `json:"requests"`
+	RequestsLoaded bool     `json:"requests_loaded"`
+	StateLeftOut   int      `json:"state_left_out"`
+	Conflicts      int      `json:"conflicts"`
+	Conflicting    []string `json:"conflicting,omitempty"` // the first of them
+}
+
+func newLoadLine(c *systemLoadCmd, r *weft.LoadReport) loadLine {
+	return loadLine{
+		DryRun:         c.DryRun,
+		Format:         r.Header.Format,
+		CreatedAt:      nanoseconds(r.Header.Created),
+		LastID:         r.Header.LastID.String(),
+		Messages:       r.Messages,
+		Queues:         r.Queues,
+		Aliases:        r.Aliases,
+		Records:        r.Records,
+		Skipped:        r.Present,
+		Lost:           r.Lost,
+		Requests:       r.Requests,
+		RequestsLoaded: c.Requests,
+		StateLeftOut:   r.State + r.Views,
+		Conflicts:      r.Conflicting,
+		Conflicting:    r.Conflicts,
+	}
+}

@@ -1,0 +1,96 @@
+package ledger
+
+import (
+	"encoding/json"
+	"strings"
+
+	"weft/broker"
+)
+
+// DumpOptions returns what a dump holds of a project: never the environments of
+// submitters, which are full of secrets, nor the marks of nested requests, whose
+// parents are lost where the dump is loaded; the records of managers, endpoints
+// and the like only with state, for they are about processes that live here; and
+// what specs give their tasks as environment only with secrets.
+func DumpOptions(state, secrets bool) broker.DumpOptions {
+	o := broker.DumpOptions{
+		Redacted: !secrets,
+		Record: func(r broker.Record) (broker.Record, bool, error) {
+			switch r.Kind {
+			case Kind:
+				r, err := dumped(r, !secrets)
+				return r, true, err
+			case nestedKind, envKind:
+				return r, false, nil
+			}
+			return r, state, nil
+		},
+	}
+	if !secrets {
+		o.Message = func(m broker.Message) (broker.Message, error) {
+			m.Body = redactMessage(m)
+			return m, nil
+		}
+	}
+	return o
+}
+
+// dumped is a task's record as a dump has it.
+func dumped(r broker.Record, redact bool) (broker.Record, error) {
+	t, err := Decode(r)
+	if err != nil {
+		return r, err
+	}
+	t.Env = "" // the environment that it names is not dumped
+	if redact {
+		if t.Spec, err = t.redacted(); err != nil {
+			return r, err
+		}
+	}
+	return t.record()
+}
+
+// redactMessage is the body of a message without the values of a spec's
+// environment. Events are written without them, but may be of the original
+// Weft, which keeps them.
+func redactMessage(m broker.Message) string {
+	switch {
+	case m.Queue == Requests:
+	case m.Queue == Log && strings.Contains(m.Body, `"env"`):
+	default:
+		return m.Body
+	}
+	body, _ := redactAt([]byte(m.Body), "taskspec", "spec", "env")
+	body, _ = redactAt(body, "spec", "env") // a bare spec
+	return string(body)
+}
+
+// hidden stands where a value was, as [taskspec.Spec.Redacted] puts it.
+const hidden = "[redacted]"
+
+// redactAt returns JSON with the values of the object at path hidden, or all of
+// what is there instead of an object, and whether that changed it. It need not
+// be a valid spec: a request that cannot be run has secrets all the same.
+func redactAt(text []byte, path ...string) (redacted []byte, changed bool) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		if len(path) == 0 {
+			return []byte(`"` + hidden + `"`), true
+		}
+		return text, false
+	}
+	if len(path) == 0 {
+		for name, value := range fields {
+			if string(value) != `"`+hidden+`"` {
+				fields[name], changed = json.RawMessage(`"`+hidden+`"`), true
+			}
+		}
+	} else if inner, ok := fields[path[0]]; ok {
+		fields[path[0]], changed = redactAt(inner, path[1:]...)
+	}
+	if !changed {
+		return text, false
+	}
+	redacted, err := json.Marshal(fields)
+	return redacted, err == nil
+}

@@ -1,0 +1,150 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// ErrNotWhole is returned for a request of a dump that cannot be run as it was
+// meant, because the dump does not hold all of it.
+var ErrNotWhole = errors.New("request is not whole")
+
+// An Intake takes in what a dump holds of a project's tasks. It counts one pass
+// over the dump.
+type Intake struct {
+	Requests int // messages in the queue of requests: taken in, or left out
+	State    int // records that are about processes of elsewhere: left out
+	Lost     int // tasks that had begun and not ended
+
+	run    bool // take in requests
+	header broker.Header
+	living []string // TIDs of the tasks that are lost
+	now    time.Time
+}
+
+// NewIntake begins a pass over a dump. run says whether to take in requests
+// that wait: their tasks run as soon as a manager comes to them.
+func NewIntake(h broker.Header, run bool, now time.Time) *Intake {
+	return &Intake{header: h, run: run, now: now}
+}
+
+// Policy is the intake as the broker asks it.
+func (in *Intake) Policy() broker.Policy {
+	return broker.Policy{Record: in.record, Message: in.message, Done: in.done}
+}
+
+func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
+	if r.Kind == Kind {
+		return in.task(r, here)
+	}
+	in.State++
+	return r, broker.Leave, nil
+}
+
+func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
+	t, err := Decode(r)
+	if err != nil {
+		return r, 0, fmt.Errorf("%w: %w", broker.ErrDump, err)
+	}
+	if err := in.plausible(t, r); err != nil {
+		return r, 0, fmt.Errorf("%w: task %s: %w", broker.ErrDump, r.Key, err)
+	}
+	if here != nil {
+		same, err := in.same(r, *here)
+		if err != nil || !same {
+			return r, broker.Clash, err
+		}
+		return r, broker.Skip, nil
+	}
+	t.Env = "" // then it gets the manager's
+	switch {
+	case t.Status.Terminal():
+	case t.Status != taskspec.StatusCreated:
+		in.Lost++
+		in.living = append(in.living, t.TID)
+		t.Endpoints = nil // whose names may be those of tasks that run here
+	case !in.run:
+		return r, broker.Leave, nil
+	case t.Input != "":
+		return r, 0, fmt.Errorf("%w: task %s read a large standard input, which is in a file and not in the dump", ErrNotWhole, t.TID)
+	default:
+		// Its parent is lost and holds no slot for it: it waits for its own.
+		t.Parent = ""
+	}
+	r, err = t.record()
+	return r, broker.Take, err
+}
+
+// plausible says what contradicts itself in a task's record.
+func (in *Intake) plausible(t *Task, r broker.Record) error {
+	switch {
+	case t.TID != r.Key || t.Number() == 0 || int64(t.Number()) != r.Rank:
+		return errors.New("its record is of another task")
+	case t.Number() > in.header.LastID:
+		return fmt.Errorf("its id is greater than the last one, %v", in.header.LastID)
+	case !t.Status.Valid() || string(t.Status) != r.State:
+		return fmt.Errorf("its status is %q and %q", t.Status, r.State)
+	}
+	_, err := t.spec()
+	return err
+}
+
+// same reports whether a task is here as it is in the dump.
+func (in *Intake) same(r, here broker.Record) (bool, error) {
+	r, err := dumped(r, in.header.Redacted)
+	if err != nil {
+		return false, err
+	}
+	here, err = dumped(here, in.header.Redacted)
+	return r == here, err
+}
+
+func (in *Intake) message(m broker.Message) (bool, error) {
+	if m.Queue != Requests {
+		return true, nil
+	}
+	in.Requests++
+	if !in.run || !in.header.Redacted {
+		return in.run, nil
+	}
+	var body struct {
+		Taskspec *json.RawMessage `json:"taskspec"`
+	}
+	raw := []byte(m.Body)
+	if json.Unmarshal(raw, &body) == nil && body.Taskspec != nil {
+		raw = *body.Taskspec
+	}
+	spec := new(taskspec.Spec)
+	// One that cannot be decoded is refused when its turn comes.
+	if json.Unmarshal(raw, spec) == nil && slices.Contains(slices.Collect(maps.Values(spec.Spec.Env)), hidden) {
+		return false, fmt.Errorf("%w: the environment of task %v was hidden: dump with --include-secrets", ErrNotWhole, m.ID)
+	}
+	return true, nil
+}
+
+// done ends the tasks that had begun where the dump was made, and calls the
+// manager to those that wait.
+func (in *Intake) done(tx *broker.Tx) error {
+	if in.run && in.Requests > 0 {
+		tx.Ring(Requests)
+	}
+	outcome := taskspec.Lost()
+	outcome.Error = "lost: it was running when its project was dumped"
+	for _, tid := range in.living {
+		t, err := load(tx, tid)
+		if err != nil {
+			return err
+		}
+		if err := t.conclude(tx, outcome, in.now.UnixNano(), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
