@@ -61,7 +61,7 @@ func TestGlob(t *testing.T) {
 				t.Errorf("%q does not match %q", tt.pattern, name)
 			}
 		}
-		for _, name := range strings.Fields(tt.no) {
+		for name := range strings.FieldsSeq(tt.no) {
 			if p.Match(name) {
 				t.Errorf("%q matches %q", tt.pattern, name)
 			}
@@ -151,27 +151,28 @@ func FuzzGlob(f *testing.F) {
 
 // translate writes a glob as a regular expression over points.
 func translate(glob string) (*regexp.Regexp, bool) {
-	expr := `(?s)\A`
+	var expr strings.Builder
+	expr.WriteString(`(?s)\A`)
 	for rest := glob; rest != ""; {
 		size := 1
 		switch rest[0] {
 		case '*':
-			expr += ".*"
+			expr.WriteString(".*")
 		case '?':
-			expr += "."
+			expr.WriteString(".")
 		case '[':
 			class, n := brackets(rest)
 			if n == 0 {
 				return nil, false
 			}
-			expr += class
+			expr.WriteString(class)
 			size = n
 		default:
-			expr += point(rest[0])
+			expr.WriteString(point(rest[0]))
 		}
 		rest = rest[size:]
 	}
-	re, err := regexp.Compile(expr + `\z`)
+	re, err := regexp.Compile(expr.String() + `\z`)
 	return re, err == nil
 }
 

@@ -91,6 +91,7 @@ func (m *machine) rename(r *rapid.T) {
 	if err == nil {
 		same(r, "renamed", len(m.model.queues[to]), n)
 	}
+	m.compareAliases(r)
 }
 
 // rename renames a queue, or says why it cannot be done.
@@ -123,29 +124,31 @@ func (m *model) standFor(queue string) (names []string) {
 	return names
 }
 
-// alias adds or removes one. Their names are those of queues, so that they get
-// in the way of one another.
+// alias adds one. Their names are those of queues, so that they get in the way
+// of one another.
 func (m *machine) alias(r *rapid.T) {
 	name, queue := queueName(r), queueName(r)
-	aliases := m.any(r).Aliases()
 	_, there := m.model.aliases[name]
-	if rapid.IntRange(0, 2).Draw(r, "remove") == 0 {
-		err := aliases.Remove(context.Background(), name)
-		if there != (err == nil) {
-			r.Fatalf("remove alias %s: %v", name, err)
-		}
-		delete(m.model.aliases, name)
-		return
-	}
 	_, chained := m.model.aliases[queue]
 	allowed := !there && !chained && name != queue && len(m.model.standFor(name)) == 0
-	err := aliases.Add(context.Background(), name, queue)
+	err := m.any(r).Aliases().Add(context.Background(), name, queue)
 	if allowed != (err == nil) {
 		r.Fatalf("add alias %s of %s to %v: %v", name, queue, m.model.aliases, err)
 	}
 	if allowed {
 		m.model.aliases[name] = queue
 	}
+	m.compareAliases(r)
+}
+
+func (m *machine) unalias(r *rapid.T) {
+	name := queueName(r)
+	_, there := m.model.aliases[name]
+	if err := m.any(r).Aliases().Remove(context.Background(), name); there != (err == nil) {
+		r.Fatalf("remove alias %s: %v", name, err)
+	}
+	delete(m.model.aliases, name)
+	m.compareAliases(r)
 }
 
 // compareAliases compares the aliases, which lead to queues and never on.

@@ -116,7 +116,7 @@ var historyCases = []testCase{
 		}
 	}},
 	{"19 writes, broadcasts, renames and aliases at once", func(t *testing.T, s *store) {
-		const rounds = 25
+		const rounds = 12
 		other := s.handle(t)
 		defer other.Close()
 		s.write(t, "a", "x")

@@ -31,9 +31,9 @@ var messageCases = []testCase{
 		}
 	}},
 	{"large ones are all there", func(t *testing.T, s *store) {
-		const n, size = 12, 3 << 20
+		const n, size = 6, 3 << 20
 		written := s.writeLarge(t, "q", n, size)
-		for _, sel := range []broker.Select{{}, {Limit: 5}, {After: written[1], Limit: 7}, {Limit: n + 1}} {
+		for _, sel := range []broker.Select{{}, {Limit: 2}, {After: written[1], Limit: 3}, {Limit: n + 1}} {
 			want := pick(s.messages(t, "q"), indices(written, sel))
 			var got []broker.ID
 			for m, err := range s.Queue("q").Messages(t.Context(), sel) {

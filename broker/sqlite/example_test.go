@@ -205,25 +205,21 @@ func Example_batch() {
 	b, closeAll := written("a", "b", "c")
 	defer closeAll()
 
-	sum := func(fails bool) error {
+	pack := func(fails bool) error {
 		return b.Update(ctx, func(tx *broker.Tx) error {
 			batch, err := tx.Read("jobs", broker.Select{Limit: 2})
 			if err != nil {
 				return err
 			}
-			total := ""
-			for _, m := range batch {
-				total += m.Body
-			}
 			if fails {
 				return errors.New("power cut")
 			}
-			_, err = tx.Write("totals", total)
+			_, err = tx.Write("parcels", batch[0].Body+batch[1].Body)
 			return err
 		})
 	}
 	for _, fails := range []bool{true, false} {
-		err := sum(fails)
+		err := pack(fails)
 		st, err2 := b.Queue("jobs").Stats(ctx)
 		if err2 != nil {
 			log.Fatal(err2)

@@ -110,11 +110,11 @@ func TestHistoryKilledCompact(t *testing.T) {
 	for i := range bodies {
 		bodies[i] = strings.Repeat("x", 2000)
 	}
-	for round := range 5 {
+	for round := range 3 {
 		_, err := b.Queue("q").WriteAll(t.Context(), bodies)
 		must(t, err)
 		c := start(t, "compact", dir)
-		for range 1 + rand.IntN(4) {
+		for range 1 + rand.IntN(3) {
 			c.expect("compacting")
 		}
 		must(t, c.cmd.Process.Kill())
