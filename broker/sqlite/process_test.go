@@ -18,6 +18,9 @@ var roles = map[string]func(args []string) error{
 	"count":     countRole,
 	"crash":     crashRole,
 	"open once": openRole,
+	"produce":   produceRole,
+	"move on":   moveRole,
+	"delete":    deleteRole,
 }
 
 // writeRole writes args[1] messages to "q" on each of four goroutines and
