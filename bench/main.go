@@ -86,6 +86,7 @@ func benchmarks() []benchmark {
 		{"batch-normal", batch("normal")},
 		{"batch-full", batch("full")},
 		{"cli", throughCLI},
+		{"queue-client", queueClient},
 		{"queue-write", queueWrite},
 		{"queue-read", queueRead},
 		{"queue-batch", queueBatch},
