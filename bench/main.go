@@ -13,7 +13,8 @@
 // fails only if something does not work.
 //
 // The benchmarks are in one file for each subject: start.go, run.go, batch.go,
-// cli.go, queue.go, together.go, wake.go, idle.go. Where several processes are
+// cli.go, client.go, queue.go, together.go, goqite.go, million.go, wake.go,
+// idle.go, watchers.go. Where several processes are
 // needed the program executes itself again (role.go).
 package main
 
@@ -92,8 +93,10 @@ func benchmarks() []benchmark {
 		{"queue-batch", queueBatch},
 		{"queue-goroutines", queueGoroutines},
 		{"queue-processes", queueProcesses},
+		{"goqite", besideGoqite},
 		{"wake", wake},
 		{"idle", idle},
+		{"watchers", watchers},
 	}
 }
 

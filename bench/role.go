@@ -24,6 +24,7 @@ func play(role string, args []string) error {
 		"taker":   beTaker,
 		"poller":  bePoller,
 		"manager": beManager,
+		"watcher": beWatcher,
 	}[role]
 	if !known {
 		return fmt.Errorf("no role %q", role)
