@@ -94,6 +94,7 @@ func benchmarks() []benchmark {
 		{"queue-goroutines", queueGoroutines},
 		{"queue-processes", queueProcesses},
 		{"goqite", besideGoqite},
+		{"million", million},
 		{"wake", wake},
 		{"idle", idle},
 		{"watchers", watchers},

@@ -25,6 +25,7 @@ func play(role string, args []string) error {
 		"poller":  bePoller,
 		"manager": beManager,
 		"watcher": beWatcher,
+		"filler":  beFiller,
 	}[role]
 	if !known {
 		return fmt.Errorf("no role %q", role)
