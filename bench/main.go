@@ -13,8 +13,8 @@
 // fails only if something does not work.
 //
 // The benchmarks are in one file for each subject: start.go, run.go, batch.go,
-// cli.go, client.go, queue.go, together.go, goqite.go, million.go, wake.go,
-// idle.go, watchers.go. Where several processes are
+// cli.go, client.go, queue.go, together.go, goqite.go, list.go, million.go,
+// wake.go, idle.go, watchers.go. Where several processes are
 // needed the program executes itself again (role.go).
 package main
 
@@ -94,6 +94,7 @@ func benchmarks() []benchmark {
 		{"queue-goroutines", queueGoroutines},
 		{"queue-processes", queueProcesses},
 		{"goqite", besideGoqite},
+		{"queue-list", queueList},
 		{"million", million},
 		{"wake", wake},
 		{"idle", idle},
