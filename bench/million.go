@@ -113,7 +113,7 @@ func (m *crowd) step(dir string, args []string, want string) error {
 		_, err = out.Seek(0, io.SeekStart)
 	}
 	if err == nil && want == "" {
-		err = complaint(out)
+		err = inOrder(out)
 	} else if err == nil {
 		var got []byte
 		if got, err = io.ReadAll(out); err == nil && string(got) != want {
@@ -126,8 +126,8 @@ func (m *crowd) step(dir string, args []string, want string) error {
 	return nil
 }
 
-// complaint fails unless the file holds all messages in order.
-func complaint(f io.Reader) error {
+// inOrder fails unless the file holds all messages in order.
+func inOrder(f io.Reader) error {
 	lines := bufio.NewScanner(f)
 	n := 0
 	for ; lines.Scan(); n++ {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"time"
 
@@ -165,7 +166,13 @@ func exhaustInotify() (release func() error, err error) {
 		case err == nil:
 			taken = append(taken, fd)
 		case errors.Is(err, unix.EMFILE):
-			return release, nil
+			// The same error comes at the limit of open files; then nothing
+			// could be measured.
+			file, err := os.Open(os.DevNull)
+			if err != nil {
+				return nil, errors.Join(fmt.Errorf("no file can be opened beside %d inotify instances, allow more with ulimit -n: %w", len(taken), err), release())
+			}
+			return release, file.Close()
 		default:
 			return nil, errors.Join(fmt.Errorf("take inotify instances: %w", err), release())
 		}

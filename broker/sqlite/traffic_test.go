@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -111,9 +112,7 @@ func (a *account) add(other account) {
 	if a.Written == nil {
 		a.Written = map[string]int{}
 	}
-	for producer, n := range other.Written {
-		a.Written[producer] = n
-	}
+	maps.Copy(a.Written, other.Written)
 	for ms, n := range other.Took {
 		a.wrote(ms, n)
 	}

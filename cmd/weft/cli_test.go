@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
@@ -18,13 +19,14 @@ func TestGrammar(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, leaf := range parser.Model.Leaves(false) {
-			usage := leaf.Path() + ": " + leaf.Summary()
+			var usage strings.Builder
+			usage.WriteString(leaf.Path() + ": " + leaf.Summary())
 			for _, group := range leaf.AllFlags(false) {
 				for _, flag := range group {
-					usage += " " + flag.String()
+					usage.WriteString(" " + flag.String())
 				}
 			}
-			all = append(all, usage)
+			all = append(all, usage.String())
 		}
 		return all
 	}
