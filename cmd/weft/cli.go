@@ -101,15 +101,19 @@ func grammar(all []command, line []string) (options []kong.Option) {
 }
 
 // narrow returns, of the group of commands that args points to, the one with
-// this name as a group of its own. If there is none, or args is no group, it
-// returns args.
+// this name as a group of its own. If there is none, or args has anything but
+// commands, it returns args.
 func narrow(args any, name string) any {
+	chosen := args
 	for field := range reflect.TypeOf(args).Elem().Fields() {
-		if _, isCommand := field.Tag.Lookup("cmd"); isCommand && strings.ToLower(field.Name) == name {
-			return reflect.New(reflect.StructOf([]reflect.StructField{field})).Interface()
+		if _, isCommand := field.Tag.Lookup("cmd"); !isCommand {
+			return args
+		}
+		if strings.ToLower(field.Name) == name {
+			chosen = reflect.New(reflect.StructOf([]reflect.StructField{field})).Interface()
 		}
 	}
-	return args
+	return chosen
 }
 
 // printHelp prints help. Kong would show options of run behind the command,
