@@ -55,14 +55,29 @@ func newBench(ctx context.Context, o options) (b *bench, err error) {
 		{".", "./floor", b.floor},
 		{".", "./empty", b.empty},
 	} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", build.binary, build.pkg)
+		linked := build.binary + ".linked"
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", linked, build.pkg)
 		cmd.Dir = build.dir
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if _, err := output(cmd); err != nil {
 			return b, err
 		}
+		if err := install(linked, build.binary); err != nil {
+			return b, err
+		}
 	}
 	return b, nil
+}
+
+// install copies a program, as one does who installs it. The linker leaves its
+// file in the cache of the system in small pieces, in which a program starts
+// up to a fifth slower, and never twice the same.
+func install(from, to string) error {
+	program, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(to, program, 0o755), os.Remove(from))
 }
 
 // output runs a command and returns what it prints.

@@ -6,6 +6,7 @@ require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/jmoiron/sqlx v1.4.0
 	golang.org/x/sys v0.49.0
+	maragu.dev/goqite v0.4.0
 	modernc.org/sqlite v1.61.1
 	weft v0.0.0
 )

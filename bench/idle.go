@@ -132,7 +132,7 @@ func children(pid int) (pids []int, err error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, field := range strings.Fields(string(text)) {
+		for field := range strings.FieldsSeq(string(text)) {
 			child, err := strconv.Atoi(field)
 			if err != nil {
 				return nil, err

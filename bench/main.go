@@ -13,7 +13,8 @@
 // fails only if something does not work.
 //
 // The benchmarks are in one file for each subject: start.go, run.go, batch.go,
-// cli.go, queue.go, together.go, wake.go, idle.go. Where several processes are
+// cli.go, client.go, queue.go, together.go, goqite.go, list.go, million.go,
+// wake.go, idle.go, watchers.go. Where several processes are
 // needed the program executes itself again (role.go).
 package main
 
@@ -86,13 +87,18 @@ func benchmarks() []benchmark {
 		{"batch-normal", batch("normal")},
 		{"batch-full", batch("full")},
 		{"cli", throughCLI},
+		{"queue-client", queueClient},
 		{"queue-write", queueWrite},
 		{"queue-read", queueRead},
 		{"queue-batch", queueBatch},
 		{"queue-goroutines", queueGoroutines},
 		{"queue-processes", queueProcesses},
+		{"goqite", besideGoqite},
+		{"queue-list", queueList},
+		{"million", million},
 		{"wake", wake},
 		{"idle", idle},
+		{"watchers", watchers},
 	}
 }
 

@@ -24,6 +24,8 @@ func play(role string, args []string) error {
 		"taker":   beTaker,
 		"poller":  bePoller,
 		"manager": beManager,
+		"watcher": beWatcher,
+		"filler":  beFiller,
 	}[role]
 	if !known {
 		return fmt.Errorf("no role %q", role)

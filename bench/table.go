@@ -26,11 +26,11 @@ func (t table) text() string {
 	}
 	var b strings.Builder
 	for _, cells := range lines {
-		line := ""
+		var line strings.Builder
 		for i, cell := range cells {
-			line += cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2)
+			line.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
 		}
-		fmt.Fprintln(&b, strings.TrimRight(line, " "))
+		fmt.Fprintln(&b, strings.TrimRight(line.String(), " "))
 	}
 	return b.String()
 }

@@ -33,7 +33,7 @@ func FuzzAliases(f *testing.F) {
 			if len(pair) < 2 {
 				break
 			}
-			from, to := names[pair[1]>>4%5], names[pair[1]&15%5]
+			from, to := letters[pair[1]>>4%5], letters[pair[1]&15%5]
 			var err error
 			switch pair[0] % 4 {
 			case 0, 1:
@@ -81,7 +81,7 @@ func FuzzAliases(f *testing.F) {
 	})
 }
 
-var names = [5]string{"a", "b", "c", "d", "e"}
+var letters = [5]string{"a", "b", "c", "d", "e"}
 
 func clearAliases(t *testing.T, b *broker.Broker) {
 	all, err := b.Aliases().List(context.Background(), "")

@@ -34,7 +34,8 @@ type committer struct {
 	waiting []*op
 	closed  bool
 
-	conn *conn // belongs to the leader; nil when it has to be opened again
+	conn   *conn // belongs to the leader; nil when it has to be opened again
+	shared bool  // the leader's too: the last transaction was shared
 
 	// closure is the goroutine that is running a caller's function, 0 if none.
 	closure atomic.Uint64

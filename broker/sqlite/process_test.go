@@ -21,6 +21,9 @@ var roles = map[string]func(args []string) error{
 	"open once": openRole,
 	"compact":   compactRole,
 	"inherit":   inheritRole,
+	"produce":   produceRole,
+	"move on":   moveRole,
+	"delete":    deleteRole,
 }
 
 // writeRole writes args[1] messages to "q" on each of four goroutines and

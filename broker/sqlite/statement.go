@@ -54,6 +54,20 @@ const first = `(SELECT id FROM messages WHERE queue = ?1 ORDER BY id LIMIT 1)`
 // next is the next id: the clock's, ?1, unless one as high was given before.
 const next = `max(?1, coalesce((SELECT max(id) FROM messages), 0) + 1, (SELECT last FROM meta) + 1)`
 
+// names are the queues from the name ?1 on, by a skip scan: one seek in the
+// index for each queue, however many messages it holds.
+const names = `WITH RECURSIVE names (name) AS (
+		SELECT min(queue) FROM messages WHERE queue >= ?1
+		UNION ALL
+		SELECT (SELECT min(queue) FROM messages WHERE queue > names.name) FROM names WHERE names.name IS NOT NULL
+	) `
+
+// counts are what broker.Stats says of the queue ?1. Smallest and greatest are
+// one seek each, and counting alone is 3 times as fast as all of it together.
+const counts = `(SELECT count(*) FROM messages WHERE queue = ?1) AS pending,
+	coalesce((SELECT min(id) FROM messages WHERE queue = ?1), 0) AS oldest,
+	coalesce((SELECT max(id) FROM messages WHERE queue = ?1), 0) AS newest`
+
 // rowsAtOnce is how many rows restoreMany inserts.
 const rowsAtOnce = 50
 
@@ -95,16 +109,9 @@ var text = [statements]string{
 		ORDER BY id LIMIT ?4`,
 	peekAll: `SELECT id, queue, body FROM messages WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3`,
 
-	// A skip scan: one seek in the index for each queue, however many
-	// messages it holds.
-	queues: `WITH RECURSIVE names (name) AS (
-			SELECT min(queue) FROM messages WHERE queue >= ?1
-			UNION ALL
-			SELECT (SELECT min(queue) FROM messages WHERE queue > names.name) FROM names WHERE names.name IS NOT NULL
-		) SELECT name FROM names WHERE name IS NOT NULL LIMIT ?2`,
-	stats: `SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0) FROM messages WHERE queue = ?1`,
-	allStats: `SELECT queue, count(*) AS pending, min(id) AS oldest, max(id) AS newest FROM messages
-		WHERE queue >= ?1 GROUP BY queue ORDER BY queue LIMIT ?2`,
+	queues:   names + `SELECT name FROM names WHERE name IS NOT NULL LIMIT ?2`,
+	stats:    `SELECT ` + counts,
+	allStats: names + `SELECT name AS queue, ` + strings.ReplaceAll(counts, "?1", "name") + ` FROM names WHERE name IS NOT NULL LIMIT ?2`,
 	storeInfo: `SELECT store, max(last, coalesce((SELECT max(id) FROM messages), 0)),
 		(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size),
 		(SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size) FROM meta`,

@@ -61,7 +61,7 @@ func execute(args []string) int {
 		args = []string{"--help"}
 	}
 	var run runCmd
-	parser := kong.Must(&a.globals, append(grammar(commands(&run), args[0]),
+	parser := kong.Must(&a.globals, append(grammar(commands(&run), args),
 		kong.Name("weft"),
 		kong.Description("Durable tasks and queues in one file. Begin with: weft run echo hello"),
 		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, Compact: true}),
@@ -80,21 +80,40 @@ func execute(args []string) int {
 	return a.report(ctx.Run())
 }
 
-// grammar adds the commands among which a line that begins with first may
-// choose. To build the others would take longer than most commands do.
-func grammar(all []command, first string) (options []kong.Option) {
+// grammar adds the commands among which the line may choose. To build the
+// others would take longer than most commands do.
+func grammar(all []command, line []string) (options []kong.Option) {
 	for _, c := range all {
 		var tags []string
 		if c.alias != "" {
 			tags = []string{fmt.Sprintf("aliases:%q", c.alias)}
 		}
-		option := kong.DynamicCommand(c.name, c.help, "", c.args, tags...)
-		if first == c.name || c.alias != "" && first == c.alias {
-			return []kong.Option{option}
+		if chosen := line[0] == c.name || c.alias != "" && line[0] == c.alias; !chosen {
+			options = append(options, kong.DynamicCommand(c.name, c.help, "", c.args, tags...))
+			continue
 		}
-		options = append(options, option)
+		if len(line) > 1 {
+			c.args = narrow(c.args, line[1])
+		}
+		return []kong.Option{kong.DynamicCommand(c.name, c.help, "", c.args, tags...)}
 	}
 	return options
+}
+
+// narrow returns, of the group of commands that args points to, the one with
+// this name as a group of its own. If there is none, or args has anything but
+// commands, it returns args.
+func narrow(args any, name string) any {
+	chosen := args
+	for field := range reflect.TypeOf(args).Elem().Fields() {
+		if _, isCommand := field.Tag.Lookup("cmd"); !isCommand {
+			return args
+		}
+		if strings.ToLower(field.Name) == name {
+			chosen = reflect.New(reflect.StructOf([]reflect.StructField{field})).Interface()
+		}
+	}
+	return chosen
 }
 
 // printHelp prints help. Kong would show options of run behind the command,

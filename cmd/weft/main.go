@@ -13,7 +13,18 @@ import (
 
 func main() {
 	weft.Init()
+	growStack()
 	// The project is not closed: whoever is the last to close it tidies up its
 	// store, and a person waits for this process. The manager does that.
 	os.Exit(execute(os.Args[1:]))
+}
+
+// growStack makes room on the stack for the calls of SQLite's parser. To grow
+// below them, step by step, means to correct all their frames each time: 0.3 ms
+// of the 5 that a short command takes.
+//
+//go:noinline
+func growStack() byte {
+	var room [32 << 10]byte
+	return room[len(os.Args)%len(room)]
 }
