@@ -27,6 +27,9 @@ type settings struct {
 	Busy       seconds `json:"busy_timeout,omitzero"`
 	MaxMessage int     `json:"max_message_size,omitempty"`
 	LogLevel   string  `json:"log_level,omitempty"`
+	// Redact are paths into specs, such as "spec.args", that events and dumps
+	// do not show; the values of spec.env they never do.
+	Redact []string `json:"redact_taskspec_fields,omitempty"`
 }
 
 // defaultLifetime is how long a manager stays without work.
@@ -148,6 +151,14 @@ func (s *settings) override(variable func(string) string, created bool) error {
 			return fmt.Errorf("WEFT_MANAGER_REUSE_ENABLED=%q: want true or false", v)
 		}
 		s.Reuse = &reuse
+	}
+	if v := variable("WEFT_REDACT_TASKSPEC_FIELDS"); v != "" {
+		s.Redact = nil
+		for path := range strings.SplitSeq(v, ",") {
+			if path = strings.TrimSpace(path); path != "" {
+				s.Redact = append(s.Redact, path)
+			}
+		}
 	}
 	if v := variable("WEFT_LOG_LEVEL"); v != "" {
 		s.LogLevel = v

@@ -116,7 +116,7 @@ func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Subm
 	if s.stdin != nil && len(specs) > 1 {
 		return nil, false, errors.New("one standard input for several tasks")
 	}
-	l := ledger.Submission{Dir: s.dir, Parent: parentIn(c.root)}
+	l := ledger.Submission{Dir: s.dir, Parent: parentIn(c.root), Redact: c.settings.Redact}
 	if l.Dir == "" {
 		if l.Dir, err = os.Getwd(); err != nil {
 			return nil, false, err

@@ -11,14 +11,15 @@ import (
 // submitters, which are full of secrets, nor the marks of nested requests, whose
 // parents are lost where the dump is loaded; the records of managers, endpoints
 // and the like only with state, for they are about processes that live here; and
-// what specs give their tasks as environment only with secrets.
-func DumpOptions(state, secrets bool) broker.DumpOptions {
+// only with secrets what specs give their tasks as environment, and what the
+// paths lead to that [taskspec.Spec.Redacted] takes.
+func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 	o := broker.DumpOptions{
 		Redacted: !secrets,
 		Record: func(r broker.Record) (broker.Record, bool, error) {
 			switch r.Kind {
 			case Kind:
-				r, err := dumped(r, !secrets)
+				r, err := dumped(r, !secrets, paths)
 				return r, true, err
 			case nestedKind, envKind:
 				return r, false, nil
@@ -28,7 +29,7 @@ func DumpOptions(state, secrets bool) broker.DumpOptions {
 	}
 	if !secrets {
 		o.Message = func(m broker.Message) (broker.Message, error) {
-			m.Body = redactMessage(m)
+			m.Body = redactMessage(m, paths)
 			return m, nil
 		}
 	}
@@ -36,14 +37,14 @@ func DumpOptions(state, secrets bool) broker.DumpOptions {
 }
 
 // dumped is a task's record as a dump has it.
-func dumped(r broker.Record, redact bool) (broker.Record, error) {
+func dumped(r broker.Record, redact bool, paths []string) (broker.Record, error) {
 	t, err := Decode(r)
 	if err != nil {
 		return r, err
 	}
 	t.Env = "" // the environment that it names is not dumped
 	if redact {
-		if t.Spec, err = t.redacted(); err != nil {
+		if t.Spec, err = t.redacted(paths...); err != nil {
 			return r, err
 		}
 	}
@@ -51,17 +52,18 @@ func dumped(r broker.Record, redact bool) (broker.Record, error) {
 }
 
 // redactMessage is the body of a message without the values of a spec's
-// environment. Events are written without them, but may be of the original
-// Weft, which keeps them.
-func redactMessage(m broker.Message) string {
-	switch {
-	case m.Queue == Requests:
-	case m.Queue == Log && strings.Contains(m.Body, `"env"`):
-	default:
+// environment and what the paths lead to. Events are written without them, but
+// may be of the original Weft, which keeps them.
+func redactMessage(m broker.Message, paths []string) string {
+	if m.Queue != Requests && m.Queue != Log {
 		return m.Body
 	}
-	body, _ := redactAt([]byte(m.Body), "taskspec", "spec", "env")
-	body, _ = redactAt(body, "spec", "env") // a bare spec
+	body := []byte(m.Body)
+	for _, path := range append([]string{"spec.env"}, paths...) {
+		names := strings.Split(path, ".")
+		body, _ = redactAt(body, append([]string{"taskspec"}, names...)...)
+		body, _ = redactAt(body, names...) // a bare spec
+	}
 	return string(body)
 }
 
@@ -74,7 +76,8 @@ const hidden = "[redacted]"
 func redactAt(text []byte, path ...string) (redacted []byte, changed bool) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
-		if len(path) == 0 {
+		// All of a list is hidden where the path leads on to an element.
+		if isList := json.Unmarshal(text, new([]json.RawMessage)) == nil; len(path) == 0 || isList {
 			return []byte(`"` + hidden + `"`), true
 		}
 		return text, false

@@ -76,12 +76,14 @@ func writeEvent(tx *broker.Tx, e Event) error {
 	return err
 }
 
-// redacted is the task's spec without the values of its environment. Most specs
-// have none, and are history as they are.
-func (t *Task) redacted() (json.RawMessage, error) {
+// redacted is the task's spec without the values of its environment and what
+// its submitter, or the paths, want hidden. Most specs have none of that, and
+// are history as they are.
+func (t *Task) redacted(paths ...string) (json.RawMessage, error) {
 	s, err := t.spec()
-	if err != nil || len(s.Spec.Env) == 0 {
+	paths = append(paths, t.Redact...)
+	if err != nil || len(t.Spec) == 0 || len(s.Spec.Env) == 0 && len(paths) == 0 {
 		return t.Spec, err
 	}
-	return json.Marshal(s.Redacted())
+	return json.Marshal(s.Redacted(paths...))
 }

@@ -22,7 +22,7 @@ func withEnv(s *taskspec.Spec) { s.Spec.Env = map[string]string{"PASSWORD": secr
 func (p *project) dump(state, secrets bool) string {
 	p.Helper()
 	var out bytes.Buffer
-	if _, err := broker.Dump(ctx, p.b, &out, DumpOptions(state, secrets)); err != nil {
+	if _, err := broker.Dump(ctx, p.b, &out, DumpOptions(state, secrets, nil)); err != nil {
 		p.Fatal(err)
 	}
 	return out.String()

@@ -41,6 +41,9 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 			return nil, false, err
 		}
 	}
+	if wasHidden(string(t.Spec)) {
+		return nil, false, fmt.Errorf("%w: something of its spec was hidden in the dump it came from", ErrNoRetry)
+	}
 	item, err := t.takeBack(tx)
 	if err != nil {
 		return nil, false, err
@@ -63,7 +66,7 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	ended := *t
 	*t = Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec,
-		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, NoItem: t.NoItem,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Redact: t.Redact, NoItem: t.NoItem,
 		Epoch: t.Epoch, Created: t.Created,
 	}
 	if err := t.save(tx); err != nil {

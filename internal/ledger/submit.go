@@ -19,11 +19,12 @@ var ErrDepth = fmt.Errorf("tasks are nested more than %d deep", MaxDepth)
 // Submission is what a client asks for. Its spec is a valid template.
 type Submission struct {
 	Spec   *taskspec.Spec
-	Item   string // the first message of the inbox
-	Input  string // the name of an [InputFile], if there is one
-	Dir    string // where the submitter is
-	Env    string // the submitter's environment, packed by [EncodeEnv]
-	Parent string // the TID of the task that submits, if one does
+	Item   string   // the first message of the inbox
+	Input  string   // the name of an [InputFile], if there is one
+	Dir    string   // where the submitter is
+	Env    string   // the submitter's environment, packed by [EncodeEnv]
+	Parent string   // the TID of the task that submits, if one does
+	Redact []string // paths into the spec that history must not show
 }
 
 // request is the message that asks for a task.
@@ -86,6 +87,7 @@ func (s Submission) ask(tx *broker.Tx, now time.Time) (*Task, error) {
 		Dir:     s.Dir,
 		Input:   s.Input,
 		Parent:  s.Parent,
+		Redact:  s.Redact,
 		Created: now.UnixNano(),
 	}
 	if s.Parent != "" {

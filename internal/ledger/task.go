@@ -30,6 +30,8 @@ type Task struct {
 	Parent string `json:"parent_tid,omitempty"`
 	Depth  int    `json:"depth,omitempty"`
 
+	// Redact are paths into the spec that lead to what history must not show.
+	Redact []string `json:"redact,omitempty"`
 	// NoItem: its work item is an empty one, which nobody needs to keep.
 	NoItem bool `json:"no_item,omitempty"`
 
