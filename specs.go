@@ -8,19 +8,21 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 
 	"weft/taskspec"
 )
 
-// The errors of a [SpecFolder].
-var (
-	ErrNoSpec     = errors.New("no such spec")
-	ErrSpecExists = errors.New("there is a spec of that name already")
-	ErrSpecName   = errors.New("invalid spec name")
-)
+// ErrNoSpec is returned where no spec is stored under a name, and no file has
+// it for its path.
+var ErrNoSpec = errors.New("no such spec")
+
+// ErrSpecExists is returned by [SpecFolder.Create] for a name that is taken.
+var ErrSpecExists = errors.New("there is a spec of that name already")
+
+// ErrSpecName is returned for a name that no spec can be stored under.
+var ErrSpecName = errors.New("invalid spec name")
 
 // A SpecFolder holds the specs of a project that are stored under a name. The
 // name has letters, digits, "_", "." and "-", begins with none of the last two,
@@ -45,51 +47,12 @@ type StoredSpec struct {
 	Err         error // why it cannot be run; then the others but Name are empty
 }
 
-// ParseSpec reads a template in JSON from r, to its end. A bad one gives a
-// *[taskspec.ValidationError] that names every problem, and also what this
-// version does not do yet.
-func ParseSpec(r io.Reader) (*taskspec.Spec, error) {
-	document, err := readDocument(r)
-	if err != nil {
-		return nil, err
-	}
-	return parse(document)
-}
-
-// ReadSpec is [ParseSpec] for a file. Where there is none the error wraps
-// [ErrNoSpec].
-func ReadSpec(path string) (*taskspec.Spec, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("spec %s: %w: there is no such file", path, ErrNoSpec)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read spec: %w", err)
-	}
-	defer f.Close()
-	spec, err := ParseSpec(f)
-	if err != nil {
-		return nil, fmt.Errorf("spec %s: %w", path, err)
-	}
-	return spec, nil
-}
-
-// readDocument reads no more than it takes to see that a document is too long.
-func readDocument(r io.Reader) ([]byte, error) {
-	document, err := io.ReadAll(io.LimitReader(r, taskspec.MaxDocument+1))
-	if err != nil {
-		return nil, fmt.Errorf("read spec: %w", err)
-	}
-	return document, nil
-}
-
-func parse(document []byte) (*taskspec.Spec, error) {
-	return taskspec.DecodeValid(document, taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true})
-}
-
 // Create stores a spec, a document in JSON, as it is under a new name. A
-// document that [ParseSpec] refuses is not stored, and [ErrSpecExists] is
-// returned where the name is taken. Others see all of the spec or none of it.
+// document that [ParseSpec] refuses is not stored, with the same error. Others
+// see all of the spec or none of it.
+//
+// Errors wrap [ErrSpecExists] where the name is taken, [ErrSpecName], or
+// [ErrNoProject] for the zero SpecFolder.
 func (f SpecFolder) Create(name string, document io.Reader) error {
 	// A link is not made where there is a file, and renaming replaces it.
 	err := f.store(name, document, (*os.Root).Link)

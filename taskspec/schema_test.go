@@ -55,6 +55,9 @@ func bases() []jsonObject {
 	}
 }
 
+// absent stands for no value: to set a field to it removes the field.
+type absent struct{}
+
 // paths returns the fields of the format, and one in each record that is none.
 func paths(s *shape, at []string) [][]string {
 	all := [][]string{append(at[:len(at):len(at)], "unknown")}
@@ -78,7 +81,7 @@ func values() []any {
 		testTID, testTID[1:], testTID + "0", "+" + testTID[1:],
 		strings.Repeat("ä", 200), strings.Repeat("ä", 201), strings.Repeat("q", 512), strings.Repeat("q", 513),
 	}
-	all := []any{nil, true, false}
+	all := []any{absent{}, nil, true, false}
 	for _, number := range []string{"0", "-0", "-1", "0.5", "1", "1.5", "-0.001", "99", "100", "101", "1e9", "1000000001", "1073741824", "1073741825", "1e300"} {
 		all = append(all, json.Number(number))
 	}
@@ -136,7 +139,9 @@ func set(document jsonObject, path []string, value any) {
 		}
 		document = inner
 	}
-	document[path[0]] = value
+	if document[path[0]] = value; value == any(absent{}) {
+		delete(document, path[0])
+	}
 }
 
 // unspoken reports whether the value is one that a template may have by the
