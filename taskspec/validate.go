@@ -37,7 +37,8 @@ func (s *Spec) ValidateFor(rules Rules) error {
 	return r.err()
 }
 
-// problems returns all that is wrong, in the order of the format.
+// problems returns all that is wrong, in the order of the format, and then what
+// is not supported.
 func (s *Spec) problems(rules Rules) []Problem {
 	c := checker{rules: rules}
 	if slices.Contains(kinds(), s.Spec.Type) {
