@@ -9,12 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of a document. The size is that of a queue message, in bytes; the
-// depth counts lists and objects, the whole document being the first.
-const (
-	maxDocument = 10 << 20
-	maxDepth    = 64
-)
+// MaxDocument is the greatest size of a spec in JSON, in bytes: that of a
+// message in a queue.
+const MaxDocument = 10 << 20
+
+// maxDepth is how deep lists and objects may be nested in a document, which is
+// the first of them itself.
+const maxDepth = 64
 
 // Decode reads one spec from JSON. It is strict: a key that the format does not
 // know, a key given twice (also in env, metadata and the like), a key in
@@ -59,8 +60,8 @@ func DecodeValid(data []byte, rules Rules) (*Spec, error) {
 func decode(data []byte) (*Spec, report) {
 	var d decoder
 	switch {
-	case len(data) > maxDocument:
-		d.problem("longer than %d bytes", maxDocument)
+	case len(data) > MaxDocument:
+		d.problem("longer than %d bytes", MaxDocument)
 		return nil, d.report
 	case !utf8.Valid(data):
 		d.problem("not valid UTF-8")

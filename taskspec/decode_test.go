@@ -224,7 +224,7 @@ func TestDecodeBounds(t *testing.T) {
 	})
 	t.Run("size", func(t *testing.T) {
 		t.Parallel()
-		space := strings.Repeat(" ", maxDocument-2)
+		space := strings.Repeat(" ", MaxDocument-2)
 		if _, err := Decode([]byte(`{` + space + `}`)); err != nil {
 			t.Errorf("10 MiB: %v", err)
 		}

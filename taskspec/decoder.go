@@ -98,17 +98,16 @@ func (d *decoder) mismatch(want form) {
 func (d *decoder) record(want *shape, into reflect.Value) {
 	var seen uint64
 	for key := range d.members {
-		f, known := want.fields[key]
-		bit := uint64(1) << f.index
+		f := want.fields[key]
 		switch {
-		case !known:
+		case f == nil:
 			d.problem("unknown field%s", want.hint(key))
 			d.skip()
-		case seen&bit != 0:
+		case seen&(1<<f.index) != 0:
 			d.problem("given twice")
 			d.skip()
 		default:
-			seen |= bit
+			seen |= 1 << f.index
 			d.field(f.shape, into.Field(f.index))
 		}
 	}

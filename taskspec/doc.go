@@ -23,6 +23,10 @@
 // the end of a task differently. [Outcome.Policy] says what becomes of the
 // message it was working on.
 //
+// What there is to say about a field besides its name and its form stands in
+// one table: [Spec.Validate] checks it, and [Schema] writes it as JSON Schema,
+// for editors.
+//
 // What the format knows and this version cannot do yet is listed by
 // [Spec.Unsupported], so that it is refused by name rather than ignored.
 //

@@ -9,21 +9,30 @@ const maxQueueName = 512
 // task with such a queue could never hand off its result.
 const views = "weft.state."
 
-// checkQueues checks one map of [IO].
-func checkQueues(r *report, path string, queues map[string]string) {
-	for _, name := range sortedKeys(queues) {
-		at := child(path, name)
-		switch queue := queues[name]; {
-		case name == "":
-			r.add(at, "the name must not be empty")
-		case name == "reserved":
-			r.add(at, "the reserved queue cannot be overridden")
-		case !validQueue(queue):
-			r.add(at, "queue name "+quote(queue)+` must be 1 to 512 letters, digits, "_", "." and "-" and begin with none of the last two`)
-		case strings.HasPrefix(queue, views):
-			r.add(at, views+"* queues are views and cannot be used")
-		}
-		checkUTF8(r, at, name)
+// queuesRule is the rule for one map of [IO].
+func queuesRule() members {
+	const reserved = "reserved"
+	return members{
+		keys: []*textRule{{
+			ok:       func(name string) bool { return name != "" },
+			says:     always("the name must not be empty"),
+			keywords: schema{MinLength: new(1)},
+		}, {
+			ok:       func(name string) bool { return name != reserved },
+			says:     always("the reserved queue cannot be overridden"),
+			keywords: schema{Not: &schema{Enum: []string{reserved}}},
+		}, unicodeRule()},
+		values: []*textRule{{
+			ok: validQueue,
+			says: func(queue string) string {
+				return "queue name " + quote(queue) + ` must be 1 to 512 letters, digits, "_", "." and "-" and begin with none of the last two`
+			},
+			keywords: schema{Pattern: `^[A-Za-z0-9_][A-Za-z0-9_.-]*$`, MaxLength: new(maxQueueName)},
+		}, {
+			ok:       func(queue string) bool { return !strings.HasPrefix(queue, views) },
+			says:     always(views + "* queues are views and cannot be used"),
+			keywords: schema{Not: &schema{Pattern: `^weft\.state\.`}},
+		}},
 	}
 }
 

@@ -61,25 +61,30 @@ func (f form) String() string {
 // shape is a form and, of a record, all the keys it may have.
 type shape struct {
 	form   form
-	fields map[string]field
+	fields map[string]*field
+	order  []*field // as the format has them
 }
 
-// field is one key of a record: where its value goes in the struct, and what
-// it must be.
+// field is one key of a record: where its value goes in the struct, what it
+// must be, and what the format says about it.
 type field struct {
+	name  string
+	path  string
 	index int
 	shape *shape
+	entry
 }
 
-// specShape returns the shape of a Spec. It is read from the struct tags, so
-// that a field is declared in one place, and only once, when it is first
-// needed: a client that decodes nothing does not pay for it.
-var specShape = sync.OnceValue(func() *shape { return shapeOf(reflect.TypeFor[Spec]()) })
+// specShape returns the shape of a Spec. Names and forms are read from the
+// struct tags, and the rest from [format], so that everything about a field is
+// declared in one place, and only once, when it is first needed: a client that
+// looks at no spec does not pay for it.
+var specShape = sync.OnceValue(func() *shape { return shapeOf(reflect.TypeFor[Spec](), "", format()) })
 
-func shapeOf(t reflect.Type) *shape {
+func shapeOf(t reflect.Type, path string, format map[string]entry) *shape {
 	switch t.Kind() {
 	case reflect.Pointer:
-		return shapeOf(t.Elem())
+		return shapeOf(t.Elem(), path, format)
 	case reflect.String:
 		return &shape{form: formText}
 	case reflect.Bool:
@@ -99,14 +104,21 @@ func shapeOf(t reflect.Type) *shape {
 		}
 		return &shape{form: formFreeMap}
 	case reflect.Struct:
-		fields := make(map[string]field, t.NumField())
-		for i := range t.NumField() {
-			f := t.Field(i)
-			fields[jsonName(f)] = field{index: i, shape: shapeOf(f.Type)}
-		}
-		return &shape{form: formRecord, fields: fields}
+		return recordOf(t, path, format)
 	}
 	return &shape{form: formFree}
+}
+
+func recordOf(t reflect.Type, path string, format map[string]entry) *shape {
+	s := &shape{form: formRecord, fields: make(map[string]*field, t.NumField())}
+	for i := range t.NumField() {
+		name := jsonName(t.Field(i))
+		at := child(path, name)
+		f := &field{name: name, path: at, index: i, shape: shapeOf(t.Field(i).Type, at, format), entry: format[at]}
+		s.fields[name] = f
+		s.order = append(s.order, f)
+	}
+	return s
 }
 
 // jsonName returns the name of a struct field in JSON.

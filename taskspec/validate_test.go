@@ -94,7 +94,7 @@ func TestValidateRefuses(t *testing.T) {
 		"program with NUL":         {func(s *Spec) { s.Spec.ProcessTarget = "a\x00b" }, "spec.process_target" + notOS},
 		"program not UTF-8":        {func(s *Spec) { s.Spec.ProcessTarget = "a\xff" }, "spec.process_target" + notOS},
 		"command with a function":  {func(s *Spec) { s.Spec.FunctionTarget = "f" }, "spec.function_target: only for a function"},
-		"command with keywords":    {func(s *Spec) { s.Spec.KeywordArgs = map[string]any{"a": 1} }, "spec.keyword_args: only a function takes keyword arguments"},
+		"command with keywords":    {func(s *Spec) { s.Spec.KeywordArgs = map[string]any{"a": 1} }, "spec.keyword_args: only for a function"},
 		"no function":              {func(s *Spec) { *s = *function(); s.Spec.FunctionTarget = "" }, "spec.function_target: required for a function"},
 		"function with a program":  {func(s *Spec) { *s = *function(); s.Spec.ProcessTarget = "a" }, "spec.process_target: only for a command"},
 		"argument of another kind": {func(s *Spec) { s.Spec.Args = []any{"a", true, nil, []any{}} }, "spec.args[1]: a command takes only strings and numbers; spec.args[2]: a command takes only strings and numbers; spec.args[3]: a command takes only strings and numbers"},
@@ -147,7 +147,7 @@ func TestValidateRefuses(t *testing.T) {
 		"reserved queue":    {func(s *Spec) { s.IO.Inputs = map[string]string{"reserved": "a"} }, `io.inputs.reserved: the reserved queue cannot be overridden`},
 		"view":              {func(s *Spec) { s.IO.Outputs = map[string]string{"outbox": "weft.state.workers"} }, `io.outputs.outbox: weft.state.* queues are views and cannot be used`},
 
-		"status":     {func(s *Spec) { s.State = &State{Status: "done"} }, `state.status: unknown status "done"`},
+		"status":     {func(s *Spec) { s.State = &State{Status: "done"} }, `state.status: must be "created" or "spawning" or "running" or "completed" or "failed" or "timeout" or "cancelled" or "killed", not "done"`},
 		"start time": {func(s *Spec) { s.State = &State{StartedAt: -1} }, "state.started_at: must be at least 0"},
 		"samples": {func(s *Spec) { s.State = &State{PID: -1, Memory: new(-1.0), CPU: new(math.NaN()), PeakFDs: new(-1)} },
 			"state.pid: must be at least 0; state.memory: must be at least 0; state.cpu: must be at least 0; state.peak_fds: must be at least 0"},
@@ -209,9 +209,23 @@ func TestValidateTemplate(t *testing.T) {
 	}
 	s.TID, s.State, s.Spec.WeftContext = "x", &State{Status: "done"}, "/p"
 	const spawned = ": not allowed in a template: it is set when the task is spawned"
-	want := "tid" + spawned + "; state" + spawned + "; spec.weft_context" + spawned
+	want := "tid" + spawned + "; spec.weft_context" + spawned + "; state" + spawned
 	if err := s.ValidateTemplate(); err == nil || err.Error() != want {
 		t.Errorf("a spawned task:\n got %v\nwant %s", err, want)
+	}
+}
+
+func TestValidateSupported(t *testing.T) {
+	t.Parallel()
+	s := command()
+	s.Spec.Timeout, s.Spec.TTY, s.Spec.Key = new(0.0), true, "k"
+	want := "spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.tty: not supported yet; spec.key: not supported yet"
+	if got := text(s.ValidateFor(Rules{Supported: true})); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	s.Spec.Timeout, s.Spec.Key = nil, ""
+	if err := s.ValidateFor(Rules{}); err != nil {
+		t.Errorf("a spec for a later version: %v", err)
 	}
 }
 

@@ -31,6 +31,8 @@ func commands(run *runCmd) []command {
 		{name: "result", help: "Print what a task wrote, and take its result.", args: &resultCmd{}},
 		{name: "wait", help: "Wait until tasks have ended.", args: &waitCmd{}},
 		{name: "task", help: "Look at tasks, stop and kill them.", args: &taskCmd{}},
+		{name: "spec", help: "Store, show and check descriptions of tasks.", args: &specCmd{}},
+		{name: "validate-taskspec", help: "Check the description of a task.", args: &validateCmd{}},
 		{name: "queue", help: "Write, read and manage queues.", args: &queueCmd{}},
 		{name: "manager", alias: "worker", help: "Start and stop the process that runs the tasks.", args: &managerCmd{}},
 		{name: "system", help: "Copy a project out and in, clear up, and look for what is wrong.", args: &systemCmd{}},

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +17,7 @@ import (
 type runCmd struct {
 	Command []string `arg:"" optional:"" help:"The command and its arguments: the first word that is not an option, and all the rest."`
 
+	Spec      *string   `placeholder:"NAME|PATH" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
 	Wait      bool      `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
 	Timeout   *duration `placeholder:"TIME" help:"Stop the work when it has taken so long: 30, 1.5, 2m."`
 	StopGrace *duration `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
@@ -51,19 +55,23 @@ Examples:
     weft run sh -c 'echo out; echo err >&2; exit 3'
     weft run --no-wait ./backup.sh
     weft run sort < names.txt
+    weft run --spec nightly --timeout 1h --verbose
+    weft run --spec ./resize.json photo.jpg
 `
 }
 
 // Run submits the task and, unless told otherwise, shows it to its end.
 func (r *runCmd) Run(a *app) error {
-	if len(r.Command) == 0 {
-		return usageError{"no command given: weft run [options] COMMAND [args]"}
-	}
-	spec, err := r.spec()
+	spec, p, err := r.template(a)
 	if err != nil {
 		return err
 	}
-	p, err := a.openOrCreate()
+	if err := r.overlay(spec); err != nil {
+		return err
+	}
+	if p == nil {
+		p, err = a.openOrCreate()
+	}
 	if err != nil {
 		return err
 	}
@@ -101,31 +109,75 @@ func (r *runCmd) Run(a *app) error {
 	return a.ended(s, r.ExitCode)
 }
 
-// spec is the task that the options describe.
-func (r *runCmd) spec() (*taskspec.Spec, error) {
-	spec := weft.Command(r.Command[0], r.Command[1:]...)
-	if r.Name != "" {
-		spec.Name = r.Name
+// template is the task before the options are laid over it. To look for a spec
+// opens the project, if there is one.
+func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
+	switch {
+	case r.Spec != nil:
+	case len(r.Command) == 0:
+		return nil, nil, usageError{"no command given: weft run [options] COMMAND [args]"}
+	default:
+		return weft.Command(r.Command[0], r.Command[1:]...), nil, nil
 	}
-	if len(r.Tag) > 0 {
-		spec.Metadata = map[string]any{"tags": r.Tag}
+	var stored weft.SpecFolder
+	p, err := a.open()
+	switch {
+	case err == nil:
+		stored = weft.Specs(p)
+	case !errors.Is(err, weft.ErrNoProject):
+		return nil, nil, err
 	}
+	spec, err := stored.Find(*r.Spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, arg := range r.Command {
+		spec.Spec.Args = append(spec.Spec.Args, arg)
+	}
+	return spec, p, nil
+}
+
+// overlay changes the task as the options say. What they do not say stays.
+func (r *runCmd) overlay(spec *taskspec.Spec) error {
 	w := &spec.Spec
-	w.Timeout, w.StopGrace = r.Timeout.seconds(), r.StopGrace.seconds()
-	w.Limits.MemoryMB, w.Limits.CPUPercent = r.Memory, r.CPU
-	w.Interactive, w.TTY = r.Interactive, r.TTY
-	w.StreamOutput, w.Persistent = r.StreamOutput, r.Continuous
+	spec.Name = cmp.Or(r.Name, spec.Name)
+	w.Timeout = cmp.Or(r.Timeout.seconds(), w.Timeout)
+	w.StopGrace = cmp.Or(r.StopGrace.seconds(), w.StopGrace)
+	w.Limits.MemoryMB = cmp.Or(r.Memory, w.Limits.MemoryMB)
+	w.Limits.CPUPercent = cmp.Or(r.CPU, w.Limits.CPUPercent)
+	w.Interactive = w.Interactive || r.Interactive
+	w.TTY = w.TTY || r.TTY
+	w.StreamOutput = w.StreamOutput || r.StreamOutput
+	w.Persistent = w.Persistent || r.Continuous
+	r.addTags(spec)
 	for _, entry := range r.Env {
 		name, value, ok := strings.Cut(entry, "=")
 		if !ok || name == "" {
-			return nil, usageError{fmt.Sprintf("--env %s: want NAME=VALUE", entry)}
+			return usageError{fmt.Sprintf("--env %s: want NAME=VALUE", entry)}
 		}
 		if w.Env == nil {
 			w.Env = make(map[string]string)
 		}
 		w.Env[name] = value
 	}
-	return spec, nil
+	return nil
+}
+
+// addTags adds tags to those that the task has.
+func (r *runCmd) addTags(spec *taskspec.Spec) {
+	if len(r.Tag) == 0 {
+		return
+	}
+	tags, _ := spec.Metadata["tags"].([]any) // valid ones are a list
+	for _, tag := range r.Tag {
+		if !slices.Contains(tags, any(tag)) {
+			tags = append(tags, tag)
+		}
+	}
+	if spec.Metadata == nil {
+		spec.Metadata = make(map[string]any)
+	}
+	spec.Metadata["tags"] = tags
 }
 
 // seconds is the duration as a spec has it, nil where there is none.

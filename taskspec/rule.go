@@ -1,0 +1,195 @@
+package taskspec
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// A rule says which values a field may have: as a check of a value that is
+// there, and as keywords of JSON Schema. Each kind of rule has the two side by
+// side, and a test compares what they accept.
+type rule interface {
+	check(c *checker, path string, value reflect.Value)
+	describe(s *schema, f *field, rules Rules)
+}
+
+// checker applies the rules of the format to one spec.
+type checker struct {
+	report
+	rules Rules
+	kind  Kind // of the work; empty where it is unknown
+	level int  // of a list or an object in the current record, in the document
+}
+
+// span is a rule for numbers. They are at least least, or more than least where
+// it is open, and at most most, if that is not 0.
+type span struct {
+	least, most float64
+	open        bool
+	unit        string
+}
+
+func (s span) check(c *checker, path string, value reflect.Value) {
+	var v float64
+	if value.CanInt() {
+		v = float64(value.Int())
+	} else {
+		v = value.Float()
+	}
+	// Written so that NaN, which a spec built in Go may hold, is refused too.
+	if enough := v > s.least || v == s.least && !s.open; !enough || s.most > 0 && v > s.most {
+		c.add(path, s.String())
+	}
+}
+
+// String says what the number must be.
+func (s span) String() string {
+	switch {
+	case s.open:
+		return fmt.Sprintf("must be more than %.0f and at most %.0f%s", s.least, s.most, s.unit)
+	case s.most > 0:
+		return fmt.Sprintf("must be from %.0f to %.0f%s", s.least, s.most, s.unit)
+	}
+	return fmt.Sprintf("must be at least %.0f", s.least)
+}
+
+func (s span) describe(to *schema, _ *field, _ Rules) {
+	if s.open {
+		to.ExclusiveMinimum = &s.least
+	} else {
+		to.Minimum = &s.least
+	}
+	if s.most > 0 {
+		to.Maximum = &s.most
+	}
+}
+
+// coreShare is the rule for percents of one core, of which the machine has
+// several.
+type coreShare struct{}
+
+func (coreShare) span(cores int) span {
+	return span{least: 1, most: float64(100 * cores), unit: ", 100 for each core"}
+}
+
+func (r coreShare) check(c *checker, path string, value reflect.Value) {
+	r.span(c.rules.Cores).check(c, path, value)
+}
+
+func (r coreShare) describe(to *schema, f *field, rules Rules) {
+	r.span(rules.Cores).describe(to, f, rules)
+}
+
+// choice is the rule for text that must be one of these.
+type choice []string
+
+func (r choice) check(c *checker, path string, value reflect.Value) {
+	if got := value.String(); !slices.Contains(r, got) {
+		c.add(path, fmt.Sprintf(`must be "%s", not %s`, strings.Join(r, `" or "`), quote(got)))
+	}
+}
+
+func (r choice) describe(to *schema, f *field, _ Rules) {
+	to.limit(schema{Enum: r}, f.missing == "")
+}
+
+// kept is the rule for a field of which the format only keeps the name: it may
+// be its default, or that one text. [Work.reserved] is the check, because such a
+// field is unsupported as well.
+type kept struct{ text string }
+
+func (kept) check(*checker, string, reflect.Value) {}
+
+func (r kept) describe(to *schema, f *field, _ Rules) {
+	switch f.shape.form {
+	case formNumber:
+		to.Minimum, to.Maximum = new(0.0), new(0.0)
+	case formText:
+		if r.text != "" {
+			to.limit(schema{Enum: []string{r.text}}, true)
+		} else {
+			to.MaxLength = new(0)
+		}
+	default:
+		to.Type = types{"null"}
+	}
+}
+
+// arguments is the rule for what a command or a function is called with. Only
+// the kind of work says which values these may be.
+type arguments struct{}
+
+func (arguments) check(c *checker, path string, value reflect.Value) {
+	for i, arg := range value.Interface().([]any) {
+		at := element(path, i)
+		if c.kind != KindCommand {
+			checkFree(&c.report, at, arg, c.level+1)
+		} else if text, ok := argText(arg); ok {
+			checkOSText(&c.report, at, text)
+		} else {
+			c.add(at, badArgument)
+		}
+	}
+}
+
+func (arguments) describe(*schema, *field, Rules) {}
+
+// describeFor says more about the arguments of one kind of work.
+func (arguments) describeFor(kind Kind) *schema {
+	if kind != KindCommand {
+		return nil
+	}
+	item := osRule().keywords
+	item.Type = types{"string", "number"}
+	return &schema{Items: &item}
+}
+
+// free is the rule for an object of any values.
+type free struct{}
+
+func (free) check(c *checker, path string, value reflect.Value) {
+	checkFreeMap(&c.report, path, value.Interface().(map[string]any), c.level)
+}
+
+func (free) describe(*schema, *field, Rules) {}
+
+// metadata is the rule for the submitter's own, in which two names have a
+// meaning.
+type metadata struct{}
+
+func (metadata) check(c *checker, path string, value reflect.Value) {
+	m := value.Interface().(map[string]any)
+	switch tags := m["tags"].(type) {
+	case nil, []string:
+	case []any:
+		for i, tag := range tags {
+			if _, ok := tag.(string); !ok {
+				c.add(element(path+".tags", i), "must be a string")
+			}
+		}
+	default:
+		c.add(path+".tags", "must be a list of strings")
+	}
+	if parent := m["parent_tid"]; parent != nil {
+		if tid, ok := parent.(string); !ok || !validTID(tid) {
+			c.add(path+".parent_tid", "must be a tid of 19 digits, as a string")
+		}
+	}
+	checkFreeMap(&c.report, path, m, c.level)
+}
+
+func (metadata) describe(to *schema, _ *field, _ Rules) {
+	parent := tidRule().keywords
+	parent.Type = types{"string", "null"}
+	parent.Description = "The task that submitted this one: set when a task does."
+	to.Properties = properties{
+		{"tags", &schema{
+			Description: "Words to find the task by.",
+			Type:        types{"array", "null"},
+			Items:       &schema{Type: types{"string"}},
+		}},
+		{"parent_tid", &parent},
+	}
+}
