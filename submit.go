@@ -99,10 +99,13 @@ func attend(ctx context.Context, t *Task, managed bool) (err error) {
 }
 
 func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []SubmitOption) (tasks []*Task, managed bool, err error) {
+	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
 	for i, spec := range specs {
-		if err := check(spec); err != nil && len(specs) > 1 {
-			return nil, false, fmt.Errorf("task %d of %d: %w", i+1, len(specs), err)
-		} else if err != nil {
+		err := spec.ValidateFor(rules)
+		if err != nil && len(specs) > 1 {
+			err = fmt.Errorf("task %d of %d: %w", i+1, len(specs), err)
+		}
+		if err != nil {
 			return nil, false, err
 		}
 	}
@@ -149,18 +152,6 @@ func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Subm
 		tasks = append(tasks, &Task{c: c, tid: tid})
 	}
 	return tasks, managed, nil
-}
-
-// check refuses a spec that is not valid, or that asks for what this version
-// does not do yet.
-func check(spec *taskspec.Spec) error {
-	if err := spec.ValidateFor(taskspec.Rules{Template: true, Cores: runtime.NumCPU()}); err != nil {
-		return err
-	}
-	if problems := spec.Unsupported(); len(problems) > 0 {
-		return &taskspec.ValidationError{Problems: problems}
-	}
-	return nil
 }
 
 // canRun says whether this program can start a manager, before anything is

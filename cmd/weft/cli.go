@@ -22,10 +22,11 @@ type command struct {
 }
 
 // commands is the grammar.
-func commands(run *runCmd) []command {
+func commands(run *runCmd, batch *batchCmd) []command {
 	return []command{
 		{name: "init", help: "Create a project.", args: &initCmd{}},
 		{name: "run", help: "Run a command as a durable task.", args: run},
+		{name: "batch", help: "Run a durable task for each line of standard input.", args: batch},
 		{name: "status", help: "Show how the project and its tasks stand.", args: &statusCmd{}},
 		{name: "list", help: "List tasks, one a line.", args: &listCmd{}},
 		{name: "result", help: "Print what a task wrote, and take its result.", args: &resultCmd{}},
@@ -63,7 +64,8 @@ func execute(args []string) int {
 		args = []string{"--help"}
 	}
 	var run runCmd
-	parser := kong.Must(&a.globals, append(grammar(commands(&run), args),
+	var batch batchCmd
+	parser := kong.Must(&a.globals, append(grammar(commands(&run, &batch), args),
 		kong.Name("weft"),
 		kong.Description("Durable tasks and queues in one file. Begin with: weft run echo hello"),
 		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, Compact: true}),
@@ -78,7 +80,7 @@ func execute(args []string) int {
 		return a.report(usageError{err.Error()})
 	}
 	a.color = colored(a.Color, os.Stdout)
-	run.Command = command
+	run.Command, batch.Command = command, command
 	return a.report(ctx.Run())
 }
 
@@ -118,12 +120,16 @@ func narrow(args any, name string) any {
 	return chosen
 }
 
+// takesCommand reports whether the words of that command are, from the first
+// that is no option on, a command of the user's.
+func takesCommand(name string) bool { return name == "run" || name == "batch" }
+
 // printHelp prints help. Kong would show options of run behind the command,
 // where they are the command's own.
 func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
-	if selected := ctx.Selected(); selected != nil && selected.Name == "run" {
+	if selected := ctx.Selected(); selected != nil && takesCommand(selected.Name) {
 		options.NoAppSummary = true
-		fmt.Fprintln(ctx.Stdout, "Usage: weft run [flags] <command> [<args>]")
+		fmt.Fprintf(ctx.Stdout, "Usage: weft %s [flags] <command> [<args>]\n", selected.Name)
 	}
 	return kong.DefaultHelpPrinter(options, ctx)
 }
@@ -139,8 +145,8 @@ func decodeString(ctx *kong.DecodeContext, target reflect.Value) error {
 	return nil
 }
 
-// splitRun cuts the command that `weft run` is to run, with all that follows
-// it, from the line: the first word that is neither an option nor the value of
+// splitRun cuts the command that `weft run` or `weft batch` is to run, with all
+// that follows it, from the line: the first word that is neither an option nor the value of
 // one, or what follows "--". Only the grammar knows which options have values.
 func splitRun(root *kong.Node, args []string) (options, command []string) {
 	node := root
@@ -163,10 +169,10 @@ func splitRun(root *kong.Node, args []string) (options, command []string) {
 	return args, nil
 }
 
-// find returns the node of the run command if that is its name.
+// find returns the node of a command that runs another, if that is its name.
 func find(root *kong.Node, name string) *kong.Node {
 	for _, child := range root.Children {
-		if child.Name == name && name == "run" {
+		if child.Name == name && takesCommand(name) {
 			return child
 		}
 	}

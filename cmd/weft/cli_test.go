@@ -31,17 +31,17 @@ func TestGrammar(t *testing.T) {
 		return all
 	}
 	compare := func(line, want []string) {
-		if diff := cmp.Diff(want, usages(grammar(commands(&runCmd{}), line))); diff != "" {
+		if diff := cmp.Diff(want, usages(grammar(commands(&runCmd{}, &batchCmd{}), line))); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", line, diff)
 		}
 	}
-	parser, err := kong.New(&struct{}{}, grammar(commands(&runCmd{}), []string{""})...)
+	parser, err := kong.New(&struct{}{}, grammar(commands(&runCmd{}, &batchCmd{}), []string{""})...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	groups := 0
 	for _, command := range parser.Model.Children {
-		whole := usages(grammar(commands(&runCmd{}), []string{command.Name}))
+		whole := usages(grammar(commands(&runCmd{}, &batchCmd{}), []string{command.Name}))
 		for _, alias := range command.Aliases {
 			compare([]string{alias, "--json"}, whole)
 		}

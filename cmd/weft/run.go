@@ -1,14 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strings"
-	"time"
 
 	"weft"
 	"weft/taskspec"
@@ -17,24 +13,19 @@ import (
 type runCmd struct {
 	Command []string `arg:"" optional:"" help:"The command and its arguments: the first word that is not an option, and all the rest."`
 
-	Spec      *string   `placeholder:"NAME|PATH" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
-	Wait      bool      `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
-	Timeout   *duration `placeholder:"TIME" help:"Stop the work when it has taken so long: 30, 1.5, 2m."`
-	StopGrace *duration `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
-	Env       []string  `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the environment; may be repeated."`
-	Name      string    `help:"Name the task (default: the command's)."`
-	Tag       []string  `sep:"none" help:"Tag the task; may be repeated."`
-	NoStdin   bool      `help:"Give the task no input."`
-	Verbose   bool      `help:"Say on standard error what happens to the task."`
-	ExitCode  bool      `help:"Exit as the task did."`
+	Spec     *string `placeholder:"NAME|PATH" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
+	Wait     bool    `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
+	NoStdin  bool    `help:"Give the task no input."`
+	Verbose  bool    `help:"Say on standard error what happens to the task."`
+	ExitCode bool    `help:"Exit as the task did."`
+
+	workOptions
 
 	// The library refuses what it does not do yet, by its name.
-	Memory       *float64 `hidden:"" placeholder:"MB" help:"Kill the task when it uses more memory."`
-	CPU          *float64 `hidden:"" name:"cpu" placeholder:"PERCENT" help:"Kill the task when it uses more of a core."`
-	Interactive  bool     `hidden:"" short:"i" help:"Send lines to the task while it runs."`
-	TTY          bool     `hidden:"" name:"tty" help:"Give the task a terminal."`
-	StreamOutput bool     `hidden:"" help:"Put the output into the outbox while it is produced."`
-	Continuous   bool     `hidden:"" help:"Take item after item until stopped."`
+	Interactive  bool `hidden:"" short:"i" help:"Send lines to the task while it runs."`
+	TTY          bool `hidden:"" name:"tty" help:"Give the task a terminal."`
+	StreamOutput bool `hidden:"" help:"Put the output into the outbox while it is produced."`
+	Continuous   bool `hidden:"" help:"Take item after item until stopped."`
 }
 
 // Help shows how it is used.
@@ -140,52 +131,11 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
 // overlay changes the task as the options say. What they do not say stays.
 func (r *runCmd) overlay(spec *taskspec.Spec) error {
 	w := &spec.Spec
-	spec.Name = cmp.Or(r.Name, spec.Name)
-	w.Timeout = cmp.Or(r.Timeout.seconds(), w.Timeout)
-	w.StopGrace = cmp.Or(r.StopGrace.seconds(), w.StopGrace)
-	w.Limits.MemoryMB = cmp.Or(r.Memory, w.Limits.MemoryMB)
-	w.Limits.CPUPercent = cmp.Or(r.CPU, w.Limits.CPUPercent)
 	w.Interactive = w.Interactive || r.Interactive
 	w.TTY = w.TTY || r.TTY
 	w.StreamOutput = w.StreamOutput || r.StreamOutput
 	w.Persistent = w.Persistent || r.Continuous
-	r.addTags(spec)
-	for _, entry := range r.Env {
-		name, value, ok := strings.Cut(entry, "=")
-		if !ok || name == "" {
-			return usageError{fmt.Sprintf("--env %s: want NAME=VALUE", entry)}
-		}
-		if w.Env == nil {
-			w.Env = make(map[string]string)
-		}
-		w.Env[name] = value
-	}
-	return nil
-}
-
-// addTags adds tags to those that the task has.
-func (r *runCmd) addTags(spec *taskspec.Spec) {
-	if len(r.Tag) == 0 {
-		return
-	}
-	tags, _ := spec.Metadata["tags"].([]any) // valid ones are a list
-	for _, tag := range r.Tag {
-		if !slices.Contains(tags, any(tag)) {
-			tags = append(tags, tag)
-		}
-	}
-	if spec.Metadata == nil {
-		spec.Metadata = make(map[string]any)
-	}
-	spec.Metadata["tags"] = tags
-}
-
-// seconds is the duration as a spec has it, nil where there is none.
-func (d *duration) seconds() *float64 {
-	if d == nil {
-		return nil
-	}
-	return new(time.Duration(*d).Seconds())
+	return r.workOptions.overlay(spec)
 }
 
 // cancellable reads r until ctx ends. A pipe of which nobody closes the other

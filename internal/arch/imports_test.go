@@ -42,7 +42,7 @@ func arrows() []arrow {
 		{from: not(anyOf(in("weft/broker/sqlite/..."), outer)), never: in("modernc.org/...", "github.com/jmoiron/..."), direct: true,
 			why: "only broker/sqlite talks to SQLite"},
 		{from: not(testOnly), never: anyOf(testOnly, in("testing/...", "github.com/google/go-cmp/...", "go.uber.org/goleak/...",
-			"pgregory.net/rapid/...", "github.com/rogpeppe/go-internal/...")), direct: true,
+			"pgregory.net/rapid/...", "github.com/rogpeppe/go-internal/...", "github.com/santhosh-tekuri/jsonschema/...")), direct: true,
 			why: "only tests, and packages named …test, use what is made for tests"},
 		{from: not(in()), never: in("C"), direct: true,
 			why: "the product is built without cgo"},

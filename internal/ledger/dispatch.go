@@ -77,7 +77,7 @@ func Waiting(r broker.Reader, n int, nestedOnly bool) ([]broker.Message, error) 
 // store could not be read. root is the project's.
 func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 	j := &Job{TID: m.ID.String(), Name: "invalid request", Epoch: 1}
-	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU()}
+	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
 	rec, err := r.Record(Kind, j.TID)
 	switch {
 	case errors.Is(err, broker.ErrNotFound): // written by hand
@@ -119,9 +119,6 @@ func decodeRequest(body string, rules taskspec.Rules) (spec *taskspec.Spec, item
 	}
 	if spec, err = taskspec.DecodeValid(raw, rules); err != nil {
 		return nil, "", fmt.Errorf("invalid taskspec: %w", err)
-	}
-	if problems := spec.Unsupported(); len(problems) > 0 {
-		return nil, "", fmt.Errorf("invalid taskspec: %w", &taskspec.ValidationError{Problems: problems})
 	}
 	return spec, itemBody(fields["inbox_message"]), nil
 }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"weft/taskspec"
+)
+
+// workOptions are what can be said about the work of any task.
+type workOptions struct {
+	Timeout   *duration `placeholder:"TIME" help:"Stop the work when it has taken so long: 30, 1.5, 2m."`
+	StopGrace *duration `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
+	Memory    *float64  `hidden:"" placeholder:"MB" help:"Kill the task when it uses more memory."`
+	CPU       *float64  `hidden:"" name:"cpu" placeholder:"PERCENT" help:"Kill the task when it uses more of a core."`
+	Env       []string  `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the environment; may be repeated."`
+	Name      string    `help:"Name the task (default: the command's)."`
+	Tag       []string  `sep:"none" help:"Tag the task; may be repeated."`
+}
+
+// overlay changes the task as the options say. What they do not say stays.
+func (o *workOptions) overlay(spec *taskspec.Spec) error {
+	w := &spec.Spec
+	spec.Name = cmp.Or(o.Name, spec.Name)
+	w.Timeout = cmp.Or(o.Timeout.seconds(), w.Timeout)
+	w.StopGrace = cmp.Or(o.StopGrace.seconds(), w.StopGrace)
+	w.Limits.MemoryMB = cmp.Or(o.Memory, w.Limits.MemoryMB)
+	w.Limits.CPUPercent = cmp.Or(o.CPU, w.Limits.CPUPercent)
+	for _, entry := range o.Env {
+		name, value, ok := strings.Cut(entry, "=")
+		if !ok || name == "" {
+			return usageError{fmt.Sprintf("--env %s: want NAME=VALUE", entry)}
+		}
+		if w.Env == nil {
+			w.Env = make(map[string]string)
+		}
+		w.Env[name] = value
+	}
+	o.addTags(spec)
+	return nil
+}
+
+// addTags adds tags to those that the task has.
+func (o *workOptions) addTags(spec *taskspec.Spec) {
+	if len(o.Tag) == 0 {
+		return
+	}
+	tags, _ := spec.Metadata["tags"].([]any) // valid ones are a list
+	for _, tag := range o.Tag {
+		if !slices.Contains(tags, any(tag)) {
+			tags = append(tags, tag)
+		}
+	}
+	if spec.Metadata == nil {
+		spec.Metadata = make(map[string]any)
+	}
+	spec.Metadata["tags"] = tags
+}
+
+// seconds is the duration as a spec has it, nil where there is none.
+func (d *duration) seconds() *float64 {
+	if d == nil {
+		return nil
+	}
+	return new(time.Duration(*d).Seconds())
+}

@@ -1,0 +1,242 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// RunManyOptions are the choices of [RunMany]. The zero value is the default.
+type RunManyOptions struct {
+	// Limit is how many tasks may be unfinished at a time; 0 means that all are
+	// submitted as they come, and the manager's slots bound what runs.
+	Limit int
+	// AsCompleted hands out results in the order in which tasks end, instead of
+	// that of their specs.
+	AsCompleted bool
+	// Submitted, if it is not nil, is told how many tasks have been submitted so
+	// far, from the goroutine that called RunMany.
+	Submitted func(total int)
+}
+
+// submitAtOnce is how many tasks one transaction submits, and takeAtOnce how
+// many results one takes: others who write wait some ten milliseconds for it.
+const (
+	submitAtOnce = 200
+	takeAtOnce   = 100
+)
+
+// RunMany runs tasks, calls done for each that has ended, on the calling
+// goroutine, and then takes its result. It returns when specs has ended and all
+// tasks have.
+//
+// An error of specs ends the submissions; it is returned when the tasks that
+// were submitted have ended. An error of done is returned at once, and the tasks
+// go on; the results it was not called for, or failed on, are not taken. When
+// ctx ends, the tasks are stopped, and its error is returned once they have
+// ended.
+func RunMany(
+	ctx context.Context, c *Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions,
+	done func(*Task, *Status) error, opts ...SubmitOption,
+) error {
+	g, err := NewGroup(c)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	submitting, stop := context.WithCancel(ctx)
+	defer stop()
+	m := many{c: c, o: o, group: g, done: done, submitter: newSubmitter(c, specs, o.Limit, opts), ended: make(map[string]*Status)}
+	go m.submitter.run(submitting)
+	err = m.run(ctx)
+	stop()
+	var late []*Task // that were submitted while it ended
+	for tasks := range m.submitter.tasks {
+		late = append(late, tasks...)
+	}
+	if ctx.Err() != nil {
+		return errors.Join(context.Cause(ctx), m.stop(context.WithoutCancel(ctx), late))
+	}
+	return errors.Join(err, m.take(ctx))
+}
+
+// many is what RunMany knows.
+type many struct {
+	c         *Context
+	o         RunManyOptions
+	group     *Group // of the tasks that have not ended
+	submitter *submitter
+	done      func(*Task, *Status) error
+
+	total   int                // submitted
+	order   []*Task            // not handed out yet, unless they are handed out as they end
+	ended   map[string]*Status // of these, by TID
+	printed []*Task            // handed out and not taken yet
+}
+
+// run hands out results until none can come any more.
+func (m *many) run(ctx context.Context) error {
+	for submitted := m.submitter.tasks; ; {
+		if err := m.collect(ctx); err != nil {
+			return err
+		}
+		if submitted == nil && m.group.Len() == 0 {
+			return m.submitter.err
+		}
+		// Before it waits, it takes: who looks in meanwhile sees how it stands.
+		if err := m.take(ctx); err != nil {
+			return err
+		}
+		tasks, more, err := m.wait(ctx, submitted)
+		if err != nil {
+			return err
+		}
+		if !more {
+			submitted = nil
+		}
+		if err := m.add(ctx, tasks); err != nil {
+			return err
+		}
+	}
+}
+
+// wait waits for tasks that have been submitted, or for a reason to look. more
+// is false when no more will be submitted.
+func (m *many) wait(ctx context.Context, submitted <-chan []*Task) (tasks []*Task, more bool, err error) {
+	if m.group.Len() > 0 && time.Since(m.group.looked) >= managerLook {
+		return nil, submitted != nil, m.group.look(ctx)
+	}
+	timer := time.NewTimer(managerLook)
+	defer timer.Stop()
+	select {
+	case tasks, more = <-submitted:
+		return tasks, more, nil
+	case <-m.group.waiter.C():
+	case <-timer.C:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	return nil, submitted != nil, err
+}
+
+// add begins to wait for tasks.
+func (m *many) add(ctx context.Context, tasks []*Task) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	if !m.o.AsCompleted {
+		m.order = append(m.order, tasks...)
+	}
+	if m.total += len(tasks); m.o.Submitted != nil {
+		m.o.Submitted(m.total)
+	}
+	return m.group.Add(ctx, tasks...)
+}
+
+// collect hands out those that have ended and whose turn it is.
+func (m *many) collect(ctx context.Context) error {
+	if err := m.group.read(ctx); err != nil {
+		return err
+	}
+	ended := m.group.ended
+	m.group.ended = nil
+	for _, s := range ended {
+		m.submitter.release()
+		if !m.o.AsCompleted {
+			m.ended[s.TID] = s
+		} else if err := m.handOut(ctx, &Task{c: m.c, tid: s.TID}, s); err != nil {
+			return err
+		}
+	}
+	for len(m.order) > 0 {
+		t := m.order[0]
+		s, ok := m.ended[t.tid]
+		if !ok {
+			break // the others wait for it
+		}
+		m.order = m.order[1:]
+		delete(m.ended, t.tid)
+		if err := m.handOut(ctx, t, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *many) handOut(ctx context.Context, t *Task, s *Status) error {
+	if err := m.done(t, s); err != nil {
+		return err
+	}
+	if m.printed = append(m.printed, t); len(m.printed) < takeAtOnce {
+		return nil
+	}
+	return m.take(ctx)
+}
+
+// take takes the results that were handed out, in one transaction.
+func (m *many) take(ctx context.Context) error {
+	tasks := m.printed
+	m.printed = nil
+	return takeAll(ctx, m.c, tasks)
+}
+
+// stop stops the tasks that have not ended.
+func (m *many) stop(ctx context.Context, late []*Task) error {
+	for tid := range m.group.waiting {
+		late = append(late, &Task{c: m.c, tid: tid})
+	}
+	slots := make(chan struct{}, 32) // each holds a waiter
+	errs := make([]error, len(late))
+	var stops sync.WaitGroup
+	for i, t := range late {
+		stops.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			_, errs[i] = t.Stop(ctx)
+		})
+	}
+	stops.Wait()
+	return errors.Join(errs...)
+}
+
+// takeAll is [Task.Take] for many tasks.
+func takeAll(ctx context.Context, c *Context, tasks []*Task) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	epochs := make([]int, len(tasks))
+	err := c.broker.Update(ctx, func(tx *broker.Tx) error {
+		for i, t := range tasks {
+			r, err := tx.Record(ledger.Kind, t.tid)
+			if err != nil {
+				return err
+			}
+			l, err := ledger.Decode(r)
+			if err != nil {
+				return err
+			}
+			epochs[i] = l.Epoch
+			if _, err := tx.Delete(ledger.QueuesOf(t.tid).Outbox, broker.Select{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for i, t := range tasks {
+		if err != nil {
+			break
+		}
+		err = removeAttempt(t, epochs[i])
+	}
+	if err != nil {
+		return fmt.Errorf("take results: %w", err)
+	}
+	return nil
+}
