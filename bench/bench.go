@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,12 +73,21 @@ func newBench(ctx context.Context, o options) (b *bench, err error) {
 // install copies a program, as one does who installs it. The linker leaves its
 // file in the cache of the system in small pieces, in which a program starts
 // up to a fifth slower, and never twice the same.
-func install(from, to string) error {
-	program, err := os.ReadFile(from)
+func install(from, to string) (err error) {
+	linked, err := os.Open(from)
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.WriteFile(to, program, 0o755), os.Remove(from))
+	defer func() { err = errors.Join(err, linked.Close(), os.Remove(from)) }()
+	program, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	// Written in large pieces, and never by the kernel itself, which might let
+	// the files share them. What this process has in memory counts for those it
+	// starts, so the program is not read whole.
+	_, err = io.CopyBuffer(struct{ io.Writer }{program}, struct{ io.Reader }{linked}, make([]byte, 1<<20))
+	return errors.Join(err, program.Close())
 }
 
 // output runs a command and returns what it prints.
