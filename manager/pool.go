@@ -201,6 +201,8 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		Env:         j.Env,
 		Over:        j.Work.Env,
 		Grace:       j.Work.Grace(),
+		Limits:      j.Work.Limits,
+		Polling:     j.Work.Polling(),
 		OutputLimit: j.Work.OutputLimit(),
 		Title:       j.Work.Title(),
 		StopOnLoss:  j.Work.StopOnManagerLoss(),

@@ -30,3 +30,13 @@ func HasChildren() (bool, error) { return false, errUnsupported }
 
 // Reap removes nothing.
 func Reap(...int) int { return 0 }
+
+// A Sampler would measure the processes below one.
+type Sampler struct {
+	Root             int
+	Foreign          []string
+	FDs, Connections bool
+}
+
+// Sample returns an error that wraps [errors.ErrUnsupported].
+func (Sampler) Sample() (Sample, error) { return Sample{}, errUnsupported }

@@ -15,9 +15,9 @@ func TestUnsupported(t *testing.T) {
 		"plain": {func(*Spec) {}, nil},
 		"supported": {func(s *Spec) {
 			s.Spec.EnvFrom, s.Spec.OnManagerLoss, s.Spec.ReservedPolicyOnError = []string{"A"}, LossStop, PolicyRequeue
+			s.Spec.Limits = Limits{new(1.0), new(1.0), new(1), new(0)}
 		}, nil},
 		"function":   {func(s *Spec) { *s = *function() }, []string{"spec.type"}},
-		"limits":     {func(s *Spec) { s.Spec.Limits = Limits{new(1.0), new(1.0), new(1), new(0)} }, []string{"spec.limits.memory_mb", "spec.limits.cpu_percent", "spec.limits.max_fds", "spec.limits.max_connections"}},
 		"terminal":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
 		"streams":    {func(s *Spec) { s.Spec.StreamOutput, s.Spec.Persistent = true, true }, []string{"spec.stream_output", "spec.persistent"}},
 		"poll":       {func(s *Spec) { s.Spec.ReportingInterval = ReportPoll }, []string{"spec.reporting_interval"}},

@@ -1,0 +1,223 @@
+package monitor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Group is a cgroup (version 2) for one tree, whose memory the kernel bounds:
+// when the tree wants more and nothing can be freed, all of it is killed. Make
+// one with [NewGroup] and start the tree's first process inside it.
+type Group struct {
+	dir *os.File
+}
+
+// NewGroup makes a cgroup of that name in which memoryMB MiB of memory may be
+// used and no swap. It tries below the caller's own cgroup and below one above
+// it that was delegated to the caller (systemd's Delegate=). An error says why
+// there is no such group: most often that the kernel does not give controllers
+// to a group below one that has processes itself, or that nothing was delegated.
+func NewGroup(name string, memoryMB float64) (*Group, error) {
+	homes, err := homes()
+	if err != nil {
+		return nil, fmt.Errorf("make cgroup %s: %w", name, err)
+	}
+	var errs []error
+	for _, home := range homes {
+		g, err := newGroup(filepath.Join(home, name), int64(memoryMB*(1<<20)))
+		if err == nil {
+			return g, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("make cgroup %s: %w", name, errors.Join(errs...))
+}
+
+func newGroup(path string, limit int64) (*Group, error) {
+	if err := controlMemory(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	g := &Group{dir: dir}
+	err = errors.Join(
+		write(g.file("memory.oom.group"), "1"),
+		write(g.file("memory.max"), strconv.FormatInt(limit, 10)),
+	)
+	// Without this file the kernel does not count swap.
+	if swap := write(g.file("memory.swap.max"), "0"); !errors.Is(swap, fs.ErrNotExist) {
+		err = errors.Join(err, swap)
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.Remove())
+	}
+	return g, nil
+}
+
+// controlMemory sees to it that groups below home have their memory bounded.
+func controlMemory(home string) error {
+	file := filepath.Join(home, "cgroup.subtree_control")
+	enabled, err := os.ReadFile(file)
+	if err != nil || slices.Contains(strings.Fields(string(enabled)), "memory") {
+		return err
+	}
+	return write(file, "+memory")
+}
+
+// FD is what [syscall.SysProcAttr.CgroupFD] takes.
+func (g *Group) FD() int { return int(g.dir.Fd()) }
+
+// PeakMB is the most memory, in MiB, that the tree has had: 0 where the kernel
+// does not tell (before Linux 5.19).
+func (g *Group) PeakMB() float64 {
+	data, err := os.ReadFile(g.file("memory.peak"))
+	if err != nil {
+		return 0
+	}
+	bytes, _ := strconv.ParseFloat(strings.TrimSpace(string(data)), 64)
+	return bytes / (1 << 20)
+}
+
+// OutOfMemory reports whether the kernel has killed the tree for its limit.
+func (g *Group) OutOfMemory() bool {
+	data, err := os.ReadFile(g.file("memory.events"))
+	// A machine that is out of memory kills too, but then this limit was not
+	// reached.
+	return err == nil && count(data, "oom") > 0 && count(data, "oom_kill") > 0
+}
+
+// count is the number in the line of a flat keyed file that begins with key.
+func count(data []byte, key string) (n int) {
+	for line := range bytes.Lines(data) {
+		if name, value, _ := strings.Cut(strings.TrimSpace(string(line)), " "); name == key {
+			n, _ = strconv.Atoi(value)
+		}
+	}
+	return n
+}
+
+// Remove removes the group once all of the tree that had to end has ended. Who
+// is still in it goes to the caller's own cgroup: a manager that the tree has
+// started, say.
+func (g *Group) Remove() error {
+	defer g.dir.Close()
+	members, err := os.ReadFile(g.file("cgroup.procs"))
+	if err == nil && len(members) > 0 {
+		mount, err := cgroupMount()
+		if err != nil {
+			return fmt.Errorf("empty cgroup %s: %w", g.dir.Name(), err)
+		}
+		own, err := ownCgroup(mount)
+		if err != nil {
+			return fmt.Errorf("empty cgroup %s: %w", g.dir.Name(), err)
+		}
+		for _, pid := range strings.Fields(string(members)) {
+			// Who has ended by now need not be moved.
+			_ = write(filepath.Join(own, "cgroup.procs"), pid)
+		}
+	}
+	if err := os.Remove(g.dir.Name()); err != nil {
+		return fmt.Errorf("remove cgroup: %w", err)
+	}
+	return nil
+}
+
+func (g *Group) file(name string) string { return filepath.Join(g.dir.Name(), name) }
+
+// write writes one value to a file of the kernel's. It must be there: to create
+// one is forbidden, not missing.
+func write(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
+}
+
+// homes are the cgroups below which one for a tree may be made, the best first:
+// the nearest that was delegated, for that is where its owner wants groups to
+// be made, and the caller's own.
+func homes() ([]string, error) {
+	mount, err := cgroupMount()
+	if err != nil {
+		return nil, err
+	}
+	own, err := ownCgroup(mount)
+	if err != nil {
+		return nil, err
+	}
+	for dir := own; strings.HasPrefix(dir, mount.point); dir = filepath.Dir(dir) {
+		if delegated(dir) {
+			return slices.Compact([]string{dir, own}), nil
+		}
+	}
+	return []string{own}, nil
+}
+
+// delegated reports whether systemd has marked a cgroup as one whose user may
+// arrange what is below it. To go further up would take a task out of the bounds
+// that somebody else has set.
+func delegated(dir string) bool {
+	var value [8]byte
+	for _, name := range []string{"user.delegate", "trusted.delegate"} {
+		if n, err := unix.Getxattr(dir, name, value[:]); err == nil && string(value[:n]) == "1" {
+			return true
+		}
+	}
+	return false
+}
+
+// A mount is where the cgroups can be seen, from which one downward.
+type mount struct {
+	point, root string
+}
+
+// cgroupMount finds the first mount of cgroup version 2.
+func cgroupMount() (mount, error) {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return mount{}, err
+	}
+	for line := range strings.Lines(string(data)) {
+		// Fields as in proc_pid_mountinfo(5): the root is the fourth, the mount
+		// point the fifth, and the type comes after a lone dash.
+		before, after, _ := strings.Cut(line, " - ")
+		if f := strings.Fields(before); len(f) > 4 && strings.HasPrefix(after, "cgroup2 ") {
+			return mount{point: f[4], root: f[3]}, nil
+		}
+	}
+	return mount{}, fmt.Errorf("no cgroup version 2 is mounted: %w", errors.ErrUnsupported)
+}
+
+// ownCgroup returns the folder of the caller's cgroup.
+func ownCgroup(m mount) (string, error) {
+	data, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(data)) {
+		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			below, err := filepath.Rel(m.root, path)
+			if err != nil || below == ".." || strings.HasPrefix(below, "../") {
+				return "", fmt.Errorf("own cgroup %s cannot be seen: %w", path, errors.ErrUnsupported)
+			}
+			return filepath.Join(m.point, below), nil
+		}
+	}
+	return "", fmt.Errorf("no cgroup version 2 holds this process: %w", errors.ErrUnsupported)
+}
