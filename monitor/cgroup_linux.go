@@ -125,7 +125,7 @@ func (g *Group) Remove() error {
 		if err != nil {
 			return fmt.Errorf("empty cgroup %s: %w", g.dir.Name(), err)
 		}
-		for _, pid := range strings.Fields(string(members)) {
+		for pid := range strings.FieldsSeq(string(members)) {
 			// Who has ended by now need not be moved.
 			_ = write(filepath.Join(own, "cgroup.procs"), pid)
 		}

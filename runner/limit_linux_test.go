@@ -23,7 +23,7 @@ func (d *desk) using(u monitortest.Use, script string, args ...string) *Assignme
 	}
 	a := d.shell(`use() { env "$USE" "$EXE"; }; `+script, args...)
 	a.Over = map[string]string{"EXE": exe, "USE": u.Entry()}
-	a.Polling = 50 * time.Millisecond
+	a.Polling = 100 * time.Millisecond
 	return a
 }
 
@@ -71,9 +71,9 @@ func TestLimits(t *testing.T) {
 		"memory below the limit, in a group": {memory, true, monitortest.Use{Megabytes: 50}, for300ms, "", ""},
 		"memory skips the grace": {memory, false, much, `trap 'echo trapped; exit' TERM; use & while :; do sleep 0.02; done`,
 			`memory \d+\.\d MB > 100 MB`, "sampled"},
-		"cpu": {taskspec.Limits{CPUPercent: new(25.0)}, true, monitortest.Use{CPU: time.Hour}, grandchild, `cpu \d+\.\d% > 25%`, "sampled"},
-		"cpu of many short ones": {taskspec.Limits{CPUPercent: new(10.0)}, true, monitortest.Use{}, `while :; do /bin/true; done`,
-			`cpu \d+\.\d% > 10%`, "sampled"},
+		"cpu": {taskspec.Limits{CPUPercent: new(5.0)}, true, monitortest.Use{CPU: time.Hour}, grandchild, `cpu \d+\.\d% > 5%`, "sampled"},
+		"cpu of many short ones": {taskspec.Limits{CPUPercent: new(5.0)}, true, monitortest.Use{}, `while :; do /bin/true; done`,
+			`cpu \d+\.\d% > 5%`, "sampled"},
 		"cpu below the limit": {taskspec.Limits{CPUPercent: new(150.0)}, true, monitortest.Use{CPU: 500 * time.Millisecond}, for300ms, "", ""},
 		"descriptors":         {taskspec.Limits{MaxFDs: new(50)}, true, monitortest.Use{FDs: 100}, grandchild, `fds \d+ > 50`, "sampled"},
 		"descriptors of several": {taskspec.Limits{MaxFDs: new(300)}, true, monitortest.Use{FDs: 120}, `use & use & use & wait`,
@@ -107,7 +107,7 @@ func TestLimits(t *testing.T) {
 				most = 90
 			}
 			if h.Usage.PeakMemoryMB < min(most, 100) || h.Usage.PeakConnections < 2*test.use.Connections ||
-				(test.limits.MaxFDs != nil) != (h.Usage.PeakFDs > 0) || (test.limits.CPUPercent != nil && test.error != "" && h.Usage.PeakCPUPercent < 10) {
+				(test.limits.MaxFDs != nil) != (h.Usage.PeakFDs > 0) || (test.limits.CPUPercent != nil && test.error != "" && h.Usage.PeakCPUPercent < 5) {
 				t.Errorf("usage is %+v", h.Usage)
 			}
 			if h := d.run(d.task("echo", "next")); string(h.Result) != "next\n" {
@@ -135,7 +135,7 @@ func TestLimitGivesGrace(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			a := d.shell(test.script)
-			a.Limits, a.Polling, a.Grace = taskspec.Limits{CPUPercent: new(10.0)}, 50*time.Millisecond, test.grace
+			a.Limits, a.Polling, a.Grace = taskspec.Limits{CPUPercent: new(5.0)}, 100*time.Millisecond, test.grace
 			h := d.run(a)
 			want := taskspec.Limited(h.Outcome.Error, "sampled")
 			if diff := cmp.Diff(want, h.Outcome); diff != "" || string(h.Result) != test.stdout {

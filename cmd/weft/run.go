@@ -17,6 +17,8 @@ type runCmd struct {
 	Wait      bool      `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
 	Timeout   *duration `placeholder:"TIME" help:"Stop the work when it has taken so long: 30, 1.5, 2m."`
 	StopGrace *duration `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
+	Memory    *float64  `placeholder:"MB" help:"Kill the task when its processes use more memory together, in MiB."`
+	CPU       *float64  `name:"cpu" placeholder:"PERCENT" help:"End the task when it uses more of a core, in four seconds of five."`
 	Env       []string  `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the environment; may be repeated."`
 	Name      string    `help:"Name the task (default: the command's)."`
 	Tag       []string  `sep:"none" help:"Tag the task; may be repeated."`
@@ -25,12 +27,10 @@ type runCmd struct {
 	ExitCode  bool      `help:"Exit as the task did."`
 
 	// The library refuses what it does not do yet, by its name.
-	Memory       *float64 `hidden:"" placeholder:"MB" help:"Kill the task when it uses more memory."`
-	CPU          *float64 `hidden:"" name:"cpu" placeholder:"PERCENT" help:"Kill the task when it uses more of a core."`
-	Interactive  bool     `hidden:"" short:"i" help:"Send lines to the task while it runs."`
-	TTY          bool     `hidden:"" name:"tty" help:"Give the task a terminal."`
-	StreamOutput bool     `hidden:"" help:"Put the output into the outbox while it is produced."`
-	Continuous   bool     `hidden:"" help:"Take item after item until stopped."`
+	Interactive  bool `hidden:"" short:"i" help:"Send lines to the task while it runs."`
+	TTY          bool `hidden:"" name:"tty" help:"Give the task a terminal."`
+	StreamOutput bool `hidden:"" help:"Put the output into the outbox while it is produced."`
+	Continuous   bool `hidden:"" help:"Take item after item until stopped."`
 }
 
 // Help shows how it is used.
@@ -48,6 +48,7 @@ Examples:
 
     weft run echo hello
     weft run --timeout 2m make test
+    weft run --memory 500 --cpu 150 ./convert.sh
     weft run sh -c 'echo out; echo err >&2; exit 3'
     weft run --no-wait ./backup.sh
     weft run sort < names.txt
