@@ -36,6 +36,7 @@ type Sampler struct {
 	Root             int
 	Foreign          []string
 	FDs, Connections bool
+	Cap              int
 }
 
 // Sample returns an error that wraps [errors.ErrUnsupported].

@@ -16,8 +16,8 @@ const leastCap = 256
 func CapFDs(pid, limit int) error {
 	var now unix.Rlimit
 	err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &now)
-	if err == nil {
-		bound := min(max(uint64(limit)+1, leastCap), now.Max)
+	bound := min(max(uint64(limit)+1, leastCap), now.Max)
+	if err == nil && bound < now.Max {
 		err = unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: min(bound, now.Cur), Max: bound}, nil)
 	}
 	if err != nil {

@@ -48,6 +48,19 @@ func TestCapFDs(t *testing.T) {
 	}
 }
 
+// A sample caps whoever is in the tree.
+func TestSamplerCaps(t *testing.T) {
+	g := plant(t, 2, `echo $$; sh -c "$L1" & wait`, `echo $$; exec sleep 30`)
+	defer g.end(t)
+	sample(t, Sampler{Root: os.Getpid(), Cap: 300})
+	for _, id := range g.ids {
+		var bound unix.Rlimit
+		if err := unix.Prlimit(id.PID, unix.RLIMIT_NOFILE, nil, &bound); err != nil || bound.Cur != 301 || bound.Max != 301 {
+			t.Errorf("process %d has %+v, %v", id.PID, bound, err)
+		}
+	}
+}
+
 // A process that takes all that it is given is found at its bound.
 func TestCapped(t *testing.T) {
 	for fds, want := range map[int]bool{250: false, 1000: true} {

@@ -31,6 +31,10 @@ type Sampler struct {
 
 	// FDs and Connections have descriptors and connections counted.
 	FDs, Connections bool
+
+	// Cap has every process capped that is met and is not yet: see [CapFDs]. 0
+	// means nobody.
+	Cap int
 }
 
 // Sample measures the tree. Processes that come and go meanwhile may be
@@ -115,7 +119,7 @@ func (s Sampler) foreign(pid int) bool {
 
 // descriptors adds what the process has open.
 func (s Sampler) descriptors(pid int, all *Sample, sockets socketSet) {
-	if !s.FDs && !s.Connections {
+	if !s.FDs && !s.Connections && s.Cap == 0 {
 		return
 	}
 	dir, err := os.Open(file(pid, "fd"))
@@ -124,6 +128,9 @@ func (s Sampler) descriptors(pid int, all *Sample, sockets socketSet) {
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
+	if s.Cap > 0 {
+		_ = CapFDs(pid, s.Cap) // it may have ended
+	}
 	if s.FDs {
 		var bound unix.Rlimit
 		all.FDs += len(names)

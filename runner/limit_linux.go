@@ -29,15 +29,17 @@ func newGuard(a *Assignment, c *command) *guard {
 	if limits == (taskspec.Limits{}) {
 		return &guard{}
 	}
-	if limits.MaxFDs != nil {
-		// A process that is over by now needs no cap; otherwise samples must do.
-		_ = monitor.CapFDs(c.cmd.Process.Pid, *limits.MaxFDs)
-	}
 	sampler := monitor.Sampler{
 		Root:        os.Getpid(),
 		Foreign:     []string{role.Entry(role.Manager)},
 		FDs:         limits.MaxFDs != nil,
 		Connections: limits.MaxConnections != nil,
+	}
+	if limits.MaxFDs != nil {
+		// Nothing can be said to a process before its program runs. What it starts
+		// before this, the samples will cap.
+		sampler.Cap = *limits.MaxFDs
+		_ = monitor.CapFDs(c.cmd.Process.Pid, sampler.Cap)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &guard{
