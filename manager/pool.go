@@ -203,6 +203,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		Grace:       j.Work.Grace(),
 		Limits:      j.Work.Limits,
 		Polling:     j.Work.Polling(),
+		Reports:     j.Work.Reports(),
 		OutputLimit: j.Work.OutputLimit(),
 		Title:       j.Work.Title(),
 		StopOnLoss:  j.Work.StopOnManagerLoss(),

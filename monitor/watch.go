@@ -21,6 +21,10 @@ type Watch struct {
 	every  time.Duration // between two samples that CPU time is judged by
 	window []Sample
 	peak   Peak
+
+	// Report, if it is set before Run, is called by Run after each sample by
+	// which CPU time is judged, with what was used of a core since the one before.
+	Report func(s Sample, cpuPercent float64)
 }
 
 // A Peak is the most that was seen of anything in one sample, and of CPU time
@@ -63,7 +67,7 @@ func (w *Watch) Run(ctx context.Context, sample func() (Sample, error)) (Violati
 	}
 }
 
-// Peak returns the most that was seen. It must not be called while Run runs.
+// Peak returns the most that was seen. While Run runs only its Report may call it.
 func (w *Watch) Peak() Peak { return w.peak }
 
 // add judges one more sample.
@@ -75,7 +79,11 @@ func (w *Watch) add(s Sample) (Violation, bool) {
 	if s.At.Sub(last.At) < w.every-w.pause()/2 { // tickers and looks are not exact
 		return Decide(w.limits, []Sample{s}) // too early to judge the CPU time
 	}
-	w.peak.CPUPercent = max(w.peak.CPUPercent, s.percent(last))
+	percent := s.percent(last)
+	w.peak.CPUPercent = max(w.peak.CPUPercent, percent)
+	if w.Report != nil {
+		w.Report(s, percent)
+	}
 	w.window = append(w.window, s)
 	w.window = w.window[max(0, len(w.window)-cpuSteps-1):]
 	return Decide(w.limits, w.window)

@@ -66,6 +66,12 @@ func TestWatch(t *testing.T) {
 				defer cancel()
 				begin := time.Now()
 				w := NewWatch(test.limits, test.polling)
+				var reports int
+				w.Report = func(s Sample, cpuPercent float64) {
+					if reports++; s.At != time.Now() || cpuPercent > w.Peak().CPUPercent {
+						t.Errorf("reported %+v, %v%%", s, cpuPercent)
+					}
+				}
 				v, broken := w.Run(ctx, func() (Sample, error) {
 					s, err := test.usage(time.Since(begin))
 					s.At = time.Now()
@@ -77,6 +83,10 @@ func TestWatch(t *testing.T) {
 				}
 				if took := time.Since(begin); took != want || broken != (test.after != never) {
 					t.Errorf("broken: %v, %q after %v; want %v", broken, v.Text, took, want)
+				}
+				// One each interval, but for samples that fail.
+				if most := int(want / test.polling); reports > most || reports < most-8 {
+					t.Errorf("%d reports in %v", reports, want)
 				}
 				if got := w.Peak(); got != test.peak {
 					t.Errorf("peak is %+v, want %+v", got, test.peak)

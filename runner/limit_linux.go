@@ -20,20 +20,21 @@ type guard struct {
 	ended  chan struct{} // closed when nothing is sampled any more
 }
 
-// newGuard begins to watch a task that has been started.
-func newGuard(a *Assignment, c *command) *guard {
+// newGuard begins to watch a task that has been started. used is told what it
+// uses, if the assignment wants that.
+func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage)) *guard {
 	limits := a.Limits
 	if c.group != nil {
 		limits.MemoryMB = nil
 	}
-	if limits == (taskspec.Limits{}) {
+	if limits == (taskspec.Limits{}) && !a.Reports {
 		return &guard{}
 	}
 	sampler := monitor.Sampler{
 		Root:        os.Getpid(),
 		Foreign:     []string{role.Entry(role.Manager)},
-		FDs:         limits.MaxFDs != nil,
-		Connections: limits.MaxConnections != nil,
+		FDs:         limits.MaxFDs != nil || a.Reports,
+		Connections: limits.MaxConnections != nil || a.Reports,
 	}
 	if limits.MaxFDs != nil {
 		// Nothing can be said to a process before its program runs. What it starts
@@ -47,6 +48,13 @@ func newGuard(a *Assignment, c *command) *guard {
 		watch:  monitor.NewWatch(limits, a.Polling),
 		cancel: cancel,
 		ended:  make(chan struct{}),
+	}
+	if a.Reports {
+		g.watch.Report = func(s monitor.Sample, cpuPercent float64) {
+			u := withPeak(ledger.Usage{CPUSeconds: s.CPU.Seconds()}, g.watch.Peak())
+			u.MemoryMB, u.CPUPercent, u.FDs, u.Connections = s.MemoryMB, cpuPercent, s.FDs, s.Connections
+			used(ctx, u)
+		}
 	}
 	go func() {
 		defer close(g.ended)
@@ -91,11 +99,16 @@ func newGroup(a *Assignment) *monitor.Group {
 // usage is what the task has used, in the end and at its height. The kernel
 // knows the largest of its processes, also where nobody has looked.
 func usage(c *command, peak monitor.Peak) ledger.Usage {
-	u := c.usage()
-	u.PeakMemoryMB = max(u.PeakMemoryMB, peak.MemoryMB)
+	u := withPeak(c.usage(), peak)
 	if c.group != nil {
 		u.PeakMemoryMB = max(u.PeakMemoryMB, c.group.PeakMB())
 	}
+	return u
+}
+
+// withPeak is u with the most that samples have seen.
+func withPeak(u ledger.Usage, peak monitor.Peak) ledger.Usage {
+	u.PeakMemoryMB = max(u.PeakMemoryMB, peak.MemoryMB)
 	u.PeakCPUPercent, u.PeakFDs, u.PeakConnections = peak.CPUPercent, peak.FDs, peak.Connections
 	return u
 }

@@ -3,6 +3,8 @@ package runner
 import (
 	"os"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -188,4 +190,56 @@ func TestUsageWithoutLimits(t *testing.T) {
 	if h.Usage != want || want.CPUSeconds <= 0 || want.PeakMemoryMB <= 0 {
 		t.Errorf("usage is %+v", h.Usage)
 	}
+}
+
+// A task that wants reports says at each polling interval what it uses, with
+// limits or without.
+func TestReports(t *testing.T) {
+	t.Parallel()
+	u := monitortest.Use{Megabytes: 50, FDs: 20, Connections: 2, CPU: 100 * time.Millisecond}
+	for name, limits := range map[string]taskspec.Limits{"no limits": {}, "limits": {MemoryMB: new(1000.0)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			up, on := newGate(t), newGate(t)
+			a := d.using(u, `use >$1 & read line <$2`, up.path, on.path)
+			a.Limits, a.Reports = limits, true
+			d.send(Order{Task: a}, permit())
+			up.hear(t)
+			var got *ledger.Usage
+			for got == nil || got.MemoryMB < 50 { // the first may be older
+				got = d.report().Used
+			}
+			if got.FDs < u.FDs || got.Connections != 2*u.Connections || got.CPUSeconds <= 0 || got.PeakMemoryMB < got.MemoryMB || got.PeakFDs < got.FDs {
+				t.Errorf("report is %+v", got)
+			}
+			on.open(t)
+			h := d.finished()
+			if h.Outcome.Status != taskspec.StatusCompleted || h.Usage.MemoryMB != 0 || h.Usage.PeakConnections != 2*u.Connections {
+				t.Errorf("%+v, %+v", h.Outcome, h.Usage)
+			}
+			d.send(Order{Ack: 1})
+		})
+	}
+}
+
+// Without a manager the consumer writes the reports itself.
+func TestReportsAlone(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	s := d.store()
+	up, on := newGate(t), newGate(t)
+	j, a := s.submit("echo up >$1; read line <$2", up.path, on.path)
+	a.Reports, a.Polling = true, 20*time.Millisecond
+	d.send(Order{Task: a}, s.dispatch(j, d.self))
+	up.hear(t)
+	d.link.Close()
+	poll(t, func() bool {
+		return slices.ContainsFunc(s.bodies(ledger.Log), func(body string) bool {
+			return strings.Contains(body, `"event":"poll_report"`) && strings.Contains(body, `"fds":`)
+		})
+	})
+	on.open(t)
+	d.endsWell()
+	s.wantEnd(a.TID, taskspec.Exited(0, ""), "")
 }

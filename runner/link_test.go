@@ -47,7 +47,7 @@ func TestLinkCarries(t *testing.T) {
 			OnError: taskspec.PolicyRequeue, OnStop: taskspec.PolicyClear,
 			Env: "key", EnvBlock: []byte("A=\xff\x00B=2"), Over: map[string]string{"C": "3"},
 			Timeout: time.Nanosecond, Grace: 5 * time.Second,
-			Limits: taskspec.Limits{MemoryMB: new(0.1), CPUPercent: new(150.5), MaxFDs: new(7), MaxConnections: new(0)}, Polling: 1, NoGroup: true,
+			Limits: taskspec.Limits{MemoryMB: new(0.1), CPUPercent: new(150.5), MaxFDs: new(7), MaxConnections: new(0)}, Polling: 1, Reports: true, NoGroup: true,
 			OutputLimit: 1 << 50, Title: true, StopOnLoss: true, MaxMessage: 9, Durability: "full",
 		}},
 		{Go: &Permit{Message: "1763740800000004096"}},
@@ -63,6 +63,7 @@ func TestLinkCarries(t *testing.T) {
 	reports := []Report{
 		{Hello: &Hello{Protocol: 1, Build: "v1", Process: process}},
 		{Started: &process},
+		{Used: &ledger.Usage{MemoryMB: 0.5, CPUPercent: 200, FDs: 3, Connections: 1}},
 		{Finished: &ledger.HandOff{
 			TID: "1763740800000000000", Epoch: 2, Seq: 1, Process: process, Outcome: taskspec.Exited(3, "no such file"),
 			Output: ledger.Output{Form: ledger.FormBytes, Size: 2, Stderr: []byte("\xfe"), StderrSize: 1 << 40},

@@ -30,6 +30,7 @@ type events struct {
 	requests <-chan Request  // to end it
 	lost     <-chan struct{} // closed when the manager is gone
 	started  func(proc.Identity)
+	used     func(context.Context, ledger.Usage)
 }
 
 // execute runs one command to its end and describes it. onMain runs a function
@@ -59,7 +60,7 @@ func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev e
 		close(exit)
 	}()
 
-	g := newGuard(a, c)
+	g := newGuard(a, c, ev.used)
 	e := supervise(a, c, out, exit, g.broken, ev)
 	peak := g.close()
 	sweep()

@@ -25,7 +25,6 @@ func (s *Spec) Unsupported() []Problem {
 		{"spec.tty", w.TTY},
 		{"spec.stream_output", w.StreamOutput},
 		{"spec.persistent", w.Persistent},
-		{"spec.reporting_interval", w.ReportingInterval == ReportPoll},
 	})
 	problems = append(problems, w.reserved()...)
 	problems = append(problems, s.customQueues("io.inputs", s.IO.Inputs)...)

@@ -190,6 +190,9 @@ func (w Work) Cleanup() bool { return valueOr(w.CleanupOnExit, true) }
 // Title reports whether the process title shows the task, true by default.
 func (w Work) Title() bool { return valueOr(w.EnableProcessTitle, true) }
 
+// Reports reports whether there are poll_report events, false by default.
+func (w Work) Reports() bool { return w.ReportingInterval == ReportPoll }
+
 // StopOnManagerLoss reports whether the task ends when its manager is gone,
 // false by default.
 func (w Work) StopOnManagerLoss() bool { return w.OnManagerLoss == LossStop }

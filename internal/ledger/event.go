@@ -15,6 +15,7 @@ const (
 	eventSpawning       = "task_spawning"
 	eventStarted        = "work_started"
 	eventOutputSpilled  = "output_spilled"
+	eventReport         = "poll_report"
 	eventManagerStarted = "manager_started"
 	eventManagerStopped = "manager_stopped"
 	eventManagerIdle    = "manager_idle_shutdown"

@@ -195,6 +195,7 @@ func TestUnknownTask(t *testing.T) {
 		"lose":   func(tx *broker.Tx) error { return Lose(tx, tid, 1, at) },
 		"end":    func(tx *broker.Tx) error { _, err := End(tx, tid, CommandStop, at); return err },
 		"note":   func(tx *broker.Tx) error { return NoteProcess(tx, tid, 1, process) },
+		"usage":  func(tx *broker.Tx) error { return NoteUsage(tx, tid, 1, Usage{MemoryMB: 1}, at) },
 	} {
 		if err := p.try(fn); !errors.Is(err, broker.ErrNotFound) {
 			t.Errorf("%s: got error %v, want %v", name, err, broker.ErrNotFound)

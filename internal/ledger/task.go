@@ -83,10 +83,16 @@ type Output struct {
 // StderrTruncated reports whether Stderr is less than all of it.
 func (o Output) StderrTruncated() bool { return o.StderrSize > int64(len(o.Stderr)) }
 
-// Usage is what the task's processes used. CPU time and memory are always known,
-// for the kernel counts them; the other peaks are of the samples that were taken,
-// and 0 where none was.
+// Usage is what the task's processes used. At the end of a task its CPU time and
+// peak memory are always known, for the kernel counts them; the other peaks are
+// of the samples that were taken, and 0 where none was. A report of a running
+// task also says what it uses just now.
 type Usage struct {
+	MemoryMB    float64 `json:"memory_mb,omitempty"`
+	CPUPercent  float64 `json:"cpu_percent,omitempty"` // of one core, since the report before
+	FDs         int     `json:"fds,omitempty"`
+	Connections int     `json:"net_connections,omitempty"`
+
 	CPUSeconds      float64 `json:"cpu_seconds,omitempty"`
 	PeakMemoryMB    float64 `json:"peak_memory_mb,omitempty"` // of the largest process, or of all together where that was seen
 	PeakCPUPercent  float64 `json:"peak_cpu_percent,omitempty"`
