@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,11 +22,19 @@ type Group struct {
 	dir *os.File
 }
 
-// NewGroup makes a cgroup of that name in which memoryMB MiB of memory may be
+// groupPrefix begins the name of every group, staleAfter is how old one is that
+// nobody will use any more if it is empty: one is entered as soon as it is made.
+const (
+	groupPrefix = "weft-"
+	staleAfter  = time.Minute
+)
+
+// NewGroup makes a cgroup called "weft-" and the name, in which memoryMB MiB of memory may be
 // used and no swap. It tries below the caller's own cgroup and below one above
 // it that was delegated to the caller (systemd's Delegate=). An error says why
 // there is no such group: most often that the kernel does not give controllers
 // to a group below one that has processes itself, or that nothing was delegated.
+// Groups that others have left behind, because they were killed, it removes.
 func NewGroup(name string, memoryMB float64) (*Group, error) {
 	homes, err := homes()
 	if err != nil {
@@ -33,8 +42,9 @@ func NewGroup(name string, memoryMB float64) (*Group, error) {
 	}
 	var errs []error
 	for _, home := range homes {
-		g, err := newGroup(filepath.Join(home, name), int64(memoryMB*(1<<20)))
+		g, err := newGroup(filepath.Join(home, groupPrefix+name), int64(memoryMB*(1<<20)))
 		if err == nil {
+			reclaim(home, time.Now().Add(-staleAfter))
 			return g, nil
 		}
 		errs = append(errs, err)
@@ -66,6 +76,16 @@ func newGroup(path string, limit int64) (*Group, error) {
 		return nil, errors.Join(err, g.Remove())
 	}
 	return g, nil
+}
+
+// reclaim removes the empty groups below home that were made before then.
+func reclaim(home string, then time.Time) {
+	groups, _ := filepath.Glob(filepath.Join(home, groupPrefix+"*"))
+	for _, path := range groups {
+		if info, err := os.Stat(path); err == nil && info.ModTime().Before(then) {
+			_ = unix.Rmdir(path) // one that is in use refuses
+		}
+	}
 }
 
 // controlMemory sees to it that groups below home have their memory bounded.

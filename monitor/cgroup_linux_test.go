@@ -8,9 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"weft/monitor/monitortest"
 )
@@ -18,7 +20,7 @@ import (
 // newTestGroup makes a group, or skips the test where none can be made.
 func newTestGroup(t *testing.T, memoryMB float64) *Group {
 	t.Helper()
-	g, err := NewGroup("weft-"+strings.ReplaceAll(t.Name(), "/", "."), memoryMB)
+	g, err := NewGroup(strings.ReplaceAll(t.Name(), "/", "."), memoryMB)
 	if err != nil {
 		t.Skipf("no cgroup here: %v", err)
 	}
@@ -122,6 +124,33 @@ func TestNoGroup(t *testing.T) {
 			t.Errorf("made %s", g.dir.Name())
 			g.remove(t)
 		}
+	}
+}
+
+// Those that were left behind go, those that are new or not ours stay.
+func TestReclaim(t *testing.T) {
+	home, now := t.TempDir(), time.Now()
+	for name, age := range map[string]time.Duration{"weft-old": time.Hour, "weft-new": 0, "weft-used": time.Hour, "other": time.Hour} {
+		path := filepath.Join(home, name)
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if name == "weft-used" { // not empty, as far as a folder can be
+			if err := os.Mkdir(filepath.Join(path, "x"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Chtimes(path, now.Add(-age), now.Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reclaim(home, now.Add(-time.Minute))
+	left, err := filepath.Glob(filepath.Join(home, "*"))
+	for i := range left {
+		left[i] = filepath.Base(left[i])
+	}
+	if want := []string{"other", "weft-new", "weft-used"}; err != nil || !slices.Equal(left, want) {
+		t.Errorf("left are %q, want %q", left, want)
 	}
 }
 

@@ -31,6 +31,7 @@ type Watch struct {
 // from one sample to the next. The zero value is that of a tree that was never
 // sampled.
 type Peak struct {
+	CPU         time.Duration // all that was used by the last sample
 	MemoryMB    float64
 	CPUPercent  float64 // of one core
 	FDs         int
@@ -72,6 +73,7 @@ func (w *Watch) Peak() Peak { return w.peak }
 
 // add judges one more sample.
 func (w *Watch) add(s Sample) (Violation, bool) {
+	w.peak.CPU = max(w.peak.CPU, s.CPU)
 	w.peak.MemoryMB = max(w.peak.MemoryMB, s.MemoryMB)
 	w.peak.FDs = max(w.peak.FDs, s.FDs)
 	w.peak.Connections = max(w.peak.Connections, s.Connections)

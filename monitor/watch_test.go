@@ -88,7 +88,11 @@ func TestWatch(t *testing.T) {
 				if most := int(want / test.polling); reports > most || reports < most-8 {
 					t.Errorf("%d reports in %v", reports, want)
 				}
-				if got := w.Peak(); got != test.peak {
+				got := w.Peak()
+				if last, _ := test.usage(want); got.CPU != last.CPU {
+					t.Errorf("in all %v, want %v", got.CPU, last.CPU)
+				}
+				if got.CPU = 0; got != test.peak {
 					t.Errorf("peak is %+v, want %+v", got, test.peak)
 				}
 			})

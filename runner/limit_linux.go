@@ -51,7 +51,7 @@ func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage
 	}
 	if a.Reports {
 		g.watch.Report = func(s monitor.Sample, cpuPercent float64) {
-			u := withPeak(ledger.Usage{CPUSeconds: s.CPU.Seconds()}, g.watch.Peak())
+			u := withPeak(ledger.Usage{}, g.watch.Peak())
 			u.MemoryMB, u.CPUPercent, u.FDs, u.Connections = s.MemoryMB, cpuPercent, s.FDs, s.Connections
 			used(ctx, u)
 		}
@@ -89,7 +89,7 @@ func newGroup(a *Assignment) *monitor.Group {
 	if a.Limits.MemoryMB == nil || a.NoGroup {
 		return nil
 	}
-	g, err := monitor.NewGroup(fmt.Sprintf("weft-%s.%d", a.TID, a.Epoch), *a.Limits.MemoryMB)
+	g, err := monitor.NewGroup(fmt.Sprintf("%s.%d", a.TID, a.Epoch), *a.Limits.MemoryMB)
 	if err != nil {
 		return nil // then it is sampled, and a violation says so
 	}
@@ -108,6 +108,8 @@ func usage(c *command, peak monitor.Peak) ledger.Usage {
 
 // withPeak is u with the most that samples have seen.
 func withPeak(u ledger.Usage, peak monitor.Peak) ledger.Usage {
+	// Who was killed was not waited for by those who count for the kernel.
+	u.CPUSeconds = max(u.CPUSeconds, peak.CPU.Seconds())
 	u.PeakMemoryMB = max(u.PeakMemoryMB, peak.MemoryMB)
 	u.PeakCPUPercent, u.PeakFDs, u.PeakConnections = peak.CPUPercent, peak.FDs, peak.Connections
 	return u
