@@ -106,8 +106,13 @@ func (s Sample) percent(before Sample) float64 {
 // number writes a limit as its spec has it: 100 and not 100.0.
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// OutOfMemory is the violation of a memory limit that a [Group] held. What the
-// tree would have taken is not known: the kernel never gave it.
-func OutOfMemory(limitMB float64) Violation {
-	return Violation{Text: "memory > " + number(limitMB) + " MB", Means: MeansCgroup, AtOnce: true}
+// OutOfMemory is the violation of a memory limit that a [Group] held. peakMB is
+// what the tree had, and 0 if that is not known. It wanted more and got none, so
+// the two numbers are the same as a rule.
+func OutOfMemory(limitMB, peakMB float64) Violation {
+	text := fmt.Sprintf("memory > %s MB", number(limitMB))
+	if peakMB > 0 {
+		text = fmt.Sprintf("memory %.1f MB > %s MB", peakMB, number(limitMB))
+	}
+	return Violation{Text: text, Means: MeansCgroup, AtOnce: true}
 }

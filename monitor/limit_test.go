@@ -71,8 +71,10 @@ func TestDecide(t *testing.T) {
 
 func TestOutOfMemory(t *testing.T) {
 	t.Parallel()
-	want := Violation{"memory > 100.5 MB", "cgroup", true}
-	if got := OutOfMemory(100.5); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	for peak, text := range map[float64]string{0: "memory > 100.5 MB", 100.49: "memory 100.5 MB > 100.5 MB"} {
+		want := Violation{text, "cgroup", true}
+		if got := OutOfMemory(100.5, peak); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
 	}
 }

@@ -71,9 +71,9 @@ func (e ending) limit(v monitor.Violation, now time.Time) (ending, action) {
 
 // outOfMemory answers that the kernel has killed the task for its limit. Nobody
 // is left to be ended.
-func (e ending) outOfMemory(limitMB float64) ending {
+func (e ending) outOfMemory(limitMB, peakMB float64) ending {
 	if e.cause == byItself {
-		e.cause, e.broken, e.grace = byLimit, monitor.OutOfMemory(limitMB), 0
+		e.cause, e.broken, e.grace = byLimit, monitor.OutOfMemory(limitMB, peakMB), 0
 	}
 	return e
 }

@@ -205,8 +205,8 @@ func TestEndingAtLimit(t *testing.T) {
 	t.Parallel()
 	fine, ill, dead := taskspec.Exited(0, ""), taskspec.Exited(3, ""), taskspec.Signaled(9, "SIGKILL")
 	busy, large := taskspec.Limited(tooBusy.Text, "sampled"), taskspec.Limited(tooLarge.Text, "sampled")
-	starved := taskspec.Limited("memory > 100 MB", "cgroup")
-	kernel := func(e ending) ending { return e.outOfMemory(100) }
+	starved := taskspec.Limited("memory 99.9 MB > 100 MB", "cgroup")
+	kernel := func(e ending) ending { return e.outOfMemory(100, 99.9) }
 	limit := func(v monitor.Violation) func(ending) ending {
 		return func(e ending) ending { e, _ = e.limit(v, now); return e }
 	}

@@ -71,7 +71,7 @@ func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev e
 	h.Usage = usage(c, peak)
 	if c.group != nil {
 		if c.group.OutOfMemory() {
-			e = e.outOfMemory(*a.Limits.MemoryMB)
+			e = e.outOfMemory(*a.Limits.MemoryMB, c.group.PeakMB())
 		}
 		// One that hangs in the kernel keeps it; then it stays.
 		_ = c.group.Remove()
