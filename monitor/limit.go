@@ -13,7 +13,7 @@ import (
 type Sample struct {
 	At          time.Time
 	CPU         time.Duration // what all of them have used since they began
-	MemoryMB    float64       // resident memory in MiB: what processes share counts once for each of them
+	MemoryMB    float64       // resident memory in MiB
 	FDs         int           // open descriptors
 	Capped      bool          // one process has as many as the kernel lets it have
 	Connections int           // TCP connections, and UDP sockets that are connected

@@ -36,6 +36,7 @@ type Sampler struct {
 	Root             int
 	Foreign          []string
 	FDs, Connections bool
+	Doubt            float64
 	Cap              int
 }
 

@@ -32,6 +32,15 @@ type Sampler struct {
 	// FDs and Connections have descriptors and connections counted.
 	FDs, Connections bool
 
+	// Doubt is the memory in MiB from which on it is measured exactly: a limit. 0
+	// means never.
+	//
+	// What is resident is cheap to know, but counts what processes share once for
+	// each of them, as after a fork; and a process that is being started looks
+	// for a moment as large as the one that starts it. Too much by this measure
+	// is no reason to kill anybody.
+	Doubt float64
+
 	// Cap has every process capped that is met and is not yet: see [CapFDs]. 0
 	// means nobody.
 	Cap int
@@ -41,10 +50,7 @@ type Sampler struct {
 // missed.
 func (s Sampler) Sample() (Sample, error) {
 	all := Sample{At: time.Now()}
-	pids, err := s.walk()
-	if errors.Is(err, errors.ErrUnsupported) {
-		pids, err = s.search()
-	}
+	pids, err := s.members()
 	if err != nil {
 		return Sample{}, err
 	}
@@ -59,7 +65,30 @@ func (s Sampler) Sample() (Sample, error) {
 		s.descriptors(pid, &all, sockets)
 	}
 	all.Connections = sockets.connected()
+	for range exactLooks {
+		if s.Doubt == 0 || all.MemoryMB <= s.Doubt {
+			break
+		}
+		if pids, err = s.members(); err != nil {
+			return Sample{}, err
+		}
+		all.MemoryMB = min(all.MemoryMB, exactMB(pids))
+	}
 	return all, nil
+}
+
+// exactLooks is how often memory in doubt is looked at again. Two: who is being
+// started has a program of its own within a millisecond, and so much time does
+// each look take if there is so much to see.
+const exactLooks = 2
+
+// members returns the pids of the tree.
+func (s Sampler) members() ([]int, error) {
+	pids, err := s.walk()
+	if errors.Is(err, errors.ErrUnsupported) {
+		pids, err = s.search()
+	}
+	return pids, err
 }
 
 // walk returns the pids of the tree, parents before their children. It costs as
@@ -211,6 +240,23 @@ func readLoad(pid int) (load, error) {
 		cpu:      time.Duration(n[14]+n[15]+n[16]+n[17]) * tick,
 		memoryMB: float64(n[24]) * float64(os.Getpagesize()) / (1 << 20),
 	}, nil
+}
+
+// exactMB is the memory of the processes together, what several share counted
+// once. Of those that do not show it (a set-uid program), it is what is resident.
+func exactMB(pids []int) (sum float64) {
+	for _, pid := range pids {
+		// A line of the file is "Pss:  1234 kB".
+		data, err := os.ReadFile(file(pid, "smaps_rollup"))
+		_, after, found := bytes.Cut(data, []byte("\nPss:"))
+		if f := bytes.Fields(after); err == nil && found && len(f) > 0 {
+			kb, _ := strconv.ParseFloat(string(f[0]), 64)
+			sum += kb / 1024
+		} else if l, err := readLoad(pid); err == nil {
+			sum += l.memoryMB
+		}
+	}
+	return sum
 }
 
 func file(pid int, name string) string { return "/proc/" + strconv.Itoa(pid) + "/" + name }

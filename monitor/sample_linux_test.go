@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"os"
+	"os/exec"
 	"slices"
 	"syscall"
 	"testing"
@@ -149,5 +150,40 @@ func TestSamplerFindsTree(t *testing.T) {
 func TestSamplerWithoutRoot(t *testing.T) {
 	if s, err := (Sampler{Root: 1 << 30}).Sample(); err == nil {
 		t.Errorf("measured %+v", s)
+	}
+}
+
+// BenchmarkSampler measures a tree of three processes: what a task with limits
+// costs four times a second.
+func BenchmarkSampler(b *testing.B) {
+	cmd := exec.Command("sh", "-c", "sleep 60 & sleep 60 & echo; wait")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if _, err := (Tree{Root: os.Getpid()}).Kill(b.Context()); err != nil {
+			b.Error(err)
+		}
+		cmd.Wait()
+	}()
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		b.Fatal(err)
+	}
+	for name, s := range map[string]Sampler{
+		"memory and CPU": {Root: os.Getpid(), Foreign: []string{"A=B"}},
+		"all":            {Root: os.Getpid(), Foreign: []string{"A=B"}, FDs: true, Connections: true},
+		"in doubt":       {Root: os.Getpid(), Foreign: []string{"A=B"}, Doubt: 0.1},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Sample(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -42,6 +42,12 @@ func start(a *Assignment, env []string) (*command, *taskspec.Outcome) {
 	if err != nil {
 		return nil, refused(a.Argv[0], err)
 	}
+	if a.Limits.MaxFDs != nil {
+		// Nothing can be said to a process before its program runs. What it has
+		// started before this, the samples will cap. Nobody has reaped it yet, so
+		// the pid is its own.
+		_ = monitor.CapFDs(c.cmd.Process.Pid, *a.Limits.MaxFDs)
+	}
 	return c, nil
 }
 

@@ -36,11 +36,11 @@ func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage
 		FDs:         limits.MaxFDs != nil || a.Reports,
 		Connections: limits.MaxConnections != nil || a.Reports,
 	}
+	if limits.MemoryMB != nil {
+		sampler.Doubt = *limits.MemoryMB
+	}
 	if limits.MaxFDs != nil {
-		// Nothing can be said to a process before its program runs. What it starts
-		// before this, the samples will cap.
 		sampler.Cap = *limits.MaxFDs
-		_ = monitor.CapFDs(c.cmd.Process.Pid, sampler.Cap)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &guard{

@@ -71,6 +71,8 @@ func TestLimits(t *testing.T) {
 		"memory of such a one in a group":    {memory, true, much, stranger, `memory (\d+\.\d MB )?> 100 MB`, inGroup},
 		"memory below the limit":             {memory, false, monitortest.Use{Megabytes: 50}, for300ms, "", ""},
 		"memory below the limit, in a group": {memory, true, monitortest.Use{Megabytes: 50}, for300ms, "", ""},
+		"memory that is shared": {memory, false, monitortest.Use{},
+			`x=$(head -c 20000000 /dev/zero | tr '\0' x); for i in 1 2 3 4 5 6 7 8 9; do (read line <$1) & done; sleep 0.6; echo ready`, "", ""},
 		"memory skips the grace": {memory, false, much, `trap 'echo trapped; exit' TERM; use & while :; do sleep 0.02; done`,
 			`memory \d+\.\d MB > 100 MB`, "sampled"},
 		"cpu": {taskspec.Limits{CPUPercent: new(5.0)}, true, monitortest.Use{CPU: time.Hour}, grandchild, `cpu \d+\.\d% > 5%`, "sampled"},

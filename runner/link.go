@@ -111,8 +111,8 @@ type Assignment struct {
 	Timeout time.Duration `json:"timeout,omitempty"` // 0: none
 	Grace   time.Duration `json:"grace"`
 	// Limits bound what the processes use together; Polling is how far apart
-	// samples are by which the CPU time is judged, and reports. Without NoGroup the memory is
-	// bounded by a cgroup where one can be made.
+	// samples are by which the CPU time is judged, and reports. Without NoGroup
+	// the memory is bounded by a cgroup where one can be made.
 	Limits  taskspec.Limits `json:"limits,omitzero"`
 	Polling time.Duration   `json:"polling,omitempty"`
 	Reports bool            `json:"reports,omitempty"` // say at each polling interval what is used

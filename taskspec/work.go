@@ -120,9 +120,9 @@ type Work struct {
 // looked at in samples, every 250 ms or at the polling interval if that is
 // shorter: between two of them a task may go over a limit and come back.
 type Limits struct {
-	// MemoryMB is memory in MiB, at least 1. Without a cgroup it is the sum of
-	// what is resident of each process, so that memory which several share
-	// counts several times.
+	// MemoryMB is memory in MiB, at least 1. Without a cgroup it is what is
+	// resident of all processes, with what several share counted once; swapped
+	// memory does not count.
 	MemoryMB *float64 `json:"memory_mb,omitempty"`
 	// CPUPercent is percent of one core: from 1 to 100 times the cores. It is
 	// broken when four of the last five polling intervals were over it.
