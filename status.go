@@ -26,7 +26,7 @@ type Status struct {
 	Started    time.Time
 	Completed  time.Time
 	CPUSeconds float64 // of its own process and the children that one waited for; with limits, of all that was seen
-	PeakMB     float64 // resident memory in MiB: of the largest of its processes, never less than its consumer had, about 8; with limits, of all of them, what they share counted for each
+	PeakMB     float64 // resident memory in MiB: of the largest of its processes, never less than its consumer had, about 8; with limits, of all of them, what they share counted for each; in a cgroup, with the files they read
 
 	// What was seen of a task with limits, 0 where nobody looked: percent of one
 	// core, descriptors, connections.

@@ -29,12 +29,12 @@ const (
 	staleAfter  = time.Minute
 )
 
-// NewGroup makes a cgroup called "weft-" and the name, in which memoryMB MiB of memory may be
-// used and no swap. It tries below the caller's own cgroup and below one above
-// it that was delegated to the caller (systemd's Delegate=). An error says why
-// there is no such group: most often that the kernel does not give controllers
-// to a group below one that has processes itself, or that nothing was delegated.
-// Groups that others have left behind, because they were killed, it removes.
+// NewGroup makes a cgroup called "weft-" and the name, in which memoryMB MiB of
+// memory may be used and no swap. It tries below the caller's own cgroup, and
+// beside it where that was delegated. An error says why there is no such group:
+// most often that the kernel gives no controllers to a group below one that has
+// processes itself, and that nothing was delegated. Groups that others have left
+// behind, because they were killed, it removes.
 func NewGroup(name string, memoryMB float64) (*Group, error) {
 	homes, err := homes()
 	if err != nil {
@@ -169,9 +169,11 @@ func write(path, value string) error {
 	return errors.Join(err, f.Close())
 }
 
-// homes are the cgroups below which one for a tree may be made, the best first:
-// the nearest that was delegated, for that is where its owner wants groups to
-// be made, and the caller's own.
+// homes are the cgroups below which one for a tree may be made, the best first.
+// Above the caller's own it is one that is delegated and keeps its processes in
+// groups of their own (systemd's Delegate= with DelegateSubgroup=). Further up a
+// delegation was meant for somebody else: that of a user's service manager, say,
+// who sets bounds for its services that a task must not leave.
 func homes() ([]string, error) {
 	mount, err := cgroupMount()
 	if err != nil {
@@ -181,17 +183,14 @@ func homes() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for dir := own; strings.HasPrefix(dir, mount.point); dir = filepath.Dir(dir) {
-		if delegated(dir) {
-			return slices.Compact([]string{dir, own}), nil
-		}
+	if above := filepath.Dir(own); own != mount.point && delegated(above) {
+		return []string{above, own}, nil
 	}
 	return []string{own}, nil
 }
 
 // delegated reports whether systemd has marked a cgroup as one whose user may
-// arrange what is below it. To go further up would take a task out of the bounds
-// that somebody else has set.
+// arrange what is below it.
 func delegated(dir string) bool {
 	var value [8]byte
 	for _, name := range []string{"user.delegate", "trusted.delegate"} {

@@ -100,7 +100,7 @@ func (s Sample) percent(before Sample) float64 {
 	}
 	// A process that ends between the looks at its parent and at itself is
 	// missing from one sample.
-	return max(0, 100*s.CPU.Seconds()/elapsed.Seconds()-100*before.CPU.Seconds()/elapsed.Seconds())
+	return max(0, 100*(s.CPU-before.CPU).Seconds()/elapsed.Seconds())
 }
 
 // number writes a limit as its spec has it: 100 and not 100.0.

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"bytes"
+	"iter"
 	"os"
 	"strings"
 )
@@ -52,7 +53,7 @@ func (s socketSet) connected() (n int) {
 // /proc/net/tcp that are connected. A socket that listens, or sends to whom it
 // likes, is none; nor is one that has been closed already, which no process
 // holds.
-func connections(table []byte) func(yield func(inode string) bool) {
+func connections(table []byte) iter.Seq[string] {
 	const (
 		state, inode = 3, 9 // columns
 		closed       = "07" // TCP_CLOSE of the kernel's include/net/tcp_states.h
