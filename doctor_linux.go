@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,12 +17,12 @@ import (
 
 // examineHost looks at what the system gives to tasks and to those who wait.
 func examineHost(dir string) []Finding {
-	controllers, err := monitor.Controllers()
+	noGroup := probeGroup()
 	return append([]Finding{
 		examineWakeUps(dir),
-		examineCgroup(controllers, err),
+		examineCgroup(noGroup),
 		examineTrees(),
-	}, examineLimits(controllers)...)
+	}, examineLimits(noGroup == nil)...)
 }
 
 // fewDescriptors is how many files a process must be able to open: one that
@@ -71,16 +71,24 @@ func watchers() string {
 	return text
 }
 
-// examineCgroup looks at whether tasks could have groups of their own.
-func examineCgroup(controllers []string, err error) Finding {
-	const check = "cgroup"
-	switch {
-	case err != nil:
-		return note(check, "none can be made: "+err.Error(), "")
-	case len(controllers) == 0:
-		return note(check, "one can be made, but no controller is delegated to it", "")
+// probeGroup makes a group as a task with a limit on memory gets it, removes it,
+// and says why that is not possible.
+func probeGroup() error {
+	const someMB = 64
+	g, err := monitor.NewGroup("doctor-"+strconv.Itoa(os.Getpid()), someMB)
+	if err != nil {
+		return err
 	}
-	return fine(check, "version 2 with "+strings.Join(controllers, ", "))
+	return g.Remove()
+}
+
+// examineCgroup says whether tasks could have groups of their own.
+func examineCgroup(noGroup error) Finding {
+	const check = "cgroup"
+	if noGroup != nil {
+		return note(check, "none can be made: "+strings.ReplaceAll(noGroup.Error(), "\n", "; "), "")
+	}
+	return fine(check, "a task can have one, which bounds its memory")
 }
 
 // examineTrees looks at how the processes of a task are held together.
@@ -97,22 +105,20 @@ func examineTrees() Finding {
 		"can outlive a consumer that is killed by SIGKILL", "")
 }
 
-// examineLimits looks at how the limits of tasks are enforced.
-func examineLimits(controllers []string) []Finding {
+// examineLimits looks at how tasks are held to their limits.
+func examineLimits(groups bool) []Finding {
 	sampled := "sampled from /proc"
 	if _, err := os.ReadDir("/proc/self/fd"); err != nil {
 		sampled = noEnforcement
 	}
-	held := func(controller string) string {
-		if slices.Contains(controllers, controller) {
-			return "cgroup"
-		}
-		return sampled
+	memory := sampled
+	if groups {
+		memory = "cgroup"
 	}
 	return []Finding{
-		examineLimit("memory_mb", held("memory")),
-		examineLimit("cpu_percent", held("cpu")),
+		examineLimit("memory_mb", memory),
+		examineLimit("cpu_percent", sampled),
 		examineLimit("max_fds", "rlimit for each process; "+sampled+" for the whole task"),
-		examineLimit("max_connections", sampled),
+		examineLimit("max_connections", sampled+", advisory"),
 	}
 }

@@ -100,10 +100,10 @@ func TestRunInvalid(t *testing.T) {
 	if !ok || len(invalid.Problems) != 2 {
 		t.Errorf("two problems expected: %v", err)
 	}
-	limited := weft.Command("true")
-	limited.Spec.Limits.MemoryMB = new(10.0)
-	if _, err = p.open().SubmitContext(p.ctx, limited); err == nil || !strings.Contains(err.Error(), "spec.limits.memory_mb: not supported yet") {
-		t.Errorf("a limit that would not limit: %v", err)
+	screen := weft.Command("true")
+	screen.Spec.TTY = true
+	if _, err = p.open().SubmitContext(p.ctx, screen); err == nil || !strings.Contains(err.Error(), "spec.tty: not supported yet") {
+		t.Errorf("a terminal that would not be there: %v", err)
 	}
 	if tasks := p.tasks(); len(tasks) != 0 {
 		t.Errorf("%d tasks were queued", len(tasks))

@@ -18,14 +18,21 @@ type Status struct {
 	ReturnCode *int   // nil if it has none: still running, lost, or never run
 	Signal     string // the signal that the command died of, "SIGSEGV", or empty
 	Error      string // why it did not complete, one line, or empty
+	LimitMeans string // by what the limit was held that ended it: "cgroup", "rlimit" or "sampled"; else empty
 	PID        int    // the task's own process; 0 if it has none or was over at once
 	Attempt    int    // how often it was given to a consumer
 	ParentTID  string // the task that submitted it, or empty
 	Created    time.Time
 	Started    time.Time
 	Completed  time.Time
-	CPUSeconds float64 // of its own process and the children that one waited for
-	PeakMB     float64 // resident memory of the largest of its processes, in MiB; never less than its consumer had, about 8
+	CPUSeconds float64 // of its own process and the children that one waited for; with limits, of all that was seen
+	PeakMB     float64 // resident memory in MiB: of the largest of its processes, never less than its consumer had, about 8; with limits, of all of them, what they share counted for each; in a cgroup, with the files they read
+
+	// What was seen of a task with limits, 0 where nobody looked: percent of one
+	// core, descriptors, connections.
+	PeakCPU         float64
+	PeakFDs         int
+	PeakConnections int
 
 	// Stderr is the end of what it wrote to its standard error, at most 64 KiB;
 	// StderrTruncated says that there was more.
@@ -41,6 +48,7 @@ func newStatus(l *ledger.Task) *Status {
 		ReturnCode:      l.ReturnCode,
 		Signal:          l.Signal,
 		Error:           l.Error,
+		LimitMeans:      l.LimitMeans,
 		PID:             l.Process.PID,
 		Attempt:         l.Epoch,
 		ParentTID:       l.Parent,
@@ -49,6 +57,9 @@ func newStatus(l *ledger.Task) *Status {
 		Completed:       moment(l.Completed),
 		CPUSeconds:      l.Usage.CPUSeconds,
 		PeakMB:          l.Usage.PeakMemoryMB,
+		PeakCPU:         l.Usage.PeakCPUPercent,
+		PeakFDs:         l.Usage.PeakFDs,
+		PeakConnections: l.Usage.PeakConnections,
 		Stderr:          l.Output.Stderr,
 		StderrTruncated: l.Output.StderrTruncated(),
 	}

@@ -108,6 +108,7 @@ func job(tid, env string) *ledger.Job {
 		Work: taskspec.Work{
 			Env: map[string]string{"A": "1"}, Timeout: new(1.5), StopGrace: new(0.5), OutputSizeLimitMB: new(2.0), EnableProcessTitle: new(false),
 			ReservedPolicyOnError: taskspec.PolicyRequeue, ReservedPolicyOnStop: taskspec.PolicyClear, OnManagerLoss: taskspec.LossStop,
+			Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, PollingInterval: new(0.25), ReportingInterval: taskspec.ReportPoll,
 		},
 	}
 }
@@ -134,7 +135,8 @@ func TestAssign(t *testing.T) {
 	want := &runner.Assignment{
 		TID: "1", Epoch: 2, Name: "greet", Root: "/p", WeftDir: "/p/.weft", Argv: []string{"echo", "a"}, Dir: "/d", Stdin: "in", Input: "file",
 		OnError: "requeue", OnStop: "clear", Env: "k", EnvBlock: []byte("B=\xff"), Over: map[string]string{"A": "1"},
-		Timeout: 1500 * time.Millisecond, Grace: 500 * time.Millisecond, OutputLimit: 2 << 20, StopOnLoss: true, MaxMessage: 9, Durability: "full",
+		Timeout: 1500 * time.Millisecond, Grace: 500 * time.Millisecond,
+		Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, Polling: 250 * time.Millisecond, Reports: true, OutputLimit: 2 << 20, StopOnLoss: true, MaxMessage: 9, Durability: "full",
 	}
 	if diff := cmp.Diff(want, p.assigned(t, c, other, job("1", "k"), "B=\xff")); diff != "" {
 		t.Errorf("assignment (-want +got):\n%s", diff)
@@ -267,12 +269,15 @@ func TestHeard(t *testing.T) {
 	c.state, c.task = busy, given
 	process := proc.Identity{PID: 8, Ticks: 2, Boot: "b"}
 	h := &ledger.HandOff{TID: "1", Epoch: 1, Seq: 1}
-	for _, r := range []runner.Report{{Started: &process}, {Finished: h}} {
+	for _, r := range []runner.Report{{Started: &process}, {Used: &ledger.Usage{FDs: 3}}, {Finished: h}} {
 		if err := l.heard(c, r, now.Add(1)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := work{started: []started{{given, process}}, finished: []finished{{c, h}}}
+	want := work{started: []started{{given, process}}, measured: []measured{{given, ledger.Usage{FDs: 3}}}, finished: []finished{{c, h}}}
+	if !slices.Equal(want.measured, l.unsettled.measured) {
+		t.Errorf("unsettled %+v", l.unsettled)
+	}
 	if !slices.Equal(want.started, l.unsettled.started) || !slices.Equal(want.finished, l.unsettled.finished) || c.state != idle || !c.since.Equal(now.Add(1)) {
 		t.Errorf("unsettled %+v, consumer %+v", l.unsettled, c)
 	}

@@ -16,6 +16,7 @@ import (
 type work struct {
 	finished   []finished
 	started    []started
+	measured   []measured
 	lost       []task
 	refused    []*ledger.Job
 	dispatched []dispatched
@@ -33,6 +34,12 @@ type started struct {
 	process proc.Identity
 }
 
+// measured is what a task uses, for those that asked for reports.
+type measured struct {
+	task task
+	what ledger.Usage
+}
+
 // dispatched is a job that its consumer has, and that it may begin when the
 // transaction has been committed.
 type dispatched struct {
@@ -42,7 +49,7 @@ type dispatched struct {
 }
 
 func (w *work) empty() bool {
-	return len(w.finished)+len(w.started)+len(w.lost)+len(w.refused)+len(w.dispatched) == 0
+	return len(w.finished)+len(w.started)+len(w.measured)+len(w.lost)+len(w.refused)+len(w.dispatched) == 0
 }
 
 // turn gives out what can be given out, writes all that has gathered in one
@@ -128,6 +135,11 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 	for _, s := range w.started {
 		if err := ledger.NoteProcess(tx, s.task.tid, s.task.epoch, s.process); err != nil {
 			return fmt.Errorf("note process of task %s: %w", s.task.tid, err)
+		}
+	}
+	for _, u := range w.measured {
+		if err := ledger.NoteUsage(tx, u.task.tid, u.task.epoch, u.what, now); err != nil {
+			return fmt.Errorf("note usage of task %s: %w", u.task.tid, err)
 		}
 	}
 	for _, f := range w.finished {

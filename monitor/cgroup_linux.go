@@ -1,78 +1,242 @@
 package monitor
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// Controllers returns what a cgroup (version 2) could bound that this process
-// makes below its own, such as "memory" and "cpu". The error says why it cannot
-// make one. To find out, it makes an empty one and removes it.
-func Controllers() (names []string, err error) {
-	own, err := ownCgroup()
-	if err != nil {
-		return nil, fmt.Errorf("find own cgroup: %w", err)
-	}
-	return delegated(own)
+// A Group is a cgroup (version 2) for one tree, whose memory the kernel bounds:
+// when the tree wants more and nothing can be freed, all of it is killed. Make
+// one with [NewGroup] and start the tree's first process inside it.
+type Group struct {
+	dir *os.File
 }
 
-// delegated returns the controllers of a group that is made in the folder own
-// and removed again.
-func delegated(own string) (names []string, err error) {
-	probe, err := os.MkdirTemp(own, "weft-probe-")
+// groupPrefix begins the name of every group, staleAfter is how old one is that
+// nobody will use any more if it is empty: one is entered as soon as it is made.
+const (
+	groupPrefix = "weft-"
+	staleAfter  = time.Minute
+)
+
+// NewGroup makes a cgroup called "weft-" and the name, in which memoryMB MiB of
+// memory may be used and no swap. It tries below the caller's own cgroup, and
+// beside it where that was delegated. An error says why there is no such group:
+// most often that the kernel gives no controllers to a group below one that has
+// processes itself, and that nothing was delegated. Groups that others have left
+// behind, because they were killed, it removes.
+func NewGroup(name string, memoryMB float64) (*Group, error) {
+	homes, err := homes()
 	if err != nil {
-		return nil, fmt.Errorf("make cgroup: %w", err)
+		return nil, fmt.Errorf("make cgroup %s: %w", name, err)
 	}
-	list, err := os.ReadFile(filepath.Join(probe, "cgroup.controllers"))
-	if err := errors.Join(err, os.Remove(probe)); err != nil {
-		return nil, fmt.Errorf("probe cgroup: %w", err)
+	var errs []error
+	for _, home := range homes {
+		g, err := newGroup(filepath.Join(home, groupPrefix+name), int64(memoryMB*(1<<20)))
+		if err == nil {
+			reclaim(home, time.Now().Add(-staleAfter))
+			return g, nil
+		}
+		errs = append(errs, err)
 	}
-	return strings.Fields(string(list)), nil
+	return nil, fmt.Errorf("make cgroup %s: %w", name, errors.Join(errs...))
 }
 
-// errNoCgroup: version 2 is not there, or does not show our own group.
-var errNoCgroup = errors.New("no cgroup of version 2")
+func newGroup(path string, limit int64) (*Group, error) {
+	if err := controlMemory(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	g := &Group{dir: dir}
+	err = errors.Join(
+		write(g.file("memory.oom.group"), "1"),
+		write(g.file("memory.max"), strconv.FormatInt(limit, 10)),
+	)
+	// Without this file the kernel does not count swap.
+	if swap := write(g.file("memory.swap.max"), "0"); !errors.Is(swap, fs.ErrNotExist) {
+		err = errors.Join(err, swap)
+	}
+	if err != nil {
+		return nil, errors.Join(err, g.Remove())
+	}
+	return g, nil
+}
 
-// ownCgroup is the folder of this process's cgroup.
-func ownCgroup() (string, error) {
-	groups, err := os.ReadFile("/proc/self/cgroup")
+// reclaim removes the empty groups below home that were made before then.
+func reclaim(home string, then time.Time) {
+	groups, _ := filepath.Glob(filepath.Join(home, groupPrefix+"*"))
+	for _, path := range groups {
+		if info, err := os.Stat(path); err == nil && info.ModTime().Before(then) {
+			_ = unix.Rmdir(path) // one that is in use refuses
+		}
+	}
+}
+
+// controlMemory sees to it that groups below home have their memory bounded.
+func controlMemory(home string) error {
+	file := filepath.Join(home, "cgroup.subtree_control")
+	enabled, err := os.ReadFile(file)
+	if err != nil || slices.Contains(strings.Fields(string(enabled)), "memory") {
+		return err
+	}
+	return write(file, "+memory")
+}
+
+// FD is what [syscall.SysProcAttr.CgroupFD] takes.
+func (g *Group) FD() int { return int(g.dir.Fd()) }
+
+// PeakMB is the most memory, in MiB, that the tree has had: 0 where the kernel
+// does not tell (before Linux 5.19).
+func (g *Group) PeakMB() float64 {
+	data, err := os.ReadFile(g.file("memory.peak"))
+	if err != nil {
+		return 0
+	}
+	bytes, _ := strconv.ParseFloat(strings.TrimSpace(string(data)), 64)
+	return bytes / (1 << 20)
+}
+
+// OutOfMemory reports whether the kernel has killed the tree for its limit.
+func (g *Group) OutOfMemory() bool {
+	data, err := os.ReadFile(g.file("memory.events"))
+	// A machine that is out of memory kills too, but then this limit was not
+	// reached.
+	return err == nil && count(data, "oom") > 0 && count(data, "oom_kill") > 0
+}
+
+// count is the number in the line of a flat keyed file that begins with key.
+func count(data []byte, key string) (n int) {
+	for line := range bytes.Lines(data) {
+		if name, value, _ := strings.Cut(strings.TrimSpace(string(line)), " "); name == key {
+			n, _ = strconv.Atoi(value)
+		}
+	}
+	return n
+}
+
+// Remove removes the group once all of the tree that had to end has ended. Who
+// is still in it goes to the caller's own cgroup: a manager that the tree has
+// started, say.
+func (g *Group) Remove() error {
+	defer g.dir.Close()
+	members, err := os.ReadFile(g.file("cgroup.procs"))
+	if err == nil && len(members) > 0 {
+		mount, err := cgroupMount()
+		if err != nil {
+			return fmt.Errorf("empty cgroup %s: %w", g.dir.Name(), err)
+		}
+		own, err := ownCgroup(mount)
+		if err != nil {
+			return fmt.Errorf("empty cgroup %s: %w", g.dir.Name(), err)
+		}
+		for pid := range strings.FieldsSeq(string(members)) {
+			// Who has ended by now need not be moved.
+			_ = write(filepath.Join(own, "cgroup.procs"), pid)
+		}
+	}
+	if err := os.Remove(g.dir.Name()); err != nil {
+		return fmt.Errorf("remove cgroup: %w", err)
+	}
+	return nil
+}
+
+func (g *Group) file(name string) string { return filepath.Join(g.dir.Name(), name) }
+
+// write writes one value to a file of the kernel's. It must be there: to create
+// one is forbidden, not missing.
+func write(path, value string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(value)
+	return errors.Join(err, f.Close())
+}
+
+// homes are the cgroups below which one for a tree may be made, the best first.
+// Above the caller's own it is one that is delegated and keeps its processes in
+// groups of their own (systemd's Delegate= with DelegateSubgroup=). Further up a
+// delegation was meant for somebody else: that of a user's service manager, say,
+// who sets bounds for its services that a task must not leave.
+func homes() ([]string, error) {
+	mount, err := cgroupMount()
+	if err != nil {
+		return nil, err
+	}
+	own, err := ownCgroup(mount)
+	if err != nil {
+		return nil, err
+	}
+	if above := filepath.Dir(own); own != mount.point && delegated(above) {
+		return []string{above, own}, nil
+	}
+	return []string{own}, nil
+}
+
+// delegated reports whether systemd has marked a cgroup as one whose user may
+// arrange what is below it.
+func delegated(dir string) bool {
+	var value [8]byte
+	for _, name := range []string{"user.delegate", "trusted.delegate"} {
+		if n, err := unix.Getxattr(dir, name, value[:]); err == nil && string(value[:n]) == "1" {
+			return true
+		}
+	}
+	return false
+}
+
+// A mount is where the cgroups can be seen, from which one downward.
+type mount struct {
+	point, root string
+}
+
+// cgroupMount finds the first mount of cgroup version 2.
+func cgroupMount() (mount, error) {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return mount{}, err
+	}
+	for line := range strings.Lines(string(data)) {
+		// Fields as in proc_pid_mountinfo(5): the root is the fourth, the mount
+		// point the fifth, and the type comes after a lone dash.
+		before, after, _ := strings.Cut(line, " - ")
+		if f := strings.Fields(before); len(f) > 4 && strings.HasPrefix(after, "cgroup2 ") {
+			return mount{point: f[4], root: f[3]}, nil
+		}
+	}
+	return mount{}, fmt.Errorf("no cgroup version 2 is mounted: %w", errors.ErrUnsupported)
+}
+
+// ownCgroup returns the folder of the caller's cgroup.
+func ownCgroup(m mount) (string, error) {
+	data, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return "", err
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return "", err
-	}
-	return locateCgroup(groups, mounts)
-}
-
-// locateCgroup finds the folder of a process's cgroup from what its files
-// cgroup and mountinfo say: proc_pid_cgroup(5), proc_pid_mountinfo(5).
-func locateCgroup(groups, mounts []byte) (string, error) {
-	group, found := "", false
-	for line := range strings.Lines(string(groups)) {
-		if rest, ok := strings.CutPrefix(line, "0::"); ok {
-			group, found = strings.TrimSuffix(rest, "\n"), true
+	for line := range strings.Lines(string(data)) {
+		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			below, err := filepath.Rel(m.root, path)
+			if err != nil || below == ".." || strings.HasPrefix(below, "../") {
+				return "", fmt.Errorf("own cgroup %s cannot be seen: %w", path, errors.ErrUnsupported)
+			}
+			return filepath.Join(m.point, below), nil
 		}
 	}
-	if !found {
-		return "", errNoCgroup
-	}
-	for line := range strings.Lines(string(mounts)) {
-		fields := strings.Fields(line)
-		dash := slices.Index(fields, "-")
-		if dash < 5 || dash+1 >= len(fields) || fields[dash+1] != "cgroup2" {
-			continue
-		}
-		root, place := fields[3], fields[4]
-		// A mount may show only a part of the tree.
-		if below, err := filepath.Rel(root, group); err == nil && filepath.IsLocal(below) {
-			return filepath.Join(place, below), nil
-		}
-	}
-	return "", errNoCgroup
+	return "", fmt.Errorf("no cgroup version 2 holds this process: %w", errors.ErrUnsupported)
 }

@@ -1,4 +1,5 @@
-// Package monitor knows which processes belong to a task, and ends them.
+// Package monitor knows which processes belong to a task, ends them, and says
+// when they use more than they may.
 //
 // A task's command starts other processes, and those may leave in every
 // direction: into a new process group, a new session, or below another parent
@@ -23,6 +24,10 @@
 // member on sight, so that it can start no more, and returns when a look finds
 // nobody. A zombie is nobody: it runs nothing and only waits for its parent. A
 // process that has adopted zombies removes them with [Reap].
+//
+// A [Watch] judges the samples that a [Sampler] takes of a tree by the limits of
+// its task ([Decide]). A [Group] lets the kernel hold the memory of a tree, and
+// [CapFDs] the descriptors of a process.
 //
 // Off Linux every function returns an error that wraps [errors.ErrUnsupported],
 // and [Reap] finds nothing.

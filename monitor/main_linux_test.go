@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"weft/internal/proc"
+	"weft/monitor/monitortest"
 )
 
 // roleVar makes the test binary play a part instead of running the tests.
@@ -27,6 +28,9 @@ const roleVar = "WEFT_MONITOR_TEST_ROLE"
 func TestMain(m *testing.M) {
 	if group, ok := strings.CutPrefix(os.Getenv(roleVar), "kill group "); ok {
 		fmt.Println(runKillGroup(group))
+		return
+	}
+	if monitortest.Main() {
 		return
 	}
 	if err := Subreaper(); err != nil {

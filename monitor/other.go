@@ -31,5 +31,14 @@ func HasChildren() (bool, error) { return false, errUnsupported }
 // Reap removes nothing.
 func Reap(...int) int { return 0 }
 
-// Controllers returns an error that wraps [errors.ErrUnsupported].
-func Controllers() ([]string, error) { return nil, errUnsupported }
+// A Sampler would measure the processes below one.
+type Sampler struct {
+	Root             int
+	Foreign          []string
+	FDs, Connections bool
+	Doubt            float64
+	Cap              int
+}
+
+// Sample returns an error that wraps [errors.ErrUnsupported].
+func (Sampler) Sample() (Sample, error) { return Sample{}, errUnsupported }

@@ -150,6 +150,15 @@ func (a *alone) obey(request func(Request), done <-chan struct{}) {
 	})
 }
 
+// noteUsage records what the task uses just now, if that can be done at once.
+func (a *alone) noteUsage(ctx context.Context, u ledger.Usage) error {
+	b, err := a.broker()
+	if err != nil {
+		return err
+	}
+	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NoteUsage(tx, a.task.TID, a.task.Epoch, u, time.Now()) })
+}
+
 // finish records the end of the task.
 func (a *alone) finish(h *ledger.HandOff) error {
 	err := a.patiently(nil, func(b *broker.Broker) error {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/internal/ledger"
+	"weft/monitor"
 	"weft/taskspec"
 )
 
@@ -19,6 +20,7 @@ const noFollow = unix.O_NOFOLLOW
 type command struct {
 	cmd            *exec.Cmd
 	stdout, stderr *os.File
+	group          *monitor.Group // where it and its children live, nil if they are not set apart
 }
 
 // start starts the assignment's command in a process group of its own. It must
@@ -29,24 +31,33 @@ func start(a *Assignment, env []string) (*command, *taskspec.Outcome) {
 	if failed != nil {
 		return nil, failed
 	}
-	c := &command{cmd: &exec.Cmd{
-		Path: path,
-		Args: a.Argv,
-		Env:  env,
-		Dir:  a.Dir,
-		SysProcAttr: &syscall.SysProcAttr{
-			Setpgid:   true,
-			Pdeathsig: syscall.SIGKILL,
-		},
-	}}
-	if err := c.run(a); err != nil {
+	c := &command{group: newGroup(a)}
+	err := c.run(a, path, env)
+	if err != nil && c.group != nil {
+		// A group may be made in which this process may start nobody.
+		_ = c.group.Remove()
+		c.group = nil
+		err = c.run(a, path, env)
+	}
+	if err != nil {
 		return nil, refused(a.Argv[0], err)
+	}
+	if a.Limits.MaxFDs != nil {
+		// Nothing can be said to a process before its program runs. What it has
+		// started before this, the samples will cap. Nobody has reaped it yet, so
+		// the pid is its own.
+		_ = monitor.CapFDs(c.cmd.Process.Pid, *a.Limits.MaxFDs)
 	}
 	return c, nil
 }
 
 // run opens the command's standard streams and starts it.
-func (c *command) run(a *Assignment) error {
+func (c *command) run(a *Assignment, path string, env []string) error {
+	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if c.group != nil {
+		attr.UseCgroupFD, attr.CgroupFD = true, c.group.FD()
+	}
+	c.cmd = &exec.Cmd{Path: path, Args: a.Argv, Env: env, Dir: a.Dir, SysProcAttr: attr}
 	var childs []*os.File
 	defer func() {
 		for _, f := range childs {

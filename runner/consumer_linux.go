@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -122,6 +123,12 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 		requests: s.requests,
 		lost:     s.lost,
 		started:  func(id proc.Identity) { _ = c.link.Send(Report{Started: &id}) },
+		used: func(ctx context.Context, u ledger.Usage) {
+			// What is sent in the moment that the manager dies is lost, and may be.
+			if c.link.Send(Report{Used: &u}) != nil {
+				_ = alone.noteUsage(ctx, u)
+			}
+		},
 	})
 	defer out.discard()
 	defer a.discardInput(h.Outcome)

@@ -166,7 +166,7 @@ func (d *desk) finished() *ledger.HandOff {
 		switch r := d.report(); {
 		case r.Finished != nil:
 			return r.Finished
-		case r.Started == nil:
+		case r.Started == nil && r.Used == nil:
 			d.Fatalf("consumer says %+v", r)
 		}
 	}

@@ -9,6 +9,7 @@
 //	  Task →             get ready
 //	  Go →               your reservation is committed: begin
 //	  ← Started          for a task that is not over at once
+//	  ← Used             now and then, where reports are wanted
 //	  Stop, Kill →       as the user asks
 //	  ← Finished         the hand-off
 //	  Ack →              it is committed: you are free
@@ -24,6 +25,7 @@
 // consumer_linux.go is the life of the process, task_linux.go the life of one
 // task in it, session_linux.go what reaches that task from outside,
 // alone_linux.go what the consumer does without a manager; ending.go decides
-// how a task comes to its end, output.go keeps what it prints, command.go finds
-// its program and command_linux.go starts it.
+// how a task comes to its end, limit_linux.go watches over its limits, output.go
+// keeps what it prints, command.go finds its program and command_linux.go starts
+// it.
 package runner

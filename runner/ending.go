@@ -3,6 +3,7 @@ package runner
 import (
 	"time"
 
+	"weft/monitor"
 	"weft/taskspec"
 )
 
@@ -12,9 +13,10 @@ type ending struct {
 	timeout time.Duration // 0: none
 	grace   time.Duration
 
-	cause  cause     // why the task is being ended; the first cause counts, but a kill outranks it
-	killAt time.Time // when the grace is over
-	killed bool      // SIGKILL has been ordered
+	cause  cause             // why the task is being ended; the first cause counts, but a kill outranks it
+	broken monitor.Violation // what the cause byLimit is
+	killAt time.Time         // when the grace is over
+	killed bool              // SIGKILL has been ordered
 }
 
 // cause is why a task is ended from outside.
@@ -23,6 +25,7 @@ type cause int
 const (
 	byItself cause = iota
 	byTimeout
+	byLimit
 	byStop
 	byKill
 )
@@ -50,6 +53,30 @@ func (e ending) request(r Request, now time.Time) (ending, action) {
 
 // overtime answers the end of the task's time.
 func (e ending) overtime(now time.Time) (ending, action) { return e.stop(byTimeout, now) }
+
+// limit answers a limit that was broken.
+func (e ending) limit(v monitor.Violation, now time.Time) (ending, action) {
+	if e.cause == byItself {
+		e.broken = v
+		if v.AtOnce {
+			e.grace = 0
+		}
+		return e.stop(byLimit, now)
+	}
+	if v.AtOnce {
+		return e.kill() // it is being ended already, but not fast enough
+	}
+	return e, nothing
+}
+
+// outOfMemory answers that the kernel has killed the task for its limit. Nobody
+// is left to be ended.
+func (e ending) outOfMemory(limitMB, peakMB float64) ending {
+	if e.cause == byItself {
+		e.cause, e.broken, e.grace = byLimit, monitor.OutOfMemory(limitMB, peakMB), 0
+	}
+	return e
+}
 
 // graceOver answers the end of the grace.
 func (e ending) graceOver() (ending, action) { return e.kill() }
@@ -82,6 +109,11 @@ func (e ending) outcome(exit taskspec.Outcome) taskspec.Outcome {
 	switch e.cause {
 	case byTimeout:
 		return taskspec.TimedOut(e.timeout)
+	case byLimit:
+		if e.grace == 0 && exit.Signal != "SIGKILL" {
+			return exit // it was over before the kill could reach it
+		}
+		return taskspec.Limited(e.broken.Text, e.broken.Means)
 	case byStop:
 		return taskspec.Stopped()
 	case byKill:

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"weft/monitor"
 	"weft/taskspec"
 )
 
@@ -16,7 +17,15 @@ const (
 	stopped  occasion = "stop"
 	killed   occasion = "kill"
 	overtime occasion = "timeout"
+	limited  occasion = "limit"
+	starving occasion = "memory limit"
 	grace    occasion = "grace over"
+)
+
+// The violations of these limits, which have a grace and none.
+var (
+	tooBusy  = monitor.Violation{Text: "cpu 99.0% > 25%", Means: monitor.MeansSampled}
+	tooLarge = monitor.Violation{Text: "memory 140.2 MB > 100 MB", Means: monitor.MeansSampled, AtOnce: true}
 )
 
 // now is when everything happens.
@@ -34,6 +43,10 @@ func meet(e ending, occasions ...occasion) (after ending, done []action) {
 			e, act = e.request(RequestKill, now)
 		case overtime:
 			e, act = e.overtime(now)
+		case limited:
+			e, act = e.limit(tooBusy, now)
+		case starving:
+			e, act = e.limit(tooLarge, now)
 		case grace:
 			e, act = e.graceOver()
 		}
@@ -44,8 +57,9 @@ func meet(e ending, occasions ...occasion) (after ending, done []action) {
 
 func TestEnding(t *testing.T) {
 	t.Parallel()
-	exit := taskspec.Exited(3, "")
+	exit := taskspec.Signaled(9, "SIGKILL")
 	timedOut := taskspec.TimedOut(time.Minute)
+	busy, large := taskspec.Limited(tooBusy.Text, "sampled"), taskspec.Limited(tooLarge.Text, "sampled")
 	for _, test := range []struct {
 		occasions []occasion
 		done      []action // with a grace
@@ -66,6 +80,18 @@ func TestEnding(t *testing.T) {
 		{[]occasion{killed, killed}, []action{kill, nothing}, []action{kill, nothing}, taskspec.Killed()},
 		{[]occasion{killed, stopped}, []action{kill, nothing}, []action{kill, nothing}, taskspec.Killed()},
 		{[]occasion{killed, overtime}, []action{kill, nothing}, []action{kill, nothing}, taskspec.Killed()},
+		{[]occasion{limited}, []action{terminate}, []action{kill}, busy},
+		{[]occasion{starving}, []action{kill}, []action{kill}, large},
+		{[]occasion{limited, grace}, []action{terminate, kill}, nil, busy},
+		{[]occasion{starving, starving}, []action{kill, nothing}, []action{kill, nothing}, large},
+		{[]occasion{limited, starving}, []action{terminate, kill}, []action{kill, nothing}, busy},
+		{[]occasion{limited, overtime}, []action{terminate, nothing}, []action{kill, nothing}, busy},
+		{[]occasion{overtime, limited}, []action{terminate, nothing}, []action{kill, nothing}, timedOut},
+		{[]occasion{stopped, limited}, []action{terminate, nothing}, []action{kill, nothing}, taskspec.Stopped()},
+		{[]occasion{stopped, starving}, []action{terminate, kill}, []action{kill, nothing}, taskspec.Stopped()},
+		{[]occasion{starving, stopped}, []action{kill, nothing}, []action{kill, nothing}, large},
+		{[]occasion{limited, killed}, []action{terminate, kill}, []action{kill, nothing}, taskspec.Killed()},
+		{[]occasion{starving, killed}, []action{kill, nothing}, []action{kill, nothing}, taskspec.Killed()},
 		{[]occasion{stopped, killed, grace}, []action{terminate, kill, nothing}, nil, taskspec.Killed()},
 		{[]occasion{stopped, grace, killed}, []action{terminate, kill, nothing}, nil, taskspec.Killed()},
 	} {
@@ -100,39 +126,45 @@ func TestEndingOrders(t *testing.T) {
 		if length == 0 {
 			return
 		}
-		for _, o := range []occasion{stopped, killed, overtime, grace} {
+		for _, o := range []occasion{stopped, killed, overtime, limited, starving, grace} {
 			// The grace can only be over once it has begun.
-			if o != grace || slices.Contains(prefix, stopped) || slices.Contains(prefix, overtime) {
+			if o != grace || slices.ContainsFunc(prefix, func(o occasion) bool { return o == stopped || o == overtime || o == limited }) {
 				orders(append(slices.Clone(prefix), o), length-1)
 			}
 		}
 	}
 	orders(nil, 5)
-	if tried < 500 {
+	if tried < 5000 {
 		t.Errorf("tried %d orders only", tried)
 	}
 }
 
 func checkOrder(wait time.Duration, occasions []occasion) (problem string) {
 	e, done := meet(ending{timeout: time.Minute, grace: wait}, occasions...)
-	asked := slices.IndexFunc(occasions, func(o occasion) bool { return o == stopped || o == overtime })
+	asked := slices.IndexFunc(occasions, func(o occasion) bool { return o != killed && o != grace })
+	gentle := asked >= 0 && occasions[asked] != starving && wait > 0
 	byKill := slices.Index(occasions, killed)
-	over := slices.Index(occasions, grace)
+	over, starved := slices.Index(occasions, grace), slices.Index(occasions, starving)
 	terminated, ended := slices.Index(done, terminate), slices.Index(done, kill)
 
 	// What the end is: a kill counts most, then who was first.
-	want := taskspec.Exited(0, "")
+	exit := taskspec.Signaled(9, "SIGKILL")
+	want := exit
 	switch {
 	case byKill >= 0:
 		want = taskspec.Killed()
 	case asked >= 0 && occasions[asked] == stopped:
 		want = taskspec.Stopped()
+	case asked >= 0 && occasions[asked] == limited:
+		want = taskspec.Limited(tooBusy.Text, "sampled")
+	case asked >= 0 && occasions[asked] == starving:
+		want = taskspec.Limited(tooLarge.Text, "sampled")
 	case asked >= 0:
 		want = taskspec.TimedOut(time.Minute)
 	}
 	// When SIGKILL comes: at the first of what calls for it.
 	at := -1
-	for _, i := range []int{byKill, over} {
+	for _, i := range []int{byKill, over, starved} {
 		if i >= 0 && (at < 0 || i < at) {
 			at = i
 		}
@@ -148,7 +180,7 @@ func checkOrder(wait time.Duration, occasions []occasion) (problem string) {
 		}
 		return n
 	}
-	switch got := e.outcome(taskspec.Exited(0, "")); {
+	switch got := e.outcome(exit); {
 	case got.Event != want.Event || got.Error != want.Error:
 		return fmt.Sprintf("ends as %+v, want %+v", got, want)
 	case ended != at:
@@ -157,14 +189,52 @@ func checkOrder(wait time.Duration, occasions []occasion) (problem string) {
 		return fmt.Sprintf("did %v: the same twice", done)
 	case terminated >= 0 && ended >= 0 && terminated > ended:
 		return fmt.Sprintf("did %v: SIGTERM after SIGKILL", done)
-	case terminated >= 0 && (wait == 0 || terminated != asked):
+	case terminated >= 0 && (!gentle || terminated != asked):
 		return fmt.Sprintf("did %v: SIGTERM that nobody asked for", done)
-	case terminated < 0 && wait > 0 && asked >= 0 && (ended < 0 || asked < ended):
+	case terminated < 0 && gentle && (ended < 0 || asked < ended):
 		return fmt.Sprintf("did %v: no SIGTERM", done)
 	case terminated >= 0 && ended < 0 && !e.killAt.Equal(now.Add(wait)):
 		return fmt.Sprintf("SIGKILL is due at %v", e.killAt)
 	}
 	return ""
+}
+
+// A task may be over before its limit can end it, and the kernel may end it
+// before anybody here knows.
+func TestEndingAtLimit(t *testing.T) {
+	t.Parallel()
+	fine, ill, dead := taskspec.Exited(0, ""), taskspec.Exited(3, ""), taskspec.Signaled(9, "SIGKILL")
+	busy, large := taskspec.Limited(tooBusy.Text, "sampled"), taskspec.Limited(tooLarge.Text, "sampled")
+	starved := taskspec.Limited("memory 99.9 MB > 100 MB", "cgroup")
+	kernel := func(e ending) ending { return e.outOfMemory(100, 99.9) }
+	limit := func(v monitor.Violation) func(ending) ending {
+		return func(e ending) ending { e, _ = e.limit(v, now); return e }
+	}
+	stop := func(e ending) ending { e, _ = e.request(RequestStop, now); return e }
+	for name, test := range map[string]struct {
+		grace   time.Duration
+		happens []func(ending) ending
+		exit    taskspec.Outcome
+		want    taskspec.Outcome
+	}{
+		"it was killed":                      {time.Second, []func(ending) ending{limit(tooLarge)}, dead, large},
+		"it was over":                        {time.Second, []func(ending) ending{limit(tooLarge)}, fine, fine},
+		"it had failed":                      {time.Second, []func(ending) ending{limit(tooLarge)}, ill, ill},
+		"it was over, no grace":              {0, []func(ending) ending{limit(tooBusy)}, fine, fine},
+		"it obeyed":                          {time.Second, []func(ending) ending{limit(tooBusy)}, fine, busy},
+		"the kernel killed it":               {time.Second, []func(ending) ending{kernel}, dead, starved},
+		"the kernel killed what it had left": {time.Second, []func(ending) ending{kernel}, fine, fine},
+		"the kernel killed it while stopped": {time.Second, []func(ending) ending{stop, kernel}, dead, taskspec.Stopped()},
+		"the kernel killed it while ending":  {time.Second, []func(ending) ending{limit(tooBusy), kernel}, dead, busy},
+	} {
+		e := ending{grace: test.grace}
+		for _, happen := range test.happens {
+			e = happen(e)
+		}
+		if got := e.outcome(test.exit); got.Error != test.want.Error || got.LimitMeans != test.want.LimitMeans || got.Event != test.want.Event {
+			t.Errorf("%s: ends as %+v, want %+v", name, got, test.want)
+		}
+	}
 }
 
 // A request that is none changes nothing.

@@ -73,6 +73,7 @@ type Order struct {
 type Report struct {
 	Hello    *Hello          `json:"hello,omitempty"`
 	Started  *proc.Identity  `json:"started,omitempty"` // the task's own process
+	Used     *ledger.Usage   `json:"used,omitempty"`    // by the running task, if it is to be reported
 	Finished *ledger.HandOff `json:"finished,omitempty"`
 }
 
@@ -107,13 +108,21 @@ type Assignment struct {
 	EnvBlock []byte            `json:"env_block,omitempty"`
 	Over     map[string]string `json:"over,omitempty"`
 
-	Timeout     time.Duration `json:"timeout,omitempty"` // 0: none
-	Grace       time.Duration `json:"grace"`
-	OutputLimit int64         `json:"output_limit"` // bytes
-	Title       bool          `json:"title"`
-	StopOnLoss  bool          `json:"stop_on_loss,omitempty"`
-	MaxMessage  int           `json:"max_message"` // bytes
-	Durability  string        `json:"durability"`  // for a consumer that goes on alone
+	Timeout time.Duration `json:"timeout,omitempty"` // 0: none
+	Grace   time.Duration `json:"grace"`
+	// Limits bound what the processes use together; Polling is how far apart
+	// samples are by which the CPU time is judged, and reports. Without NoGroup
+	// the memory is bounded by a cgroup where one can be made.
+	Limits  taskspec.Limits `json:"limits,omitzero"`
+	Polling time.Duration   `json:"polling,omitempty"`
+	Reports bool            `json:"reports,omitempty"` // say at each polling interval what is used
+	NoGroup bool            `json:"no_group,omitempty"`
+
+	OutputLimit int64  `json:"output_limit"` // bytes
+	Title       bool   `json:"title"`
+	StopOnLoss  bool   `json:"stop_on_loss,omitempty"`
+	MaxMessage  int    `json:"max_message"` // bytes
+	Durability  string `json:"durability"`  // for a consumer that goes on alone
 }
 
 // A Permit says that a task's reservation has been committed.

@@ -46,7 +46,9 @@ func TestLinkCarries(t *testing.T) {
 			Argv: []string{"sh", "", "a b", "<&>\u2028\x01"}, Dir: "/tmp", Stdin: "line\n\x00\n", Input: "ab",
 			OnError: taskspec.PolicyRequeue, OnStop: taskspec.PolicyClear,
 			Env: "key", EnvBlock: []byte("A=\xff\x00B=2"), Over: map[string]string{"C": "3"},
-			Timeout: time.Nanosecond, Grace: 5 * time.Second, OutputLimit: 1 << 50, Title: true, StopOnLoss: true, MaxMessage: 9, Durability: "full",
+			Timeout: time.Nanosecond, Grace: 5 * time.Second,
+			Limits: taskspec.Limits{MemoryMB: new(0.1), CPUPercent: new(150.5), MaxFDs: new(7), MaxConnections: new(0)}, Polling: 1, Reports: true, NoGroup: true,
+			OutputLimit: 1 << 50, Title: true, StopOnLoss: true, MaxMessage: 9, Durability: "full",
 		}},
 		{Go: &Permit{Message: "1763740800000004096"}},
 		{Drop: true},
@@ -61,10 +63,11 @@ func TestLinkCarries(t *testing.T) {
 	reports := []Report{
 		{Hello: &Hello{Protocol: 1, Build: "v1", Process: process}},
 		{Started: &process},
+		{Used: &ledger.Usage{MemoryMB: 0.5, CPUPercent: 200, FDs: 3, Connections: 1}},
 		{Finished: &ledger.HandOff{
 			TID: "1763740800000000000", Epoch: 2, Seq: 1, Process: process, Outcome: taskspec.Exited(3, "no such file"),
 			Output: ledger.Output{Form: ledger.FormBytes, Size: 2, Stderr: []byte("\xfe"), StderrSize: 1 << 40},
-			Result: []byte("\xff\x00"), Digest: "d1", Preview: "p", Usage: ledger.Usage{CPUSeconds: 0.1, PeakMemoryMB: 2.5}, Ended: now,
+			Result: []byte("\xff\x00"), Digest: "d1", Preview: "p", Usage: ledger.Usage{CPUSeconds: 0.1, PeakMemoryMB: 2.5, PeakCPUPercent: 99.5, PeakFDs: 3, PeakConnections: 4}, Ended: now,
 		}},
 	}
 	for _, want := range reports {

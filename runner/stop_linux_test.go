@@ -132,18 +132,24 @@ func TestManagerIsLeft(t *testing.T) {
 	d := newDesk(t)
 	path := filepath.Join(t.TempDir(), "pid")
 	d.run(d.shell(`WEFT_ROLE=manager setsid sh -c 'echo $$ >$0; exec sleep 60' $1 & while [ ! -s $1 ]; do sleep 0.01; done`, path))
-	pid, err := strconv.Atoi(strings.TrimSpace(readFile(t, path)))
+	endStray(t, readFile(t, path))
+}
+
+// endStray ends the process with this pid, which a task was to leave alive.
+func endStray(t *testing.T, text string) {
+	t.Helper()
+	pid, err := strconv.Atoi(strings.TrimSpace(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	manager, err := proc.Of(pid)
+	stray, err := proc.Of(pid)
 	if err != nil {
 		t.Fatalf("the manager is gone: %v", err)
 	}
-	if err := manager.Signal(syscall.SIGKILL); err != nil {
+	if err := stray.Signal(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if err := manager.Wait(t.Context()); err != nil {
+	if err := stray.Wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 }

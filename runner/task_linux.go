@@ -30,6 +30,7 @@ type events struct {
 	requests <-chan Request  // to end it
 	lost     <-chan struct{} // closed when the manager is gone
 	started  func(proc.Identity)
+	used     func(context.Context, ledger.Usage)
 }
 
 // execute runs one command to its end and describes it. onMain runs a function
@@ -59,13 +60,22 @@ func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev e
 		close(exit)
 	}()
 
-	e := supervise(a, c, out, exit, ev)
+	g := newGuard(a, c, ev.used)
+	e := supervise(a, c, out, exit, g.broken, ev)
+	peak := g.close()
 	sweep()
 	settle(c, out, e, ev.requests, abandon)
 	out.close()
 
 	h.Process.PID = c.cmd.Process.Pid
-	h.Usage = c.usage()
+	h.Usage = usage(c, peak)
+	if c.group != nil {
+		if c.group.OutOfMemory() {
+			e = e.outOfMemory(*a.Limits.MemoryMB, c.group.PeakMB())
+		}
+		// One that hangs in the kernel keeps it; then it stays.
+		_ = c.group.Remove()
+	}
 	h.Outcome = e.outcome(c.exited(string(out.stderr.tail)))
 	h.Ended = time.Now()
 	out.kept = result(h, out.stdout, out.stderr, a.OutputLimit, a.MaxMessage)
@@ -73,7 +83,8 @@ func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev e
 }
 
 // supervise waits for the command's own process and ends it when it has to.
-func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, ev events) ending {
+// broken tells of a limit that it breaks.
+func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, broken <-chan monitor.Violation, ev events) ending {
 	e := ending{timeout: a.Timeout, grace: a.Grace}
 	var overtime, graceOver <-chan time.Time
 	if a.Timeout > 0 {
@@ -97,6 +108,13 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, ev
 			e, act = e.overtime(time.Now())
 		case <-graceOver:
 			e, act = e.graceOver()
+		case v := <-broken:
+			select {
+			case <-exit: // of two that are ready at once any may be taken
+				return e
+			default:
+				e, act = e.limit(v, time.Now())
+			}
 		case r := <-ev.requests:
 			e, act = e.request(r, time.Now())
 		case <-ev.lost:

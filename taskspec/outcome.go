@@ -43,6 +43,9 @@ type Outcome struct {
 	Signal string `json:"signal,omitempty"`
 	// Error says why, and is empty for a task that completed.
 	Error string `json:"error,omitempty"`
+	// LimitMeans is by what the limit was held that ended the task, such as
+	// "cgroup" or "sampled", else it is empty.
+	LimitMeans string `json:"limit_means,omitempty"`
 	// Event is the name of the event that records this end.
 	Event string `json:"event"`
 }
@@ -103,9 +106,9 @@ func TimedOut(d time.Duration) Outcome {
 }
 
 // Limited is the end of a task that went over a limit. text says which, as in
-// "memory 140.2 MB > 100 MB".
-func Limited(text string) Outcome {
-	return Outcome{Status: StatusKilled, ReturnCode: new(codeKilled), Error: text, Event: EventWorkLimitViolation}
+// "memory 140.2 MB > 100 MB", and means by what the limit was held.
+func Limited(text, means string) Outcome {
+	return Outcome{Status: StatusKilled, ReturnCode: new(codeKilled), Error: text, LimitMeans: means, Event: EventWorkLimitViolation}
 }
 
 // Stopped is the end of a task that was told to STOP.

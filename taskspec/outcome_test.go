@@ -19,20 +19,20 @@ func TestOutcomes(t *testing.T) {
 		want   Outcome
 		policy Policy // of work; a completed task clears whatever work says
 	}{
-		"exit 0":         {Exited(0, "warning\n"), Outcome{StatusCompleted, new(0), "", "", "work_completed"}, PolicyClear},
-		"exit N":         {Exited(3, ""), Outcome{StatusFailed, new(3), "", "command exited with 3", "work_failed"}, PolicyRequeue},
-		"exit, stderr":   {Exited(2, "a\nb: no such file\n\n"), Outcome{StatusFailed, new(2), "", "command exited with 2: b: no such file", "work_failed"}, PolicyRequeue},
-		"signal":         {Signaled(11, "SIGSEGV"), Outcome{StatusFailed, new(139), "SIGSEGV", "command was killed by SIGSEGV", "work_failed"}, PolicyRequeue},
-		"unknown signal": {Signaled(42, ""), Outcome{StatusFailed, new(170), "signal 42", "command was killed by signal 42", "work_failed"}, PolicyRequeue},
-		"cannot execute": {NotStarted(false, "a: permission denied"), Outcome{StatusFailed, new(126), "", "a: permission denied", "work_failed"}, PolicyRequeue},
-		"not found":      {NotStarted(true, "a: not found"), Outcome{StatusFailed, new(127), "", "a: not found", "work_failed"}, PolicyRequeue},
-		"function error": {Failed("no image"), Outcome{StatusFailed, new(1), "", "no image", "work_failed"}, PolicyRequeue},
-		"timeout":        {TimedOut(30 * time.Second), Outcome{StatusTimeout, new(124), "", "timed out after 30s", "work_timeout"}, PolicyRequeue},
-		"limit":          {Limited("memory 140.2 MB > 100 MB"), Outcome{StatusKilled, new(137), "", "memory 140.2 MB > 100 MB", "work_limit_violation"}, PolicyRequeue},
-		"STOP":           {Stopped(), Outcome{StatusCancelled, new(143), "", "stopped", "work_cancelled"}, PolicyClear},
-		"KILL":           {Killed(), Outcome{StatusKilled, new(137), "", "killed", "work_killed"}, PolicyClear},
-		"consumer lost":  {Lost(), Outcome{StatusFailed, nil, "", "lost: consumer process died", "work_lost"}, PolicyRequeue},
-		"rejected":       {Rejected("name: required"), Outcome{StatusFailed, nil, "", "name: required", "work_failed"}, PolicyRequeue},
+		"exit 0":         {Exited(0, "warning\n"), Outcome{StatusCompleted, new(0), "", "", "", "work_completed"}, PolicyClear},
+		"exit N":         {Exited(3, ""), Outcome{StatusFailed, new(3), "", "command exited with 3", "", "work_failed"}, PolicyRequeue},
+		"exit, stderr":   {Exited(2, "a\nb: no such file\n\n"), Outcome{StatusFailed, new(2), "", "command exited with 2: b: no such file", "", "work_failed"}, PolicyRequeue},
+		"signal":         {Signaled(11, "SIGSEGV"), Outcome{StatusFailed, new(139), "SIGSEGV", "command was killed by SIGSEGV", "", "work_failed"}, PolicyRequeue},
+		"unknown signal": {Signaled(42, ""), Outcome{StatusFailed, new(170), "signal 42", "command was killed by signal 42", "", "work_failed"}, PolicyRequeue},
+		"cannot execute": {NotStarted(false, "a: permission denied"), Outcome{StatusFailed, new(126), "", "a: permission denied", "", "work_failed"}, PolicyRequeue},
+		"not found":      {NotStarted(true, "a: not found"), Outcome{StatusFailed, new(127), "", "a: not found", "", "work_failed"}, PolicyRequeue},
+		"function error": {Failed("no image"), Outcome{StatusFailed, new(1), "", "no image", "", "work_failed"}, PolicyRequeue},
+		"timeout":        {TimedOut(30 * time.Second), Outcome{StatusTimeout, new(124), "", "timed out after 30s", "", "work_timeout"}, PolicyRequeue},
+		"limit":          {Limited("memory 140.2 MB > 100 MB", "cgroup"), Outcome{StatusKilled, new(137), "", "memory 140.2 MB > 100 MB", "cgroup", "work_limit_violation"}, PolicyRequeue},
+		"STOP":           {Stopped(), Outcome{StatusCancelled, new(143), "", "stopped", "", "work_cancelled"}, PolicyClear},
+		"KILL":           {Killed(), Outcome{StatusKilled, new(137), "", "killed", "", "work_killed"}, PolicyClear},
+		"consumer lost":  {Lost(), Outcome{StatusFailed, nil, "", "lost: consumer process died", "", "work_lost"}, PolicyRequeue},
+		"rejected":       {Rejected("name: required"), Outcome{StatusFailed, nil, "", "name: required", "", "work_failed"}, PolicyRequeue},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

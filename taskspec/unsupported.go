@@ -21,15 +21,10 @@ func (s *Spec) Unsupported() []Problem {
 	w := &s.Spec
 	problems := asked([]feature{
 		{"spec.type", w.Type == KindFunction},
-		{"spec.limits.memory_mb", w.Limits.MemoryMB != nil},
-		{"spec.limits.cpu_percent", w.Limits.CPUPercent != nil},
-		{"spec.limits.max_fds", w.Limits.MaxFDs != nil},
-		{"spec.limits.max_connections", w.Limits.MaxConnections != nil},
 		{"spec.interactive", w.Interactive},
 		{"spec.tty", w.TTY},
 		{"spec.stream_output", w.StreamOutput},
 		{"spec.persistent", w.Persistent},
-		{"spec.reporting_interval", w.ReportingInterval == ReportPoll},
 	})
 	problems = append(problems, w.reserved()...)
 	problems = append(problems, s.customQueues("io.inputs", s.IO.Inputs)...)

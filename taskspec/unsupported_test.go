@@ -15,12 +15,11 @@ func TestUnsupported(t *testing.T) {
 		"plain": {func(*Spec) {}, nil},
 		"supported": {func(s *Spec) {
 			s.Spec.EnvFrom, s.Spec.OnManagerLoss, s.Spec.ReservedPolicyOnError = []string{"A"}, LossStop, PolicyRequeue
+			s.Spec.Limits, s.Spec.ReportingInterval = Limits{new(1.0), new(1.0), new(1), new(0)}, ReportPoll
 		}, nil},
 		"function":   {func(s *Spec) { *s = *function() }, []string{"spec.type"}},
-		"limits":     {func(s *Spec) { s.Spec.Limits = Limits{new(1.0), new(1.0), new(1), new(0)} }, []string{"spec.limits.memory_mb", "spec.limits.cpu_percent", "spec.limits.max_fds", "spec.limits.max_connections"}},
 		"terminal":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
 		"streams":    {func(s *Spec) { s.Spec.StreamOutput, s.Spec.Persistent = true, true }, []string{"spec.stream_output", "spec.persistent"}},
-		"poll":       {func(s *Spec) { s.Spec.ReportingInterval = ReportPoll }, []string{"spec.reporting_interval"}},
 		"transition": {func(s *Spec) { s.Spec.ReportingInterval, s.Spec.Isolation = ReportTransition, "process" }, nil},
 		"reserved":   {func(s *Spec) { s.Spec.Retry, s.Spec.DelaySeconds, s.Spec.Isolation, s.Spec.Key = 1, -1, "x", "k" }, []string{"spec.retry", "spec.delay_seconds", "spec.isolation", "spec.key"}},
 		"queues": {func(s *Spec) {

@@ -114,15 +114,25 @@ type Work struct {
 }
 
 // Limits bound what a task and all its processes may use together. A task that
-// goes over one is killed. nil means no limit.
+// goes over one is ended. nil means no limit.
+//
+// Where a cgroup (version 2) can be had the kernel holds the memory. All else is
+// looked at in samples, every 250 ms or at the polling interval if that is
+// shorter: between two of them a task may go over a limit and come back.
 type Limits struct {
-	// MemoryMB is resident memory in MiB, at least 1.
+	// MemoryMB is memory in MiB, at least 1. Without a cgroup it is what is
+	// resident of all processes, with what several share counted once; swapped
+	// memory does not count.
 	MemoryMB *float64 `json:"memory_mb,omitempty"`
-	// CPUPercent is percent of one core: from 1 to 100 times the cores.
+	// CPUPercent is percent of one core: from 1 to 100 times the cores. It is
+	// broken when four of the last five polling intervals were over it.
 	CPUPercent *float64 `json:"cpu_percent,omitempty"`
-	// MaxFDs is open file descriptors, at least 1.
+	// MaxFDs is open file descriptors, at least 1. The kernel gives no process one
+	// whose number is above the limit, or above 255 if the limit is lower.
 	MaxFDs *int `json:"max_fds,omitempty"`
-	// MaxConnections is network connections, at least 0.
+	// MaxConnections is TCP connections and connected UDP sockets, at least 0.
+	// It is advisory: a connection that comes and goes between two samples, or
+	// belongs to a process of another user, is not seen.
 	MaxConnections *int `json:"max_connections,omitempty"`
 }
 
@@ -179,6 +189,9 @@ func (w Work) Cleanup() bool { return valueOr(w.CleanupOnExit, true) }
 
 // Title reports whether the process title shows the task, true by default.
 func (w Work) Title() bool { return valueOr(w.EnableProcessTitle, true) }
+
+// Reports reports whether there are poll_report events, false by default.
+func (w Work) Reports() bool { return w.ReportingInterval == ReportPoll }
 
 // StopOnManagerLoss reports whether the task ends when its manager is gone,
 // false by default.

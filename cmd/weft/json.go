@@ -72,6 +72,7 @@ type taskResult struct {
 	Stderr          any             `json:"stderr"`
 	StderrTruncated bool            `json:"stderr_truncated,omitempty"`
 	Error           *string         `json:"error"`
+	LimitMeans      string          `json:"limit_means,omitempty"`
 	Metrics         taskMetrics     `json:"metrics"`
 }
 
@@ -80,6 +81,11 @@ type taskMetrics struct {
 	Time       float64 `json:"time"` // seconds from start to end
 	CPUSeconds float64 `json:"cpu_seconds"`
 	PeakMB     float64 `json:"peak_memory_mb"`
+
+	// Left out where nobody looked.
+	PeakCPU         float64 `json:"peak_cpu_percent,omitempty"`
+	PeakFDs         int     `json:"peak_fds,omitempty"`
+	PeakConnections int     `json:"peak_net_connections,omitempty"`
 }
 
 // newTaskResult is the JSON form of a result that has not been taken.
@@ -107,7 +113,15 @@ func statusResult(s *weft.Status) taskResult {
 		Stderr:          textOrBytes(s.Stderr),
 		StderrTruncated: s.StderrTruncated,
 		Error:           known(s.Error),
-		Metrics:         taskMetrics{Time: elapsed(s).Seconds(), CPUSeconds: s.CPUSeconds, PeakMB: s.PeakMB},
+		LimitMeans:      s.LimitMeans,
+		Metrics: taskMetrics{
+			Time:            elapsed(s).Seconds(),
+			CPUSeconds:      s.CPUSeconds,
+			PeakMB:          s.PeakMB,
+			PeakCPU:         s.PeakCPU,
+			PeakFDs:         s.PeakFDs,
+			PeakConnections: s.PeakConnections,
+		},
 	}
 }
 

@@ -43,6 +43,7 @@ Examples:
 
     weft run echo hello
     weft run --timeout 2m make test
+    weft run --memory 500 --cpu 150 ./convert.sh
     weft run sh -c 'echo out; echo err >&2; exit 3'
     weft run --no-wait ./backup.sh
     weft run sort < names.txt

@@ -140,6 +140,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Name", visible(s.Name))
 	line("Status", a.paint(s.Status))
 	line("Error", visible(s.Error))
+	line("Held by", s.LimitMeans)
 	if s.ReturnCode != nil {
 		line("Exit code", fmt.Sprint(*s.ReturnCode))
 	}

@@ -14,8 +14,8 @@ import (
 type workOptions struct {
 	Timeout   *duration `placeholder:"TIME" help:"Stop the work when it has taken so long: 30, 1.5, 2m."`
 	StopGrace *duration `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
-	Memory    *float64  `hidden:"" placeholder:"MB" help:"Kill the task when it uses more memory."`
-	CPU       *float64  `hidden:"" name:"cpu" placeholder:"PERCENT" help:"Kill the task when it uses more of a core."`
+	Memory    *float64  `placeholder:"MB" help:"Kill the task when its processes use more memory together, in MiB."`
+	CPU       *float64  `name:"cpu" placeholder:"PERCENT" help:"End the task when it uses more of a core, in four seconds of five."`
 	Env       []string  `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the environment; may be repeated."`
 	Name      string    `help:"Name the task (default: the command's)."`
 	Tag       []string  `sep:"none" help:"Tag the task; may be repeated."`

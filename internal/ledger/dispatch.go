@@ -209,6 +209,16 @@ func NoteProcess(tx *broker.Tx, tid string, epoch int, process proc.Identity) er
 	return t.save(tx)
 }
 
+// NoteUsage records what a running task uses just now, as history only. It does
+// nothing if the task has ended since.
+func NoteUsage(tx *broker.Tx, tid string, epoch int, u Usage, now time.Time) error {
+	t, err := load(tx, tid)
+	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
+		return err
+	}
+	return t.log(tx, eventReport, now.UnixNano(), func(e *Event) { e.Usage = &u })
+}
+
 // Refuse ends a task whose request cannot be run.
 func Refuse(tx *broker.Tx, j *Job, now time.Time) error {
 	t, err := j.claim(tx, now)

@@ -238,6 +238,27 @@ func TestDispatchTooLate(t *testing.T) {
 	}
 }
 
+// A report is history: it changes nothing of how the task stands.
+func TestNoteUsage(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	tid := p.submit()
+	message := p.run(tid)
+	before := p.task(tid)
+	u := Usage{MemoryMB: 2.5, CPUPercent: 99, FDs: 3, Connections: 4, CPUSeconds: 1, PeakMemoryMB: 5, PeakFDs: 6}
+	for epoch := range 3 { // only 1 is the task's
+		p.update(func(tx *broker.Tx) error { return NoteUsage(tx, tid, epoch, u, at) })
+	}
+	if diff := cmp.Diff(before, p.task(tid), bare); diff != "" {
+		t.Errorf("record (-before +after):\n%s", diff)
+	}
+	p.wantHistory(tid,
+		Event{Event: "task_initialized", Status: "created"},
+		Event{Event: "task_spawning", Status: "spawning", TaskSpec: before.Spec},
+		Event{Event: "work_started", Status: "running", TaskSpec: before.Spec, MessageID: message.String()},
+		Event{Event: "poll_report", Status: "running", TaskSpec: before.Spec, Usage: &u})
+}
+
 func TestNoteProcess(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})

@@ -15,6 +15,7 @@ const (
 	eventSpawning       = "task_spawning"
 	eventStarted        = "work_started"
 	eventOutputSpilled  = "output_spilled"
+	eventReport         = "poll_report"
 	eventManagerStarted = "manager_started"
 	eventManagerStopped = "manager_stopped"
 	eventManagerIdle    = "manager_idle_shutdown"
@@ -32,6 +33,7 @@ type Event struct {
 	TaskPID    int             `json:"task_pid,omitempty"`
 	ReturnCode *int            `json:"return_code,omitempty"`
 	Error      string          `json:"error,omitempty"`
+	LimitMeans string          `json:"limit_means,omitempty"`
 	MessageID  string          `json:"message_id,omitempty"`
 	Bytes      *int64          `json:"result_bytes,omitempty"`
 	Usage      *Usage          `json:"metrics,omitempty"`
@@ -49,6 +51,7 @@ func (t *Task) log(tx *broker.Tx, name string, now int64, add func(*Event)) erro
 		TaskPID:    t.Process.PID,
 		ReturnCode: t.ReturnCode,
 		Error:      t.Error,
+		LimitMeans: t.LimitMeans,
 	}
 	var err error
 	if e.TaskSpec, err = t.redacted(); err != nil {

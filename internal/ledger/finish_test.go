@@ -35,7 +35,7 @@ func endings() map[string]end {
 		"not found":      {taskspec.NotStarted(true, "x: command not found"), "failed", new(127), "", "x: command not found", "work_failed", "error"},
 		"function error": {taskspec.Failed("bad width"), "failed", new(1), "", "bad width", "work_failed", "error"},
 		"timeout":        {taskspec.TimedOut(30 * time.Second), "timeout", new(124), "", "timed out after 30s", "work_timeout", "error"},
-		"limit":          {taskspec.Limited("memory 140.2 MB > 100 MB"), "killed", new(137), "", "memory 140.2 MB > 100 MB", "work_limit_violation", "error"},
+		"limit":          {taskspec.Limited("memory 140.2 MB > 100 MB", "sampled"), "killed", new(137), "", "memory 140.2 MB > 100 MB", "work_limit_violation", "error"},
 		"STOP":           {taskspec.Stopped(), "cancelled", new(143), "", "stopped", "work_cancelled", "stop"},
 		"KILL":           {taskspec.Killed(), "killed", new(137), "", "killed", "work_killed", "stop"},
 		"lost":           {taskspec.Lost(), "failed", nil, "", "lost: consumer process died", "work_lost", "error"},
@@ -75,8 +75,8 @@ func TestEndings(t *testing.T) {
 				}
 				wantTask := p.task(tid)
 				wantTask.Status, wantTask.ReturnCode, wantTask.Signal, wantTask.Error = e.status, e.code, e.signal, e.err
-				wantTask.Completed = at.UnixNano()
-				wantEnd := Event{Event: e.event, Status: e.status, ReturnCode: e.code, Error: e.err}
+				wantTask.LimitMeans, wantTask.Completed = e.outcome.LimitMeans, at.UnixNano()
+				wantEnd := Event{Event: e.event, Status: e.status, ReturnCode: e.code, Error: e.err, LimitMeans: e.outcome.LimitMeans}
 				var outbox []string
 				if name == "lost" {
 					p.update(func(tx *broker.Tx) error { return Lose(tx, tid, 1, at) })
@@ -195,6 +195,7 @@ func TestUnknownTask(t *testing.T) {
 		"lose":   func(tx *broker.Tx) error { return Lose(tx, tid, 1, at) },
 		"end":    func(tx *broker.Tx) error { _, err := End(tx, tid, CommandStop, at); return err },
 		"note":   func(tx *broker.Tx) error { return NoteProcess(tx, tid, 1, process) },
+		"usage":  func(tx *broker.Tx) error { return NoteUsage(tx, tid, 1, Usage{MemoryMB: 1}, at) },
 	} {
 		if err := p.try(fn); !errors.Is(err, broker.ErrNotFound) {
 			t.Errorf("%s: got error %v, want %v", name, err, broker.ErrNotFound)

@@ -47,7 +47,7 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add(spec)
 	f.Add(`{"taskspec":` + spec + `,"inbox_message":{"stdin":"a"}}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		template := taskspec.Rules{Template: true, Cores: runtime.NumCPU()}
+		template := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
 		s, item, err := decodeRequest(body, template)
 		if err != nil {
 			if s != nil || item != "" {
@@ -77,7 +77,7 @@ func FuzzDecodeRequest(f *testing.F) {
 			t.Errorf("job is %+v", j)
 		}
 		retried := must(json.Marshal(request{Spec: j.Spec, Item: must(json.Marshal(item))}))
-		if again, itemAgain, err := decodeRequest(string(retried), taskspec.Rules{Cores: runtime.NumCPU()}); err != nil || itemAgain != item {
+		if again, itemAgain, err := decodeRequest(string(retried), taskspec.Rules{Cores: runtime.NumCPU(), Supported: true}); err != nil || itemAgain != item {
 			t.Errorf("cannot be run again: %s: %+v, %q, %v", retried, again, itemAgain, err)
 		}
 		if _, err := (&Task{TID: j.TID, Spec: j.Spec}).redacted(); err != nil {

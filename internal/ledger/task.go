@@ -56,6 +56,7 @@ type Task struct {
 	ReturnCode *int   `json:"return_code,omitempty"`
 	Signal     string `json:"signal,omitempty"`
 	Error      string `json:"error,omitempty"`
+	LimitMeans string `json:"limit_means,omitempty"` // see [taskspec.Outcome]
 	Output     Output `json:"output,omitzero"`
 	Usage      Usage  `json:"usage,omitzero"`
 
@@ -87,10 +88,21 @@ type Output struct {
 // StderrTruncated reports whether Stderr is less than all of it.
 func (o Output) StderrTruncated() bool { return o.StderrSize > int64(len(o.Stderr)) }
 
-// Usage is what the task's processes used, as the kernel counted it.
+// Usage is what the task's processes used. At the end of a task its CPU time and
+// peak memory are always known, for the kernel counts them; the other peaks are
+// of the samples that were taken, and 0 where none was. A report of a running
+// task also says what it uses just now.
 type Usage struct {
-	CPUSeconds   float64 `json:"cpu_seconds,omitempty"`
-	PeakMemoryMB float64 `json:"peak_memory_mb,omitempty"` // of the largest process
+	MemoryMB    float64 `json:"memory_mb,omitempty"`
+	CPUPercent  float64 `json:"cpu_percent,omitempty"` // of one core, since the report before
+	FDs         int     `json:"fds,omitempty"`
+	Connections int     `json:"net_connections,omitempty"`
+
+	CPUSeconds      float64 `json:"cpu_seconds,omitempty"`
+	PeakMemoryMB    float64 `json:"peak_memory_mb,omitempty"` // of the largest process, or of all together where that was seen
+	PeakCPUPercent  float64 `json:"peak_cpu_percent,omitempty"`
+	PeakFDs         int     `json:"peak_fds,omitempty"`
+	PeakConnections int     `json:"peak_net_connections,omitempty"`
 }
 
 // Number is the TID as the id of the request it came from.
@@ -119,7 +131,7 @@ func (t *Task) end(o taskspec.Outcome, now int64) error {
 		return err
 	}
 	t.Status, t.ReturnCode, t.Signal, t.Error = o.Status, o.ReturnCode, o.Signal, o.Error
-	t.Completed = now
+	t.LimitMeans, t.Completed = o.LimitMeans, now
 	return nil
 }
 

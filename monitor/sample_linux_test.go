@@ -1,0 +1,189 @@
+package monitor
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"weft/internal/proc"
+	"weft/monitor/monitortest"
+)
+
+// plantUse starts a process that takes u, as the grandchild of this one, and
+// waits until it has it.
+func plantUse(t *testing.T, u monitortest.Use, script string) *grove {
+	t.Helper()
+	t.Setenv("USE", u.Entry())
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("EXE", exe)
+	g := plant(t, 0, script)
+	t.Cleanup(func() { g.end(t) })
+	if line := g.hear(t); line != "ready" {
+		t.Fatalf("the process says %q", line)
+	}
+	return g
+}
+
+func sample(t *testing.T, s Sampler) Sample {
+	t.Helper()
+	got, err := s.Sample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+// TestSampler measures a grandchild, and what is left of it when it is gone.
+func TestSampler(t *testing.T) {
+	u := monitortest.Use{Megabytes: 64, FDs: 20, Connections: 3, CPU: 200 * time.Millisecond}
+	for name, test := range map[string]struct {
+		script string
+		waited bool // somebody waits for it
+	}{
+		"its parent waits": {`env "$USE" "$EXE" & echo $! >&3; wait; echo gone; sleep 30`, true},
+		"it is an orphan":  {`(env "$USE" "$EXE" & echo $! >&3); sleep 30`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := plantUse(t, u, `exec 3>/dev/null; `+test.script)
+			s := Sampler{Root: os.Getpid(), FDs: true, Connections: true}
+			got := sample(t, s)
+			// Each connection has both its ends in this tree; the socket that
+			// listens is none. The shell and a Go program have a few of their own.
+			if got.Connections != 2*u.Connections || got.FDs < u.FDs+2*u.Connections || got.FDs > u.FDs+50 || got.Capped {
+				t.Errorf("%d connections, %d descriptors, capped %v", got.Connections, got.FDs, got.Capped)
+			}
+			if got.MemoryMB < float64(u.Megabytes) || got.MemoryMB > float64(u.Megabytes)+80 {
+				t.Errorf("%.1f MB", got.MemoryMB)
+			}
+			// One is measured in ticks that have passed, the other in nanoseconds.
+			least := u.CPU - 50*time.Millisecond
+			if got.CPU < least {
+				t.Errorf("%v of CPU time", got.CPU)
+			}
+			if plain := sample(t, Sampler{Root: os.Getpid()}); plain.FDs != 0 || plain.Connections != 0 || plain.MemoryMB == 0 {
+				t.Errorf("without descriptors: %+v", plain)
+			}
+
+			taker := g.largest(t)
+			if err := taker.Signal(syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			if err := taker.Wait(soon(t)); err != nil {
+				t.Fatal(err)
+			}
+			if test.waited {
+				g.hear(t)
+			}
+			got = sample(t, s)
+			if got.CPU < least || got.MemoryMB > float64(u.Megabytes) || got.Connections != 0 {
+				t.Errorf("after its end: %+v", got)
+			}
+		})
+	}
+}
+
+// end kills the grove.
+func (g *grove) end(t *testing.T) {
+	tree := Tree{Root: os.Getpid(), Cookie: g.cookie, Except: []int{g.stranger.Process.Pid}}
+	if _, err := tree.Kill(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
+// largest is the process of the grove that has most memory.
+func (g *grove) largest(t *testing.T) proc.Identity {
+	t.Helper()
+	members, err := Tree{Root: os.Getpid(), Cookie: g.cookie}.Members()
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := func(id proc.Identity) float64 {
+		l, err := readLoad(id.PID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.memoryMB
+	}
+	return slices.MaxFunc(members, func(a, b proc.Identity) int { return int(size(a) - size(b)) })
+}
+
+// Both ways to find the tree find the same, and neither what is foreign.
+func TestSamplerFindsTree(t *testing.T) {
+	g := plant(t, 5, `echo $$; sh -c "$L1" & setsid sh -c "$L1" & FOREIGN=1 sh -c "$L2" & wait`,
+		leaf, `echo $$; sh -c "$L1" & wait`)
+	defer g.end(t)
+	for _, test := range []struct {
+		foreign []string
+		want    int
+	}{
+		{nil, 5 + 1}, // the stranger as well, as it is a child of this process
+		{[]string{"FOREIGN=1"}, 3 + 1},
+		{[]string{"FOREIGN=2", "FOREIGN=1"}, 3 + 1},
+		{[]string{"FOREIGN=2"}, 5 + 1},
+	} {
+		s := Sampler{Root: os.Getpid(), Foreign: test.foreign}
+		walked, err := s.walk()
+		if err != nil {
+			t.Fatal(err)
+		}
+		searched, err := s.search()
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(walked)
+		if diff := cmp.Diff(walked, searched); diff != "" || len(walked) != test.want {
+			t.Errorf("without %v found %d, want %d (-walk +search):\n%s", test.foreign, len(walked), test.want, diff)
+		}
+	}
+}
+
+// A process that is gone is no tree.
+func TestSamplerWithoutRoot(t *testing.T) {
+	if s, err := (Sampler{Root: 1 << 30}).Sample(); err == nil {
+		t.Errorf("measured %+v", s)
+	}
+}
+
+// BenchmarkSampler measures a tree of three processes: what a task with limits
+// costs four times a second.
+func BenchmarkSampler(b *testing.B) {
+	cmd := exec.Command("sh", "-c", "sleep 60 & sleep 60 & echo; wait")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() {
+		if _, err := (Tree{Root: os.Getpid()}).Kill(b.Context()); err != nil {
+			b.Error(err)
+		}
+		cmd.Wait()
+	}()
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		b.Fatal(err)
+	}
+	for name, s := range map[string]Sampler{
+		"memory and CPU": {Root: os.Getpid(), Foreign: []string{"A=B"}},
+		"all":            {Root: os.Getpid(), Foreign: []string{"A=B"}, FDs: true, Connections: true},
+		"in doubt":       {Root: os.Getpid(), Foreign: []string{"A=B"}, Doubt: 0.1},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Sample(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,95 @@
+package monitor
+
+import (
+	"context"
+	"time"
+
+	"weft/taskspec"
+)
+
+// The time between two samples is the polling interval within these bounds.
+// Memory grows by gigabytes a second, and a limit that is looked at once a
+// minute is none; the kernel counts CPU time in hundredths of a second.
+const (
+	minPause = 10 * time.Millisecond
+	maxPause = 250 * time.Millisecond
+)
+
+// A Watch samples a tree and judges it. Make one with [NewWatch].
+type Watch struct {
+	limits taskspec.Limits
+	every  time.Duration // between two samples that CPU time is judged by
+	window []Sample
+	peak   Peak
+
+	// Report, if it is set before Run, is called by Run after each sample by
+	// which CPU time is judged, with what was used of a core since the one before.
+	Report func(s Sample, cpuPercent float64)
+}
+
+// A Peak is the most that was seen of anything in one sample, and of CPU time
+// from one sample to the next. The zero value is that of a tree that was never
+// sampled.
+type Peak struct {
+	CPU         time.Duration // all that was used by the last sample
+	MemoryMB    float64
+	CPUPercent  float64 // of one core
+	FDs         int
+	Connections int
+}
+
+// NewWatch returns a watch over a tree that begins now. polling is how far
+// apart samples are by which CPU time is judged. A limit that is nil is not
+// judged.
+func NewWatch(limits taskspec.Limits, polling time.Duration) *Watch {
+	return &Watch{limits: limits, every: polling, window: []Sample{{At: time.Now()}}}
+}
+
+// Run takes samples until one breaks a limit, which it returns, or until ctx is
+// done, when it returns false. A sample that fails counts for nothing: the next
+// one may do better. Between two samples it sleeps for the polling interval, but
+// for at least 10 and at most 250 ms.
+func (w *Watch) Run(ctx context.Context, sample func() (Sample, error)) (Violation, bool) {
+	tick := time.NewTicker(w.pause())
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return Violation{}, false
+		case <-tick.C:
+		}
+		s, err := sample()
+		if err != nil {
+			continue
+		}
+		if v, broken := w.add(s); broken {
+			return v, true
+		}
+	}
+}
+
+// Peak returns the most that was seen. While Run runs only its Report may call it.
+func (w *Watch) Peak() Peak { return w.peak }
+
+// add judges one more sample.
+func (w *Watch) add(s Sample) (Violation, bool) {
+	w.peak.CPU = max(w.peak.CPU, s.CPU)
+	w.peak.MemoryMB = max(w.peak.MemoryMB, s.MemoryMB)
+	w.peak.FDs = max(w.peak.FDs, s.FDs)
+	w.peak.Connections = max(w.peak.Connections, s.Connections)
+	last := w.window[len(w.window)-1]
+	if s.At.Sub(last.At) < w.every-w.pause()/2 { // tickers and looks are not exact
+		return Decide(w.limits, []Sample{s}) // too early to judge the CPU time
+	}
+	percent := s.percent(last)
+	w.peak.CPUPercent = max(w.peak.CPUPercent, percent)
+	if w.Report != nil {
+		w.Report(s, percent)
+	}
+	w.window = append(w.window, s)
+	w.window = w.window[max(0, len(w.window)-cpuSteps-1):]
+	return Decide(w.limits, w.window)
+}
+
+// pause is the time between two samples.
+func (w *Watch) pause() time.Duration { return max(minPause, min(w.every, maxPause)) }

@@ -1,0 +1,116 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"weft/internal/ledger"
+	"weft/internal/role"
+	"weft/monitor"
+	"weft/taskspec"
+)
+
+// A guard watches over the limits of one task. That of a task whose limits, if
+// any, the kernel holds does nothing and costs nothing.
+type guard struct {
+	broken chan monitor.Violation // nil if there is nothing to watch
+	watch  *monitor.Watch
+	cancel context.CancelFunc
+	ended  chan struct{} // closed when nothing is sampled any more
+}
+
+// newGuard begins to watch a task that has been started. used is told what it
+// uses, if the assignment wants that.
+func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage)) *guard {
+	limits := a.Limits
+	if c.group != nil {
+		limits.MemoryMB = nil
+	}
+	if limits == (taskspec.Limits{}) && !a.Reports {
+		return &guard{}
+	}
+	sampler := monitor.Sampler{
+		Root:        os.Getpid(),
+		Foreign:     []string{role.Entry(role.Manager)},
+		FDs:         limits.MaxFDs != nil || a.Reports,
+		Connections: limits.MaxConnections != nil || a.Reports,
+	}
+	if limits.MemoryMB != nil {
+		sampler.Doubt = *limits.MemoryMB
+	}
+	if limits.MaxFDs != nil {
+		sampler.Cap = *limits.MaxFDs
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &guard{
+		broken: make(chan monitor.Violation),
+		watch:  monitor.NewWatch(limits, a.Polling),
+		cancel: cancel,
+		ended:  make(chan struct{}),
+	}
+	if a.Reports {
+		g.watch.Report = func(s monitor.Sample, cpuPercent float64) {
+			u := withPeak(ledger.Usage{}, g.watch.Peak())
+			u.MemoryMB, u.CPUPercent, u.FDs, u.Connections = s.MemoryMB, cpuPercent, s.FDs, s.Connections
+			used(ctx, u)
+		}
+	}
+	go func() {
+		defer close(g.ended)
+		// It goes on after the first: memory may run out during a grace.
+		for {
+			v, broken := g.watch.Run(ctx, sampler.Sample)
+			if !broken {
+				return
+			}
+			select {
+			case g.broken <- v:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return g
+}
+
+// close ends the watch and returns the most that it has seen.
+func (g *guard) close() monitor.Peak {
+	if g.watch == nil {
+		return monitor.Peak{}
+	}
+	g.cancel()
+	<-g.ended
+	return g.watch.Peak()
+}
+
+// newGroup makes the cgroup that bounds a task's memory, or returns nil if none
+// is wanted or can be made.
+func newGroup(a *Assignment) *monitor.Group {
+	if a.Limits.MemoryMB == nil || a.NoGroup {
+		return nil
+	}
+	g, err := monitor.NewGroup(fmt.Sprintf("%s.%d", a.TID, a.Epoch), *a.Limits.MemoryMB)
+	if err != nil {
+		return nil // then it is sampled, and a violation says so
+	}
+	return g
+}
+
+// usage is what the task has used, in the end and at its height. The kernel
+// knows the largest of its processes, also where nobody has looked.
+func usage(c *command, peak monitor.Peak) ledger.Usage {
+	u := withPeak(c.usage(), peak)
+	if c.group != nil {
+		u.PeakMemoryMB = max(u.PeakMemoryMB, c.group.PeakMB())
+	}
+	return u
+}
+
+// withPeak is u with the most that samples have seen.
+func withPeak(u ledger.Usage, peak monitor.Peak) ledger.Usage {
+	// Who was killed was not waited for by those who count for the kernel.
+	u.CPUSeconds = max(u.CPUSeconds, peak.CPU.Seconds())
+	u.PeakMemoryMB = max(u.PeakMemoryMB, peak.MemoryMB)
+	u.PeakCPUPercent, u.PeakFDs, u.PeakConnections = peak.CPUPercent, peak.FDs, peak.Connections
+	return u
+}
