@@ -47,7 +47,7 @@ func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] 
 			return
 		}
 		for after := id; ; {
-			l, err := t.load(ctx)
+			l, err := loadTask(ctx, t)
 			if err != nil {
 				yield(Event{}, err)
 				return

@@ -14,24 +14,24 @@ import (
 // it is: [Task.Take] takes it later. [ErrTaken] is returned with how the task
 // ended if that was done. Cancelling ctx ends the wait.
 func (t *Task) Peek(ctx context.Context) (*Result, error) {
-	l, err := t.await(ctx, nil)
+	l, err := awaitTask(ctx, t, nil)
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Status: *newStatus(l), Spilled: l.Output.Form == ledger.FormFile}
-	if l.Output.Form == ledger.FormNone {
-		return res, nil
+	res := &Result{Status: *newStatus(l)}
+	switch l.Output.Form {
+	case ledger.FormNone:
+	case ledger.FormFile:
+		res.Large, err = largeOutput(ctx, t, l)
+	default:
+		res.Output, err = output(ctx, t, l)
 	}
-	if res.Spilled {
-		_, err = t.LargeOutput(ctx)
-		return res, err
-	}
-	res.Output, err = output(ctx, t, l)
 	return res, err
 }
 
 // LargeOutput describes an output that is too large for a message. It is the
-// message that stands for the output in the task's outbox.
+// message that stands for the output in the task's outbox. [Task.Take] removes
+// the file.
 type LargeOutput struct {
 	Type    string  `json:"type"` // "large_output"
 	Path    string  `json:"path"` // of the file that holds all of it, absolute
@@ -41,13 +41,8 @@ type LargeOutput struct {
 	Preview string  `json:"truncated_preview"` // how it begins
 }
 
-// LargeOutput describes the output of a task that has ended and whose result is
-// spilled. [Task.Take] removes the file. [ErrTaken] means that this was done.
-func (t *Task) LargeOutput(ctx context.Context) (*LargeOutput, error) {
-	l, err := t.load(ctx)
-	if err != nil {
-		return nil, err
-	}
+// largeOutput reads the message that stands for the output of a task.
+func largeOutput(ctx context.Context, t *Task, l *ledger.Task) (*LargeOutput, error) {
 	m, err := t.c.Queue(ledger.QueuesOf(t.tid).Outbox).Peek(ctx)
 	if errors.Is(err, broker.ErrEmpty) {
 		return nil, fmt.Errorf("task %s: %w", t.tid, ErrTaken)

@@ -25,10 +25,10 @@ var ErrNoOutput = errors.New("the file of its output is not here")
 type Result struct {
 	Status
 	// Output is all of the standard output. An output larger than the task's
-	// output_size_limit_mb is not held in memory: then Output is nil and Spilled
-	// is true, and [Task.Output] reads it before the result is taken.
-	Output  []byte
-	Spilled bool
+	// output_size_limit_mb is not held in memory: then Output is nil and Large
+	// describes it, and [Task.Output] reads it before the result is taken.
+	Output []byte
+	Large  *LargeOutput
 }
 
 // Run is [Context.RunContext] with a context that does not end.
@@ -64,7 +64,7 @@ func (c *Context) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...S
 // A spilled output stays until [Task.Take].
 func (t *Task) Result(ctx context.Context) (*Result, error) {
 	res, err := t.Peek(ctx)
-	if err != nil || res.Spilled {
+	if err != nil || res.Large != nil {
 		return res, err
 	}
 	return res, t.Take(ctx)
@@ -84,7 +84,7 @@ func Untaken(ctx context.Context, c *Context) (tasks []*Task, err error) {
 			return nil, fmt.Errorf("find results: %w", err)
 		}
 		t := &Task{c: c, tid: strings.TrimSuffix(name[1:], ".outbox")}
-		switch l, err := t.load(ctx); {
+		switch l, err := loadTask(ctx, t); {
 		case errors.Is(err, ErrNoTask): // a queue of the user's
 		case err != nil:
 			return nil, fmt.Errorf("find results: %w", err)
@@ -119,7 +119,7 @@ func output(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 // Take removes the result of a task that has ended: its message and its files.
 // Call it when what [Task.Output] wrote is safe. Taking it twice is no error.
 func (t *Task) Take(ctx context.Context) error {
-	l, err := t.load(ctx)
+	l, err := loadTask(ctx, t)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (t *Task) Take(ctx context.Context) error {
 func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*Status, error) {
 	out := newStreams(t, stdout, stderr)
 	defer out.close()
-	l, err := t.await(ctx, out.copy)
+	l, err := awaitTask(ctx, t, out.copy)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*Status, e
 func (t *Task) OutputSoFar(ctx context.Context, stdout, stderr io.Writer) (*Status, error) {
 	out := newStreams(t, stdout, stderr)
 	defer out.close()
-	l, err := t.load(ctx)
+	l, err := loadTask(ctx, t)
 	if err != nil {
 		return nil, err
 	}

@@ -210,8 +210,8 @@ func TestLargeOutput(t *testing.T) {
 		t.Fatal(err)
 	}
 	res, err := task.Result(p.ctx)
-	if err != nil || !res.Spilled || res.Output != nil || !res.StderrTruncated {
-		t.Fatalf("spilled %v, stderr truncated %v: %v", res.Spilled, res.StderrTruncated, err)
+	if err != nil || res.Large == nil || res.Output != nil || !res.StderrTruncated {
+		t.Fatalf("large %+v, stderr truncated %v: %v", res.Large, res.StderrTruncated, err)
 	}
 	var out, errs count
 	if _, err := task.Output(p.ctx, &out, &errs); err != nil || out != size || errs != 200000 {

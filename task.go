@@ -85,7 +85,7 @@ func findTID(ctx context.Context, b *broker.Broker, tid string) (string, error) 
 
 // Status says how the task stands now.
 func (t *Task) Status(ctx context.Context) (*Status, error) {
-	l, err := t.load(ctx)
+	l, err := loadTask(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +96,7 @@ func (t *Task) Status(ctx context.Context) (*Status, error) {
 // whenever the project has none. Cancelling ctx ends the wait and leaves the
 // task alone.
 func (t *Task) Wait(ctx context.Context) (*Status, error) {
-	l, err := t.await(ctx, nil)
+	l, err := awaitTask(ctx, t, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -132,8 +132,8 @@ func end(ctx context.Context, t *Task, command ledger.Command) (*Status, error) 
 	return t.Wait(ctx)
 }
 
-// load reads the task's record.
-func (t *Task) load(ctx context.Context) (*ledger.Task, error) {
+// loadTask reads the task's record.
+func loadTask(ctx context.Context, t *Task) (*ledger.Task, error) {
 	r, err := t.c.broker.Record(ctx, ledger.Kind, t.tid)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, fmt.Errorf("task %s: %w", t.tid, ErrNoTask)
@@ -147,10 +147,10 @@ func (t *Task) load(ctx context.Context) (*ledger.Task, error) {
 // managerLook is how often a waiter makes sure that there is a manager.
 const managerLook = time.Second
 
-// await waits for the end of the task and calls look, if it is not nil, with
+// awaitTask waits for the end of the task and calls look, if it is not nil, with
 // the task's record whenever it may have changed or the task may have written
 // something.
-func (t *Task) await(ctx context.Context, look func(*ledger.Task) error) (*ledger.Task, error) {
+func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*ledger.Task, error) {
 	w, err := t.c.broker.Listen(ledger.QueuesOf(t.tid).Outbox)
 	if err != nil {
 		return nil, err
@@ -158,7 +158,7 @@ func (t *Task) await(ctx context.Context, look func(*ledger.Task) error) (*ledge
 	defer w.Close()
 	checked := time.Now()
 	for {
-		l, err := t.load(ctx)
+		l, err := loadTask(ctx, t)
 		if err != nil {
 			return nil, err
 		}

@@ -160,6 +160,8 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 		l.o.Ready()
 	case r.Started != nil:
 		l.unsettled.started = append(l.unsettled.started, started{c.task, *r.Started})
+	case r.Paused != nil:
+		l.unsettled.paused = append(l.unsettled.paused, paused{c.task, *r.Paused})
 	case r.Used != nil:
 		l.unsettled.measured = append(l.unsettled.measured, measured{c.task, *r.Used})
 	case r.Finished != nil:

@@ -17,6 +17,7 @@ type work struct {
 	finished   []finished
 	started    []started
 	measured   []measured
+	paused     []paused
 	lost       []task
 	refused    []*ledger.Job
 	dispatched []dispatched
@@ -40,6 +41,12 @@ type measured struct {
 	what ledger.Usage
 }
 
+// paused is a task that stands still, or goes on.
+type paused struct {
+	task task
+	is   bool
+}
+
 // dispatched is a job that its consumer has, and that it may begin when the
 // transaction has been committed.
 type dispatched struct {
@@ -49,7 +56,7 @@ type dispatched struct {
 }
 
 func (w *work) empty() bool {
-	return len(w.finished)+len(w.started)+len(w.measured)+len(w.lost)+len(w.refused)+len(w.dispatched) == 0
+	return len(w.finished)+len(w.started)+len(w.measured)+len(w.paused)+len(w.lost)+len(w.refused)+len(w.dispatched) == 0
 }
 
 // turn gives out what can be given out, writes all that has gathered in one
@@ -140,6 +147,11 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 	for _, u := range w.measured {
 		if err := ledger.NoteUsage(tx, u.task.tid, u.task.epoch, u.what, now); err != nil {
 			return fmt.Errorf("note usage of task %s: %w", u.task.tid, err)
+		}
+	}
+	for _, p := range w.paused {
+		if err := ledger.NotePaused(tx, p.task.tid, p.task.epoch, p.is); err != nil {
+			return fmt.Errorf("note pause of task %s: %w", p.task.tid, err)
 		}
 	}
 	for _, f := range w.finished {
@@ -245,7 +257,7 @@ func (l *loop) carryOut(ctx context.Context, orders []order) error {
 		}
 		for _, c := range l.pool.busy() {
 			if c.task == o.task {
-				_ = c.link.Send(runner.Order{End: runner.RequestFor(o.what)})
+				_ = c.link.Send(runner.OrderFor(o.what))
 			}
 		}
 	}

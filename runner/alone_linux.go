@@ -107,7 +107,7 @@ func (a *alone) record(b *broker.Broker) (*ledger.Task, error) {
 
 // obey carries out the control messages of the task until done is closed. First
 // comes what the manager was told: it may have died before it passed that on.
-func (a *alone) obey(request func(Request), done <-chan struct{}) {
+func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
@@ -129,7 +129,10 @@ func (a *alone) obey(request func(Request), done <-chan struct{}) {
 			return err
 		}
 		if t.Ordered != "" {
-			request(RequestFor(t.Ordered))
+			carryOut(OrderFor(t.Ordered))
+		}
+		if t.Hold != t.Paused {
+			carryOut(Order{Hold: &t.Hold})
 		}
 		for {
 			var orders []ledger.Command
@@ -141,13 +144,22 @@ func (a *alone) obey(request func(Request), done <-chan struct{}) {
 				return err
 			}
 			for _, o := range orders {
-				request(RequestFor(o))
+				carryOut(OrderFor(o))
 			}
 			if err := w.Wait(ctx); err != nil {
 				return nil
 			}
 		}
 	})
+}
+
+// notePaused records that the task stands still, or goes on.
+func (a *alone) notePaused(ctx context.Context, paused bool) error {
+	b, err := a.broker()
+	if err != nil {
+		return err
+	}
+	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NotePaused(tx, a.task.TID, a.task.Epoch, paused) })
 }
 
 // noteUsage records what the task uses just now, if that can be done at once.

@@ -121,8 +121,14 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 	defer func() { next = s.close() }()
 	h, out := execute(a, c.environment(a, message), c.ringer(a), c.onMain, events{
 		requests: s.requests,
+		holds:    s.holds,
 		lost:     s.lost,
 		started:  func(id proc.Identity) { _ = c.link.Send(Report{Started: &id}) },
+		paused: func(paused bool) {
+			if c.link.Send(Report{Paused: &paused}) != nil {
+				_ = alone.notePaused(context.Background(), paused)
+			}
+		},
 		used: func(ctx context.Context, u ledger.Usage) {
 			// What is sent in the moment that the manager dies is lost, and may be.
 			if c.link.Send(Report{Used: &u}) != nil {

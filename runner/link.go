@@ -66,6 +66,7 @@ type Order struct {
 	Go   *Permit     `json:"go,omitempty"`   // begin it
 	Drop bool        `json:"drop,omitempty"` // forget it: it was withdrawn
 	End  Request     `json:"end,omitempty"`  // end the running task
+	Hold *bool       `json:"hold,omitempty"` // let it stand still, or go on
 	Ack  int         `json:"ack,omitempty"`  // the hand-off with this sequence is settled
 }
 
@@ -74,6 +75,7 @@ type Report struct {
 	Hello    *Hello          `json:"hello,omitempty"`
 	Started  *proc.Identity  `json:"started,omitempty"` // the task's own process
 	Used     *ledger.Usage   `json:"used,omitempty"`    // by the running task, if it is to be reported
+	Paused   *bool           `json:"paused,omitempty"`  // the running task stands still, or goes on
 	Finished *ledger.HandOff `json:"finished,omitempty"`
 }
 
@@ -140,14 +142,16 @@ const (
 	RequestKill Request = "kill" // SIGKILL at once
 )
 
-// RequestFor is what a control message asks of the task's consumer.
-func RequestFor(c ledger.Command) Request {
+// OrderFor is what a control message asks of the task's consumer.
+func OrderFor(c ledger.Command) Order {
 	switch c {
 	case ledger.CommandStop:
-		return RequestStop
+		return Order{End: RequestStop}
 	case ledger.CommandKill:
-		return RequestKill
+		return Order{End: RequestKill}
+	case ledger.CommandPause, ledger.CommandResume:
+		return Order{Hold: new(c == ledger.CommandPause)}
 	default:
-		return NoRequest
+		return Order{}
 	}
 }

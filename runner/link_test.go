@@ -157,14 +157,15 @@ func TestLinkConcurrentSends(t *testing.T) {
 	sending.Wait()
 }
 
-func TestRequestFor(t *testing.T) {
+func TestOrderFor(t *testing.T) {
 	t.Parallel()
-	for command, want := range map[ledger.Command]Request{
-		ledger.CommandStop: RequestStop, ledger.CommandKill: RequestKill,
-		ledger.CommandPing: NoRequest, ledger.CommandStatus: NoRequest, "DANCE": NoRequest,
+	for command, want := range map[ledger.Command]Order{
+		ledger.CommandStop: {End: RequestStop}, ledger.CommandKill: {End: RequestKill},
+		ledger.CommandPause: {Hold: new(true)}, ledger.CommandResume: {Hold: new(false)},
+		ledger.CommandPing: {}, ledger.CommandStatus: {}, "DANCE": {},
 	} {
-		if got := RequestFor(command); got != want {
-			t.Errorf("%s asks for %q, want %q", command, got, want)
+		if diff := cmp.Diff(want, OrderFor(command)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", command, diff)
 		}
 	}
 }

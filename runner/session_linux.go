@@ -6,6 +6,7 @@ type session struct {
 	orders   <-chan Order // closed when the manager is gone
 	alone    *alone
 	requests chan Request
+	holds    chan bool     // the last one says whether the task is to stand still
 	next     *Assignment   // what the manager wants to have done after this task
 	acked    chan struct{} // closed when the manager has recorded the end
 	lost     chan struct{} // closed when the manager is gone
@@ -20,6 +21,7 @@ func newSession(orders <-chan Order, a *alone, gone bool) *session {
 		orders:   orders,
 		alone:    a,
 		requests: make(chan Request, 16), // more than anybody would ask before the first is heard
+		holds:    make(chan bool, 1),
 		acked:    make(chan struct{}),
 		lost:     make(chan struct{}),
 		done:     make(chan struct{}),
@@ -40,7 +42,7 @@ func (s *session) serve(gone bool) {
 		}
 		close(s.lost)
 	}
-	s.alone.obey(s.request, s.done)
+	s.alone.obey(s.carryOut, s.done)
 }
 
 // connected passes on what the manager orders. It returns false when the
@@ -61,13 +63,28 @@ func (s *session) connected() bool {
 			case o.Ack != 0:
 				close(s.acked)
 				return true
-			case o.End != NoRequest:
-				s.request(o.End)
+			default:
+				s.carryOut(o)
 			}
 		case <-s.done:
 			return true
 		}
 	}
+}
+
+// carryOut passes on what concerns the running task.
+func (s *session) carryOut(o Order) {
+	if o.End != NoRequest {
+		s.request(o.End)
+	}
+	if o.Hold == nil {
+		return
+	}
+	select {
+	case <-s.holds: // nobody needs to know of an older one
+	default:
+	}
+	s.holds <- *o.Hold
 }
 
 // request asks the task to end. Repetitions beyond any need are dropped, but

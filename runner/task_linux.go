@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"weft/internal/ledger"
@@ -28,8 +29,10 @@ const pipeDeadline = 100 * time.Millisecond
 // events are what can happen to a running task from outside.
 type events struct {
 	requests <-chan Request  // to end it
+	holds    <-chan bool     // to let it stand still, or go on
 	lost     <-chan struct{} // closed when the manager is gone
 	started  func(proc.Identity)
+	paused   func(bool) // it stands still, or goes on
 	used     func(context.Context, ledger.Usage)
 }
 
@@ -94,6 +97,7 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 	}
 	long := time.NewTimer(lively)
 	defer long.Stop()
+	paused := false
 	for {
 		act := nothing
 		select {
@@ -117,6 +121,12 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 			}
 		case r := <-ev.requests:
 			e, act = e.request(r, time.Now())
+		case hold := <-ev.holds:
+			if hold != paused && e.cause == byItself {
+				paused = hold
+				pause(hold)
+				ev.paused(hold)
+			}
 		case <-ev.lost:
 			ev.lost = nil
 			if a.StopOnLoss {
@@ -126,6 +136,9 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 		switch act {
 		case terminate:
 			c.terminate()
+			if paused {
+				pause(false) // or it could not do what SIGTERM asks for
+			}
 			timer := time.NewTimer(time.Until(e.killAt))
 			defer timer.Stop()
 			graceOver = timer.C
@@ -133,6 +146,23 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 			sweep(c.cmd.Process.Pid)
 		}
 	}
+}
+
+// pauseDeadline bounds how long it is awaited that all processes stand still.
+// One that the kernel holds up stops as soon as the kernel lets it go.
+const pauseDeadline = time.Second
+
+// pause lets every process that descends from this one stand still, or go on.
+func pause(hold bool) {
+	tree := monitor.Tree{Root: os.Getpid()}
+	tree.Except = managers(tree)
+	if !hold {
+		_ = tree.Signal(syscall.SIGCONT)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), pauseDeadline)
+	defer cancel()
+	_ = tree.Stop(ctx)
 }
 
 // sweep kills every process that descends from this one. As a subreaper it is

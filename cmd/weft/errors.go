@@ -55,6 +55,7 @@ func kinds() []kind {
 		{weft.ErrOwner, "foreign_project", exitError, ""},
 		{weft.ErrNoTask, "task_not_found", exitNotFound, ""},
 		{weft.ErrAmbiguous, "ambiguous_tid", exitNotFound, "give more digits"},
+		{weft.ErrNotRunning, "not_running", exitError, ""},
 		{weft.ErrNoRetry, "no_retry", exitError, ""},
 		{weft.ErrTaken, "result_taken", exitNotFound, ""},
 		{weft.ErrNoSpec, "spec_not_found", exitNotFound, ""},

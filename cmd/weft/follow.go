@@ -84,7 +84,7 @@ func (a *app) deliverJSON(ctx context.Context, t *weft.Task, take bool) (*weft.S
 	if err == nil {
 		err = a.stdout.Flush()
 	}
-	if err == nil && take && !r.Spilled {
+	if err == nil && take && r.Large == nil {
 		err = t.Take(ctx)
 	}
 	return &r.Status, err

@@ -43,6 +43,7 @@ type taskLine struct {
 	Error       *string         `json:"error"`
 	PID         *int            `json:"pid"`
 	Attempt     int             `json:"attempt"`
+	Paused      bool            `json:"paused,omitempty"`
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
 	CompletedAt *int64          `json:"completed_at"`
@@ -57,6 +58,7 @@ func newTaskLine(s *weft.Status) taskLine {
 		Error:       known(s.Error),
 		PID:         known(s.PID),
 		Attempt:     s.Attempt,
+		Paused:      s.Paused,
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),
@@ -92,12 +94,8 @@ type taskMetrics struct {
 func newTaskResult(ctx context.Context, t *weft.Task, r *weft.Result) (taskResult, error) {
 	v := statusResult(&r.Status)
 	switch {
-	case r.Spilled:
-		large, err := t.LargeOutput(ctx)
-		if err != nil {
-			return v, err
-		}
-		v.Output = large
+	case r.Large != nil:
+		v.Output = r.Large
 	case r.Output != nil:
 		v.Output = textOrBytes(r.Output)
 	}

@@ -138,7 +138,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	}
 	line("Task", s.TID)
 	line("Name", visible(s.Name))
-	line("Status", a.paint(s.Status))
+	line("Status", a.paint(standing(s)))
 	line("Error", visible(s.Error))
 	line("Held by", s.LimitMeans)
 	if s.ReturnCode != nil {
@@ -211,7 +211,7 @@ func (c *listCmd) Run(a *app) error {
 			}
 			continue
 		}
-		a.stdout.Printf("%s %s %s\n", s.TID, a.paint(s.Status), visible(s.Name))
+		a.stdout.Printf("%s %s %s\n", s.TID, a.paint(standing(s)), visible(s.Name))
 	}
 	return nil
 }

@@ -15,6 +15,9 @@ type taskCmd struct {
 	List   listCmd       `cmd:"" help:"List tasks, one a line."`
 	Stop   taskStopCmd   `cmd:"" help:"End tasks: SIGTERM and, after their grace, SIGKILL."`
 	Kill   taskKillCmd   `cmd:"" help:"End tasks at once, with all their processes."`
+	Pause  taskPauseCmd  `cmd:"" help:"Let running tasks stand still."`
+	Resume taskResumeCmd `cmd:"" help:"Let paused tasks go on."`
+	Ping   taskPingCmd   `cmd:"" help:"Ask a running task for a sign of life."`
 	Retry  taskRetryCmd  `cmd:"" help:"Run tasks again that have ended."`
 	Log    taskLogCmd    `cmd:"" help:"Print what has happened to a task."`
 	Output taskOutputCmd `cmd:"" help:"Print what a task has written so far."`

@@ -89,6 +89,7 @@ func (a *app) paint(s taskspec.Status) string {
 		taskspec.StatusRunning:   36, // cyan
 		taskspec.StatusCreated:   33, // yellow
 		taskspec.StatusSpawning:  33,
+		"paused":                 33,
 		taskspec.StatusCancelled: 35, // magenta
 	}[s]
 	if color == 0 {

@@ -79,7 +79,7 @@ func (c *waitCmd) await(ctx context.Context, a *app, p *weft.Context, tasks []*w
 // printEnd prints how a task ended, at once.
 func (a *app) printEnd(s *weft.Status) error {
 	if !a.JSON {
-		a.stdout.Printf("%s %s\n", s.TID, a.paint(s.Status))
+		a.stdout.Printf("%s %s\n", s.TID, a.paint(standing(s)))
 	} else if err := a.printJSON(newTaskLine(s)); err != nil {
 		return err
 	}

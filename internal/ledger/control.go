@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/taskspec"
 )
 
 // Command is what a control message asks for.
@@ -17,6 +18,8 @@ type Command string
 const (
 	CommandStop   Command = "STOP"
 	CommandKill   Command = "KILL"
+	CommandPause  Command = "PAUSE"
+	CommandResume Command = "RESUME"
 	CommandPing   Command = "PING"
 	CommandStatus Command = "STATUS"
 )
@@ -39,6 +42,33 @@ func ParseControl(body string) Control {
 	return c
 }
 
+// Tell sends a control message to a running task; for those that end one see
+// [End]. The error is [ErrNotRunning] if it does not run.
+func Tell(tx *broker.Tx, tid string, c Control) error {
+	t, err := load(tx, tid)
+	if err != nil {
+		return err
+	}
+	if t.Status != taskspec.StatusRunning {
+		return fmt.Errorf("%w: it is %s", ErrNotRunning, t.Status)
+	}
+	body, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode control message: %w", err)
+	}
+	_, err = tx.Write(QueuesOf(tid).ControlIn, string(body))
+	return err
+}
+
+// ReplyTo is the id of the request that a reply answers; empty if it has none.
+func ReplyTo(body string) (requestID string) {
+	var r reply
+	if json.Unmarshal([]byte(body), &r) != nil {
+		return ""
+	}
+	return r.RequestID
+}
+
 // reply is the answer to a control message.
 type reply struct {
 	Command    Command `json:"command"`
@@ -50,6 +80,8 @@ type reply struct {
 	TaskStatus string  `json:"task_status,omitempty"`
 	ShouldStop *bool   `json:"should_stop,omitempty"`
 	Paused     *bool   `json:"paused,omitempty"`
+	Activity   string  `json:"activity,omitempty"`
+	Metrics    *Usage  `json:"metrics,omitempty"`
 }
 
 // ObeyTask takes the control messages of a running task, answers them, and
@@ -78,8 +110,12 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 			if t.Ordered != CommandKill {
 				t.Ordered = c.Command
 			}
+		case CommandPause, CommandResume:
+			orders = append(orders, c.Command)
+			t.Hold = c.Command == CommandPause
 		case CommandStatus:
-			a.TaskStatus, a.Paused, a.ShouldStop = string(t.Status), new(false), new(t.Ordered != "")
+			a.TaskStatus, a.Paused, a.ShouldStop = string(t.Status), &t.Paused, new(t.Ordered != "")
+			a.Activity, a.Metrics = t.activity(), &t.Usage
 		}
 		if err := writeReply(tx, q.ControlOut, a); err != nil {
 			return nil, err
@@ -92,6 +128,17 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 		err = t.save(tx)
 	}
 	return orders, err
+}
+
+// activity is what a running task is doing, as STATUS tells it.
+func (t *Task) activity() string {
+	switch {
+	case t.Ordered != "":
+		return "stopping"
+	case t.Paused:
+		return "paused"
+	}
+	return "working"
 }
 
 // ObeyManager does the same for the control messages of a manager.
@@ -107,6 +154,8 @@ func (m *Manager) ObeyManager(tx *broker.Tx, now time.Time) ([]Command, error) {
 		switch c.Command {
 		case CommandStop, CommandKill:
 			orders = append(orders, c.Command)
+		case CommandPause, CommandResume:
+			a.Status = statusUnknown // of a manager
 		case CommandStatus:
 			a.TaskStatus, a.ShouldStop = m.Status, new(len(orders) > 0)
 		}
@@ -117,17 +166,20 @@ func (m *Manager) ObeyManager(tx *broker.Tx, now time.Time) ([]Command, error) {
 	return orders, nil
 }
 
+// statusUnknown answers a command that the receiver does not know.
+const statusUnknown = "unknown"
+
 // answer is the reply that every receiver gives to a command.
 func answer(c Control, tid string, now time.Time) reply {
 	a := reply{Command: c.Command, Status: "ok", TID: tid, Timestamp: now.UnixNano(), RequestID: c.RequestID}
 	switch c.Command {
-	case CommandStop, CommandKill:
+	case CommandStop, CommandKill, CommandPause, CommandResume:
 		a.Status = "ack"
 	case CommandPing:
 		a.Message = "PONG"
 	case CommandStatus:
 	default:
-		a.Status = "unknown"
+		a.Status = statusUnknown
 	}
 	return a
 }
@@ -149,7 +201,7 @@ func writeReply(tx *broker.Tx, queue string, a reply) error {
 // eventControl is the event that records a control message.
 func eventControl(c Command) string {
 	switch c {
-	case CommandStop, CommandKill, CommandPing, CommandStatus:
+	case CommandStop, CommandKill, CommandPause, CommandResume, CommandPing, CommandStatus:
 		return eventControlPrefix + strings.ToLower(string(c))
 	default:
 		return eventControlPrefix + "unknown"

@@ -79,12 +79,21 @@ func TestObeyTask(t *testing.T) {
 		},
 		"status": {
 			[]string{"STATUS"}, nil,
-			[]object{{"command": "STATUS", "status": "ok", "task_status": "running", "paused": false, "should_stop": false}}, []string{"control_status"},
+			[]object{{"command": "STATUS", "status": "ok", "task_status": "running", "paused": false, "should_stop": false, "activity": "working", "metrics": object{}}}, []string{"control_status"},
 		},
 		"status after stop": {
 			[]string{"STOP", "STATUS"}, []Command{CommandStop},
-			[]object{{"command": "STOP", "status": "ack"}, {"command": "STATUS", "status": "ok", "task_status": "running", "paused": false, "should_stop": true}},
+			[]object{{"command": "STOP", "status": "ack"}, {"command": "STATUS", "status": "ok", "task_status": "running", "paused": false, "should_stop": true, "activity": "stopping", "metrics": object{}}},
 			[]string{"control_stop", "control_status"},
+		},
+		"pause and resume": {
+			[]string{"pause", `{"command":"RESUME","request_id":"p"}`}, []Command{CommandPause, CommandResume},
+			[]object{{"command": "PAUSE", "status": "ack"}, {"command": "RESUME", "status": "ack", "request_id": "p"}},
+			[]string{"control_pause", "control_resume"},
+		},
+		"pause": {
+			[]string{"PAUSE"}, []Command{CommandPause},
+			[]object{{"command": "PAUSE", "status": "ack"}}, []string{"control_pause"},
 		},
 		"unknown": {
 			[]string{"dance", "", `{"command":"RESTART","request_id":"r"}`}, nil,
@@ -132,10 +141,12 @@ func TestObeyTask(t *testing.T) {
 			if diff := cmp.Diff(test.events, events, bare); diff != "" {
 				t.Errorf("events (-want +got):\n%s", diff)
 			}
-			if n := len(test.orders); n > 0 {
-				before.Ordered = test.orders[n-1]
-				if test.orders[0] == CommandKill {
-					before.Ordered = CommandKill // nothing outranks it
+			for _, c := range test.orders {
+				switch {
+				case c == CommandPause || c == CommandResume:
+					before.Hold = c == CommandPause
+				case before.Ordered != CommandKill: // nothing outranks it
+					before.Ordered = c
 				}
 			}
 			if diff := cmp.Diff(before, p.task(tid), bare); diff != "" {
@@ -161,7 +172,7 @@ func TestObeyManager(t *testing.T) {
 	if got := obey(); got != nil {
 		t.Errorf("orders %v of nobody", got)
 	}
-	for _, body := range []string{"PING", "dance", `{"command":"STATUS","request_id":"s"}`, "stop", "STATUS", "KILL"} {
+	for _, body := range []string{"PING", "dance", "pause", `{"command":"STATUS","request_id":"s"}`, "stop", "STATUS", "KILL"} {
 		p.write(ManagerControl, body)
 	}
 	if diff := cmp.Diff([]Command{CommandStop, CommandKill}, obey(), bare); diff != "" {
@@ -170,6 +181,7 @@ func TestObeyManager(t *testing.T) {
 	want := []object{
 		{"command": "PING", "status": "ok", "message": "PONG"},
 		{"command": "DANCE", "status": "unknown"},
+		{"command": "PAUSE", "status": "unknown"},
 		{"command": "STATUS", "status": "ok", "task_status": "running", "should_stop": false, "request_id": "s"},
 		{"command": "STOP", "status": "ack"},
 		{"command": "STATUS", "status": "ok", "task_status": "running", "should_stop": true},

@@ -209,6 +209,18 @@ func NoteProcess(tx *broker.Tx, tid string, epoch int, process proc.Identity) er
 	return t.save(tx)
 }
 
+// NotePaused records that a running task stands still, or goes on, and wakes
+// those that wait for that. It changes nothing if the task has ended since.
+func NotePaused(tx *broker.Tx, tid string, epoch int, paused bool) error {
+	t, err := load(tx, tid)
+	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
+		return err
+	}
+	t.Paused = paused
+	tx.Ring(QueuesOf(tid).Outbox)
+	return t.save(tx)
+}
+
 // NoteUsage records what a running task uses just now, as history only. It does
 // nothing if the task has ended since.
 func NoteUsage(tx *broker.Tx, tid string, epoch int, u Usage, now time.Time) error {

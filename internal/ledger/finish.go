@@ -117,6 +117,7 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 			return err
 		}
 	}
+	t.Hold, t.Paused = false, false
 	if err := t.dropEndpoints(tx); err != nil {
 		return err
 	}

@@ -45,6 +45,9 @@ type Task struct {
 	// Ordered is the order to end that this epoch has got, STOP or KILL. A
 	// consumer that loses its manager cannot know which it has not passed on.
 	Ordered Command `json:"ordered,omitempty"`
+	// Hold: it was told to pause; Paused: all its processes stand still.
+	Hold   bool `json:"hold,omitempty"`
+	Paused bool `json:"paused,omitempty"`
 
 	// Endpoints are the names that the task has claimed.
 	Endpoints []string `json:"endpoints,omitempty"`

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+
+	"weft"
+	"weft/taskspec"
+)
+
+// standing is how a task stands, as tables show it: one that is paused runs,
+// which is not what a person wants to know.
+func standing(s *weft.Status) taskspec.Status {
+	if s.Paused {
+		return "paused"
+	}
+	return s.Status
+}
+
+// running is the only status of the tasks that can be paused.
+func running() []taskspec.Status { return []taskspec.Status{taskspec.StatusRunning} }
+
+type taskPauseCmd struct{ chosen }
+
+// Help shows how it is used.
+func (taskPauseCmd) Help() string {
+	return `All processes of the tasks stand still until weft task resume. Their time goes
+on: a timeout ends a paused task too.
+
+Examples:
+
+    weft task pause @last
+    weft task pause --pattern 'build-*'
+`
+}
+
+// Run pauses tasks.
+func (c *taskPauseCmd) Run(a *app) error {
+	return c.sweep(a, running(), afterwards((*weft.Task).Pause))
+}
+
+type taskResumeCmd struct{ chosen }
+
+// Help shows how it is used.
+func (taskResumeCmd) Help() string {
+	return `Examples:
+
+    weft task resume @last
+    weft task resume --all
+`
+}
+
+// Run lets tasks go on.
+func (c *taskResumeCmd) Run(a *app) error {
+	return c.sweep(a, running(), afterwards((*weft.Task).Resume))
+}
+
+// afterwards does something to a task and returns how it stands then.
+func afterwards(do func(*weft.Task, context.Context) error) func(*weft.Task, context.Context) (*weft.Status, error) {
+	return func(t *weft.Task, ctx context.Context) (*weft.Status, error) {
+		if err := do(t, ctx); err != nil {
+			return nil, err
+		}
+		return t.Status(ctx)
+	}
+}
+
+type taskPingCmd struct {
+	TID     string    `arg:"" name:"tid" help:"The task: its id, the last digits of it, or @last."`
+	Timeout *duration `placeholder:"TIME" help:"Wait no longer than that."`
+}
+
+// Help shows how it is used.
+func (taskPingCmd) Help() string {
+	return `A running task is answered for by the process that watches over it, also while
+it works.
+
+Examples:
+
+    weft task ping @last
+    weft task ping 1234567890 --timeout 1
+`
+}
+
+// Run pings a task.
+func (c *taskPingCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := until(interruptible().first, c.Timeout)
+	defer cancel()
+	t, err := p.Task(ctx, c.TID)
+	if err != nil {
+		return err
+	}
+	took, err := t.Ping(ctx)
+	switch {
+	case err != nil:
+		return err
+	case a.JSON:
+		return a.printJSON(struct {
+			TID     string  `json:"tid"`
+			Seconds float64 `json:"seconds"`
+		}{t.TID(), took.Seconds()})
+	}
+	a.stdout.Printf("%s PONG in %s\n", t.TID(), short(took))
+	return nil
+}

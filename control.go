@@ -1,0 +1,109 @@
+package weft
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+)
+
+// ErrNotRunning is returned for a task that does not run, where only a running
+// one will do.
+var ErrNotRunning = ledger.ErrNotRunning
+
+// Pause lets all processes of a running task stand still, and returns when they
+// do. Its time goes on: a task that is paused longer than its timeout is ended.
+// Errors wrap [ErrNotRunning], also if the task ends meanwhile. Cancelling ctx
+// ends the wait, not the request.
+func (t *Task) Pause(ctx context.Context) error {
+	return hold(ctx, t, ledger.CommandPause, "pause")
+}
+
+// Resume lets a paused task go on, and returns when it does; else it is like
+// [Task.Pause].
+func (t *Task) Resume(ctx context.Context) error {
+	return hold(ctx, t, ledger.CommandResume, "resume")
+}
+
+// hold tells the task to stand still, or to go on, and waits until it does.
+func hold(ctx context.Context, t *Task, c ledger.Command, verb string) error {
+	done := errors.New("done")
+	err := tell(ctx, t, ledger.Control{Command: c})
+	if err == nil {
+		_, err = awaitTask(ctx, t, func(l *ledger.Task) error {
+			switch {
+			case l.Status.Terminal():
+				return fmt.Errorf("%w: it %s", ErrNotRunning, l.Status)
+			case l.Paused == (c == ledger.CommandPause) && l.Hold == l.Paused:
+				return done
+			}
+			return nil
+		})
+	}
+	if err != nil && !errors.Is(err, done) {
+		return fmt.Errorf("%s task %s: %w", verb, t.tid, err)
+	}
+	return nil
+}
+
+// Ping asks a running task for a sign of life, and returns how long it took. It
+// is answered while the task works; what is proved is that somebody watches
+// over it. Errors wrap [ErrNotRunning]. Cancelling ctx ends the wait.
+func (t *Task) Ping(ctx context.Context) (time.Duration, error) {
+	took, err := ping(ctx, t)
+	if err != nil {
+		return 0, fmt.Errorf("ping task %s: %w", t.tid, err)
+	}
+	return took, nil
+}
+
+func ping(ctx context.Context, t *Task) (time.Duration, error) {
+	q := ledger.QueuesOf(t.tid)
+	w, err := t.c.broker.Listen(q.ControlOut, q.Outbox)
+	if err != nil {
+		return 0, err
+	}
+	defer w.Close()
+	id, began := rand.Text(), time.Now()
+	if err := tell(ctx, t, ledger.Control{Command: ledger.CommandPing, RequestID: id}); err != nil {
+		return 0, err
+	}
+	for {
+		l, err := loadTask(ctx, t)
+		if err != nil {
+			return 0, err
+		}
+		for m, err := range t.c.Queue(q.ControlOut).Messages(ctx, broker.Select{}) {
+			if err != nil {
+				return 0, err
+			}
+			if ledger.ReplyTo(m.Body) == id {
+				took := time.Since(began)
+				_, err := t.c.Queue(q.ControlOut).Delete(ctx, broker.Select{ID: m.ID})
+				return took, err
+			}
+		}
+		if l.Status.Terminal() {
+			return 0, fmt.Errorf("%w: it %s", ErrNotRunning, l.Status)
+		}
+		if err := t.c.Manager().ensure(ctx); err != nil {
+			return 0, fmt.Errorf("%w: %w", ErrManager, err)
+		}
+		if err := waitFor(ctx, w, managerLook); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// tell sends a control message to a running task.
+func tell(ctx context.Context, t *Task, c ledger.Control) error {
+	err := t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.Tell(tx, t.tid, c) })
+	if errors.Is(err, broker.ErrNotFound) {
+		err = ErrNoTask
+	}
+	return err
+}
