@@ -79,7 +79,7 @@ func TestRunManyEnds(t *testing.T) {
 
 	// A bad spec: those before it have been run.
 	err := weft.RunMany(p.ctx, c, func(yield func(*taskspec.Spec, error) bool) {
-		if yield(weft.Command("true"), nil) && yield(weft.Command("true"), nil) {
+		if yield(weft.Command("true"), nil) && yield(weft.Command("echo"), nil) {
 			yield(nil, broken)
 		}
 	}, weft.RunManyOptions{}, counted)
