@@ -86,6 +86,18 @@ func (m *Manager) List(ctx context.Context) ([]ManagerStatus, error) {
 // it has gone. It returns false if there was none. Cancelling ctx ends the
 // wait, not the request.
 func (m *Manager) Stop(ctx context.Context) (bool, error) {
+	return m.dismiss(ctx, ledger.CommandStop)
+}
+
+// Replace lets the manager leave, for another one, and returns when it has
+// gone: running tasks go on without it, and what is queued waits. Else it is
+// like [Manager.Stop].
+func (m *Manager) Replace(ctx context.Context) (bool, error) {
+	return m.dismiss(ctx, ledger.CommandLeave)
+}
+
+// dismiss tells the manager to go and waits until it has.
+func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 	running, err := manager.Running(m.c.dir)
 	if err != nil || !running {
 		return false, err
@@ -103,7 +115,7 @@ func (m *Manager) Stop(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}
 	defer gone.Close()
-	err = m.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.TellManager(tx, ledger.CommandStop) })
+	err = m.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.TellManager(tx, c) })
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}

@@ -2,6 +2,7 @@ package weft
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -19,6 +20,9 @@ var ErrManagerRunning = manager.ErrRunning
 type ServeOptions struct {
 	// Lifetime is how long the manager stays without work; 0 means for ever.
 	Lifetime time.Duration
+	// Replace lets the manager that the project has leave first, instead of
+	// returning [ErrManagerRunning]. Its running tasks go on.
+	Replace bool
 	// Log gets what the manager does; nil discards it.
 	Log *slog.Logger
 	// Ready is called when the manager works, perhaps more than once.
@@ -73,7 +77,14 @@ func serve(ctx context.Context, c *Context, o ServeOptions, hosted bool) error {
 			}
 		})
 	}
-	if err := m.Run(ctx); err != nil {
+	err = m.Run(ctx)
+	for o.Replace && errors.Is(err, ErrManagerRunning) {
+		// Somebody who waits for a task may start another one in between.
+		if _, err = c.Manager().Replace(ctx); err == nil {
+			err = m.Run(ctx)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil

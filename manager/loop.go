@@ -88,6 +88,9 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 		switch err := l.turn(ctx, in); {
 		case err == nil:
 			retry = 0
+		case errors.Is(err, errReplaced):
+			l.log.Info("told to leave; running tasks go on")
+			return l.leave()
 		case errors.Is(err, broker.ErrUncertain):
 			// Whether tasks were given out stands in the store alone. Without a
 			// manager every consumer looks there for itself.

@@ -245,9 +245,15 @@ func (l *loop) tell(w *work) {
 	}
 }
 
+// errReplaced: the manager was told to leave, for another one.
+var errReplaced = errors.New("replaced")
+
 // carryOut passes orders on to those who have to carry them out.
 func (l *loop) carryOut(ctx context.Context, orders []order) error {
 	for _, o := range orders {
+		if o.task == (task{}) && o.what == ledger.CommandLeave {
+			return errReplaced
+		}
 		if o.task == (task{}) {
 			l.log.Info("told to stop", "command", o.what)
 			if err := l.beginStop(ctx); err != nil {

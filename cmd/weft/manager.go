@@ -22,7 +22,9 @@ type managerCmd struct {
 // errNoManager is what there is to say where somebody asks for the manager.
 var errNoManager = errors.New("no manager is running")
 
-type managerStartCmd struct{}
+type managerStartCmd struct {
+	Replace bool `help:"Let the manager that there is leave first; its running tasks go on."`
+}
 
 // Help shows how it is used.
 func (managerStartCmd) Help() string {
@@ -33,16 +35,22 @@ Examples:
 
     weft manager start
     WEFT_MANAGER_LIFETIME_TIMEOUT=0 weft manager start
+    weft manager start --replace
 `
 }
 
 // Run starts the manager.
-func (managerStartCmd) Run(a *app) error {
+func (c *managerStartCmd) Run(a *app) error {
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
 	in := interruptible()
+	if c.Replace {
+		if _, err := p.Manager().Replace(in.first); err != nil {
+			return err
+		}
+	}
 	if err := p.Manager().Start(in.first); err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
@@ -51,16 +59,18 @@ func (managerStartCmd) Run(a *app) error {
 
 type managerServeCmd struct {
 	Lifetime duration `default:"0" env:"WEFT_MANAGER_LIFETIME_TIMEOUT" placeholder:"TIME" help:"Leave after so long without work (default: never)."`
+	Replace  bool     `help:"Let the manager that there is leave first; its running tasks go on."`
 }
 
 // Help shows how it is used.
 func (managerServeCmd) Help() string {
-	return `It logs to standard error. SIGTERM and Ctrl-C stop the running tasks, with
-their grace, and then the manager.
+	return `It logs to standard error, in JSON unless that is a terminal. SIGTERM and Ctrl-C
+stop the running tasks, with their grace, and then the manager.
 
 Examples:
 
     weft manager serve
+    weft manager serve --replace
     weft manager serve --context /srv/jobs --lifetime 1h
 `
 }
@@ -75,10 +85,19 @@ func (c *managerServeCmd) Run(a *app) error {
 	defer cancel()
 	err = p.Serve(context.Background(), weft.ServeOptions{
 		Lifetime: time.Duration(c.Lifetime),
-		Log:      slog.New(slog.NewTextHandler(a.stderr, nil)),
+		Replace:  c.Replace,
+		Log:      a.logger(),
 		Stop:     stop,
 	})
 	return errors.Join(err, p.Close())
+}
+
+// logger logs to standard error: for a person, or else for a program.
+func (a *app) logger() *slog.Logger {
+	if isTerminal(a.stderr) {
+		return slog.New(slog.NewTextHandler(a.stderr, nil))
+	}
+	return slog.New(slog.NewJSONHandler(a.stderr, nil))
 }
 
 type managerStopCmd struct{}

@@ -22,6 +22,8 @@ const (
 	CommandResume Command = "RESUME"
 	CommandPing   Command = "PING"
 	CommandStatus Command = "STATUS"
+	// CommandLeave is for managers only: leave, and let running tasks go on.
+	CommandLeave Command = "LEAVE"
 )
 
 // A Control is a control message: a bare word in any case, or an object.
@@ -154,6 +156,9 @@ func (m *Manager) ObeyManager(tx *broker.Tx, now time.Time) ([]Command, error) {
 		switch c.Command {
 		case CommandStop, CommandKill:
 			orders = append(orders, c.Command)
+		case CommandLeave:
+			a.Status = statusAck
+			orders = append(orders, c.Command)
 		case CommandPause, CommandResume:
 			a.Status = statusUnknown // of a manager
 		case CommandStatus:
@@ -166,15 +171,19 @@ func (m *Manager) ObeyManager(tx *broker.Tx, now time.Time) ([]Command, error) {
 	return orders, nil
 }
 
-// statusUnknown answers a command that the receiver does not know.
-const statusUnknown = "unknown"
+// The answers to a command that will be carried out, and to one that the
+// receiver does not know.
+const (
+	statusAck     = "ack"
+	statusUnknown = "unknown"
+)
 
 // answer is the reply that every receiver gives to a command.
 func answer(c Control, tid string, now time.Time) reply {
 	a := reply{Command: c.Command, Status: "ok", TID: tid, Timestamp: now.UnixNano(), RequestID: c.RequestID}
 	switch c.Command {
 	case CommandStop, CommandKill, CommandPause, CommandResume:
-		a.Status = "ack"
+		a.Status = statusAck
 	case CommandPing:
 		a.Message = "PONG"
 	case CommandStatus:
