@@ -16,13 +16,18 @@ type statusCmd struct {
 	TID    string `arg:"" optional:"" name:"tid" help:"One task: its id, the last digits of it, or @last."`
 	All    bool   `help:"Show the tasks that have ended too."`
 	Status string `enum:",created,spawning,running,completed,failed,timeout,cancelled,killed" default:"" placeholder:"STATUS" help:"Show only tasks with this status."`
+	watching
 }
 
 // Help shows how it is used.
 func (statusCmd) Help() string {
-	return `Examples:
+	return `With --watch it is shown again whenever something happens; where the output is
+no terminal, what happens is printed instead, one JSON object a line.
+
+Examples:
 
     weft status
+    weft status --watch
     weft status --all
     weft status --status failed
     weft status @last
@@ -35,7 +40,14 @@ func (c *statusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	ctx := context.Background()
+	if c.Watch {
+		return c.watch(a, p, c.TID, func(ctx context.Context) error { return c.show(ctx, a, p) })
+	}
+	return c.show(context.Background(), a, p)
+}
+
+// show shows how things stand now.
+func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	if c.TID != "" {
 		return a.printTask(ctx, p, c.TID)
 	}

@@ -26,6 +26,7 @@ type taskCmd struct {
 
 type taskStatusCmd struct {
 	TID string `arg:"" name:"tid" help:"The task: its id, the last digits of it, or @last."`
+	watching
 }
 
 // Help shows how it is used.
@@ -33,6 +34,7 @@ func (taskStatusCmd) Help() string {
 	return `Examples:
 
     weft task status @last
+    weft task status @last --watch
     weft task status 1234567890 --json
 `
 }
@@ -43,7 +45,11 @@ func (c *taskStatusCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.printTask(context.Background(), p, c.TID)
+	show := func(ctx context.Context) error { return a.printTask(ctx, p, c.TID) }
+	if c.Watch {
+		return c.watch(a, p, c.TID, show)
+	}
+	return show(context.Background())
 }
 
 // chosen says which tasks an order concerns.
