@@ -110,7 +110,7 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 		case l.waiting && !l.stopping && l.pool.load().dispatchable() > 0:
 			pause = 0 // the turn has made room
 		}
-		next := earliest(now.Add(pause), l.pool.retire(runtime.NumCPU(), now), idleUntil(l.idleSince, l.o.Lifetime))
+		next := earliest(now.Add(pause), l.pool.retire(runtime.NumCPU(), now), l.pool.killFrozen(now), idleUntil(l.idleSince, l.o.Lifetime))
 		timer.Reset(time.Until(next))
 	}
 }
@@ -206,6 +206,7 @@ func (l *loop) beginStop(ctx context.Context) error {
 	l.stopping = true
 	for _, c := range l.pool.busy() {
 		_ = c.link.Send(runner.Order{End: runner.RequestStop})
+		c.told(runner.RequestStop, time.Now())
 	}
 	// Survivors listen to their own queues.
 	return l.o.Broker.Update(ctx, func(tx *broker.Tx) error {

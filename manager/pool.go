@@ -38,8 +38,11 @@ type consumer struct {
 	env   string    // the key of the environment it has
 
 	// Of its task, while it has one.
-	task   task
-	nested bool // holds no slot: its parent does
+	task    task
+	nested  bool          // holds no slot: its parent does
+	timeout time.Duration // 0: none
+	grace   time.Duration
+	due     time.Time // when to look whether it is frozen; zero: never
 }
 
 // state is what a consumer is doing.
@@ -137,7 +140,7 @@ func (p *pool) idle() []*consumer {
 // freed makes a consumer idle.
 func (c *consumer) freed(now time.Time) {
 	c.state, c.since = idle, now
-	c.task, c.nested = task{}, false
+	c.task, c.nested, c.due = task{}, false, time.Time{}
 }
 
 // remove forgets a consumer that has died.
@@ -219,5 +222,6 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 	}
 	c.state, c.env = busy, j.Env
 	c.task, c.nested = task{j.TID, j.Epoch}, j.Nested
+	c.timeout, c.grace, c.due = a.Timeout, a.Grace, time.Time{}
 	return nil
 }

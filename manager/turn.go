@@ -242,6 +242,7 @@ func (l *loop) tell(w *work) {
 			continue
 		}
 		_ = d.to.link.Send(runner.Order{Go: &runner.Permit{Message: d.message.String()}})
+		d.to.begins(time.Now())
 	}
 }
 
@@ -263,7 +264,9 @@ func (l *loop) carryOut(ctx context.Context, orders []order) error {
 		}
 		for _, c := range l.pool.busy() {
 			if c.task == o.task {
-				_ = c.link.Send(runner.OrderFor(o.what))
+				r := runner.OrderFor(o.what)
+				_ = c.link.Send(r)
+				c.told(r.End, time.Now())
 			}
 		}
 	}

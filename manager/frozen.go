@@ -1,0 +1,60 @@
+package manager
+
+import (
+	"syscall"
+	"time"
+
+	"weft/internal/proc"
+	"weft/runner"
+)
+
+// frozenSlack is how long after the moment by which a task must have ended its
+// consumer is looked at: it may be just about to report that.
+const frozenSlack = 2 * time.Second
+
+// begins notes that the consumer's task begins, and so by when it must end.
+func (c *consumer) begins(now time.Time) {
+	if c.timeout > 0 {
+		c.expect(now.Add(c.timeout + c.grace))
+	}
+}
+
+// told notes that the consumer has been told to end its task.
+func (c *consumer) told(r runner.Request, now time.Time) {
+	switch r {
+	case runner.RequestStop:
+		c.expect(now.Add(c.grace))
+	case runner.RequestKill:
+		c.expect(now)
+	}
+}
+
+// expect notes by when the task must have ended. The first moment counts.
+func (c *consumer) expect(end time.Time) { c.due = earliest(c.due, end.Add(frozenSlack)) }
+
+// killFrozen kills consumers whose tasks should have ended and that stand still,
+// because somebody has stopped their processes: they would wait for ever. What
+// they leave is handled as after any death of a consumer. It returns when to
+// look again.
+func (p *pool) killFrozen(now time.Time) (next time.Time) {
+	for _, c := range p.busy() {
+		if c.due.IsZero() {
+			continue
+		}
+		if !now.Before(c.due) {
+			c.due = now.Add(frozenSlack)
+			if standsStill(c.self) {
+				p.o.Log.Warn("kill frozen consumer", "tid", c.task.tid, "pid", c.self.PID)
+				_ = c.self.Signal(syscall.SIGKILL) // if it has ended, that will be heard
+			}
+		}
+		next = earliest(next, c.due)
+	}
+	return next
+}
+
+// standsStill reports whether a process has been stopped by a signal.
+func standsStill(id proc.Identity) bool {
+	s, err := proc.Read(id.PID)
+	return err == nil && s.Ticks == id.Ticks && (s.State == 'T' || s.State == 't')
+}
