@@ -9,6 +9,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/taskspec"
 )
 
 // ErrNoTask is returned for a TID that names no task of the project.
@@ -47,14 +48,7 @@ const (
 func findTID(ctx context.Context, b *broker.Broker, tid string) (string, error) {
 	switch {
 	case tid == "@last":
-		recs, err := b.Records(ctx, ledger.Kind, broker.RecordSelect{Newest: true, Limit: 1})
-		if err != nil {
-			return "", err
-		}
-		if len(recs) == 0 {
-			return "", ErrNoTask
-		}
-		return recs[0].Key, nil
+		return newestTID(ctx, b)
 	case strings.Trim(tid, "0123456789") != "" || len(tid) < minTID || len(tid) > fullTID:
 		return "", fmt.Errorf("%w: want %d digits, or at least the last %d", ErrNoTask, fullTID, minTID)
 	case len(tid) == fullTID:
@@ -64,23 +58,34 @@ func findTID(ctx context.Context, b *broker.Broker, tid string) (string, error) 
 		}
 		return tid, err
 	}
-	recs, err := b.Records(ctx, ledger.Kind, broker.RecordSelect{})
-	if err != nil {
+	recs, err := b.Records(ctx, ledger.Kind, broker.RecordSelect{KeySuffix: tid, Limit: 2})
+	switch {
+	case err != nil:
 		return "", err
+	case len(recs) == 0:
+		return "", ErrNoTask
+	case len(recs) > 1:
+		return "", ErrAmbiguous
 	}
-	found := ""
-	for _, r := range recs {
-		if strings.HasSuffix(r.Key, tid) {
-			if found != "" {
-				return "", ErrAmbiguous
-			}
-			found = r.Key
+	return recs[0].Key, nil
+}
+
+// newestTID is the id of the task that was submitted last. The records are in
+// order within a status only, so it asks for the newest of each.
+func newestTID(ctx context.Context, b *broker.Broker) (tid string, err error) {
+	for _, s := range taskspec.Statuses() {
+		recs, err := b.Records(ctx, ledger.Kind, broker.RecordSelect{States: []string{string(s)}, Newest: true, Limit: 1})
+		if err != nil {
+			return "", err
+		}
+		for _, r := range recs {
+			tid = max(tid, r.Key)
 		}
 	}
-	if found == "" {
+	if tid == "" {
 		return "", ErrNoTask
 	}
-	return found, nil
+	return tid, nil
 }
 
 // Status says how the task stands now.

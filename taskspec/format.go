@@ -206,10 +206,7 @@ func format() map[string]entry {
 		},
 		"state.status": {
 			about: "Where the task is in its life.",
-			rules: []rule{choice{
-				string(StatusCreated), string(StatusSpawning), string(StatusRunning), string(StatusCompleted),
-				string(StatusFailed), string(StatusTimeout), string(StatusCancelled), string(StatusKilled),
-			}},
+			rules: []rule{statusChoice()},
 		},
 		"state.return_code": {
 			about: "What the task returned, or what a shell would say it did.",

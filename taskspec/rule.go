@@ -85,6 +85,15 @@ func (r coreShare) describe(to *schema, f *field, rules Rules) {
 // choice is the rule for text that must be one of these.
 type choice []string
 
+// statusChoice is the rule for a status.
+func statusChoice() choice {
+	var all choice
+	for _, s := range Statuses() {
+		all = append(all, string(s))
+	}
+	return all
+}
+
 func (r choice) check(c *checker, path string, value reflect.Value) {
 	if got := value.String(); !slices.Contains(r, got) {
 		c.add(path, fmt.Sprintf(`must be "%s", not %s`, strings.Join(r, `" or "`), quote(got)))

@@ -1,6 +1,9 @@
 package taskspec
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Status is where a task is in its life:
 //
@@ -30,13 +33,17 @@ func (s Status) Terminal() bool {
 	return false
 }
 
+// Statuses returns all statuses, in the order of a task's life.
+func Statuses() []Status {
+	return []Status{
+		StatusCreated, StatusSpawning, StatusRunning,
+		StatusCompleted, StatusFailed, StatusTimeout, StatusCancelled, StatusKilled,
+	}
+}
+
 // Valid reports whether s is one of the eight statuses.
 func (s Status) Valid() bool {
-	switch s {
-	case StatusCreated, StatusSpawning, StatusRunning:
-		return true
-	}
-	return s.Terminal()
+	return slices.Contains(Statuses(), s)
 }
 
 // TransitionError says that a change of status is not allowed.

@@ -200,6 +200,7 @@ func (m *machine) records(r *rapid.T) {
 	kind := rapid.SampledFrom(kinds).Draw(r, "kind")
 	sel := broker.RecordSelect{
 		States:    rapid.SliceOfN(rapid.SampledFrom(states), 0, 2).Draw(r, "states"),
+		KeySuffix: rapid.SampledFrom([]string{"", "", "a", "b", "ü"}).Draw(r, "key suffix"),
 		AfterRank: rapid.Int64Range(0, 5).Draw(r, "after rank"),
 		Limit:     rapid.IntRange(0, 4).Draw(r, "limit"),
 		Newest:    rapid.Bool().Draw(r, "newest"),

@@ -238,14 +238,23 @@ func (c *conn) Records(kind string, sel broker.RecordSelect) (rs []broker.Record
 	if limit == 0 {
 		limit = -1
 	}
-	if len(sel.States) == 0 {
+	if len(sel.States) == 0 && sel.KeySuffix == "" {
 		err = c.all(&rs, s, kind, sel.AfterRank, limit)
 		return rs, err
 	}
-	// Built for the states: it is asked by lists and at starts, not for each task.
-	query, args, err := sqlx.In(strings.Replace(text[s], "ORDER", "AND state IN (?) ORDER", 1),
-		kind, sel.AfterRank, sel.States, limit)
-	if err != nil {
+	// Built for the selection: it is asked by lists and at starts, not for each
+	// task.
+	query, args := text[s], []any{kind, sel.AfterRank}
+	if len(sel.States) > 0 {
+		query, args = strings.Replace(query, "ORDER", "AND state IN (?) ORDER", 1), append(args, sel.States)
+	}
+	if sel.KeySuffix != "" {
+		// The index has the keys; the rows of most records are not looked at.
+		query = strings.Replace(query, "FROM record", "FROM record INDEXED BY record_key", 1)
+		query = strings.Replace(query, "ORDER", "AND substr(key, -length(?)) = ? ORDER", 1)
+		args = append(args, sel.KeySuffix, sel.KeySuffix)
+	}
+	if query, args, err = sqlx.In(query, append(args, limit)...); err != nil {
 		return nil, err
 	}
 	err = sqlx.SelectContext(context.Background(), c.sx, &rs, query, args...)
