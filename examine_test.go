@@ -97,15 +97,35 @@ func (p *project) examineTask(t *ledger.Task, held map[string][]broker.ID, seen 
 	if n := len(held[q.Outbox]); n > 1 || n == 1 && t.Output.Form == ledger.FormNone {
 		p.t.Errorf("task %s (%s): %d results, form %q", t.TID, t.Status, n, t.Output.Form)
 	}
-	var kept []broker.ID
-	if t.Status != taskspec.StatusCompleted && t.Message != 0 {
-		kept = []broker.ID{t.Message}
-	}
-	if got := held[q.Reserved]; !slices.Equal(got, kept) {
-		p.t.Errorf("task %s (%s): reserved messages %v, want %v", t.TID, t.Status, got, kept)
+	policy := p.policyFor(t)
+	for queue, keeps := range map[string]taskspec.Policy{q.Reserved: taskspec.PolicyKeep, q.Inbox: taskspec.PolicyRequeue} {
+		var kept []broker.ID
+		if t.Message != 0 && policy == keeps {
+			kept = []broker.ID{t.Message}
+		}
+		if got := held[queue]; !slices.Equal(got, kept) {
+			p.t.Errorf("task %s (%s, %s): %s holds %v, want %v", t.TID, t.Status, policy, queue, got, kept)
+		}
+		delete(held, queue)
 	}
 	delete(held, q.Outbox)
-	delete(held, q.Reserved)
+}
+
+// policyFor is the policy that decided what became of the work item of a task
+// that has ended.
+func (p *project) policyFor(t *ledger.Task) taskspec.Policy {
+	p.t.Helper()
+	if t.Status == taskspec.StatusCompleted || len(t.Spec) == 0 {
+		return taskspec.PolicyClear
+	}
+	var spec taskspec.Spec
+	if err := json.Unmarshal(t.Spec, &spec); err != nil {
+		p.t.Fatal(err)
+	}
+	if t.Status == taskspec.StatusCancelled || t.Error == taskspec.Killed().Error {
+		return spec.Spec.StopPolicy()
+	}
+	return spec.Spec.ErrorPolicy()
 }
 
 // checkIntegrity lets SQLite check the file, which nobody has open any more.
