@@ -21,6 +21,7 @@ type Watch struct {
 	every  time.Duration // between two samples that CPU time is judged by
 	window []Sample
 	peak   Peak
+	age    time.Duration // of the tree, when it is sampled next
 
 	// Report, if it is set before Run, is called by Run after each sample by
 	// which CPU time is judged, with what was used of a core since the one before.
@@ -48,21 +49,24 @@ func NewWatch(limits taskspec.Limits, polling time.Duration) *Watch {
 // Run takes samples until one breaks a limit, which it returns, or until ctx is
 // done, when it returns false. A sample that fails counts for nothing: the next
 // one may do better. Between two samples it sleeps for the polling interval, but
-// for at least 10 and at most 250 ms.
+// for at least 10 and at most 250 ms. The first ones come after 10, 20, 40 ms
+// and so on: a tree grows fastest when it is young.
 func (w *Watch) Run(ctx context.Context, sample func() (Sample, error)) (Violation, bool) {
-	tick := time.NewTicker(w.pause())
-	defer tick.Stop()
+	timer := time.NewTimer(w.next())
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return Violation{}, false
-		case <-tick.C:
+		case <-timer.C:
 		}
+		young := w.age < w.pause()
+		timer.Reset(w.next())
 		s, err := sample()
 		if err != nil {
 			continue
 		}
-		if v, broken := w.add(s); broken {
+		if v, broken := w.add(s, young); broken {
 			return v, true
 		}
 	}
@@ -71,14 +75,14 @@ func (w *Watch) Run(ctx context.Context, sample func() (Sample, error)) (Violati
 // Peak returns the most that was seen. While Run runs only its Report may call it.
 func (w *Watch) Peak() Peak { return w.peak }
 
-// add judges one more sample.
-func (w *Watch) add(s Sample) (Violation, bool) {
+// add judges one more sample. Those of a young tree come before their time.
+func (w *Watch) add(s Sample, young bool) (Violation, bool) {
 	w.peak.CPU = max(w.peak.CPU, s.CPU)
 	w.peak.MemoryMB = max(w.peak.MemoryMB, s.MemoryMB)
 	w.peak.FDs = max(w.peak.FDs, s.FDs)
 	w.peak.Connections = max(w.peak.Connections, s.Connections)
 	last := w.window[len(w.window)-1]
-	if s.At.Sub(last.At) < w.every-w.pause()/2 { // tickers and looks are not exact
+	if young || s.At.Sub(last.At) < w.every-w.pause()/2 { // timers and looks are not exact
 		return Decide(w.limits, []Sample{s}) // too early to judge the CPU time
 	}
 	percent := s.percent(last)
@@ -91,5 +95,14 @@ func (w *Watch) add(s Sample) (Violation, bool) {
 	return Decide(w.limits, w.window)
 }
 
-// pause is the time between two samples.
+// next is the time until the next sample.
+func (w *Watch) next() time.Duration {
+	before := w.age
+	if w.age += w.pause(); before < w.pause() {
+		w.age = min(max(minPause, 2*before), w.pause())
+	}
+	return w.age - before
+}
+
+// pause is the time between two samples, once the tree has grown up.
 func (w *Watch) pause() time.Duration { return max(minPause, min(w.every, maxPause)) }

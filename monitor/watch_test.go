@@ -39,6 +39,11 @@ func TestWatch(t *testing.T) {
 				return Sample{MemoryMB: float64(elapsed / time.Second)}, nil
 			},
 			11 * time.Second, Peak{MemoryMB: 11}},
+		"a young tree that grows fast is seen at once": {taskspec.Limits{MemoryMB: new(10.0)}, time.Minute,
+			func(elapsed time.Duration) (Sample, error) {
+				return Sample{MemoryMB: float64(elapsed / time.Millisecond)}, nil
+			},
+			20 * time.Millisecond, Peak{MemoryMB: 20}},
 		"a short polling interval is kept": {taskspec.Limits{MaxFDs: new(4)}, 20 * time.Millisecond,
 			func(elapsed time.Duration) (Sample, error) {
 				return Sample{FDs: int(elapsed / (20 * time.Millisecond)), Connections: 7}, nil
