@@ -34,8 +34,8 @@ const (
 )
 
 // RunMany runs tasks, calls done for each that has ended, on the calling
-// goroutine, and then takes its result. It returns when specs has ended and all
-// tasks have.
+// goroutine, and then takes its result if done says so: that what it did with it
+// is safe. It returns when specs has ended and all tasks have.
 //
 // An error of specs ends the submissions; it is returned when the tasks that
 // were submitted have ended. An error of done is returned at once, and the tasks
@@ -44,7 +44,7 @@ const (
 // ended.
 func RunMany(
 	ctx context.Context, c *Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions,
-	done func(*Task, *Status) error, opts ...SubmitOption,
+	done func(*Task, *Status) (take bool, err error), opts ...SubmitOption,
 ) error {
 	g, err := NewGroup(c)
 	if err != nil {
@@ -73,12 +73,12 @@ type many struct {
 	o         RunManyOptions
 	group     *Group // of the tasks that have not ended
 	submitter *submitter
-	done      func(*Task, *Status) error
+	done      func(*Task, *Status) (take bool, err error)
 
 	total   int                // submitted
 	order   []*Task            // not handed out yet, unless they are handed out as they end
 	ended   map[string]*Status // of these, by TID
-	printed []*Task            // handed out and not taken yet
+	settled []*Task            // handed out, to be taken
 }
 
 // run hands out results until none can come any more.
@@ -171,19 +171,20 @@ func (m *many) collect(ctx context.Context) error {
 }
 
 func (m *many) handOut(ctx context.Context, t *Task, s *Status) error {
-	if err := m.done(t, s); err != nil {
+	take, err := m.done(t, s)
+	if err != nil || !take {
 		return err
 	}
-	if m.printed = append(m.printed, t); len(m.printed) < takeAtOnce {
+	if m.settled = append(m.settled, t); len(m.settled) < takeAtOnce {
 		return nil
 	}
 	return m.take(ctx)
 }
 
-// take takes the results that were handed out, in one transaction.
+// take takes results, in one transaction.
 func (m *many) take(ctx context.Context) error {
-	tasks := m.printed
-	m.printed = nil
+	tasks := m.settled
+	m.settled = nil
 	return takeAll(ctx, m.c, tasks)
 }
 

@@ -39,7 +39,7 @@ func TestRunMany(t *testing.T) {
 		o.Submitted = func(n int) { total = n }
 		var tids []string
 		failed := 0
-		err := weft.RunMany(p.ctx, c, each(specs...), o, func(task *weft.Task, s *weft.Status) error {
+		err := weft.RunMany(p.ctx, c, each(specs...), o, func(task *weft.Task, s *weft.Status) (bool, error) {
 			most = max(most, total-len(tids))
 			tids = append(tids, s.TID)
 			if s.TID != task.TID() || !s.Status.Terminal() {
@@ -48,7 +48,7 @@ func TestRunMany(t *testing.T) {
 			if s.Status == taskspec.StatusFailed {
 				failed++
 			}
-			return nil
+			return true, nil
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -75,7 +75,7 @@ func TestRunManyEnds(t *testing.T) {
 	c := p.open()
 	broken := errors.New("broken")
 	count := 0
-	counted := func(*weft.Task, *weft.Status) error { count++; return nil }
+	counted := func(*weft.Task, *weft.Status) (bool, error) { count++; return true, nil }
 
 	// A bad spec: those before it have been run.
 	err := weft.RunMany(p.ctx, c, func(yield func(*taskspec.Spec, error) bool) {
@@ -89,7 +89,7 @@ func TestRunManyEnds(t *testing.T) {
 
 	// Who gets the results has had enough: that one is not taken.
 	err = weft.RunMany(p.ctx, c, each(weft.Command("true"), weft.Command("true")), weft.RunManyOptions{Limit: 1},
-		func(*weft.Task, *weft.Status) error { return broken })
+		func(*weft.Task, *weft.Status) (bool, error) { return true, broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("done failed: %v", err)
 	}
@@ -100,7 +100,7 @@ func TestRunManyEnds(t *testing.T) {
 	// The context ends: what runs is stopped.
 	ctx, cancel := context.WithCancelCause(p.ctx)
 	err = weft.RunMany(ctx, c, each(weft.Command("true"), weft.Command("sleep", "60"), weft.Command("sleep", "61")), weft.RunManyOptions{},
-		func(*weft.Task, *weft.Status) error { cancel(broken); return nil })
+		func(*weft.Task, *weft.Status) (bool, error) { cancel(broken); return true, nil })
 	if !errors.Is(err, broken) {
 		t.Errorf("cancelled: %v", err)
 	}

@@ -157,33 +157,37 @@ func (b *batch) submitted(total int) {
 	b.show()
 }
 
-// ended prints what a task has written.
-func (b *batch) ended(t *weft.Task, s *weft.Status) error {
+// ended prints what a task has written, and reports whether that was all: as
+// JSON, a large output is only described.
+func (b *batch) ended(t *weft.Task, s *weft.Status) (whole bool, err error) {
 	b.line.clear()
 	b.over++
 	if s.Status != taskspec.StatusCompleted {
 		b.failed++
 	}
-	if err := b.print(t, s); err != nil {
-		return err
-	}
-	b.show()
-	return nil
-}
-
-func (b *batch) print(t *weft.Task, s *weft.Status) error {
 	ctx := context.Background()
 	if b.a.JSON {
-		_, err := b.a.deliverJSON(ctx, t, false)
-		return err
+		var r *weft.Result
+		r, err = b.a.printResult(ctx, t)
+		whole = err == nil && r.Large == nil
+	} else {
+		_, err = t.OutputSoFar(ctx, b.a.stdout, b.a.stderr)
+		whole = err == nil
 	}
-	if _, err := t.OutputSoFar(ctx, b.a.stdout, b.a.stderr); err != nil && !errors.Is(err, weft.ErrTaken) {
-		return err
+	switch {
+	case errors.Is(err, weft.ErrTaken): // by somebody else
+		err = nil
+		if b.a.JSON {
+			err = b.a.printJSON(statusResult(s))
+		}
+	case err != nil:
+		return false, err
 	}
-	if err := s.Err(); err != nil {
-		b.a.note("%v", err)
+	if reason := s.Err(); reason != nil && !b.a.JSON {
+		b.a.note("%v", reason)
 	}
-	return nil
+	b.show()
+	return whole, err
 }
 
 func (b *batch) show() {

@@ -73,21 +73,27 @@ func (a *app) deliver(ctx context.Context, t *weft.Task, stderr io.Writer) (*wef
 // deliverJSON waits for the end of a task and prints its result as an object.
 // A large output is only described, and so not taken.
 func (a *app) deliverJSON(ctx context.Context, t *weft.Task, take bool) (*weft.Status, error) {
-	r, err := t.Peek(ctx)
-	if err != nil {
+	r, err := a.printResult(ctx, t)
+	if r == nil {
 		return nil, err
-	}
-	v, err := newTaskResult(ctx, t, r)
-	if err == nil {
-		err = a.printJSON(v)
-	}
-	if err == nil {
-		err = a.stdout.Flush()
 	}
 	if err == nil && take && r.Large == nil {
 		err = t.Take(ctx)
 	}
 	return &r.Status, err
+}
+
+// printResult waits for the end of a task, prints its result as an object, and
+// leaves it.
+func (a *app) printResult(ctx context.Context, t *weft.Task) (*weft.Result, error) {
+	r, err := t.Peek(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.printJSON(newTaskResult(r)); err != nil {
+		return r, err
+	}
+	return r, a.stdout.Flush()
 }
 
 // ended is the exit code for a task that has ended, as the task's own if own is

@@ -91,7 +91,7 @@ type taskMetrics struct {
 }
 
 // newTaskResult is the JSON form of a result that has not been taken.
-func newTaskResult(ctx context.Context, t *weft.Task, r *weft.Result) (taskResult, error) {
+func newTaskResult(r *weft.Result) taskResult {
 	v := statusResult(&r.Status)
 	switch {
 	case r.Large != nil:
@@ -99,7 +99,7 @@ func newTaskResult(ctx context.Context, t *weft.Task, r *weft.Result) (taskResul
 	case r.Output != nil:
 		v.Output = textOrBytes(r.Output)
 	}
-	return v, nil
+	return v
 }
 
 // statusResult is a result without the output.
@@ -153,7 +153,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 	}
 	r, err := t.Peek(ctx)
 	if err == nil {
-		v.taskResult, err = newTaskResult(ctx, t, r)
+		v.taskResult = newTaskResult(r)
 	}
 	if errors.Is(err, weft.ErrTaken) {
 		err = nil

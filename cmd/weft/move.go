@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"weft/broker"
@@ -83,7 +84,7 @@ func (c *queueMoveCmd) Run(a *app) (err error) {
 }
 
 // A spool keeps what is to be printed later: in memory while it is short, in a
-// file that has no name when it is long.
+// temporary file when it is long.
 type spool struct {
 	short bytes.Buffer
 	long  *os.File
@@ -109,6 +110,9 @@ func (s *spool) write(p []byte) error {
 			return fmt.Errorf("keep messages to print: %w", err)
 		}
 		s.long = f
+		// Where an open file can lose its name, nothing is left if this process
+		// is killed; elsewhere close removes it.
+		_ = os.Remove(f.Name())
 	}
 	if _, err := s.short.WriteTo(s.long); err != nil {
 		return fmt.Errorf("keep messages to print: %w", err)
@@ -130,12 +134,16 @@ func (s *spool) copyTo(w io.Writer) error {
 	return err
 }
 
-// close removes the file.
+// close removes the file, and with it what is in it.
 func (s *spool) close() error {
 	if s.long == nil {
 		return nil
 	}
 	f := s.long
 	s.long = nil
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	err := f.Close()
+	if removed := os.Remove(f.Name()); !errors.Is(removed, fs.ErrNotExist) {
+		err = errors.Join(err, removed)
+	}
+	return err
 }
