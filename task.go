@@ -9,7 +9,6 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
-	"weft/taskspec"
 )
 
 // ErrNoTask is returned for a TID that names no task of the project.
@@ -48,7 +47,14 @@ const (
 func findTID(ctx context.Context, b *broker.Broker, tid string) (string, error) {
 	switch {
 	case tid == "@last":
-		return newestTID(ctx, b)
+		recs, err := b.Records(ctx, ledger.Kind, broker.RecordSelect{Newest: true, Limit: 1})
+		if err != nil {
+			return "", err
+		}
+		if len(recs) == 0 {
+			return "", ErrNoTask
+		}
+		return recs[0].Key, nil
 	case strings.Trim(tid, "0123456789") != "" || len(tid) < minTID || len(tid) > fullTID:
 		return "", fmt.Errorf("%w: want %d digits, or at least the last %d", ErrNoTask, fullTID, minTID)
 	case len(tid) == fullTID:
@@ -68,24 +74,6 @@ func findTID(ctx context.Context, b *broker.Broker, tid string) (string, error) 
 		return "", ErrAmbiguous
 	}
 	return recs[0].Key, nil
-}
-
-// newestTID is the id of the task that was submitted last. The records are in
-// order within a status only, so it asks for the newest of each.
-func newestTID(ctx context.Context, b *broker.Broker) (tid string, err error) {
-	for _, s := range taskspec.Statuses() {
-		recs, err := b.Records(ctx, ledger.Kind, broker.RecordSelect{States: []string{string(s)}, Newest: true, Limit: 1})
-		if err != nil {
-			return "", err
-		}
-		for _, r := range recs {
-			tid = max(tid, r.Key)
-		}
-	}
-	if tid == "" {
-		return "", ErrNoTask
-	}
-	return tid, nil
 }
 
 // Status says how the task stands now.

@@ -27,6 +27,9 @@ const (
 // the nodes of an index, where a body of a kilobyte overflows to a page of its
 // own. With it, a task's change writes half as many pages.
 //
+// record_rank is for lists of all states, which would otherwise sort all records
+// for each page. It changes when a record is made, and not with its state.
+//
 // messages_queue holds (queue, id) because an index ends with the row's id.
 const schema = `
 CREATE TABLE meta (
@@ -54,6 +57,7 @@ CREATE TABLE record (
 ) STRICT;
 CREATE UNIQUE INDEX record_key ON record (kind, key);
 CREATE INDEX record_state ON record (kind, state, rank);
+CREATE INDEX record_rank ON record (kind, rank, key);
 `
 
 // ready brings the store to this version's schema and refuses what is not a

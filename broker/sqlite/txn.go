@@ -231,6 +231,22 @@ func (c *conn) Record(kind, key string) (r broker.Record, err error) {
 }
 
 func (c *conn) Records(kind string, sel broker.RecordSelect) (rs []broker.Record, err error) {
+	if len(sel.States) == 0 && sel.KeySuffix == "" {
+		s, args := plainRecords(kind, sel)
+		err = c.all(&rs, s, args...)
+		return rs, err
+	}
+	// Built for the selection: it is asked by lists and at starts, not for each
+	// task.
+	query, args, err := chosenRecords(kind, sel)
+	if err == nil {
+		err = c.note(sqlx.SelectContext(context.Background(), c.sx, &rs, query, args...))
+	}
+	return rs, err
+}
+
+// plainRecords is the statement for records of all states.
+func plainRecords(kind string, sel broker.RecordSelect) (s statement, args []any) {
 	s, limit := records, sel.Limit
 	if sel.Newest {
 		s = newestRecords
@@ -238,27 +254,27 @@ func (c *conn) Records(kind string, sel broker.RecordSelect) (rs []broker.Record
 	if limit == 0 {
 		limit = -1
 	}
-	if len(sel.States) == 0 && sel.KeySuffix == "" {
-		err = c.all(&rs, s, kind, sel.AfterRank, limit)
-		return rs, err
-	}
-	// Built for the selection: it is asked by lists and at starts, not for each
-	// task.
-	query, args := text[s], []any{kind, sel.AfterRank}
+	return s, []any{kind, sel.AfterRank, limit}
+}
+
+// chosenRecords is the query for records of some states or keys.
+func chosenRecords(kind string, sel broker.RecordSelect) (query string, args []any, err error) {
+	s, plain := plainRecords(kind, sel)
+	args = plain[:2]
+	limit := plain[2]
+	where := ""
+	// Left to itself SQLite takes the index that has the order, and looks at
+	// every record of the kind.
+	index := "record_state"
 	if len(sel.States) > 0 {
-		query, args = strings.Replace(query, "ORDER", "AND state IN (?) ORDER", 1), append(args, sel.States)
+		where, args = where+"AND state IN (?) ", append(args, sel.States)
 	}
 	if sel.KeySuffix != "" {
-		// The index has the keys; the rows of most records are not looked at.
-		query = strings.Replace(query, "FROM record", "FROM record INDEXED BY record_key", 1)
-		query = strings.Replace(query, "ORDER", "AND substr(key, -length(?)) = ? ORDER", 1)
-		args = append(args, sel.KeySuffix, sel.KeySuffix)
+		where, args = where+"AND substr(key, -length(?)) = ? ", append(args, sel.KeySuffix, sel.KeySuffix)
+		index = "record_key"
 	}
-	if query, args, err = sqlx.In(query, append(args, limit)...); err != nil {
-		return nil, err
-	}
-	err = sqlx.SelectContext(context.Background(), c.sx, &rs, query, args...)
-	return rs, c.note(err)
+	query = strings.NewReplacer("FROM record", "FROM record INDEXED BY "+index, "ORDER", where+"ORDER").Replace(text[s])
+	return sqlx.In(query, append(args, limit)...)
 }
 
 func (c *conn) PutRecord(r broker.Record) error {
