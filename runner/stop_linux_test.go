@@ -33,7 +33,7 @@ func TestStop(t *testing.T) {
 		obeys   = `trap 'echo bye; exit 3' TERM; echo up >$1; while :; do sleep 0.02; done`
 		refuses = `trap '' TERM; echo up >$1; while :; do sleep 0.02; done`
 		plain   = `echo up >$1; sleep 60`
-		family  = `(trap 'echo child; exit' TERM; echo up >$1; while :; do sleep 0.02; done) & trap : TERM; wait; wait; echo parent`
+		family  = `trap : TERM; (trap 'echo child; exit' TERM; echo up >$1; while :; do sleep 0.02; done) & wait; wait; echo parent`
 	)
 	const never = time.Hour
 	many := slices.Repeat([]Request{RequestStop}, 100)
