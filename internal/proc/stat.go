@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"unicode"
 )
 
 // Stat is what /proc/PID/stat tells about who a process is and where it
@@ -67,7 +68,9 @@ func ParseStat(data []byte) (Stat, error) {
 		var err error
 		switch number {
 		case 3:
-			s.State = field[0]
+			if s.State = field[0]; s.State > unicode.MaxASCII || !unicode.IsLetter(rune(s.State)) {
+				err = fmt.Errorf("%q is no state", field)
+			}
 		case 4:
 			s.PPID, err = strconv.Atoi(string(field))
 		case 5:
