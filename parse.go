@@ -50,5 +50,10 @@ func readDocument(r io.Reader) ([]byte, error) {
 }
 
 func parse(document []byte) (*taskspec.Spec, error) {
-	return taskspec.DecodeValid(document, taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true})
+	return taskspec.DecodeValid(document, templateRules())
+}
+
+// templateRules are what a spec must keep to be submitted here.
+func templateRules() taskspec.Rules {
+	return taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
 }

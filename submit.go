@@ -99,7 +99,7 @@ func attend(ctx context.Context, t *Task, managed bool) (err error) {
 }
 
 func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []SubmitOption) (tasks []*Task, managed bool, err error) {
-	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
+	rules := templateRules()
 	for i, spec := range specs {
 		err := spec.ValidateFor(rules)
 		if err != nil && len(specs) > 1 {

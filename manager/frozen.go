@@ -37,8 +37,8 @@ func (c *consumer) expect(end time.Time) { c.due = earliest(c.due, end.Add(froze
 // they leave is handled as after any death of a consumer. It returns when to
 // look again.
 func (p *pool) killFrozen(now time.Time) (next time.Time) {
-	for _, c := range p.busy() {
-		if c.due.IsZero() {
+	for _, c := range p.consumers {
+		if c.state != busy || c.due.IsZero() {
 			continue
 		}
 		if !now.Before(c.due) {

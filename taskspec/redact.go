@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// redactedText stands where something was hidden.
-const redactedText = "[redacted]"
+// RedactedText stands where something was hidden.
+const RedactedText = "[redacted]"
 
 // Redacted returns a copy for logs and dumps in which the values of env are
 // hidden, and whatever the paths lead to as well: "spec.args",
@@ -23,7 +23,7 @@ func (s *Spec) Redacted(paths ...string) *Spec {
 	r := *s
 	r.Spec.Env = maps.Clone(s.Spec.Env)
 	for name := range r.Spec.Env {
-		r.Spec.Env[name] = redactedText
+		r.Spec.Env[name] = RedactedText
 	}
 	for _, path := range paths {
 		if path = strings.TrimSpace(path); path != "" {
@@ -130,9 +130,9 @@ func blank(v reflect.Value) reflect.Value {
 	switch {
 	case v.IsZero():
 	case v.Kind() == reflect.String:
-		c.SetString(redactedText)
+		c.SetString(RedactedText)
 	case v.Kind() == reflect.Interface:
-		c.Set(reflect.ValueOf(redactedText))
+		c.Set(reflect.ValueOf(RedactedText))
 	case v.Kind() == reflect.Slice && v.Len() > 0:
 		c.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		c.Index(0).Set(blank(v.Index(0)))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"weft"
-	"weft/broker"
 )
 
 type queueBroadcastCmd struct {
@@ -29,12 +28,9 @@ Examples:
 
 // Run writes to many queues.
 func (c *queueBroadcastCmd) Run(a *app) error {
-	var pattern broker.Pattern
-	if c.Pattern != "" {
-		var err error
-		if pattern, err = broker.Glob(c.Pattern); err != nil {
-			return err
-		}
+	pattern, err := queuePattern(c.Pattern, "")
+	if err != nil {
+		return err
 	}
 	p, err := a.open()
 	if err != nil {

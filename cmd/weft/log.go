@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"time"
+
+	"weft"
 )
 
 type taskLogCmd struct {
@@ -34,25 +37,39 @@ func (c *taskLogCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	for e, err := range t.Events(in.first, c.Follow) {
-		if errors.Is(err, errInterrupted) {
-			return exitCode(exitInterrupted)
-		}
+	text := eventLine
+	if a.JSON {
+		text = eventBody
+	}
+	err = a.printEvents(in.first, t, c.Follow, text)
+	if errors.Is(err, errInterrupted) {
+		return exitCode(exitInterrupted)
+	}
+	return err
+}
+
+// printEvents prints what has happened to a task, each event as text writes it;
+// with follow also what is still to come, until it has ended.
+func (a *app) printEvents(ctx context.Context, t *weft.Task, follow bool, text func(weft.Event) string) error {
+	for e, err := range t.Events(ctx, follow) {
 		if err != nil {
 			return err
 		}
-		if a.JSON {
-			a.stdout.Printf("%s\n", e.Body)
-		} else {
-			line := e.Time.Local().Format(time.DateTime+".000") + "  " + e.Name
-			if e.Error != "" {
-				line += "  " + e.Error
-			}
-			a.stdout.Printf("%s\n", visible(line))
-		}
-		if err := a.stdout.Flush(); err != nil {
+		if _, err := a.stdout.Write([]byte(text(e) + "\n")); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// eventBody is all of an event, as it is kept.
+func eventBody(e weft.Event) string { return e.Body }
+
+// eventLine is what a person wants to know of an event.
+func eventLine(e weft.Event) string {
+	line := e.Time.Local().Format(time.DateTime+".000") + "  " + e.Name
+	if e.Error != "" {
+		line += "  " + e.Error
+	}
+	return visible(line)
 }

@@ -73,12 +73,9 @@ Examples:
 
 // Run lists queues or endpoints.
 func (c *queueListCmd) Run(a *app) error {
-	pattern := broker.Prefix(c.Prefix)
-	if c.Pattern != "" {
-		var err error
-		if pattern, err = broker.Glob(c.Pattern); err != nil {
-			return err
-		}
+	pattern, err := queuePattern(c.Pattern, c.Prefix)
+	if err != nil {
+		return err
 	}
 	p, err := a.open()
 	if err != nil {
@@ -97,6 +94,14 @@ func (c *queueListCmd) Run(a *app) error {
 		}
 	}
 	return nil
+}
+
+// queuePattern is the pattern of a glob, or if that is empty of a prefix.
+func queuePattern(glob, prefix string) (broker.Pattern, error) {
+	if glob == "" {
+		return broker.Prefix(prefix), nil
+	}
+	return broker.Glob(glob)
 }
 
 // printStats prints how many messages a queue holds.

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"weft"
 	"weft/taskspec"
 )
@@ -29,12 +27,7 @@ Examples:
 // Run runs tasks again.
 func (c *taskRetryCmd) Run(a *app) error {
 	which := chosen{c.TIDs, c.All, c.Pattern}
-	return which.sweep(a, incomplete(), func(t *weft.Task, ctx context.Context) (*weft.Status, error) {
-		if err := t.Retry(ctx); err != nil {
-			return nil, err
-		}
-		return t.Status(ctx)
-	})
+	return which.sweep(a, incomplete(), afterwards((*weft.Task).Retry))
 }
 
 // incomplete are the ends of tasks that did not complete.

@@ -32,7 +32,7 @@ func (w *watching) watch(a *app, p *weft.Context, tid string, show func(context.
 	case tid != "":
 		var t *weft.Task
 		if t, err = p.Task(ctx, tid); err == nil {
-			err = a.printEvents(ctx, t)
+			err = a.printEvents(ctx, t, true, eventBody)
 		}
 	default:
 		err = a.printLog(ctx, p)
@@ -84,19 +84,6 @@ func (w *watching) over(ctx context.Context, p *weft.Context, tid string) (bool,
 	}
 	s, err := t.Status(ctx)
 	return err == nil && s.Status.Terminal(), err
-}
-
-// printEvents prints what happens to a task, until it has ended.
-func (a *app) printEvents(ctx context.Context, t *weft.Task) error {
-	for e, err := range t.Events(ctx, true) {
-		if err != nil {
-			return err
-		}
-		if _, err := a.stdout.Write([]byte(e.Body + "\n")); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // printLog prints what happens from now on.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"weft/broker"
+	"weft/taskspec"
 )
 
 // DumpOptions returns what a dump holds of a project: never the environments of
@@ -67,8 +68,8 @@ func redactMessage(m broker.Message, paths []string) string {
 	return string(body)
 }
 
-// hidden stands where a value was, as [taskspec.Spec.Redacted] puts it.
-const hidden = "[redacted]"
+// hidden stands in JSON where a value was.
+const hidden = `"` + taskspec.RedactedText + `"`
 
 // redactAt returns JSON with the values of the object at path hidden, or all of
 // what is there instead of an object, and whether that changed it. It need not
@@ -78,14 +79,14 @@ func redactAt(text []byte, path ...string) (redacted []byte, changed bool) {
 	if err := json.Unmarshal(text, &fields); err != nil {
 		// All of a list is hidden where the path leads on to an element.
 		if isList := json.Unmarshal(text, new([]json.RawMessage)) == nil; len(path) == 0 || isList {
-			return []byte(`"` + hidden + `"`), true
+			return []byte(hidden), true
 		}
 		return text, false
 	}
 	if len(path) == 0 {
 		for name, value := range fields {
-			if string(value) != `"`+hidden+`"` {
-				fields[name], changed = json.RawMessage(`"`+hidden+`"`), true
+			if string(value) != hidden {
+				fields[name], changed = json.RawMessage(hidden), true
 			}
 		}
 	} else if inner, ok := fields[path[0]]; ok {

@@ -119,7 +119,7 @@ func (in *Intake) message(m broker.Message) (bool, error) {
 }
 
 // wasHidden reports whether a spec in JSON has lost something to a dump.
-func wasHidden(spec string) bool { return strings.Contains(spec, `"`+hidden+`"`) }
+func wasHidden(spec string) bool { return strings.Contains(spec, hidden) }
 
 // done ends the tasks that had begun where the dump was made, and calls the
 // manager to those that wait.

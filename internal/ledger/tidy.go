@@ -57,30 +57,41 @@ type recorder interface {
 	Records(kind string, sel broker.RecordSelect) ([]broker.Record, error)
 }
 
-// each iterates over the records of a kind with a rank above after that have
-// one of the states, one state after the other, a page at a time.
+// each iterates over the records of a kind with a rank above after, a page at a
+// time: those that have one of the states, one state after the other, or all in
+// the order of their ranks if none is given.
 func each(r recorder, kind string, after int64, states ...string) iter.Seq2[broker.Record, error] {
 	return func(yield func(broker.Record, error) bool) {
+		if len(states) == 0 {
+			pages(r, kind, broker.RecordSelect{AfterRank: after}, yield)
+			return
+		}
 		for _, state := range states {
 			// Pages of several states would have to be sorted anew, each of them.
-			sel := broker.RecordSelect{States: []string{state}, AfterRank: after, Limit: pageOfRecords}
-			for {
-				page, err := r.Records(kind, sel)
-				if err != nil {
-					yield(broker.Record{}, err)
-					return
-				}
-				for _, rec := range page {
-					if !yield(rec, nil) {
-						return
-					}
-				}
-				if len(page) < sel.Limit {
-					break
-				}
-				sel.AfterRank = page[len(page)-1].Rank
+			if !pages(r, kind, broker.RecordSelect{States: []string{state}, AfterRank: after}, yield) {
+				return
 			}
 		}
+	}
+}
+
+// pages yields the selected records, and reports whether to go on.
+func pages(r recorder, kind string, sel broker.RecordSelect, yield func(broker.Record, error) bool) bool {
+	for sel.Limit = pageOfRecords; ; {
+		page, err := r.Records(kind, sel)
+		if err != nil {
+			yield(broker.Record{}, err)
+			return false
+		}
+		for _, rec := range page {
+			if !yield(rec, nil) {
+				return false
+			}
+		}
+		if len(page) < sel.Limit {
+			return true
+		}
+		sel.AfterRank = page[len(page)-1].Rank
 	}
 }
 

@@ -55,29 +55,22 @@ func mapping(r broker.Record) (string, error) {
 // whose bodies come from show. A record whose body is empty is left out.
 func recordsView(queue, kind string, show func(broker.Record) (string, error)) broker.ViewFunc {
 	return func(r broker.Reader, sel broker.Select) (ms []broker.Message, err error) {
-		after := int64(max(sel.After, sel.ID-1))
-		for {
-			recs, err := r.Records(kind, broker.RecordSelect{AfterRank: after, Limit: pageOfRecords})
+		for rec, err := range each(r, kind, int64(max(sel.After, sel.ID-1))) {
 			if err != nil {
 				return nil, err
 			}
-			for _, rec := range recs {
-				id := broker.ID(rec.Rank)
-				if sel.Before != 0 && id >= sel.Before || sel.ID != 0 && id != sel.ID || sel.Limit > 0 && len(ms) == sel.Limit {
-					return ms, nil
-				}
-				body, err := show(rec)
-				if err != nil {
-					return nil, err
-				}
-				if body != "" {
-					ms = append(ms, broker.Message{ID: id, Queue: queue, Body: body})
-				}
+			id := broker.ID(rec.Rank)
+			if sel.Before != 0 && id >= sel.Before || sel.ID != 0 && id != sel.ID || sel.Limit > 0 && len(ms) == sel.Limit {
+				break
 			}
-			if len(recs) < pageOfRecords {
-				return ms, nil
+			body, err := show(rec)
+			if err != nil {
+				return nil, err
 			}
-			after = recs[len(recs)-1].Rank
+			if body != "" {
+				ms = append(ms, broker.Message{ID: id, Queue: queue, Body: body})
+			}
 		}
+		return ms, nil
 	}
 }
