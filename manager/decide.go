@@ -36,6 +36,17 @@ func (l load) shortage(waiting, nested int, active bool) int {
 	return max(0, wanted-l.idle-l.starting)
 }
 
+// linger is the longest that the end of a task waits for others to share its
+// transaction.
+const linger = 2 * time.Millisecond
+
+// worthwhile reports whether to wait for more ends of tasks before they are
+// recorded together: some have ended, more are waiting to run than can, and
+// those that run keep every core busy meanwhile.
+func worthwhile(ended, running, cores int) bool {
+	return ended > 0 && ended < running && running > cores
+}
+
 // retired says which of the idle consumers leave now, given since when each is
 // idle, oldest first, and how many cores there are. next is when to ask again.
 func retired(idle []time.Time, cores int, now time.Time) (leave int, next time.Time) {

@@ -140,3 +140,22 @@ func TestEarliest(t *testing.T) {
 		}
 	}
 }
+
+func TestWorthwhile(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name                  string
+		ended, running, cores int
+		want                  bool
+	}{
+		{"nothing to record", 0, 8, 2, false},
+		{"one of many", 1, 7, 2, true},
+		{"half of them", 4, 4, 2, false},
+		{"the cores have nothing else to do", 1, 2, 2, false},
+		{"one alone", 1, 0, 2, false},
+	} {
+		if got := worthwhile(test.ended, test.running, test.cores); got != test.want {
+			t.Errorf("%s: %t, want %t", test.name, got, test.want)
+		}
+	}
+}

@@ -18,24 +18,56 @@ type dispatcher struct {
 	controls *broker.Waiter    // hears the control queues of the tasks given out
 	envs     map[string]string // packed environments by their key
 	waiting  bool              // requests may be waiting
+	// ahead are the oldest requests, read and made ready before there is room
+	// for them: one look for many is cheaper. Whether they still stand when they
+	// are given out, the transaction finds out that does it.
+	ahead []*ledger.Job
 }
 
-// fill looks for requests and assigns them to consumers that are free.
+// How many requests are read ahead, and how many bytes at most.
+const (
+	maxAhead      = 32
+	maxAheadBytes = 1 << 20
+)
+
+// fill assigns requests to consumers that are free.
 func (d *dispatcher) fill(ctx context.Context, w *work) error {
-	l := d.pool.load()
-	nestedOnly := l.free() == 0
-	asked := max(1, l.free())
-	if len(d.envs) > maxEnvs {
-		clear(d.envs) // only here, so that no job of this look loses its own
-	}
-	var jobs []*ledger.Job
-	err := d.o.Broker.View(ctx, func(r broker.Reader) error {
-		ms, err := ledger.Waiting(r, asked, nestedOnly)
+	free := d.pool.load().free()
+	if free == 0 {
+		// Only those that tasks have made can be given out, wherever they stand.
+		jobs, err := d.look(ctx, 1, true)
 		if err != nil {
 			return err
 		}
-		// Those that need a slot were not looked for when there was none.
-		d.waiting = nestedOnly || len(ms) == asked
+		d.waiting = true // the others were not looked for
+		_, err = d.assign(w, jobs)
+		return err
+	}
+	if len(d.ahead) == 0 {
+		if len(d.envs) > maxEnvs {
+			clear(d.envs) // only here, so that no job that is ahead loses its own
+		}
+		var err error
+		if d.ahead, err = d.look(ctx, max(free, maxAhead), false); err != nil {
+			return err
+		}
+		if d.waiting = len(d.ahead) > 0; !d.waiting {
+			return nil
+		}
+	}
+	n := min(free, len(d.ahead))
+	left, err := d.assign(w, d.ahead[:n])
+	d.ahead = append(left, d.ahead[n:]...)
+	return err
+}
+
+// look reads requests and makes them ready.
+func (d *dispatcher) look(ctx context.Context, n int, nestedOnly bool) (jobs []*ledger.Job, err error) {
+	err = d.o.Broker.View(ctx, func(r broker.Reader) error {
+		ms, err := ledger.Waiting(r, n, maxAheadBytes, nestedOnly)
+		if err != nil {
+			return err
+		}
 		jobs = make([]*ledger.Job, len(ms))
 		for i, msg := range ms {
 			if jobs[i], err = ledger.Prepare(r, d.o.Root, msg); err != nil {
@@ -48,9 +80,9 @@ func (d *dispatcher) fill(ctx context.Context, w *work) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("look for requests: %w", err)
+		return nil, fmt.Errorf("look for requests: %w", err)
 	}
-	return d.assign(w, jobs)
+	return jobs, nil
 }
 
 // maxEnvs bounds the environments that are remembered from one look to the
@@ -71,40 +103,44 @@ func (d *dispatcher) environment(r broker.Reader, key string) error {
 }
 
 // assign gives the jobs to idle consumers, the one that became idle last first:
-// its memory is warm. Consumers that are missing are started; their jobs stay
-// in the queue until they say hello.
-func (d *dispatcher) assign(w *work, jobs []*ledger.Job) error {
+// its memory is warm. It returns those for which there was none; the consumers
+// that are missing are started.
+func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, err error) {
 	free := d.pool.idle()
-	waiting, nested := 0, 0
+	nested := 0
 	for _, j := range jobs {
-		if j.Refused() != "" {
+		switch c := d.hand(j, &free); {
+		case j.Refused() != "":
 			w.refused = append(w.refused, j)
+		case c != nil:
+			w.dispatched = append(w.dispatched, dispatched{to: c, job: j})
+		default:
+			left = append(left, j)
+			if j.Nested {
+				nested++
+			}
+		}
+	}
+	return left, d.pool.grow(d.pool.load().shortage(len(left)-nested, nested, len(w.dispatched) > 0))
+}
+
+// hand tells the last of the free consumers that lives to get ready for the job.
+// It returns nil if there is none, or the job cannot be run.
+func (d *dispatcher) hand(j *ledger.Job, free *[]*consumer) *consumer {
+	for j.Refused() == "" && len(*free) > 0 {
+		last := len(*free) - 1
+		c := (*free)[last]
+		*free = (*free)[:last]
+		if err := d.pool.assign(c, j, d.envs[j.Env]); err != nil {
+			c.state = leaving // it is dying; its death will be reported
 			continue
 		}
-		without := &waiting
-		if j.Nested {
-			without = &nested
+		if err := d.controls.Add(ledger.QueuesOf(j.TID).ControlIn); err != nil {
+			d.o.Log.Warn("listen for control", "tid", j.TID, "err", err) // the slow look remains
 		}
-		*without++
-		for len(free) > 0 {
-			c := free[len(free)-1]
-			free = free[:len(free)-1]
-			if err := d.pool.assign(c, j, d.envs[j.Env]); err != nil {
-				c.state = leaving // it is dying; its death will be reported
-				continue
-			}
-			if err := d.controls.Add(ledger.QueuesOf(j.TID).ControlIn); err != nil {
-				d.o.Log.Warn("listen for control", "tid", j.TID, "err", err) // the slow look remains
-			}
-			w.dispatched = append(w.dispatched, dispatched{to: c, job: j})
-			*without--
-			break
-		}
+		return c
 	}
-	if waiting+nested > 0 {
-		d.waiting = true
-	}
-	return d.pool.grow(d.pool.load().shortage(waiting, nested, len(w.dispatched) > 0))
+	return nil
 }
 
 // drop takes a job back from its consumer.
@@ -123,5 +159,5 @@ func (d *dispatcher) withdraw(w *work) {
 		d.drop(given)
 	}
 	w.dispatched, w.refused = nil, nil
-	d.waiting = true
+	d.ahead, d.waiting = nil, true
 }

@@ -121,15 +121,28 @@ type inbox struct {
 	tasks   bool // control of running tasks
 }
 
-// gather takes an event and those that have come meanwhile.
+// gather takes an event and those that have come meanwhile, or are worth
+// waiting for.
 func (l *loop) gather(e event) error {
+	var over <-chan time.Time
 	for {
 		if err := l.take(e); err != nil {
 			return err
 		}
 		select {
 		case e = <-l.events:
+			continue
 		default:
+		}
+		if !l.waiting || !worthwhile(len(l.unsettled.finished), l.pool.load().running, runtime.NumCPU()) {
+			return nil
+		}
+		if over == nil {
+			over = time.After(linger)
+		}
+		select {
+		case e = <-l.events:
+		case <-over:
 			return nil
 		}
 	}

@@ -45,12 +45,23 @@ type Job struct {
 // Refused is why the request cannot be run, or empty.
 func (j *Job) Refused() string { return j.refused }
 
-// Waiting returns the oldest requests. With nestedOnly it returns only those
-// that tasks have made.
-func Waiting(r broker.Reader, n int, nestedOnly bool) ([]broker.Message, error) {
-	if !nestedOnly {
-		return r.Messages(Requests, broker.Select{Limit: n})
+// Waiting returns the oldest requests: at most n, and none after those that
+// have reached size bytes together. With nestedOnly it returns only those that
+// tasks have made.
+func Waiting(r broker.Reader, n, size int, nestedOnly bool) (ms []broker.Message, err error) {
+	if nestedOnly {
+		return nestedRequests(r, n)
 	}
+	err = r.Scan(Requests, broker.Select{Limit: n}, func(m broker.Message) bool {
+		ms = append(ms, m)
+		size -= len(m.Body)
+		return size > 0
+	})
+	return ms, err
+}
+
+// nestedRequests returns the oldest requests that tasks have made.
+func nestedRequests(r broker.Reader, n int) ([]broker.Message, error) {
 	var ms []broker.Message
 	for after := int64(0); ; {
 		marks, err := r.Records(nestedKind, broker.RecordSelect{AfterRank: after, Limit: n - len(ms)})
