@@ -2,7 +2,6 @@ package weft
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +9,6 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
-	"weft/taskspec"
 )
 
 // A Group waits for many tasks at the cost of one: it reads the project's log
@@ -102,18 +100,15 @@ func (g *Group) read(ctx context.Context) error {
 			return err
 		}
 		g.after = m.ID
-		var e struct {
-			TID    string          `json:"tid"`
-			Status taskspec.Status `json:"status"`
-		}
-		if err := json.Unmarshal([]byte(m.Body), &e); err != nil {
+		tid, status, err := ledger.EventOf(m.Body)
+		if err != nil {
 			return fmt.Errorf("decode event %s: %w", m.ID, err)
 		}
-		if !e.Status.Terminal() || !g.waiting[e.TID] {
+		if !status.Terminal() || !g.waiting[tid] {
 			continue
 		}
 		// It may be the end of an attempt after which the task was retried.
-		if err := g.ask(ctx, e.TID); err != nil {
+		if err := g.ask(ctx, tid); err != nil {
 			return err
 		}
 	}

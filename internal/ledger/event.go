@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"weft/broker"
 	"weft/taskspec"
@@ -77,6 +78,26 @@ func writeEvent(tx *broker.Tx, e Event) error {
 	}
 	_, err = tx.Write(Log, string(body))
 	return err
+}
+
+// EventOf says of which task an event of the log tells, and how the task then
+// stood. Most readers want few of the events, so it does not decode the whole.
+func EventOf(body string) (tid string, status taskspec.Status, err error) {
+	// As [Event] is encoded; nothing in these four fields is ever escaped.
+	if rest, ok := strings.CutPrefix(body, `{"event":"`); ok {
+		_, rest, _ = strings.Cut(rest, `","tid":"`)
+		tid, rest, _ = strings.Cut(rest, `","tid_short":"`)
+		_, rest, _ = strings.Cut(rest, `","status":"`)
+		if s, _, ok := strings.Cut(rest, `","timestamp":`); ok {
+			return tid, taskspec.Status(s), nil
+		}
+	}
+	var e struct {
+		TID    string          `json:"tid"`
+		Status taskspec.Status `json:"status"`
+	}
+	err = json.Unmarshal([]byte(body), &e)
+	return e.TID, e.Status, err
 }
 
 // redacted is the task's spec without the values of its environment and what

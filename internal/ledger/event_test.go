@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -50,5 +51,38 @@ func TestRedaction(t *testing.T) {
 	spec, err := p.task(tid).spec()
 	if err != nil || spec.Spec.Env["TOKEN"] != "s3cret" {
 		t.Errorf("record says %+v, %v", spec, err)
+	}
+}
+
+func TestEventOf(t *testing.T) {
+	t.Parallel()
+	encoded := func(e Event) string {
+		body, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	for _, test := range []struct {
+		name, body string
+		tid        string
+		status     taskspec.Status
+	}{
+		{"as it is encoded", encoded(Event{Event: "work_started", TID: "123", TIDShort: "23", Status: "running", Timestamp: 1}), "123", "running"},
+		{
+			"with a spec that looks like an event",
+			encoded(Event{Event: "task_spawning", TID: "123", TIDShort: "23", Status: "spawning", TaskSpec: json.RawMessage(`{"tid":"9","tid_short":"9","status":"failed","timestamp":1}`)}),
+			"123", "spawning",
+		},
+		{"of a manager", encoded(Event{Event: "manager_started", TID: "7", TIDShort: "7", Error: `","status":"failed","timestamp":`}), "7", ""},
+		{"written by hand", `{"status": "failed", "tid": "5"}`, "5", "failed"},
+	} {
+		tid, status, err := EventOf(test.body)
+		if tid != test.tid || status != test.status || err != nil {
+			t.Errorf("%s: %q, %q, %v, want %q, %q", test.name, tid, status, err, test.tid, test.status)
+		}
+	}
+	if _, _, err := EventOf("no event"); err == nil {
+		t.Error("no JSON: no error")
 	}
 }
