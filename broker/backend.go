@@ -80,6 +80,9 @@ type Txn interface {
 	Delete(queue string, sel Select) (int, error)
 	// PutRecord creates or replaces the record with r's kind and key.
 	PutRecord(r Record) error
+	// SwapRecord replaces old by r, which has the same kind and key, and reports
+	// whether it did: only if the record is still as old says.
+	SwapRecord(old, r Record) (swapped bool, err error)
 	// DeleteRecord deletes a record if it is there.
 	DeleteRecord(kind, key string) error
 }

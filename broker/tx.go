@@ -163,6 +163,19 @@ func (tx *Tx) PutRecord(r Record) error {
 	return nil
 }
 
+// SwapRecord replaces old, a record that was read before, by r, which has the
+// same kind and key. It reports false, and changes nothing, if the record has
+// been changed or deleted since it was read, be it by another process.
+func (tx *Tx) SwapRecord(old, r Record) (swapped bool, err error) {
+	if old.Kind != r.Kind || old.Key != r.Key {
+		return false, fmt.Errorf("swap record %s %q: it is not %s %q", old.Kind, old.Key, r.Kind, r.Key)
+	}
+	if swapped, err = tx.txn.SwapRecord(old, r); err != nil {
+		return false, fmt.Errorf("swap record %s %q: %w", r.Kind, r.Key, err)
+	}
+	return swapped, nil
+}
+
 // DeleteRecord deletes a record if it is there.
 func (tx *Tx) DeleteRecord(kind, key string) error {
 	if err := tx.txn.DeleteRecord(kind, key); err != nil {

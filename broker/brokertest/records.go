@@ -125,6 +125,43 @@ var recordCases = []testCase{
 			t.Errorf("record after the commit %+v, %v", r, err)
 		}
 	}},
+	{"a record that has changed is not swapped", func(t *testing.T, s *store) {
+		first := broker.Record{Kind: "task", Key: "a", State: "created", Rank: 1, Body: "1"}
+		second := broker.Record{Kind: "task", Key: "a", State: "running", Rank: 2, Body: "2"}
+		swap := func(old, r broker.Record) (swapped bool) {
+			t.Helper()
+			s.update(t, func(tx *broker.Tx) (err error) { swapped, err = tx.SwapRecord(old, r); return err })
+			return swapped
+		}
+		if swap(first, second) {
+			t.Error("a record that is not there was swapped")
+		}
+		s.put(t, first)
+		if !swap(first, second) {
+			t.Error("a record as it was read was not swapped")
+		}
+		for _, old := range []broker.Record{
+			first,
+			{Kind: "task", Key: "a", State: "created", Rank: 2, Body: "2"},
+			{Kind: "task", Key: "a", State: "running", Rank: 1, Body: "2"},
+			{Kind: "task", Key: "a", State: "running", Rank: 2, Body: "1"},
+		} {
+			if swap(old, first) {
+				t.Errorf("a record was swapped that is not %+v", old)
+			}
+		}
+		r, err := s.Record(t.Context(), "task", "a")
+		if err != nil || r != second {
+			t.Errorf("afterwards %+v, %v, want %+v", r, err, second)
+		}
+		err = s.Update(t.Context(), func(tx *broker.Tx) error {
+			_, err := tx.SwapRecord(second, broker.Record{Kind: "task", Key: "b"})
+			return err
+		})
+		if err == nil {
+			t.Error("a record was swapped for another one's")
+		}
+	}},
 }
 
 // put puts records in one transaction.

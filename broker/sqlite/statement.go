@@ -39,6 +39,7 @@ const (
 	records
 	newestRecords
 	putRecord
+	swapRecord
 	deleteRecord
 	statements
 )
@@ -127,5 +128,7 @@ var text = [statements]string{
 		ORDER BY rank DESC, key DESC LIMIT ?`,
 	putRecord: `INSERT INTO record (kind, key, state, rank, body) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT (kind, key) DO UPDATE SET state = ?3, rank = ?4, body = ?5`,
+	swapRecord: `UPDATE record SET state = ?3, rank = ?4, body = ?5
+		WHERE kind = ?1 AND key = ?2 AND state = ?6 AND rank = ?7 AND body = ?8`,
 	deleteRecord: `DELETE FROM record WHERE kind = ?1 AND key = ?2`,
 }

@@ -282,6 +282,11 @@ func (c *conn) PutRecord(r broker.Record) error {
 	return err
 }
 
+func (c *conn) SwapRecord(old, r broker.Record) (swapped bool, err error) {
+	n, err := c.count(swapRecord, r.Kind, r.Key, r.State, r.Rank, r.Body, old.State, old.Rank, old.Body)
+	return n > 0, err
+}
+
 func (c *conn) DeleteRecord(kind, key string) error {
 	_, err := c.run(deleteRecord, kind, key)
 	return err
