@@ -251,7 +251,10 @@ func (o *output) preview() string {
 	}
 	head := make([]byte, previewBytes)
 	n, _ := o.file.ReadAt(head, 0)
-	if head = whole(head[:n]); !utf8.Valid(head) {
+	for head = head[:n]; len(head) > 0 && !utf8.Valid(head) && len(head) > n-utf8.UTFMax; {
+		head = head[:len(head)-1] // a character cut in two
+	}
+	if !utf8.Valid(head) {
 		return ""
 	}
 	return string(head)
