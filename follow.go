@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 
-	"weft/broker"
 	"weft/internal/ledger"
 )
 
@@ -117,10 +116,8 @@ func (f *follower) finish(ctx context.Context, l *ledger.Task, whole func() ([]b
 // the files when a result is taken. What it says of standard error is in the
 // record, and good enough where there is no more.
 func (f *follower) missing(ctx context.Context, l *ledger.Task) error {
-	_, err := f.c.Queue(ledger.QueuesOf(f.tid).Outbox).Peek(ctx)
+	_, err := resultMessage(ctx, &Task{f.c, f.tid}, l)
 	switch {
-	case errors.Is(err, broker.ErrEmpty):
-		return fmt.Errorf("task %s: %w", f.tid, ErrTaken)
 	case err != nil:
 		return err
 	case f.stream == ledger.Stderr:

@@ -215,16 +215,8 @@ func takeAll(ctx context.Context, c *Context, tasks []*Task) error {
 	epochs := make([]int, len(tasks))
 	err := c.broker.Update(ctx, func(tx *broker.Tx) error {
 		for i, t := range tasks {
-			r, err := tx.Record(ledger.Kind, t.tid)
-			if err != nil {
-				return err
-			}
-			l, err := ledger.Decode(r)
-			if err != nil {
-				return err
-			}
-			epochs[i] = l.Epoch
-			if _, err := tx.Delete(ledger.QueuesOf(t.tid).Outbox, broker.Select{}); err != nil {
+			var err error
+			if epochs[i], err = ledger.Take(tx, t.tid); err != nil {
 				return err
 			}
 		}

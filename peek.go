@@ -3,10 +3,8 @@ package weft
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 
-	"weft/broker"
 	"weft/internal/ledger"
 )
 
@@ -43,10 +41,7 @@ type LargeOutput struct {
 
 // largeOutput reads the message that stands for the output of a task.
 func largeOutput(ctx context.Context, t *Task, l *ledger.Task) (*LargeOutput, error) {
-	m, err := t.c.Queue(ledger.QueuesOf(t.tid).Outbox).Peek(ctx)
-	if errors.Is(err, broker.ErrEmpty) {
-		return nil, fmt.Errorf("task %s: %w", t.tid, ErrTaken)
-	}
+	m, err := resultMessage(ctx, t, l)
 	if err != nil {
 		return nil, err
 	}

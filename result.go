@@ -88,7 +88,7 @@ func Untaken(ctx context.Context, c *Context) (tasks []*Task, err error) {
 		case errors.Is(err, ErrNoTask): // a queue of the user's
 		case err != nil:
 			return nil, fmt.Errorf("find results: %w", err)
-		case l.Status.Terminal():
+		case l.Output.Form != ledger.FormNone:
 			tasks = append(tasks, t)
 		}
 	}
@@ -97,10 +97,7 @@ func Untaken(ctx context.Context, c *Context) (tasks []*Task, err error) {
 
 // output reads a result that is kept in its message.
 func output(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
-	m, err := t.c.Queue(ledger.QueuesOf(t.tid).Outbox).Peek(ctx)
-	if errors.Is(err, broker.ErrEmpty) {
-		return nil, fmt.Errorf("task %s: %w", t.tid, ErrTaken)
-	}
+	m, err := resultMessage(ctx, t, l)
 	if err != nil {
 		return nil, err
 	}
@@ -116,22 +113,21 @@ func output(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(v.Data)
 }
 
-// Take removes the result of a task that has ended: its message and its files.
+// resultMessage looks for the message that is the result of a task: in the
+// outbox there may be others. The error is [ErrTaken] if it is gone.
+func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (broker.Message, error) {
+	outbox := t.c.Queue(ledger.QueuesOf(t.tid).Outbox)
+	for m, err := range outbox.Messages(ctx, broker.Select{ID: l.Result, Limit: 1}) {
+		return m, err
+	}
+	return broker.Message{}, fmt.Errorf("task %s: %w", t.tid, ErrTaken)
+}
+
+// Take removes the result of a task that has ended: its message, its files, and
+// the chunks of its output (stream_output) that nobody has read.
 // Call it when what [Task.Output] wrote is safe. Taking it twice is no error.
 func (t *Task) Take(ctx context.Context) error {
-	l, err := loadTask(ctx, t)
-	if err != nil {
-		return err
-	}
-	if _, err := t.c.Queue(ledger.QueuesOf(t.tid).Outbox).Delete(ctx, broker.Select{}); err != nil {
-		return err
-	}
-	// The consumer removes what went into the message, but may have been killed
-	// before it could.
-	if err := removeAttempt(t, l.Epoch); err != nil {
-		return fmt.Errorf("take result of task %s: %w", t.tid, err)
-	}
-	return nil
+	return takeAll(ctx, t.c, []*Task{t})
 }
 
 // Output writes what the task prints to stdout and stderr, from the beginning,

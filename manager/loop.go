@@ -180,6 +180,8 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 		l.unsettled.paused = append(l.unsettled.paused, paused{c.task, *r.Paused})
 	case r.Used != nil:
 		l.unsettled.measured = append(l.unsettled.measured, measured{c.task, *r.Used})
+	case r.Chunks != nil:
+		l.unsettled.chunks = append(l.unsettled.chunks, chunks{c, r.Chunks})
 	case r.Finished != nil:
 		// What it did is known; it can have the next task while this one is
 		// being recorded.

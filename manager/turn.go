@@ -14,6 +14,7 @@ import (
 
 // work is what a turn has to write.
 type work struct {
+	chunks     []chunks
 	finished   []finished
 	started    []started
 	measured   []measured
@@ -27,6 +28,12 @@ type work struct {
 type finished struct {
 	from *consumer
 	what *ledger.HandOff
+}
+
+// chunks are what a task has printed; from waits for their acknowledgement.
+type chunks struct {
+	from *consumer
+	what *ledger.Chunks
 }
 
 // started is a task's own process, for those that ask for its pid.
@@ -56,7 +63,7 @@ type dispatched struct {
 }
 
 func (w *work) empty() bool {
-	return len(w.finished)+len(w.started)+len(w.measured)+len(w.paused)+len(w.lost)+len(w.refused)+len(w.dispatched) == 0
+	return len(w.chunks)+len(w.finished)+len(w.started)+len(w.measured)+len(w.paused)+len(w.lost)+len(w.refused)+len(w.dispatched) == 0
 }
 
 // turn gives out what can be given out, writes all that has gathered in one
@@ -154,6 +161,11 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 			return fmt.Errorf("note pause of task %s: %w", p.task.tid, err)
 		}
 	}
+	for _, c := range w.chunks {
+		if err := ledger.WriteChunks(tx, c.what); err != nil && !errors.Is(err, ledger.ErrStale) {
+			return fmt.Errorf("write output of task %s: %w", c.what.TID, err)
+		}
+	}
 	for _, f := range w.finished {
 		// A hand-off that comes too late changes nothing, and its consumer has
 		// nothing more to say about it either.
@@ -176,6 +188,9 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 
 // singles takes the work apart, so that each change can be tried alone.
 func (w *work) singles() (all []*work) {
+	for _, c := range w.chunks {
+		all = append(all, &work{chunks: []chunks{c}})
+	}
 	for _, f := range w.finished {
 		all = append(all, &work{finished: []finished{f}})
 	}
@@ -229,6 +244,9 @@ func (l *loop) obey(tx *broker.Tx, w *work, in inbox, now time.Time, orders *[]o
 
 // tell tells the consumers what has been committed.
 func (l *loop) tell(w *work) {
+	for _, c := range w.chunks {
+		_ = c.from.link.Send(runner.Order{Took: c.what.Seq})
+	}
 	for _, f := range w.finished {
 		_ = f.from.link.Send(runner.Order{Ack: f.what.Seq}) // if it is dead, it knows enough
 		l.controls.Remove(ledger.QueuesOf(f.what.TID).ControlIn)

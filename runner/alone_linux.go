@@ -171,6 +171,13 @@ func (a *alone) noteUsage(ctx context.Context, u ledger.Usage) error {
 	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NoteUsage(tx, a.task.TID, a.task.Epoch, u, time.Now()) })
 }
 
+// chunks puts chunks of the output into the outbox.
+func (a *alone) chunks(c *ledger.Chunks) error {
+	return a.patiently(nil, func(b *broker.Broker) error {
+		return b.Update(context.Background(), func(tx *broker.Tx) error { return ledger.WriteChunks(tx, c) })
+	})
+}
+
 // finish records the end of the task.
 func (a *alone) finish(h *ledger.HandOff) error {
 	err := a.patiently(nil, func(b *broker.Broker) error {

@@ -135,6 +135,12 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 				_ = alone.noteUsage(ctx, u)
 			}
 		},
+		chunks: func(chunks *ledger.Chunks) error {
+			if c.link.Send(Report{Chunks: chunks}) == nil && s.recorded(chunks.Seq) {
+				return nil
+			}
+			return alone.chunks(chunks)
+		},
 	})
 	defer out.discard()
 	defer a.discardInput(h.Outcome)

@@ -68,6 +68,7 @@ type Order struct {
 	End  Request     `json:"end,omitempty"`  // end the running task
 	Hold *bool       `json:"hold,omitempty"` // let it stand still, or go on
 	Ack  int         `json:"ack,omitempty"`  // the hand-off with this sequence is settled
+	Took int         `json:"took,omitempty"` // so are the chunks with this one
 }
 
 // A Report is what a consumer tells its manager. Exactly one field is set.
@@ -76,6 +77,7 @@ type Report struct {
 	Started  *proc.Identity  `json:"started,omitempty"` // the task's own process
 	Used     *ledger.Usage   `json:"used,omitempty"`    // by the running task, if it is to be reported
 	Paused   *bool           `json:"paused,omitempty"`  // the running task stands still, or goes on
+	Chunks   *ledger.Chunks  `json:"chunks,omitempty"`  // of the running task's output
 	Finished *ledger.HandOff `json:"finished,omitempty"`
 }
 
@@ -120,11 +122,12 @@ type Assignment struct {
 	Reports bool            `json:"reports,omitempty"` // say at each polling interval what is used
 	NoGroup bool            `json:"no_group,omitempty"`
 
-	OutputLimit int64  `json:"output_limit"` // bytes
-	Title       bool   `json:"title"`
-	StopOnLoss  bool   `json:"stop_on_loss,omitempty"`
-	MaxMessage  int    `json:"max_message"` // bytes
-	Durability  string `json:"durability"`  // for a consumer that goes on alone
+	OutputLimit  int64  `json:"output_limit"`            // bytes
+	StreamOutput bool   `json:"stream_output,omitempty"` // report it in chunks
+	Title        bool   `json:"title"`
+	StopOnLoss   bool   `json:"stop_on_loss,omitempty"`
+	MaxMessage   int    `json:"max_message"` // bytes
+	Durability   string `json:"durability"`  // for a consumer that goes on alone
 }
 
 // A Permit says that a task's reservation has been committed.

@@ -44,6 +44,8 @@ type output struct {
 	buf    []byte
 	file   *os.File
 	size   int64
+	inFile int64 // of the stream; what is in buf comes after it
+	closed bool
 	seen   int64 // the size when idle was last asked
 	tail   []byte
 	digest hash.Hash
@@ -137,6 +139,7 @@ func (o *output) write() (err error) {
 	}
 	n, err := o.file.Write(o.buf)
 	o.digest.Write(o.buf[:n])
+	o.inFile += int64(n)
 	o.buf = append(o.buf[:0], o.buf[n:]...)
 	return err
 }
@@ -147,8 +150,31 @@ func createOutput(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|noFollow, 0o600)
 }
 
+// piece returns what the stream has at off, at most as much as there is room
+// for. end says that nothing follows, and that nothing will.
+func (o *output) piece(room []byte, off int64) (p []byte, end bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	has := o.inFile + int64(len(o.buf))
+	n := 0
+	switch {
+	case off < o.inFile:
+		want := int(min(int64(len(room)), o.inFile-off))
+		if n, _ = o.file.ReadAt(room[:want], off); n < want {
+			has = off + int64(n) // somebody has cut the file
+		}
+	case off < has:
+		n = copy(room, o.buf[off-o.inFile:])
+	}
+	return room[:n], o.closed && off+int64(n) >= has
+}
+
 // close ends the stream; then the methods below may be called.
-func (o *output) close() { o.mu.Lock() }
+func (o *output) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+}
 
 // inline returns the whole stream if it is at most limit bytes.
 func (o *output) inline(limit int64) ([]byte, bool) {

@@ -8,6 +8,7 @@ type session struct {
 	requests chan Request
 	holds    chan bool     // the last one says whether the task is to stand still
 	next     *Assignment   // what the manager wants to have done after this task
+	took     chan int      // the sequence of the chunks that the manager has recorded
 	acked    chan struct{} // closed when the manager has recorded the end
 	lost     chan struct{} // closed when the manager is gone
 	done     chan struct{} // closed by close
@@ -22,6 +23,7 @@ func newSession(orders <-chan Order, a *alone, gone bool) *session {
 		alone:    a,
 		requests: make(chan Request, 16), // more than anybody would ask before the first is heard
 		holds:    make(chan bool, 1),
+		took:     make(chan int, 1), // the next chunks are sent when these are known to be recorded
 		acked:    make(chan struct{}),
 		lost:     make(chan struct{}),
 		done:     make(chan struct{}),
@@ -60,6 +62,8 @@ func (s *session) connected() bool {
 				s.next = o.Task
 			case o.Drop:
 				s.next = nil
+			case o.Took != 0:
+				s.took <- o.Took
 			case o.Ack != 0:
 				close(s.acked)
 				return true
@@ -68,6 +72,21 @@ func (s *session) connected() bool {
 			}
 		case <-s.done:
 			return true
+		}
+	}
+}
+
+// recorded waits until the manager has recorded chunks, and reports false if it
+// is gone.
+func (s *session) recorded(seq int) bool {
+	for {
+		select {
+		case took := <-s.took:
+			if took == seq {
+				return true
+			}
+		case <-s.lost:
+			return false
 		}
 	}
 }

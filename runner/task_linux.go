@@ -34,6 +34,7 @@ type events struct {
 	started  func(proc.Identity)
 	paused   func(bool) // it stands still, or goes on
 	used     func(context.Context, ledger.Usage)
+	chunks   func(*ledger.Chunks) error // records output, if the task is to stream it
 }
 
 // execute runs one command to its end and describes it. onMain runs a function
@@ -41,17 +42,14 @@ type events struct {
 func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev events) (*ledger.HandOff, *outputs) {
 	h := &ledger.HandOff{TID: a.TID, Epoch: a.Epoch, Seq: 1}
 	abandon := make(chan struct{})
-	out := &outputs{
-		stdout: newOutput(ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, ledger.Stdout), ring, abandon),
-		stderr: newOutput(ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, ledger.Stderr), ring, abandon),
-	}
+	out := newOutputs(a, ring, ev.chunks, abandon)
 	var c *command
 	var failed *taskspec.Outcome
 	onMain(func() { c, failed = start(a, env) })
 	if failed != nil {
 		out.close()
 		h.Outcome, h.Ended = *failed, time.Now()
-		out.kept = result(h, out.stdout, out.stderr, a.OutputLimit, a.MaxMessage)
+		out.describe(h, a)
 		return h, out
 	}
 
@@ -81,7 +79,7 @@ func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev e
 	}
 	h.Outcome = e.outcome(c.exited(string(out.stderr.tail)))
 	h.Ended = time.Now()
-	out.kept = result(h, out.stdout, out.stderr, a.OutputLimit, a.MaxMessage)
+	out.describe(h, a)
 	return h, out
 }
 
@@ -237,7 +235,23 @@ func settle(c *command, out *outputs, e ending, requests <-chan Request, abandon
 type outputs struct {
 	stdout, stderr *output
 	writers        sync.WaitGroup // all that may wait for a full disk
+	sender         *sender        // nil: the task does not stream
 	kept           []*output      // those that stay in their files
+}
+
+func newOutputs(a *Assignment, ring func(), record func(*ledger.Chunks) error, abandon <-chan struct{}) *outputs {
+	out := new(outputs)
+	if a.StreamOutput {
+		follow := ring
+		ring = func() { follow(); out.sender.wake() }
+	}
+	out.stdout = newOutput(ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, ledger.Stdout), ring, abandon)
+	out.stderr = newOutput(ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, ledger.Stderr), ring, abandon)
+	if a.StreamOutput {
+		out.sender = newSender(a, out.stdout, out.stderr, record)
+		out.sender.start()
+	}
+	return out
 }
 
 // live makes both visible to followers, without waiting for a full disk.
@@ -249,6 +263,15 @@ func (o *outputs) live() {
 func (o *outputs) close() {
 	o.stdout.close()
 	o.stderr.close()
+}
+
+// describe completes the hand-off, once the outputs are closed. What they hold
+// has been handed on in chunks before that.
+func (o *outputs) describe(h *ledger.HandOff, a *Assignment) {
+	if o.sender != nil {
+		h.Seq += o.sender.finish()
+	}
+	o.kept = result(h, o.stdout, o.stderr, a.OutputLimit, a.MaxMessage)
 }
 
 // idle reports whether nothing has come since it was last asked.

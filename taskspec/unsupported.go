@@ -23,7 +23,6 @@ func (s *Spec) Unsupported() []Problem {
 		{"spec.type", w.Type == KindFunction},
 		{"spec.interactive", w.Interactive},
 		{"spec.tty", w.TTY},
-		{"spec.stream_output", w.StreamOutput},
 		{"spec.persistent", w.Persistent},
 	})
 	problems = append(problems, w.reserved()...)

@@ -19,13 +19,14 @@ type runCmd struct {
 	Verbose  bool    `help:"Say on standard error what happens to the task."`
 	ExitCode bool    `help:"Exit as the task did."`
 
+	StreamOutput bool `help:"Also put the output into the task's outbox, as messages, while it is produced."`
+
 	workOptions
 
 	// The library refuses what it does not do yet, by its name.
-	Interactive  bool `hidden:"" short:"i" help:"Send lines to the task while it runs."`
-	TTY          bool `hidden:"" name:"tty" help:"Give the task a terminal."`
-	StreamOutput bool `hidden:"" help:"Put the output into the outbox while it is produced."`
-	Continuous   bool `hidden:"" help:"Take item after item until stopped."`
+	Interactive bool `hidden:"" short:"i" help:"Send lines to the task while it runs."`
+	TTY         bool `hidden:"" name:"tty" help:"Give the task a terminal."`
+	Continuous  bool `hidden:"" help:"Take item after item until stopped."`
 }
 
 // Help shows how it is used.

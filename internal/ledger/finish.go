@@ -51,7 +51,7 @@ func Finish(tx *broker.Tx, h *HandOff) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.Write(QueuesOf(t.TID).Outbox, body); err != nil {
+	if t.Result, err = tx.Write(QueuesOf(t.TID).Outbox, body); err != nil {
 		return err
 	}
 	t.Seq, t.Process, t.Output, t.Usage = h.Seq, h.Process, h.Output, h.Usage
@@ -64,6 +64,21 @@ func Finish(tx *broker.Tx, h *HandOff) error {
 	return t.conclude(tx, h.Outcome, ended, func(e *Event) {
 		e.Bytes, e.Usage = &h.Output.Size, &h.Usage
 	})
+}
+
+// Take removes the result of a task, and with it the chunks of its output that
+// nobody has read. It returns the epoch whose result that is. A task without a
+// result, such as one that was lost, keeps its chunks: they are all that there
+// is of its output. Repeating it has no effect.
+func Take(tx *broker.Tx, tid string) (epoch int, err error) {
+	t, err := load(tx, tid)
+	if err != nil {
+		return 0, err
+	}
+	if t.Output.Form != FormNone {
+		_, err = tx.Delete(QueuesOf(tid).Outbox, broker.Select{})
+	}
+	return t.Epoch, err
 }
 
 // message is the result as readers of the outbox get it.

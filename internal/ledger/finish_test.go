@@ -85,6 +85,11 @@ func TestEndings(t *testing.T) {
 					if err := p.finish(h); err != nil {
 						t.Fatal(err)
 					}
+					result, err := p.b.Queue(q.Outbox).Peek(ctx)
+					if err != nil {
+						t.Fatal(err)
+					}
+					wantTask.Result = result.ID
 					wantTask.Seq, wantTask.Process, wantTask.Output, wantTask.Usage = 1, process, h.Output, h.Usage
 					wantEnd.Bytes, wantEnd.Usage, wantEnd.TaskPID = new(int64(6)), &h.Usage, process.PID
 					outbox = []string{"result"}

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -21,8 +22,10 @@ type life struct {
 	message   broker.ID
 	applied   bool // a hand-off was accepted
 	result    string
-	place     string // where its message should be: a queue, or nowhere
-	following []step // what has been sent and may come again
+	seq       int      // of the last hand-off that was accepted
+	chunks    []string // accepted since its last retry
+	place     string   // where its message should be: a queue, or nowhere
+	following []step   // what has been sent and may come again
 }
 
 // step is a transaction that a consumer or a manager asks for, perhaps late or
@@ -30,6 +33,7 @@ type life struct {
 type step struct {
 	epoch, seq int
 	lost       bool // else it is a hand-off
+	chunk      bool // of output
 	outcome    taskspec.Outcome
 	result     string
 }
@@ -47,6 +51,7 @@ func TestLives(t *testing.T) {
 			"submit":   m.submit,
 			"prepare":  m.prepareOne,
 			"dispatch": m.dispatch,
+			"print":    m.print,
 			"finish":   m.finishOne,
 			"lose":     m.lose,
 			"repeat":   m.repeat,
@@ -107,7 +112,7 @@ func (m *lives) dispatch(t *rapid.T) {
 	}
 	if message != 0 {
 		l.epoch++
-		l.status, l.message, l.place = taskspec.StatusRunning, message, QueuesOf(l.tid).Reserved
+		l.status, l.message, l.place, l.seq = taskspec.StatusRunning, message, QueuesOf(l.tid).Reserved, 0
 	}
 }
 
@@ -116,6 +121,14 @@ func (m *lives) finishOne(t *rapid.T) {
 	m.send(t, m.any(t), step{
 		epoch: rapid.IntRange(0, 3).Draw(t, "epoch"), seq: rapid.IntRange(1, 3).Draw(t, "seq"),
 		outcome: rapid.SampledFrom(outcomes).Draw(t, "outcome"), result: rapid.StringMatching("[a-z]{1,3}").Draw(t, "result"),
+	})
+}
+
+// print reports output.
+func (m *lives) print(t *rapid.T) {
+	m.send(t, m.any(t), step{
+		epoch: rapid.IntRange(0, 3).Draw(t, "epoch"), seq: rapid.IntRange(1, 3).Draw(t, "seq"),
+		chunk: true, result: rapid.StringMatching("[a-z]{1,3}").Draw(t, "output"),
 	})
 }
 
@@ -134,11 +147,15 @@ func (m *lives) repeat(t *rapid.T) {
 
 func (m *lives) send(t *rapid.T, l *life, s step) {
 	l.following = append(l.following, s)
-	accepted := s.epoch == l.epoch && l.status == taskspec.StatusRunning
+	accepted := s.epoch == l.epoch && l.status == taskspec.StatusRunning && (s.lost || s.seq > l.seq)
 	var err error
-	if s.lost {
+	switch {
+	case s.lost:
 		err = m.try(func(tx *broker.Tx) error { return Lose(tx, l.tid, s.epoch, at) })
-	} else {
+	case s.chunk:
+		c := &Chunks{TID: l.tid, Epoch: s.epoch, Seq: s.seq, Chunks: []Chunk{{Stream: Stdout, Data: []byte(s.result)}}}
+		err = m.try(func(tx *broker.Tx) error { return WriteChunks(tx, c) })
+	default:
 		h := handOff(l.tid, s.outcome)
 		h.Epoch, h.Seq, h.Result = s.epoch, s.seq, []byte(s.result)
 		err = m.finish(h)
@@ -147,6 +164,11 @@ func (m *lives) send(t *rapid.T, l *life, s step) {
 		t.Fatalf("%+v of a task that is %s: %v", s, l.status, err)
 	}
 	if !accepted {
+		return
+	}
+	l.seq = s.seq
+	if s.chunk {
+		l.chunks = append(l.chunks, s.result)
 		return
 	}
 	l.status, l.place = s.outcome.Status, ""
@@ -181,6 +203,7 @@ func (m *lives) again(t *rapid.T) {
 	}
 	if possible {
 		l.status, l.message, l.place, l.applied, l.result = taskspec.StatusCreated, 0, "", false, ""
+		l.chunks = nil
 	}
 }
 
@@ -221,6 +244,13 @@ func (l *life) compare(t *rapid.T, r broker.Reader) error {
 	if err != nil {
 		return err
 	}
+	for i, text := range l.chunks {
+		want := fmt.Sprintf(`{"type":"stream","stream":"stdout","chunk":0,"final":false,"encoding":"text","size":%d,"data":%q}`, len(text), text)
+		if i >= len(results) || results[i].Body != want {
+			t.Fatalf("outbox of task %s is %v, want %q at %d", l.tid, results, want, i)
+		}
+	}
+	results = results[len(l.chunks):]
 	if len(results) != btoi(l.applied) || l.applied && results[0].Body != l.result {
 		t.Fatalf("results of task %s are %v, want %q, accepted: %v", l.tid, results, l.result, l.applied)
 	}

@@ -321,7 +321,10 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	must(marked == (t.Status == taskspec.StatusCreated && t.Parent != ""), "it is marked if and only if it waits and is nested")
 	must(t.Env == "" || slices.ContainsFunc(s.Records[envKind], func(r broker.Record) bool { return r.Key == t.Env }), "its environment is gone")
 	must(len(s.Messages[q.Reserved]) <= 1, "it has reserved more than one message")
-	must(len(s.Messages[q.Outbox]) == btoi(t.Output.Form != FormNone), "it has one result if and only if it was executed")
+	must(holds(q.Outbox, t.Result) == (t.Output.Form != FormNone), "it has one result if and only if it was executed")
+	must(!slices.ContainsFunc(s.Messages[q.Outbox], func(m broker.Message) bool {
+		return m.ID != t.Result && !strings.HasPrefix(m.Body, `{"type":"stream",`)
+	}), "it has more than its result and chunks")
 	must(ended == btoi(t.Status.Terminal()), "one event since its last retry says that it ended if and only if it did")
 	must((t.Completed != 0) == t.Status.Terminal(), "it has a time of its end if and only if it ended")
 	must(t.Message == 0 || t.Epoch != 0, "it has reserved a message and was never dispatched")

@@ -61,7 +61,10 @@ type Task struct {
 	Error      string `json:"error,omitempty"`
 	LimitMeans string `json:"limit_means,omitempty"` // see [taskspec.Outcome]
 	Output     Output `json:"output,omitzero"`
-	Usage      Usage  `json:"usage,omitzero"`
+	// Result is the message in the outbox that is the result. Before it there
+	// may be chunks of output.
+	Result broker.ID `json:"result,omitempty"`
+	Usage  Usage     `json:"usage,omitzero"`
 
 	decoded *taskspec.Spec // see spec
 }

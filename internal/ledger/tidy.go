@@ -209,7 +209,7 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	if a.Stream == Stdout && t.Output.Form != FormFile || a.Stream == Stderr && !t.Output.StderrTruncated() {
 		return false, nil // the result is in its message, or there is none
 	}
-	result, err := r.Messages(QueuesOf(a.TID).Outbox, broker.Select{Limit: 1})
+	result, err := r.Messages(QueuesOf(a.TID).Outbox, broker.Select{ID: t.Result, Limit: 1})
 	return len(result) > 0, err
 }
 
