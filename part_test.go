@@ -24,6 +24,8 @@ const (
 	partClient = "client" // a user of a project: reads calls, writes what came of them
 	partFamily = "family" // the command of a task, with children that try to escape
 	partChild  = "child"  // one of these
+	partKeeper = "keeper" // the command of a task with an animal of the zoo
+	partAnimal = "animal" // the animal
 )
 
 // play plays a part and returns the exit code of its process.
@@ -36,6 +38,10 @@ func play(part string, args []string) int {
 		err = playFamily(args[0])
 	case partChild:
 		err = playChild(args[0], args[1])
+	case partKeeper:
+		err = playKeeper(args[0], args[1], args[2])
+	case partAnimal:
+		err = playAnimal(args[0], args[1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, part+":", err)

@@ -1,0 +1,83 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// bulky is a task whose assignment is larger than any socket takes at once.
+func bulky(script string) *taskspec.Spec {
+	return shell(script, slices.Repeat([]string{strings.Repeat("x", 100_000)}, 8)...)
+}
+
+// TestDeafIdleConsumer freezes a consumer that waits, and has its manager give
+// it more than its socket holds: another consumer runs the task.
+func TestDeafIdleConsumer(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal") // so there is one consumer
+	u := p.user()
+	u.call(call{Do: "run", Spec: shell("echo warm")})
+	warm := u.accepted()
+	u.line()
+	deaf := p.task(warm).Consumer
+	p.signal(deaf, syscall.SIGSTOP)
+
+	began := time.Now()
+	u.call(call{Do: "run", Spec: bulky(`echo "$# $0"`)})
+	tid := u.accepted()
+	if got := u.line(); got.Status != taskspec.StatusCompleted || got.Output != "8 sh\n" {
+		t.Errorf("the large task: got %+v", got)
+	}
+	t.Logf("done after %v", time.Since(began))
+	if task := p.task(tid); task.Epoch != 1 || task.Consumer == deaf {
+		t.Errorf("it was given to %+v in epoch %d", task.Consumer, task.Epoch)
+	}
+	if err := deaf.Wait(p.ctx); err != nil {
+		t.Errorf("the deaf consumer: %v", err)
+	}
+}
+
+// TestDeafBusyConsumer freezes the consumer of a task, and has its manager pass
+// on more than its socket holds: nobody else waits for that.
+func TestDeafBusyConsumer(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_DURABILITY=normal")
+	tell, gate := p.fifo("tell"), p.fifo("gate")
+	u := p.user()
+	u.call(call{Do: "submit", Spec: gated(tell, gate, "deaf")})
+	tid := u.accepted()
+	tell.read()
+	deaf := p.task(tid).Consumer
+	p.signal(deaf, syscall.SIGSTOP)
+	const orders = 2000 // some 300 fit
+	_, err := p.c.Queue(ledger.QueuesOf(tid).ControlIn).WriteAll(p.ctx, slices.Repeat([]string{string(ledger.CommandResume)}, orders))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replies := p.c.Queue(ledger.QueuesOf(tid).ControlOut)
+	if err := replies.Wait(p.ctx); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	u.call(call{Do: "run", Spec: shell("echo other")})
+	u.accepted()
+	if got := u.line(); got.Output != "other\n" {
+		t.Errorf("another task: got %+v", got)
+	}
+	t.Logf("another task was done after %v", time.Since(began))
+	if got := p.awaitEnd(tid); got.Status != taskspec.StatusFailed || got.Error != "lost: consumer process died" {
+		t.Errorf("the task of the deaf consumer: got %+v", got)
+	}
+	if _, err := replies.Delete(p.ctx, broker.Select{}); err != nil {
+		t.Fatal(err)
+	}
+}
