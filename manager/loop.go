@@ -165,6 +165,9 @@ func (l *loop) take(e event) error {
 
 // heard takes a consumer's report.
 func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
+	if r.Finished == nil {
+		c.known = nil // what else it says goes into the record
+	}
 	switch {
 	case r.Hello != nil:
 		if r.Hello.Protocol != runner.Protocol || r.Hello.Build != l.o.Build {
@@ -185,7 +188,7 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 	case r.Finished != nil:
 		// What it did is known; it can have the next task while this one is
 		// being recorded.
-		l.unsettled.finished = append(l.unsettled.finished, finished{c, r.Finished})
+		l.unsettled.finished = append(l.unsettled.finished, finished{c, r.Finished, c.known})
 		c.freed(now)
 	}
 	return nil

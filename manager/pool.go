@@ -39,6 +39,7 @@ type consumer struct {
 
 	// Of its task, while it has one.
 	task    task
+	known   *ledger.Task  // as it was given out; nil once something may have changed it
 	nested  bool          // holds no slot: its parent does
 	timeout time.Duration // 0: none
 	grace   time.Duration
@@ -140,7 +141,7 @@ func (p *pool) idle() []*consumer {
 // freed makes a consumer idle.
 func (c *consumer) freed(now time.Time) {
 	c.state, c.since = idle, now
-	c.task, c.nested, c.due = task{}, false, time.Time{}
+	c.task, c.known, c.nested, c.due = task{}, nil, false, time.Time{}
 }
 
 // remove forgets a consumer that has died.

@@ -274,7 +274,7 @@ func TestHeard(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := work{started: []started{{given, process}}, measured: []measured{{given, ledger.Usage{FDs: 3}}}, finished: []finished{{c, h}}}
+	want := work{started: []started{{given, process}}, measured: []measured{{given, ledger.Usage{FDs: 3}}}, finished: []finished{{from: c, what: h}}}
 	if !slices.Equal(want.measured, l.unsettled.measured) {
 		t.Errorf("unsettled %+v", l.unsettled)
 	}
@@ -366,9 +366,9 @@ func TestSingles(t *testing.T) {
 			t.Errorf("single is %+v", s)
 		}
 	}
-	all[5].dispatched[0].message = 7
-	if w.dispatched[1].message != 7 || w.dispatched[0].message != 0 {
-		t.Error("the id of a message does not reach the consumer that waits for it")
+	all[5].dispatched[0].task = new(ledger.Task)
+	if w.dispatched[1].task == nil || w.dispatched[0].task != nil {
+		t.Error("the task does not reach the consumer that waits for it")
 	}
 }
 

@@ -24,10 +24,12 @@ type work struct {
 	dispatched []dispatched
 }
 
-// finished is a hand-off; from waits for its acknowledgement.
+// finished is a hand-off; from waits for its acknowledgement. known is the task
+// if nothing has changed it since it was given out, as far as is known here.
 type finished struct {
-	from *consumer
-	what *ledger.HandOff
+	from  *consumer
+	what  *ledger.HandOff
+	known *ledger.Task
 }
 
 // chunks are what a task has printed; from waits for their acknowledgement.
@@ -57,9 +59,9 @@ type paused struct {
 // dispatched is a job that its consumer has, and that it may begin when the
 // transaction has been committed.
 type dispatched struct {
-	to      *consumer
-	job     *ledger.Job
-	message broker.ID // 0: the request was withdrawn
+	to   *consumer
+	job  *ledger.Job
+	task *ledger.Task // nil: the request was withdrawn
 }
 
 func (w *work) empty() bool {
@@ -79,7 +81,12 @@ func (l *loop) turn(ctx context.Context, in inbox) error {
 	var orders []order
 	if !w.empty() || in != (inbox{}) {
 		var err error
-		if orders, err = l.write(ctx, w, in); err != nil {
+		if orders, err = l.write(ctx, w, in); errors.Is(err, ledger.ErrChanged) {
+			l.withdraw(w)
+			w.forget()
+			orders, err = l.write(ctx, w, in)
+		}
+		if err != nil {
 			l.withdraw(w)
 			return errors.Join(unfilled, err)
 		}
@@ -101,7 +108,7 @@ func (l *loop) write(ctx context.Context, w *work, in inbox) ([]order, error) {
 	// A turn that has begun is completed: consumers wait for it.
 	ctx = context.WithoutCancel(ctx)
 	orders, err := l.commit(ctx, w, in)
-	if err == nil || transient(err) || errors.Is(err, broker.ErrUncertain) {
+	if err == nil || transient(err) || errors.Is(err, broker.ErrUncertain) || errors.Is(err, ledger.ErrChanged) {
 		return orders, err
 	}
 	l.log.Error("write turn, now one by one", "err", err)
@@ -135,7 +142,7 @@ func (l *loop) commit(ctx context.Context, w *work, in inbox) (orders []order, e
 		for i := range w.dispatched {
 			d := &w.dispatched[i]
 			var err error
-			if d.message, err = ledger.Dispatch(tx, d.job, d.to.self, now); err != nil {
+			if d.task, err = ledger.Dispatch(tx, d.job, d.to.self, now); err != nil {
 				return fmt.Errorf("dispatch task %s: %w", d.job.TID, err)
 			}
 		}
@@ -169,7 +176,7 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 	for _, f := range w.finished {
 		// A hand-off that comes too late changes nothing, and its consumer has
 		// nothing more to say about it either.
-		if err := ledger.Finish(tx, f.what); err != nil && !errors.Is(err, ledger.ErrStale) {
+		if err := ledger.Finish(tx, f.what, f.known); err != nil && !errors.Is(err, ledger.ErrStale) {
 			return fmt.Errorf("finish task %s: %w", f.what.TID, err)
 		}
 	}
@@ -184,6 +191,13 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// forget lets the tasks be read again before they are written.
+func (w *work) forget() {
+	for i := range w.finished {
+		w.finished[i].known = nil
+	}
 }
 
 // singles takes the work apart, so that each change can be tried alone.
@@ -201,7 +215,7 @@ func (w *work) singles() (all []*work) {
 		all = append(all, &work{refused: []*ledger.Job{j}})
 	}
 	for i := range w.dispatched {
-		// A window on the same element: the message id is set in place.
+		// A window on the same element: the task is set in place.
 		all = append(all, &work{dispatched: w.dispatched[i : i+1]})
 	}
 	return all
@@ -255,11 +269,12 @@ func (l *loop) tell(w *work) {
 		l.controls.Remove(ledger.QueuesOf(t.tid).ControlIn)
 	}
 	for _, d := range w.dispatched {
-		if d.message == 0 {
+		if d.task == nil {
 			l.drop(d)
 			continue
 		}
-		_ = d.to.link.Send(runner.Order{Go: &runner.Permit{Message: d.message.String()}})
+		d.to.known = d.task
+		_ = d.to.link.Send(runner.Order{Go: &runner.Permit{Message: d.task.Message.String()}})
 		d.to.begins(time.Now())
 	}
 }
@@ -285,6 +300,7 @@ func (l *loop) carryOut(ctx context.Context, orders []order) error {
 				r := runner.OrderFor(o.what)
 				_ = c.link.Send(r)
 				c.told(r.End, time.Now())
+				c.known = nil // the order is in the record
 			}
 		}
 	}

@@ -181,7 +181,7 @@ func (a *alone) chunks(c *ledger.Chunks) error {
 // finish records the end of the task.
 func (a *alone) finish(h *ledger.HandOff) error {
 	err := a.patiently(nil, func(b *broker.Broker) error {
-		return b.Update(context.Background(), func(tx *broker.Tx) error { return ledger.Finish(tx, h) })
+		return b.Update(context.Background(), func(tx *broker.Tx) error { return ledger.Finish(tx, h, nil) })
 	})
 	if err != nil {
 		return fmt.Errorf("hand off task %s: %w", a.task.TID, err)

@@ -175,7 +175,7 @@ func TestManagerDiesBeforeAcknowledgement(t *testing.T) {
 		fails     bool
 	}{
 		"not recorded": {func(*broker.Tx, *ledger.HandOff) error { return nil }, taskspec.Exited(0, ""), []string{"done\n"}, false},
-		"recorded":     {ledger.Finish, taskspec.Exited(0, ""), []string{"done\n"}, false},
+		"recorded":     {func(tx *broker.Tx, h *ledger.HandOff) error { return ledger.Finish(tx, h, nil) }, taskspec.Exited(0, ""), []string{"done\n"}, false},
 		"given up": {func(tx *broker.Tx, h *ledger.HandOff) error { return ledger.Lose(tx, h.TID, h.Epoch, time.Now()) },
 			taskspec.Lost(), nil, true},
 	} {
@@ -211,7 +211,7 @@ func TestManagerDiesBetweenTasks(t *testing.T) {
 			h := d.finished()
 			d.send(Order{Task: a2})
 			if committed {
-				s.update(func(tx *broker.Tx) error { return ledger.Finish(tx, h) })
+				s.update(func(tx *broker.Tx) error { return ledger.Finish(tx, h, nil) })
 				s.dispatch(j2, d.self)
 			}
 			d.link.Close()

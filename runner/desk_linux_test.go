@@ -310,12 +310,12 @@ func (s *store) submit(script string, args ...string) (*ledger.Job, *Assignment)
 // dispatch commits the reservation of a job for a consumer.
 func (s *store) dispatch(j *ledger.Job, consumer proc.Identity) Order {
 	s.Helper()
-	var message broker.ID
+	var t *ledger.Task
 	s.update(func(tx *broker.Tx) (err error) {
-		message, err = ledger.Dispatch(tx, j, consumer, time.Now())
+		t, err = ledger.Dispatch(tx, j, consumer, time.Now())
 		return err
 	})
-	return Order{Go: &Permit{Message: message.String()}}
+	return Order{Go: &Permit{Message: t.Message.String()}}
 }
 
 // record is how a task stands.

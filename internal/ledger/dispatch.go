@@ -37,6 +37,7 @@ type Job struct {
 	// parent holds one while it waits.
 	Nested bool
 
+	task     *Task          // as it was; nil for a request written by hand
 	resolved *taskspec.Spec // what Spec encodes
 	item     string         // the body of its work item
 	refused  string         // why it cannot run
@@ -100,7 +101,7 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 			return nil, err
 		}
 		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, t.Dir, t.Env
-		j.Nested = t.Parent != ""
+		j.Nested, j.task = t.Parent != "", t
 		rules.Template = t.Epoch == 0 // else the request has the spec as it was resolved
 	}
 	spec, item, err := decodeRequest(m.Body, rules)
@@ -184,29 +185,30 @@ func directory(spec, submitter string) string {
 }
 
 // Dispatch gives the job to a consumer: its request becomes the reserved
-// message, and its record says "running" and who runs it. It returns the id of
-// that message, or 0 if the request is gone, because its task was stopped.
+// message, and its record says "running" and who runs it. It returns the task,
+// or nil if the request is gone, because the task was stopped. [ErrChanged] means
+// that the job must be made ready anew.
 //
 // Nothing runs before this has been committed.
-func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (broker.ID, error) {
+func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Task, error) {
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
-		return 0, err
+		return nil, err
 	}
 	at := now.UnixNano()
 	t.Epoch, t.Seq, t.Consumer, t.Ordered = j.Epoch, 0, consumer, ""
 	t.Status = taskspec.StatusSpawning
 	if err := t.log(tx, eventSpawning, at, nil); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if t.Message, err = tx.Write(QueuesOf(t.TID).Reserved, j.item); err != nil {
-		return 0, err
+		return nil, err
 	}
 	t.Status, t.Started = taskspec.StatusRunning, at
 	if err := t.log(tx, eventStarted, at, func(e *Event) { e.MessageID = t.Message.String() }); err != nil {
-		return 0, err
+		return nil, err
 	}
-	return t.Message, t.save(tx)
+	return t, t.save(tx)
 }
 
 // NoteProcess records the task's own process, for a task that runs longer than
@@ -258,11 +260,11 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := load(tx, j.TID)
-	fresh := errors.Is(err, broker.ErrNotFound)
-	if err != nil && !fresh {
+	t, err := j.asked(tx)
+	if err != nil {
 		return nil, err
 	}
+	fresh := t == nil
 	if !fresh && t.Status == taskspec.StatusCreated && j.Epoch != t.Epoch+1 {
 		return nil, nil // made ready for an earlier attempt
 	}
@@ -287,4 +289,18 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	t.Name, t.Spec, t.decoded = j.Name, j.Spec, j.resolved
 	t.NoItem = j.item == noItem && j.Input == ""
 	return t, nil
+}
+
+// asked is the task whose request j was made of, or nil if the request was
+// written by hand and has none yet.
+func (j *Job) asked(tx *broker.Tx) (*Task, error) {
+	if j.task != nil {
+		t := *j.task // the transaction may run again
+		return &t, nil
+	}
+	t, err := load(tx, j.TID)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, nil
+	}
+	return t, err
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -225,14 +226,19 @@ func TestDispatchTooLate(t *testing.T) {
 			j := p.prepare(tid)
 			meanwhile(p, tid)
 			before := p.state()
-			p.update(func(tx *broker.Tx) error {
-				message, err := Dispatch(tx, j, consumer, at)
-				if message != 0 {
-					t.Errorf("dispatched with message %v", message)
+			err := p.try(func(tx *broker.Tx) error {
+				dispatched, err := Dispatch(tx, j, consumer, at)
+				if dispatched != nil && err == nil {
+					t.Errorf("dispatched with message %v", dispatched.Message)
 				}
 				return err
 			})
-			p.update(func(tx *broker.Tx) error { return Refuse(tx, j, at) })
+			if err != nil && !errors.Is(err, ErrChanged) {
+				t.Error(err)
+			}
+			if err := p.try(func(tx *broker.Tx) error { return Refuse(tx, j, at) }); err != nil && !errors.Is(err, ErrChanged) {
+				t.Error(err)
+			}
 			p.unchanged(before)
 		})
 	}

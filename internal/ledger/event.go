@@ -30,7 +30,6 @@ type Event struct {
 	TIDShort   string          `json:"tid_short"`
 	Status     taskspec.Status `json:"status,omitempty"`
 	Timestamp  int64           `json:"timestamp"` // nanoseconds since 1970
-	TaskSpec   json.RawMessage `json:"taskspec,omitempty"`
 	TaskPID    int             `json:"task_pid,omitempty"`
 	ReturnCode *int            `json:"return_code,omitempty"`
 	Error      string          `json:"error,omitempty"`
@@ -39,6 +38,7 @@ type Event struct {
 	Bytes      *int64          `json:"result_bytes,omitempty"`
 	Usage      *Usage          `json:"metrics,omitempty"`
 	ParentTID  string          `json:"parent_tid,omitempty"`
+	TaskSpec   json.RawMessage `json:"taskspec,omitempty"` // last: see encode
 }
 
 // log writes an event about t as it now stands. add may add to it.
@@ -72,12 +72,25 @@ func (t *Task) log(tx *broker.Tx, name string, now int64, add func(*Event)) erro
 }
 
 func writeEvent(tx *broker.Tx, e Event) error {
-	body, err := json.Marshal(e)
+	spec := e.TaskSpec
+	e.TaskSpec = nil
+	body, err := encode(e, "taskspec", spec)
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", e.Event, err)
 	}
-	_, err = tx.Write(Log, string(body))
+	_, err = tx.Write(Log, body)
 	return err
+}
+
+// encode is v, an object that is not empty, as JSON, with the spec as its last
+// field. The spec was encoded when the task was dispatched; encoding/json would
+// read all of it again each time, twice.
+func encode(v any, field string, spec json.RawMessage) (string, error) {
+	body, err := json.Marshal(v)
+	if err != nil || len(spec) == 0 {
+		return string(body), err
+	}
+	return string(body[:len(body)-1]) + `,"` + field + `":` + string(spec) + "}", nil
 }
 
 // EventOf says of which task an event of the log tells, and how the task then

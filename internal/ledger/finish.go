@@ -35,10 +35,14 @@ type HandOff struct {
 var ErrStale = errors.New("hand-off is stale")
 
 // Finish records the end of a task: result, reserved message and record in one
-// transaction. Repeating it has no effect and is no error.
-func Finish(tx *broker.Tx, h *HandOff) error {
-	t, err := load(tx, h.TID)
-	if err != nil {
+// transaction. Repeating it has no effect and is no error. known is the task as
+// [Dispatch] left it, which spares reading it: then Finish may return
+// [ErrChanged]. It may be nil.
+func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
+	t := new(Task)
+	if known != nil {
+		*t = *known // the transaction may run again
+	} else if t, err = load(tx, h.TID); err != nil {
 		return err
 	}
 	switch {

@@ -136,7 +136,7 @@ func TestFinishOnce(t *testing.T) {
 	t.Parallel()
 	completed := taskspec.Exited(0, "")
 	finish := func(h *HandOff) func(*broker.Tx) error {
-		return func(tx *broker.Tx) error { return Finish(tx, h) }
+		return func(tx *broker.Tx) error { return Finish(tx, h, nil) }
 	}
 	lose := func(tid string, epoch int) func(*broker.Tx) error {
 		return func(tx *broker.Tx) error { return Lose(tx, tid, epoch, at) }
@@ -196,7 +196,7 @@ func TestUnknownTask(t *testing.T) {
 	const tid = "1763740800000000000"
 	before := p.state()
 	for name, fn := range map[string]func(*broker.Tx) error{
-		"finish": func(tx *broker.Tx) error { return Finish(tx, handOff(tid, taskspec.Exited(0, ""))) },
+		"finish": func(tx *broker.Tx) error { return Finish(tx, handOff(tid, taskspec.Exited(0, "")), nil) },
 		"lose":   func(tx *broker.Tx) error { return Lose(tx, tid, 1, at) },
 		"end":    func(tx *broker.Tx) error { _, err := End(tx, tid, CommandStop, at); return err },
 		"note":   func(tx *broker.Tx) error { return NoteProcess(tx, tid, 1, process) },

@@ -103,10 +103,17 @@ func (m *lives) dispatch(t *rapid.T) {
 	}
 	job := rapid.SampledFrom(l.jobs).Draw(t, "job")
 	var message broker.ID
-	m.update(func(tx *broker.Tx) (err error) {
-		message, err = Dispatch(tx, job, consumer, at)
+	err := m.try(func(tx *broker.Tx) error {
+		message = 0
+		task, err := Dispatch(tx, job, consumer, at)
+		if task != nil && err == nil {
+			message = task.Message
+		}
 		return err
 	})
+	if err != nil && !errors.Is(err, ErrChanged) {
+		t.Fatal(err)
+	}
 	if (message != 0) != (l.status == taskspec.StatusCreated && job.Epoch == l.epoch+1) {
 		t.Fatalf("a task that is %s after %d attempts was dispatched for attempt %d with message %v", l.status, l.epoch, job.Epoch, message)
 	}

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // JSON.
 var bare = cmp.Options{
 	cmpopts.IgnoreUnexported(Task{}),
-	cmpopts.IgnoreFields(Job{}, "resolved"),
+	cmpopts.IgnoreFields(Job{}, "resolved", "task"),
 }
 
 // at is when everything happens in these tests.
@@ -148,11 +148,12 @@ func (p *project) run(tid string) (message broker.ID) {
 	if j.Refused() != "" {
 		p.Fatalf("task %s is refused: %s", tid, j.Refused())
 	}
+	var t *Task
 	p.update(func(tx *broker.Tx) (err error) {
-		message, err = Dispatch(tx, j, consumer, at)
+		t, err = Dispatch(tx, j, consumer, at)
 		return err
 	})
-	return message
+	return t.Message
 }
 
 // handOff is what a consumer reports of the first attempt at a task that wrote
@@ -165,7 +166,7 @@ func handOff(tid string, o taskspec.Outcome) *HandOff {
 }
 
 func (p *project) finish(h *HandOff) error {
-	return p.try(func(tx *broker.Tx) error { return Finish(tx, h) })
+	return p.try(func(tx *broker.Tx) error { return Finish(tx, h, nil) })
 }
 
 func (p *project) task(tid string) *Task {

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"weft/broker"
@@ -18,9 +20,6 @@ type Task struct {
 	TID    string          `json:"tid"`
 	Name   string          `json:"name"`
 	Status taskspec.Status `json:"status"`
-	// Spec is the resolved spec, from the dispatch on.
-	Spec json.RawMessage `json:"spec,omitempty"`
-
 	// What the submitter gave: its directory, the hash of its environment, the
 	// name of the file that holds the input if that was large, and the task it
 	// was itself part of.
@@ -66,7 +65,13 @@ type Task struct {
 	Result broker.ID `json:"result,omitempty"`
 	Usage  Usage     `json:"usage,omitzero"`
 
+	// Spec is the resolved spec, from the dispatch on; last: see encode.
+	Spec json.RawMessage `json:"spec,omitempty"`
+
 	decoded *taskspec.Spec // see spec
+	// stored is the record as this process read or wrote it last; empty for a
+	// task that is new.
+	stored broker.Record
 }
 
 // Form says how a result is kept.
@@ -141,18 +146,31 @@ func (t *Task) end(o taskspec.Outcome, now int64) error {
 	return nil
 }
 
-// save writes the record.
+// ErrChanged is returned where a task was not read again before it was written,
+// and somebody else has changed it meanwhile. The transaction must be given up;
+// one that reads the task will do.
+var ErrChanged = errors.New("task was changed by somebody else")
+
+// save writes the record, in the place of the one that was read or written last.
 func (t *Task) save(tx *broker.Tx) error {
 	r, err := t.record()
 	if err != nil {
 		return err
 	}
-	return tx.PutRecord(r)
+	if t.stored.Key == "" {
+		err = tx.PutRecord(r)
+	} else if swapped, failed := tx.SwapRecord(t.stored, r); failed != nil || !swapped {
+		err = cmp.Or(failed, ErrChanged)
+	}
+	t.stored = r
+	return err
 }
 
 // record is the task as it is stored.
 func (t *Task) record() (broker.Record, error) {
-	body, err := json.Marshal(t)
+	bare := *t
+	bare.Spec = nil
+	body, err := encode(&bare, "spec", t.Spec)
 	if err != nil {
 		return broker.Record{}, fmt.Errorf("encode task %s: %w", t.TID, err)
 	}
@@ -161,13 +179,13 @@ func (t *Task) record() (broker.Record, error) {
 		Key:   t.TID,
 		State: string(t.Status),
 		Rank:  int64(t.Number()),
-		Body:  string(body),
+		Body:  body,
 	}, nil
 }
 
 // Decode reads a task from its record.
 func Decode(r broker.Record) (*Task, error) {
-	t := new(Task)
+	t := &Task{stored: r}
 	if err := json.Unmarshal([]byte(r.Body), t); err != nil {
 		return nil, fmt.Errorf("decode task %s: %w", r.Key, err)
 	}
