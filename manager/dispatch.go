@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"weft/broker"
@@ -18,6 +19,7 @@ type dispatcher struct {
 	controls *broker.Waiter    // hears the control queues of the tasks given out
 	envs     map[string]string // packed environments by their key
 	waiting  bool              // requests may be waiting
+	asked    map[string]bool   // hosts that are being asked for their functions
 }
 
 // fill looks for requests and assigns them to consumers that are free.
@@ -50,6 +52,9 @@ func (d *dispatcher) fill(ctx context.Context, w *work) error {
 	if err != nil {
 		return fmt.Errorf("look for requests: %w", err)
 	}
+	for _, j := range jobs {
+		d.locate(j)
+	}
 	return d.assign(w, jobs)
 }
 
@@ -70,8 +75,7 @@ func (d *dispatcher) environment(r broker.Reader, key string) error {
 	return nil
 }
 
-// assign gives the jobs to idle consumers, the one that became idle last first:
-// its memory is warm. Consumers that are missing are started; their jobs stay
+// assign gives the jobs to idle consumers, as preferred says. Consumers that are missing are started; their jobs stay
 // in the queue until they say hello.
 func (d *dispatcher) assign(w *work, jobs []*ledger.Job) error {
 	free := d.pool.idle()
@@ -87,8 +91,9 @@ func (d *dispatcher) assign(w *work, jobs []*ledger.Job) error {
 		}
 		*without++
 		for len(free) > 0 {
-			c := free[len(free)-1]
-			free = free[:len(free)-1]
+			i := preferred(free, hostOf(j))
+			c := free[i]
+			free = slices.Delete(free, i, i+1)
 			if err := d.pool.assign(c, j, d.envs[j.Env]); err != nil {
 				c.state = leaving // it is dying; its death will be reported
 				continue

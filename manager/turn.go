@@ -18,6 +18,8 @@ type work struct {
 	started    []started
 	measured   []measured
 	paused     []paused
+	progressed []progressed
+	described  []described
 	lost       []task
 	refused    []*ledger.Job
 	dispatched []dispatched
@@ -47,6 +49,12 @@ type paused struct {
 	is   bool
 }
 
+// progressed is how far the function of a task is.
+type progressed struct {
+	task task
+	what ledger.Progress
+}
+
 // dispatched is a job that its consumer has, and that it may begin when the
 // transaction has been committed.
 type dispatched struct {
@@ -56,7 +64,8 @@ type dispatched struct {
 }
 
 func (w *work) empty() bool {
-	return len(w.finished)+len(w.started)+len(w.measured)+len(w.paused)+len(w.lost)+len(w.refused)+len(w.dispatched) == 0
+	return len(w.finished)+len(w.started)+len(w.measured)+len(w.paused)+len(w.progressed)+len(w.described)+
+		len(w.lost)+len(w.refused)+len(w.dispatched) == 0
 }
 
 // turn gives out what can be given out, writes all that has gathered in one
@@ -152,6 +161,16 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 	for _, p := range w.paused {
 		if err := ledger.NotePaused(tx, p.task.tid, p.task.epoch, p.is); err != nil {
 			return fmt.Errorf("note pause of task %s: %w", p.task.tid, err)
+		}
+	}
+	for _, p := range w.progressed {
+		if err := ledger.NoteProgress(tx, p.task.tid, p.task.epoch, p.what); err != nil {
+			return fmt.Errorf("note progress of task %s: %w", p.task.tid, err)
+		}
+	}
+	for _, d := range w.described {
+		if err := d.write(tx, now); err != nil {
+			return fmt.Errorf("note functions of %s: %w", d.host.Path, err)
 		}
 	}
 	for _, f := range w.finished {

@@ -36,18 +36,16 @@ type events struct {
 	used     func(context.Context, ledger.Usage)
 }
 
-// execute runs one command to its end and describes it. onMain runs a function
-// on the process's main thread.
-func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev events) (*ledger.HandOff, *outputs) {
+// execute runs one command, or one function, which begin starts, to its end and
+// describes it.
+func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring func(), ev events) (*ledger.HandOff, *outputs) {
 	h := &ledger.HandOff{TID: a.TID, Epoch: a.Epoch, Seq: 1}
 	abandon := make(chan struct{})
 	out := &outputs{
 		stdout: newOutput(ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, ledger.Stdout), ring, abandon),
 		stderr: newOutput(ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, ledger.Stderr), ring, abandon),
 	}
-	var c *command
-	var failed *taskspec.Outcome
-	onMain(func() { c, failed = start(a, env) })
+	c, failed := begin()
 	if failed != nil {
 		out.close()
 		h.Outcome, h.Ended = *failed, time.Now()
@@ -78,6 +76,9 @@ func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev e
 		}
 		// One that hangs in the kernel keeps it; then it stays.
 		_ = c.group.Remove()
+	}
+	if c.worker != nil {
+		e = answered(c.worker, e, out)
 	}
 	h.Outcome = e.outcome(c.exited(string(out.stderr.tail)))
 	h.Ended = time.Now()
@@ -135,7 +136,7 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 		}
 		switch act {
 		case terminate:
-			c.terminate()
+			c.terminate(e.reason())
 			if paused {
 				pause(false) // or it could not do what SIGTERM asks for
 			}
