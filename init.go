@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
+	"weft/internal/function"
 	"weft/internal/role"
 	"weft/runner"
 )
@@ -21,10 +22,10 @@ var ErrNoInit = errors.New("program does not call weft.Init: call it first in ma
 // the process, which is why it is not kept in a Context.
 var initialized atomic.Bool
 
-// Init must be the first call in main, or in TestMain. In a process that Weft
-// has started, it plays that process's part and never returns. In every other
-// process it returns at once, and allows Weft to start processes of this
-// program.
+// Init must be the first call in main, or in TestMain, but for [Register]. In a
+// process that Weft has started, it plays that process's part and never returns.
+// In every other process it returns at once, and allows Weft to start processes
+// of this program.
 func Init() {
 	initialized.Store(true)
 	r, conn := role.Take()
@@ -33,6 +34,10 @@ func Init() {
 		exit(runner.Main(conn, build(), os.Environ()))
 	case role.Manager:
 		exit(runManager(conn))
+	case role.Function:
+		exit(runner.Perform(conn, role.Extra(), &registered))
+	case role.Describe:
+		exit(function.Tell(conn, build(), &registered))
 	}
 }
 

@@ -93,6 +93,9 @@ func open(dir string, o options) (*Context, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := noteHost(c.broker); err != nil {
+		return nil, errors.Join(err, c.broker.Close())
+	}
 	return c, nil
 }
 

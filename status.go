@@ -19,6 +19,7 @@ type Status struct {
 	Signal     string // the signal that the command died of, "SIGSEGV", or empty
 	Error      string // why it did not complete, one line, or empty
 	LimitMeans string // by what the limit was held that ended it: "cgroup", "rlimit" or "sampled"; else empty
+	Details    string // what does not fit the line of Error: a stack, as a rule; or empty
 	Paused     bool   // it stands still: see [Task.Pause]
 	PID        int    // the task's own process; 0 if it has none or was over at once
 	Attempt    int    // how often it was given to a consumer
@@ -50,6 +51,7 @@ func newStatus(l *ledger.Task) *Status {
 		Signal:          l.Signal,
 		Error:           l.Error,
 		LimitMeans:      l.LimitMeans,
+		Details:         l.Details,
 		Paused:          l.Paused,
 		PID:             l.Process.PID,
 		Attempt:         l.Epoch,

@@ -129,8 +129,18 @@ func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Subm
 		s.env = os.Environ()
 	}
 	l.Env = ledger.EncodeEnv(s.env)
-	if l.Item, l.Input, err = spool(c.dir, s.stdin); err != nil {
+	if specs[0].Spec.Type == taskspec.KindFunction {
+		l.Item, err = functionItem(s.stdin, c.settings.MaxMessage)
+	} else {
+		l.Item, l.Input, err = spool(c.dir, s.stdin)
+	}
+	if err != nil {
 		return nil, false, err
+	}
+	for _, spec := range specs {
+		if err := checkCall(ctx, c, spec, l.Item); err != nil {
+			return nil, false, err
+		}
 	}
 	all := make([]ledger.Submission, len(specs))
 	for i, spec := range specs {
@@ -176,6 +186,26 @@ func parentIn(root string) string {
 // inlineInput is the largest standard input that is put into the message
 // itself; a larger one, or one that is not text, goes into a file.
 const inlineInput = 64 << 10
+
+// functionItem is the work item that r holds for a function: text or JSON, which
+// must fit a message of so many bytes.
+func functionItem(r io.Reader, most int) (string, error) {
+	if r == nil {
+		return noInput, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read standard input: %w", err)
+	case len(text) > most:
+		return "", fmt.Errorf("input of a function: %w", broker.ErrTooLarge)
+	case !utf8.Valid(text):
+		return "", fmt.Errorf("input of a function: %w", broker.ErrBody)
+	case len(bytes.TrimSpace(text)) == 0:
+		return noInput, nil
+	}
+	return string(text), nil
+}
 
 // spool reads the standard input of a task and returns its work item, or the
 // name of the file in the project's folder dir that holds the input.

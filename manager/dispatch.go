@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"weft/broker"
@@ -22,6 +23,7 @@ type dispatcher struct {
 	// for them: one look for many is cheaper. Whether they still stand when they
 	// are given out, the transaction finds out that does it.
 	ahead []*ledger.Job
+	asked map[string]bool // hosts that are being asked for their functions
 }
 
 // How many requests are read ahead, and how many bytes at most.
@@ -102,13 +104,13 @@ func (d *dispatcher) environment(r broker.Reader, key string) error {
 	return nil
 }
 
-// assign gives the jobs to idle consumers, the one that became idle last first:
-// its memory is warm. It returns those for which there was none; the consumers
-// that are missing are started.
+// assign gives the jobs to idle consumers, as preferred says. It returns those
+// for which there was none; the consumers that are missing are started.
 func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, err error) {
 	free := d.pool.idle()
 	nested := 0
 	for _, j := range jobs {
+		d.locate(j)
 		switch c := d.hand(j, &free); {
 		case j.Refused() != "":
 			w.refused = append(w.refused, j)
@@ -124,13 +126,13 @@ func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, er
 	return left, d.pool.grow(d.pool.load().shortage(len(left)-nested, nested, len(w.dispatched) > 0))
 }
 
-// hand tells the last of the free consumers that lives to get ready for the job.
-// It returns nil if there is none, or the job cannot be run.
+// hand tells one of the free consumers to get ready for the job. It returns nil
+// if there is none, or the job cannot be run.
 func (d *dispatcher) hand(j *ledger.Job, free *[]*consumer) *consumer {
 	for j.Refused() == "" && len(*free) > 0 {
-		last := len(*free) - 1
-		c := (*free)[last]
-		*free = (*free)[:last]
+		i := preferred(*free, hostOf(j))
+		c := (*free)[i]
+		*free = slices.Delete(*free, i, i+1)
 		if err := d.pool.assign(c, j, d.envs[j.Env]); err != nil {
 			c.state = leaving // it is dying; its death will be reported
 			continue

@@ -156,6 +156,8 @@ func (l *loop) take(e event) error {
 		return l.heard(e.from, e.what, now)
 	case died:
 		return l.mourn(e)
+	case described:
+		l.noteDescribed(e)
 	case lost:
 		delete(l.pool.survivors, e.task)
 		l.unsettled.lost = append(l.unsettled.lost, e.task)
@@ -181,6 +183,8 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 		l.unsettled.started = append(l.unsettled.started, started{c.task, *r.Started})
 	case r.Paused != nil:
 		l.unsettled.paused = append(l.unsettled.paused, paused{c.task, *r.Paused})
+	case r.Progress != nil:
+		l.unsettled.progressed = append(l.unsettled.progressed, progressed{c.task, *r.Progress})
 	case r.Used != nil:
 		l.unsettled.measured = append(l.unsettled.measured, measured{c.task, *r.Used})
 	case r.Chunks != nil:

@@ -36,6 +36,7 @@ type consumer struct {
 	state state
 	since time.Time // when it became idle
 	env   string    // the key of the environment it has
+	host  string    // of whose functions it has a worker waiting, or had the last
 
 	// Of its task, while it has one.
 	task    task
@@ -215,6 +216,9 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		MaxMessage:   p.o.MaxMessage,
 		Durability:   p.o.Durability,
 	}
+	if j.Function != nil {
+		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Program, Host: j.Function.Host.Version(), Call: j.Call}
+	}
 	a.Timeout, _ = j.Work.TimeoutDuration()
 	if j.Env != c.env {
 		a.EnvBlock = []byte(block)
@@ -222,7 +226,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 	if err := c.link.Send(runner.Order{Task: a}); err != nil {
 		return err
 	}
-	c.state, c.env = busy, j.Env
+	c.state, c.env, c.host = busy, j.Env, hostOf(j)
 	c.task, c.nested = task{j.TID, j.Epoch}, j.Nested
 	c.timeout, c.grace, c.due = a.Timeout, a.Grace, time.Time{}
 	return nil

@@ -19,6 +19,8 @@ type work struct {
 	started    []started
 	measured   []measured
 	paused     []paused
+	progressed []progressed
+	described  []described
 	lost       []task
 	refused    []*ledger.Job
 	dispatched []dispatched
@@ -56,6 +58,12 @@ type paused struct {
 	is   bool
 }
 
+// progressed is how far the function of a task is.
+type progressed struct {
+	task task
+	what ledger.Progress
+}
+
 // dispatched is a job that its consumer has, and that it may begin when the
 // transaction has been committed.
 type dispatched struct {
@@ -65,7 +73,8 @@ type dispatched struct {
 }
 
 func (w *work) empty() bool {
-	return len(w.chunks)+len(w.finished)+len(w.started)+len(w.measured)+len(w.paused)+len(w.lost)+len(w.refused)+len(w.dispatched) == 0
+	return len(w.chunks)+len(w.finished)+len(w.started)+len(w.measured)+len(w.paused)+len(w.progressed)+len(w.described)+
+		len(w.lost)+len(w.refused)+len(w.dispatched) == 0
 }
 
 // turn gives out what can be given out, writes all that has gathered in one
@@ -171,6 +180,16 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 	for _, c := range w.chunks {
 		if err := ledger.WriteChunks(tx, c.what); err != nil && !errors.Is(err, ledger.ErrStale) {
 			return fmt.Errorf("write output of task %s: %w", c.what.TID, err)
+		}
+	}
+	for _, p := range w.progressed {
+		if err := ledger.NoteProgress(tx, p.task.tid, p.task.epoch, p.what); err != nil {
+			return fmt.Errorf("note progress of task %s: %w", p.task.tid, err)
+		}
+	}
+	for _, d := range w.described {
+		if err := d.write(tx, now); err != nil {
+			return fmt.Errorf("note functions of %s: %w", d.host.Path, err)
 		}
 	}
 	for _, f := range w.finished {

@@ -101,6 +101,15 @@ func controlMemory(home string) error {
 // FD is what [syscall.SysProcAttr.CgroupFD] takes.
 func (g *Group) FD() int { return int(g.dir.Fd()) }
 
+// Add moves a process that runs already into the group, with what it starts from
+// now on. The memory that it has stays counted where it was.
+func (g *Group) Add(pid int) error {
+	if err := write(g.file("cgroup.procs"), strconv.Itoa(pid)); err != nil {
+		return fmt.Errorf("move process %d into a cgroup: %w", pid, err)
+	}
+	return nil
+}
+
 // PeakMB is the most memory, in MiB, that the tree has had: 0 where the kernel
 // does not tell (before Linux 5.19).
 func (g *Group) PeakMB() float64 {

@@ -178,6 +178,16 @@ func (a *alone) chunks(c *ledger.Chunks) error {
 	})
 }
 
+// noteProgress records how far the task's function is, if that can be done at
+// once.
+func (a *alone) noteProgress(ctx context.Context, p ledger.Progress) error {
+	b, err := a.broker()
+	if err != nil {
+		return err
+	}
+	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NoteProgress(tx, a.task.TID, a.task.Epoch, p) })
+}
+
 // finish records the end of the task.
 func (a *alone) finish(h *ledger.HandOff) error {
 	err := a.patiently(nil, func(b *broker.Broker) error {

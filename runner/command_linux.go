@@ -21,6 +21,7 @@ type command struct {
 	cmd            *exec.Cmd
 	stdout, stderr *os.File
 	group          *monitor.Group // where it and its children live, nil if they are not set apart
+	worker         *worker        // of a call of a function, nil for a command
 }
 
 // start starts the assignment's command in a process group of its own. It must
@@ -133,6 +134,8 @@ func (c *command) exited(stderr string) taskspec.Outcome {
 	switch {
 	case !ok || c.cmd.ProcessState == nil:
 		return taskspec.Lost()
+	case c.worker != nil:
+		return c.worker.outcome(status, stderr)
 	case status.Signaled():
 		return taskspec.Signaled(int(status.Signal()), unix.SignalName(status.Signal()))
 	default:
@@ -153,8 +156,12 @@ func (c *command) usage() ledger.Usage {
 	}
 }
 
-// terminate asks the command's process group to end.
-func (c *command) terminate() {
+// terminate asks the command's process group to end, and tells a function why.
+func (c *command) terminate(why string) {
+	if w := c.worker; w != nil {
+		// Not waited for: the worker may not be reading.
+		go func() { _ = w.link.Send(WorkerOrder{Cancel: why}) }()
+	}
 	// The group exists as long as its leader has not been waited for; after
 	// that the tree is killed anyway.
 	_ = unix.Kill(-c.cmd.Process.Pid, unix.SIGTERM)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
 	"runtime"
 
@@ -25,6 +26,9 @@ type Consumer struct {
 	own    []string // the process's own environment
 	envs   map[string][]string
 	bells  *bell.Set
+
+	waiting *command // a worker without work, or nil
+	hired   *worker  // the worker of the latest call
 }
 
 // Main is the life of a consumer process whose manager holds the other end of
@@ -93,6 +97,7 @@ func (c *Consumer) serve() (err error) {
 			a = next
 		}
 	}
+	c.dismiss(nil)
 	return err
 }
 
@@ -117,9 +122,10 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 	if a.Title {
 		title.Set(title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(taskspec.StatusRunning), ""))
 	}
+	c.dismiss(a.Function)
 	s := newSession(c.orders, alone, gone)
 	defer func() { next = s.close() }()
-	h, out := execute(a, c.environment(a, message), c.ringer(a), c.onMain, events{
+	h, out := execute(a, c.beginner(a, alone, message), c.ringer(a), events{
 		requests: s.requests,
 		holds:    s.holds,
 		lost:     s.lost,
@@ -145,7 +151,10 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 	defer out.discard()
 	defer a.discardInput(h.Outcome)
 	// An error of sending is the end of the link, which the session sees too.
-	_ = c.link.Send(Report{Finished: h})
+	sent := c.link.Send(Report{Finished: h})
+	if sent == nil && a.Function != nil {
+		c.prepare(a.Function)
+	}
 	select {
 	case <-s.acked:
 		return nil, nil
@@ -171,19 +180,47 @@ func (c *Consumer) permission(alone *alone) (message string, gone bool, err erro
 	return message, true, err
 }
 
-// environment is what the task's process gets.
+// beginner returns what starts the task's process, on the main thread.
+func (c *Consumer) beginner(a *Assignment, alone *alone, message string) func() (*command, *taskspec.Outcome) {
+	return func() (cmd *command, failed *taskspec.Outcome) {
+		if a.Function == nil {
+			env := c.environment(a, message)
+			c.onMain(func() { cmd, failed = start(a, env) })
+			return cmd, failed
+		}
+		env := maps.Clone(a.Over)
+		if env == nil {
+			env = make(map[string]string)
+		}
+		maps.Copy(env, identity(a, message))
+		c.onMain(func() {
+			cmd, failed = c.call(a, env, func(p ledger.Progress) {
+				if c.link.Send(Report{Progress: &p}) != nil {
+					_ = alone.noteProgress(context.Background(), p)
+				}
+			})
+		})
+		return cmd, failed
+	}
+}
+
+// environment is what the process of a command gets.
 func (c *Consumer) environment(a *Assignment, message string) []string {
 	env := c.own
 	if a.Env != "" {
 		env = c.envs[a.Env]
 	}
-	env = ledger.Overlay(env, a.Over)
-	return ledger.Overlay(env, map[string]string{
+	return ledger.Overlay(ledger.Overlay(env, a.Over), identity(a, message))
+}
+
+// identity is how a task's processes know whose they are.
+func identity(a *Assignment, message string) map[string]string {
+	return map[string]string{
 		ledger.EnvTID:     a.TID,
 		ledger.EnvEpoch:   fmt.Sprint(a.Epoch),
 		ledger.EnvMessage: message,
 		ledger.EnvContext: a.Root,
-	})
+	}
 }
 
 // ringer wakes those that follow the task's output.

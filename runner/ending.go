@@ -104,6 +104,18 @@ func (e ending) kill() (ending, action) {
 // requested reports whether somebody has asked for the end of the task.
 func (e ending) requested() bool { return e.cause == byStop || e.cause == byKill }
 
+// reason is why the task is being ended from outside, in a word or two.
+func (e ending) reason() string { return e.outcome(taskspec.Outcome{}).Error }
+
+// overdue answers that a function has failed because its time was over, as it
+// was told, a moment before this process would have told it.
+func (e ending) overdue() ending {
+	if e.cause == byItself {
+		e.cause = byTimeout
+	}
+	return e
+}
+
 // outcome is how a task has ended whose own process ended as exit says.
 func (e ending) outcome(exit taskspec.Outcome) taskspec.Outcome {
 	switch e.cause {

@@ -73,12 +73,13 @@ type Order struct {
 
 // A Report is what a consumer tells its manager. Exactly one field is set.
 type Report struct {
-	Hello    *Hello          `json:"hello,omitempty"`
-	Started  *proc.Identity  `json:"started,omitempty"` // the task's own process
-	Used     *ledger.Usage   `json:"used,omitempty"`    // by the running task, if it is to be reported
-	Paused   *bool           `json:"paused,omitempty"`  // the running task stands still, or goes on
-	Chunks   *ledger.Chunks  `json:"chunks,omitempty"`  // of the running task's output
-	Finished *ledger.HandOff `json:"finished,omitempty"`
+	Hello    *Hello           `json:"hello,omitempty"`
+	Started  *proc.Identity   `json:"started,omitempty"`  // the task's own process
+	Used     *ledger.Usage    `json:"used,omitempty"`     // by the running task, if it is to be reported
+	Paused   *bool            `json:"paused,omitempty"`   // the running task stands still, or goes on
+	Progress *ledger.Progress `json:"progress,omitempty"` // of the running function
+	Chunks   *ledger.Chunks   `json:"chunks,omitempty"`   // of the running task's output
+	Finished *ledger.HandOff  `json:"finished,omitempty"`
 }
 
 // Hello introduces a consumer.
@@ -95,6 +96,8 @@ type Assignment struct {
 	Name    string `json:"name"`
 	Root    string `json:"root"`     // the project's root
 	WeftDir string `json:"weft_dir"` // the project's folder
+
+	Function *FunctionCall `json:"function,omitempty"` // called instead of a command
 
 	Argv  []string `json:"argv"`
 	Dir   string   `json:"dir"`

@@ -37,15 +37,13 @@ type events struct {
 	chunks   func(*ledger.Chunks) error // records output, if the task is to stream it
 }
 
-// execute runs one command to its end and describes it. onMain runs a function
-// on the process's main thread.
-func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev events) (*ledger.HandOff, *outputs) {
+// execute runs one command, or one function, which begin starts, to its end and
+// describes it.
+func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring func(), ev events) (*ledger.HandOff, *outputs) {
 	h := &ledger.HandOff{TID: a.TID, Epoch: a.Epoch, Seq: 1}
 	abandon := make(chan struct{})
 	out := newOutputs(a, ring, ev.chunks, abandon)
-	var c *command
-	var failed *taskspec.Outcome
-	onMain(func() { c, failed = start(a, env) })
+	c, failed := begin()
 	if failed != nil {
 		out.close()
 		h.Outcome, h.Ended = *failed, time.Now()
@@ -76,6 +74,9 @@ func execute(a *Assignment, env []string, ring func(), onMain func(func()), ev e
 		}
 		// One that hangs in the kernel keeps it; then it stays.
 		_ = c.group.Remove()
+	}
+	if c.worker != nil {
+		e = answered(c.worker, e, out)
 	}
 	h.Outcome = e.outcome(c.exited(string(out.stderr.tail)))
 	h.Ended = time.Now()
@@ -133,7 +134,7 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 		}
 		switch act {
 		case terminate:
-			c.terminate()
+			c.terminate(e.reason())
 			if paused {
 				pause(false) // or it could not do what SIGTERM asks for
 			}

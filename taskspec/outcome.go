@@ -29,8 +29,15 @@ const (
 	codeStopped        = codeSignalBase + 15 // SIGTERM
 )
 
-// maxErrorLine is how much of the command's last line an error quotes.
-const maxErrorLine = 200
+const (
+	// maxErrorLine is how much of the command's last line an error quotes.
+	maxErrorLine = 200
+	// maxError is how many characters of a function's error are its task's.
+	maxError = 1000
+	// maxDetails bounds the details of an end, in bytes: they are in the task's
+	// record, which many readers read whole.
+	maxDetails = 64 << 10
+)
 
 // Outcome is how a task ended, as its record, its result and its event tell
 // it. The functions that return one are the only rows there are.
@@ -48,6 +55,9 @@ type Outcome struct {
 	LimitMeans string `json:"limit_means,omitempty"`
 	// Event is the name of the event that records this end.
 	Event string `json:"event"`
+	// Details are what does not fit the one line of Error: the stack of a
+	// function that panicked, or all of an error of several lines. At most 64 KiB.
+	Details string `json:"details,omitempty"`
 }
 
 // Exited is the end of a command that exited by itself; a function that
@@ -84,9 +94,72 @@ func NotStarted(notFound bool, reason string) Outcome {
 	return failed(codeCannotExecute, reason)
 }
 
-// Failed is the end of a function that returned an error or panicked.
+// Failed is the end of a function that returned an error. Of an error that is
+// more than a line, all becomes the details.
 func Failed(reason string) Outcome {
-	return failed(codeFunctionFailed, reason)
+	o := failed(codeFunctionFailed, visible(strings.TrimSpace(reason), maxError))
+	if o.Error != reason {
+		o.Details = bounded(reason)
+	}
+	if o.Error == "" {
+		o.Error = "function returned an error without text"
+	}
+	return o
+}
+
+// Panicked is the end of a function that panicked with this value, and where.
+func Panicked(value, stack string) Outcome {
+	o := failed(codeFunctionFailed, "panic: "+visible(strings.TrimSpace(value), maxError))
+	o.Details = bounded(stack)
+	return o
+}
+
+// FunctionExited is the end of a function whose process exited with code before
+// the function had returned. It never completes its task, so a code of 0 counts
+// as 1. stderrTail is the end of what the process wrote to its standard error:
+// what the Go runtime says of its end there becomes part of the error, and the
+// details; else the last line does.
+func FunctionExited(code int, stderrTail string) Outcome {
+	text := fmt.Sprintf("function exited with %d without returning", code)
+	crash := crashIn(stderrTail)
+	line := lastLine(stderrTail)
+	if crash != "" {
+		line, _, _ = strings.Cut(crash, "\n")
+	}
+	if line != "" {
+		text += ": " + visible(line, maxErrorLine)
+	}
+	o := failed(max(code, codeFunctionFailed), text)
+	o.Details = bounded(crash)
+	return o
+}
+
+// FunctionSignaled is [Signaled] for the process of a function.
+func FunctionSignaled(number int, name string) Outcome {
+	o := Signaled(number, name)
+	o.Error = "function was killed by " + o.Signal
+	return o
+}
+
+// crashIn returns what the Go runtime wrote of a crash, to the end of the text,
+// or nothing.
+func crashIn(text string) string {
+	first := -1
+	for _, sign := range []string{"panic: ", "fatal error: ", "runtime: out of memory"} {
+		i := strings.Index("\n"+text, "\n"+sign)
+		if i >= 0 && (first < 0 || i < first) {
+			first = i
+		}
+	}
+	if first < 0 {
+		return ""
+	}
+	return strings.TrimSpace(text[first:])
+}
+
+// bounded is as much of text as details may have.
+func bounded(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxDetails)], "\uFFFD")
 }
 
 // Rejected is the end of a task that could not be run at all, such as one whose

@@ -20,7 +20,6 @@ type feature struct {
 func (s *Spec) Unsupported() []Problem {
 	w := &s.Spec
 	problems := asked([]feature{
-		{"spec.type", w.Type == KindFunction},
 		{"spec.interactive", w.Interactive},
 		{"spec.tty", w.TTY},
 		{"spec.persistent", w.Persistent},

@@ -17,7 +17,7 @@ func TestUnsupported(t *testing.T) {
 			s.Spec.EnvFrom, s.Spec.OnManagerLoss, s.Spec.ReservedPolicyOnError = []string{"A"}, LossStop, PolicyRequeue
 			s.Spec.Limits, s.Spec.ReportingInterval = Limits{new(1.0), new(1.0), new(1), new(0)}, ReportPoll
 		}, nil},
-		"function":   {func(s *Spec) { *s = *function() }, []string{"spec.type"}},
+		"function":   {func(s *Spec) { *s = *function() }, nil},
 		"terminal":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
 		"streams":    {func(s *Spec) { s.Spec.StreamOutput, s.Spec.Persistent = true, true }, []string{"spec.persistent"}},
 		"transition": {func(s *Spec) { s.Spec.ReportingInterval, s.Spec.Isolation = ReportTransition, "process" }, nil},

@@ -59,6 +59,7 @@ func kinds() []kind {
 		{weft.ErrNoRetry, "no_retry", exitError, ""},
 		{weft.ErrTaken, "result_taken", exitNotFound, ""},
 		{weft.ErrNoSpec, "spec_not_found", exitNotFound, ""},
+		{weft.ErrNoFunction, "function_not_found", exitNotFound, "see weft function list"},
 		{weft.ErrSpecName, "invalid_spec_name", exitError, ""},
 		{weft.ErrSpecExists, "already_exists", exitError, "replace it with --force"},
 		{errNoManager, "no_manager", exitNotFound, "start it with weft manager start"},
@@ -115,6 +116,9 @@ func classify(err error) kind {
 	}
 	if _, ok := errors.AsType[*taskspec.ValidationError](err); ok {
 		return kind{code: "invalid_spec", exit: exitError}
+	}
+	if _, ok := errors.AsType[*weft.ArgumentError](err); ok {
+		return kind{code: "invalid_arguments", exit: exitError}
 	}
 	return kind{code: "error", exit: exitError}
 }

@@ -13,11 +13,14 @@ import (
 type runCmd struct {
 	Command []string `arg:"" optional:"" help:"The command and its arguments: the first word that is not an option, and all the rest."`
 
-	Spec     *string `placeholder:"NAME|PATH" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
-	Wait     bool    `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
-	NoStdin  bool    `help:"Give the task no input."`
-	Verbose  bool    `help:"Say on standard error what happens to the task."`
-	ExitCode bool    `help:"Exit as the task did."`
+	Spec     *string  `placeholder:"NAME|PATH" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
+	Function *string  `placeholder:"NAME" help:"Call this function instead of a command: see weft function list."`
+	Arg      []string `sep:"none" placeholder:"VALUE" help:"An argument of the function, as JSON or text; may be repeated."`
+	KW       []string `name:"kw" sep:"none" placeholder:"NAME=VALUE" help:"A named argument of the function; may be repeated."`
+	Wait     bool     `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
+	NoStdin  bool     `help:"Give the task no input."`
+	Verbose  bool     `help:"Say on standard error what happens to the task."`
+	ExitCode bool     `help:"Exit as the task did."`
 
 	StreamOutput bool `help:"Also put the output into the task's outbox, as messages, while it is produced."`
 
@@ -50,6 +53,7 @@ Examples:
     weft run sort < names.txt
     weft run --spec nightly --timeout 1h --verbose
     weft run --spec ./resize.json photo.jpg
+    weft run --function images.resize --kw path=photo.jpg --kw width=100
 `
 }
 
@@ -105,6 +109,10 @@ func (r *runCmd) Run(a *app) error {
 // template is the task before the options are laid over it. To look for a spec
 // opens the project, if there is one.
 func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
+	if r.Function != nil || len(r.Arg)+len(r.KW) > 0 {
+		spec, err := r.call()
+		return spec, nil, err
+	}
 	switch {
 	case r.Spec != nil:
 	case len(r.Command) == 0:

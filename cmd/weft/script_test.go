@@ -3,6 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,6 +23,15 @@ func TestMain(m *testing.M) {
 // TestScripts runs what a user would type. Each script has a folder, a home and
 // a manager of its own, and may leave no process behind.
 func TestScripts(t *testing.T) {
+	// The program with functions that some scripts use, and the folder it is in.
+	folder := t.TempDir()
+	host := sync.OnceValues(func() (dir string, err error) {
+		out, err := exec.Command("go", "build", "-o", filepath.Join(folder, "host"), "./testdata/host").CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("build host: %w: %s", err, out)
+		}
+		return folder, nil
+	})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -36,6 +49,13 @@ func TestScripts(t *testing.T) {
 			// its end.
 			env.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
 			env.Setenv("WEFT_MANAGER_LIFETIME_TIMEOUT", "1")
+			if strings.Contains(filepath.Base(env.WorkDir), "function") {
+				dir, err := host()
+				if err != nil {
+					return err
+				}
+				env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			}
 			env.Defer(func() { awaitProcesses(env.T().(testing.TB), "HOME="+env.WorkDir) })
 			return nil
 		},

@@ -29,6 +29,11 @@ type Job struct {
 	Stdin string
 	Input string // the name of an [InputFile] that holds the stdin instead
 	Dir   string // where the command runs
+	// Function is the function to call instead, with Call; nil for a command. Who
+	// gives out the job says where the program is: Program.
+	Function *Function
+	Call     taskspec.Call
+	Program  string
 	// Env is the key of the submitter's environment, to be read by
 	// [Environment]; empty for a request written by hand, which gets the
 	// manager's. The variables of Work.Env lie over it.
@@ -42,6 +47,9 @@ type Job struct {
 	item     string         // the body of its work item
 	refused  string         // why it cannot run
 }
+
+// Refuse notes why the request cannot be run after all.
+func (j *Job) Refuse(why string) { j.refused = why }
 
 // Refused is why the request cannot be run, or empty.
 func (j *Job) Refused() string { return j.refused }
@@ -110,8 +118,20 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 		return j, nil
 	}
 	j.Name, j.item = spec.Name, item
-	j.refused = j.resolve(spec, root)
+	if j.refused = j.resolve(spec, root); j.refused == "" && spec.Spec.Type == taskspec.KindFunction {
+		return j, j.findFunction(r)
+	}
 	return j, nil
+}
+
+// findFunction looks for the function that the job calls.
+func (j *Job) findFunction(r broker.Reader) (err error) {
+	j.Env = "" // it gets that of its program
+	j.Function, err = FindFunction(r, j.Work.FunctionTarget)
+	if errors.Is(err, broker.ErrNotFound) {
+		j.refused, err = UnknownFunction(j.Work.FunctionTarget), nil
+	}
+	return err
 }
 
 // decodeRequest reads a request in either of its forms.
@@ -163,16 +183,26 @@ func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	if err != nil {
 		return err.Error()
 	}
-	item, err := taskspec.CommandItem(j.item)
+	if spec.Spec.Type == taskspec.KindFunction {
+		j.Call, err = resolved.Spec.Call(j.item)
+	} else {
+		j.Argv, j.Stdin, err = command(resolved.Spec, j.item)
+	}
 	if err != nil {
 		return err.Error()
 	}
-	argv, err := resolved.Spec.Argv(item.Args...)
-	if err != nil {
-		return err.Error()
-	}
-	j.Spec, j.Work, j.Argv, j.Stdin, j.resolved = raw, resolved.Spec, argv, item.Stdin, resolved
+	j.Spec, j.Work, j.resolved = raw, resolved.Spec, resolved
 	return ""
+}
+
+// command is what a command with this work item executes.
+func command(w taskspec.Work, body string) (argv []string, stdin string, err error) {
+	item, err := taskspec.CommandItem(body)
+	if err != nil {
+		return nil, "", err
+	}
+	argv, err = w.Argv(item.Args...)
+	return argv, item.Stdin, err
 }
 
 // directory is where the work runs: where the spec says, seen from the
@@ -230,6 +260,18 @@ func NotePaused(tx *broker.Tx, tid string, epoch int, paused bool) error {
 		return err
 	}
 	t.Paused = paused
+	tx.Ring(QueuesOf(tid).Outbox)
+	return t.save(tx)
+}
+
+// NoteProgress records how far the function of a running task is, and wakes those
+// that follow the task. It changes nothing if the task has ended since.
+func NoteProgress(tx *broker.Tx, tid string, epoch int, p Progress) error {
+	t, err := load(tx, tid)
+	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
+		return err
+	}
+	t.Progress = &p
 	tx.Ring(QueuesOf(tid).Outbox)
 	return t.save(tx)
 }

@@ -142,6 +142,7 @@ func badRequests() map[string]struct{ body, reason, name string } {
 		"request, other case": {`{"TaskSpec":` + spec + `}`, "invalid taskspec: TaskSpec: ", ""},
 		"has a tid":           {strings.Replace(spec, `{`, `{"tid":"1763740800000000000",`, 1), "invalid taskspec: tid: ", ""},
 		"unsupported":         {tty, "invalid taskspec: spec.tty: not supported yet", ""},
+		"bad call":            {`{"taskspec":{"name":"greet","spec":{"type":"function","function_target":"a.b"}},"inbox_message":{"args":1}}`, "read work item: args: want a list", "greet"},
 		"bad work item":       {`{"taskspec":` + spec + `,"inbox_message":{"stdin":5}}`, "read work item: stdin: ", "greet"},
 		"bad argument":        {`{"taskspec":` + spec + `,"inbox_message":{"args":[true]}}`, "read work item: args[0]: ", "greet"},
 	}

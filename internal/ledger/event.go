@@ -34,6 +34,7 @@ type Event struct {
 	ReturnCode *int            `json:"return_code,omitempty"`
 	Error      string          `json:"error,omitempty"`
 	LimitMeans string          `json:"limit_means,omitempty"`
+	Details    string          `json:"details,omitempty"`
 	MessageID  string          `json:"message_id,omitempty"`
 	Bytes      *int64          `json:"result_bytes,omitempty"`
 	Usage      *Usage          `json:"metrics,omitempty"`
@@ -53,6 +54,7 @@ func (t *Task) log(tx *broker.Tx, name string, now int64, add func(*Event)) erro
 		ReturnCode: t.ReturnCode,
 		Error:      t.Error,
 		LimitMeans: t.LimitMeans,
+		Details:    t.Details,
 	}
 	var err error
 	if e.TaskSpec, err = t.redacted(); err != nil {

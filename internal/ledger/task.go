@@ -59,7 +59,10 @@ type Task struct {
 	Signal     string `json:"signal,omitempty"`
 	Error      string `json:"error,omitempty"`
 	LimitMeans string `json:"limit_means,omitempty"` // see [taskspec.Outcome]
-	Output     Output `json:"output,omitzero"`
+	Details    string `json:"details,omitempty"`     // likewise
+	// Progress is what its function said last, nil if it said nothing.
+	Progress *Progress `json:"progress,omitempty"`
+	Output   Output    `json:"output,omitzero"`
 	// Result is the message in the outbox that is the result. Before it there
 	// may be chunks of output.
 	Result broker.ID `json:"result,omitempty"`
@@ -116,6 +119,14 @@ type Usage struct {
 	PeakConnections int     `json:"peak_net_connections,omitempty"`
 }
 
+// Progress is how far a function is, by its own account.
+type Progress struct {
+	Done  int64  `json:"done"`
+	Total int64  `json:"total,omitempty"` // 0: it does not know
+	Note  string `json:"note,omitempty"`
+	At    int64  `json:"at"` // nanoseconds since 1970
+}
+
 // Number is the TID as the id of the request it came from.
 func (t *Task) Number() broker.ID {
 	id, _ := broker.ParseID(t.TID)
@@ -142,7 +153,7 @@ func (t *Task) end(o taskspec.Outcome, now int64) error {
 		return err
 	}
 	t.Status, t.ReturnCode, t.Signal, t.Error = o.Status, o.ReturnCode, o.Signal, o.Error
-	t.LimitMeans, t.Completed = o.LimitMeans, now
+	t.LimitMeans, t.Details, t.Completed = o.LimitMeans, o.Details, now
 	return nil
 }
 

@@ -3,6 +3,7 @@ package role
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,7 +31,7 @@ func Take() (Role, *os.File) {
 		return None, nil
 	}
 	os.Unsetenv(variable)
-	if r != Manager && r != Consumer {
+	if !slices.Contains(known(), r) {
 		return None, nil
 	}
 	var st unix.Stat_t
@@ -45,3 +46,7 @@ func Take() (Role, *os.File) {
 	}
 	return r, os.NewFile(inherited, "weft")
 }
+
+// Extra is the file that the starter of this process gave it behind the socket.
+// Call it once, after [Take].
+func Extra() *os.File { return os.NewFile(inherited+1, "weft-extra") }

@@ -1,0 +1,170 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"weft/broker"
+	"weft/internal/function"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// noteHost records the program and its functions in the project, if it has any
+// and they are not recorded just so.
+func noteHost(b *broker.Broker) error {
+	if !initialized.Load() || len(registered.Names()) == 0 {
+		return nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("record functions: %w", err)
+	}
+	self, err := selfPath()
+	if err != nil {
+		return fmt.Errorf("record functions: %w", err)
+	}
+	stamp, err := function.StampOf(self)
+	if err != nil {
+		return fmt.Errorf("record functions: %w", err)
+	}
+	functions := registered.Describe()
+	h, err := ledger.NewHost(path, stamp, build(), functions)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	known := false
+	err = b.View(ctx, func(r broker.Reader) (err error) {
+		known, err = h.Known(r)
+		return err
+	})
+	if err == nil && !known {
+		err = b.Update(ctx, func(tx *broker.Tx) error { return ledger.PutHost(tx, h, functions, time.Now()) })
+	}
+	if err != nil {
+		return fmt.Errorf("record functions: %w", err)
+	}
+	return nil
+}
+
+// checkCall makes sure that the function of a spec is there and takes what it is
+// called with, before anything is queued.
+func checkCall(ctx context.Context, c *Context, spec *taskspec.Spec, item string) error {
+	if spec.Spec.Type != taskspec.KindFunction {
+		return nil
+	}
+	name := spec.Spec.FunctionTarget
+	call, err := spec.Spec.Call(item)
+	if err != nil {
+		return err
+	}
+	if f := registered.Get(name); f != nil {
+		return f.Check(call)
+	}
+	f, err := findFunction(ctx, c, name)
+	if err != nil {
+		return err
+	}
+	return f.Check(call)
+}
+
+// findFunction finds a function that a program has registered in the project.
+// Programs that have changed since are asked anew.
+func findFunction(ctx context.Context, c *Context, name string) (*ledger.Function, error) {
+	f, err := knownFunction(ctx, c, name)
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
+	case err != nil:
+		return nil, err
+	case !hasChanged(f.Host):
+		return f, nil
+	}
+	if err := refreshHosts(ctx, c); err != nil {
+		return nil, err
+	}
+	if f, err = knownFunction(ctx, c, name); !errors.Is(err, broker.ErrNotFound) {
+		return f, err
+	}
+	return nil, unknownFunction(ctx, c, name)
+}
+
+func knownFunction(ctx context.Context, c *Context, name string) (f *ledger.Function, err error) {
+	err = c.broker.View(ctx, func(r broker.Reader) (err error) {
+		f, err = ledger.FindFunction(r, name)
+		return err
+	})
+	return f, err
+}
+
+// unknownFunction is the error for a name that nobody has registered, and says
+// which may have been meant.
+func unknownFunction(ctx context.Context, c *Context, name string) error {
+	var names []string
+	err := c.broker.View(ctx, func(r broker.Reader) error {
+		all, err := ledger.Functions(r)
+		for _, f := range all {
+			names = append(names, f.Name)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if near := function.Near(name, names); len(near) > 0 {
+		return fmt.Errorf("%w: %s; did you mean %s?", ErrNoFunction, name, strings.Join(near, " or "))
+	}
+	return fmt.Errorf("%w: %s", ErrNoFunction, name)
+}
+
+// hasChanged reports whether the program's file is another than the one that was
+// asked. One that is gone cannot be asked.
+func hasChanged(h *ledger.Host) bool {
+	stamp, err := function.StampOf(h.Path)
+	return err == nil && stamp != h.Stamp
+}
+
+// refreshHosts asks all programs that have changed for their functions.
+func refreshHosts(ctx context.Context, c *Context) error {
+	var hosts []*ledger.Host
+	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
+		hosts, err = ledger.Hosts(r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, h := range hosts {
+		if !hasChanged(h) {
+			continue
+		}
+		_, err := askHost(ctx, c, h.Path)
+		if err != nil && !errors.Is(err, function.ErrNoHost) {
+			return err
+		}
+	}
+	return nil
+}
+
+// askHost asks the program at path for its functions and records them. One that
+// has none any more is forgotten.
+func askHost(ctx context.Context, c *Context, path string) ([]function.Description, error) {
+	stamp, err := function.StampOf(path)
+	if err != nil {
+		return nil, err
+	}
+	l, asked := function.Ask(ctx, path, os.Environ())
+	if asked != nil && !errors.Is(asked, function.ErrNoHost) {
+		return nil, asked
+	}
+	h, err := ledger.NewHost(path, stamp, l.Build, l.Functions)
+	if err != nil {
+		return nil, err
+	}
+	err = c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.PutHost(tx, h, l.Functions, time.Now()) })
+	return l.Functions, errors.Join(asked, err)
+}

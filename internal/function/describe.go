@@ -1,0 +1,22 @@
+package function
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// A Listing is what a program says of itself when it is asked for its functions.
+type Listing struct {
+	Build     string        `json:"build"`
+	Functions []Description `json:"functions"`
+}
+
+// Tell writes which functions a program of this build has.
+func Tell(w io.WriteCloser, build string, r *Registry) error {
+	err := json.NewEncoder(w).Encode(Listing{Build: build, Functions: r.Describe()})
+	if err != nil {
+		return fmt.Errorf("describe functions: %w", err)
+	}
+	return w.Close()
+}

@@ -1,0 +1,149 @@
+// Package function holds what a program registers: Go functions with a name, the
+// JSON Schema of what they take and return, and the call itself.
+//
+// registry.go keeps them by name, function.go calls one, argument.go makes of a
+// call the value that a function takes, and says what is wrong with it,
+// schema.go describes Go types, context.go is what a function finds in its
+// context, near.go finds the name that was meant.
+package function
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"weft/taskspec"
+)
+
+// A Function is a registered function. Make one with [New] or [NewPlain].
+type Function struct {
+	name        string
+	description string
+	input       func() *jsonschema.Schema // nil: it takes anything
+	output      func() *jsonschema.Schema // likewise
+	call        func(context.Context, taskspec.Call) (any, error)
+}
+
+// New returns the function fn, which takes one value that is decoded from the
+// arguments of a call. The name must obey [CheckName].
+func New[In, Out any](name, description string, fn func(context.Context, In) (Out, error)) *Function {
+	f := &Function{
+		name:        name,
+		description: description,
+		// Most programs that register functions never need the schemas.
+		input:  sync.OnceValue(func() *jsonschema.Schema { return schemaOf(reflect.TypeFor[In]()) }),
+		output: sync.OnceValue(func() *jsonschema.Schema { return schemaOf(reflect.TypeFor[Out]()) }),
+	}
+	f.call = func(ctx context.Context, c taskspec.Call) (any, error) {
+		value, err := f.argument(c)
+		if err != nil {
+			return nil, err
+		}
+		var in In
+		if err := decode(name, value, &in); err != nil {
+			return nil, err
+		}
+		return fn(ctx, in)
+	}
+	return f
+}
+
+// NewPlain returns the function fn, which takes arguments as they come: what JSON
+// decodes to, numbers as [json.Number].
+func NewPlain(name, description string, fn func(ctx context.Context, args []any, kwargs map[string]any) (any, error)) *Function {
+	return &Function{name: name, description: description, call: func(ctx context.Context, c taskspec.Call) (any, error) {
+		args := make([]any, len(c.Args))
+		for i, arg := range c.Args {
+			if err := decode(name, arg, &args[i]); err != nil {
+				return nil, err
+			}
+		}
+		kwargs := make(map[string]any, len(c.Kwargs))
+		for key, arg := range c.Kwargs {
+			var v any
+			if err := decode(name, arg, &v); err != nil {
+				return nil, err
+			}
+			kwargs[key] = v
+		}
+		return fn(ctx, args, kwargs)
+	}}
+}
+
+// Name is the name under which it is registered.
+func (f *Function) Name() string { return f.name }
+
+// Call calls the function and returns its value as JSON. An *[ArgumentError]
+// means that it was not called. What panics is the function.
+func (f *Function) Call(ctx context.Context, c taskspec.Call) (json.RawMessage, error) {
+	v, err := f.call(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return encode(v)
+}
+
+// Check says with an *[ArgumentError] what is wrong with the arguments of a call.
+func (f *Function) Check(c taskspec.Call) error {
+	_, err := f.argument(c)
+	return err
+}
+
+// argument is the one value that the function takes.
+func (f *Function) argument(c taskspec.Call) (json.RawMessage, error) {
+	if f.input == nil {
+		return nil, nil
+	}
+	return argument(f.name, f.input(), c)
+}
+
+// Describe is what others need to know of the function.
+func (f *Function) Describe() Description {
+	d := Description{Name: f.name, Description: f.description}
+	if f.input != nil {
+		d.Input, d.Output = schemaJSON(f.input()), schemaJSON(f.output())
+	}
+	return d
+}
+
+// A Description is what others know of a function. The schemas are nil where it
+// takes and returns anything.
+type Description struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Input       json.RawMessage `json:"input,omitempty"`  // JSON Schema of the value it takes
+	Output      json.RawMessage `json:"output,omitempty"` // of the value it returns
+}
+
+// Check is [Function.Check] by the description alone.
+func (d Description) Check(c taskspec.Call) error {
+	if d.Input == nil {
+		return nil
+	}
+	s := new(jsonschema.Schema)
+	if err := json.Unmarshal(d.Input, s); err != nil {
+		return fmt.Errorf("read input schema of function %s: %w", d.Name, err)
+	}
+	_, err := argument(d.Name, s, c)
+	return err
+}
+
+// errValue: a function returned what is no JSON.
+var errValue = errors.New("function returned a value that cannot be written as JSON")
+
+// encode is the value as JSON, without the escapes that are there for HTML.
+func encode(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, fmt.Errorf("%w: %w", errValue, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}

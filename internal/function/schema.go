@@ -1,0 +1,98 @@
+package function
+
+import (
+	"encoding"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+)
+
+// schemaOf describes the JSON of a Go type. A type of which that cannot be said,
+// because it holds itself or has an encoding of its own, gets the schema that
+// accepts anything: then only decoding tells.
+func schemaOf(t reflect.Type) *jsonschema.Schema {
+	known := make(map[reflect.Type]*jsonschema.Schema)
+	if !survey(t, known, make(map[reflect.Type]bool)) {
+		return new(jsonschema.Schema)
+	}
+	s, err := jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: known, IgnoreInvalidTypes: true})
+	if err != nil || s == nil {
+		return new(jsonschema.Schema)
+	}
+	if _, err := s.Resolve(nil); err != nil {
+		return new(jsonschema.Schema)
+	}
+	return s
+}
+
+// schemaJSON is the schema as text.
+func schemaJSON(s *jsonschema.Schema) json.RawMessage {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return json.RawMessage("{}")
+	}
+	return text
+}
+
+// survey adds to known the types in t that encoding/json treats otherwise than
+// their structure says. It returns false where that cannot be told by the type
+// alone.
+func survey(t reflect.Type, known map[reflect.Type]*jsonschema.Schema, seen map[reflect.Type]bool) bool {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if seen[t] {
+		return true
+	}
+	seen[t] = true
+	if s := special(t); s != nil {
+		known[t] = s
+		return true
+	}
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array, reflect.Map:
+		return survey(t.Elem(), known, seen)
+	case reflect.Struct:
+		for field := range t.Fields() {
+			name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
+			embedded := field.Type
+			if embedded.Kind() == reflect.Pointer {
+				embedded = embedded.Elem()
+			}
+			switch {
+			case name == "-" && options == "", !field.IsExported() && !field.Anonymous:
+				continue
+			case field.Anonymous && (name != "" || embedded.Kind() != reflect.Struct || special(embedded) != nil):
+				return false
+			case strings.Contains(","+options+",", ",string,"):
+				return false
+			case !survey(field.Type, known, seen):
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// special is the schema of a type that encodes itself, nil for others.
+func special(t reflect.Type) *jsonschema.Schema {
+	implements := func(i reflect.Type) bool { return t.Implements(i) || reflect.PointerTo(t).Implements(i) }
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return &jsonschema.Schema{Type: "string", Format: "date-time"}
+	case t == reflect.TypeFor[json.Number]():
+		return &jsonschema.Schema{Types: []string{"number", "string"}}
+	case t.Kind() == reflect.Interface:
+		return nil
+	case implements(reflect.TypeFor[json.Unmarshaler]()), implements(reflect.TypeFor[json.Marshaler]()):
+		return new(jsonschema.Schema)
+	case implements(reflect.TypeFor[encoding.TextUnmarshaler]()), implements(reflect.TypeFor[encoding.TextMarshaler]()):
+		return &jsonschema.Schema{Type: "string"}
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && special(t.Elem()) == nil:
+		return &jsonschema.Schema{Types: []string{"null", "string"}, ContentEncoding: "base64"}
+	}
+	return nil
+}

@@ -1,0 +1,245 @@
+package ledger
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"weft/broker"
+	"weft/internal/function"
+)
+
+// The kinds of the records of host programs, whose keys are those of
+// [HostKey], and of their functions, whose keys are their names.
+const (
+	hostKind     = "host"
+	functionKind = "function"
+)
+
+// Host is a program that has registered functions, as it was when it was last
+// asked.
+type Host struct {
+	Path  string         `json:"path"` // of the executable
+	Stamp function.Stamp `json:"stamp"`
+	Build string         `json:"build"`
+	// Functions are the names of those that are called in this host, sorted. Two
+	// programs may register the same name: the later has it.
+	Functions []string `json:"functions"`
+	// Digest is that of all it registers.
+	Digest string `json:"digest"`
+	Noted  int64  `json:"noted_at"` // nanoseconds since 1970
+}
+
+// Function is a function and its host.
+type Function struct {
+	function.Description
+	Host *Host
+}
+
+// functionRecord is the body of a function's record.
+type functionRecord struct {
+	function.Description
+	Host string `json:"host"` // the key of the host's record
+}
+
+// HostKey is the key of the host at path.
+func HostKey(path string) string {
+	sum := sha256.Sum256([]byte(path))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Version names the host as it is: a change of its file changes it.
+func (h *Host) Version() string {
+	return fmt.Sprintf("%s %d %d %d", h.Path, h.Stamp.Size, h.Stamp.Modified, h.Stamp.Inode)
+}
+
+// NewHost describes the program at path, which is of this build, by its
+// functions.
+func NewHost(path string, stamp function.Stamp, build string, functions []function.Description) (*Host, error) {
+	text, err := json.Marshal(functions)
+	if err != nil {
+		return nil, fmt.Errorf("encode functions of %s: %w", path, err)
+	}
+	sum := sha256.Sum256(text)
+	h := &Host{Path: path, Stamp: stamp, Build: build, Digest: hex.EncodeToString(sum[:])}
+	for _, f := range functions {
+		h.Functions = append(h.Functions, f.Name)
+	}
+	slices.Sort(h.Functions)
+	return h, nil
+}
+
+// Known reports whether the host is recorded just so.
+func (h *Host) Known(r recordReader) (bool, error) {
+	was, err := findHost(r, HostKey(h.Path))
+	if errors.Is(err, broker.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && was.Stamp == h.Stamp && was.Build == h.Build && was.Digest == h.Digest && slices.Equal(was.Functions, h.Functions), err
+}
+
+// recordReader is who reads single records: a broker.Reader or a *broker.Tx.
+type recordReader interface {
+	recorder
+	Record(kind, key string) (broker.Record, error)
+}
+
+// PutHost records a host and its functions, and forgets those that it no longer
+// has. A function of the same name in another host is no longer called there.
+func PutHost(tx *broker.Tx, h *Host, functions []function.Description, now time.Time) error {
+	key := HostKey(h.Path)
+	if err := RemoveHost(tx, h.Path); err != nil && !errors.Is(err, broker.ErrNotFound) {
+		return err
+	}
+	for i, f := range functions {
+		was, err := functionAt(tx, f.Name)
+		switch {
+		case err == nil:
+			err = dropFunction(tx, was.Host, f.Name)
+		case errors.Is(err, broker.ErrNotFound):
+			err = nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := put(tx, functionKind, f.Name, now.UnixNano()+int64(i), functionRecord{f, key}); err != nil {
+			return err
+		}
+	}
+	h.Noted = now.UnixNano()
+	if len(functions) == 0 {
+		return nil
+	}
+	return put(tx, hostKind, key, h.Noted, h)
+}
+
+// RemoveHost forgets the host at path and its functions. [broker.ErrNotFound]
+// means that it is not known.
+func RemoveHost(tx *broker.Tx, path string) error {
+	key := HostKey(path)
+	h, err := findHost(tx, key)
+	if err != nil {
+		return err
+	}
+	for _, name := range h.Functions {
+		if err := tx.DeleteRecord(functionKind, name); err != nil {
+			return err
+		}
+	}
+	return tx.DeleteRecord(hostKind, key)
+}
+
+// dropFunction takes a function from its host, and forgets a host without any.
+func dropFunction(tx *broker.Tx, key, name string) error {
+	h, err := findHost(tx, key)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	h.Functions = slices.DeleteFunc(h.Functions, func(other string) bool { return other == name })
+	if len(h.Functions) == 0 {
+		return tx.DeleteRecord(hostKind, key)
+	}
+	return put(tx, hostKind, key, h.Noted, h)
+}
+
+func put(tx *broker.Tx, kind, key string, rank int64, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode %s %s: %w", kind, key, err)
+	}
+	return tx.PutRecord(broker.Record{Kind: kind, Key: key, Rank: rank, Body: string(body)})
+}
+
+// FindFunction returns the function with this name and its host. The error wraps
+// [broker.ErrNotFound] if there is none.
+func FindFunction(r recordReader, name string) (*Function, error) {
+	f, err := functionAt(r, name)
+	if err != nil {
+		return nil, err
+	}
+	h, err := findHost(r, f.Host)
+	if err != nil {
+		return nil, err
+	}
+	return &Function{Description: f.Description, Host: h}, nil
+}
+
+// Functions returns all functions, sorted by their names.
+func Functions(r recordReader) ([]*Function, error) {
+	recs, err := r.Records(functionKind, broker.RecordSelect{})
+	if err != nil {
+		return nil, err
+	}
+	hosts, err := Hosts(r)
+	if err != nil {
+		return nil, err
+	}
+	var all []*Function
+	for _, rec := range recs {
+		var f functionRecord
+		if err := json.Unmarshal([]byte(rec.Body), &f); err != nil {
+			return nil, fmt.Errorf("decode function %s: %w", rec.Key, err)
+		}
+		i := slices.IndexFunc(hosts, func(h *Host) bool { return HostKey(h.Path) == f.Host })
+		if i >= 0 {
+			all = append(all, &Function{f.Description, hosts[i]})
+		}
+	}
+	slices.SortFunc(all, func(a, b *Function) int { return cmp.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// Hosts returns all hosts.
+func Hosts(r recorder) ([]*Host, error) {
+	recs, err := r.Records(hostKind, broker.RecordSelect{})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*Host, len(recs))
+	for i, rec := range recs {
+		if all[i], err = decodeHost(rec); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func functionAt(r recordReader, name string) (f functionRecord, err error) {
+	rec, err := r.Record(functionKind, name)
+	if err != nil {
+		return f, err
+	}
+	if err := json.Unmarshal([]byte(rec.Body), &f); err != nil {
+		return f, fmt.Errorf("decode function %s: %w", name, err)
+	}
+	return f, nil
+}
+
+func findHost(r recordReader, key string) (*Host, error) {
+	rec, err := r.Record(hostKind, key)
+	if err != nil {
+		return nil, err
+	}
+	return decodeHost(rec)
+}
+
+func decodeHost(rec broker.Record) (*Host, error) {
+	h := new(Host)
+	if err := json.Unmarshal([]byte(rec.Body), h); err != nil {
+		return nil, fmt.Errorf("decode host %s: %w", rec.Key, err)
+	}
+	return h, nil
+}
+
+// UnknownFunction says that there is no function with this name, and what to do.
+func UnknownFunction(name string) string {
+	return fmt.Sprintf("function %s is not known here: run the program that registers it once in this project, or weft function add PROGRAM", name)
+}

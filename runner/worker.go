@@ -1,0 +1,73 @@
+package runner
+
+import (
+	"time"
+
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// WorkerProtocol is the version of what a consumer and a worker say to each
+// other. They may be different programs, built with different versions of Weft;
+// so what is added to it must be something that the other end may ignore.
+const WorkerProtocol = 1
+
+// A FunctionCall is a registered function and what it is called with.
+type FunctionCall struct {
+	Name string `json:"name"`
+	// Program is the host to execute, and Host names it and its version: a worker
+	// of another host is of no use.
+	Program string        `json:"program"`
+	Host    string        `json:"host"`
+	Call    taskspec.Call `json:"call"`
+}
+
+// A WorkerOrder is what a consumer tells a worker. One field is set.
+type WorkerOrder struct {
+	Work   *Work  `json:"work,omitempty"`
+	Cancel string `json:"cancel,omitempty"` // why the function is to end
+}
+
+// Work is all that a worker has to know of its task.
+type Work struct {
+	Protocol int               `json:"protocol"`
+	TID      string            `json:"tid"`
+	Title    string            `json:"title,omitempty"` // of the process
+	Name     string            `json:"name"`            // of the function
+	Call     taskspec.Call     `json:"call"`
+	Env      map[string]string `json:"env,omitempty"` // lies over the program's own
+	Dir      string            `json:"dir"`
+	Timeout  time.Duration     `json:"timeout,omitempty"` // 0: none
+	Deadline time.Time         `json:"deadline,omitzero"` // when it is over
+}
+
+// A WorkerReport is what a worker tells its consumer. One field is set.
+type WorkerReport struct {
+	// Hello is the protocol that it speaks, as soon as it is ready.
+	Hello    int              `json:"hello,omitempty"`
+	Progress *ledger.Progress `json:"progress,omitempty"`
+	// Answer is the last report; a value has been written by then.
+	Answer *Answer `json:"answer,omitempty"`
+}
+
+// An Answer is how a call ended.
+type Answer struct {
+	How  How    `json:"how"`
+	Text string `json:"text,omitempty"` // why it returned no value
+	// Stack is where a function panicked.
+	Stack string `json:"stack,omitempty"`
+	// Overtime: it failed after its time was over.
+	Overtime bool `json:"overtime,omitempty"`
+}
+
+// How is a way in which a call ends.
+type How string
+
+// The ways.
+const (
+	Returned How = "returned" // with a value
+	Failed   How = "failed"   // with an error, or a value that is no JSON
+	Panicked How = "panicked"
+	Refused  How = "refused" // it was not called
+	NoFolder How = "no_folder"
+)

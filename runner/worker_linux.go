@@ -1,0 +1,244 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"weft/internal/ledger"
+	"weft/internal/proc"
+	"weft/internal/role"
+	"weft/internal/title"
+	"weft/monitor"
+	"weft/taskspec"
+)
+
+// helloDeadline is how long a host program may take until it calls Init. One
+// that never calls it would do its own work for ever.
+const helloDeadline = 30 * time.Second
+
+// A worker is a process of a host program. It waits for one call, carries it out
+// and ends.
+type worker struct {
+	host    string
+	program string
+	conn    *os.File
+	link    *Link[WorkerReport, WorkerOrder]
+	// Set before heard is closed, when the worker has said all.
+	heard   chan struct{}
+	greeted bool
+	mute    bool // it was killed because it did not greet
+	answer  *Answer
+}
+
+// hire starts a worker of the function's host. What it prints goes to the
+// standard error of its task; the value has a pipe of its own. Call it on the
+// main thread, as start.
+func hire(f *FunctionCall, env []string) (*command, error) {
+	ours, theirs, err := role.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	w := &worker{host: f.Host, program: f.Program, conn: ours, link: NewLink[WorkerReport, WorkerOrder](ours), heard: make(chan struct{})}
+	c := &command{worker: w}
+	var value, printed *os.File
+	if c.stdout, value, err = os.Pipe(); err != nil {
+		ours.Close()
+		return nil, err
+	}
+	defer value.Close()
+	if c.stderr, printed, err = os.Pipe(); err != nil {
+		ours.Close()
+		c.stdout.Close()
+		return nil, err
+	}
+	defer printed.Close()
+	c.cmd = &exec.Cmd{
+		Path:        f.Program,
+		Args:        []string{"weft-function" + title.Pad()},
+		Env:         append(slices.Clone(env), role.Entry(role.Function)),
+		Dir:         "/",
+		ExtraFiles:  []*os.File{theirs, value},
+		Stdout:      printed,
+		Stderr:      printed,
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
+	}
+	if err := c.cmd.Start(); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// close gives up the connections to a worker.
+func (c *command) close() {
+	c.worker.link.Close()
+	c.stdout.Close()
+	c.stderr.Close()
+}
+
+// call gives the task's call to a worker, the one that waits if it is of the
+// same host. It must be called on the main thread.
+func (c *Consumer) call(a *Assignment, env map[string]string, said func(ledger.Progress)) (*command, *taskspec.Outcome) {
+	f := a.Function
+	cmd := c.waiting
+	c.waiting = nil
+	if cmd == nil {
+		var err error
+		if cmd, err = hire(f, c.own); err != nil {
+			return nil, refusedHost(f, err)
+		}
+	}
+	c.hired = cmd.worker
+	pid := cmd.cmd.Process.Pid
+	if cmd.group = newGroup(a); cmd.group != nil && cmd.group.Add(pid) != nil {
+		_ = cmd.group.Remove()
+		cmd.group = nil
+	}
+	if a.Limits.MaxFDs != nil {
+		_ = monitor.CapFDs(pid, *a.Limits.MaxFDs) // as of a command
+	}
+	work := &Work{
+		Protocol: WorkerProtocol, TID: a.TID, Name: f.Name, Call: f.Call, Env: env, Dir: a.Dir, Timeout: a.Timeout,
+		Deadline: time.Now().Add(a.Timeout),
+	}
+	if a.Title {
+		work.Title = title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(taskspec.StatusRunning), "function")
+	}
+	// It may not have come to reading yet, and the call may be large.
+	go func() { _ = cmd.worker.link.Send(WorkerOrder{Work: work}) }()
+	go cmd.worker.listen(cmd.cmd.Process, said)
+	return cmd, nil
+}
+
+// refusedHost is how a task ends whose host could not be executed.
+func refusedHost(f *FunctionCall, err error) *taskspec.Outcome {
+	if errors.Is(err, unix.ENOENT) {
+		return notStarted(true, "function %s: its program %s does not exist any more", f.Name, f.Program)
+	}
+	return refused(f.Program, err)
+}
+
+// prepare starts the worker for the next call of a function of the same host, if
+// the last one was one.
+func (c *Consumer) prepare(f *FunctionCall) {
+	if c.hired == nil || !c.hired.greeted {
+		return
+	}
+	c.onMain(func() {
+		// Without one the next call takes longer.
+		c.waiting, _ = hire(f, c.own)
+	})
+}
+
+// dismiss ends the worker that waits, unless it is of this host and alive. It
+// returns when the process is gone: what a task leaves is told by what there is.
+func (c *Consumer) dismiss(unless *FunctionCall) {
+	w := c.waiting
+	if w == nil {
+		return
+	}
+	if unless != nil && w.worker.host == unless.Host {
+		// Nobody has reaped it, so the pid is its own.
+		if s, err := proc.Read(w.cmd.Process.Pid); err == nil && !s.Ended() {
+			return
+		}
+	}
+	c.waiting = nil
+	w.close()
+	sweep(w.cmd.Process.Pid) // with what the program has started by itself
+	_ = w.cmd.Wait()
+}
+
+// listen takes what the worker says until it hangs up.
+func (w *worker) listen(process *os.Process, said func(ledger.Progress)) {
+	defer close(w.heard)
+	_ = w.conn.SetReadDeadline(time.Now().Add(helloDeadline))
+	for {
+		r, err := w.link.Receive()
+		switch {
+		case err != nil && !w.greeted && errors.Is(err, os.ErrDeadlineExceeded):
+			w.mute = true
+			_ = process.Kill()
+			return
+		case err != nil:
+			return
+		case r.Hello != 0:
+			w.greeted = true
+			_ = w.conn.SetReadDeadline(time.Time{})
+		case r.Progress != nil:
+			said(*r.Progress)
+		case r.Answer != nil:
+			w.answer = r.Answer
+		}
+	}
+}
+
+// hangUp waits until all is heard that the worker has said, whose tree is dead.
+func (w *worker) hangUp() {
+	select {
+	case <-w.heard:
+		w.link.Close()
+	case <-time.After(pipeDeadline):
+		// Somebody else holds the socket open, as it may be with the pipes.
+		w.link.Close()
+		<-w.heard
+	}
+}
+
+// outcome is how the worker's call ended, whose process ended so.
+func (w *worker) outcome(status syscall.WaitStatus, printed string) taskspec.Outcome {
+	if a := w.answer; a != nil {
+		switch a.How {
+		case Returned:
+			return taskspec.Exited(0, "")
+		case Panicked:
+			return taskspec.Panicked(a.Text, a.Stack)
+		case Refused:
+			return taskspec.Rejected(a.Text)
+		case NoFolder:
+			return taskspec.NotStarted(false, a.Text)
+		}
+		return taskspec.Failed(a.Text)
+	}
+	o := taskspec.FunctionExited(status.ExitStatus(), printed)
+	if status.Signaled() {
+		o = taskspec.FunctionSignaled(int(status.Signal()), unix.SignalName(status.Signal()))
+	}
+	if !w.greeted {
+		why := o.Error
+		if w.mute {
+			why = fmt.Sprintf("it did not in %v", helloDeadline)
+		}
+		o = *notStarted(false, "%s: it did not become a worker, for which it must call weft.Init first: %s", w.program, why)
+	}
+	return o
+}
+
+// answered takes how a call ended into account. Of a value that was not returned
+// nothing is kept, should a part of it have been written.
+func answered(w *worker, e ending, out *outputs) ending {
+	w.hangUp()
+	if w.answer == nil || w.answer.How != Returned {
+		out.stdout.clear()
+	}
+	if w.answer != nil && w.answer.Overtime {
+		e = e.overdue()
+	}
+	return e
+}
+
+// clear forgets a stream that has been closed.
+func (o *output) clear() {
+	o.size, o.buf, o.tail = 0, nil, nil
+	if o.file != nil {
+		_ = o.file.Truncate(0) // what is left of it is not read
+	}
+}

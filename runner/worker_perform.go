@@ -1,0 +1,166 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"weft/internal/function"
+	"weft/internal/title"
+)
+
+// reasonWait is how long after a SIGTERM it is awaited that the consumer says
+// why. Whoever else sent it says nothing.
+const reasonWait = 50 * time.Millisecond
+
+// errTerminated is the cause of a context when somebody beside the consumer has
+// sent a SIGTERM.
+var errTerminated = errors.New("terminated by SIGTERM")
+
+// Perform is the life of a worker, a process of a host program that a consumer
+// has started: it waits for a call of one of the functions, carries it out, and
+// writes its value to value. It returns when that is done, whatever the function
+// has left running, or when the consumer at the other end of conn is gone.
+func Perform(conn io.ReadWriteCloser, value io.WriteCloser, functions *function.Registry) error {
+	defer conn.Close()
+	defer value.Close()
+	link := NewLink[WorkerOrder, WorkerReport](conn)
+	if link.Send(WorkerReport{Hello: WorkerProtocol}) != nil {
+		return nil
+	}
+	o, err := link.Receive()
+	if err != nil || o.Work == nil {
+		return nil // another task came, and nobody needs this process
+	}
+	p := &performance{Work: o.Work, link: link, gone: make(chan struct{})}
+	f := functions.Get(p.Name)
+	a := p.prepare(f)
+	if a != nil {
+		return link.Send(WorkerReport{Answer: a})
+	}
+	v, a := p.run(f)
+	if a == nil {
+		return nil
+	}
+	if a.How == Returned {
+		if _, err := value.Write(v); err != nil {
+			return fmt.Errorf("write value: %w", err)
+		}
+	}
+	return link.Send(WorkerReport{Answer: a})
+}
+
+// A performance is one call of a function.
+type performance struct {
+	*Work
+	link *Link[WorkerOrder, WorkerReport]
+	gone chan struct{} // closed when the consumer is gone
+}
+
+// prepare makes the process what the task asks for. It returns why that cannot
+// be, or nil.
+func (p *performance) prepare(f *function.Function) *Answer {
+	switch {
+	case p.Protocol != WorkerProtocol:
+		return &Answer{How: Refused, Text: fmt.Sprintf("function %s: its program was built with another version of weft: it speaks protocol %d, the manager %d",
+			p.Name, WorkerProtocol, p.Protocol)}
+	case f == nil:
+		return &Answer{How: Refused, Text: fmt.Sprintf("function %s: its program has no such function any more, or registers it after weft.Init", p.Name)}
+	}
+	for name, v := range p.Env {
+		if err := os.Setenv(name, v); err != nil {
+			return &Answer{How: Refused, Text: fmt.Sprintf("function %s: set %s: %v", p.Name, name, err)}
+		}
+	}
+	if err := os.Chdir(p.Dir); err != nil {
+		return &Answer{How: NoFolder, Text: fmt.Sprintf("working directory %q: no such directory", p.Dir)}
+	}
+	if p.Title != "" {
+		title.Set(p.Title)
+	}
+	return nil
+}
+
+// run calls the function and returns its value and how the call ended, or nil if
+// nobody wants to know any more.
+func (p *performance) run(f *function.Function) (value []byte, a *Answer) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(context.Canceled)
+	if p.Timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadlineCause(ctx, p.Deadline, fmt.Errorf("timed out after %v: %w", p.Timeout, context.DeadlineExceeded))
+		defer stop()
+	}
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	defer signal.Stop(terminated)
+	go func() {
+		select {
+		case <-terminated:
+			timer := time.AfterFunc(reasonWait, func() { cancel(errTerminated) })
+			<-ctx.Done()
+			timer.Stop()
+		case <-ctx.Done():
+		}
+	}()
+	go p.listen(cancel)
+
+	progress := &pacer{send: func(r WorkerReport) { _ = p.link.Send(r) }}
+	ctx = function.WithRun(ctx, &function.Run{
+		TID:      p.TID,
+		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Progress: progress.note,
+	})
+	done := make(chan *Answer, 1)
+	go func() {
+		a := &Answer{How: Failed, Text: "function ended its goroutine without returning"} // runtime.Goexit
+		defer func() {
+			if v := recover(); v != nil {
+				a = &Answer{How: Panicked, Text: fmt.Sprint(v), Stack: string(debug.Stack())}
+			}
+			done <- a
+		}()
+		var err error
+		value, err = f.Call(ctx, p.Call)
+		a = answer(ctx, err)
+	}()
+	select {
+	case a := <-done:
+		progress.flush()
+		return value, a
+	case <-p.gone:
+		return nil, nil
+	}
+}
+
+// listen passes on what the consumer says.
+func (p *performance) listen(cancel context.CancelCauseFunc) {
+	defer close(p.gone)
+	for {
+		o, err := p.link.Receive()
+		if err != nil {
+			return
+		}
+		if o.Cancel != "" {
+			cancel(errors.New(o.Cancel))
+		}
+	}
+}
+
+// answer is how a call ended that returned err.
+func answer(ctx context.Context, err error) *Answer {
+	if err == nil {
+		return &Answer{How: Returned}
+	}
+	if _, wrong := errors.AsType[*function.ArgumentError](err); wrong {
+		return &Answer{How: Refused, Text: err.Error()}
+	}
+	return &Answer{How: Failed, Text: err.Error(), Overtime: errors.Is(context.Cause(ctx), context.DeadlineExceeded)}
+}

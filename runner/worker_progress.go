@@ -1,0 +1,67 @@
+package runner
+
+import (
+	"sync"
+	"time"
+
+	"weft/internal/ledger"
+)
+
+// progressPause is the least time between two reports of a function's progress.
+// Each becomes a write to the store; nobody sees more than a few in a second.
+const progressPause = 200 * time.Millisecond
+
+// A pacer sends what a function says of its progress, not too often, and always
+// the last.
+type pacer struct {
+	send func(WorkerReport)
+
+	mu     sync.Mutex
+	latest *ledger.Progress // not sent yet
+	timer  *time.Timer      // nil until the first
+	paused bool             // the timer runs
+}
+
+// note takes the progress and sends it, at once or in a moment.
+func (p *pacer) note(done, total int64, note string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.latest = &ledger.Progress{Done: done, Total: total, Note: note, At: time.Now().UnixNano()}
+	if p.paused {
+		return
+	}
+	p.sendLatest()
+	p.paused = true
+	if p.timer == nil {
+		p.timer = time.AfterFunc(progressPause, p.pauseOver)
+		return
+	}
+	p.timer.Reset(progressPause)
+}
+
+func (p *pacer) pauseOver() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.paused = p.latest != nil; p.paused {
+		p.sendLatest()
+		p.timer.Reset(progressPause)
+	}
+}
+
+func (p *pacer) sendLatest() {
+	p.send(WorkerReport{Progress: p.latest})
+	p.latest = nil
+}
+
+// flush sends what has not been sent, and then no more.
+func (p *pacer) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	p.paused = true
+	if p.latest != nil {
+		p.sendLatest()
+	}
+}
