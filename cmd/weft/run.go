@@ -13,7 +13,7 @@ import (
 type runCmd struct {
 	Command []string `arg:"" optional:"" help:"The command and its arguments: the first word that is not an option, and all the rest."`
 
-	Spec     *string `placeholder:"NAME|PATH" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
+	Spec     *string `placeholder:"NAME|PATH" complete:"spec,file" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
 	Wait     bool    `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
 	NoStdin  bool    `help:"Give the task no input."`
 	Verbose  bool    `help:"Say on standard error what happens to the task."`
