@@ -25,7 +25,8 @@ type taskCmd struct {
 }
 
 type taskStatusCmd struct {
-	TID string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
+	TID     string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
+	Process bool   `help:"Show its process (which is done anyway)."`
 	watching
 }
 
