@@ -217,9 +217,13 @@ func flagNamed(node *kong.Node, arg string) *kong.Flag {
 // duration is an option's value, as [weft.ParseDuration] reads it.
 type duration time.Duration
 
-// UnmarshalText reads a duration.
-func (d *duration) UnmarshalText(text []byte) error {
-	value, err := weft.ParseDuration(string(text))
+// Decode reads a duration.
+func (d *duration) Decode(ctx *kong.DecodeContext) error {
+	token, err := ctx.Scan.PopValue("duration")
+	if err != nil {
+		return err
+	}
+	value, err := weft.ParseDuration(token.String())
 	*d = duration(value)
 	return err
 }
