@@ -160,7 +160,7 @@ func (c *cursor) flags(word string) (words []candidate) {
 	for _, group := range c.node.AllFlags(true) {
 		for _, flag := range group {
 			names := []string{"--" + flag.Name}
-			if flag.Negated || flag.Tag.Negatable != "" {
+			if flag.Tag.Negatable != "" {
 				names = append(names, "--no-"+flag.Name)
 			}
 			for _, name := range names {
