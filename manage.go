@@ -3,6 +3,7 @@ package weft
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"weft/broker"
@@ -45,6 +46,16 @@ func (m *Manager) once() bool { return m.c.settings.Reuse != nil && !*m.c.settin
 // Lifetime is how long a manager that is started for this project stays
 // without work, as its settings say; 0 means for ever.
 func (m *Manager) Lifetime() time.Duration { return time.Duration(m.c.settings.Lifetime) }
+
+// LogLevel is the least level that the project's manager logs, as its settings
+// say.
+func (m *Manager) LogLevel() slog.Level {
+	level, err := m.c.settings.level()
+	if err != nil {
+		return slog.LevelInfo // not to be: the settings were checked when they were read
+	}
+	return level
+}
 
 // A ManagerStatus is a manager of the project, past or present.
 type ManagerStatus struct {

@@ -101,11 +101,16 @@ func (e *TaskError) Error() string {
 // Tasks returns how the project's tasks stand, oldest first: those with one of
 // the statuses, or all if none is given.
 func (c *Context) Tasks(ctx context.Context, statuses ...taskspec.Status) ([]*Status, error) {
-	states := make([]string, len(statuses))
-	for i, s := range statuses {
-		states[i] = string(s)
+	return listTasks(ctx, c, broker.RecordSelect{}, statuses)
+}
+
+// listTasks returns how the tasks stand that sel selects among those with one of
+// the statuses, or among all if none is given.
+func listTasks(ctx context.Context, c *Context, sel broker.RecordSelect, statuses []taskspec.Status) ([]*Status, error) {
+	for _, s := range statuses {
+		sel.States = append(sel.States, string(s))
 	}
-	recs, err := c.broker.Records(ctx, ledger.Kind, broker.RecordSelect{States: states})
+	recs, err := c.broker.Records(ctx, ledger.Kind, sel)
 	if err != nil {
 		return nil, fmt.Errorf("list tasks: %w", err)
 	}

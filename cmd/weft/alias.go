@@ -14,8 +14,8 @@ type queueAliasCmd struct {
 }
 
 type queueAliasAddCmd struct {
-	Alias string `arg:"" help:"The second name. It is used with an @ before it."`
-	Queue string `arg:"" help:"The queue."`
+	Alias string `arg:"" complete:"-" help:"The second name. It is used with an @ before it."`
+	Queue string `arg:"" complete:"queue" help:"The queue."`
 }
 
 // Help shows how it is used.
@@ -52,7 +52,7 @@ func (a *app) printAlias(alias broker.Alias) error {
 }
 
 type queueAliasRemoveCmd struct {
-	Alias string `arg:"" help:"The second name."`
+	Alias string `arg:"" complete:"alias" help:"The second name."`
 }
 
 // Help shows how it is used.
@@ -82,7 +82,7 @@ func (c *queueAliasRemoveCmd) Run(a *app) error {
 }
 
 type queueAliasListCmd struct {
-	Target string `short:"t" placeholder:"QUEUE" help:"Only those of this queue; exit with 2 if there is none."`
+	Target string `short:"t" placeholder:"QUEUE" complete:"queue" help:"Only those of this queue; exit with 2 if there is none."`
 }
 
 // Help shows how it is used.

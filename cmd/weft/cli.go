@@ -18,6 +18,7 @@ import (
 // arguments are the fields of a struct.
 type command struct {
 	name, alias, help string
+	hidden            bool // it is for scripts
 	args              any
 }
 
@@ -38,12 +39,14 @@ func commands(run *runCmd, batch *batchCmd) []command {
 		{name: "manager", alias: "worker", help: "Start and stop the process that runs the tasks.", args: &managerCmd{}},
 		{name: "system", help: "Copy a project out and in, clear up, and look for what is wrong.", args: &systemCmd{}},
 		{name: "version", help: "Show the version.", args: &versionCmd{}},
+		{name: "completion", help: "Print the script with which a shell completes weft.", args: &completionCmd{}},
+		{name: "complete", hidden: true, help: "Complete a line.", args: &completeCmd{}},
 	}
 }
 
 // globals are the flags of every command.
 type globals struct {
-	Context string `placeholder:"DIR" help:"The folder that holds .weft (default: $WEFT_CONTEXT, else the nearest one upward)."`
+	Context string `placeholder:"DIR" complete:"folder" help:"The folder that holds .weft (default: $WEFT_CONTEXT, else the nearest one upward)."`
 	JSON    bool   `name:"json" help:"Print JSON: one object, or one object a line."`
 	Color   string `enum:"auto,always,never" default:"auto" help:"Color text: auto, always or never."`
 }
@@ -65,14 +68,7 @@ func execute(args []string) int {
 	}
 	var run runCmd
 	var batch batchCmd
-	parser := kong.Must(&a.globals, append(grammar(commands(&run, &batch), args),
-		kong.Name("weft"),
-		kong.Description("Durable tasks and queues in one file. Begin with: weft run echo hello"),
-		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, Compact: true}),
-		kong.Help(printHelp),
-		kong.KindMapper(reflect.String, kong.MapperFunc(decodeString)),
-		kong.Bind(a),
-	)...)
+	parser := newParser(&a.globals, commands(&run, &batch), args)
 	options, command := splitRun(parser.Model.Node, args)
 	ctx, err := parser.Parse(options)
 	if err != nil {
@@ -81,7 +77,18 @@ func execute(args []string) int {
 	}
 	a.color = colored(a.Color, os.Stdout)
 	run.Command, batch.Command = command, command
-	return a.report(ctx.Run())
+	return a.report(ctx.Run(a))
+}
+
+// newParser returns the parser of a line.
+func newParser(flags *globals, all []command, line []string) *kong.Kong {
+	return kong.Must(flags, append(grammar(all, line),
+		kong.Name("weft"),
+		kong.Description("Durable tasks and queues in one file. Begin with: weft run echo hello"),
+		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, Compact: true}),
+		kong.Help(printHelp),
+		kong.KindMapper(reflect.String, kong.MapperFunc(decodeString)),
+	)...)
 }
 
 // grammar adds the commands among which the line may choose. To build the
@@ -91,6 +98,9 @@ func grammar(all []command, line []string) (options []kong.Option) {
 		var tags []string
 		if c.alias != "" {
 			tags = []string{fmt.Sprintf("aliases:%q", c.alias)}
+		}
+		if c.hidden {
+			tags = append(tags, `hidden:""`)
 		}
 		if chosen := line[0] == c.name || c.alias != "" && line[0] == c.alias; !chosen {
 			options = append(options, kong.DynamicCommand(c.name, c.help, "", c.args, tags...))
@@ -181,26 +191,39 @@ func find(root *kong.Node, name string) *kong.Node {
 
 // takesNext reports whether an option is followed by its value.
 func takesNext(node *kong.Node, arg string) bool {
+	flag := flagNamed(node, arg)
+	return flag != nil && !flag.IsBool() && !strings.Contains(arg, "=")
+}
+
+// flagNamed returns the flag of a command that arg is: "-n", "--limit" or
+// "--limit=5". It returns nil if there is none, and for several letters in one,
+// "-n5".
+func flagNamed(node *kong.Node, arg string) *kong.Flag {
+	arg, _, _ = strings.Cut(arg, "=")
 	long, isLong := strings.CutPrefix(arg, "--")
 	for _, group := range node.AllFlags(false) {
 		for _, flag := range group {
 			switch {
-			case isLong && flag.Name == long:
-				return !flag.IsBool()
+			case isLong && (flag.Name == long || slices.Contains(flag.Aliases, long)):
+				return flag
 			case !isLong && len(arg) == 2 && string(flag.Short) == arg[1:]:
-				return !flag.IsBool()
+				return flag
 			}
 		}
 	}
-	return false
+	return nil
 }
 
 // duration is an option's value, as [weft.ParseDuration] reads it.
 type duration time.Duration
 
-// UnmarshalText reads a duration.
-func (d *duration) UnmarshalText(text []byte) error {
-	value, err := weft.ParseDuration(string(text))
+// Decode reads a duration.
+func (d *duration) Decode(ctx *kong.DecodeContext) error {
+	token, err := ctx.Scan.PopValue("duration")
+	if err != nil {
+		return err
+	}
+	value, err := weft.ParseDuration(token.String())
 	*d = duration(value)
 	return err
 }

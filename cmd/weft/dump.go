@@ -10,7 +10,7 @@ import (
 )
 
 type systemDumpCmd struct {
-	Output         string `short:"o" placeholder:"FILE" help:"The file, or - for standard output (default: weft_export.jsonl in .weft)."`
+	Output         string `short:"o" placeholder:"FILE" complete:"file" help:"The file, or - for standard output (default: weft_export.jsonl in .weft)."`
 	IncludeState   bool   `help:"Also the records of managers and endpoints, to look at; load leaves them out."`
 	IncludeSecrets bool   `help:"Keep the values of the environment in specs, which are hidden otherwise."`
 }

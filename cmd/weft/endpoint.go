@@ -7,7 +7,7 @@ import (
 )
 
 type queueResolveCmd struct {
-	Name string `arg:"" help:"The name that a running task has claimed."`
+	Name string `arg:"" complete:"endpoint" help:"The name that a running task has claimed."`
 }
 
 // Help shows how it is used.
@@ -37,8 +37,8 @@ func (c *queueResolveCmd) Run(a *app) error {
 }
 
 type queueClaimCmd struct {
-	Name  string `arg:"" help:"The name."`
-	Queue string `arg:"" optional:"" help:"The queue (default: the inbox of the task)."`
+	Name  string `arg:"" complete:"-" help:"The name."`
+	Queue string `arg:"" optional:"" complete:"queue" help:"The queue (default: the inbox of the task)."`
 }
 
 // Help shows how it is used.

@@ -8,7 +8,7 @@ import (
 )
 
 type initCmd struct {
-	Dir       string `arg:"" optional:"" help:"The folder (default: this one)."`
+	Dir       string `arg:"" optional:"" complete:"folder" help:"The folder (default: this one)."`
 	Autostart bool   `negatable:"" default:"true" help:"Make the folder for tasks that a manager starts by itself."`
 	Quiet     bool   `short:"q" help:"Print nothing."`
 }

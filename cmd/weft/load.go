@@ -14,7 +14,7 @@ import (
 )
 
 type systemLoadCmd struct {
-	Input    string `short:"i" placeholder:"FILE" help:"The file, or - for standard input (default: weft_export.jsonl in .weft)."`
+	Input    string `short:"i" placeholder:"FILE" complete:"file" help:"The file, or - for standard input (default: weft_export.jsonl in .weft)."`
 	DryRun   bool   `help:"Show what would be done, and do nothing."`
 	Requests bool   `help:"Also take in tasks that wait to be run. They run here, with the manager's environment."`
 }

@@ -86,18 +86,19 @@ func (c *managerServeCmd) Run(a *app) error {
 	err = p.Serve(context.Background(), weft.ServeOptions{
 		Lifetime: time.Duration(c.Lifetime),
 		Replace:  c.Replace,
-		Log:      a.logger(),
+		Log:      a.logger(p.Manager().LogLevel()),
 		Stop:     stop,
 	})
 	return errors.Join(err, p.Close())
 }
 
 // logger logs to standard error: for a person, or else for a program.
-func (a *app) logger() *slog.Logger {
+func (a *app) logger(level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
 	if isTerminal(a.stderr) {
-		return slog.New(slog.NewTextHandler(a.stderr, nil))
+		return slog.New(slog.NewTextHandler(a.stderr, options))
 	}
-	return slog.New(slog.NewJSONHandler(a.stderr, nil))
+	return slog.New(slog.NewJSONHandler(a.stderr, options))
 }
 
 type managerStopCmd struct{}

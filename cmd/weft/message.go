@@ -70,7 +70,7 @@ func (a *app) line(m broker.Message, withID bool) ([]byte, error) {
 }
 
 type queueReadCmd struct {
-	Queue string `arg:"" help:"The queue, or @ and an alias."`
+	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
 	selector
 }
 
@@ -134,7 +134,7 @@ func (s *selector) show(
 }
 
 type queuePeekCmd struct {
-	Queue string `arg:"" help:"The queue, or @ and an alias."`
+	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
 	selector
 }
 
@@ -160,9 +160,9 @@ func (c *queuePeekCmd) Run(a *app) error {
 }
 
 type queueWriteCmd struct {
-	Queue      *string `arg:"" optional:"" help:"The queue, or @ and an alias."`
-	Message    *string `arg:"" optional:"" help:"The message; without one, or with -, standard input is the message, to the last byte."`
-	Endpoint   string  `placeholder:"NAME" help:"Write to the queue of this named endpoint, instead of a queue."`
+	Queue      *string `arg:"" optional:"" complete:"queue" help:"The queue, or @ and an alias."`
+	Message    *string `arg:"" optional:"" complete:"-" help:"The message; without one, or with -, standard input is the message, to the last byte."`
+	Endpoint   string  `placeholder:"NAME" complete:"endpoint" help:"Write to the queue of this named endpoint, instead of a queue."`
 	Timestamps bool    `short:"t" help:"Print the id of the message."`
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 type queueMoveCmd struct {
-	Source      string `arg:"" help:"The queue to take from, or @ and an alias."`
-	Destination string `arg:"" help:"The queue to put into, or @ and an alias."`
+	Source      string `arg:"" complete:"queue" help:"The queue to take from, or @ and an alias."`
+	Destination string `arg:"" complete:"queue" help:"The queue to put into, or @ and an alias."`
 	selector
 }
 

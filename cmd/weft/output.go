@@ -10,7 +10,7 @@ import (
 )
 
 type taskOutputCmd struct {
-	TID    string `arg:"" name:"tid" help:"The task: its id, the last digits of it, or @last."`
+	TID    string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
 	Follow bool   `short:"f" help:"Print what is still to come too, until the task has ended."`
 	Stderr bool   `help:"Print what the task wrote to its standard error instead."`
 }

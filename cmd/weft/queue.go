@@ -119,7 +119,7 @@ func (a *app) printStats(st broker.Stats) error {
 }
 
 type queueStatsCmd struct {
-	Queue string `arg:"" help:"The queue, or @ and an alias."`
+	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
 }
 
 // Help shows how it is used.
@@ -151,7 +151,7 @@ func (c *queueStatsCmd) Run(a *app) error {
 func none(q *broker.Queue) error { return fmt.Errorf("queue %q: %w", q.Name(), broker.ErrEmpty) }
 
 type queueExistsCmd struct {
-	Queue string `arg:"" help:"The queue, or @ and an alias."`
+	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
 }
 
 // Help shows how it is used.
@@ -189,7 +189,7 @@ func (c *queueExistsCmd) Run(a *app) error {
 }
 
 type queueDeleteCmd struct {
-	Queue   string `arg:"" optional:"" help:"The queue, or @ and an alias."`
+	Queue   string `arg:"" optional:"" complete:"queue" help:"The queue, or @ and an alias."`
 	Message string `short:"m" placeholder:"ID" help:"Only this message."`
 	All     bool   `help:"All queues, but those of weft and of tasks."`
 }
@@ -249,8 +249,8 @@ func (c *queueDeleteCmd) delete(p *weft.Context, sel broker.Select) (int, error)
 }
 
 type queueRenameCmd struct {
-	Queue string `arg:"" help:"The queue, or @ and an alias."`
-	Name  string `arg:"" help:"Its new name, which no queue may have."`
+	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
+	Name  string `arg:"" complete:"-" help:"Its new name, which no queue may have."`
 }
 
 // Help shows how it is used.

@@ -13,10 +13,10 @@ import (
 type runCmd struct {
 	Command []string `arg:"" optional:"" help:"The command and its arguments: the first word that is not an option, and all the rest."`
 
-	Spec     *string  `placeholder:"NAME|PATH" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
-	Function *string  `placeholder:"NAME" help:"Call this function instead of a command: see weft function list."`
-	Arg      []string `sep:"none" placeholder:"VALUE" help:"An argument of the function, as JSON or text; may be repeated."`
-	KW       []string `name:"kw" sep:"none" placeholder:"NAME=VALUE" help:"A named argument of the function; may be repeated."`
+	Spec     *string  `placeholder:"NAME|PATH" complete:"spec,file" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
+	Function *string  `placeholder:"NAME" complete:"-" help:"Call this function instead of a command: see weft function list."`
+	Arg      []string `sep:"none" placeholder:"VALUE" complete:"-" help:"An argument of the function, as JSON or text; may be repeated."`
+	KW       []string `name:"kw" sep:"none" placeholder:"NAME=VALUE" complete:"-" help:"A named argument of the function; may be repeated."`
 	Wait     bool     `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
 	NoStdin  bool     `help:"Give the task no input."`
 	Verbose  bool     `help:"Say on standard error what happens to the task."`

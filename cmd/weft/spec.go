@@ -25,8 +25,8 @@ type specCmd struct {
 }
 
 type specCreateCmd struct {
-	Name  string `arg:"" help:"The name: letters, digits, '_', '.' and '-'."`
-	File  string `short:"f" required:"" placeholder:"FILE" help:"The spec, in JSON; - is standard input."`
+	Name  string `arg:"" complete:"spec" help:"The name: letters, digits, '_', '.' and '-'."`
+	File  string `short:"f" required:"" placeholder:"FILE" complete:"file" help:"The spec, in JSON; - is standard input."`
 	Force bool   `help:"Replace a spec of that name."`
 }
 
@@ -137,7 +137,7 @@ func (a *app) printSpec(s weft.StoredSpec) error {
 }
 
 type specShowCmd struct {
-	Name string `arg:"" help:"The name."`
+	Name string `arg:"" complete:"spec" help:"The name."`
 }
 
 // Help shows how it is used.
@@ -169,7 +169,7 @@ func (c *specShowCmd) Run(a *app) error {
 }
 
 type specDeleteCmd struct {
-	Name string `arg:"" help:"The name."`
+	Name string `arg:"" complete:"spec" help:"The name."`
 }
 
 // Help shows how it is used.

@@ -13,7 +13,7 @@ import (
 )
 
 type statusCmd struct {
-	TID    string `arg:"" optional:"" name:"tid" help:"One task: its id, the last digits of it, or @last."`
+	TID    string `arg:"" optional:"" name:"tid" complete:"task" help:"One task: its id, the last digits of it, or @last."`
 	All    bool   `help:"Show the tasks that have ended too."`
 	Status string `enum:",created,spawning,running,completed,failed,timeout,cancelled,killed" default:"" placeholder:"STATUS" help:"Show only tasks with this status."`
 	watching

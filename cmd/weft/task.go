@@ -25,7 +25,8 @@ type taskCmd struct {
 }
 
 type taskStatusCmd struct {
-	TID string `arg:"" name:"tid" help:"The task: its id, the last digits of it, or @last."`
+	TID     string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
+	Process bool   `help:"Show its process (which is done anyway)."`
 	watching
 }
 
@@ -54,7 +55,7 @@ func (c *taskStatusCmd) Run(a *app) error {
 
 // chosen says which tasks an order concerns.
 type chosen struct {
-	TIDs    []string `arg:"" optional:"" name:"tid" sep:"none" help:"The tasks: their ids, the last digits of them, or @last."`
+	TIDs    []string `arg:"" optional:"" name:"tid" sep:"none" complete:"live-task" help:"The tasks: their ids, the last digits of them, or @last."`
 	All     bool     `help:"All tasks that have not ended."`
 	Pattern string   `placeholder:"GLOB" help:"All tasks that have not ended and whose name matches."`
 }
@@ -173,9 +174,9 @@ func (c *chosen) find(ctx context.Context, p *weft.Context, among []taskspec.Sta
 }
 
 type taskTIDCmd struct {
-	TID     string `arg:"" optional:"" name:"tid" help:"The last digits of the id, or @last."`
+	TID     string `arg:"" optional:"" name:"tid" complete:"task" help:"The last digits of the id, or @last."`
 	PID     int    `name:"pid" xor:"what" help:"The process of a running task instead."`
-	Reverse string `xor:"what" placeholder:"TID" help:"Print the short form of this id instead."`
+	Reverse string `xor:"what" placeholder:"TID" complete:"task" help:"Print the short form of this id instead."`
 }
 
 // Help shows how it is used.

@@ -8,7 +8,7 @@ import (
 )
 
 type validateCmd struct {
-	File string `arg:"" help:"The spec, in JSON; - is standard input."`
+	File string `arg:"" complete:"file" help:"The spec, in JSON; - is standard input."`
 }
 
 // Help shows how it is used.

@@ -10,10 +10,10 @@ import (
 )
 
 type queueWatchCmd struct {
-	Queue      string   `arg:"" help:"The queue, or @ and an alias."`
+	Queue      string   `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
 	Limit      int      `short:"n" placeholder:"N" help:"End after so many messages."`
 	Peek       bool     `xor:"mode" help:"Leave the messages."`
-	Move       string   `xor:"mode" placeholder:"QUEUE" help:"Put the messages into this queue."`
+	Move       string   `xor:"mode" placeholder:"QUEUE" complete:"queue" help:"Put the messages into this queue."`
 	After      string   `aliases:"since" placeholder:"TIME" help:"Only messages after this id or time (also --since)."`
 	Timestamps bool     `short:"t" help:"Print the id and a tab before each message."`
 	Quiet      bool     `short:"q" help:"Do not say what is watched."`

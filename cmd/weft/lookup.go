@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"weft"
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// A lookup finds what there is in a project for a word to become.
+type lookup struct {
+	dir string // of --context, or empty
+}
+
+// The bounds of an offer. A person can read so many tasks. Of names there must
+// be all, or the shell takes for certain how they go on.
+const (
+	mostTasks = 50
+	mostNames = 1000
+	// A shell waits no longer for a project that is busy.
+	patience = time.Second
+)
+
+// values finds what the value of a flag or an argument can become: what its enum
+// lists, or what its tag "complete" names, one or several of
+//
+//	task         a task
+//	live-task    a task that has not ended
+//	failed-task  a task that ended and did not complete
+//	queue        a queue, or an alias with an @ before it
+//	alias        an alias
+//	endpoint     a named endpoint
+//	spec         a stored spec
+//	file         a file
+//	folder       a folder
+//	-            nothing that is known
+func (l *lookup) values(v *kong.Value, word string) offer {
+	o := offer{how: "words"}
+	for text := range strings.SplitSeq(v.Enum, ",") {
+		if text != "" {
+			o.words = append(o.words, candidate{text: text})
+		}
+	}
+	for kind := range strings.SplitSeq(v.Tag.Get("complete"), ",") {
+		switch kind {
+		case "file":
+			o.how = "files"
+		case "folder":
+			o.how = "folders"
+		case "", "-":
+		default:
+			o.words = append(o.words, l.live(kind, word)...)
+		}
+	}
+	o.words = slices.DeleteFunc(o.words, func(w candidate) bool { return !strings.HasPrefix(w.text, word) })
+	return o
+}
+
+// live finds things of the project, among them those that begin with word. It is
+// nothing where something fails.
+func (l *lookup) live(kind, word string) []candidate {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	root, err := weft.Locate(l.dir)
+	if err != nil {
+		return nil
+	}
+	p, err := weft.OpenExisting(root)
+	if err != nil {
+		return nil
+	}
+	switch kind {
+	case "task":
+		return tasks(ctx, p, word)
+	case "live-task":
+		return tasks(ctx, p, word, weft.Unfinished()...)
+	case "failed-task":
+		return tasks(ctx, p, word, incomplete()...)
+	case "queue":
+		if strings.HasPrefix(word, "@") {
+			return aliases(ctx, p, "@")
+		}
+		return append(queues(ctx, p, word), aliases(ctx, p, "@")...)
+	case "alias":
+		return aliases(ctx, p, "")
+	case "endpoint":
+		return endpoints(ctx, p)
+	case "spec":
+		return specs(p)
+	}
+	return nil
+}
+
+// tasks finds the newest tasks, by their short ids or, if none of these begins
+// so, by their full ones.
+func tasks(ctx context.Context, p *weft.Context, word string, statuses ...taskspec.Status) (words []candidate) {
+	found, err := weft.Recent(ctx, p, mostTasks, statuses...)
+	if err != nil || len(found) == 0 {
+		return nil
+	}
+	short := func(s *weft.Status) string { return taskspec.ShortTID(s.TID) }
+	id := short
+	if !slices.ContainsFunc(found, func(s *weft.Status) bool { return strings.HasPrefix(short(s), word) }) {
+		id = func(s *weft.Status) string { return s.TID }
+	}
+	for _, s := range found {
+		words = append(words, candidate{id(s), s.Name + ": " + string(standing(s))})
+	}
+	return append(words, candidate{"@last", "the newest task"})
+}
+
+// queues finds the queues that begin so. Those of tasks are offered where they
+// are asked for, as there may be any number.
+func queues(ctx context.Context, p *weft.Context, word string) (words []candidate) {
+	begins := []string{word}
+	if word == "" {
+		begins = notOfTasks()
+	}
+	for _, begin := range begins {
+		for name, err := range p.Broker().Queues(broker.Prefix(begin)).Names(ctx) {
+			if err != nil || len(words) == mostNames {
+				return words
+			}
+			words = append(words, candidate{text: name})
+		}
+	}
+	return words
+}
+
+// notOfTasks returns what queues begin with that are not of a task or a pipeline:
+// that is T or P and a digit. To pass over 100,000 of these takes 0.3 s, to ask for
+// the others 0.1 s.
+func notOfTasks() (begins []string) {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
+	for first := range strings.SplitSeq("0123456789"+letters, "") {
+		if first != "T" && first != "P" {
+			begins = append(begins, first)
+			continue
+		}
+		for second := range strings.SplitSeq("-."+letters, "") {
+			begins = append(begins, first+second)
+		}
+	}
+	return begins
+}
+
+// aliases finds the aliases, with something before them.
+func aliases(ctx context.Context, p *weft.Context, before string) (words []candidate) {
+	all, err := p.Broker().Aliases().List(ctx, "")
+	if err != nil {
+		return nil
+	}
+	for _, a := range all {
+		words = append(words, candidate{before + a.Name, a.Queue})
+	}
+	return words
+}
+
+// endpoints finds the names that tasks have claimed.
+func endpoints(ctx context.Context, p *weft.Context) (words []candidate) {
+	all, err := p.Endpoints().List(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, e := range all {
+		words = append(words, candidate{e.Name, e.Queue})
+	}
+	return words
+}
+
+// specs finds the stored specs.
+func specs(p *weft.Context) (words []candidate) {
+	all, err := weft.Specs(p).List()
+	if err != nil {
+		return nil
+	}
+	for _, s := range all {
+		words = append(words, candidate{s.Name, s.Description})
+	}
+	return words
+}

@@ -1,0 +1,169 @@
+package weft_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// A failure is something that has gone wrong in the original Weft. It must not
+// here: tests keep it out, or something makes it impossible.
+type failure struct {
+	what  string
+	tests string // as "folder.TestName", "weft.TestName" or "script.txtar", with spaces between them
+	why   string // it cannot happen, or which part of Weft will bring the rest of its tests
+}
+
+// Parts that are still to come.
+const (
+	withFunctions   = "the rest comes with task functions"
+	withInteractive = "comes with interactive tasks"
+	withStreaming   = "the rest comes with chunks in the outbox (stream_output)"
+	withAutostart   = "the rest comes with autostart"
+	withIO          = "the rest comes with queues of the user's in io"
+)
+
+// promises are what release 0.1.0 promised and did not do, or did badly.
+var promises = []failure{
+	1: {"submission failed with most releases of its broker", "", "the broker is a part of this module"},
+	2: {"run --spec, load -i, System: OK, the result object, exit 124, short ids",
+		"run_spec.txtar load.txtar status.txtar json.txtar exit_codes.txtar taskspec.TestShortTID", withAutostart},
+	3: {"flags in the documentation that did not exist", "help.txtar exit_codes.txtar",
+		"help is made from the grammar, so that it cannot show another one"},
+	4: {"stop did not stop commands, nor worker stop managers, and --all hit the manager",
+		"weft.TestEndTask weft.TestStopManager stop.txtar manager.txtar task_find.txtar", "a manager is no task"},
+	5: {"kill left the status running and the command alive", "weft.TestEndTask weft.TestKillConsumer", ""},
+	6: {"timeouts and limits killed a wrapper and not the command",
+		"runner.TestNothingIsLeft runner.TestLimits weft.TestTimeoutAlone limits.txtar", ""},
+	7: {"waiters looked at the oldest 512 events only", "weft.TestHistoryLogWindow", ""},
+	8: {"run and result waited for ever for tasks that were cancelled, killed, lost or never begun",
+		"weft.TestEndTask weft.TestKillConsumer weft.TestKillBeginner manager.TestBadRequest result.txtar", ""},
+	9:  {"result of a running or a failed task was an error", "result.txtar", ""},
+	10: {"two managers at once", "manager.TestOneLeads weft.TestRivalManagers weft.TestFirstRuns many.txtar", ""},
+	11: {"processes that had done their task stayed, in a finaliser", "runner.TestIdleConsumerLeaves",
+		"nothing is left to finalisers, and every script waits for the end of all its processes"},
+	12: {"the idle timeout killed long quiet work", "manager.TestBusyManagerStays internal/ledger.TestLeaveIdle", ""},
+	13: {"large output was deleted before it was read, and no output was live",
+		"weft.TestLargeOutput weft.TestTidyBesideTasks weft.TestLive output.txtar", withStreaming},
+	14: {"tasks had the folder and the environment of whoever started the manager",
+		"weft.TestSubmitter weft.TestManyEnvironments", ""},
+	15: {"all parts slept between looks", "broker/sqlite.TestRingFromAnotherProcess manager.TestStopIsQuiet",
+		"every wait is for a signal; BENCHMARKS.md has the times"},
+	16: {"no recovery from crashes, stale registrations",
+		"weft.TestKillManager weft.TestKillConsumer weft.TestRandomKills internal/ledger.TestOrphans internal/ledger.TestLive", ""},
+	17: {"negative timeouts, names of specs with .., limits that had no effect",
+		"taskspec.TestValidateRefuses taskspec.TestValidateAccepts weft.TestSpecsStayInside runner.TestLimits", withFunctions},
+	18: {"a limit ended an interactive task twice", "", withInteractive},
+	19: {"args that is a string was taken for its letters", "taskspec.TestCommandItemRefuses", ""},
+}
+
+// incidents are what went wrong in its later releases.
+var incidents = []failure{
+	1: {"several managers were started at once, and launchers missed theirs",
+		"weft.TestFirstRuns manager.TestStart many.txtar", ""},
+	2: {"an ambiguous registry stopped all work", "weft.TestRivalManagers manager.TestOneLeads",
+		"who leads is who holds a lock; records of managers decide nothing"},
+	3: {"a zombie counted as alive", "internal/proc.TestLifeOfAChild internal/proc.TestWaitForGrandchild", ""},
+	4: {"signals to processes that had got the pid of another", "internal/proc.TestPIDReuse weft.TestStrangerLives", ""},
+	5: {"a submission was taken back that had begun",
+		"weft.TestFirstRunKilled weft.TestKillClient weft.TestKillBeginner weft.TestIdleExit internal/ledger.TestSubmitFails",
+		"nothing is taken back"},
+	6: {"reserved work that nobody ran",
+		"weft.TestStaleAssignment runner.TestManagerDiesBeforePermission manager.TestStop weft.TestRandomKills", ""},
+	7: {"a process was started without its work", "internal/ledger.TestSubmitFails runner.TestPermission",
+		"a request and its work item are one message"},
+	8: {"a manager that died at once counted as started",
+		"manager.TestStartFails manager.TestUselessExecutable weft.TestKillBeginner", ""},
+	9: {"a control thread ended a task while it ran, and the store was damaged",
+		"weft.TestRandomKills weft.TestEndTask manager.TestControl", "TestRandomKills checks the store too"},
+	10: {"the store was used inside a signal handler", "interrupt.txtar weft.TestStopManager",
+		"signals come through a channel"},
+	11: {"STOP waited for the next sample", "runner.TestStopDespitePolling limits.txtar", ""},
+	12: {"grandchildren stayed",
+		"runner.TestNothingIsLeft monitor.TestKill monitor.TestKillCatchesHoppers weft.TestKillManager weft.TestKillConsumer", ""},
+	13: {"a result was lost because the exit was seen first",
+		"weft.TestFastTasks runner.TestDrain runner.TestEndingOrders", withFunctions},
+	14: {"success was taken for a timeout", "runner.TestEndingOrders runner.TestEndingAtLimit", ""},
+	15: {"a task had completed before its output could be read", "weft.TestFastTasks internal/ledger.TestFinishOnce", ""},
+	16: {"the write of an end was lost",
+		"internal/ledger.TestFinishFails runner.TestManagerDiesBeforeAcknowledgement broker/sqlite.TestBusy runner.TestFullDiskOfATask", ""},
+	17: {"a task was declared lost before its end arrived",
+		"internal/ledger.TestFinishOnce weft.TestFrozenConsumer weft.TestFrozenManager weft.TestKillConsumer", ""},
+	18: {"late events made ended tasks run again",
+		"taskspec.TestTerminalStaysTerminal internal/ledger.TestLives internal/ledger.TestNoteUsage", ""},
+	19: {"the result was looked for in the wrong queue", "internal/ledger.TestEndRings weft.TestGroup", withIO},
+	20: {"a reader of the log missed what was committed late",
+		"broker/sqlite.TestFollowProcesses broker/sqlite.TestHistoryFollower weft.TestGroupLosesLog", ""},
+	21: {"a mark of streaming hid results, and result --all took half of them", "result.txtar weft.TestTaken", withStreaming},
+	22: {"interactive tasks lost their last output", "", withInteractive},
+	23: {"an idle manager was busy", "manager.TestStopIsQuiet manager.TestIdleUntil", "BENCHMARKS.md has what an idle one uses"},
+	24: {"queues and records grew, and removing them took the manager's time",
+		"weft.TestTidyTwice weft.TestTidyKilled weft.TestTidyBesideTasks internal/ledger.TestExpired broker/sqlite.TestPlans",
+		"no manager removes anything: that is for whoever tidies"},
+	25: {"cleaning up took the queues of quiet tasks, and the clock stalled it",
+		"weft.TestTidyEnvironments internal/ledger.TestDropEnvironmentsMeanwhile broker/sqlite.TestBackend",
+		"a state decides what is needed, and no age"},
+
+	// What else that report lists.
+	26: {"replacing a manager cancelled its tasks, and it came back", "replace.txtar manager.TestTenureEnds weft.TestServe", ""},
+	27: {"a manager left by a time that it had remembered", "internal/ledger.TestLeaveIdle weft.TestIdleExit", ""},
+	28: {"who asked for a stop waited no longer than the stop took", "manager.txtar weft.TestStopManager",
+		"whoever asks waits without a bound of its own"},
+	29: {"a manager ended twice", "weft.TestStopIdleExit internal/ledger.TestArriveAndLeave", ""},
+	30: {"programs did not exit for what they had not closed", "broker/sqlite.TestCloseAwaitsCompact",
+		"main exits, whatever is open, and packages are tested for goroutines that stay"},
+	31: {"run took work that was not its own", "weft.TestKillClient", "a client takes no work: it only submits"},
+	32: {"an empty work item became an argument", "taskspec.TestCommandItem stdin.txtar", withFunctions},
+	33: {"load gave waiting tasks new ids", "internal/ledger.TestLoadRequests load.txtar", ""},
+	34: {"what was frozen could not be handed to another process", "taskspec.TestEncodedSpecComesBack",
+		"specs go to other processes as JSON"},
+	35: {"archives that were written at once cut each other", "weft.TestDumpFile weft.TestTidyKilled", "there is no archive"},
+}
+
+// TestHistory checks that each failure has its tests, and that these exist.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	known := knownTests(t)
+	for name, list := range map[string][]failure{"promise": promises, "incident": incidents} {
+		for i, f := range list[1:] {
+			if f.what == "" || f.tests == "" && f.why == "" {
+				t.Errorf("%s %d: name a test, or say why it needs none", name, i+1)
+			}
+			for test := range strings.FieldsSeq(f.tests) {
+				if !slices.Contains(known, test) {
+					t.Errorf("%s %d, %s: there is no %s", name, i+1, f.what, test)
+				}
+			}
+		}
+	}
+}
+
+// knownTests returns the tests of the module, as failures name them.
+func knownTests(t *testing.T) (known []string) {
+	function := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".txtar") {
+			known = append(known, d.Name())
+		}
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		folder := filepath.ToSlash(filepath.Dir(path))
+		if folder == "." {
+			folder = "weft"
+		}
+		for _, match := range function.FindAllSubmatch(source, -1) {
+			known = append(known, folder+"."+string(match[1]))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return known
+}
