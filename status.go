@@ -1,11 +1,9 @@
 package weft
 
 import (
-	"context"
 	"fmt"
 	"time"
 
-	"weft/broker"
 	"weft/internal/ledger"
 	"weft/taskspec"
 )
@@ -23,6 +21,7 @@ type Status struct {
 	PID        int    // the task's own process; 0 if it has none or was over at once
 	Attempt    int    // how often it was given to a consumer
 	ParentTID  string // the task that submitted it, or empty
+	Key        string // that it was submitted with and holds, or empty
 	Created    time.Time
 	Started    time.Time
 	Completed  time.Time
@@ -54,6 +53,7 @@ func newStatus(l *ledger.Task) *Status {
 		PID:             l.Process.PID,
 		Attempt:         l.Epoch,
 		ParentTID:       l.Parent,
+		Key:             l.Key,
 		Created:         moment(l.Created),
 		Started:         moment(l.Started),
 		Completed:       moment(l.Completed),
@@ -94,26 +94,4 @@ type TaskError struct {
 // Error names the task and the reason.
 func (e *TaskError) Error() string {
 	return fmt.Sprintf("task %s %s: %s", taskspec.ShortTID(e.TID), e.Status, e.Reason)
-}
-
-// Tasks returns how the project's tasks stand, oldest first: those with one of
-// the statuses, or all if none is given.
-func (c *Context) Tasks(ctx context.Context, statuses ...taskspec.Status) ([]*Status, error) {
-	states := make([]string, len(statuses))
-	for i, s := range statuses {
-		states[i] = string(s)
-	}
-	recs, err := c.broker.Records(ctx, ledger.Kind, broker.RecordSelect{States: states})
-	if err != nil {
-		return nil, fmt.Errorf("list tasks: %w", err)
-	}
-	tasks := make([]*Status, len(recs))
-	for i, r := range recs {
-		l, err := ledger.Decode(r)
-		if err != nil {
-			return nil, fmt.Errorf("list tasks: %w", err)
-		}
-		tasks[i] = newStatus(l)
-	}
-	return tasks, nil
 }
