@@ -59,6 +59,10 @@ func TestKey(t *testing.T) {
 		t.Errorf("its result: %+v, %v", res, err)
 	}
 
+	if res, err := c.RunContext(p.ctx, keyed(file, "a")); !errors.Is(err, weft.ErrTaken) || res.TID != first.TID() {
+		t.Errorf("run after its result was taken: %+v, %v", res, err)
+	}
+
 	other := keyed(file, "a")
 	other.Description = "another"
 	task, err := c.SubmitContext(p.ctx, other)

@@ -5,7 +5,6 @@ package weft_test
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 
@@ -147,98 +146,5 @@ func TestSubmitTx(t *testing.T) {
 	})
 	if e, ok := errors.AsType[*weft.KeyError](err); !ok || e.TID != task.TID() {
 		t.Errorf("another task with its key: %v", err)
-	}
-}
-
-// TestTasks lists more tasks than are read at once.
-func TestTasks(t *testing.T) {
-	t.Parallel()
-	p := newProject(t, "WEFT_DURABILITY=normal")
-	c := p.open()
-	var specs []*taskspec.Spec
-	for i := range 330 {
-		spec := weft.Command("sleep", "60")
-		spec.Name = []string{"odd-one", "even-one", "third"}[i%3]
-		specs = append(specs, spec)
-	}
-	tasks, err := weft.SubmitMany(p.ctx, c, specs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var oldest []string
-	for i, task := range tasks {
-		oldest = append(oldest, task.TID())
-		if i%2 == 0 {
-			if _, err := task.Kill(p.ctx); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	list := func(f weft.TaskFilter, most int) (tids []string) {
-		t.Helper()
-		for s, err := range c.Tasks(p.ctx, f) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			if tids = append(tids, s.TID); len(tids) == most {
-				break
-			}
-		}
-		return tids
-	}
-	pick := func(keep func(i int) bool) (tids []string) {
-		for i, tid := range oldest {
-			if keep(i) {
-				tids = append(tids, tid)
-			}
-		}
-		return tids
-	}
-	ended := []taskspec.Status{taskspec.StatusKilled, taskspec.StatusCancelled, taskspec.StatusKilled}
-	for name, test := range map[string]struct {
-		filter weft.TaskFilter
-		want   []string
-	}{
-		"all":        {weft.TaskFilter{}, pick(func(int) bool { return true })},
-		"unfinished": {weft.TaskFilter{Statuses: weft.Unfinished()}, pick(func(i int) bool { return i%2 == 1 })},
-		"ended":      {weft.TaskFilter{Statuses: ended}, pick(func(i int) bool { return i%2 == 0 })},
-		"named":      {weft.TaskFilter{Name: "*-one"}, pick(func(i int) bool { return i%3 < 2 })},
-		"both":       {weft.TaskFilter{Statuses: weft.Unfinished(), Name: "third"}, pick(func(i int) bool { return i%6 == 5 })},
-		"none":       {weft.TaskFilter{Statuses: []taskspec.Status{taskspec.StatusTimeout}}, nil},
-	} {
-		slices.Reverse(test.want)
-		if got := list(test.filter, 0); !slices.Equal(got, test.want) {
-			t.Errorf("%s: %d tasks, want %d, newest first", name, len(got), len(test.want))
-		}
-		test.filter.Oldest = true
-		slices.Reverse(test.want)
-		if got := list(test.filter, 0); !slices.Equal(got, test.want) {
-			t.Errorf("%s: %d tasks, want %d, oldest first", name, len(got), len(test.want))
-		}
-	}
-	if got := list(weft.TaskFilter{}, 1); !slices.Equal(got, oldest[len(oldest)-1:]) {
-		t.Errorf("the newest is %v", got)
-	}
-
-	cancelled, cancel := context.WithCancel(p.ctx)
-	cancel()
-	for name, seq := range map[string]struct {
-		ctx  context.Context
-		name string
-	}{"a bad pattern": {p.ctx, "["}, "cancelled": {cancelled, ""}} {
-		n := 0
-		for s, err := range c.Tasks(seq.ctx, weft.TaskFilter{Name: seq.name}) {
-			if n++; s != nil || err == nil {
-				t.Errorf("%s: %v, %v", name, s, err)
-			}
-		}
-		if n != 1 {
-			t.Errorf("%s: %d pairs, want 1", name, n)
-		}
-	}
-	for _, task := range tasks {
-		if _, err := task.Kill(p.ctx); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
