@@ -36,8 +36,9 @@ type Prepared struct {
 //
 // The caller closes it, whether it was submitted or not. A standard input of
 // more than 64 KiB, or that is no text, is in a file meanwhile, which
-// [System.Tidy] clears away after 24 h. Cancelling ctx ends nothing but the wait
-// for it before anything is read.
+// [System.Tidy] clears away after 24 h. The errors are those of
+// [Context.SubmitContext]. Cancelling ctx before the call prevents it; a read
+// that has begun goes on to its end.
 func Prepare(ctx context.Context, c *Context, spec *taskspec.Spec, opts ...SubmitOption) (*Prepared, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("prepare task: %w", err)
@@ -91,7 +92,8 @@ func (p *Prepared) SubmitTx(tx *broker.Tx) (*Task, error) {
 }
 
 // Close removes the standard input, if it is in a file and the task was not
-// submitted. A task that was goes on. Nothing may be submitted afterwards.
+// submitted. A task that was goes on, and Submit still finds it; one that was not
+// cannot be submitted any more.
 func (p *Prepared) Close() error {
 	if p.s.Input == "" {
 		return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"weft/broker"
@@ -93,9 +92,9 @@ func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Subm
 		return nil, err
 	}
 	accepted, err := submitPrepared(ctx, c, all)
-	// An input has one task.
-	if input := all[0].Input; input != "" && (err != nil || !accepted.tasks[0].fresh) {
-		err = errors.Join(err, os.Remove(ledger.InputFile(c.dir, input)))
+	// An input has one task, so it is the first one's.
+	if err != nil || !accepted.tasks[0].fresh {
+		err = errors.Join(err, (&Prepared{c, all[0]}).Close())
 	}
 	if err != nil {
 		return nil, err
