@@ -8,8 +8,8 @@ import (
 	"weft/taskspec"
 )
 
-// Unfinished returns the statuses of tasks that have not ended, as an argument
-// of [Context.Tasks].
+// Unfinished returns the statuses of tasks that have not ended, for a
+// [TaskFilter].
 func Unfinished() []taskspec.Status {
 	return []taskspec.Status{taskspec.StatusCreated, taskspec.StatusSpawning, taskspec.StatusRunning}
 }
@@ -22,16 +22,19 @@ const lowDisk = 64 << 20
 // Check looks for what keeps the project from working, and returns a line for
 // each problem, with what to do about it. It changes nothing.
 func (s System) Check(ctx context.Context) (problems []string, err error) {
-	tasks, err := s.c.Tasks(ctx, Unfinished()...)
-	if err != nil {
-		return nil, err
+	waiting := 0
+	for _, err := range s.c.Tasks(ctx, TaskFilter{Statuses: Unfinished()}) {
+		if err != nil {
+			return nil, err
+		}
+		waiting++
 	}
 	running, err := manager.Running(s.c.dir)
 	if err != nil {
 		return nil, fmt.Errorf("check project: %w", err)
 	}
-	if len(tasks) > 0 && !running {
-		problems = append(problems, fmt.Sprintf("no manager for the unfinished tasks (%d): run weft manager start", len(tasks)))
+	if waiting > 0 && !running {
+		problems = append(problems, fmt.Sprintf("no manager for the unfinished tasks (%d): run weft manager start", waiting))
 	}
 	if free, known := freeDisk(s.c.dir); known && free < lowDisk {
 		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", free>>20, s.c.dir))

@@ -116,7 +116,7 @@ func (f *follower) finish(ctx context.Context, l *ledger.Task, whole func() ([]b
 // the files when a result is taken. What it says of standard error is in the
 // record, and good enough where there is no more.
 func (f *follower) missing(ctx context.Context, l *ledger.Task) error {
-	_, err := resultMessage(ctx, &Task{f.c, f.tid}, l)
+	_, err := resultMessage(ctx, &Task{c: f.c, tid: f.tid}, l)
 	switch {
 	case err != nil:
 		return err

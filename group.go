@@ -49,11 +49,12 @@ func (g *Group) Add(ctx context.Context, tasks ...*Task) error {
 		}
 		g.waiting[t.tid] = true
 		// What happened to it comes later in the log than its own id. A task
-		// that is older than what has been read may have ended before.
+		// that is older than what has been read may have ended before; so may
+		// one that was not just submitted, and its end be cleared from the log.
 		if g.after == 0 {
 			g.after = id
 		}
-		if id < g.after {
+		if id < g.after || !t.fresh {
 			if err := g.ask(ctx, t.tid); err != nil {
 				return err
 			}

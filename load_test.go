@@ -24,6 +24,44 @@ type load struct {
 	Seed     uint64 // decides which tasks these are, if Mixed
 	Mixed    bool   // of all kinds; else each echoes its name
 	Ledger   string // where the tasks of a mixed load sign
+
+	// For keys: so many of the tasks have the key of another, and of all of them
+	// every second one is this client's, from the first or the second on.
+	Repeated int
+	Part     int
+}
+
+// keys submits the client's part of tasks with keys, and reports each with its
+// key. Those that repeat a key are the other client's, if they are in order, and
+// come about when it submits the first.
+func (l load) keys(ctx context.Context, p *weft.Context, out *json.Encoder) error {
+	var keys []int
+	for i := range l.Tasks - l.Repeated {
+		keys = append(keys, i)
+		if i < l.Repeated {
+			keys = append(keys, i)
+		}
+	}
+	var mu sync.Mutex
+	errs := make([]error, l.Parallel)
+	var all sync.WaitGroup
+	for g := range l.Parallel {
+		all.Go(func() {
+			for i := l.Part + 2*g; i < len(keys) && errs[g] == nil; i += 2 * l.Parallel {
+				key := fmt.Sprintf("key-%d", keys[i])
+				t, err := p.SubmitContext(ctx, keyed(l.Ledger, key))
+				if err != nil {
+					errs[g] = err
+					return
+				}
+				mu.Lock()
+				errs[g] = out.Encode(line{TID: t.TID(), Output: key})
+				mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // run submits the tasks and reports each twice: when it has been accepted, and

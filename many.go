@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,6 +43,9 @@ const (
 // go on; the results it was not called for, or failed on, are not taken. When
 // ctx ends, the tasks are stopped, and its error is returned once they have
 // ended.
+//
+// Specs with the same key are one task, for which done is called once. One that
+// was submitted before, by whomever, is treated like the others.
 func RunMany(
 	ctx context.Context, c *Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions,
 	done func(*Task, *Status) (take bool, err error), opts ...SubmitOption,
@@ -53,7 +57,7 @@ func RunMany(
 	defer g.Close()
 	submitting, stop := context.WithCancel(ctx)
 	defer stop()
-	m := many{c: c, o: o, group: g, done: done, submitter: newSubmitter(c, specs, o.Limit, opts), ended: make(map[string]*Status)}
+	m := many{c: c, o: o, group: g, done: done, submitter: newSubmitter(c, specs, o.Limit, opts), ended: make(map[string]*Status), keyed: make(map[string]bool)}
 	go m.submitter.run(submitting)
 	err = m.run(ctx)
 	stop()
@@ -78,6 +82,7 @@ type many struct {
 	total   int                // submitted
 	order   []*Task            // not handed out yet, unless they are handed out as they end
 	ended   map[string]*Status // of these, by TID
+	keyed   map[string]bool    // the tasks with a key that were submitted, by TID
 	settled []*Task            // handed out, to be taken
 }
 
@@ -128,6 +133,7 @@ func (m *many) wait(ctx context.Context, submitted <-chan []*Task) (tasks []*Tas
 
 // add begins to wait for tasks.
 func (m *many) add(ctx context.Context, tasks []*Task) error {
+	tasks = slices.DeleteFunc(tasks, m.again)
 	if len(tasks) == 0 {
 		return nil
 	}
@@ -138,6 +144,20 @@ func (m *many) add(ctx context.Context, tasks []*Task) error {
 		m.o.Submitted(m.total)
 	}
 	return m.group.Add(ctx, tasks...)
+}
+
+// again reports whether the task was submitted before, for another spec with its
+// key, and gives its slot free.
+func (m *many) again(t *Task) bool {
+	if t.key == "" {
+		return false
+	}
+	if m.keyed[t.tid] {
+		m.submitter.release()
+		return true
+	}
+	m.keyed[t.tid] = true
+	return false
 }
 
 // collect hands out those that have ended and whose turn it is.

@@ -116,6 +116,8 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 		return c.finish(ctx, t, out.Encode)
 	case "load":
 		return c.Load.run(ctx, p, out)
+	case "keys":
+		return c.Load.keys(ctx, p, out)
 	case "manager":
 		if err := p.Manager().Start(ctx); err != nil {
 			return err

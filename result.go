@@ -40,7 +40,9 @@ func (c *Context) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error
 // is a *[TaskError] if the task did not complete; the result is there as well.
 //
 // When ctx ends first, the task is stopped, as exec.CommandContext ends its
-// command, and ctx's error is returned once it has ended.
+// command, and ctx's error is returned once it has ended. This is so for a task
+// that held its key already as well; if somebody has taken its result before,
+// [ErrTaken] comes with how it ended.
 func (c *Context) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
 	t, err := c.SubmitContext(ctx, spec, opts...)
 	if err != nil {
@@ -52,7 +54,7 @@ func (c *Context) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...S
 		return nil, errors.Join(context.Cause(ctx), stopErr)
 	}
 	if err != nil {
-		return nil, err
+		return res, err
 	}
 	return res, res.Err()
 }

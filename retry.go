@@ -41,7 +41,7 @@ func (t *Task) Retry(ctx context.Context) error {
 	if err := removeAttempt(t, before.Epoch); err != nil {
 		return fmt.Errorf("retry task %s: %w", t.tid, err)
 	}
-	return attend(ctx, t, managed)
+	return accepted{waiting: t, managed: managed}.attend(ctx)
 }
 
 // removeAttempt removes what an attempt has written.

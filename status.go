@@ -1,11 +1,9 @@
 package weft
 
 import (
-	"context"
 	"fmt"
 	"time"
 
-	"weft/broker"
 	"weft/internal/ledger"
 	"weft/taskspec"
 )
@@ -24,6 +22,7 @@ type Status struct {
 	PID        int    // the task's own process; 0 if it has none or was over at once
 	Attempt    int    // how often it was given to a consumer
 	ParentTID  string // the task that submitted it, or empty
+	Key        string // that it was submitted with and holds, or empty
 	Created    time.Time
 	Started    time.Time
 	Completed  time.Time
@@ -56,6 +55,7 @@ func newStatus(l *ledger.Task) *Status {
 		PID:             l.Process.PID,
 		Attempt:         l.Epoch,
 		ParentTID:       l.Parent,
+		Key:             l.Key,
 		Created:         moment(l.Created),
 		Started:         moment(l.Started),
 		Completed:       moment(l.Completed),
@@ -96,31 +96,4 @@ type TaskError struct {
 // Error names the task and the reason.
 func (e *TaskError) Error() string {
 	return fmt.Sprintf("task %s %s: %s", taskspec.ShortTID(e.TID), e.Status, e.Reason)
-}
-
-// Tasks returns how the project's tasks stand, oldest first: those with one of
-// the statuses, or all if none is given.
-func (c *Context) Tasks(ctx context.Context, statuses ...taskspec.Status) ([]*Status, error) {
-	return listTasks(ctx, c, broker.RecordSelect{}, statuses)
-}
-
-// listTasks returns how the tasks stand that sel selects among those with one of
-// the statuses, or among all if none is given.
-func listTasks(ctx context.Context, c *Context, sel broker.RecordSelect, statuses []taskspec.Status) ([]*Status, error) {
-	for _, s := range statuses {
-		sel.States = append(sel.States, string(s))
-	}
-	recs, err := c.broker.Records(ctx, ledger.Kind, sel)
-	if err != nil {
-		return nil, fmt.Errorf("list tasks: %w", err)
-	}
-	tasks := make([]*Status, len(recs))
-	for i, r := range recs {
-		l, err := ledger.Decode(r)
-		if err != nil {
-			return nil, fmt.Errorf("list tasks: %w", err)
-		}
-		tasks[i] = newStatus(l)
-	}
-	return tasks, nil
 }

@@ -1,17 +1,11 @@
 package weft
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
 	"time"
-	"unicode/utf8"
 
 	"weft/broker"
 	"weft/internal/ledger"
@@ -58,17 +52,24 @@ func (c *Context) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, erro
 // problem. Cancelling ctx before the task is accepted withdraws it. If only the
 // manager could not be started, the error wraps [ErrManager] and the task is
 // returned with it.
+//
+// If the spec has a key, [taskspec.Work].Key, and a task of the project holds
+// that already, which was submitted with the same spec and input, then this one
+// is returned, whether it has ended or not, and nothing else happens: see
+// [Fresh]. A task that was submitted with something else gives a *[KeyError].
+// To run the same again take another key, or [Task.Retry].
 func (c *Context) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
-	tasks, managed, err := submit(ctx, c, []*taskspec.Spec{spec}, opts)
-	if err != nil {
+	tasks, err := submit(ctx, c, []*taskspec.Spec{spec}, opts)
+	if len(tasks) == 0 {
 		return nil, fmt.Errorf("submit task: %w", err)
 	}
-	return tasks[0], attend(ctx, tasks[0], managed)
+	return tasks[0], err
 }
 
 // SubmitMany is [Context.SubmitContext] for many tasks: all of them are
 // accepted, in one transaction, or none. What the options say holds for each of
-// them; an input they cannot share.
+// them; an input they cannot share. Specs with the same key are one task, which
+// is returned in each of their places.
 //
 // A transaction holds back everybody else who writes: a few hundred tasks take
 // some ten milliseconds.
@@ -76,164 +77,94 @@ func SubmitMany(ctx context.Context, c *Context, specs []*taskspec.Spec, opts ..
 	if len(specs) == 0 {
 		return nil, nil
 	}
-	tasks, managed, err := submit(ctx, c, specs, opts)
-	if err != nil {
+	tasks, err := submit(ctx, c, specs, opts)
+	if len(tasks) == 0 {
 		return nil, fmt.Errorf("submit tasks: %w", err)
 	}
-	return tasks, attend(ctx, tasks[0], managed)
+	return tasks, err
 }
 
-// attend sees to it that a manager comes to a task that has been submitted.
-// managed is what the submission saw: false if the last manager said that it
-// leaves.
-func attend(ctx context.Context, t *Task, managed bool) (err error) {
-	if managed {
+// submit prepares tasks and submits them, once: an input that no task has got is
+// removed.
+func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []SubmitOption) ([]*Task, error) {
+	all, err := prepare(ctx, c, specs, opts)
+	if err != nil {
+		return nil, err
+	}
+	accepted, err := submitPrepared(ctx, c, all)
+	// An input has one task, so it is the first one's.
+	if err != nil || !accepted.tasks[0].fresh {
+		err = errors.Join(err, (&Prepared{c, all[0]}).Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return accepted.tasks, accepted.attend(ctx)
+}
+
+// submitPrepared submits tasks in one transaction.
+func submitPrepared(ctx context.Context, c *Context, all []ledger.Submission) (a accepted, err error) {
+	err = c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+		a, err = enqueue(tx, c, all)
+		return err
+	})
+	return a, err
+}
+
+// accepted is what has become of a submission.
+type accepted struct {
+	tasks []*Task
+	// waiting is one of the tasks that has not ended; nil if all have.
+	waiting *Task
+	// managed: there is a manager, as far as it is known. False if the last one
+	// said that it leaves.
+	managed bool
+}
+
+// enqueue submits tasks in a transaction that may still be undone. An error means
+// that it must be.
+func enqueue(tx *broker.Tx, c *Context, all []ledger.Submission) (a accepted, err error) {
+	tasks, managed, err := ledger.SubmitAll(tx, all, time.Now())
+	if err != nil {
+		return accepted{}, err
+	}
+	a = accepted{tasks: make([]*Task, len(tasks)), managed: managed}
+	made := make(map[string]bool) // by this transaction
+	for i, t := range tasks {
+		if t.Other {
+			e := &KeyError{Key: all[i].Spec.Spec.Key, TID: t.TID}
+			if made[t.TID] {
+				e.TID = ""
+			}
+			return accepted{}, e
+		}
+		if !t.Existing {
+			made[t.TID] = true
+			if err := inputIsThere(c.dir, all[i].Input); err != nil {
+				return accepted{}, err
+			}
+		}
+		a.tasks[i] = &Task{c: c, tid: t.TID, key: all[i].Spec.Spec.Key, fresh: !t.Existing}
+		if !t.Ended {
+			a.waiting = a.tasks[i]
+		}
+	}
+	return a, nil
+}
+
+// attend sees to it that a manager comes to tasks that have been submitted.
+func (a accepted) attend(ctx context.Context) (err error) {
+	t := a.waiting
+	switch {
+	case t == nil:
+		return nil
+	case a.managed:
 		err = t.c.Manager().ensure(ctx)
-	} else {
+	default:
 		err = t.c.Manager().Start(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
 	}
 	return nil
-}
-
-func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []SubmitOption) (tasks []*Task, managed bool, err error) {
-	rules := templateRules()
-	for i, spec := range specs {
-		err := spec.ValidateFor(rules)
-		if err != nil && len(specs) > 1 {
-			err = fmt.Errorf("task %d of %d: %w", i+1, len(specs), err)
-		}
-		if err != nil {
-			return nil, false, err
-		}
-	}
-	if err := canRun(); err != nil {
-		return nil, false, err
-	}
-	var s submission
-	for _, opt := range opts {
-		opt(&s)
-	}
-	if s.stdin != nil && len(specs) > 1 {
-		return nil, false, errors.New("one standard input for several tasks")
-	}
-	l := ledger.Submission{Dir: s.dir, Parent: parentIn(c.root), Redact: c.settings.Redact}
-	if l.Dir == "" {
-		if l.Dir, err = os.Getwd(); err != nil {
-			return nil, false, err
-		}
-	}
-	if s.env == nil {
-		s.env = os.Environ()
-	}
-	l.Env = ledger.EncodeEnv(s.env)
-	if specs[0].Spec.Type == taskspec.KindFunction {
-		l.Item, err = functionItem(s.stdin, c.settings.MaxMessage)
-	} else {
-		l.Item, l.Input, err = spool(c.dir, s.stdin)
-	}
-	if err != nil {
-		return nil, false, err
-	}
-	for _, spec := range specs {
-		if err := checkCall(ctx, c, spec, l.Item); err != nil {
-			return nil, false, err
-		}
-	}
-	all := make([]ledger.Submission, len(specs))
-	for i, spec := range specs {
-		all[i] = l
-		all[i].Spec = spec
-	}
-	var tids []string
-	err = c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		tids, managed, err = ledger.SubmitAll(tx, all, time.Now())
-		return err
-	})
-	if err != nil {
-		if l.Input != "" {
-			err = errors.Join(err, os.Remove(ledger.InputFile(c.dir, l.Input)))
-		}
-		return nil, false, err
-	}
-	for _, tid := range tids {
-		tasks = append(tasks, &Task{c: c, tid: tid})
-	}
-	return tasks, managed, nil
-}
-
-// canRun says whether this program can start a manager, before anything is
-// submitted that nobody would run.
-func canRun() error {
-	if runtime.GOOS != "linux" {
-		return fmt.Errorf("run tasks: %w on %s yet", errors.ErrUnsupported, runtime.GOOS)
-	}
-	_, err := executable()
-	return err
-}
-
-// parentIn is the task that this process runs in, if that is one of the project
-// at root.
-func parentIn(root string) string {
-	if os.Getenv(ledger.EnvContext) != root {
-		return ""
-	}
-	return os.Getenv(ledger.EnvTID)
-}
-
-// inlineInput is the largest standard input that is put into the message
-// itself; a larger one, or one that is not text, goes into a file.
-const inlineInput = 64 << 10
-
-// functionItem is the work item that r holds for a function: text or JSON, which
-// must fit a message of so many bytes.
-func functionItem(r io.Reader, most int) (string, error) {
-	if r == nil {
-		return noInput, nil
-	}
-	text, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("read standard input: %w", err)
-	case len(text) > most:
-		return "", fmt.Errorf("input of a function: %w", broker.ErrTooLarge)
-	case !utf8.Valid(text):
-		return "", fmt.Errorf("input of a function: %w", broker.ErrBody)
-	case len(bytes.TrimSpace(text)) == 0:
-		return noInput, nil
-	}
-	return string(text), nil
-}
-
-// spool reads the standard input of a task and returns its work item, or the
-// name of the file in the project's folder dir that holds the input.
-func spool(dir string, r io.Reader) (item, input string, err error) {
-	if r == nil {
-		return noInput, "", nil
-	}
-	head, err := io.ReadAll(io.LimitReader(r, inlineInput+1))
-	if err != nil {
-		return "", "", fmt.Errorf("read standard input: %w", err)
-	}
-	if len(head) <= inlineInput && utf8.Valid(head) {
-		item, err := stdinItem(head)
-		return item, "", err
-	}
-	name := make([]byte, 16)
-	rand.Read(name)
-	input = hex.EncodeToString(name)
-	f, err := os.OpenFile(ledger.InputFile(dir, input), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return "", "", fmt.Errorf("spool standard input: %w", err)
-	}
-	_, err = io.Copy(f, io.MultiReader(bytes.NewReader(head), r))
-	if err == nil {
-		err = f.Sync() // it must be there when the task is
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return "", "", errors.Join(fmt.Errorf("spool standard input: %w", err), os.Remove(f.Name()))
-	}
-	return noInput, input, nil
 }

@@ -23,6 +23,10 @@ var ErrAmbiguous = errors.New("short task id is ambiguous")
 type Task struct {
 	c   *Context
 	tid string
+
+	// What a submission knows of it: its key, and whether it made the task.
+	key   string
+	fresh bool
 }
 
 // TID is the task's full id, 19 digits.

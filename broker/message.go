@@ -56,9 +56,10 @@ type Record struct {
 // RecordSelect says which records of a kind an operation concerns. The zero
 // value selects all of them.
 type RecordSelect struct {
-	States    []string // only these states; empty = any
-	KeySuffix string   // only keys that end with this; it looks at the keys of all
-	AfterRank int64    // only ranks greater than this; 0 = from the lowest, so ranks start at 1
-	Limit     int      // at most so many; 0 = no bound
-	Newest    bool     // highest rank first
+	States     []string // only these states; empty = any
+	KeySuffix  string   // only keys that end with this; it looks at the keys of all
+	AfterRank  int64    // only ranks greater than this; 0 = from the lowest, so ranks start at 1
+	BeforeRank int64    // only ranks less than this; 0 = up to the highest
+	Limit      int      // at most so many; 0 = no bound
+	Newest     bool     // highest rank first
 }

@@ -182,8 +182,8 @@ func format() map[string]entry {
 			rules:     []rule{kept{isolationProcess}},
 		},
 		"spec.key": {
-			about: "Kept for later: " + notYet + ".",
-			rules: []rule{kept{}},
+			about: "A name that stands for the task: while it is known, submitting the same again returns it instead of making another.",
+			rules: []rule{lengthRule(maxKey), printableRule(), unicodeRule()},
 		},
 		"io": {
 			about: "Queues that the task uses instead of its own.",

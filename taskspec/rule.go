@@ -116,11 +116,7 @@ func (r kept) describe(to *schema, f *field, _ Rules) {
 	case formNumber:
 		to.Minimum, to.Maximum = new(0.0), new(0.0)
 	case formText:
-		if r.text != "" {
-			to.limit(schema{Enum: []string{r.text}}, true)
-		} else {
-			to.MaxLength = new(0)
-		}
+		to.limit(schema{Enum: []string{r.text}}, true)
 	default:
 		to.Type = types{"null"}
 	}

@@ -36,7 +36,6 @@ func (w *Work) reserved() []Problem {
 		{"spec.retry", w.Retry != nil},
 		{"spec.delay_seconds", w.DelaySeconds != 0},
 		{"spec.isolation", w.Isolation != "" && w.Isolation != isolationProcess},
-		{"spec.key", w.Key != ""},
 	})
 }
 

@@ -21,7 +21,7 @@ func TestUnsupported(t *testing.T) {
 		"terminal":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
 		"streams":    {func(s *Spec) { s.Spec.StreamOutput, s.Spec.Persistent = true, true }, []string{"spec.persistent"}},
 		"transition": {func(s *Spec) { s.Spec.ReportingInterval, s.Spec.Isolation = ReportTransition, "process" }, nil},
-		"reserved":   {func(s *Spec) { s.Spec.Retry, s.Spec.DelaySeconds, s.Spec.Isolation, s.Spec.Key = 1, -1, "x", "k" }, []string{"spec.retry", "spec.delay_seconds", "spec.isolation", "spec.key"}},
+		"reserved":   {func(s *Spec) { s.Spec.Retry, s.Spec.DelaySeconds, s.Spec.Isolation = 1, -1, "x" }, []string{"spec.retry", "spec.delay_seconds", "spec.isolation"}},
 		"queues": {func(s *Spec) {
 			s.IO.Inputs = map[string]string{"inbox": "raw.data", "b": "q"}
 			s.IO.Outputs = map[string]string{"outbox": "done"}

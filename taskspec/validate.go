@@ -103,6 +103,10 @@ func (c *checker) presence(f *field, value reflect.Value) {
 // maxName is the greatest length of a task's name, in characters.
 const maxName = 200
 
+// maxKey is the greatest length of a task's key, in characters: an address or a
+// few ids with a word between them.
+const maxKey = 200
+
 // sortedKeys returns the keys of m in an order that does not change from run to
 // run. An empty map, the usual case, costs nothing.
 func sortedKeys[V any](m map[string]V) []string {

@@ -136,7 +136,8 @@ func TestValidateRefuses(t *testing.T) {
 		"retry":     {func(s *Spec) { s.Spec.Retry = false }, "spec.retry: not supported yet"},
 		"delay":     {func(s *Spec) { s.Spec.DelaySeconds = 1 }, "spec.delay_seconds: not supported yet"},
 		"isolation": {func(s *Spec) { s.Spec.Isolation = "container" }, "spec.isolation: not supported yet"},
-		"key":       {func(s *Spec) { s.Spec.Key = "k" }, "spec.key: not supported yet"},
+		"long key":  {func(s *Spec) { s.Spec.Key = strings.Repeat("k", 201) }, "spec.key: has 201 characters, at most 200 are allowed"},
+		"key":       {func(s *Spec) { s.Spec.Key = "a\n" }, "spec.key: must not hold control characters"},
 
 		"queue":             {func(s *Spec) { s.IO.Inputs = map[string]string{"inbox": "a b"} }, `io.inputs.inbox: queue name "a b"` + badQueue},
 		"empty queue":       {func(s *Spec) { s.IO.Outputs = map[string]string{"outbox": ""} }, `io.outputs.outbox: queue name ""` + badQueue},
@@ -158,9 +159,9 @@ func TestValidateRefuses(t *testing.T) {
 		"metadata":      {func(s *Spec) { s.Metadata = map[string]any{"a": map[string]any{"b": "\xff"}} }, "metadata.a.b: must be valid UTF-8"},
 		"deep metadata": {func(s *Spec) { s.Metadata = map[string]any{"a": cycle} }, "metadata.a" + strings.Repeat(".self", 62) + ": nested more than 64 deep"},
 
-		"all at once": {func(s *Spec) { *s = Spec{TID: "x", Spec: Work{Timeout: new(0.0), Key: "k"}} },
+		"all at once": {func(s *Spec) { *s = Spec{TID: "x", Spec: Work{Timeout: new(0.0), DelaySeconds: 1}} },
 			"tid: must be 19 digits that fit 63 bits; name: required; " + `spec.type: required: "command" or "function"; ` +
-				"spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.key: not supported yet"},
+				"spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.delay_seconds: not supported yet"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -218,12 +219,12 @@ func TestValidateTemplate(t *testing.T) {
 func TestValidateSupported(t *testing.T) {
 	t.Parallel()
 	s := command()
-	s.Spec.Timeout, s.Spec.TTY, s.Spec.Key = new(0.0), true, "k"
-	want := "spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.tty: not supported yet; spec.key: not supported yet"
+	s.Spec.Timeout, s.Spec.TTY, s.Spec.DelaySeconds = new(0.0), true, 1
+	want := "spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.tty: not supported yet; spec.delay_seconds: not supported yet"
 	if got := text(s.ValidateFor(Rules{Supported: true})); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	s.Spec.Timeout, s.Spec.Key = nil, ""
+	s.Spec.Timeout, s.Spec.DelaySeconds = nil, 0
 	if err := s.ValidateFor(Rules{}); err != nil {
 		t.Errorf("a spec for a later version: %v", err)
 	}

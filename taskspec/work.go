@@ -104,13 +104,17 @@ type Work struct {
 	// WeftContext is the root of the project. It is empty in a template.
 	WeftContext string `json:"weft_context,omitempty"`
 
-	// Retry, DelaySeconds, Isolation and Key are names that the format keeps
-	// for later. Anything but their default (none, 0, "process" and none) is
-	// refused by [Spec.Validate].
+	// Key stands for the task in its project: as long as the task is known, also
+	// when it has ended, submitting the same again returns it instead of making
+	// another. It has at most 200 characters; empty means that there is none.
+	Key string `json:"key,omitempty"`
+
+	// Retry, DelaySeconds and Isolation are names that the format keeps for
+	// later. Anything but their default (none, 0 and "process") is refused by
+	// [Spec.Validate].
 	Retry        any     `json:"retry,omitzero"`
 	DelaySeconds float64 `json:"delay_seconds,omitempty"`
 	Isolation    string  `json:"isolation,omitempty"`
-	Key          string  `json:"key,omitempty"`
 }
 
 // Limits bound what a task and all its processes may use together. A task that

@@ -89,8 +89,8 @@ func (m *model) move(src, dst string, sel broker.Select) []broker.Message {
 // list is what a selection picks from the records of a kind.
 func (m *model) list(kind string, sel broker.RecordSelect) (rs []broker.Record) {
 	for _, r := range m.records {
-		if r.Kind == kind && r.Rank > sel.AfterRank && (len(sel.States) == 0 || slices.Contains(sel.States, r.State)) &&
-			strings.HasSuffix(r.Key, sel.KeySuffix) {
+		if r.Kind == kind && r.Rank > sel.AfterRank && (sel.BeforeRank == 0 || r.Rank < sel.BeforeRank) &&
+			(len(sel.States) == 0 || slices.Contains(sel.States, r.State)) && strings.HasSuffix(r.Key, sel.KeySuffix) {
 			rs = append(rs, r)
 		}
 	}

@@ -68,6 +68,10 @@ var recordCases = []testCase{
 			{"after a rank", broker.RecordSelect{AfterRank: 20}, "bca"},
 			{"after a rank, limit", broker.RecordSelect{AfterRank: 20, Limit: 1}, "b"},
 			{"newest after a rank", broker.RecordSelect{AfterRank: 20, Newest: true}, "acb"},
+			{"before a rank", broker.RecordSelect{BeforeRank: 30}, "ed"},
+			{"newest before a rank, limit", broker.RecordSelect{BeforeRank: 40, Newest: true, Limit: 2}, "cb"},
+			{"states between ranks", broker.RecordSelect{States: []string{"done", "running"}, AfterRank: 10, BeforeRank: 40, Newest: true}, "bd"},
+			{"before the first", broker.RecordSelect{BeforeRank: 10}, ""},
 			{"after the last", broker.RecordSelect{AfterRank: 40}, ""},
 			{"everything at once", broker.RecordSelect{States: []string{"done", "running"}, AfterRank: 10, Limit: 2, Newest: true}, "ab"},
 		} {

@@ -37,7 +37,7 @@ func TestPlans(t *testing.T) {
 		sel.States = []string{"created", "running"}
 		query, args, err := chosenRecords("task", sel)
 		must(t, err)
-		if got := plan(query, args); !strings.Contains(got, "record_state (kind=? AND state=? AND rank>?)") {
+		if got := plan(query, args); !strings.Contains(got, "record_state (kind=? AND state=? AND rank>? AND rank<?)") {
 			t.Errorf("records of two states: %s", got)
 		}
 	}

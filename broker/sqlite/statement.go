@@ -123,8 +123,9 @@ var text = [statements]string{
 		) SELECT name FROM names WHERE name IS NOT NULL`,
 
 	getRecord: `SELECT kind, key, state, rank, body FROM record WHERE kind = ?1 AND key = ?2`,
-	records:   `SELECT kind, key, state, rank, body FROM record WHERE kind = ? AND rank > ? ORDER BY rank, key LIMIT ?`,
-	newestRecords: `SELECT kind, key, state, rank, body FROM record WHERE kind = ? AND rank > ?
+	records: `SELECT kind, key, state, rank, body FROM record WHERE kind = ? AND rank > ? AND rank <= ?
+		ORDER BY rank, key LIMIT ?`,
+	newestRecords: `SELECT kind, key, state, rank, body FROM record WHERE kind = ? AND rank > ? AND rank <= ?
 		ORDER BY rank DESC, key DESC LIMIT ?`,
 	putRecord: `INSERT INTO record (kind, key, state, rank, body) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT (kind, key) DO UPDATE SET state = ?3, rank = ?4, body = ?5`,

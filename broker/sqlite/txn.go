@@ -254,14 +254,18 @@ func plainRecords(kind string, sel broker.RecordSelect) (s statement, args []any
 	if limit == 0 {
 		limit = -1
 	}
-	return s, []any{kind, sel.AfterRank, limit}
+	last := int64(math.MaxInt64)
+	if sel.BeforeRank != 0 {
+		last = sel.BeforeRank - 1
+	}
+	return s, []any{kind, sel.AfterRank, last, limit}
 }
 
 // chosenRecords is the query for records of some states or keys.
 func chosenRecords(kind string, sel broker.RecordSelect) (query string, args []any, err error) {
 	s, plain := plainRecords(kind, sel)
-	args = plain[:2]
-	limit := plain[2]
+	args = plain[:3]
+	limit := plain[3]
 	where := ""
 	// Left to itself SQLite takes the index that has the order, and looks at
 	// every record of the kind.

@@ -57,6 +57,7 @@ func kinds() []kind {
 		{weft.ErrAmbiguous, "ambiguous_tid", exitNotFound, "give more digits"},
 		{weft.ErrNotRunning, "not_running", exitError, ""},
 		{weft.ErrNoRetry, "no_retry", exitError, ""},
+		{weft.ErrKeyHeld, "key_held", exitError, "give another key"},
 		{weft.ErrTaken, "result_taken", exitNotFound, ""},
 		{weft.ErrNoSpec, "spec_not_found", exitNotFound, ""},
 		{weft.ErrNoFunction, "function_not_found", exitNotFound, "see weft function list"},

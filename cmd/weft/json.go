@@ -130,6 +130,7 @@ type taskDetails struct {
 	PID         *int   `json:"pid"`
 	Attempt     int    `json:"attempt"`
 	ParentTID   string `json:"parent_tid,omitempty"`
+	Key         string `json:"key,omitempty"`
 	CreatedAt   *int64 `json:"created_at"`
 	StartedAt   *int64 `json:"started_at"`
 	CompletedAt *int64 `json:"completed_at"`
@@ -144,6 +145,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		PID:         known(s.PID),
 		Attempt:     s.Attempt,
 		ParentTID:   s.ParentTID,
+		Key:         s.Key,
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),

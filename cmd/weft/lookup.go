@@ -100,8 +100,14 @@ func (l *lookup) live(kind, word string) []candidate {
 // tasks finds the newest tasks, by their short ids or, if none of these begins
 // so, by their full ones.
 func tasks(ctx context.Context, p *weft.Context, word string, statuses ...taskspec.Status) (words []candidate) {
-	found, err := weft.Recent(ctx, p, mostTasks, statuses...)
-	if err != nil || len(found) == 0 {
+	var found []*weft.Status
+	for s, err := range p.Tasks(ctx, weft.TaskFilter{Statuses: statuses}) {
+		if err != nil || len(found) == mostTasks {
+			break
+		}
+		found = append(found, s)
+	}
+	if len(found) == 0 {
 		return nil
 	}
 	short := func(s *weft.Status) string { return taskspec.ShortTID(s.TID) }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ type runCmd struct {
 	Arg      []string `sep:"none" placeholder:"VALUE" complete:"-" help:"An argument of the function, as JSON or text; may be repeated."`
 	KW       []string `name:"kw" sep:"none" placeholder:"NAME=VALUE" complete:"-" help:"A named argument of the function; may be repeated."`
 	Wait     bool     `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
+	Key      string   `complete:"-" help:"Run this once: while a task is known that was run with this key, it is shown instead, whether it has ended or not."`
 	NoStdin  bool     `help:"Give the task no input."`
 	Verbose  bool     `help:"Say on standard error what happens to the task."`
 	ExitCode bool     `help:"Exit as the task did."`
@@ -54,6 +56,7 @@ Examples:
     weft run --spec nightly --timeout 1h --verbose
     weft run --spec ./resize.json photo.jpg
     weft run --function images.resize --kw path=photo.jpg --kw width=100
+    weft run --key report-2026-11-22 ./report.sh
 `
 }
 
@@ -87,10 +90,15 @@ func (r *runCmd) Run(a *app) error {
 	case !r.Wait:
 		return a.printTID(t)
 	}
-	if r.Verbose {
+	if r.Verbose && weft.Fresh(t) {
 		a.note("task %s submitted", t.TID())
+	} else if r.Verbose {
+		a.note("task %s holds the key", t.TID())
 	}
 	s, err := a.follow(in, t)
+	if s != nil && !weft.Fresh(t) && errors.Is(err, weft.ErrTaken) {
+		err = nil // what it wrote was shown to whoever came first
+	}
 	if err != nil && in.interrupted() {
 		return fmt.Errorf("%w: %w", errInterrupted, err)
 	}
@@ -145,6 +153,7 @@ func (r *runCmd) overlay(spec *taskspec.Spec) error {
 	w.TTY = w.TTY || r.TTY
 	w.StreamOutput = w.StreamOutput || r.StreamOutput
 	w.Persistent = w.Persistent || r.Continuous
+	w.Key = cmp.Or(r.Key, w.Key)
 	return r.workOptions.overlay(spec)
 }
 
@@ -163,7 +172,15 @@ func cancellable(ctx context.Context, r io.Reader) io.Reader {
 // printTID prints the id of a task that is not waited for.
 func (a *app) printTID(t *weft.Task) error {
 	if a.JSON {
-		return a.printJSON(map[string]string{"tid": t.TID(), "status": string(taskspec.StatusCreated)})
+		status := taskspec.StatusCreated
+		if !weft.Fresh(t) {
+			s, err := t.Status(context.Background())
+			if err != nil {
+				return err
+			}
+			status = s.Status
+		}
+		return a.printJSON(map[string]string{"tid": t.TID(), "status": string(status)})
 	}
 	a.stdout.Printf("%s\n", t.TID())
 	return nil

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -59,13 +60,16 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	if err != nil {
 		return err
 	}
-	live, err := p.Tasks(ctx, weft.Unfinished()...)
+	live, err := liveText(p.Tasks(ctx, weft.TaskFilter{Statuses: weft.Unfinished()}))
 	if err != nil {
 		return err
 	}
-	tasks, err := selected(ctx, p, c.Status, c.All)
-	if err != nil {
-		return err
+	var tasks []*weft.Status
+	for s, err := range p.Tasks(ctx, selected(c.Status, c.All)) {
+		if err != nil {
+			return err
+		}
+		tasks = append(tasks, s)
 	}
 	if a.JSON {
 		return a.printStatusJSON(problems, managers, tasks)
@@ -76,7 +80,7 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	}
 	a.stdout.Printf("System: %s\n", visible(system))
 	a.stdout.Printf("Manager: %s\n", managerText(managers))
-	a.stdout.Printf("Tasks: %s\n", liveText(live))
+	a.stdout.Printf("Tasks: %s\n", live)
 	if len(tasks) > 0 {
 		a.stdout.Printf("\n")
 		a.printTasks(tasks, time.Now())
@@ -104,26 +108,32 @@ func (a *app) printStatusJSON(problems []string, managers []weft.ManagerStatus, 
 }
 
 // liveText counts tasks that have not ended.
-func liveText(live []*weft.Status) string {
-	queued := 0
-	for _, s := range live {
-		if s.Status == taskspec.StatusCreated {
+func liveText(live iter.Seq2[*weft.Status, error]) (string, error) {
+	running, queued := 0, 0
+	for s, err := range live {
+		switch {
+		case err != nil:
+			return "", err
+		case s.Status == taskspec.StatusCreated:
 			queued++
+		default:
+			running++
 		}
 	}
-	return fmt.Sprintf("%d running, %d queued", len(live)-queued, queued)
+	return fmt.Sprintf("%d running, %d queued", running, queued), nil
 }
 
-// selected returns the tasks with one status, or all of them, or those that
-// have not ended.
-func selected(ctx context.Context, p *weft.Context, status string, all bool) ([]*weft.Status, error) {
+// selected means the tasks with one status, or all of them, or those that have
+// not ended.
+func selected(status string, all bool) weft.TaskFilter {
+	f := weft.TaskFilter{Oldest: true}
 	switch {
 	case status != "":
-		return p.Tasks(ctx, taskspec.Status(status))
-	case all:
-		return p.Tasks(ctx)
+		f.Statuses = []taskspec.Status{taskspec.Status(status)}
+	case !all:
+		f.Statuses = weft.Unfinished()
 	}
-	return p.Tasks(ctx, weft.Unfinished()...)
+	return f
 }
 
 // printTask prints all there is to know about one task.
@@ -160,6 +170,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 		line("Process", fmt.Sprint(s.PID))
 	}
 	line("Parent", s.ParentTID)
+	line("Key", visible(s.Key))
 	line("Submitted", when(s.Created))
 	line("Started", when(s.Started))
 	line("Ended", when(s.Completed))
@@ -209,14 +220,14 @@ func (c *listCmd) Run(a *app) error {
 	if c.Workers {
 		return a.listManagers(ctx, p, c.All)
 	}
-	tasks, err := selected(ctx, p, c.Status, c.All || c.Stats)
-	if err != nil {
-		return err
-	}
+	tasks := p.Tasks(ctx, selected(c.Status, c.All || c.Stats))
 	if c.Stats {
 		return a.printCounts(tasks)
 	}
-	for _, s := range tasks {
+	for s, err := range tasks {
+		if err != nil {
+			return err
+		}
 		if a.JSON {
 			if err := a.printJSON(newTaskLine(s)); err != nil {
 				return err
@@ -229,13 +240,16 @@ func (c *listCmd) Run(a *app) error {
 }
 
 // printCounts counts tasks by status.
-func (a *app) printCounts(tasks []*weft.Status) error {
+func (a *app) printCounts(tasks iter.Seq2[*weft.Status, error]) error {
 	type count struct {
 		Status taskspec.Status `json:"status"`
 		Count  int             `json:"count"`
 	}
 	var counts []count
-	for _, s := range tasks {
+	for s, err := range tasks {
+		if err != nil {
+			return err
+		}
 		i := slices.IndexFunc(counts, func(c count) bool { return c.Status == s.Status })
 		if i < 0 {
 			i = len(counts)

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"weft"
-	"weft/broker"
 	"weft/taskspec"
 )
 
@@ -153,19 +152,16 @@ func (c *chosen) find(ctx context.Context, p *weft.Context, among []taskspec.Sta
 	case named || !all && !matching:
 		return nil, usageError{"give the ids of tasks, or --all, or --pattern GLOB"}
 	}
-	glob, err := broker.Glob(c.Pattern)
-	if err != nil {
-		return nil, err
-	}
-	tasks, err := p.Tasks(ctx, among...)
-	if err != nil {
-		return nil, err
+	filter := weft.TaskFilter{Statuses: among, Name: c.Pattern, Oldest: true}
+	if c.All {
+		filter.Name = ""
 	}
 	var tids []string
-	for _, s := range tasks {
-		if c.All || glob.Match(s.Name) {
-			tids = append(tids, s.TID)
+	for s, err := range p.Tasks(ctx, filter) {
+		if err != nil {
+			return nil, err
 		}
+		tids = append(tids, s.TID)
 	}
 	if len(tids) == 0 && matching {
 		return nil, fmt.Errorf("%w matches %s", weft.ErrNoTask, c.Pattern)
@@ -221,11 +217,10 @@ func (c *taskTIDCmd) find(ctx context.Context, p *weft.Context) (string, error) 
 		}
 		return t.TID(), nil
 	}
-	tasks, err := p.Tasks(ctx, weft.Unfinished()...)
-	if err != nil {
-		return "", err
-	}
-	for _, s := range tasks {
+	for s, err := range p.Tasks(ctx, weft.TaskFilter{Statuses: weft.Unfinished()}) {
+		if err != nil {
+			return "", err
+		}
 		if s.PID == c.PID {
 			return s.TID, nil
 		}

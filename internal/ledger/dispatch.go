@@ -113,6 +113,9 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 		rules.Template = t.Epoch == 0 // else the request has the spec as it was resolved
 	}
 	spec, item, err := decodeRequest(m.Body, rules)
+	if err == nil && rec.Key == "" && spec.Spec.Key != "" {
+		err = errors.New("invalid taskspec: spec.key: holds only for what is submitted, not for a request that is written by hand")
+	}
 	if err != nil {
 		j.refused = err.Error()
 		return j, nil

@@ -22,6 +22,9 @@ func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 			case Kind:
 				r, err := dumped(r, !secrets, paths)
 				return r, true, err
+			case keyKind:
+				r, err := dumpedKey(r, !secrets)
+				return r, true, err
 			case nestedKind, envKind:
 				return r, false, nil
 			}

@@ -24,6 +24,7 @@ type Intake struct {
 	run    bool // take in requests
 	header broker.Header
 	living []string // TIDs of the tasks that are lost
+	keys   int      // taken in
 	now    time.Time
 }
 
@@ -39,8 +40,11 @@ func (in *Intake) Policy() broker.Policy {
 }
 
 func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
-	if r.Kind == Kind {
+	switch r.Kind {
+	case Kind:
 		return in.task(r, here)
+	case keyKind:
+		return in.key(r, here)
 	}
 	in.State++
 	return r, broker.Leave, nil
@@ -138,5 +142,8 @@ func (in *Intake) done(tx *broker.Tx) error {
 			return err
 		}
 	}
-	return nil
+	if in.keys == 0 {
+		return nil
+	}
+	return dropLostKeys(tx) // of tasks that were left out
 }

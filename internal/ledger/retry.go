@@ -66,7 +66,7 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	ended := *t
 	*t = Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec,
-		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Redact: t.Redact, NoItem: t.NoItem,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
 		Epoch: t.Epoch, Created: t.Created,
 	}
 	if err := t.save(tx); err != nil {

@@ -18,13 +18,16 @@ var ErrDepth = fmt.Errorf("tasks are nested more than %d deep", MaxDepth)
 
 // Submission is what a client asks for. Its spec is a valid template.
 type Submission struct {
-	Spec   *taskspec.Spec
-	Item   string   // the first message of the inbox
-	Input  string   // the name of an [InputFile], if there is one
-	Dir    string   // where the submitter is
-	Env    string   // the submitter's environment, packed by [EncodeEnv]
-	Parent string   // the TID of the task that submits, if one does
-	Redact []string // paths into the spec that history must not show
+	Spec  *taskspec.Spec
+	Item  string // the first message of the inbox
+	Input string // the name of an [InputFile], if there is one
+	// InputSum is a hash of what that file holds; it matters where the spec has
+	// a key.
+	InputSum string
+	Dir      string   // where the submitter is
+	Env      string   // the submitter's environment, packed by [EncodeEnv]
+	Parent   string   // the TID of the task that submits, if one does
+	Redact   []string // paths into the spec that history must not show
 }
 
 // request is the message that asks for a task.
@@ -37,22 +40,49 @@ type request struct {
 // of their own, which may not wait for a slot: their parent holds one.
 const nestedKind = "nested"
 
+// Accepted says what has become of a submission.
+type Accepted struct {
+	TID string
+	// Existing: no task was made, because this one holds the key. Other: that
+	// one was submitted with something else. Ended: it has ended.
+	Existing, Other, Ended bool
+}
+
 // Submit asks for a task and returns its TID. The second result is false if no
 // manager will see the request, because the last one has left: the caller then
 // starts one.
 func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed bool, err error) {
-	tids, managed, err := SubmitAll(tx, []Submission{s}, now)
+	accepted, managed, err := SubmitAll(tx, []Submission{s}, now)
 	if err != nil {
 		return "", false, err
 	}
-	return tids[0], managed, nil
+	return accepted[0].TID, managed, nil
 }
 
-// SubmitAll is [Submit] for many tasks; their ids are in the order given.
-func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (tids []string, managed bool, err error) {
+// SubmitAll is [Submit] for many tasks; what became of them is in the order
+// given, and their ids rise. A task whose key is held already is not asked for
+// again.
+func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accepted, managed bool, err error) {
 	var env, key string // of the one before, which mostly has the same
 	for _, s := range all {
-		t, err := s.ask(tx, now)
+		spec, err := json.Marshal(s.Spec)
+		if err != nil {
+			return nil, false, fmt.Errorf("encode spec: %w", err)
+		}
+		var digest string
+		if name := s.Spec.Spec.Key; name != "" {
+			digest = s.digest(spec)
+			t, known, err := holder(tx, name)
+			if err != nil {
+				return nil, false, err
+			}
+			if t != nil {
+				other := known != "" && known != digest
+				accepted = append(accepted, Accepted{TID: t.TID, Existing: true, Other: other, Ended: t.Status.Terminal()})
+				continue
+			}
+		}
+		t, err := s.ask(tx, spec, now)
 		if err != nil {
 			return nil, false, err
 		}
@@ -69,25 +99,27 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (tids []string, m
 		if err := t.log(tx, eventInitialized, t.Created, func(e *Event) { e.ParentTID = t.Parent }); err != nil {
 			return nil, false, err
 		}
-		tids = append(tids, t.TID)
+		if t.Key != "" {
+			if err := holdKey(tx, t, digest); err != nil {
+				return nil, false, err
+			}
+		}
+		accepted = append(accepted, Accepted{TID: t.TID})
 	}
 	managed, err = Managed(tx)
-	return tids, managed, err
+	return accepted, managed, err
 }
 
-// ask writes the request for one task.
-func (s Submission) ask(tx *broker.Tx, now time.Time) (*Task, error) {
-	spec, err := json.Marshal(s.Spec)
-	if err != nil {
-		return nil, fmt.Errorf("encode spec: %w", err)
-	}
-	t := &Task{
+// ask writes the request for one task. spec is its spec in JSON.
+func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err error) {
+	t = &Task{
 		Name:    s.Spec.Name,
 		Status:  taskspec.StatusCreated,
 		Dir:     s.Dir,
 		Input:   s.Input,
 		Parent:  s.Parent,
 		Redact:  s.Redact,
+		Key:     s.Spec.Spec.Key,
 		Created: now.UnixNano(),
 	}
 	if s.Parent != "" {

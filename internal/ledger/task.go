@@ -28,6 +28,8 @@ type Task struct {
 	Input  string `json:"input,omitempty"`
 	Parent string `json:"parent_tid,omitempty"`
 	Depth  int    `json:"depth,omitempty"`
+	// Key is the key that it was submitted with, and holds.
+	Key string `json:"key,omitempty"`
 
 	// Redact are paths into the spec that lead to what history must not show.
 	Redact []string `json:"redact,omitempty"`

@@ -1,0 +1,161 @@
+package ledger
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"weft/broker"
+)
+
+// keyKind is the kind of the records of the keys that tasks hold. Their key is
+// that key, their rank the task's. A record whose task is gone holds nothing.
+const keyKind = "key"
+
+// keyRecord is the body of such a record.
+type keyRecord struct {
+	TID string `json:"tid"`
+	// Digest is of what the task was submitted with. It is empty where that must
+	// not be told from outside: in a dump without secrets, and what came from one.
+	Digest string `json:"digest,omitempty"`
+}
+
+// decodeKey reads a key's record.
+func decodeKey(r broker.Record) (k keyRecord, err error) {
+	if err := json.Unmarshal([]byte(r.Body), &k); err != nil {
+		return k, fmt.Errorf("decode key %q: %w", r.Key, err)
+	}
+	return k, nil
+}
+
+// digest tells apart what tasks are submitted with: a spec, in JSON, and an
+// input. Where and with which environment is left out of it, because who submits
+// again may do so from elsewhere.
+func (s Submission) digest(spec []byte) string {
+	h := sha256.New()
+	for _, part := range [][]byte{spec, []byte(s.Item), []byte(s.InputSum)} {
+		fmt.Fprintf(h, "%d ", len(part))
+		h.Write(part)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// holder returns the task that holds a key and the digest of what it was
+// submitted with; nil if none does.
+func holder(r store, key string) (t *Task, digest string, err error) {
+	rec, err := r.Record(keyKind, key)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	k, err := decodeKey(rec)
+	if err != nil {
+		return nil, "", err
+	}
+	rec, err = r.Record(Kind, k.TID)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, "", nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	t, err = Decode(rec)
+	return t, k.Digest, err
+}
+
+// holdKey makes the task the holder of its key.
+func holdKey(tx *broker.Tx, t *Task, digest string) error {
+	body, err := json.Marshal(keyRecord{t.TID, digest})
+	if err != nil {
+		return fmt.Errorf("encode key %q: %w", t.Key, err)
+	}
+	return tx.PutRecord(broker.Record{Kind: keyKind, Key: t.Key, Rank: int64(t.Number()), Body: string(body)})
+}
+
+// dropKey lets go of the key that the task holds, if it has one. It belongs to
+// the removal of a task's record.
+func dropKey(tx *broker.Tx, t *Task) error {
+	if t.Key == "" {
+		return nil
+	}
+	rec, err := tx.Record(keyKind, t.Key)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if k, err := decodeKey(rec); err != nil || k.TID != t.TID {
+		return err
+	}
+	return tx.DeleteRecord(keyKind, t.Key)
+}
+
+// dropLostKeys removes the keys whose tasks are gone.
+func dropLostKeys(tx *broker.Tx) error {
+	for rec, err := range each(tx, keyKind, 0) {
+		if err != nil {
+			return err
+		}
+		k, err := decodeKey(rec)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Record(Kind, k.TID)
+		if errors.Is(err, broker.ErrNotFound) {
+			err = tx.DeleteRecord(keyKind, rec.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// KeyKeepsInput reports whether a task holds the key that was submitted with
+// this input, the name of an [InputFile].
+func KeyKeepsInput(r broker.Reader, key, input string) (bool, error) {
+	t, _, err := holder(r, key)
+	return t != nil && t.Input == input, err
+}
+
+// dumpedKey is a key's record as a dump has it. A digest would let one who
+// guesses what was hidden of a spec know when he is right.
+func dumpedKey(r broker.Record, redact bool) (broker.Record, error) {
+	k, err := decodeKey(r)
+	if err != nil || !redact {
+		return r, err
+	}
+	body, err := json.Marshal(keyRecord{TID: k.TID})
+	r.Body = string(body)
+	return r, err
+}
+
+// key takes in the record of a key, unless the store has it. What becomes of
+// its task is only known at the end.
+func (in *Intake) key(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
+	k, err := decodeKey(r)
+	if err != nil {
+		return r, 0, fmt.Errorf("%w: %w", broker.ErrDump, err)
+	}
+	if id, err := broker.ParseID(k.TID); err != nil || int64(id) != r.Rank || id > in.header.LastID {
+		return r, 0, fmt.Errorf("%w: key %q is of no task", broker.ErrDump, r.Key)
+	}
+	if here == nil {
+		in.keys++
+		return r, broker.Take, nil
+	}
+	theirs, err := dumpedKey(r, in.header.Redacted)
+	if err != nil {
+		return r, 0, err
+	}
+	ours, err := dumpedKey(*here, in.header.Redacted)
+	if err == nil && theirs != ours {
+		return r, broker.Clash, nil
+	}
+	return r, broker.Skip, err
+}

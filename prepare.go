@@ -1,0 +1,269 @@
+package weft
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"runtime"
+	"unicode/utf8"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// A Prepared task has been checked and has all it needs, and can be submitted:
+// get one from [Prepare].
+type Prepared struct {
+	c *Context
+	s ledger.Submission
+}
+
+// Prepare does all of [Context.SubmitContext] that comes before the submission:
+// it checks the spec, reads the standard input to its end, and keeps a copy of
+// the spec, the directory and the environment as they are now.
+//
+// A spec without a key gets one of its own, which nobody else has. That is what
+// makes [Prepared.Submit] safe to repeat.
+//
+// The caller closes it, whether it was submitted or not. A standard input of
+// more than 64 KiB, or that is no text, is in a file meanwhile, which
+// [System.Tidy] clears away after 24 h. The errors are those of
+// [Context.SubmitContext]. Cancelling ctx before the call prevents it; a read
+// that has begun goes on to its end.
+func Prepare(ctx context.Context, c *Context, spec *taskspec.Spec, opts ...SubmitOption) (*Prepared, error) {
+	if err := context.Cause(ctx); err != nil {
+		return nil, fmt.Errorf("prepare task: %w", err)
+	}
+	all, err := prepare(ctx, c, []*taskspec.Spec{spec}, opts)
+	if err != nil {
+		return nil, fmt.Errorf("prepare task: %w", err)
+	}
+	p := &Prepared{c, all[0]}
+	own, err := copySpec(spec)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare task: %w", err), p.Close())
+	}
+	p.s.Spec = own
+	if w := &p.s.Spec.Spec; w.Key == "" {
+		w.Key = rand.Text()
+	}
+	return p, nil
+}
+
+// Key is the key that the task will hold, or holds: that of its spec, or its
+// own.
+func (p *Prepared) Key() string { return p.s.Spec.Spec.Key }
+
+// Submit asks for the task and returns once that is durable, as
+// [Context.SubmitContext] does, with the same errors. However often it is called,
+// there is one task: after an error that leaves open what has happened, call it
+// again.
+func (p *Prepared) Submit(ctx context.Context) (*Task, error) {
+	a, err := submitPrepared(ctx, p.c, []ledger.Submission{p.s})
+	if err != nil {
+		return nil, fmt.Errorf("submit task: %w", err)
+	}
+	return a.tasks[0], a.attend(ctx)
+}
+
+// SubmitTx asks for the task inside a transaction of the caller, so that it is
+// there if and only if the rest of what the transaction does is. tx must be of
+// the store of the task's project: [Context.Broker]. If it returns an error, a
+// *[KeyError] for example, the transaction must be given up.
+//
+// It starts no manager. When the transaction is committed, call
+// [Prepared.Submit], which then returns the same task and starts one if there is
+// none; whoever waits for the task starts one as well.
+func (p *Prepared) SubmitTx(tx *broker.Tx) (*Task, error) {
+	a, err := enqueue(tx, p.c, []ledger.Submission{p.s})
+	if err != nil {
+		return nil, fmt.Errorf("submit task: %w", err)
+	}
+	return a.tasks[0], nil
+}
+
+// Close removes the standard input, if it is in a file and the task was not
+// submitted. A task that was goes on, and Submit still finds it; one that was not
+// cannot be submitted any more.
+func (p *Prepared) Close() error {
+	if p.s.Input == "" {
+		return nil
+	}
+	kept := false
+	err := p.c.broker.View(context.Background(), func(r broker.Reader) (err error) {
+		kept, err = ledger.KeyKeepsInput(r, p.Key(), p.s.Input)
+		return err
+	})
+	if err == nil && !kept {
+		err = os.Remove(ledger.InputFile(p.c.dir, p.s.Input))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("drop standard input: %w", err)
+	}
+	return nil
+}
+
+// prepare checks specs and takes in what the options say. It is where a task is
+// checked before it is queued, however it is submitted.
+func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []SubmitOption) ([]ledger.Submission, error) {
+	rules := templateRules()
+	for i, spec := range specs {
+		err := spec.ValidateFor(rules)
+		if err != nil && len(specs) > 1 {
+			err = fmt.Errorf("task %d of %d: %w", i+1, len(specs), err)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := canRun(); err != nil {
+		return nil, err
+	}
+	var s submission
+	for _, opt := range opts {
+		opt(&s)
+	}
+	if s.stdin != nil && len(specs) > 1 {
+		return nil, errors.New("one standard input for several tasks")
+	}
+	l, err := s.snapshot(c, specs[0].Spec.Type)
+	if err != nil {
+		return nil, err
+	}
+	for _, spec := range specs {
+		if err := checkCall(ctx, c, spec, l.Item); err != nil {
+			return nil, err
+		}
+	}
+	all := make([]ledger.Submission, len(specs))
+	for i, spec := range specs {
+		all[i] = l
+		all[i].Spec = spec
+	}
+	return all, nil
+}
+
+// snapshot is what tasks of this kind are submitted with beside their specs.
+func (s submission) snapshot(c *Context, kind taskspec.Kind) (l ledger.Submission, err error) {
+	l = ledger.Submission{Dir: s.dir, Parent: parentIn(c.root), Redact: c.settings.Redact}
+	if l.Dir == "" {
+		if l.Dir, err = os.Getwd(); err != nil {
+			return l, err
+		}
+	}
+	if s.env == nil {
+		s.env = os.Environ()
+	}
+	l.Env = ledger.EncodeEnv(s.env)
+	if kind == taskspec.KindFunction {
+		l.Item, err = functionItem(s.stdin, c.settings.MaxMessage)
+	} else {
+		l.Item, l.Input, l.InputSum, err = spool(c.dir, s.stdin)
+	}
+	return l, err
+}
+
+// copySpec returns a copy that shares nothing with a valid spec.
+func copySpec(spec *taskspec.Spec) (*taskspec.Spec, error) {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return nil, err
+	}
+	return taskspec.Decode(text)
+}
+
+// canRun says whether this program can start a manager, before anything is
+// submitted that nobody would run.
+func canRun() error {
+	if runtime.GOOS != "linux" {
+		return fmt.Errorf("run tasks: %w on %s yet", errors.ErrUnsupported, runtime.GOOS)
+	}
+	_, err := executable()
+	return err
+}
+
+// parentIn is the task that this process runs in, if that is one of the project
+// at root.
+func parentIn(root string) string {
+	if os.Getenv(ledger.EnvContext) != root {
+		return ""
+	}
+	return os.Getenv(ledger.EnvTID)
+}
+
+// inlineInput is the largest standard input that is put into the message
+// itself; a larger one, or one that is not text, goes into a file.
+const inlineInput = 64 << 10
+
+// functionItem is the work item that r holds for a function: text or JSON, which
+// must fit a message of so many bytes.
+func functionItem(r io.Reader, most int) (string, error) {
+	if r == nil {
+		return noInput, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read standard input: %w", err)
+	case len(text) > most:
+		return "", fmt.Errorf("input of a function: %w", broker.ErrTooLarge)
+	case !utf8.Valid(text):
+		return "", fmt.Errorf("input of a function: %w", broker.ErrBody)
+	case len(bytes.TrimSpace(text)) == 0:
+		return noInput, nil
+	}
+	return string(text), nil
+}
+
+// spool reads the standard input of a task and returns its work item, or the
+// name of the file in the project's folder dir that holds the input, and a hash
+// of that.
+func spool(dir string, r io.Reader) (item, input, sum string, err error) {
+	if r == nil {
+		return noInput, "", "", nil
+	}
+	head, err := io.ReadAll(io.LimitReader(r, inlineInput+1))
+	if err != nil {
+		return "", "", "", fmt.Errorf("read standard input: %w", err)
+	}
+	if len(head) <= inlineInput && utf8.Valid(head) {
+		item, err := stdinItem(head)
+		return item, "", "", err
+	}
+	name := make([]byte, 16)
+	rand.Read(name)
+	input = hex.EncodeToString(name)
+	f, err := os.OpenFile(ledger.InputFile(dir, input), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", "", "", fmt.Errorf("spool standard input: %w", err)
+	}
+	hash := sha256.New()
+	_, err = io.Copy(io.MultiWriter(f, hash), io.MultiReader(bytes.NewReader(head), r))
+	if err == nil {
+		err = f.Sync() // it must be there when the task is
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return "", "", "", errors.Join(fmt.Errorf("spool standard input: %w", err), os.Remove(f.Name()))
+	}
+	return noInput, input, hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// inputIsThere looks for the file of an input, if there is one.
+func inputIsThere(dir, input string) error {
+	if input == "" {
+		return nil
+	}
+	if _, err := os.Stat(ledger.InputFile(dir, input)); err != nil {
+		return fmt.Errorf("find standard input, prepare the task again: %w", err)
+	}
+	return nil
+}

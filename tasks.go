@@ -1,0 +1,107 @@
+package weft
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// tasksAtOnce is how many tasks [Context.Tasks] reads at once, of each status
+// that is asked for. One may hold the 64 KiB of its standard error, and its
+// spec.
+const tasksAtOnce = 100
+
+// A TaskFilter says which tasks are meant. The zero value means all, newest
+// first.
+type TaskFilter struct {
+	Statuses []taskspec.Status // only tasks with one of these; empty = any
+	Name     string            // only tasks whose name matches this pattern, see [broker.Glob]; empty = any
+	Oldest   bool              // oldest first
+}
+
+// Tasks iterates over how the project's tasks stand, newest first unless the
+// filter says otherwise. It reads some at a time, and needs the same memory for
+// any number of them. Each task comes at most once; one that has the statuses
+// asked for all the while comes, and so does one that changes between them. A
+// task that was submitted meanwhile may come if the oldest are first.
+//
+// An error, of a bad pattern or of ctx that was cancelled, ends it: the last pair
+// carries it.
+func (c *Context) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*Status, error] {
+	return func(yield func(*Status, error) bool) {
+		if err := f.each(ctx, c.broker, func(s *Status) bool { return yield(s, nil) }); err != nil {
+			yield(nil, fmt.Errorf("list tasks: %w", err))
+		}
+	}
+}
+
+// each calls yield with the tasks, until it returns false.
+func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Status) bool) error {
+	name := broker.Pattern{}
+	if f.Name != "" {
+		var err error
+		if name, err = broker.Glob(f.Name); err != nil {
+			return err
+		}
+	}
+	for sel := (broker.RecordSelect{Newest: !f.Oldest, Limit: tasksAtOnce}); ; {
+		page, err := f.page(ctx, b, sel)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			l, err := ledger.Decode(r)
+			if err != nil {
+				return err
+			}
+			if (f.Name == "" || name.Match(l.Name)) && !yield(newStatus(l)) {
+				return nil
+			}
+		}
+		if len(page) < sel.Limit {
+			return nil
+		}
+		if last := page[len(page)-1].Rank; f.Oldest {
+			sel.AfterRank = last
+		} else {
+			sel.BeforeRank = last
+		}
+	}
+}
+
+// page reads the next tasks, of one moment: a task that goes from one status to
+// another is not missed between them.
+func (f TaskFilter) page(ctx context.Context, b *broker.Broker, sel broker.RecordSelect) (page []broker.Record, err error) {
+	if len(f.Statuses) == 0 {
+		return b.Records(ctx, ledger.Kind, sel)
+	}
+	statuses := slices.Clone(f.Statuses)
+	slices.Sort(statuses)
+	err = b.View(ctx, func(r broker.Reader) error {
+		page = nil
+		// One after the other: those of several the store would have to sort
+		// anew for each page.
+		for _, status := range slices.Compact(statuses) {
+			sel.States = []string{string(status)}
+			recs, err := r.Records(ledger.Kind, sel)
+			if err != nil {
+				return err
+			}
+			page = append(page, recs...)
+		}
+		return nil
+	})
+	slices.SortFunc(page, func(a, b broker.Record) int {
+		if sel.Newest {
+			a, b = b, a
+		}
+		return cmp.Compare(a.Rank, b.Rank)
+	})
+	return page[:min(len(page), sel.Limit)], err
+}
