@@ -66,7 +66,10 @@ func (d *dispatcher) fill(ctx context.Context, w *work) error {
 // look reads requests and makes them ready.
 func (d *dispatcher) look(ctx context.Context, n int, nestedOnly bool) (jobs []*ledger.Job, err error) {
 	err = d.o.Broker.View(ctx, func(r broker.Reader) error {
-		ms, err := ledger.Waiting(r, n, maxAheadBytes, nestedOnly)
+		ms, err := ledger.WaitingNested(r, n)
+		if !nestedOnly {
+			ms, err = ledger.Waiting(r, ledger.Requests, n, maxAheadBytes)
+		}
 		if err != nil {
 			return err
 		}
@@ -110,6 +113,10 @@ func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, er
 	free := d.pool.idle()
 	nested := 0
 	for _, j := range jobs {
+		if j.Inline() {
+			w.forwarded = append(w.forwarded, j)
+			continue
+		}
 		d.locate(j)
 		switch c := d.hand(j, &free); {
 		case j.Refused() != "":
@@ -160,6 +167,6 @@ func (d *dispatcher) withdraw(w *work) {
 	for _, given := range w.dispatched {
 		d.drop(given)
 	}
-	w.dispatched, w.refused = nil, nil
+	w.dispatched, w.refused, w.forwarded = nil, nil, nil
 	d.ahead, d.waiting = nil, true
 }

@@ -35,8 +35,10 @@ type loop struct {
 	record    *ledger.Manager
 	watch     watch
 	events    <-chan event
-	unsettled work // what is to be written in the next turn
-	stillborn int  // consumers in a row that have ended before they said hello
+	unsettled work                   // what is to be written in the next turn
+	servers   map[proc.Identity]bool // that are watched
+	seen      []*ledger.Server       // that the last turn found
+	stillborn int                    // consumers in a row that have ended before they said hello
 	stopping  bool
 	idleSince time.Time
 	dispatcher
@@ -158,6 +160,9 @@ func (l *loop) take(e event) error {
 		return l.mourn(e)
 	case described:
 		l.noteDescribed(e)
+	case deserted:
+		delete(l.servers, e.server.Process)
+		l.unsettled.deserted = append(l.unsettled.deserted, e.server)
 	case lost:
 		delete(l.pool.survivors, e.task)
 		l.unsettled.lost = append(l.unsettled.lost, e.task)

@@ -19,7 +19,10 @@ func (l *loop) arrive(ctx context.Context) error {
 		if l.record, err = ledger.Arrive(tx, m, time.Now()); err != nil {
 			return err
 		}
-		live, err = ledger.Live(tx)
+		if live, err = ledger.Live(tx); err != nil {
+			return err
+		}
+		l.seen, err = ledger.Servers(tx)
 		return err
 	})
 	if err != nil {
@@ -31,8 +34,11 @@ func (l *loop) arrive(ctx context.Context) error {
 		title.Set(title.Format(l.o.Root, taskspec.ShortTID(l.record.TID), "manager", ledger.ManagerRunning, ""))
 	}
 	for _, t := range live {
-		l.adopt(t)
+		if t.Host == "" { // else its server is watched
+			l.adopt(t)
+		}
 	}
+	l.watchServers(l.seen)
 	return nil
 }
 

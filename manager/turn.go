@@ -22,6 +22,8 @@ type work struct {
 	progressed []progressed
 	described  []described
 	lost       []task
+	deserted   []*ledger.Server
+	forwarded  []*ledger.Job // to their hosts
 	refused    []*ledger.Job
 	dispatched []dispatched
 }
@@ -74,7 +76,7 @@ type dispatched struct {
 
 func (w *work) empty() bool {
 	return len(w.chunks)+len(w.finished)+len(w.started)+len(w.measured)+len(w.paused)+len(w.progressed)+len(w.described)+
-		len(w.lost)+len(w.refused)+len(w.dispatched) == 0
+		len(w.lost)+len(w.deserted)+len(w.forwarded)+len(w.refused)+len(w.dispatched) == 0
 }
 
 // turn gives out what can be given out, writes all that has gathered in one
@@ -101,7 +103,8 @@ func (l *loop) turn(ctx context.Context, in inbox) error {
 		}
 	}
 	l.tell(w)
-	l.unsettled = work{}
+	l.watchServers(l.seen)
+	l.seen, l.unsettled = nil, work{}
 	return errors.Join(unfilled, l.carryOut(ctx, orders))
 }
 
@@ -204,6 +207,16 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 			return fmt.Errorf("lose task %s: %w", t.tid, err)
 		}
 	}
+	for _, s := range w.deserted {
+		if err := ledger.LoseServer(tx, s, now); err != nil {
+			return fmt.Errorf("lose tasks of process %d: %w", s.Process.PID, err)
+		}
+	}
+	for _, j := range w.forwarded {
+		if err := ledger.Forward(tx, j, now); err != nil {
+			return fmt.Errorf("forward task %s: %w", j.TID, err)
+		}
+	}
 	for _, j := range w.refused {
 		if err := ledger.Refuse(tx, j, now); err != nil {
 			return fmt.Errorf("refuse task %s: %w", j.TID, err)
@@ -230,6 +243,12 @@ func (w *work) singles() (all []*work) {
 	for _, t := range w.lost {
 		all = append(all, &work{lost: []task{t}})
 	}
+	for _, s := range w.deserted {
+		all = append(all, &work{deserted: []*ledger.Server{s}})
+	}
+	for _, j := range w.forwarded {
+		all = append(all, &work{forwarded: []*ledger.Job{j}})
+	}
 	for _, j := range w.refused {
 		all = append(all, &work{refused: []*ledger.Job{j}})
 	}
@@ -247,6 +266,9 @@ func (l *loop) obey(tx *broker.Tx, w *work, in inbox, now time.Time, orders *[]o
 	if in.manager {
 		commands, err := l.record.ObeyManager(tx, now)
 		if err != nil {
+			return err
+		}
+		if l.seen, err = ledger.Servers(tx); err != nil {
 			return err
 		}
 		for _, c := range commands {

@@ -177,9 +177,9 @@ func format() map[string]entry {
 			rules:     []rule{kept{}},
 		},
 		"spec.isolation": {
-			about:     "Kept for later: nothing but the default is supported yet.",
-			byDefault: isolationProcess,
-			rules:     []rule{kept{isolationProcess}},
+			about:     "Where a function runs: in a process of its own, or inline, inside the program that serves it, without limits.",
+			byDefault: IsolationProcess,
+			rules:     []rule{choice{IsolationProcess, IsolationInline}},
 		},
 		"spec.key": {
 			about: "A name that stands for the task: while it is known, submitting the same again returns it instead of making another.",

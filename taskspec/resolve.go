@@ -53,7 +53,7 @@ func (w Work) resolve(root string) Work {
 	w.OnManagerLoss = cmp.Or(w.OnManagerLoss, LossContinue)
 	w.WeftContext = root
 	w.Retry = copyValue(w.Retry)
-	w.Isolation = cmp.Or(w.Isolation, isolationProcess)
+	w.Isolation = cmp.Or(w.Isolation, IsolationProcess)
 	return w
 }
 

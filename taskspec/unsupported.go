@@ -25,6 +25,7 @@ func (s *Spec) Unsupported() []Problem {
 		{"spec.persistent", w.Persistent},
 	})
 	problems = append(problems, w.reserved()...)
+	problems = append(problems, s.inlineProblems()...)
 	problems = append(problems, s.customQueues("io.inputs", s.IO.Inputs)...)
 	return append(problems, s.customQueues("io.outputs", s.IO.Outputs)...)
 }
@@ -35,8 +36,30 @@ func (w *Work) reserved() []Problem {
 	return asked([]feature{
 		{"spec.retry", w.Retry != nil},
 		{"spec.delay_seconds", w.DelaySeconds != 0},
-		{"spec.isolation", w.Isolation != "" && w.Isolation != isolationProcess},
 	})
+}
+
+// inlineProblems lists what cannot be asked for of a function that shares a
+// process with others.
+func (s *Spec) inlineProblems() []Problem {
+	w := &s.Spec
+	if !w.Inline() {
+		return nil
+	}
+	var problems []Problem
+	for _, f := range []feature{
+		{"spec.type", w.Type != KindFunction},
+		{"spec.limits", w.Limits != Limits{}},
+		{"spec.env", len(w.Env) > 0},
+		{"spec.env_from", len(w.EnvFrom) > 0},
+		{"spec.working_dir", s.TID == "" && w.WorkingDir != ""},
+		{"spec.stream_output", w.StreamOutput},
+	} {
+		if f.used {
+			problems = append(problems, Problem{f.path, `does not go with isolation "inline", a function inside its host's process`})
+		}
+	}
+	return problems
 }
 
 // customQueues lists the queues that are not the task's own. In a template

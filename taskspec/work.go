@@ -109,12 +109,14 @@ type Work struct {
 	// another. It has at most 200 characters; empty means that there is none.
 	Key string `json:"key,omitempty"`
 
-	// Retry, DelaySeconds and Isolation are names that the format keeps for
-	// later. Anything but their default (none, 0 and "process") is refused by
-	// [Spec.Validate].
+	// Isolation is [IsolationProcess], which is the default, or
+	// [IsolationInline].
+	Isolation string `json:"isolation,omitempty"`
+
+	// Retry and DelaySeconds are names that the format keeps for later. Anything
+	// but their default (none and 0) is refused by [Spec.Validate].
 	Retry        any     `json:"retry,omitzero"`
 	DelaySeconds float64 `json:"delay_seconds,omitempty"`
-	Isolation    string  `json:"isolation,omitempty"`
 }
 
 // Limits bound what a task and all its processes may use together. A task that
@@ -153,9 +155,17 @@ const (
 	// maxMB is a pebibyte, whose bytes still fit an int64.
 	maxMB      = 1 << 30
 	bytesPerMB = 1 << 20
-
-	isolationProcess = "process"
 )
+
+// Where a function runs: in a process of its own, or as a goroutine of its host
+// while that serves the project. A command always has a process of its own.
+const (
+	IsolationProcess = "process"
+	IsolationInline  = "inline"
+)
+
+// Inline reports whether the work runs inside its host.
+func (w Work) Inline() bool { return w.Isolation == IsolationInline }
 
 // TimeoutDuration returns how long the work may take, and false where there is
 // no timeout. A timeout is never less than 1 ns.

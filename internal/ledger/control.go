@@ -106,6 +106,9 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 	for _, m := range ms {
 		c := ParseControl(m.Body)
 		a := answer(c, tid, now)
+		if hold := c.Command == CommandPause || c.Command == CommandResume; hold && t.Host != "" {
+			a.Status, c.Command = statusUnknown, "" // goroutines cannot be held
+		}
 		switch c.Command {
 		case CommandStop, CommandKill:
 			orders = append(orders, c.Command)

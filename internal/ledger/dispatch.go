@@ -42,8 +42,10 @@ type Job struct {
 	// parent holds one while it waits.
 	Nested bool
 
+	queue    string         // of the request
 	task     *Task          // as it was; nil for a request written by hand
 	resolved *taskspec.Spec // what Spec encodes
+	request  string         // the body of the request
 	item     string         // the body of its work item
 	refused  string         // why it cannot run
 }
@@ -54,14 +56,11 @@ func (j *Job) Refuse(why string) { j.refused = why }
 // Refused is why the request cannot be run, or empty.
 func (j *Job) Refused() string { return j.refused }
 
-// Waiting returns the oldest requests: at most n, and none after those that
-// have reached size bytes together. With nestedOnly it returns only those that
-// tasks have made.
-func Waiting(r broker.Reader, n, size int, nestedOnly bool) (ms []broker.Message, err error) {
-	if nestedOnly {
-		return nestedRequests(r, n)
-	}
-	err = r.Scan(Requests, broker.Select{Limit: n}, func(m broker.Message) bool {
+// Waiting returns the oldest requests of a queue, [Requests] or
+// [InlineRequests]: at most n, and none after those that have reached size bytes
+// together.
+func Waiting(r broker.Reader, queue string, n, size int) (ms []broker.Message, err error) {
+	err = r.Scan(queue, broker.Select{Limit: n}, func(m broker.Message) bool {
 		ms = append(ms, m)
 		size -= len(m.Body)
 		return size > 0
@@ -69,9 +68,8 @@ func Waiting(r broker.Reader, n, size int, nestedOnly bool) (ms []broker.Message
 	return ms, err
 }
 
-// nestedRequests returns the oldest requests that tasks have made.
-func nestedRequests(r broker.Reader, n int) ([]broker.Message, error) {
-	var ms []broker.Message
+// WaitingNested returns the oldest n requests that tasks have made.
+func WaitingNested(r broker.Reader, n int) (ms []broker.Message, err error) {
 	for after := int64(0); ; {
 		marks, err := r.Records(nestedKind, broker.RecordSelect{AfterRank: after, Limit: n - len(ms)})
 		if err != nil || len(marks) == 0 {
@@ -96,7 +94,7 @@ func nestedRequests(r broker.Reader, n int) ([]broker.Message, error) {
 // that says why, so that who waits for it is answered; an error means that the
 // store could not be read. root is the project's.
 func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
-	j := &Job{TID: m.ID.String(), Name: "invalid request", Epoch: 1}
+	j := &Job{TID: m.ID.String(), Name: "invalid request", Epoch: 1, queue: m.Queue, request: m.Body}
 	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
 	rec, err := r.Record(Kind, j.TID)
 	switch {
@@ -125,6 +123,26 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 		return j, j.findFunction(r)
 	}
 	return j, nil
+}
+
+// Inline reports whether the job is not for a consumer: its host runs it, and
+// [Forward] sends it there.
+func (j *Job) Inline() bool { return j.Work.Inline() && j.refused == "" }
+
+// Forward passes a request that was written by hand on to the host of its
+// function.
+func Forward(tx *broker.Tx, j *Job, now time.Time) error {
+	t, err := j.claim(tx, now)
+	if t == nil || err != nil {
+		return err
+	}
+	t.Host = HostKey(j.Function.Host.Path)
+	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: j.request}); err != nil {
+		return err
+	}
+	// It has not been dispatched: its spec is still a template.
+	t.Spec, t.decoded = nil, nil
+	return t.save(tx)
 }
 
 // findFunction looks for the function that the job calls.
@@ -313,7 +331,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	if !fresh && t.Status == taskspec.StatusCreated && j.Epoch != t.Epoch+1 {
 		return nil, nil // made ready for an earlier attempt
 	}
-	taken, err := tx.Read(Requests, broker.Select{ID: id})
+	taken, err := tx.Read(j.queue, broker.Select{ID: id})
 	if err != nil || len(taken) == 0 {
 		return nil, err
 	}

@@ -327,7 +327,10 @@ func TestEnd(t *testing.T) {
 func (p *project) waiting(n int, nestedOnly bool) (ids []string) {
 	p.Helper()
 	err := p.b.View(ctx, func(r broker.Reader) error {
-		ms, err := Waiting(r, n, 1<<20, nestedOnly)
+		ms, err := WaitingNested(r, n)
+		if !nestedOnly {
+			ms, err = Waiting(r, Requests, n, 1<<20)
+		}
 		for _, m := range ms {
 			ids = append(ids, m.ID.String())
 		}

@@ -59,7 +59,7 @@ func dumped(r broker.Record, redact bool, paths []string) (broker.Record, error)
 // environment and what the paths lead to. Events are written without them, but
 // may be of the original Weft, which keeps them.
 func redactMessage(m broker.Message, paths []string) string {
-	if m.Queue != Requests && m.Queue != Log {
+	if !isRequests(m.Queue) && m.Queue != Log {
 		return m.Body
 	}
 	body := []byte(m.Body)

@@ -19,7 +19,7 @@ func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 		_, err := tx.Write(QueuesOf(tid).ControlIn, string(c))
 		return t, err
 	}
-	if _, err := tx.Delete(Requests, broker.Select{ID: t.Number()}); err != nil {
+	if _, err := tx.Delete(t.requests(), broker.Select{ID: t.Number()}); err != nil {
 		return nil, err
 	}
 	if err := tx.DeleteRecord(nestedKind, tid); err != nil {

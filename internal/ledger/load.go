@@ -109,7 +109,7 @@ func (in *Intake) same(r, here broker.Record) (bool, error) {
 }
 
 func (in *Intake) message(m broker.Message) (bool, error) {
-	if m.Queue != Requests {
+	if !isRequests(m.Queue) {
 		return true, nil
 	}
 	in.Requests++

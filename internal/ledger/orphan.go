@@ -97,7 +97,11 @@ func TakeCensus(r broker.Reader) (c Census, err error) {
 			return c, err
 		}
 		c.Queued++
-		request, err := r.Messages(Requests, broker.Select{ID: broker.ID(rec.Rank)})
+		t, err := Decode(rec)
+		if err != nil {
+			return c, err
+		}
+		request, err := r.Messages(t.requests(), broker.Select{ID: broker.ID(rec.Rank)})
 		if err != nil {
 			return c, err
 		}

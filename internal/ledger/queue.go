@@ -3,6 +3,7 @@ package ledger
 import (
 	"path/filepath"
 	"strconv"
+	"strings"
 )
 
 // The queues that belong to Weft itself.
@@ -12,6 +13,18 @@ const (
 	ManagerControl = "weft.manager.ctrl_in"
 	ManagerReplies = "weft.manager.ctrl_out"
 )
+
+// inlinePrefix begins the names of the queues of requests for functions that run
+// inside their hosts: one queue for each host, which serves it itself.
+const inlinePrefix = "weft.inline."
+
+// InlineRequests is the queue of requests that the host with this key serves.
+func InlineRequests(host string) string { return inlinePrefix + host }
+
+// isRequests reports whether the messages of a queue are requests.
+func isRequests(queue string) bool {
+	return queue == Requests || strings.HasPrefix(queue, inlinePrefix)
+}
 
 // Queues are the queues of one task.
 type Queues struct {

@@ -52,21 +52,19 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	if err != nil {
 		return nil, false, fmt.Errorf("encode request: %w", err)
 	}
-	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: Requests, Body: string(body)}); err != nil {
+	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: string(body)}); err != nil {
 		return nil, false, err
 	}
 	if _, err := tx.Delete(QueuesOf(tid).Outbox, broker.Select{}); err != nil {
 		return nil, false, err
 	}
-	if t.Parent != "" {
-		if err := t.markNested(tx); err != nil {
-			return nil, false, err
-		}
+	if err := t.markNested(tx); err != nil {
+		return nil, false, err
 	}
 	ended := *t
 	*t = Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec,
-		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Host: t.Host, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
 		Epoch: t.Epoch, Created: t.Created,
 	}
 	if err := t.save(tx); err != nil {

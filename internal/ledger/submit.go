@@ -27,6 +27,7 @@ type Submission struct {
 	Dir      string   // where the submitter is
 	Env      string   // the submitter's environment, packed by [EncodeEnv]
 	Parent   string   // the TID of the task that submits, if one does
+	Host     string   // the key of the host of a function that is to run inside it
 	Redact   []string // paths into the spec that history must not show
 }
 
@@ -118,6 +119,7 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		Dir:     s.Dir,
 		Input:   s.Input,
 		Parent:  s.Parent,
+		Host:    s.Host,
 		Redact:  s.Redact,
 		Key:     s.Spec.Spec.Key,
 		Created: now.UnixNano(),
@@ -135,19 +137,20 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	id, err := tx.Write(Requests, string(body))
+	id, err := tx.Write(t.requests(), string(body))
 	if err != nil {
 		return nil, err
 	}
 	t.TID = id.String()
-	if t.Parent != "" {
-		err = t.markNested(tx)
-	}
-	return t, err
+	return t, t.markNested(tx)
 }
 
-// markNested marks the task's request as one that another task has made.
+// markNested marks the task's request if another task has made it, unless it
+// needs no slot anyway.
 func (t *Task) markNested(tx *broker.Tx) error {
+	if t.Parent == "" || t.Host != "" {
+		return nil
+	}
 	return tx.PutRecord(broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())})
 }
 

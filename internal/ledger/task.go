@@ -28,6 +28,9 @@ type Task struct {
 	Input  string `json:"input,omitempty"`
 	Parent string `json:"parent_tid,omitempty"`
 	Depth  int    `json:"depth,omitempty"`
+	// Host is the key of the host that runs the task itself; empty for one that
+	// the manager gives to a consumer.
+	Host string `json:"host,omitempty"`
 	// Key is the key that it was submitted with, and holds.
 	Key string `json:"key,omitempty"`
 
@@ -133,6 +136,14 @@ type Progress struct {
 func (t *Task) Number() broker.ID {
 	id, _ := broker.ParseID(t.TID)
 	return id
+}
+
+// requests is the queue that the task's request waits in.
+func (t *Task) requests() string {
+	if t.Host != "" {
+		return InlineRequests(t.Host)
+	}
+	return Requests
 }
 
 // spec decodes the task's spec. It is empty before the dispatch.

@@ -1,0 +1,73 @@
+package ledger
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/internal/proc"
+)
+
+// serverKind is the kind of the records of programs that serve the functions
+// which run inside them. Their key is the process, their state the host.
+const serverKind = "server"
+
+// Server is such a program while it serves.
+type Server struct {
+	Host    string        `json:"host"` // see [HostKey]
+	Process proc.Identity `json:"process"`
+	Started int64         `json:"started_at"` // nanoseconds since 1970
+}
+
+func (s *Server) key() string {
+	return fmt.Sprintf("%d.%d.%s", s.Process.PID, s.Process.Ticks, s.Process.Boot)
+}
+
+// PutServer records that a program begins to serve, and tells the manager, which
+// watches it from then on.
+func PutServer(tx *broker.Tx, s *Server) error {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode server: %w", err)
+	}
+	tx.Ring(ManagerControl)
+	return tx.PutRecord(broker.Record{Kind: serverKind, Key: s.key(), State: s.Host, Rank: s.Started, Body: string(body)})
+}
+
+// DropServer records that it has ceased to serve.
+func DropServer(tx *broker.Tx, s *Server) error { return tx.DeleteRecord(serverKind, s.key()) }
+
+// Servers returns the programs that serve, as far as is known: one that was
+// killed could not say so.
+func Servers(r recorder) ([]*Server, error) {
+	recs, err := r.Records(serverKind, broker.RecordSelect{})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*Server, len(recs))
+	for i, rec := range recs {
+		all[i] = new(Server)
+		if err := json.Unmarshal([]byte(rec.Body), all[i]); err != nil {
+			return nil, fmt.Errorf("decode server %s: %w", rec.Key, err)
+		}
+	}
+	return all, nil
+}
+
+// LoseServer records that a program died while it served, and with it the tasks
+// that ran inside it.
+func LoseServer(tx *broker.Tx, s *Server, now time.Time) error {
+	live, err := Live(tx)
+	if err != nil {
+		return err
+	}
+	for _, t := range live {
+		if t.Host == s.Host && t.Consumer == s.Process {
+			if err := Lose(tx, t.TID, t.Epoch, now); err != nil {
+				return err
+			}
+		}
+	}
+	return DropServer(tx, s)
+}
