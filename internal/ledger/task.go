@@ -61,10 +61,11 @@ type Task struct {
 	Error      string `json:"error,omitempty"`
 	LimitMeans string `json:"limit_means,omitempty"` // see [taskspec.Outcome]
 	Output     Output `json:"output,omitzero"`
-	// Result is the message in the outbox that is the result. Before it there
-	// may be chunks of output.
+	Usage      Usage  `json:"usage,omitzero"`
+
+	// Result is the message in the outbox that is the result, 0 before there is
+	// one. There may be chunks of output before it.
 	Result broker.ID `json:"result,omitempty"`
-	Usage  Usage     `json:"usage,omitzero"`
 
 	decoded *taskspec.Spec // see spec
 }
