@@ -108,7 +108,7 @@ func job(tid, env string) *ledger.Job {
 		Work: taskspec.Work{
 			Env: map[string]string{"A": "1"}, Timeout: new(1.5), StopGrace: new(0.5), OutputSizeLimitMB: new(2.0), EnableProcessTitle: new(false),
 			ReservedPolicyOnError: taskspec.PolicyRequeue, ReservedPolicyOnStop: taskspec.PolicyClear, OnManagerLoss: taskspec.LossStop,
-			Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, PollingInterval: new(0.25), ReportingInterval: taskspec.ReportPoll,
+			Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, PollingInterval: new(0.25), ReportingInterval: taskspec.ReportPoll, StreamOutput: true,
 		},
 	}
 }
@@ -136,7 +136,7 @@ func TestAssign(t *testing.T) {
 		TID: "1", Epoch: 2, Name: "greet", Root: "/p", WeftDir: "/p/.weft", Argv: []string{"echo", "a"}, Dir: "/d", Stdin: "in", Input: "file",
 		OnError: "requeue", OnStop: "clear", Env: "k", EnvBlock: []byte("B=\xff"), Over: map[string]string{"A": "1"},
 		Timeout: 1500 * time.Millisecond, Grace: 500 * time.Millisecond,
-		Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, Polling: 250 * time.Millisecond, Reports: true, OutputLimit: 2 << 20, StopOnLoss: true, MaxMessage: 9, Durability: "full",
+		Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, Polling: 250 * time.Millisecond, Reports: true, OutputLimit: 2 << 20, StreamOutput: true, StopOnLoss: true, MaxMessage: 9, Durability: "full",
 	}
 	if diff := cmp.Diff(want, p.assigned(t, c, other, job("1", "k"), "B=\xff")); diff != "" {
 		t.Errorf("assignment (-want +got):\n%s", diff)

@@ -175,15 +175,15 @@ func (s *store) wantStream(tid, stdout, stderr string) {
 		s.Error("there is no result")
 	}
 	for stream, want := range map[string]string{"stdout": stdout, "stderr": stderr} {
-		got := ""
+		var got strings.Builder
 		for i, c := range streams[stream] {
-			got += c.Data
+			got.WriteString(c.Data)
 			if c.Chunk != i || c.Final != (i == len(streams[stream])-1) {
 				s.Errorf("%s: chunk %d is %+v", stream, i, c)
 			}
 		}
-		if got != want {
-			s.Errorf("%s is %q, want %q", stream, got, want)
+		if got.String() != want {
+			s.Errorf("%s is %q, want %q", stream, got.String(), want)
 		}
 	}
 }

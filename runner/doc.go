@@ -10,6 +10,8 @@
 //	  Go →               your reservation is committed: begin
 //	  ← Started          for a task that is not over at once
 //	  ← Used             now and then, where reports are wanted
+//	  ← Chunks           of the output, where it is to be streamed
+//	  Took →             they are committed: the next ones, please
 //	  Stop, Kill →       as the user asks
 //	  ← Finished         the hand-off
 //	  Ack →              it is committed: you are free
@@ -26,6 +28,6 @@
 // task in it, session_linux.go what reaches that task from outside,
 // alone_linux.go what the consumer does without a manager; ending.go decides
 // how a task comes to its end, limit_linux.go watches over its limits, output.go
-// keeps what it prints, command.go finds its program and command_linux.go starts
-// it.
+// keeps what it prints and chunk.go hands that on, command.go finds its program
+// and command_linux.go starts it.
 package runner

@@ -125,12 +125,13 @@ type Assignment struct {
 	Reports bool            `json:"reports,omitempty"` // say at each polling interval what is used
 	NoGroup bool            `json:"no_group,omitempty"`
 
-	OutputLimit  int64  `json:"output_limit"`            // bytes
-	StreamOutput bool   `json:"stream_output,omitempty"` // report it in chunks
-	Title        bool   `json:"title"`
-	StopOnLoss   bool   `json:"stop_on_loss,omitempty"`
-	MaxMessage   int    `json:"max_message"` // bytes
-	Durability   string `json:"durability"`  // for a consumer that goes on alone
+	OutputLimit int64  `json:"output_limit"` // bytes
+	Title       bool   `json:"title"`
+	StopOnLoss  bool   `json:"stop_on_loss,omitempty"`
+	MaxMessage  int    `json:"max_message"` // bytes
+	Durability  string `json:"durability"`  // for a consumer that goes on alone
+
+	StreamOutput bool `json:"stream_output,omitempty"` // report the output in chunks
 }
 
 // A Permit says that a task's reservation has been committed.

@@ -48,12 +48,13 @@ func TestLinkCarries(t *testing.T) {
 			Env: "key", EnvBlock: []byte("A=\xff\x00B=2"), Over: map[string]string{"C": "3"},
 			Timeout: time.Nanosecond, Grace: 5 * time.Second,
 			Limits: taskspec.Limits{MemoryMB: new(0.1), CPUPercent: new(150.5), MaxFDs: new(7), MaxConnections: new(0)}, Polling: 1, Reports: true, NoGroup: true,
-			OutputLimit: 1 << 50, Title: true, StopOnLoss: true, MaxMessage: 9, Durability: "full",
+			OutputLimit: 1 << 50, StreamOutput: true, Title: true, StopOnLoss: true, MaxMessage: 9, Durability: "full",
 		}},
 		{Go: &Permit{Message: "1763740800000004096"}},
 		{Drop: true},
 		{End: RequestStop},
 		{Ack: 1},
+		{Took: 2},
 	}
 	for _, want := range orders {
 		if diff := cmp.Diff(want, exchange(t, manager, consumer, want)); diff != "" {
@@ -64,6 +65,9 @@ func TestLinkCarries(t *testing.T) {
 		{Hello: &Hello{Protocol: 1, Build: "v1", Process: process}},
 		{Started: &process},
 		{Used: &ledger.Usage{MemoryMB: 0.5, CPUPercent: 200, FDs: 3, Connections: 1}},
+		{Chunks: &ledger.Chunks{TID: "1763740800000000000", Epoch: 2, Seq: 1, Chunks: []ledger.Chunk{
+			{Stream: ledger.Stderr, Number: 3, Final: true, Data: []byte("\xff\x00")},
+		}}},
 		{Finished: &ledger.HandOff{
 			TID: "1763740800000000000", Epoch: 2, Seq: 1, Process: process, Outcome: taskspec.Exited(3, "no such file"),
 			Output: ledger.Output{Form: ledger.FormBytes, Size: 2, Stderr: []byte("\xfe"), StderrSize: 1 << 40},

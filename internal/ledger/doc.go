@@ -9,6 +9,9 @@
 //	lose.go      the manager     the end that a dead consumer can no longer report
 //	end.go       anybody         stop or kill of a task that was not dispatched
 //
+// In between, chunk.go puts what the task prints into its outbox, if it is to
+// stream its output.
+//
 // Every function here runs inside a transaction of the broker that its caller
 // began, so that a manager can commit many of them at once, and so that a
 // consumer that has lost its manager runs the very same code by itself.

@@ -68,10 +68,11 @@ type Task struct {
 	// Progress is what its function said last, nil if it said nothing.
 	Progress *Progress `json:"progress,omitempty"`
 	Output   Output    `json:"output,omitzero"`
-	// Result is the message in the outbox that is the result. Before it there
-	// may be chunks of output.
+	Usage    Usage     `json:"usage,omitzero"`
+
+	// Result is the message in the outbox that is the result, 0 before there is
+	// one. There may be chunks of output before it.
 	Result broker.ID `json:"result,omitempty"`
-	Usage  Usage     `json:"usage,omitzero"`
 
 	// Spec is the resolved spec, from the dispatch on; last: see encode.
 	Spec json.RawMessage `json:"spec,omitempty"`
