@@ -31,7 +31,7 @@ echo parent $$ >"$1"; sleep 62`
 // reported: the tree is gone, and the report changes nothing, not even when the
 // task runs again.
 func TestStaleHandOff(t *testing.T) {
-	const timeout = 2.0 * slowness
+	const timeout = 1.0 + slowness
 	for _, do := range []string{"stop", "kill", "timeout"} {
 		t.Run(do, func(t *testing.T) {
 			t.Parallel()
