@@ -58,7 +58,7 @@ func TestDeafBusyConsumer(t *testing.T) {
 	tell.read()
 	deaf := p.task(tid).Consumer
 	p.signal(deaf, syscall.SIGSTOP)
-	const orders = 2000 // some 300 fit
+	const orders = 600 // some 300 fit
 	_, err := p.c.Queue(ledger.QueuesOf(tid).ControlIn).WriteAll(p.ctx, slices.Repeat([]string{string(ledger.CommandResume)}, orders))
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,8 @@ const (
 	// largeLog is the size of the store's log, in bytes, from which on it is
 	// worth a word. It has 4 to 8 MB while nobody holds it up.
 	largeLog = 64 << 20
+	// manyEvents are those of some 25,000 tasks, some 100 MB.
+	manyEvents = 100_000
 )
 
 // runTidy is the advice for what System.Tidy clears up.
@@ -63,7 +65,7 @@ func examineEvents(ctx context.Context, c *Context) Finding {
 	if err != nil {
 		return problem(check, err.Error(), "")
 	}
-	if st.Pending > DefaultKeepEvents {
+	if st.Pending > manyEvents {
 		return note(check, fmt.Sprintf("%d in %s", st.Pending, ledger.Log), runTidy)
 	}
 	return fine(check, fmt.Sprintf("%d in %s", st.Pending, ledger.Log))

@@ -1,6 +1,7 @@
 package weft
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,14 +14,20 @@ import (
 
 const (
 	// DefaultKeepEvents is how many events [System.Tidy] leaves in the log of
-	// tasks: those of some 25,000 tasks, and up to 100 MB.
-	DefaultKeepEvents = 100_000
-	// DefaultKeepAge is how old they may be.
+	// tasks: those of some 1,250 tasks, some 5 MB.
+	DefaultKeepEvents = 5000
+	// DefaultKeepTasks is how many tasks that have ended [System.Tidy] leaves:
+	// some 2 MB.
+	DefaultKeepTasks = 1000
+	// DefaultKeepAge is how old events and ended tasks may be.
 	DefaultKeepAge = 30 * 24 * time.Hour
 
 	// eventsAtOnce is how many events one transaction removes: few enough that
 	// others who want to write wait for a fraction of a second.
 	eventsAtOnce = 10_000
+	// tasksAtOnce is how many tasks one transaction looks at, likewise; the record
+	// of one may hold 64 KiB of its standard error.
+	tasksAtOnce = 200
 	// environmentsAtOnce is how many environments one transaction looks at: it
 	// bounds the keys in memory.
 	environmentsAtOnce = 10_000
@@ -31,27 +38,35 @@ type TidyOptions struct {
 	// KeepEvents is how many events stay in weft.log.tasks, the newest; 0 means
 	// [DefaultKeepEvents], a negative number that there is no bound.
 	KeepEvents int
-	// KeepAge is how old an event may be that stays; 0 means [DefaultKeepAge], a
-	// negative duration that there is no bound.
+	// KeepTasks is how many tasks that have ended stay, the newest; 0 means
+	// [DefaultKeepTasks], a negative number that there is no bound.
+	KeepTasks int
+	// KeepAge is how old an event, or the end of a task, may be that stays; 0
+	// means [DefaultKeepAge], a negative duration that there is no bound.
 	KeepAge time.Duration
+	// Untaken lets also those tasks go whose results nobody has taken, or whose
+	// work items their policies have kept, and these with them. Else they stay,
+	// whatever their age and number.
+	Untaken bool
 }
 
 // retention gives the options their defaults.
 func (o TidyOptions) retention() ledger.Retention {
-	keep := ledger.Retention{Events: o.KeepEvents, Age: o.KeepAge}
-	if keep.Events == 0 {
-		keep.Events = DefaultKeepEvents
+	keep := ledger.Retention{
+		Events: cmp.Or(o.KeepEvents, DefaultKeepEvents),
+		Tasks:  cmp.Or(o.KeepTasks, DefaultKeepTasks),
+		Age:    cmp.Or(o.KeepAge, DefaultKeepAge),
+		Bare:   o.Untaken,
 	}
-	if keep.Age == 0 {
-		keep.Age = DefaultKeepAge
-	}
-	return ledger.Retention{Events: max(keep.Events, 0), Age: max(keep.Age, 0)}
+	keep.Events, keep.Tasks, keep.Age = max(keep.Events, 0), max(keep.Tasks, 0), max(keep.Age, 0)
+	return keep
 }
 
 // A TidyReport says what [System.Tidy] has removed. Sizes are in bytes.
 type TidyReport struct {
 	Dir          string // the project's folder
 	Events       int    // removed from weft.log.tasks
+	Tasks        int    // that had ended, and whose records were removed
 	Environments int    // snapshots of submitters' environments
 	Records      int    // that had lost what they belonged to
 	Files        int    // outputs and inputs of tasks
@@ -63,9 +78,11 @@ type TidyReport struct {
 	LogBefore, LogAfter     int64
 }
 
-// Tidy removes the oldest events of the log of tasks, and the environments,
-// outputs and inputs that nobody refers to any more; then it gives the room back
-// to the file system and empties the log of the store.
+// Tidy removes the oldest events of the log of tasks, the oldest tasks that have
+// ended and of which nothing is left to take, and the environments, outputs and
+// inputs that nobody refers to any more; then it gives the room back to the file
+// system and empties the log of the store. A task that was removed is unknown:
+// see [ErrNoTask].
 //
 // Everything may go on meanwhile; at the end writers wait while the store is
 // copied. Cancelling ctx, or killing the process, leaves the rest for the next
@@ -91,6 +108,9 @@ func tidy(ctx context.Context, c *Context, keep ledger.Retention, report *TidyRe
 	}
 	report.StoreBefore, report.LogBefore = info.Bytes, info.Log
 	if report.Events, err = trimLog(ctx, b, keep); err != nil {
+		return err
+	}
+	if report.Tasks, err = forgetTasks(ctx, b, keep); err != nil {
 		return err
 	}
 	if report.Environments, err = dropEnvironments(ctx, b); err != nil {
@@ -130,6 +150,34 @@ func trimLog(ctx context.Context, b *broker.Broker, keep ledger.Retention) (remo
 		if err != nil {
 			return removed, err
 		}
+	}
+}
+
+// forgetTasks removes tasks that have ended, some at a time, and counts them.
+func forgetTasks(ctx context.Context, b *broker.Broker, keep ledger.Retention) (removed int, err error) {
+	var before int64
+	err = b.View(ctx, func(r broker.Reader) (err error) {
+		before, err = ledger.Outdated(r, keep.Tasks)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	for now, after := time.Now(), int64(0); ; {
+		var n int
+		var next int64
+		err := b.Update(ctx, func(tx *broker.Tx) (err error) {
+			n, next, err = ledger.Forget(tx, keep, before, now, after, tasksAtOnce)
+			return err
+		})
+		if err != nil {
+			return removed, err
+		}
+		removed += n
+		if next == 0 {
+			return removed, nil
+		}
+		after = next
 	}
 }
 

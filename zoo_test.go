@@ -20,7 +20,7 @@ import (
 // have told that they live.
 const (
 	zooGrace   = 200 * time.Millisecond
-	zooTimeout = 3 * time.Second * slowness
+	zooTimeout = 4*time.Second + 2*time.Second*slowness
 )
 
 // A way is how a task of the zoo comes to its end. Within the given time after

@@ -8,21 +8,24 @@ import (
 )
 
 type systemTidyCmd struct {
-	KeepEvents int      `default:"100000" placeholder:"N" help:"Keep so many events, the newest, in weft.log.tasks (default: 100000; 0: all)."`
-	KeepAge    duration `default:"720h" placeholder:"TIME" help:"Keep events that are not older (default: 720h, 30 days; 0: all)."`
+	KeepEvents int      `default:"5000" placeholder:"N" help:"Keep so many events, the newest, in weft.log.tasks (default: 5000; 0: all)."`
+	KeepTasks  int      `default:"1000" placeholder:"N" help:"Keep so many tasks that have ended, the newest (default: 1000; 0: all)."`
+	KeepAge    duration `default:"720h" placeholder:"TIME" help:"Keep events, and tasks that have ended, that are not older (default: 720h, 30 days; 0: all)."`
+	Untaken    bool     `help:"Remove also old tasks whose result nobody has taken, or whose work item was kept, and these with them."`
 }
 
 // Help shows how it is used.
 func (systemTidyCmd) Help() string {
-	return `It removes old events, environments of tasks that are done, outputs whose
-results have been taken and inputs that no task needs any more, then makes the
-store as small as what it holds. Nothing need be stopped for it; the other
-writers wait while the store is copied.
+	return `It removes old events, old tasks that have ended, environments of tasks that
+are done, outputs whose results have been taken and inputs that no task needs
+any more, then makes the store as small as what it holds. A task stays while its
+result has not been taken, or its work item was kept: see --untaken. Nothing need
+be stopped for it; the other writers wait while the store is copied.
 
 Examples:
 
     weft system tidy
-    weft system tidy --keep-events 1000 --keep-age 24h
+    weft system tidy --keep-tasks 100 --keep-events 1000 --keep-age 24h
 `
 }
 
@@ -31,13 +34,19 @@ func (c *systemTidyCmd) Run(a *app) error {
 	if c.KeepEvents < 0 {
 		return usageError{"--keep-events: a number of events is not negative"}
 	}
+	if c.KeepTasks < 0 {
+		return usageError{"--keep-tasks: a number of tasks is not negative"}
+	}
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
-	o := weft.TidyOptions{KeepEvents: c.KeepEvents, KeepAge: time.Duration(c.KeepAge)}
+	o := weft.TidyOptions{KeepEvents: c.KeepEvents, KeepTasks: c.KeepTasks, KeepAge: time.Duration(c.KeepAge), Untaken: c.Untaken}
 	if o.KeepEvents == 0 {
 		o.KeepEvents = -1
+	}
+	if o.KeepTasks == 0 {
+		o.KeepTasks = -1
 	}
 	if o.KeepAge == 0 {
 		o.KeepAge = -1
@@ -45,7 +54,7 @@ func (c *systemTidyCmd) Run(a *app) error {
 	r, err := p.System().Tidy(interruptible().first, o)
 	if err != nil {
 		// What was removed is gone, whatever has failed then.
-		a.note("removed until then: %s, %s, %s, %s", plural(r.Events, "event"),
+		a.note("removed until then: %s, %s, %s, %s, %s", plural(r.Events, "event"), plural(r.Tasks, "task"),
 			plural(r.Environments, "environment"), plural(r.Records, "record"), plural(r.Files, "file"))
 		return err
 	}
@@ -54,6 +63,7 @@ func (c *systemTidyCmd) Run(a *app) error {
 	}
 	a.stdout.Printf("Tidied %s\n", visible(r.Dir))
 	a.stdout.Printf("Events:       %d removed\n", r.Events)
+	a.stdout.Printf("Tasks:        %d removed\n", r.Tasks)
 	a.stdout.Printf("Environments: %d removed\n", r.Environments)
 	a.stdout.Printf("Records:      %d removed\n", r.Records)
 	a.stdout.Printf("Files:        %d removed (%s)\n", r.Files, size(r.FileBytes))
@@ -69,6 +79,7 @@ func (a *app) printTidyJSON(root string, r weft.TidyReport) error {
 	return a.printJSON(struct {
 		Context      string `json:"context"`
 		Events       int    `json:"events"`
+		Tasks        int    `json:"tasks"`
 		Environments int    `json:"environments"`
 		Records      int    `json:"records"`
 		Files        int    `json:"files"`
@@ -79,7 +90,7 @@ func (a *app) printTidyJSON(root string, r weft.TidyReport) error {
 		LogBefore    int64  `json:"log_bytes_before"`
 		LogAfter     int64  `json:"log_bytes_after"`
 	}{
-		root, r.Events, r.Environments, r.Records, r.Files, r.FileBytes, r.Strangers,
+		root, r.Events, r.Tasks, r.Environments, r.Records, r.Files, r.FileBytes, r.Strangers,
 		r.StoreBefore, r.StoreAfter, r.LogBefore, r.LogAfter,
 	})
 }

@@ -18,11 +18,16 @@ import (
 // 64 KiB of a task's standard error, and its spec.
 const pageOfRecords = 100
 
-// Retention says which events are kept: at most Events, the newest, none of
-// them older than Age. 0 is no bound.
+// Retention says what is kept of the past: at most Events events, and the
+// records of at most Tasks tasks that have ended, the newest, none of them older
+// than Age. 0 is no bound.
 type Retention struct {
 	Events int
+	Tasks  int
 	Age    time.Duration
+	// Bare lets the records of tasks go although something of them is left: see
+	// [Forget].
+	Bare bool
 }
 
 // Expired finds the oldest events that need not be kept, at most limit: those

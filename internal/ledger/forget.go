@@ -1,0 +1,86 @@
+package ledger
+
+import (
+	"time"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// Outdated finds which ended tasks are more than may be kept: those with ranks
+// below the one that it returns, 0 if there are none. most 0 is no bound.
+func Outdated(r recorder, most int) (before int64, err error) {
+	if most == 0 {
+		return 0, nil
+	}
+	var ended []int64
+	for rec, err := range each(r, Kind, 0) {
+		if err != nil {
+			return 0, err
+		}
+		if taskspec.Status(rec.State).Terminal() {
+			ended = append(ended, rec.Rank)
+		}
+	}
+	if len(ended) <= most {
+		return 0, nil
+	}
+	return ended[len(ended)-most], nil
+}
+
+// Forget removes, among the next limit tasks with a rank above after, those that
+// have ended and have a rank below before, or ended longer ago than keep.Age. It
+// returns how many went, and the rank to go on with, 0 at the end.
+//
+// A task stays while something of it is left: a result that nobody has taken, or
+// the work item that its policy kept. With keep.Bare it goes, and takes that along.
+func Forget(tx *broker.Tx, keep Retention, before int64, now time.Time, after int64, limit int) (n int, next int64, err error) {
+	recs, err := tx.Records(Kind, broker.RecordSelect{AfterRank: after, Limit: limit})
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, rec := range recs {
+		t, err := Decode(rec)
+		if err != nil {
+			return 0, 0, err
+		}
+		old := keep.Age > 0 && t.Completed < now.Add(-keep.Age).UnixNano()
+		if !t.Status.Terminal() || rec.Rank >= before && !old {
+			continue
+		}
+		gone, err := t.forget(tx, keep.Bare)
+		if err != nil {
+			return 0, 0, err
+		}
+		if gone {
+			n++
+		}
+	}
+	if len(recs) == limit {
+		next = recs[len(recs)-1].Rank
+	}
+	return n, next, nil
+}
+
+// forget removes the task's record, unless something of the task is left that
+// must not go with it.
+func (t *Task) forget(tx *broker.Tx, bare bool) (gone bool, err error) {
+	q := QueuesOf(t.TID)
+	for _, queue := range []string{q.Outbox, q.Reserved, q.Inbox} {
+		left, err := tx.Messages(queue, broker.Select{Limit: 2})
+		if err != nil {
+			return false, err
+		}
+		// That an empty work item was kept means nothing to anybody.
+		empty := len(left) == 1 && left[0].ID == t.Message && t.NoItem
+		if len(left) > 0 && !empty && !bare {
+			return false, nil
+		}
+	}
+	for _, queue := range []string{q.Outbox, q.Reserved, q.Inbox, q.ControlIn, q.ControlOut} {
+		if _, err := tx.Delete(queue, broker.Select{}); err != nil {
+			return false, err
+		}
+	}
+	return true, tx.DeleteRecord(Kind, t.TID)
+}

@@ -1,0 +1,143 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/internal/proc"
+	"weft/taskspec"
+)
+
+// twins is a task that ignores SIGTERM as its child does. Both tell their pids.
+// Run again, it ends when the gate opens.
+const twins = `trap "" TERM
+if [ "$WEFT_EPOCH" = 2 ]; then echo again >"$1"; read -r line <"$2"; echo second; exit; fi
+(read -r pid rest </proc/self/stat; echo child $pid >"$1"; sleep 61) &
+echo parent $$ >"$1"; sleep 62`
+
+// TestStaleHandOff freezes the consumer of a task, has the task end in every way
+// that the manager sees to, and hands in afterwards what the consumer would have
+// reported: the tree is gone, and the report changes nothing, not even when the
+// task runs again.
+func TestStaleHandOff(t *testing.T) {
+	const timeout = 1.0 + slowness
+	for _, do := range []string{"stop", "kill", "timeout"} {
+		t.Run(do, func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t, "WEFT_DURABILITY=normal")
+			p.open() // before anything is in a hurry
+			tell, gate := p.fifo("tell"), p.fifo("gate")
+			spec := shell(twins, tell.path, gate.path)
+			spec.Spec.StopGrace = new(0.1)
+			if do == "timeout" {
+				spec.Spec.Timeout = new(timeout)
+			}
+			u := p.user()
+			u.call(call{Do: "submit", Spec: spec})
+			tid := u.accepted()
+			var tree []proc.Identity
+			for range 2 {
+				_, number, _ := strings.Cut(tell.read(), " ")
+				pid, err := strconv.Atoi(number)
+				if err != nil {
+					t.Fatal(err)
+				}
+				id, err := proc.Of(pid)
+				if err != nil {
+					t.Fatal(err)
+				}
+				tree = append(tree, id)
+			}
+			consumer := p.task(tid).Consumer
+			p.signal(consumer, syscall.SIGSTOP)
+			began := time.Now()
+			if do != "timeout" {
+				u.call(call{Do: do, TID: tid})
+				u.line()
+			}
+			lost := p.awaitEnd(tid)
+			t.Logf("lost after %v", time.Since(began))
+			if lost.Status != taskspec.StatusFailed || lost.Error != "lost: consumer process died" {
+				t.Errorf("the task ended as %+v", lost)
+			}
+			for _, id := range append(tree, consumer) {
+				if id.Alive() {
+					t.Errorf("process %d is left", id.PID)
+				}
+			}
+
+			late := &ledger.HandOff{
+				TID: tid, Epoch: lost.Epoch, Seq: lost.Seq + 1, Process: tree[0], Outcome: taskspec.Exited(0, ""),
+				Output: ledger.Output{Form: ledger.FormText, Size: 5}, Result: []byte("late\n"), Ended: time.Now(),
+			}
+			p.refuses(late)
+			task, err := p.open().Task(p.ctx, tid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := task.Retry(p.ctx); err != nil {
+				t.Fatal(err)
+			}
+			tell.read() // it runs again
+			p.refuses(late)
+			gate.open(1)
+			if got := p.awaitEpoch(tid, 2); got.Status != taskspec.StatusCompleted {
+				t.Errorf("the second time: %+v", got)
+			}
+			p.refuses(late)
+			u.call(call{Do: "result", TID: tid})
+			if got := u.line(); got.Output != "second\n" {
+				t.Errorf("the result: %+v", got)
+			}
+		})
+	}
+}
+
+// refuses hands in a report that comes too late, and proves that nothing has
+// changed.
+func (p *project) refuses(late *ledger.HandOff) {
+	p.t.Helper()
+	look := func() (record string, messages map[string][]broker.ID) {
+		r, err := p.open().Broker().Record(p.ctx, ledger.Kind, late.TID)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		return r.Body, p.held()
+	}
+	record, messages := look()
+	err := p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error { return ledger.Finish(tx, late) })
+	if !errors.Is(err, ledger.ErrStale) {
+		p.t.Errorf("a report that comes too late: %v", err)
+	}
+	again, after := look()
+	if diff := cmp.Diff(record, again); diff != "" {
+		p.t.Errorf("it changed the task (-before +after):\n%s", diff)
+	}
+	if diff := cmp.Diff(messages, after); diff != "" {
+		p.t.Errorf("it changed messages (-before +after):\n%s", diff)
+	}
+}
+
+// awaitEpoch waits until the task has ended for the nth time.
+func (p *project) awaitEpoch(tid string, n int) *ledger.Task {
+	p.t.Helper()
+	ends := 0
+	p.await(fmt.Sprintf("end %d of task %s", n, tid), func(e ledger.Event) bool {
+		if e.TID == tid && e.Status.Terminal() {
+			ends++
+		}
+		return ends == n
+	})
+	return p.task(tid)
+}
