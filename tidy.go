@@ -25,9 +25,9 @@ const (
 	// eventsAtOnce is how many events one transaction removes: few enough that
 	// others who want to write wait for a fraction of a second.
 	eventsAtOnce = 10_000
-	// tasksAtOnce is how many tasks one transaction looks at, likewise; the record
+	// forgetAtOnce is how many tasks one transaction looks at, likewise; the record
 	// of one may hold 64 KiB of its standard error.
-	tasksAtOnce = 200
+	forgetAtOnce = 200
 	// environmentsAtOnce is how many environments one transaction looks at: it
 	// bounds the keys in memory.
 	environmentsAtOnce = 10_000
@@ -167,7 +167,7 @@ func forgetTasks(ctx context.Context, b *broker.Broker, keep ledger.Retention) (
 		var n int
 		var next int64
 		err := b.Update(ctx, func(tx *broker.Tx) (err error) {
-			n, next, err = ledger.Forget(tx, keep, before, now, after, tasksAtOnce)
+			n, next, err = ledger.Forget(tx, keep, before, now, after, forgetAtOnce)
 			return err
 		})
 		if err != nil {

@@ -6,6 +6,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// A function inside its host has neither limits nor surroundings of its own.
+func TestInlineProblems(t *testing.T) {
+	t.Parallel()
+	s := function()
+	s.Spec.Isolation, s.Spec.Limits.MaxFDs, s.Spec.Env, s.Spec.WorkingDir = IsolationInline, new(3), map[string]string{"A": "1"}, "/"
+	var got []string
+	for _, p := range s.Unsupported() {
+		got = append(got, p.Path)
+	}
+	if diff := cmp.Diff([]string{"spec.limits", "spec.env", "spec.working_dir"}, got); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	s = command()
+	s.Spec.Isolation = IsolationInline
+	if problems := s.Unsupported(); len(problems) != 1 || problems[0].Path != "spec.type" {
+		t.Errorf("problems of a command: %v", problems)
+	}
+}
+
 func TestUnsupported(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -21,7 +40,8 @@ func TestUnsupported(t *testing.T) {
 		"terminal":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
 		"streams":    {func(s *Spec) { s.Spec.StreamOutput, s.Spec.Persistent = true, true }, []string{"spec.persistent"}},
 		"transition": {func(s *Spec) { s.Spec.ReportingInterval, s.Spec.Isolation = ReportTransition, "process" }, nil},
-		"reserved":   {func(s *Spec) { s.Spec.Retry, s.Spec.DelaySeconds, s.Spec.Isolation = 1, -1, "x" }, []string{"spec.retry", "spec.delay_seconds", "spec.isolation"}},
+		"inline":     {func(s *Spec) { *s = *function(); s.Spec.Isolation = IsolationInline }, nil},
+		"reserved":   {func(s *Spec) { s.Spec.Retry, s.Spec.DelaySeconds = 1, -1 }, []string{"spec.retry", "spec.delay_seconds"}},
 		"queues": {func(s *Spec) {
 			s.IO.Inputs = map[string]string{"inbox": "raw.data", "b": "q"}
 			s.IO.Outputs = map[string]string{"outbox": "done"}

@@ -135,7 +135,7 @@ func TestValidateRefuses(t *testing.T) {
 
 		"retry":     {func(s *Spec) { s.Spec.Retry = false }, "spec.retry: not supported yet"},
 		"delay":     {func(s *Spec) { s.Spec.DelaySeconds = 1 }, "spec.delay_seconds: not supported yet"},
-		"isolation": {func(s *Spec) { s.Spec.Isolation = "container" }, "spec.isolation: not supported yet"},
+		"isolation": {func(s *Spec) { s.Spec.Isolation = "container" }, `spec.isolation: must be "process" or "inline", not "container"`},
 		"long key":  {func(s *Spec) { s.Spec.Key = strings.Repeat("k", 201) }, "spec.key: has 201 characters, at most 200 are allowed"},
 		"key":       {func(s *Spec) { s.Spec.Key = "a\n" }, "spec.key: must not hold control characters"},
 

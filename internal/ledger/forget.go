@@ -48,7 +48,7 @@ func Forget(tx *broker.Tx, keep Retention, before int64, now time.Time, after in
 		if !t.Status.Terminal() || rec.Rank >= before && !old {
 			continue
 		}
-		gone, err := t.forget(tx, keep.Bare)
+		gone, err := forget(tx, t, keep.Bare)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -62,9 +62,9 @@ func Forget(tx *broker.Tx, keep Retention, before int64, now time.Time, after in
 	return n, next, nil
 }
 
-// forget removes the task's record, unless something of the task is left that
-// must not go with it.
-func (t *Task) forget(tx *broker.Tx, bare bool) (gone bool, err error) {
+// forget removes a task's record and lets go of its key, unless something of the
+// task is left that must not go with it.
+func forget(tx *broker.Tx, t *Task, bare bool) (gone bool, err error) {
 	q := QueuesOf(t.TID)
 	for _, queue := range []string{q.Outbox, q.Reserved, q.Inbox} {
 		left, err := tx.Messages(queue, broker.Select{Limit: 2})
@@ -81,6 +81,9 @@ func (t *Task) forget(tx *broker.Tx, bare bool) (gone bool, err error) {
 		if _, err := tx.Delete(queue, broker.Select{}); err != nil {
 			return false, err
 		}
+	}
+	if err := dropKey(tx, t); err != nil {
+		return false, err
 	}
 	return true, tx.DeleteRecord(Kind, t.TID)
 }

@@ -40,7 +40,7 @@ func TestForget(t *testing.T) {
 		tid = p.submission(Submission{Spec: echo(), Item: item, Dir: p.root, Env: EncodeEnv([]string{"A=1"})})
 		p.run(tid)
 		p.update(func(tx *broker.Tx) error {
-			return Finish(tx, &HandOff{TID: tid, Epoch: 1, Seq: 1, Outcome: o, Output: Output{Form: FormText}, Ended: at})
+			return Finish(tx, &HandOff{TID: tid, Epoch: 1, Seq: 1, Outcome: o, Output: Output{Form: FormText}, Ended: at}, nil)
 		})
 		if taken {
 			if _, err := p.b.Queue(QueuesOf(tid).Outbox).Read(ctx); err != nil {
@@ -105,5 +105,36 @@ func TestForget(t *testing.T) {
 	err := p.try(func(tx *broker.Tx) error { _, _, err := Again(tx, newest, later); return err })
 	if !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("run it again: %v", err)
+	}
+}
+
+// With its task a key goes: then the same may be submitted again.
+func TestForgetLetsGoOfKey(t *testing.T) {
+	t.Parallel()
+	p := newUnchecked(t, sqlite.Options{})
+	keyed := Submission{Spec: echo(func(s *taskspec.Spec) { s.Spec.Key = "once" }), Item: noItem, Dir: p.root, Env: EncodeEnv(nil)}
+	first := p.submission(keyed)
+	if again := p.submission(keyed); again != first {
+		t.Fatalf("a key that is held made task %s beside %s", again, first)
+	}
+	p.run(first)
+	p.update(func(tx *broker.Tx) error {
+		return Finish(tx, &HandOff{TID: first, Epoch: 1, Seq: 1, Outcome: taskspec.Exited(0, ""), Ended: at}, nil)
+	})
+	if n := p.forget(Retention{Age: time.Second, Bare: true}, at.Add(time.Hour)); n != 1 {
+		t.Fatalf("forgot %d tasks", n)
+	}
+	err := p.b.View(ctx, func(r broker.Reader) error {
+		left, err := r.Records(keyKind, broker.RecordSelect{})
+		if len(left) != 0 {
+			t.Errorf("the key is left: %+v", left)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := p.submission(keyed); again == first {
+		t.Error("the key is held by a task that is forgotten")
 	}
 }
