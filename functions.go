@@ -148,7 +148,7 @@ func (f FunctionCatalog) Remove(ctx context.Context, path string) error {
 		err = f.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.RemoveHost(tx, absolute) })
 	}
 	if errors.Is(err, broker.ErrNotFound) {
-		err = fmt.Errorf("%w here: %s", ErrNoHost, path)
+		err = fmt.Errorf("%w in this project: %s", ErrNoHost, path)
 	}
 	if err != nil {
 		return fmt.Errorf("remove functions: %w", err)

@@ -134,7 +134,7 @@ func (c *functionShowCmd) Run(a *app) error {
 		text json.RawMessage
 	}{{"Input", f.Input}, {"Output", f.Output}} {
 		text := "anything"
-		if schema.text != nil {
+		if schema.text != nil && string(schema.text) != "true" {
 			var b bytes.Buffer
 			if err := json.Indent(&b, schema.text, "", "  "); err != nil {
 				return err

@@ -96,6 +96,9 @@ func (r *runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if r.Function != nil && !a.JSON && s.Status == taskspec.StatusCompleted && isTerminal(a.stdout.file) {
+		a.stdout.Printf("\n") // a value does not end its line, and a prompt would follow
+	}
 	if r.Verbose {
 		a.note("task %s %s in %s", t.TID(), s.Status, short(elapsed(s)))
 	}
