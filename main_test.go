@@ -25,6 +25,9 @@ const hesitateVariable = "WEFT_TEST_HESITATE"
 
 func TestMain(m *testing.M) {
 	hesitate(os.Getenv(hesitateVariable))
+	if os.Getenv(hostVariable) != "" {
+		registerFunctions()
+	}
 	weft.Init()
 	if part := os.Getenv(partVariable); part != "" {
 		os.Exit(play(part, os.Args[1:]))

@@ -4,3 +4,8 @@ package weft_test
 
 // play is not needed where tasks do not run.
 func play(string, []string) int { return 1 }
+
+// Neither are functions.
+const hostVariable = "WEFT_TEST_HOST"
+
+func registerFunctions() {}

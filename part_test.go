@@ -180,9 +180,9 @@ func ended(s *weft.Status, output string) line {
 }
 
 // text collects what is written to it.
-type text string
+type text []byte
 
-func (t *text) Write(p []byte) (int, error) { *t += text(p); return len(p), nil }
+func (t *text) Write(p []byte) (int, error) { *t = append(*t, p...); return len(p), nil }
 
 // playFamily is a task that has a child in a session of its own and a
 // grandchild whose parent has gone. All three tell that they live, and then

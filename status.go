@@ -35,6 +35,11 @@ type Status struct {
 	PeakFDs         int
 	PeakConnections int
 
+	// Done of Total is how far a function is that has called [Progress], with its
+	// Note; a Total of 0 is not known. All are zero if it said nothing.
+	Done, Total int64
+	Note        string
+
 	// Stderr is the end of what it wrote to its standard error, at most 64 KiB;
 	// StderrTruncated says that there was more.
 	Stderr          []byte
@@ -42,7 +47,7 @@ type Status struct {
 }
 
 func newStatus(l *ledger.Task) *Status {
-	return &Status{
+	s := &Status{
 		TID:             l.TID,
 		Name:            l.Name,
 		Status:          l.Status,
@@ -67,6 +72,10 @@ func newStatus(l *ledger.Task) *Status {
 		Stderr:          l.Output.Stderr,
 		StderrTruncated: l.Output.StderrTruncated(),
 	}
+	if p := l.Progress; p != nil {
+		s.Done, s.Total, s.Note = p.Done, p.Total, p.Note
+	}
+	return s
 }
 
 func moment(ns int64) time.Time {

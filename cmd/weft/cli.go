@@ -35,6 +35,7 @@ func commands(run *runCmd, batch *batchCmd) []command {
 		{name: "task", help: "Look at tasks, stop and kill them.", args: &taskCmd{}},
 		{name: "spec", help: "Store, show and check descriptions of tasks.", args: &specCmd{}},
 		{name: "validate-taskspec", help: "Check the description of a task.", args: &validateCmd{}},
+		{name: "function", help: "List the functions of programs, and say how they are called.", args: &functionCmd{}},
 		{name: "queue", help: "Write, read and manage queues.", args: &queueCmd{}},
 		{name: "manager", alias: "worker", help: "Start and stop the process that runs the tasks.", args: &managerCmd{}},
 		{name: "system", help: "Copy a project out and in, clear up, and look for what is wrong.", args: &systemCmd{}},

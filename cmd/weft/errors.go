@@ -61,6 +61,7 @@ func kinds() []kind {
 		{weft.ErrTaken, "result_taken", exitNotFound, ""},
 		{weft.ErrNoSpec, "spec_not_found", exitNotFound, ""},
 		{weft.ErrNoFunction, "function_not_found", exitNotFound, "see weft function list"},
+		{weft.ErrNoHost, "no_functions", exitError, ""},
 		{weft.ErrSpecName, "invalid_spec_name", exitError, ""},
 		{weft.ErrSpecExists, "already_exists", exitError, "replace it with --force"},
 		{errNoManager, "no_manager", exitNotFound, "start it with weft manager start"},

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -33,4 +36,208 @@ func (r *runCmd) call() (*taskspec.Spec, error) {
 		spec.Spec.KeywordArgs[name] = weft.ParseArgument(value)
 	}
 	return spec, nil
+}
+
+type functionCmd struct {
+	List   functionListCmd   `cmd:"" help:"List the functions that can be called."`
+	Show   functionShowCmd   `cmd:"" help:"Show all that is known of a function."`
+	Help   functionHelpCmd   `cmd:"" help:"Say how a function is called."`
+	Add    functionAddCmd    `cmd:"" help:"Make the functions of a program known."`
+	Remove functionRemoveCmd `cmd:"" help:"Forget a program and its functions."`
+}
+
+type functionListCmd struct{}
+
+// Help shows how it is used.
+func (functionListCmd) Help() string {
+	return `A program makes its functions known when it opens the project, or by weft
+function add.
+
+Examples:
+
+    weft function list
+    weft function list --json
+`
+}
+
+// Run lists functions.
+func (functionListCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	survivePipe()
+	all, err := weft.Functions(p).List(interruptible().first)
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, f := range all {
+		if a.JSON {
+			if err := a.printJSON(newFunctionLine(f)); err != nil {
+				return err
+			}
+			continue
+		}
+		rows = append(rows, []string{f.Name, f.Description})
+	}
+	if len(rows) > 0 {
+		a.printTable(rows, nil)
+	}
+	return nil
+}
+
+// functionLine is a function in JSON.
+type functionLine struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description"`
+	Program     string          `json:"program"`
+	Build       string          `json:"build"`
+	NotedAt     *int64          `json:"noted_at"`
+	Input       json.RawMessage `json:"input"`  // null: anything
+	Output      json.RawMessage `json:"output"` // likewise
+}
+
+func newFunctionLine(f *weft.FunctionInfo) functionLine {
+	return functionLine{f.Name, f.Description, f.Program, f.Build, nanoseconds(f.Noted), f.Input, f.Output}
+}
+
+type functionShowCmd struct {
+	Name string `arg:"" complete:"function" help:"The name."`
+}
+
+// Help shows how it is used.
+func (functionShowCmd) Help() string {
+	return `Examples:
+
+    weft function show images.resize
+    weft function show images.resize --json
+`
+}
+
+// Run shows a function.
+func (c *functionShowCmd) Run(a *app) error {
+	f, err := a.function(c.Name)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(newFunctionLine(f))
+	}
+	a.stdout.Printf("Name:     %s\n", f.Name)
+	if f.Description != "" {
+		a.stdout.Printf("About:    %s\n", visible(f.Description))
+	}
+	a.stdout.Printf("Program:  %s\nBuild:    %s\n", visible(f.Program), visible(f.Build))
+	for _, schema := range []struct {
+		name string
+		text json.RawMessage
+	}{{"Input", f.Input}, {"Output", f.Output}} {
+		text := "anything"
+		if schema.text != nil && string(schema.text) != "true" {
+			var b bytes.Buffer
+			if err := json.Indent(&b, schema.text, "", "  "); err != nil {
+				return err
+			}
+			text = b.String()
+		}
+		a.stdout.Printf("%-9s %s\n", schema.name+":", text)
+	}
+	return nil
+}
+
+// function finds a function in the project.
+func (a *app) function(name string) (*weft.FunctionInfo, error) {
+	p, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	survivePipe()
+	return weft.Functions(p).Find(interruptible().first, name)
+}
+
+type functionHelpCmd struct {
+	Name string `arg:"" complete:"function" help:"The name."`
+}
+
+// Help shows how it is used.
+func (functionHelpCmd) Help() string {
+	return `Examples:
+
+    weft function help images.resize
+`
+}
+
+// Run says how a function is called.
+func (c *functionHelpCmd) Run(a *app) error {
+	f, err := a.function(c.Name)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(map[string]string{"name": f.Name, "help": f.Help()})
+	}
+	for line := range strings.Lines(f.Help()) {
+		a.stdout.Printf("%s\n", visible(strings.TrimSuffix(line, "\n")))
+	}
+	return nil
+}
+
+type functionAddCmd struct {
+	Path string `arg:"" complete:"file" help:"The program, which calls weft.Init."`
+}
+
+// Help shows how it is used.
+func (functionAddCmd) Help() string {
+	return `The program is executed and asked for its functions; it does nothing else. One
+that opens the project by itself need not be added, and one that has changed is
+asked again when it is needed.
+
+Examples:
+
+    weft function add ./bin/service
+`
+}
+
+// Run makes the functions of a program known.
+func (c *functionAddCmd) Run(a *app) error {
+	p, err := a.openOrCreate()
+	if err != nil {
+		return err
+	}
+	names, err := weft.Functions(p).Add(interruptible().first, c.Path)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(map[string]any{"program": c.Path, "functions": names})
+	}
+	for _, name := range names {
+		a.stdout.Printf("%s\n", name)
+	}
+	return nil
+}
+
+type functionRemoveCmd struct {
+	Path string `arg:"" complete:"file" help:"The program; its file may be gone."`
+}
+
+// Help shows how it is used.
+func (functionRemoveCmd) Help() string {
+	return `Examples:
+
+    weft function remove ./bin/service
+`
+}
+
+// Run forgets a program.
+func (c *functionRemoveCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	if err := weft.Functions(p).Remove(context.Background(), c.Path); err != nil {
+		return err
+	}
+	return a.printDone("Removed", c.Path)
 }

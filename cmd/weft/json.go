@@ -75,6 +75,7 @@ type taskResult struct {
 	StderrTruncated bool            `json:"stderr_truncated,omitempty"`
 	Error           *string         `json:"error"`
 	LimitMeans      string          `json:"limit_means,omitempty"`
+	Details         string          `json:"details,omitempty"`
 	Metrics         taskMetrics     `json:"metrics"`
 }
 
@@ -112,6 +113,7 @@ func statusResult(s *weft.Status) taskResult {
 		StderrTruncated: s.StderrTruncated,
 		Error:           known(s.Error),
 		LimitMeans:      s.LimitMeans,
+		Details:         s.Details,
 		Metrics: taskMetrics{
 			Time:            elapsed(s).Seconds(),
 			CPUSeconds:      s.CPUSeconds,
@@ -126,14 +128,26 @@ func statusResult(s *weft.Status) taskResult {
 // taskDetails is all there is to know about one task.
 type taskDetails struct {
 	taskResult
-	Name        string `json:"name"`
-	PID         *int   `json:"pid"`
-	Attempt     int    `json:"attempt"`
-	ParentTID   string `json:"parent_tid,omitempty"`
-	Key         string `json:"key,omitempty"`
-	CreatedAt   *int64 `json:"created_at"`
-	StartedAt   *int64 `json:"started_at"`
-	CompletedAt *int64 `json:"completed_at"`
+	Name        string        `json:"name"`
+	PID         *int          `json:"pid"`
+	Attempt     int           `json:"attempt"`
+	ParentTID   string        `json:"parent_tid,omitempty"`
+	Key         string        `json:"key,omitempty"`
+	Progress    *taskProgress `json:"progress,omitempty"`
+	CreatedAt   *int64        `json:"created_at"`
+	StartedAt   *int64        `json:"started_at"`
+	CompletedAt *int64        `json:"completed_at"`
+}
+
+// taskProgress is how far a function is, by its own account.
+type taskProgress struct {
+	Done  int64  `json:"done"`
+	Total int64  `json:"total"` // 0: not known
+	Note  string `json:"note"`
+}
+
+func newTaskProgress(s *weft.Status) *taskProgress {
+	return known(taskProgress{s.Done, s.Total, s.Note})
 }
 
 // newTaskDetails is a task as it stands, with its output if it has ended and
@@ -146,6 +160,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		Attempt:     s.Attempt,
 		ParentTID:   s.ParentTID,
 		Key:         s.Key,
+		Progress:    newTaskProgress(s),
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),

@@ -37,6 +37,7 @@ const (
 //	alias        an alias
 //	endpoint     a named endpoint
 //	spec         a stored spec
+//	function     a function that a program has registered
 //	file         a file
 //	folder       a folder
 //	-            nothing that is known
@@ -93,6 +94,8 @@ func (l *lookup) live(kind, word string) []candidate {
 		return endpoints(ctx, p)
 	case "spec":
 		return specs(p)
+	case "function":
+		return functions(ctx, p)
 	}
 	return nil
 }
@@ -188,6 +191,17 @@ func specs(p *weft.Context) (words []candidate) {
 	}
 	for _, s := range all {
 		words = append(words, candidate{s.Name, s.Description})
+	}
+	return words
+}
+
+func functions(ctx context.Context, p *weft.Context) (words []candidate) {
+	all, err := weft.Functions(p).List(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, f := range all {
+		words = append(words, candidate{f.Name, f.Description})
 	}
 	return words
 }

@@ -15,7 +15,7 @@ type runCmd struct {
 	Command []string `arg:"" optional:"" help:"The command and its arguments: the first word that is not an option, and all the rest."`
 
 	Spec     *string  `placeholder:"NAME|PATH" complete:"spec,file" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
-	Function *string  `placeholder:"NAME" complete:"-" help:"Call this function instead of a command: see weft function list."`
+	Function *string  `placeholder:"NAME" complete:"function" help:"Call this function instead of a command: see weft function list."`
 	Arg      []string `sep:"none" placeholder:"VALUE" complete:"-" help:"An argument of the function, as JSON or text; may be repeated."`
 	KW       []string `name:"kw" sep:"none" placeholder:"NAME=VALUE" complete:"-" help:"A named argument of the function; may be repeated."`
 	Wait     bool     `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
@@ -104,6 +104,9 @@ func (r *runCmd) Run(a *app) error {
 	}
 	if err != nil {
 		return err
+	}
+	if r.Function != nil && !a.JSON && s.Status == taskspec.StatusCompleted && isTerminal(a.stdout.file) {
+		a.stdout.Printf("\n") // a value does not end its line, and a prompt would follow
 	}
 	if r.Verbose {
 		a.note("task %s %s in %s", t.TID(), s.Status, short(elapsed(s)))

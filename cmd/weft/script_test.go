@@ -23,12 +23,15 @@ func TestMain(m *testing.M) {
 // TestScripts runs what a user would type. Each script has a folder, a home and
 // a manager of its own, and may leave no process behind.
 func TestScripts(t *testing.T) {
-	// The program with functions that some scripts use, and the folder it is in.
+	// The program with functions that some scripts use, a later version of it, and
+	// the folder they are in.
 	folder := t.TempDir()
 	host := sync.OnceValues(func() (dir string, err error) {
-		out, err := exec.Command("go", "build", "-o", filepath.Join(folder, "host"), "./testdata/host").CombinedOutput()
-		if err != nil {
-			return "", fmt.Errorf("build host: %w: %s", err, out)
+		for name, flags := range map[string]string{"host": "", "later-host": "-X main.extra=later"} {
+			out, err := exec.Command("go", "build", "-ldflags", flags, "-o", filepath.Join(folder, name), "./testdata/host").CombinedOutput()
+			if err != nil {
+				return "", fmt.Errorf("build host: %w: %s", err, out)
+			}
 		}
 		return folder, nil
 	})
@@ -54,6 +57,7 @@ func TestScripts(t *testing.T) {
 				if err != nil {
 					return err
 				}
+				env.Setenv("HOSTS", dir)
 				env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			}
 			env.Defer(func() { awaitProcesses(env.T().(testing.TB), "HOME="+env.WorkDir) })

@@ -169,6 +169,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	if s.PID != 0 {
 		line("Process", fmt.Sprint(s.PID))
 	}
+	line("Progress", progressText(s))
 	line("Parent", s.ParentTID)
 	line("Key", visible(s.Key))
 	line("Submitted", when(s.Created))
@@ -181,6 +182,21 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 		line("Used", fmt.Sprintf("%.2fs of CPU, %.1f MB of memory", s.CPUSeconds, s.PeakMB))
 	}
 	return nil
+}
+
+// progressText is how far a function is, or nothing if it does not say.
+func progressText(s *weft.Status) string {
+	var words []string
+	switch {
+	case s.Total > 0:
+		words = append(words, fmt.Sprintf("%d of %d (%d%%)", s.Done, s.Total, int(100*float64(s.Done)/float64(s.Total))))
+	case s.Done != 0:
+		words = append(words, fmt.Sprint(s.Done))
+	}
+	if s.Note != "" {
+		words = append(words, visible(s.Note))
+	}
+	return strings.Join(words, " ")
 }
 
 // when is a moment, or nothing where it has not come.

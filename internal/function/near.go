@@ -18,7 +18,7 @@ func Near(name string, names []string) []string {
 		if strings.Contains(strings.ToLower(other), strings.ToLower(name)) {
 			d = min(d, 1) // a part of it was left out
 		}
-		if d <= max(2, len(name)/4) {
+		if d <= max(1, len(name)/4) {
 			near = append(near, candidate{other, d})
 		}
 	}

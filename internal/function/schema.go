@@ -22,6 +22,7 @@ func schemaOf(t reflect.Type) *jsonschema.Schema {
 	if err != nil || s == nil {
 		return new(jsonschema.Schema)
 	}
+	loosen(s)
 	if _, err := s.Resolve(nil); err != nil {
 		return new(jsonschema.Schema)
 	}
@@ -77,6 +78,27 @@ func survey(t reflect.Type, known map[reflect.Type]*jsonschema.Schema, seen map[
 	return true
 }
 
+// everyKind are the JSON types. A schema of no type would not do: of a pointer to
+// what has it, the library makes one that accepts null alone.
+func everyKind() []string {
+	return []string{"null", "boolean", "number", "string", "array", "object"}
+}
+
+// loosen makes what accepts every type a schema that accepts anything.
+func loosen(s *jsonschema.Schema) {
+	if s == nil {
+		return
+	}
+	if len(s.Types) == len(everyKind()) {
+		s.Types = nil
+	}
+	for _, p := range s.Properties {
+		loosen(p)
+	}
+	loosen(s.Items)
+	loosen(s.AdditionalProperties)
+}
+
 // special is the schema of a type that encodes itself, nil for others.
 func special(t reflect.Type) *jsonschema.Schema {
 	implements := func(i reflect.Type) bool { return t.Implements(i) || reflect.PointerTo(t).Implements(i) }
@@ -88,7 +110,7 @@ func special(t reflect.Type) *jsonschema.Schema {
 	case t.Kind() == reflect.Interface:
 		return nil
 	case implements(reflect.TypeFor[json.Unmarshaler]()), implements(reflect.TypeFor[json.Marshaler]()):
-		return new(jsonschema.Schema)
+		return &jsonschema.Schema{Types: everyKind()}
 	case implements(reflect.TypeFor[encoding.TextUnmarshaler]()), implements(reflect.TypeFor[encoding.TextMarshaler]()):
 		return &jsonschema.Schema{Type: "string"}
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8 && special(t.Elem()) == nil:

@@ -22,7 +22,14 @@ type resize struct {
 	Crop  bool   `json:"crop,omitempty"`
 }
 
+// extra is the name of one more function, which a later version of the program
+// has. It is set when that is built.
+var extra string
+
 func main() {
+	if extra != "" {
+		weft.Register(extra, func(context.Context, struct{}) (string, error) { return "later", nil })
+	}
 	weft.Register("images.resize", func(ctx context.Context, in resize) (string, error) {
 		return fmt.Sprintf("%s@%d", in.Path, in.Width), nil
 	}, weft.WithDescription("Makes an image smaller."))
@@ -49,6 +56,12 @@ func main() {
 	}
 	defer p.Close()
 	if len(os.Args) > 1 {
+		if os.Args[1] == "vanish" { // as a program that go run has built
+			if err := os.Remove(os.Args[0]); err != nil {
+				log.Fatal(err)
+			}
+			os.Args[1] = "about"
+		}
 		res, err := p.Run(weft.Function(os.Args[1]))
 		if err != nil {
 			log.Fatal(err)

@@ -1,0 +1,126 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"weft"
+)
+
+// hostVariable makes this program one with functions; so its clients, managers,
+// consumers and workers are in a project that has it in its environment.
+const hostVariable = "WEFT_TEST_HOST"
+
+// registerFunctions registers functions that behave and those that do not.
+func registerFunctions() {
+	weft.Register("add", func(_ context.Context, in struct {
+		A int `json:"a"`
+		B int `json:"b,omitempty"`
+	}) (int, error) {
+		return in.A + in.B, nil
+	}, weft.WithDescription("Adds numbers."))
+	weft.Register("end", endSomehow)
+	weft.Register("gated", passGate)
+	weft.RegisterArgs("pid", func(context.Context, []any, map[string]any) (any, error) { return os.Getpid(), nil })
+}
+
+// passGate tells that it has begun and who it is, waits at the gate, and returns
+// the token.
+func passGate(ctx context.Context, in struct{ Tell, Gate, Token string }) (string, error) {
+	if err := tellGate(in.Tell, weft.TID(ctx)); err != nil {
+		return "", err
+	}
+	f, err := os.Open(in.Gate)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	_, err = f.Read(make([]byte, 1))
+	return in.Token, err
+}
+
+func tellGate(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = fmt.Fprintln(f, text)
+	return err
+}
+
+// endSomehow ends in the way that is asked for, after it has told that it has
+// begun, if it is to.
+func endSomehow(ctx context.Context, in struct {
+	How  string
+	Tell string `json:",omitempty"`
+}) (any, error) {
+	if in.Tell != "" {
+		if err := tellGate(in.Tell, weft.TID(ctx)); err != nil {
+			return nil, err
+		}
+	}
+	fmt.Println("printed")
+	switch in.How {
+	case "value":
+		return map[string]string{"dir": dirNow(), "tid": os.Getenv("WEFT_TID"), "x": os.Getenv("X")}, nil
+	case "error":
+		return nil, errors.New("no image\nat all")
+	case "panic":
+		panic("boom")
+	case "panic elsewhere":
+		go panic("boom")
+	case "goexit":
+		runtime.Goexit()
+	case "exit":
+		os.Exit(3)
+	case "exit 0":
+		os.Exit(0)
+	case "signal":
+		return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "memory":
+		for all := [][]byte{}; ; {
+			block := make([]byte, 8<<20)
+			for i := 0; i < len(block); i += 4096 {
+				block[i] = 1
+			}
+			all = append(all, block)
+			<-time.After(time.Millisecond)
+		}
+	case "obey":
+		<-ctx.Done()
+		fmt.Println(context.Cause(ctx))
+		return nil, ctx.Err()
+	case "leak":
+		go func() { select {} }()
+		// A child that would outlive it.
+		return "left", exec.Command("/bin/sh", "-c", "sleep 1000 &").Run()
+	case "large":
+		return strings.Repeat("x", 50<<20), nil
+	case "chan":
+		return make(chan int), nil
+	case "nan":
+		return math.NaN(), nil
+	case "progress":
+		for i := range int64(1000) {
+			weft.Progress(ctx, i+1, 1000, "stones")
+		}
+		return nil, nil
+	}
+	select {} // block for ever
+}
+
+func dirNow() string {
+	dir, _ := os.Getwd()
+	return dir
+}
