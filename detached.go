@@ -59,6 +59,7 @@ func serveDetached(call manager.Call, ready func()) error {
 		lifetime = time.Nanosecond // any: it leaves at the first look that finds no work
 	}
 	return serve(context.Background(), c, ServeOptions{
+		Only:     true,
 		Lifetime: lifetime,
 		Log:      slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: level})),
 		Ready:    ready,

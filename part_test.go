@@ -124,11 +124,15 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 		}
 		return out.Encode(line{})
 	case "serve":
-		err := p.Serve(ctx, weft.ServeOptions{Lifetime: p.Manager().Lifetime()})
+		err := p.Serve(ctx, weft.ServeOptions{Only: true, Lifetime: p.Manager().Lifetime()})
 		if errors.Is(err, weft.ErrManagerRunning) {
 			return out.Encode(line{Error: "refused"})
 		}
 		return err
+	case "stand by":
+		stop, cancel := weft.StopSignals()
+		defer cancel()
+		return p.Serve(ctx, weft.ServeOptions{Stop: stop})
 	}
 	return errors.New("no such call")
 }

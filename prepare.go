@@ -139,15 +139,17 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err != nil {
 		return nil, err
 	}
-	for _, spec := range specs {
-		if err := checkCall(ctx, c, spec, l.Item); err != nil {
-			return nil, err
-		}
-	}
 	all := make([]ledger.Submission, len(specs))
 	for i, spec := range specs {
+		host, err := checkCall(ctx, c, spec, l.Item)
+		if err != nil {
+			return nil, err
+		}
 		all[i] = l
 		all[i].Spec = spec
+		if spec.Spec.Inline() {
+			all[i].Host = ledger.HostKey(host)
+		}
 	}
 	return all, nil
 }

@@ -1,6 +1,7 @@
 package weft
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,20 +10,28 @@ import (
 	"sync"
 	"time"
 
+	"weft/internal/ledger"
 	"weft/manager"
+	"weft/runner"
 )
 
 // ErrManagerRunning is returned by [Context.Serve] where the project has a
-// manager.
+// manager and [ServeOptions].Only is set.
 var ErrManagerRunning = manager.ErrRunning
 
-// ServeOptions say how a manager serves. The zero value is the default.
+// ServeOptions say how a program serves. The zero value is the default.
 type ServeOptions struct {
 	// Lifetime is how long the manager stays without work; 0 means for ever.
 	Lifetime time.Duration
-	// Replace lets the manager that the project has leave first, instead of
-	// returning [ErrManagerRunning]. Its running tasks go on.
+	// Replace lets the manager that the project has leave first. Its running
+	// tasks go on.
 	Replace bool
+	// Only makes Serve return [ErrManagerRunning] where the project has a
+	// manager, instead of standing by.
+	Only bool
+	// Slots is how many functions with isolation "inline" run at once, each a
+	// goroutine; 0 means 64.
+	Slots int
 	// Log gets what the manager does; nil discards it.
 	Log *slog.Logger
 	// Ready is called when the manager works, perhaps more than once.
@@ -34,16 +43,59 @@ type ServeOptions struct {
 
 // Serve is the project's manager, in this process, until ctx ends, which lets
 // running tasks go on without it, or until it is stopped ([ServeOptions.Stop],
-// [Manager.Stop]), which ends them and returns nil. It returns
-// [ErrManagerRunning] if there is a manager already.
+// [Manager.Stop]), which ends them and returns nil. Queued tasks wait for the
+// next manager. Where the project has a manager already, Serve stands by, and
+// takes over when that one has left or died.
 //
-// Queued tasks wait for the next manager.
+// All the while, leading or standing by, it also runs the functions of this
+// program that tasks ask for with isolation "inline": as goroutines here, without
+// limits. When Serve ends, their contexts end, and it waits for them to return,
+// each for the grace of its task: such a task is cancelled. A goroutine cannot be
+// killed: what does not return then, or after a stop, a kill or its time, is left
+// behind, its task recorded as over.
 func (c *Context) Serve(ctx context.Context, o ServeOptions) error {
-	return serve(ctx, c, o, true)
+	if len(registered.Names()) == 0 {
+		return serve(ctx, c, o, true)
+	}
+	inner, stop := context.WithCancelCause(ctx)
+	var inline error
+	var functions sync.WaitGroup
+	functions.Go(func() {
+		if inline = serveInline(inner, c, o); inline != nil {
+			stop(inline)
+		}
+	})
+	err := serve(inner, c, o, true)
+	stop(context.Canceled)
+	functions.Wait()
+	return cmp.Or(inline, err)
 }
 
-// serve is Serve for a process that goes on afterwards, if it is hosted, or one
-// that only is a manager.
+// serveInline runs functions inside this program until ctx ends, which is no
+// error.
+func serveInline(ctx context.Context, c *Context, o ServeOptions) error {
+	path, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	err = runner.ServeInline(ctx, runner.InlineOptions{
+		Root:       c.root,
+		Dir:        c.dir,
+		Broker:     c.broker,
+		Host:       ledger.HostKey(path),
+		Functions:  &registered,
+		MaxMessage: c.settings.MaxMessage,
+		Slots:      o.Slots,
+		Log:        o.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	return nil
+}
+
+// serve is the manager of Serve, for a process that goes on afterwards, if it is
+// hosted, or one that only is a manager.
 func serve(ctx context.Context, c *Context, o ServeOptions, hosted bool) error {
 	path, err := executable()
 	if err != nil {
@@ -77,15 +129,49 @@ func serve(ctx context.Context, c *Context, o ServeOptions, hosted bool) error {
 			}
 		})
 	}
-	err = m.Run(ctx)
-	for o.Replace && errors.Is(err, ErrManagerRunning) {
-		// Somebody who waits for a task may start another one in between.
-		if _, err = c.Manager().Replace(ctx); err == nil {
-			err = m.Run(ctx)
+	for {
+		if err = m.Run(ctx); !errors.Is(err, ErrManagerRunning) {
+			break
+		}
+		if o.Replace {
+			// Somebody who waits for a task may start another one in between.
+			_, err = c.Manager().Replace(ctx)
+		} else if !o.Only {
+			err = standBy(ctx, c, o.Stop)
+		}
+		if err != nil {
+			break
 		}
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errStopped) {
 		return fmt.Errorf("serve: %w", err)
 	}
 	return nil
+}
+
+// errStopped: it was told to stop while it stood by.
+var errStopped = errors.New("stopped")
+
+// standBy waits until the project has no manager.
+func standBy(ctx context.Context, c *Context, stop <-chan struct{}) error {
+	leaving, err := c.broker.Listen(ledger.ManagerReplies)
+	if err != nil {
+		return err
+	}
+	defer leaving.Close()
+	look := time.NewTicker(managerLook)
+	defer look.Stop()
+	for {
+		if running, err := manager.Running(c.dir); err != nil || !running {
+			return err
+		}
+		select {
+		case <-leaving.C():
+		case <-look.C:
+		case <-stop:
+			return errStopped
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }

@@ -42,7 +42,7 @@ func TestServe(t *testing.T) {
 
 	ctx, leave := context.WithCancel(p.ctx)
 	over := serve(ctx, nil)
-	if err := p.open().Serve(p.ctx, weft.ServeOptions{}); !errors.Is(err, weft.ErrManagerRunning) {
+	if err := p.open().Serve(p.ctx, weft.ServeOptions{Only: true}); !errors.Is(err, weft.ErrManagerRunning) {
 		t.Errorf("a second manager: %v", err)
 	}
 	task, err := p.open().SubmitContext(p.ctx, gated(tell, gate, "kept"))

@@ -25,6 +25,11 @@ type Waiter struct {
 	last     time.Duration // at most
 }
 
+// Ring wakes the waiters of the queues, in every process, although no message may
+// have come: for what they look at beside the queue. A ring that is lost is made
+// up for by the slow look of every waiter. Inside a transaction use [Tx.Ring].
+func (b *Broker) Ring(queues ...string) { ring(b.backend, queues...) }
+
 // Listen returns a Waiter for the queues. The caller closes it.
 func (b *Broker) Listen(queues ...string) (*Waiter, error) {
 	l, err := b.backend.Listen(queues...)

@@ -3,6 +3,7 @@
 package runner
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,4 +16,9 @@ func noSpace(error) bool { return false }
 // Main would be the life of a consumer process. Running tasks needs Linux.
 func Main(io.ReadWriteCloser, string, []string) error {
 	return fmt.Errorf("run tasks: %w", errors.ErrUnsupported)
+}
+
+// ServeInline would carry out functions inside this program.
+func ServeInline(context.Context, InlineOptions) error {
+	return fmt.Errorf("serve functions: %w", errors.ErrUnsupported)
 }

@@ -71,3 +71,18 @@ const (
 	Refused  How = "refused" // it was not called
 	NoFolder How = "no_folder"
 )
+
+// outcome is how the task of a call ends.
+func (a *Answer) outcome() taskspec.Outcome {
+	switch a.How {
+	case Returned:
+		return taskspec.Exited(0, "")
+	case Panicked:
+		return taskspec.Panicked(a.Text, a.Stack)
+	case Refused:
+		return taskspec.Rejected(a.Text)
+	case NoFolder:
+		return taskspec.NotStarted(false, a.Text)
+	}
+	return taskspec.Failed(a.Text)
+}

@@ -195,18 +195,8 @@ func (w *worker) hangUp() {
 
 // outcome is how the worker's call ended, whose process ended so.
 func (w *worker) outcome(status syscall.WaitStatus, printed string) taskspec.Outcome {
-	if a := w.answer; a != nil {
-		switch a.How {
-		case Returned:
-			return taskspec.Exited(0, "")
-		case Panicked:
-			return taskspec.Panicked(a.Text, a.Stack)
-		case Refused:
-			return taskspec.Rejected(a.Text)
-		case NoFolder:
-			return taskspec.NotStarted(false, a.Text)
-		}
-		return taskspec.Failed(a.Text)
+	if w.answer != nil {
+		return w.answer.outcome()
 	}
 	o := taskspec.FunctionExited(status.ExitStatus(), printed)
 	if status.Signaled() {

@@ -14,6 +14,7 @@ import (
 
 	"weft/internal/function"
 	"weft/internal/title"
+	"weft/taskspec"
 )
 
 // reasonWait is how long after a SIGTERM it is awaited that the consumer says
@@ -118,26 +119,34 @@ func (p *performance) run(f *function.Function) (value []byte, a *Answer) {
 		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Progress: progress.note,
 	})
-	done := make(chan *Answer, 1)
-	go func() {
-		a := &Answer{How: Failed, Text: "function ended its goroutine without returning"} // runtime.Goexit
-		defer func() {
-			if v := recover(); v != nil {
-				a = &Answer{How: Panicked, Text: fmt.Sprint(v), Stack: string(debug.Stack())}
-			}
-			done <- a
-		}()
-		var err error
-		value, err = f.Call(ctx, p.Call)
-		a = answer(ctx, err)
-	}()
+	done := make(chan struct{})
+	go invoke(ctx, f, p.Call, func(v []byte, how *Answer) {
+		value, a = v, how
+		close(done)
+	})
 	select {
-	case a := <-done:
+	case <-done:
 		progress.flush()
 		return value, a
 	case <-p.gone:
 		return nil, nil
 	}
+}
+
+// invoke calls the function, and then done with its value and how the call
+// ended, whatever the function does to its goroutine.
+func invoke(ctx context.Context, f *function.Function, c taskspec.Call, done func(value []byte, a *Answer)) {
+	var value []byte
+	a := &Answer{How: Failed, Text: "function ended its goroutine without returning"} // runtime.Goexit
+	defer func() {
+		if v := recover(); v != nil {
+			a = &Answer{How: Panicked, Text: fmt.Sprint(v), Stack: string(debug.Stack())}
+		}
+		done(value, a)
+	}()
+	var err error
+	value, err = f.Call(ctx, c)
+	a = answer(ctx, err)
 }
 
 // listen passes on what the consumer says.

@@ -86,6 +86,7 @@ func (c *managerServeCmd) Run(a *app) error {
 	err = p.Serve(context.Background(), weft.ServeOptions{
 		Lifetime: time.Duration(c.Lifetime),
 		Replace:  c.Replace,
+		Only:     true,
 		Log:      a.logger(p.Manager().LogLevel()),
 		Stop:     stop,
 	})

@@ -1,0 +1,208 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+
+	"weft"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// inline is the spec of a task that calls a function inside its host.
+func inline(name string, kwargs ...any) *taskspec.Spec {
+	spec := function(name, kwargs...)
+	spec.Spec.Isolation = taskspec.IsolationInline
+	return spec
+}
+
+// serving starts a program that serves the project, beside others if there are.
+func (p *project) serving() *client {
+	p.t.Helper()
+	c := p.user()
+	c.call(call{Do: "stand by"})
+	return c
+}
+
+// TestInlineEnds takes functions that run inside their host to every end that
+// they can have there, and the host goes on.
+func TestInlineEnds(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p.serving()
+	u := p.user()
+	seconds := func(s float64) func(*taskspec.Work) {
+		return func(w *taskspec.Work) { w.Timeout, w.StopGrace = &s, new(0.2) }
+	}
+	for _, test := range []struct {
+		how     string
+		change  func(*taskspec.Work)
+		status  taskspec.Status
+		code    int
+		error   string // it begins so
+		details string // they contain this
+		output  string
+	}{
+		{how: "error", status: "failed", code: 1, error: `no image\nat all`, details: "no image\nat all"},
+		{how: "panic", status: "failed", code: 1, error: "panic: boom", details: "weft_test.endSomehow("},
+		{how: "goexit", status: "failed", code: 1, error: "function ended its goroutine without returning"},
+		{how: "block", change: seconds(0.3), status: "timeout", code: 124, error: "timed out after 300ms"},
+		{how: "obey", change: seconds(0.3), status: "timeout", code: 124, error: "timed out after 300ms"},
+		{how: "chan", status: "failed", code: 1, error: "function returned a value that cannot be written as JSON: json: unsupported type: chan int"},
+		{how: "progress", status: "completed", output: "null"},
+		{how: "large", status: "completed", output: `"` + strings.Repeat("x", 50<<20) + `"`},
+	} {
+		spec := inline("end", "How", test.how)
+		if test.change != nil {
+			test.change(&spec.Spec)
+		}
+		u.call(call{Do: "run", Spec: spec})
+		tid := u.accepted()
+		got := u.line()
+		task := p.task(tid)
+		if got.Status != test.status || got.Code == nil || *got.Code != test.code ||
+			!strings.HasPrefix(got.Reason, test.error) || (test.error == "") != (got.Reason == "") || !strings.Contains(task.Details, test.details) {
+			t.Errorf("%s: got %s, %v, %q, details %q", test.how, got.Status, got.Code, got.Reason, task.Details)
+		}
+		if got.Output != test.output {
+			t.Errorf("%s: output has %d bytes, want %d: %.100q", test.how, len(got.Output), len(test.output), got.Output)
+		}
+		if test.how == "progress" && (task.Progress == nil || task.Progress.Done != 1000) {
+			t.Errorf("progress is %+v", task.Progress)
+		}
+	}
+	u.call(call{Do: "run", Spec: inline("add", "a", 1, "b", 2)})
+	u.accepted()
+	if got := u.line(); got.Output != "3" {
+		t.Errorf("afterwards the host answers %+v", got)
+	}
+}
+
+// TestInlineEnded stops and kills functions inside their host, those that heed
+// their context and those that do not.
+func TestInlineEnded(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p.serving()
+	for _, test := range []struct {
+		do, how string
+		status  taskspec.Status
+		code    int
+	}{
+		{"stop", "obey", taskspec.StatusCancelled, 143},
+		{"stop", "block", taskspec.StatusCancelled, 143},
+		{"kill", "block", taskspec.StatusKilled, 137},
+	} {
+		tell := p.fifo(test.do + test.how)
+		spec := inline("end", "How", test.how, "Tell", tell.path)
+		spec.Spec.StopGrace = new(0.3)
+		if test.how == "obey" {
+			spec.Spec.StopGrace = new(patience.Seconds())
+		}
+		c, tid := p.run(spec)
+		tell.read()
+		p.client(call{Do: test.do, TID: tid}).answer()
+		if got := c.answer(); got.Status != test.status || got.Code == nil || *got.Code != test.code || got.Output != "" {
+			t.Errorf("%s %s: got %+v", test.do, test.how, got)
+		}
+	}
+}
+
+// TestInlineHostDies kills one of two programs that serve while a function runs
+// inside it: the task is lost, whichever of them was the manager, and the other
+// program does what comes.
+func TestInlineHostDies(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p.serving()
+	p.serving()
+	for _, gone := range []string{"first", "second"} {
+		tell, gate := p.fifo("tell "+gone), p.fifo("gate "+gone)
+		c, tid := p.run(inline("gated", "Tell", tell.path, "Gate", gate.path, "Token", "never"))
+		tell.read()
+		p.murder(p.task(tid).Consumer)
+		if got := c.answer(); got.Status != taskspec.StatusFailed || got.Reason != "lost: consumer process died" || got.Code != nil {
+			t.Errorf("its host died: %+v", got)
+		}
+		if gone == "first" {
+			c, _ := p.run(inline("add", "a", 1))
+			if got := c.answer(); got.Output != "1" {
+				t.Errorf("the other host answers %+v", got)
+			}
+		}
+	}
+}
+
+// TestInlineWaits submits a task while nobody serves: it waits, can be stopped,
+// and runs when somebody does. So does one that was written by hand, and one that
+// is run again.
+func TestInlineWaits(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	stopped, tid := p.run(inline("add", "a", 1))
+	p.client(call{Do: "stop", TID: tid}).answer()
+	if got := stopped.answer(); got.Status != taskspec.StatusCancelled {
+		t.Errorf("stopped while it waited: %+v", got)
+	}
+	waiting, tid := p.run(inline("add", "a", 4, "b", 5))
+	body, err := json.Marshal(inline("add", "a", 6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := p.open().Queue(ledger.Requests).Write(p.ctx, string(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The manager has passed it on when it is in its host's queue.
+	p.await("the request that was written by hand", func(e ledger.Event) bool { return e.TID == id.String() })
+	if got := p.task(tid).Status; got != taskspec.StatusCreated {
+		t.Errorf("nobody serves, and the task is %s", got)
+	}
+	server := p.serving()
+	if got := waiting.answer(); got.Output != "9" {
+		t.Errorf("the task that waited: %+v", got)
+	}
+	if task := p.awaitEnd(id.String()); task.Status != taskspec.StatusCompleted {
+		t.Errorf("the request that was written by hand: %s %s", task.Status, task.Error)
+	}
+	task, err := p.open().Task(p.ctx, tid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := task.Retry(p.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := task.Result(p.ctx); err != nil || string(res.Output) != "9" || res.Attempt != 2 {
+		t.Errorf("run again: %+v, %v", res, err)
+	}
+
+	// A server that is told to stop stops what runs inside it.
+	tell := p.fifo("tell")
+	c, _ := p.run(inline("end", "How", "obey", "Tell", tell.path))
+	tell.read()
+	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.answer(); got.Status != taskspec.StatusCancelled || got.Reason != "stopped" {
+		t.Errorf("its host was stopped: %+v", got)
+	}
+	if err := errors.Join(server.calls.Close(), server.wait()); err != nil {
+		t.Errorf("the host: %v", err)
+	}
+}
+
+// TestInlineRefused asks for what a function inside its host cannot have.
+func TestInlineRefused(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	spec := weft.Command("true")
+	spec.Spec.Isolation = taskspec.IsolationInline
+	if _, err := p.open().SubmitContext(p.ctx, spec); err == nil || !strings.Contains(err.Error(), `spec.type: does not go with isolation "inline"`) {
+		t.Errorf("a command inside a host: %v", err)
+	}
+}

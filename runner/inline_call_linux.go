@@ -1,0 +1,213 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"weft/internal/function"
+	"weft/internal/ledger"
+)
+
+// A call is a function that runs, or ran, inside this program. It belongs to its
+// server; what goes on beside that comes to it as events.
+type call struct {
+	job     *ledger.Job
+	task    *ledger.Task // as it was claimed
+	known   *ledger.Task // the same until something changes its record
+	ending  ending
+	cancel  context.CancelCauseFunc
+	out     *outputs
+	log     *callLog
+	abandon chan struct{}
+	timers  []*time.Timer
+
+	listening bool             // to its control messages, once it is lively
+	progress  *ledger.Progress // what it said last
+	answer    *Answer          // nil until the function has returned
+	handOff   *ledger.HandOff  // nil until the task is over
+	recorded  bool             // that it is over
+}
+
+// over reports whether the task is over, though its function may not be.
+func (c *call) over() bool { return c.handOff != nil }
+
+// A callEvent is something that happens to a call.
+type callEvent struct {
+	call     *call
+	what     happening
+	value    []byte
+	answer   *Answer
+	progress *ledger.Progress
+}
+
+type happening int
+
+const (
+	callAnswered happening = iota
+	callProgressed
+	callLively
+	callOvertime
+	callGraceOver
+)
+
+// emit passes an event on to the server, while there is one.
+func (s *server) emit(e callEvent) {
+	select {
+	case s.events <- e:
+	case <-s.over:
+	}
+}
+
+// begin calls the function of a task that has been claimed.
+func (s *server) begin(j *ledger.Job, t *ledger.Task) {
+	c := &call{job: j, task: t, known: t, abandon: make(chan struct{})}
+	s.calls[t.TID] = c
+	outbox := ledger.QueuesOf(t.TID).Outbox
+	c.out = newOutputs(s.assignment(c), func() { s.o.Broker.Ring(outbox) }, nil, c.abandon)
+	c.log = &callLog{to: c.out.stderr}
+	c.ending.grace = j.Work.Grace()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	c.cancel = cancel
+	if limit, limited := j.Work.TimeoutDuration(); limited {
+		c.ending.timeout = limit
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, limit, fmt.Errorf("timed out after %v: %w", limit, context.DeadlineExceeded))
+		c.cancel = func(cause error) { cancel(cause); stop() }
+		s.after(c, limit, callOvertime)
+	}
+	s.after(c, lively, callLively)
+	progress := &pacer{send: func(r WorkerReport) { s.emit(callEvent{call: c, what: callProgressed, progress: r.Progress}) }}
+	ctx = function.WithRun(ctx, &function.Run{
+		TID:      t.TID,
+		Log:      slog.New(slog.NewTextHandler(c.log, nil)),
+		Progress: progress.note,
+	})
+	go invoke(ctx, s.o.Functions.Get(j.Function.Name), j.Call, func(value []byte, a *Answer) {
+		progress.flush()
+		s.emit(callEvent{call: c, what: callAnswered, value: value, answer: a})
+	})
+}
+
+// assignment says what the outputs of a call need to know.
+func (s *server) assignment(c *call) *Assignment {
+	return &Assignment{
+		TID: c.task.TID, Epoch: c.task.Epoch, WeftDir: s.o.Dir,
+		OutputLimit: c.job.Work.OutputLimit(), MaxMessage: s.o.MaxMessage,
+	}
+}
+
+// after makes something happen to a call after a time, unless it is over before.
+func (s *server) after(c *call, wait time.Duration, what happening) {
+	c.timers = append(c.timers, time.AfterFunc(wait, func() { s.emit(callEvent{call: c, what: what}) }))
+}
+
+// take takes an event.
+func (s *server) take(e callEvent) {
+	c := e.call
+	if e.what == callAnswered {
+		c.answer = e.answer
+		switch {
+		case !c.over():
+			s.end(c, e.value)
+		case c.recorded:
+			delete(s.calls, c.task.TID) // its function had been left behind
+		}
+		return
+	}
+	if c.over() {
+		return
+	}
+	switch e.what {
+	case callProgressed:
+		c.progress, c.known = e.progress, nil
+		s.progress = append(s.progress, c)
+	case callLively:
+		c.out.live()
+		if err := s.controls.Add(ledger.QueuesOf(c.task.TID).ControlIn); err != nil {
+			s.o.Log.Warn("listen for control", "tid", c.task.TID, "err", err) // the slow look remains
+		}
+		c.listening, s.asked = true, true
+	case callOvertime:
+		next, act := c.ending.overtime(time.Now())
+		s.act(c, next, act)
+	case callGraceOver:
+		next, act := c.ending.graceOver()
+		s.act(c, next, act)
+	}
+}
+
+// request asks a call to end.
+func (s *server) request(c *call, r Request) {
+	if !c.over() {
+		next, act := c.ending.request(r, time.Now())
+		s.act(c, next, act)
+	}
+}
+
+// act carries out what an ending says. A goroutine cannot be killed: at the end of
+// its grace a function that does not return is left behind, and keeps its slot.
+func (s *server) act(c *call, next ending, act action) {
+	c.ending = next
+	switch act {
+	case terminate:
+		c.cancel(errors.New(next.reason()))
+		s.after(c, time.Until(next.killAt), callGraceOver)
+	case kill:
+		c.cancel(errors.New(next.reason()))
+		s.o.Log.Warn("function goes on although its task is over", "tid", c.task.TID, "function", c.job.Function.Name)
+		s.end(c, nil)
+	}
+}
+
+// end describes how the task has ended.
+func (s *server) end(c *call, value []byte) {
+	c.cancel(context.Canceled)
+	for _, timer := range c.timers {
+		timer.Stop()
+	}
+	close(c.abandon)
+	c.log.close()
+	c.out.writers.Wait()
+	h := &ledger.HandOff{TID: c.task.TID, Epoch: c.task.Epoch, Seq: 1}
+	a := c.answer
+	if a == nil {
+		a = &Answer{How: Failed}
+	}
+	if a.How == Returned {
+		c.out.stdout.add(value)
+	}
+	if a.Overtime {
+		c.ending = c.ending.overdue()
+	}
+	c.out.close()
+	h.Outcome = c.ending.outcome(a.outcome())
+	h.Ended = time.Now()
+	c.out.describe(h, s.assignment(c))
+	c.handOff = h
+	s.ended = append(s.ended, c)
+}
+
+// A callLog is where a function logs to, until its task is over.
+type callLog struct {
+	mu sync.Mutex
+	to *output
+}
+
+func (l *callLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.to != nil {
+		l.to.add(p)
+	}
+	return len(p), nil
+}
+
+func (l *callLog) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.to = nil
+}

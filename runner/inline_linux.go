@@ -1,0 +1,215 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/internal/proc"
+)
+
+// The times after which a server looks by itself, and the longest pause before
+// what could not be written is tried again.
+const (
+	firstInlineLook = time.Second
+	lastInlineLook  = 5 * time.Second
+	maxInlineRetry  = time.Second
+)
+
+// ServeInline carries out the tasks whose functions run inside this program, each
+// on a goroutine, until ctx ends. Then it stops what runs, and returns when that
+// has ended or its grace is over. The end of ctx is no error.
+//
+// Several programs, or several of one program, may serve at once: a task belongs
+// to the one whose transaction claims it.
+func ServeInline(ctx context.Context, o InlineOptions) error {
+	self, err := proc.Self()
+	if err != nil {
+		return fmt.Errorf("serve functions: %w", err)
+	}
+	if o.Slots == 0 {
+		o.Slots = DefaultInlineSlots
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	requests, err := o.Broker.Listen(ledger.InlineRequests(o.Host))
+	if err != nil {
+		return fmt.Errorf("serve functions: %w", err)
+	}
+	defer requests.Close()
+	controls, err := o.Broker.Listen()
+	if err != nil {
+		return fmt.Errorf("serve functions: %w", err)
+	}
+	defer controls.Close()
+	s := &server{
+		o:        o,
+		record:   &ledger.Server{Host: o.Host, Process: self, Started: time.Now().UnixNano()},
+		requests: requests,
+		controls: controls,
+		calls:    make(map[string]*call),
+		events:   make(chan callEvent, 2*o.Slots),
+		over:     make(chan struct{}),
+	}
+	defer close(s.over)
+	if err := s.update(ledger.PutServer); err != nil {
+		return fmt.Errorf("serve functions: %w", err)
+	}
+	err = s.serve(ctx)
+	return errors.Join(err, s.update(ledger.DropServer))
+}
+
+// A server is the loop of [ServeInline]. All of it belongs to one goroutine;
+// calls tell it what happens by events.
+type server struct {
+	o        InlineOptions
+	record   *ledger.Server
+	requests *broker.Waiter
+	controls *broker.Waiter
+	events   chan callEvent
+	over     chan struct{} // closed at the end, when nobody reads events any more
+
+	waiting  bool // requests may be waiting
+	asked    bool // control messages may be waiting
+	ahead    []*ledger.Job
+	calls    map[string]*call // that hold a slot, by TID
+	ended    []*call          // whose end has not been written
+	progress []*call          // likewise how far they are
+}
+
+// update writes the server's own record.
+func (s *server) update(change func(*broker.Tx, *ledger.Server) error) error {
+	return s.o.Broker.Update(context.Background(), func(tx *broker.Tx) error { return change(tx, s.record) })
+}
+
+// serve claims and carries out tasks until ctx has ended and nothing is left.
+func (s *server) serve(ctx context.Context) error {
+	s.waiting = true
+	look, retry := firstInlineLook, time.Duration(0)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	leave := ctx.Done()
+	for {
+		select {
+		case <-leave:
+			leave = nil
+			for _, c := range s.calls {
+				s.request(c, RequestStop)
+			}
+		case e := <-s.events:
+			s.gather(e)
+			look = firstInlineLook
+		case <-s.requests.C():
+			s.waiting, look = true, firstInlineLook
+		case <-s.controls.C():
+			s.asked, look = true, firstInlineLook
+		case <-timer.C:
+			s.waiting, s.asked = true, true
+			look = min(2*look, lastInlineLook)
+		}
+		err := s.turn(leave != nil)
+		switch {
+		case errors.Is(err, broker.ErrClosed):
+			return err
+		case err != nil:
+			retry = min(max(10*time.Millisecond, 2*retry), maxInlineRetry)
+			s.o.Log.Error("serve functions", "err", err, "retry", retry)
+			timer.Reset(retry)
+			continue
+		}
+		retry = 0
+		if leave == nil && s.idle() {
+			return nil
+		}
+		timer.Reset(look)
+	}
+}
+
+// idle reports whether every task that was claimed has ended. A function that
+// goes on although its task is over is left behind.
+func (s *server) idle() bool {
+	for _, c := range s.calls {
+		if !c.recorded {
+			return false
+		}
+	}
+	return true
+}
+
+// gather takes an event and those that have come meanwhile.
+func (s *server) gather(e callEvent) {
+	for {
+		s.take(e)
+		select {
+		case e = <-s.events:
+		default:
+			return
+		}
+	}
+}
+
+// turn writes what has ended, claims what there is room for, and begins it.
+func (s *server) turn(claim bool) error {
+	for again := true; again; {
+		if claim {
+			if err := s.look(); err != nil {
+				return err
+			}
+		}
+		t := s.next(claim)
+		if t.empty() {
+			return nil
+		}
+		if err := s.write(t); err != nil {
+			s.reread()
+			if errors.Is(err, ledger.ErrChanged) {
+				continue
+			}
+			return err
+		}
+		again = claim && len(s.ahead) > 0 && s.free() > 0
+	}
+	return nil
+}
+
+// reread forgets what was read, so that it is read again before it is written.
+func (s *server) reread() {
+	s.ahead, s.waiting = nil, true
+	for _, c := range s.ended {
+		c.known = nil
+	}
+}
+
+func (s *server) free() int { return s.o.Slots - len(s.calls) }
+
+// look reads requests ahead.
+func (s *server) look() error {
+	if !s.waiting || len(s.ahead) > 0 || s.free() <= 0 {
+		return nil
+	}
+	err := s.o.Broker.View(context.Background(), func(r broker.Reader) error {
+		s.ahead = nil
+		ms, err := ledger.Waiting(r, ledger.InlineRequests(s.o.Host), 2*s.o.Slots, inlineAheadBytes)
+		if err != nil {
+			return err
+		}
+		for _, m := range ms {
+			j, err := ledger.Prepare(r, s.o.Root, m)
+			if err != nil {
+				return err
+			}
+			s.ahead = append(s.ahead, j)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("look for requests: %w", err)
+	}
+	s.waiting = len(s.ahead) > 0
+	return nil
+}
