@@ -15,10 +15,14 @@ import (
 // one will do.
 var ErrNotRunning = ledger.ErrNotRunning
 
+// ErrNoPause is returned by [Task.Pause] and [Task.Resume] for a function with
+// isolation "inline": goroutines cannot be made to stand still.
+var ErrNoPause = ledger.ErrNoPause
+
 // Pause lets all processes of a running task stand still, and returns when they
 // do. Its time goes on: a task that is paused longer than its timeout is ended.
 // Errors wrap [ErrNotRunning], also if the task ends meanwhile. Cancelling ctx
-// ends the wait, not the request.
+// ends the wait, not the request. A function inside its host gives [ErrNoPause].
 func (t *Task) Pause(ctx context.Context) error {
 	return hold(ctx, t, ledger.CommandPause, "pause")
 }

@@ -59,6 +59,7 @@ func kinds() []kind {
 		{weft.ErrNoRetry, "no_retry", exitError, ""},
 		{weft.ErrKeyHeld, "key_held", exitError, "give another key"},
 		{weft.ErrTaken, "result_taken", exitNotFound, ""},
+		{weft.ErrNoPause, "cannot_pause", exitError, ""},
 		{weft.ErrNoSpec, "spec_not_found", exitNotFound, ""},
 		{weft.ErrNoFunction, "function_not_found", exitNotFound, "see weft function list"},
 		{weft.ErrNoHost, "no_functions", exitError, ""},

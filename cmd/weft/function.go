@@ -15,13 +15,16 @@ import (
 func (r *runCmd) call() (*taskspec.Spec, error) {
 	switch {
 	case r.Function == nil:
-		return nil, usageError{"--arg and --kw go with --function NAME"}
+		return nil, usageError{"--arg, --kw and --inline go with --function NAME"}
 	case r.Spec != nil:
 		return nil, usageError{"--function does not go with --spec"}
 	case len(r.Command) > 0:
 		return nil, usageError{"--function does not go with a command: give arguments with --arg and --kw"}
 	}
 	spec := weft.Function(*r.Function)
+	if r.Inline {
+		spec.Spec.Isolation = taskspec.IsolationInline
+	}
 	for _, text := range r.Arg {
 		spec.Spec.Args = append(spec.Spec.Args, weft.ParseArgument(text))
 	}

@@ -18,6 +18,7 @@ type runCmd struct {
 	Function *string  `placeholder:"NAME" complete:"function" help:"Call this function instead of a command: see weft function list."`
 	Arg      []string `sep:"none" placeholder:"VALUE" complete:"-" help:"An argument of the function, as JSON or text; may be repeated."`
 	KW       []string `name:"kw" sep:"none" placeholder:"NAME=VALUE" complete:"-" help:"A named argument of the function; may be repeated."`
+	Inline   bool     `help:"Call the function inside the program that serves the project, instead of in a process of its own."`
 	Wait     bool     `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
 	Key      string   `complete:"-" help:"Run this once: while a task is known that was run with this key, it is shown instead, whether it has ended or not."`
 	NoStdin  bool     `help:"Give the task no input."`
@@ -120,7 +121,7 @@ func (r *runCmd) Run(a *app) error {
 // template is the task before the options are laid over it. To look for a spec
 // opens the project, if there is one.
 func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
-	if r.Function != nil || len(r.Arg)+len(r.KW) > 0 {
+	if r.Function != nil || len(r.Arg)+len(r.KW) > 0 || r.Inline {
 		spec, err := r.call()
 		return spec, nil, err
 	}

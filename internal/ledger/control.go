@@ -44,8 +44,15 @@ func ParseControl(body string) Control {
 	return c
 }
 
+// ErrNoPause is returned for a task that runs inside its host: goroutines cannot
+// be made to stand still.
+var ErrNoPause = errors.New("cannot be paused: it runs inside its program")
+
+// holds reports whether the command lets a task stand still, or go on.
+func (c Command) holds() bool { return c == CommandPause || c == CommandResume }
+
 // Tell sends a control message to a running task; for those that end one see
-// [End]. The error is [ErrNotRunning] if it does not run.
+// [End]. The error is [ErrNotRunning] if it does not run, or [ErrNoPause].
 func Tell(tx *broker.Tx, tid string, c Control) error {
 	t, err := load(tx, tid)
 	if err != nil {
@@ -53,6 +60,9 @@ func Tell(tx *broker.Tx, tid string, c Control) error {
 	}
 	if t.Status != taskspec.StatusRunning {
 		return fmt.Errorf("%w: it is %s", ErrNotRunning, t.Status)
+	}
+	if c.Command.holds() && t.Host != "" {
+		return ErrNoPause
 	}
 	body, err := json.Marshal(c)
 	if err != nil {
@@ -106,8 +116,8 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 	for _, m := range ms {
 		c := ParseControl(m.Body)
 		a := answer(c, tid, now)
-		if hold := c.Command == CommandPause || c.Command == CommandResume; hold && t.Host != "" {
-			a.Status, c.Command = statusUnknown, "" // goroutines cannot be held
+		if c.Command.holds() && t.Host != "" {
+			a.Status, c.Command = statusUnknown, ""
 		}
 		switch c.Command {
 		case CommandStop, CommandKill:

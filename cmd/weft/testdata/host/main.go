@@ -56,6 +56,14 @@ func main() {
 	}
 	defer p.Close()
 	if len(os.Args) > 1 {
+		if os.Args[1] == "serve" {
+			stop, cancel := weft.StopSignals()
+			defer cancel()
+			if err := p.Serve(context.Background(), weft.ServeOptions{Stop: stop}); err != nil {
+				log.Fatal(err)
+			}
+			return
+		}
 		if os.Args[1] == "vanish" { // as a program that go run has built
 			if err := os.Remove(os.Args[0]); err != nil {
 				log.Fatal(err)
@@ -75,6 +83,9 @@ func end(ctx context.Context, how string) (any, error) {
 	switch how {
 	case "error":
 		return nil, errors.New("no image")
+	case "obey":
+		<-ctx.Done()
+		return nil, ctx.Err()
 	case "panic":
 		panic("boom")
 	case "panic elsewhere":
