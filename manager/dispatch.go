@@ -113,14 +113,12 @@ func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, er
 	free := d.pool.idle()
 	nested := 0
 	for _, j := range jobs {
-		if j.Inline() {
-			w.forwarded = append(w.forwarded, j)
-			continue
+		if !j.Inline() {
+			d.locate(j)
 		}
-		d.locate(j)
 		switch c := d.hand(j, &free); {
-		case j.Refused() != "":
-			w.refused = append(w.refused, j)
+		case j.Inline(), j.Refused() != "":
+			w.declined = append(w.declined, j)
 		case c != nil:
 			w.dispatched = append(w.dispatched, dispatched{to: c, job: j})
 		default:
@@ -136,7 +134,7 @@ func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, er
 // hand tells one of the free consumers to get ready for the job. It returns nil
 // if there is none, or the job cannot be run.
 func (d *dispatcher) hand(j *ledger.Job, free *[]*consumer) *consumer {
-	for j.Refused() == "" && len(*free) > 0 {
+	for j.Refused() == "" && !j.Inline() && len(*free) > 0 {
 		i := preferred(*free, hostOf(j))
 		c := (*free)[i]
 		*free = slices.Delete(*free, i, i+1)
@@ -167,6 +165,6 @@ func (d *dispatcher) withdraw(w *work) {
 	for _, given := range w.dispatched {
 		d.drop(given)
 	}
-	w.dispatched, w.refused, w.forwarded = nil, nil, nil
+	w.dispatched, w.declined = nil, nil
 	d.ahead, d.waiting = nil, true
 }

@@ -97,7 +97,7 @@ func (l *loop) noteDescribed(e described) {
 		l.log.Warn("ask for functions", "program", e.host.Path, "err", e.err)
 		return // it is asked again when the next one is called
 	}
-	l.unsettled.described = append(l.unsettled.described, e)
+	l.unsettled.note("functions of "+e.host.Path, e.write)
 }
 
 // write records what the host has said. One that has nothing to say has no

@@ -162,7 +162,7 @@ func (l *loop) take(e event) error {
 		l.noteDescribed(e)
 	case deserted:
 		delete(l.servers, e.server.Process)
-		l.unsettled.deserted = append(l.unsettled.deserted, e.server)
+		l.unsettled.note("death of a server", func(tx *broker.Tx, now time.Time) error { return ledger.LoseServer(tx, e.server, now) })
 	case lost:
 		delete(l.pool.survivors, e.task)
 		l.unsettled.lost = append(l.unsettled.lost, e.task)
@@ -172,6 +172,7 @@ func (l *loop) take(e event) error {
 
 // heard takes a consumer's report.
 func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
+	of := c.task
 	if r.Finished == nil {
 		c.known = nil // what else it says goes into the record
 	}
@@ -185,13 +186,21 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 		c.freed(now)
 		l.o.Ready()
 	case r.Started != nil:
-		l.unsettled.started = append(l.unsettled.started, started{c.task, *r.Started})
+		l.unsettled.note("process of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+			return ledger.NoteProcess(tx, of.tid, of.epoch, *r.Started)
+		})
 	case r.Paused != nil:
-		l.unsettled.paused = append(l.unsettled.paused, paused{c.task, *r.Paused})
+		l.unsettled.note("pause of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+			return ledger.NotePaused(tx, of.tid, of.epoch, *r.Paused)
+		})
 	case r.Progress != nil:
-		l.unsettled.progressed = append(l.unsettled.progressed, progressed{c.task, *r.Progress})
+		l.unsettled.note("progress of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+			return ledger.NoteProgress(tx, of.tid, of.epoch, *r.Progress)
+		})
 	case r.Used != nil:
-		l.unsettled.measured = append(l.unsettled.measured, measured{c.task, *r.Used})
+		l.unsettled.note("usage of task "+of.tid, func(tx *broker.Tx, now time.Time) error {
+			return ledger.NoteUsage(tx, of.tid, of.epoch, *r.Used, now)
+		})
 	case r.Chunks != nil:
 		l.unsettled.chunks = append(l.unsettled.chunks, chunks{c, r.Chunks})
 	case r.Finished != nil:

@@ -274,11 +274,14 @@ func TestHeard(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := work{started: []started{{given, process}}, measured: []measured{{given, ledger.Usage{FDs: 3}}}, finished: []finished{{from: c, what: h}}}
-	if !slices.Equal(want.measured, l.unsettled.measured) {
-		t.Errorf("unsettled %+v", l.unsettled)
+	var noted []string
+	for _, n := range l.unsettled.notes {
+		noted = append(noted, n.what)
 	}
-	if !slices.Equal(want.started, l.unsettled.started) || !slices.Equal(want.finished, l.unsettled.finished) || c.state != idle || !c.since.Equal(now.Add(1)) {
+	if diff := cmp.Diff([]string{"process of task 1", "usage of task 1"}, noted); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+	if !slices.Equal([]finished{{from: c, what: h}}, l.unsettled.finished) || c.state != idle || !c.since.Equal(now.Add(1)) {
 		t.Errorf("unsettled %+v, consumer %+v", l.unsettled, c)
 	}
 	for _, hello := range []runner.Hello{{Protocol: runner.Protocol, Build: "other"}, {Protocol: runner.Protocol + 1, Build: build}} {
@@ -354,19 +357,19 @@ func TestSingles(t *testing.T) {
 		t.Errorf("no work is %d singles", len(all))
 	}
 	w := &work{
-		finished: make([]finished, 2), started: make([]started, 1), lost: make([]task, 1),
-		refused: make([]*ledger.Job, 1), dispatched: []dispatched{{job: job("1", "")}, {job: job("2", "")}},
+		finished: make([]finished, 2), notes: make([]note, 1), lost: make([]task, 1),
+		declined: make([]*ledger.Job, 1), dispatched: []dispatched{{job: job("1", "")}, {job: job("2", "")}},
 	}
 	all := w.singles()
-	if len(all) != 6 { // who started is known again soon enough
+	if len(all) != 7 {
 		t.Fatalf("%d singles", len(all))
 	}
 	for _, s := range all {
-		if n := len(s.finished) + len(s.lost) + len(s.refused) + len(s.dispatched); n != 1 || s.empty() {
+		if n := len(s.notes) + len(s.finished) + len(s.lost) + len(s.declined) + len(s.dispatched); n != 1 || s.empty() {
 			t.Errorf("single is %+v", s)
 		}
 	}
-	all[5].dispatched[0].task = new(ledger.Task)
+	all[6].dispatched[0].task = new(ledger.Task)
 	if w.dispatched[1].task == nil || w.dispatched[0].task != nil {
 		t.Error("the task does not reach the consumer that waits for it")
 	}
