@@ -53,28 +53,24 @@ func noteHost(b *broker.Broker) error {
 }
 
 // checkCall makes sure that the function of a spec is there and takes what it is
-// called with, before anything is queued. It returns the path of the program that
-// has the function; empty for a command.
-func checkCall(ctx context.Context, c *Context, spec *taskspec.Spec, item string) (host string, err error) {
+// called with, before anything is queued.
+func checkCall(ctx context.Context, c *Context, spec *taskspec.Spec, item string) error {
 	if spec.Spec.Type != taskspec.KindFunction {
-		return "", nil
+		return nil
 	}
 	name := spec.Spec.FunctionTarget
 	call, err := spec.Spec.Call(item)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if f := registered.Get(name); f != nil {
-		if host, err = os.Executable(); err != nil {
-			return "", err
-		}
-		return host, f.Check(call)
+		return f.Check(call)
 	}
 	f, err := findFunction(ctx, c, name)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return f.Host.Path, f.Check(call)
+	return f.Check(call)
 }
 
 // findFunction finds a function that a program has registered in the project.

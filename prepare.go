@@ -141,15 +141,11 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	}
 	all := make([]ledger.Submission, len(specs))
 	for i, spec := range specs {
-		host, err := checkCall(ctx, c, spec, l.Item)
-		if err != nil {
+		if err := checkCall(ctx, c, spec, l.Item); err != nil {
 			return nil, err
 		}
 		all[i] = l
 		all[i].Spec = spec
-		if spec.Spec.Inline() {
-			all[i].Host = ledger.HostKey(host)
-		}
 	}
 	return all, nil
 }

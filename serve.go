@@ -74,15 +74,10 @@ func (c *Context) Serve(ctx context.Context, o ServeOptions) error {
 // serveInline runs functions inside this program until ctx ends, which is no
 // error.
 func serveInline(ctx context.Context, c *Context, o ServeOptions) error {
-	path, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("serve: %w", err)
-	}
-	err = runner.ServeInline(ctx, runner.InlineOptions{
+	err := runner.ServeInline(ctx, runner.InlineOptions{
 		Root:       c.root,
 		Dir:        c.dir,
 		Broker:     c.broker,
-		Host:       ledger.HostKey(path),
 		Functions:  &registered,
 		MaxMessage: c.settings.MaxMessage,
 		Slots:      o.Slots,

@@ -12,7 +12,6 @@ type InlineOptions struct {
 	Root       string         // the project's root
 	Dir        string         // the project's folder
 	Broker     *broker.Broker // stays open; the caller closes it
-	Host       string         // the key of this program: see ledger.HostKey
 	Functions  *function.Registry
 	MaxMessage int // bytes
 	// Slots is how many functions run at once; 0 means [DefaultInlineSlots].

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"weft/broker"
@@ -37,7 +39,11 @@ func ServeInline(ctx context.Context, o InlineOptions) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	requests, err := o.Broker.Listen(ledger.InlineRequests(o.Host))
+	var queues []string
+	for _, name := range o.Functions.Names() {
+		queues = append(queues, ledger.InlineRequests(name))
+	}
+	requests, err := o.Broker.Listen(queues...)
 	if err != nil {
 		return fmt.Errorf("serve functions: %w", err)
 	}
@@ -49,7 +55,8 @@ func ServeInline(ctx context.Context, o InlineOptions) error {
 	defer controls.Close()
 	s := &server{
 		o:        o,
-		record:   &ledger.Server{Host: o.Host, Process: self, Started: time.Now().UnixNano()},
+		record:   &ledger.Server{Process: self, Started: time.Now().UnixNano()},
+		queues:   queues,
 		requests: requests,
 		controls: controls,
 		calls:    make(map[string]*call),
@@ -69,6 +76,7 @@ func ServeInline(ctx context.Context, o InlineOptions) error {
 type server struct {
 	o        InlineOptions
 	record   *ledger.Server
+	queues   []string // of requests
 	requests *broker.Waiter
 	controls *broker.Waiter
 	events   chan callEvent
@@ -114,8 +122,8 @@ func (s *server) serve(ctx context.Context) error {
 		}
 		err := s.turn(leave != nil)
 		switch {
-		case errors.Is(err, broker.ErrClosed):
-			return err
+		case errors.Is(err, broker.ErrClosed), err != nil && leave == nil && retry == maxInlineRetry:
+			return err // the tasks are lost when the process ends
 		case err != nil:
 			retry = min(max(10*time.Millisecond, 2*retry), maxInlineRetry)
 			s.o.Log.Error("serve functions", "err", err, "retry", retry)
@@ -194,22 +202,40 @@ func (s *server) look() error {
 	}
 	err := s.o.Broker.View(context.Background(), func(r broker.Reader) error {
 		s.ahead = nil
-		ms, err := ledger.Waiting(r, ledger.InlineRequests(s.o.Host), 2*s.o.Slots, inlineAheadBytes)
+		// Mostly few of the functions are called; that is told in one look.
+		waiting, err := r.Queues(ledger.InlinePrefix, len(s.queues))
 		if err != nil {
 			return err
 		}
-		for _, m := range ms {
-			j, err := ledger.Prepare(r, s.o.Root, m)
-			if err != nil {
-				return err
+		for _, queue := range s.queues {
+			if slices.Contains(waiting, queue) || len(waiting) == len(s.queues) {
+				if err := s.read(r, queue); err != nil {
+					return err
+				}
 			}
-			s.ahead = append(s.ahead, j)
 		}
+		slices.SortFunc(s.ahead, func(a, b *ledger.Job) int { return strings.Compare(a.TID, b.TID) }) // oldest first
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("look for requests: %w", err)
 	}
 	s.waiting = len(s.ahead) > 0
+	return nil
+}
+
+// read reads requests for a function ahead, and makes them ready.
+func (s *server) read(r broker.Reader, queue string) error {
+	ms, err := ledger.Waiting(r, queue, 2*s.o.Slots, inlineAheadBytes)
+	if err != nil {
+		return err
+	}
+	for _, m := range ms {
+		j, err := ledger.Prepare(r, s.o.Root, m)
+		if err != nil {
+			return err
+		}
+		s.ahead = append(s.ahead, j)
+	}
 	return nil
 }

@@ -61,7 +61,7 @@ func Tell(tx *broker.Tx, tid string, c Control) error {
 	if t.Status != taskspec.StatusRunning {
 		return fmt.Errorf("%w: it is %s", ErrNotRunning, t.Status)
 	}
-	if c.Command.holds() && t.Host != "" {
+	if c.Command.holds() && t.Inline != "" {
 		return ErrNoPause
 	}
 	body, err := json.Marshal(c)
@@ -116,7 +116,7 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 	for _, m := range ms {
 		c := ParseControl(m.Body)
 		a := answer(c, tid, now)
-		if c.Command.holds() && t.Host != "" {
+		if c.Command.holds() && t.Inline != "" {
 			a.Status, c.Command = statusUnknown, ""
 		}
 		switch c.Command {

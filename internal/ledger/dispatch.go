@@ -125,18 +125,18 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 	return j, nil
 }
 
-// Inline reports whether the job is not for a consumer: its host runs it, and
-// [Forward] sends it there.
+// Inline reports whether the job is not for a consumer: a program runs it inside
+// itself, and [Forward] sends it there.
 func (j *Job) Inline() bool { return j.Work.Inline() && j.refused == "" }
 
-// Forward passes a request that was written by hand on to the host of its
+// Forward passes a request that was written by hand on to those who serve its
 // function.
 func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
 		return err
 	}
-	t.Host = HostKey(j.Function.Host.Path)
+	t.Inline = j.Work.FunctionTarget
 	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: j.request}); err != nil {
 		return err
 	}

@@ -403,3 +403,16 @@ func TestWaitingBehindDeleted(t *testing.T) {
 	// Back again, so that everything agrees at the end.
 	must(p.b.Queue("aside").MoveAll(ctx, Requests, broker.Select{}))
 }
+
+// Requests for different functions never share a queue, whatever their names.
+func TestInlineRequests(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]string)
+	for _, name := range []string{"resize", "pkg.func", "pkg:func", "pkg/func", "a-b", "a:b-", strings.Repeat("x", 200)} {
+		queue := InlineRequests(name)
+		if err := broker.CheckName(queue); err != nil || seen[queue] != "" || !isRequests(queue) {
+			t.Errorf("queue of %.20s is %s, as of %q: %v", name, queue, seen[queue], err)
+		}
+		seen[queue] = name
+	}
+}

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -14,16 +16,24 @@ const (
 	ManagerReplies = "weft.manager.ctrl_out"
 )
 
-// inlinePrefix begins the names of the queues of requests for functions that run
-// inside their hosts: one queue for each host, which serves it itself.
-const inlinePrefix = "weft.inline."
+// InlinePrefix begins the names of the queues of requests for functions that run
+// inside the programs that serve them.
+const InlinePrefix = "weft.inline."
 
-// InlineRequests is the queue of requests that the host with this key serves.
-func InlineRequests(host string) string { return inlinePrefix + host }
+// InlineRequests is the queue of requests for the function with this name: who
+// has registered it serves them, wherever that program lies.
+func InlineRequests(name string) string {
+	clean := strings.NewReplacer(":", ".", "/", ".").Replace(name)
+	if clean != name { // what a queue's name cannot hold tells functions apart
+		sum := sha256.Sum256([]byte(name))
+		clean += "-" + hex.EncodeToString(sum[:8])
+	}
+	return InlinePrefix + clean
+}
 
 // isRequests reports whether the messages of a queue are requests.
 func isRequests(queue string) bool {
-	return queue == Requests || strings.HasPrefix(queue, inlinePrefix)
+	return queue == Requests || strings.HasPrefix(queue, InlinePrefix)
 }
 
 // Queues are the queues of one task.

@@ -64,7 +64,7 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	ended := *t
 	*t = Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec,
-		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Host: t.Host, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Inline: t.Inline, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
 		Epoch: t.Epoch, Created: t.Created,
 	}
 	if err := t.save(tx); err != nil {

@@ -10,12 +10,11 @@ import (
 )
 
 // serverKind is the kind of the records of programs that serve the functions
-// which run inside them. Their key is the process, their state the host.
+// which run inside them. Their key is the process.
 const serverKind = "server"
 
 // Server is such a program while it serves.
 type Server struct {
-	Host    string        `json:"host"` // see [HostKey]
 	Process proc.Identity `json:"process"`
 	Started int64         `json:"started_at"` // nanoseconds since 1970
 }
@@ -32,7 +31,7 @@ func PutServer(tx *broker.Tx, s *Server) error {
 		return fmt.Errorf("encode server: %w", err)
 	}
 	tx.Ring(ManagerControl)
-	return tx.PutRecord(broker.Record{Kind: serverKind, Key: s.key(), State: s.Host, Rank: s.Started, Body: string(body)})
+	return tx.PutRecord(broker.Record{Kind: serverKind, Key: s.key(), Rank: s.Started, Body: string(body)})
 }
 
 // DropServer records that it has ceased to serve.
@@ -63,7 +62,7 @@ func LoseServer(tx *broker.Tx, s *Server, now time.Time) error {
 		return err
 	}
 	for _, t := range live {
-		if t.Host == s.Host && t.Consumer == s.Process {
+		if t.Inline != "" && t.Consumer == s.Process {
 			if err := Lose(tx, t.TID, t.Epoch, now); err != nil {
 				return err
 			}

@@ -27,7 +27,6 @@ type Submission struct {
 	Dir      string   // where the submitter is
 	Env      string   // the submitter's environment, packed by [EncodeEnv]
 	Parent   string   // the TID of the task that submits, if one does
-	Host     string   // the key of the host of a function that is to run inside it
 	Redact   []string // paths into the spec that history must not show
 }
 
@@ -119,10 +118,12 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		Dir:     s.Dir,
 		Input:   s.Input,
 		Parent:  s.Parent,
-		Host:    s.Host,
 		Redact:  s.Redact,
 		Key:     s.Spec.Spec.Key,
 		Created: now.UnixNano(),
+	}
+	if s.Spec.Spec.Inline() {
+		t.Inline = s.Spec.Spec.FunctionTarget
 	}
 	if s.Parent != "" {
 		if t.Depth, err = depthBelow(tx, s.Parent); err != nil {
@@ -148,7 +149,7 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 // markNested marks the task's request if another task has made it, unless it
 // needs no slot anyway.
 func (t *Task) markNested(tx *broker.Tx) error {
-	if t.Parent == "" || t.Host != "" {
+	if t.Parent == "" || t.Inline != "" {
 		return nil
 	}
 	return tx.PutRecord(broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())})

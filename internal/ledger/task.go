@@ -28,9 +28,9 @@ type Task struct {
 	Input  string `json:"input,omitempty"`
 	Parent string `json:"parent_tid,omitempty"`
 	Depth  int    `json:"depth,omitempty"`
-	// Host is the key of the host that runs the task itself; empty for one that
-	// the manager gives to a consumer.
-	Host string `json:"host,omitempty"`
+	// Inline is the function that a program is to run inside itself; empty for a
+	// task that the manager gives to a consumer.
+	Inline string `json:"inline,omitempty"`
 	// Key is the key that it was submitted with, and holds.
 	Key string `json:"key,omitempty"`
 
@@ -141,8 +141,8 @@ func (t *Task) Number() broker.ID {
 
 // requests is the queue that the task's request waits in.
 func (t *Task) requests() string {
-	if t.Host != "" {
-		return InlineRequests(t.Host)
+	if t.Inline != "" {
+		return InlineRequests(t.Inline)
 	}
 	return Requests
 }
