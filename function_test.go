@@ -83,6 +83,9 @@ func TestFunctionEnds(t *testing.T) {
 		if !strings.Contains(task.Details, test.details) || !strings.Contains(string(task.Output.Stderr), test.stderr) {
 			t.Errorf("%s: details %q, stderr %q", test.how, task.Details, task.Output.Stderr)
 		}
+		if strings.Contains(string(task.Output.Stderr), "DATA RACE") {
+			t.Errorf("%s: %s", test.how, task.Output.Stderr)
+		}
 		if test.how == "progress" && (task.Progress == nil || task.Progress.Done != 1000 || task.Progress.Note != "stones") {
 			t.Errorf("progress is %+v", task.Progress)
 		}

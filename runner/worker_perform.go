@@ -91,7 +91,12 @@ func (p *performance) prepare(f *function.Function) *Answer {
 // run calls the function and returns its value and how the call ended, or nil if
 // nobody wants to know any more.
 func (p *performance) run(f *function.Function) (value []byte, a *Answer) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+	progress := &pacer{send: func(r WorkerReport) { _ = p.link.Send(r) }}
+	ctx, cancel := context.WithCancelCause(function.WithRun(context.Background(), &function.Run{
+		TID:      p.TID,
+		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Progress: progress.note,
+	}))
 	defer cancel(context.Canceled)
 	if p.Timeout > 0 {
 		var stop context.CancelFunc
@@ -101,42 +106,50 @@ func (p *performance) run(f *function.Function) (value []byte, a *Answer) {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	defer signal.Stop(terminated)
-	go func() {
-		select {
-		case <-terminated:
-			timer := time.AfterFunc(reasonWait, func() { cancel(errTerminated) })
-			<-ctx.Done()
-			timer.Stop()
-		case <-ctx.Done():
-		}
-	}()
+	go heed(ctx, terminated, cancel)
 	go p.listen(cancel)
 
-	progress := &pacer{send: func(r WorkerReport) { _ = p.link.Send(r) }}
-	ctx = function.WithRun(ctx, &function.Run{
-		TID:      p.TID,
-		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Progress: progress.note,
-	})
-	done := make(chan *Answer, 1)
+	done := make(chan end, 1)
 	go func() {
-		a := &Answer{How: Failed, Text: "function ended its goroutine without returning"} // runtime.Goexit
+		e := end{answer: &Answer{How: Failed, Text: "function ended its goroutine without returning"}} // runtime.Goexit
 		defer func() {
 			if v := recover(); v != nil {
-				a = &Answer{How: Panicked, Text: fmt.Sprint(v), Stack: string(debug.Stack())}
+				e.answer = &Answer{How: Panicked, Text: fmt.Sprint(v), Stack: string(debug.Stack())}
 			}
-			done <- a
+			done <- e
 		}()
-		var err error
-		value, err = f.Call(ctx, p.Call)
-		a = answer(ctx, err)
+		v, err := f.Call(ctx, p.Call)
+		e = end{v, answer(ctx, err)}
 	}()
 	select {
-	case a := <-done:
+	case e := <-done:
 		progress.flush()
-		return value, a
+		return e.value, e.answer
 	case <-p.gone:
 		return nil, nil
+	}
+}
+
+// end is how a call ended.
+type end struct {
+	value  []byte
+	answer *Answer
+}
+
+// heed ends the context of a function whose process is told to end by somebody
+// beside the consumer, who says why.
+func heed(ctx context.Context, terminated <-chan os.Signal, cancel context.CancelCauseFunc) {
+	select {
+	case <-terminated:
+	case <-ctx.Done():
+		return
+	}
+	timer := time.NewTimer(reasonWait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		cancel(errTerminated)
+	case <-ctx.Done():
 	}
 }
 
