@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -146,6 +148,9 @@ func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Subm
 	for i, spec := range specs {
 		all[i] = l
 		all[i].Spec = spec
+		if spec.Spec.Type == taskspec.KindFunction {
+			all[i].Env = ledger.EncodeEnv(named(s.env, spec.Spec.EnvFrom))
+		}
 	}
 	var tids []string
 	err = c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
@@ -186,6 +191,15 @@ func parentIn(root string) string {
 // inlineInput is the largest standard input that is put into the message
 // itself; a larger one, or one that is not text, goes into a file.
 const inlineInput = 64 << 10
+
+// named are the variables of an environment with these names: a function gets no
+// others of its submitter.
+func named(env, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return !slices.Contains(names, name)
+	})
+}
 
 // functionItem is the work item that r holds for a function: text or JSON, which
 // must fit a message of so many bytes.
