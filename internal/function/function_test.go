@@ -34,7 +34,7 @@ type image struct {
 	Any    any            `json:"any,omitempty"`
 	Number json.Number    `json:"number,omitempty"`
 	Big    *big.Int       `json:"big,omitempty"`
-	hidden int
+	_      int
 	Out    string `json:"-"`
 }
 
