@@ -67,6 +67,9 @@ func checkCall(ctx context.Context, c *Context, spec *taskspec.Spec, item string
 		return err
 	}
 	if f := registered.Get(name); f != nil {
+		if !initialized.Load() {
+			return fmt.Errorf("function %s of this program: %w", name, ErrNoInit)
+		}
 		return f.Check(call)
 	}
 	f, err := findFunction(ctx, c, name)

@@ -75,8 +75,8 @@ func (d *dispatcher) environment(r broker.Reader, key string) error {
 	return nil
 }
 
-// assign gives the jobs to idle consumers, as preferred says. Consumers that are missing are started; their jobs stay
-// in the queue until they say hello.
+// assign gives the jobs to idle consumers, as preferred says. Consumers that are
+// missing are started; their jobs stay in the queue until they say hello.
 func (d *dispatcher) assign(w *work, jobs []*ledger.Job) error {
 	free := d.pool.idle()
 	waiting, nested := 0, 0
