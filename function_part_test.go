@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -31,7 +32,26 @@ func registerFunctions() {
 	}, weft.WithDescription("Adds numbers."))
 	weft.Register("end", endSomehow)
 	weft.Register("gated", passGate)
+	weft.Register("nested", callAgain)
 	weft.RegisterArgs("pid", func(context.Context, []any, map[string]any) (any, error) { return os.Getpid(), nil })
+}
+
+// callAgain calls itself so often, and then another function.
+func callAgain(ctx context.Context, depth int) (int, error) {
+	p, err := weft.Open(os.Getenv("WEFT_CONTEXT"))
+	if err != nil {
+		return 0, err
+	}
+	defer p.Close()
+	spec := weft.Function("nested", depth-1)
+	if depth == 0 {
+		spec = function("add", "a", 40, "b", 2)
+	}
+	res, err := p.RunContext(ctx, spec)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(res.Output))
 }
 
 // passGate tells that it has begun and who it is, waits at the gate, and returns

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 
 	"weft"
@@ -82,6 +81,9 @@ func TestFunctionEnds(t *testing.T) {
 		}
 		if !strings.Contains(task.Details, test.details) || !strings.Contains(string(task.Output.Stderr), test.stderr) {
 			t.Errorf("%s: details %q, stderr %q", test.how, task.Details, task.Output.Stderr)
+		}
+		if strings.Contains(string(task.Output.Stderr), "DATA RACE") {
+			t.Errorf("%s: %s", test.how, task.Output.Stderr)
 		}
 		if test.how == "progress" && (task.Progress == nil || task.Progress.Done != 1000 || task.Progress.Note != "stones") {
 			t.Errorf("progress is %+v", task.Progress)
@@ -264,18 +266,37 @@ func TestFunctionPool(t *testing.T) {
 	if len(pids) != 6 {
 		t.Errorf("6 calls ran in %d processes", len(pids))
 	}
-	var waiting []int
-	for id, title := range p.processes() {
-		if strings.HasPrefix(title, "weft-function") {
-			waiting = append(waiting, id.PID)
+	waiting := 0
+	for waiting == 0 && p.ctx.Err() == nil { // it is started while the result is on its way
+		for id, title := range p.processes() {
+			if strings.HasPrefix(title, "weft-function") {
+				p.murder(id)
+				waiting++
+			}
 		}
 	}
-	if len(waiting) == 0 {
-		t.Error("no process waits for the next call")
-	}
 	// One that has died is no harm.
-	for _, pid := range waiting {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+	if got := run(function("add", "a", 1)); waiting == 0 || got.Output != "1" {
+		t.Errorf("%d processes waited for a call, and then %+v", waiting, got)
 	}
-	run(function("add", "a", 1))
+}
+
+// TestFunctionNested has functions that call functions, in the one slot there is.
+func TestFunctionNested(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, hostVariable+"=1", "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
+	c, tid := p.run(weft.Function("nested", 3))
+	if got := c.answer(); got.Status != taskspec.StatusCompleted || got.Output != "42" {
+		t.Errorf("got %+v", got)
+	}
+	depth := 0
+	for _, task := range p.tasks() {
+		depth = max(depth, task.Depth)
+		if (task.Parent == "") != (task.TID == tid) {
+			t.Errorf("task %s (%s) is of %q", task.TID, task.Name, task.Parent)
+		}
+	}
+	if depth != 4 {
+		t.Errorf("the deepest task is %d deep", depth)
+	}
 }

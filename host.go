@@ -46,6 +46,9 @@ func noteHost(b *broker.Broker) error {
 	if err == nil && !known {
 		err = b.Update(ctx, func(tx *broker.Tx) error { return ledger.PutHost(tx, h, functions, time.Now()) })
 	}
+	if errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrBusy) {
+		return nil // who opens the project must be able to look at it, and the next one tries again
+	}
 	if err != nil {
 		return fmt.Errorf("record functions: %w", err)
 	}
@@ -64,6 +67,9 @@ func checkCall(ctx context.Context, c *Context, spec *taskspec.Spec, item string
 		return err
 	}
 	if f := registered.Get(name); f != nil {
+		if !initialized.Load() {
+			return fmt.Errorf("function %s of this program: %w", name, ErrNoInit)
+		}
 		return f.Check(call)
 	}
 	f, err := findFunction(ctx, c, name)

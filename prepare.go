@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"weft/broker"
@@ -132,6 +134,9 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	for _, opt := range opts {
 		opt(&s)
 	}
+	if s.env == nil {
+		s.env = os.Environ()
+	}
 	if s.stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")
 	}
@@ -146,6 +151,9 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 		}
 		all[i] = l
 		all[i].Spec = spec
+		if spec.Spec.Type == taskspec.KindFunction {
+			all[i].Env = ledger.EncodeEnv(named(s.env, spec.Spec.EnvFrom))
+		}
 	}
 	return all, nil
 }
@@ -157,9 +165,6 @@ func (s submission) snapshot(c *Context, kind taskspec.Kind) (l ledger.Submissio
 		if l.Dir, err = os.Getwd(); err != nil {
 			return l, err
 		}
-	}
-	if s.env == nil {
-		s.env = os.Environ()
 	}
 	l.Env = ledger.EncodeEnv(s.env)
 	if kind == taskspec.KindFunction {
@@ -201,6 +206,15 @@ func parentIn(root string) string {
 // inlineInput is the largest standard input that is put into the message
 // itself; a larger one, or one that is not text, goes into a file.
 const inlineInput = 64 << 10
+
+// named are the variables of an environment with these names: a function gets no
+// others of its submitter.
+func named(env, names []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return !slices.Contains(names, name)
+	})
+}
 
 // functionItem is the work item that r holds for a function: text or JSON, which
 // must fit a message of so many bytes.

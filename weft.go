@@ -34,8 +34,13 @@
 //
 // Manager and consumers are the program itself, executed again. [Init] is
 // where such a process finds out what it is, so it must be the first thing in
-// main. A program that does not call it re-executes nothing; it needs the weft
-// command on its PATH, or gets [ErrNoInit].
+// main, but for [Register]. A program that does not call it re-executes nothing;
+// it needs the weft command on its PATH, or gets [ErrNoInit].
+//
+// # Functions
+//
+// A task may be a Go function of a program: [Register] makes it known, [Function]
+// is the spec of a task that calls it.
 //
 // # Queues
 //

@@ -30,4 +30,19 @@
 // how a task comes to its end, limit_linux.go watches over its limits, output.go
 // keeps what it prints and chunk.go hands that on, command.go finds its program
 // and command_linux.go starts it.
+//
+// # Functions
+//
+// A function runs in a worker: its host program, executed again, which the
+// consumer supervises as it does a command. So what ends the process, be it
+// os.Exit, a crash or a limit, ends nobody who would have to tell of it. Over a
+// socket pair go the call and the answer, over a pipe the value, which is what
+// standard output is to a command; whatever the function prints is its standard
+// error. After the answer the worker ends, and with it all that the function has
+// left running. Then the consumer starts the next worker of that host, which
+// waits for a call: any other task ends it first.
+//
+// worker.go is what the two say to each other, worker_perform.go the life of a
+// worker, worker_linux.go how a consumer starts one, keeps it and calls it,
+// worker_progress.go how often a function's progress is passed on.
 package runner

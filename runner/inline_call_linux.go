@@ -39,8 +39,7 @@ func (c *call) over() bool { return c.handOff != nil }
 type callEvent struct {
 	call     *call
 	what     happening
-	value    []byte
-	answer   *Answer
+	end      end
 	progress *ledger.Progress
 }
 
@@ -86,9 +85,9 @@ func (s *server) begin(j *ledger.Job, t *ledger.Task) {
 		Log:      slog.New(slog.NewTextHandler(c.log, nil)),
 		Progress: progress.note,
 	})
-	go invoke(ctx, s.o.Functions.Get(j.Function.Name), j.Call, func(value []byte, a *Answer) {
+	go invoke(ctx, s.o.Functions.Get(j.Function.Name), j.Call, func(e end) {
 		progress.flush()
-		s.emit(callEvent{call: c, what: callAnswered, value: value, answer: a})
+		s.emit(callEvent{call: c, what: callAnswered, end: e})
 	})
 }
 
@@ -109,10 +108,10 @@ func (s *server) after(c *call, wait time.Duration, what happening) {
 func (s *server) take(e callEvent) {
 	c := e.call
 	if e.what == callAnswered {
-		c.answer = e.answer
+		c.answer = e.end.answer
 		switch {
 		case !c.over():
-			s.end(c, e.value)
+			s.end(c, e.end.value)
 		case c.recorded:
 			delete(s.calls, c.task.TID) // its function had been left behind
 		}

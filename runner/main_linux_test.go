@@ -14,18 +14,23 @@ import (
 // testBuild is the build of the consumers that this test binary becomes.
 const testBuild = "test"
 
-// TestMain lets the test binary be a consumer, as Init does for a program, and
-// a task that uses much.
+// TestMain lets the test binary be a consumer and a worker, as Init does for a
+// program, and a task that uses much.
 func TestMain(m *testing.M) {
 	if monitortest.Main() {
 		return
 	}
-	if r, conn := role.Take(); r == role.Consumer {
-		if err := Main(conn, testBuild, os.Environ()); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
+	var err error
+	switch r, conn := role.Take(); r {
+	case role.Consumer:
+		err = Main(conn, testBuild, os.Environ())
+	case role.Function:
+		err = Perform(conn, role.Extra(), functionsOfTests())
+	default:
+		goleak.VerifyTestMain(m)
 	}
-	goleak.VerifyTestMain(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }

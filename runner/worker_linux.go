@@ -89,7 +89,7 @@ func (c *command) close() {
 func (c *Consumer) call(a *Assignment, env map[string]string, said func(ledger.Progress)) (*command, *taskspec.Outcome) {
 	f := a.Function
 	cmd := c.waiting
-	c.waiting = nil
+	c.waiting, c.hired = nil, nil
 	if cmd == nil {
 		var err error
 		if cmd, err = hire(f, c.own); err != nil {

@@ -1,7 +1,9 @@
 package runner
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,6 +38,7 @@ func Perform(conn io.ReadWriteCloser, value io.WriteCloser, functions *function.
 	if link.Send(WorkerReport{Hello: WorkerProtocol}) != nil {
 		return nil
 	}
+	rehearse()
 	o, err := link.Receive()
 	if err != nil || o.Work == nil {
 		return nil // another task came, and nobody needs this process
@@ -57,6 +60,32 @@ func Perform(conn io.ReadWriteCloser, value io.WriteCloser, functions *function.
 	}
 	return link.Send(WorkerReport{Answer: a})
 }
+
+// rehearse performs a call of nothing for nobody. What a process does for the
+// first time takes it three times as long; a worker that waits has the time.
+func rehearse() {
+	order, err := json.Marshal(WorkerOrder{Work: &Work{Protocol: WorkerProtocol, Name: "rehearsal"}})
+	if err != nil {
+		return
+	}
+	link := NewLink[WorkerOrder, WorkerReport](stage{bytes.NewReader(order), io.Discard})
+	o, err := link.Receive()
+	if err != nil {
+		return
+	}
+	p := &performance{Work: o.Work, link: link, gone: make(chan struct{})}
+	_, a := p.run(function.New(p.Name, "", func(context.Context, struct{}) (struct{}, error) { return struct{}{}, nil }))
+	_ = link.Send(WorkerReport{Answer: a})
+}
+
+// stage is a connection to nobody.
+type stage struct {
+	io.Reader
+	io.Writer
+}
+
+// Close does nothing.
+func (stage) Close() error { return nil }
 
 // A performance is one call of a function.
 type performance struct {
@@ -92,7 +121,12 @@ func (p *performance) prepare(f *function.Function) *Answer {
 // run calls the function and returns its value and how the call ended, or nil if
 // nobody wants to know any more.
 func (p *performance) run(f *function.Function) (value []byte, a *Answer) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+	progress := &pacer{send: func(r WorkerReport) { _ = p.link.Send(r) }}
+	ctx, cancel := context.WithCancelCause(function.WithRun(context.Background(), &function.Run{
+		TID:      p.TID,
+		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Progress: progress.note,
+	}))
 	defer cancel(context.Canceled)
 	if p.Timeout > 0 {
 		var stop context.CancelFunc
@@ -102,51 +136,55 @@ func (p *performance) run(f *function.Function) (value []byte, a *Answer) {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	defer signal.Stop(terminated)
-	go func() {
-		select {
-		case <-terminated:
-			timer := time.AfterFunc(reasonWait, func() { cancel(errTerminated) })
-			<-ctx.Done()
-			timer.Stop()
-		case <-ctx.Done():
-		}
-	}()
+	go heed(ctx, terminated, cancel)
 	go p.listen(cancel)
 
-	progress := &pacer{send: func(r WorkerReport) { _ = p.link.Send(r) }}
-	ctx = function.WithRun(ctx, &function.Run{
-		TID:      p.TID,
-		Log:      slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Progress: progress.note,
-	})
-	done := make(chan struct{})
-	go invoke(ctx, f, p.Call, func(v []byte, how *Answer) {
-		value, a = v, how
-		close(done)
-	})
+	done := make(chan end, 1)
+	go invoke(ctx, f, p.Call, func(e end) { done <- e })
 	select {
-	case <-done:
+	case e := <-done:
 		progress.flush()
-		return value, a
+		return e.value, e.answer
 	case <-p.gone:
 		return nil, nil
 	}
 }
 
-// invoke calls the function, and then done with its value and how the call
-// ended, whatever the function does to its goroutine.
-func invoke(ctx context.Context, f *function.Function, c taskspec.Call, done func(value []byte, a *Answer)) {
-	var value []byte
-	a := &Answer{How: Failed, Text: "function ended its goroutine without returning"} // runtime.Goexit
+// end is how a call ended.
+type end struct {
+	value  []byte
+	answer *Answer
+}
+
+// invoke calls the function, and then done, whatever the function does to its
+// goroutine.
+func invoke(ctx context.Context, f *function.Function, c taskspec.Call, done func(end)) {
+	e := end{answer: &Answer{How: Failed, Text: "function ended its goroutine without returning"}} // runtime.Goexit
 	defer func() {
 		if v := recover(); v != nil {
-			a = &Answer{How: Panicked, Text: fmt.Sprint(v), Stack: string(debug.Stack())}
+			e.answer = &Answer{How: Panicked, Text: fmt.Sprint(v), Stack: string(debug.Stack())}
 		}
-		done(value, a)
+		done(e)
 	}()
-	var err error
-	value, err = f.Call(ctx, c)
-	a = answer(ctx, err)
+	v, err := f.Call(ctx, c)
+	e = end{v, answer(ctx, err)}
+}
+
+// heed ends the context of a function whose process is told to end by somebody
+// beside the consumer, who says why.
+func heed(ctx context.Context, terminated <-chan os.Signal, cancel context.CancelCauseFunc) {
+	select {
+	case <-terminated:
+	case <-ctx.Done():
+		return
+	}
+	timer := time.NewTimer(reasonWait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		cancel(errTerminated)
+	case <-ctx.Done():
+	}
 }
 
 // listen passes on what the consumer says.

@@ -181,6 +181,12 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	if s.Status.Terminal() && s.PeakMB > 0 {
 		line("Used", fmt.Sprintf("%.2fs of CPU, %.1f MB of memory", s.CPUSeconds, s.PeakMB))
 	}
+	if s.Details != "" {
+		a.stdout.Printf("Details:\n")
+	}
+	for text := range strings.Lines(s.Details) {
+		a.stdout.Printf("    %s\n", visible(strings.ReplaceAll(strings.TrimRight(text, "\n"), "\t", "    ")))
+	}
 	return nil
 }
 

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"weft/broker"
@@ -145,9 +148,24 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	return t.save(tx)
 }
 
-// findFunction looks for the function that the job calls.
+// findFunction looks for the function that the job calls. It gets the environment
+// of its program, and of the submitter's what the spec names.
 func (j *Job) findFunction(r broker.Reader) (err error) {
-	j.Env = "" // it gets that of its program
+	if len(j.Work.EnvFrom) > 0 && j.Env != "" {
+		packed, err := Environment(r, j.Env)
+		if err != nil && !errors.Is(err, broker.ErrNotFound) { // as for a command
+			return err
+		}
+		over := make(map[string]string)
+		for _, entry := range DecodeEnv(packed) {
+			if name, value, _ := strings.Cut(entry, "="); slices.Contains(j.Work.EnvFrom, name) {
+				over[name] = value
+			}
+		}
+		maps.Copy(over, j.Work.Env)
+		j.Work.Env = over
+	}
+	j.Env = ""
 	j.Function, err = FindFunction(r, j.Work.FunctionTarget)
 	if errors.Is(err, broker.ErrNotFound) {
 		j.refused, err = UnknownFunction(j.Work.FunctionTarget), nil

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -114,15 +115,15 @@ func TestPrepareFunction(t *testing.T) {
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	p.host("/a", 1, "f")
 	spec := func(s *taskspec.Spec) {
-		s.Spec = taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "f", Args: []any{1}}
+		s.Spec = taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "f", Args: []any{1}, EnvFrom: []string{"A", "B"}, Env: map[string]string{"B": "spec"}}
 	}
-	tid := p.submission(Submission{Spec: echo(spec), Item: `{"args":["x"]}`, Dir: p.root, Env: EncodeEnv([]string{"A=1"})})
+	tid := p.submission(Submission{Spec: echo(spec), Item: `{"args":["x"]}`, Dir: p.root, Env: EncodeEnv([]string{"A=1", "B=2", "C=3"})})
 	j := p.prepare(tid)
 	if j.Refused() != "" || j.Function == nil || j.Function.Name != "f" || j.Function.Host.Path != "/a" || len(j.Call.Args) != 1 || string(j.Call.Args[0]) != `"x"` {
 		t.Errorf("job is %+v", j)
 	}
-	if j.Env != "" || j.Argv != nil {
-		t.Errorf("a function gets the environment %q and argv %q", j.Env, j.Argv)
+	if j.Env != "" || j.Argv != nil || !maps.Equal(j.Work.Env, map[string]string{"A": "1", "B": "spec"}) || strings.Contains(string(j.Spec), `"A"`+":") {
+		t.Errorf("a function gets the environment %q %v and argv %q", j.Env, j.Work.Env, j.Argv)
 	}
 	p.update(func(tx *broker.Tx) error { return RemoveHost(tx, "/a") })
 	if j := p.prepare(tid); !strings.HasPrefix(j.Refused(), "function f is not known here: ") {
