@@ -2,9 +2,9 @@
 // JSON Schema of what they take and return, and the call itself.
 //
 // registry.go keeps them by name, function.go calls one, argument.go makes of a
-// call the value that a function takes, check.go says what is wrong with it,
-// schema.go and infer.go describe Go types, help.go does so in words, context.go
-// is what a function finds in its context, near.go finds the name that was meant.
+// call the value that a function takes, and says what is wrong with it,
+// schema.go describes Go types, context.go is what a function finds in its
+// context, near.go finds the name that was meant.
 package function
 
 import (
@@ -16,6 +16,8 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/google/jsonschema-go/jsonschema"
+
 	"weft/taskspec"
 )
 
@@ -23,8 +25,8 @@ import (
 type Function struct {
 	name        string
 	description string
-	input       func() *schema // nil: it takes anything
-	output      func() *schema // likewise
+	input       func() *jsonschema.Resolved // nil: it takes anything
+	output      func() *jsonschema.Resolved // likewise
 	call        func(context.Context, taskspec.Call) (any, error)
 }
 
@@ -35,8 +37,8 @@ func New[In, Out any](name, description string, fn func(context.Context, In) (Ou
 		name:        name,
 		description: description,
 		// Most programs that register functions never need the schemas.
-		input:  sync.OnceValue(func() *schema { return schemaOf(reflect.TypeFor[In]()) }),
-		output: sync.OnceValue(func() *schema { return schemaOf(reflect.TypeFor[Out]()) }),
+		input:  sync.OnceValue(func() *jsonschema.Resolved { return schemaOf(reflect.TypeFor[In]()) }),
+		output: sync.OnceValue(func() *jsonschema.Resolved { return schemaOf(reflect.TypeFor[Out]()) }),
 	}
 	f.call = func(ctx context.Context, c taskspec.Call) (any, error) {
 		value, err := f.argument(c)
@@ -105,7 +107,7 @@ func (f *Function) argument(c taskspec.Call) (json.RawMessage, error) {
 func (f *Function) Describe() Description {
 	d := Description{Name: f.name, Description: f.description}
 	if f.input != nil {
-		d.Input, d.Output = f.input().text(), f.output().text()
+		d.Input, d.Output = schemaJSON(f.input().Schema()), schemaJSON(f.output().Schema())
 	}
 	return d
 }
@@ -124,11 +126,15 @@ func (d Description) Check(c taskspec.Call) error {
 	if d.Input == nil {
 		return nil
 	}
-	s, err := readSchema(d.Input)
-	if err != nil {
-		return fmt.Errorf("function %s: %w", d.Name, err)
+	s := new(jsonschema.Schema)
+	if err := json.Unmarshal(d.Input, s); err != nil {
+		return fmt.Errorf("read input schema of function %s: %w", d.Name, err)
 	}
-	_, err = argument(d.Name, s, c)
+	input, err := s.Resolve(nil)
+	if err != nil {
+		return fmt.Errorf("read input schema of function %s: %w", d.Name, err)
+	}
+	_, err = argument(d.Name, input, c)
 	return err
 }
 

@@ -1,8 +1,12 @@
 package function
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/google/jsonschema-go/jsonschema"
 )
 
 // An Argument is one that a function takes by name.
@@ -16,47 +20,73 @@ type Argument struct {
 // Arguments returns what a function takes by name, in the order of the fields,
 // and in words what its one argument is otherwise: one of the two is empty.
 func (d Description) Arguments() (named []Argument, one string) {
-	if d.Input == nil {
+	s := new(jsonschema.Schema)
+	if d.Input == nil || json.Unmarshal(d.Input, s) != nil {
 		return nil, "any arguments"
 	}
-	s, err := readSchema(d.Input)
-	if err != nil || s.Properties == nil {
+	if !slices.Contains(kindsOf(s), "object") || s.Properties == nil {
+		if len(kindsOf(s)) == 1 && s.Type == "object" && s.AdditionalProperties != nil && s.AdditionalProperties.Not != nil {
+			return nil, "" // struct{}
+		}
 		return nil, typeText(s)
 	}
-	for _, p := range *s.Properties {
-		named = append(named, Argument{p.name, typeText(&p.schema), slices.Contains(s.Required, p.name), p.Description})
+	for _, name := range propertyOrder(d.Input) {
+		if p := s.Properties[name]; p != nil {
+			named = append(named, Argument{name, typeText(p), slices.Contains(s.Required, name), p.Description})
+		}
 	}
 	return named, ""
 }
 
 // Value says in words what a function returns.
 func (d Description) Value() string {
-	if d.Output == nil {
+	s := new(jsonschema.Schema)
+	if d.Output == nil || json.Unmarshal(d.Output, s) != nil {
 		return "any value"
 	}
-	s, _ := readSchema(d.Output)
 	return typeText(s)
 }
 
 // typeText says in words what a schema accepts.
-func typeText(s *schema) string {
-	if s == nil {
-		return "any value"
-	}
+func typeText(s *jsonschema.Schema) string {
 	kind := wanted(s)
 	switch {
 	case kind == "":
 		return "any value"
 	case kind == "array" && s.Items != nil:
 		return "array of " + typeText(s.Items)
-	case kind == "object" && s.Properties == nil && s.Others != nil:
-		return "object of " + typeText(s.Others)
-	case s.Encoding != "":
-		return kind + " in " + s.Encoding
+	case kind == "object" && s.Properties == nil && s.AdditionalProperties != nil && s.AdditionalProperties.Not == nil:
+		return "object of " + typeText(s.AdditionalProperties)
+	case s.ContentEncoding != "":
+		return kind + " in " + s.ContentEncoding
 	case s.Format != "":
 		return kind + " (" + s.Format + ")"
 	}
 	return kind
+}
+
+// propertyOrder returns the names of a schema's properties as they are written.
+func propertyOrder(schema json.RawMessage) (names []string) {
+	var fields struct {
+		Properties json.RawMessage `json:"properties"`
+	}
+	if json.Unmarshal(schema, &fields) != nil || fields.Properties == nil {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(fields.Properties))
+	if _, err := d.Token(); err != nil {
+		return nil
+	}
+	for d.More() {
+		key, err := d.Token()
+		name, ok := key.(string)
+		var skipped json.RawMessage
+		if err != nil || !ok || d.Decode(&skipped) != nil {
+			return names
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // Example is what a shell user types after the function's name, as in
