@@ -31,8 +31,9 @@ type Selection struct {
 // It goes on from where it stood and does not look again at what it has left,
 // but for one thing: messages put back under old ids. For them it looks
 // through the whole queue again when it is woken, though never for more than
-// one part in 200 of the time. Such a message is found at once where little is
-// left in the queue, and where 100,000 messages are, after less than a minute.
+// one part in 200 of the time. Such a message is found after about a second
+// where little is left in the queue, and where 100,000 messages are, after about
+// a minute.
 //
 // When ctx ends, the last pair carries its error. Others wrap
 // [broker.ErrName], [broker.ErrView] or [broker.ErrSameQueue].

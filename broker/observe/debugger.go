@@ -153,7 +153,7 @@ func (d *Debugger) obey(ctx context.Context, command string) (answer string, err
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("%s: %d messages\n", st.Queue, st.Pending), nil
+		return fmt.Sprintf("%s: %d pending\n", st.Queue, st.Pending), nil
 	case "help", "h":
 		return help, nil
 	default:

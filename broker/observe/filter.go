@@ -38,8 +38,8 @@ func draw(seed uint64, id broker.ID) float64 {
 }
 
 // Spaced wants a message if it was written at least gap after the last one it
-// wanted, by the time in their ids. It remembers that one, and so belongs to
-// one observer.
+// wanted, by the time in their ids, which is exact to [broker.Grain]. It
+// remembers that one, and so belongs to one observer.
 func Spaced(gap time.Duration) Filter {
 	var last broker.ID
 	return func(m broker.Message) bool {

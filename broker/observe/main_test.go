@@ -28,10 +28,10 @@ func TestMain(m *testing.M) {
 // patience bounds the wait for what must happen at once.
 const patience = 30 * time.Second
 
-// opened is an empty store.
+// opened is an empty store that does not wait for the disk.
 func opened(t *testing.T) *broker.Broker {
 	t.Helper()
-	b, err := sqlite.Open(t.TempDir(), sqlite.Options{})
+	b, err := sqlite.Open(t.TempDir(), sqlite.Options{Durability: sqlite.Normal})
 	must(t, err)
 	t.Cleanup(func() { must(t, b.Close()) })
 	return b

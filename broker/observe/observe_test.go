@@ -53,6 +53,7 @@ func TestObserveEnds(t *testing.T) {
 	b := opened(t)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	reason := errors.New("enough")
+	defer cancel(nil)
 	write(t, b, "q", "a")
 	var last error
 	for _, err := range Observe(ctx, b.Queue("q"), 0, nil) {
