@@ -44,13 +44,13 @@ func TestDebugger(t *testing.T) {
 			if diff := cmp.Diff(tt.want, short.Replace(out.String())); diff != "" {
 				t.Errorf("printed (-want +got):\n%s", diff)
 			}
-			left := ""
+			var left strings.Builder
 			for m, err := range b.Queue("q").Messages(t.Context(), broker.Select{}) {
 				must(t, err)
-				left += short.Replace(m.ID.String())
+				left.WriteString(short.Replace(m.ID.String()))
 			}
-			if left != tt.left {
-				t.Errorf("left %q, want %q", left, tt.left)
+			if left.String() != tt.left {
+				t.Errorf("left %q, want %q", left.String(), tt.left)
 			}
 		})
 	}

@@ -57,14 +57,15 @@ func TestShare(t *testing.T) {
 		both := 0
 		for seed := range uint64(3) {
 			wanted := 0
+			here, elsewhere, next := Share(share, seed), Share(share, seed), Share(share, seed+1)
 			for i := range broker.ID(n) {
 				m := broker.Message{ID: 1_800_000_000_000_000_000 + i}
-				if Share(share, seed)(m) != Share(share, seed)(m) {
+				if here(m) != elsewhere(m) {
 					t.Fatalf("two decisions about message %v", m.ID)
 				}
-				if Share(share, seed)(m) {
+				if here(m) {
 					wanted++
-					if Share(share, seed+1)(m) {
+					if next(m) {
 						both++
 					}
 				}

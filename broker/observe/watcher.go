@@ -60,8 +60,9 @@ type Watcher struct {
 	Queues []string // are watched always, in this order
 	// Patterns are watched too, behind Queues. A queue that begins to match
 	// is found at the next ring of any other one that is watched, and after 5 s
-	// at the latest. Control and the worker's own queues are never meant; those
-	// of other workers are, if they match.
+	// at the latest. Control and the worker's own queues are never meant. All
+	// others are, if they match, also those of other workers and, in a project,
+	// of Weft and its tasks: see [broker.Pattern.Except].
 	Patterns []broker.Pattern
 	// Control is a queue that is looked at before each other message, so that
 	// what is in it always comes first. Its messages are read in any Mode. ""
@@ -89,7 +90,7 @@ type Watcher struct {
 func (w *Watcher) Run(ctx context.Context, handle func(context.Context, broker.Message) error) error {
 	err := w.check()
 	if err == nil && w.Mode == Reserve {
-		err = w.recover(ctx)
+		err = w.reclaim(ctx)
 	}
 	if err == nil {
 		err = w.watch(ctx, handle)
@@ -143,8 +144,8 @@ func (w *Watcher) watch(ctx context.Context, handle func(context.Context, broker
 	}
 }
 
-// recover puts back what an earlier run has left reserved.
-func (w *Watcher) recover(ctx context.Context) error {
+// reclaim puts back what an earlier run has left reserved.
+func (w *Watcher) reclaim(ctx context.Context) error {
 	for held, err := range w.Broker.Queues(broker.Prefix(w.held(""))).Names(ctx) {
 		if err != nil {
 			return err

@@ -272,3 +272,33 @@ func TestWatcherServesControl(t *testing.T) {
 		t.Errorf("%d messages were handed out before the control message, want 10", n)
 	}
 }
+
+// TestWatcherMeetsQueuesAtWork makes queues while another one never becomes
+// empty.
+func TestWatcherMeetsQueuesAtWork(t *testing.T) {
+	t.Parallel()
+	b := opened(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	write(t, b, "busy", "first")
+	w := Watcher{Broker: b, Queues: []string{"busy", "b"}, Patterns: []broker.Pattern{broker.Prefix("x.")}}
+	missing := map[string]bool{"b": true, "x.1": true}
+	err := w.Run(ctx, func(_ context.Context, m broker.Message) error {
+		switch {
+		case m.Queue != "busy":
+			delete(missing, m.Queue)
+		case m.Body == "first":
+			for queue := range missing {
+				write(t, b, queue, "x")
+			}
+		}
+		if len(missing) == 0 {
+			return ErrDone
+		}
+		write(t, b, "busy", "more")
+		return nil
+	})
+	if err != nil || len(missing) > 0 {
+		t.Errorf("error %v; not served: %v", err, missing)
+	}
+}
