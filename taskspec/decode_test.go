@@ -26,7 +26,7 @@ const allFields = `{
 		"enable_process_title": false, "output_size_limit_mb": 1.5,
 		"reserved_policy_on_error": "requeue", "reserved_policy_on_stop": "clear",
 		"on_manager_loss": "stop", "weft_context": "/p",
-		"retry": {"max": 3}, "delay_seconds": 2, "isolation": "none", "key": "k"
+		"retry": {"max_attempts": 3, "on": ["lost"]}, "delay_seconds": 2, "isolation": "none", "key": "k"
 	},
 	"io": {"inputs": {"inbox": "a"}, "outputs": {"outbox": "b"}, "control": {"ctrl_in": "c"}},
 	"state": {
@@ -59,7 +59,7 @@ func TestDecodeReadsEveryField(t *testing.T) {
 			EnableProcessTitle: new(false), OutputSizeLimitMB: new(1.5),
 			ReservedPolicyOnError: PolicyRequeue, ReservedPolicyOnStop: PolicyClear,
 			OnManagerLoss: "stop", WeftContext: "/p",
-			Retry: map[string]any{"max": json.Number("3")}, DelaySeconds: 2, Isolation: "none", Key: "k",
+			Retry: &RetryPolicy{MaxAttempts: new(3), On: []string{"lost"}}, DelaySeconds: 2, Isolation: "none", Key: "k",
 		},
 		IO: IO{
 			Inputs:  map[string]string{"inbox": "a"},
