@@ -113,7 +113,7 @@ func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, er
 	free := d.pool.idle()
 	nested := 0
 	for _, j := range jobs {
-		if j.Inline() {
+		if j.Inline() || j.Early() {
 			w.forwarded = append(w.forwarded, j)
 			continue
 		}

@@ -23,7 +23,7 @@ type work struct {
 	described  []described
 	lost       []task
 	deserted   []*ledger.Server
-	forwarded  []*ledger.Job // to their hosts
+	forwarded  []*ledger.Job // to their hosts, or to wait
 	refused    []*ledger.Job
 	dispatched []dispatched
 }
@@ -86,8 +86,11 @@ func (l *loop) turn(ctx context.Context, in inbox) error {
 	// What keeps requests from being given out, such as that no consumer can be
 	// started, must not keep the ends of tasks from being written.
 	var unfilled error
+	if !l.stopping {
+		unfilled = l.promote(ctx, time.Now())
+	}
 	if l.waiting && !l.stopping {
-		unfilled = l.fill(ctx, w)
+		unfilled = errors.Join(unfilled, l.fill(ctx, w))
 	}
 	var orders []order
 	if !w.empty() || in != (inbox{}) {

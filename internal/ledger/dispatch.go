@@ -129,19 +129,41 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 // [Forward] sends it there.
 func (j *Job) Inline() bool { return j.Work.Inline() && j.refused == "" }
 
+// Early reports whether the request was written by hand and is to wait, which
+// [Forward] lets it do.
+func (j *Job) Early() bool { return j.wait() > 0 && j.refused == "" }
+
+// wait is how long the request still has to wait. One that was submitted has
+// waited before it came here.
+func (j *Job) wait() time.Duration {
+	if j.task != nil {
+		return 0
+	}
+	return j.Work.Delay()
+}
+
 // Forward passes a request that was written by hand on to the host of its
-// function.
+// function, or lets it wait for its time.
 func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
 		return err
 	}
-	t.Host = HostKey(j.Function.Host.Path)
+	if j.Work.Inline() {
+		t.Host = HostKey(j.Function.Host.Path)
+	}
+	wait := j.wait()
+	if wait > 0 {
+		t.NotBefore = now.Add(wait).UnixNano()
+	}
 	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: j.request}); err != nil {
 		return err
 	}
 	// It has not been dispatched: its spec is still a template.
 	t.Spec, t.decoded = nil, nil
+	if err := t.mark(tx, wait); err != nil {
+		return err
+	}
 	return t.save(tx)
 }
 
@@ -349,7 +371,14 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 			return nil, err
 		}
 	}
+	// Somebody may have moved the request here by hand before it was due.
+	if err := t.dropPending(tx); err != nil {
+		return nil, err
+	}
 	t.Name, t.Spec, t.decoded = j.Name, j.Spec, j.resolved
+	if j.Work.Retry != nil {
+		t.MaxAttempts = j.Work.Retry.Attempts()
+	}
 	t.NoItem = j.item == noItem && j.Input == ""
 	return t, nil
 }

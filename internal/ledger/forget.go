@@ -77,7 +77,10 @@ func forget(tx *broker.Tx, t *Task, bare bool) (gone bool, err error) {
 			return false, nil
 		}
 	}
-	for _, queue := range []string{q.Outbox, q.Reserved, q.Inbox, q.ControlIn, q.ControlOut} {
+	if err := dropAttempts(tx, t); err != nil {
+		return false, err
+	}
+	for _, queue := range []string{q.Outbox, q.Reserved, q.Inbox, q.ControlIn, q.ControlOut, q.Attempts} {
 		if _, err := tx.Delete(queue, broker.Select{}); err != nil {
 			return false, err
 		}

@@ -45,9 +45,25 @@ func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, b
 		return in.task(r, here)
 	case keyKind:
 		return in.key(r, here)
+	case pendingKind, attemptKind:
+		return in.belonging(r, here)
 	}
 	in.State++
 	return r, broker.Leave, nil
+}
+
+// belonging takes in what belongs to a task beside its record: that it waits, if
+// requests are taken in, and what became of its attempts.
+func (in *Intake) belonging(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
+	switch {
+	case r.Kind == pendingKind && !in.run:
+		return r, broker.Leave, nil
+	case here == nil:
+		return r, broker.Take, nil
+	case *here != r:
+		return r, broker.Clash, nil
+	}
+	return r, broker.Skip, nil
 }
 
 func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
@@ -130,6 +146,7 @@ func wasHidden(spec string) bool { return strings.Contains(spec, hidden) }
 func (in *Intake) done(tx *broker.Tx) error {
 	if in.run && in.Requests > 0 {
 		tx.Ring(Requests)
+		tx.Ring(Delayed)
 	}
 	outcome := taskspec.Lost()
 	outcome.Error = "lost: it was running when its project was dumped"

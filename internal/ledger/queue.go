@@ -9,6 +9,7 @@ import (
 // The queues that belong to Weft itself.
 const (
 	Requests       = "weft.spawn.requests"
+	Delayed        = "weft.spawn.delayed" // requests that are not due yet
 	Log            = "weft.log.tasks"
 	ManagerControl = "weft.manager.ctrl_in"
 	ManagerReplies = "weft.manager.ctrl_out"
@@ -23,12 +24,14 @@ func InlineRequests(host string) string { return inlinePrefix + host }
 
 // isRequests reports whether the messages of a queue are requests.
 func isRequests(queue string) bool {
-	return queue == Requests || strings.HasPrefix(queue, inlinePrefix)
+	return queue == Requests || queue == Delayed || strings.HasPrefix(queue, inlinePrefix)
 }
 
 // Queues are the queues of one task.
 type Queues struct {
 	Inbox, Reserved, Outbox, ControlIn, ControlOut string
+	// Attempts holds the results of attempts that were followed by others.
+	Attempts string
 }
 
 // QueuesOf names the queues of the task tid.
@@ -40,6 +43,7 @@ func QueuesOf(tid string) Queues {
 		Outbox:     t + "outbox",
 		ControlIn:  t + "ctrl_in",
 		ControlOut: t + "ctrl_out",
+		Attempts:   t + "attempts",
 	}
 }
 
