@@ -48,6 +48,7 @@ func (l *loop) promote(ctx context.Context, now time.Time) error {
 		})
 	}
 	if err != nil {
+		l.agenda = agenda{stale: true} // with the next turn
 		return fmt.Errorf("look for tasks that are due: %w", err)
 	}
 	l.agenda = agenda{next: next}

@@ -43,6 +43,8 @@ type taskLine struct {
 	Error       *string         `json:"error"`
 	PID         *int            `json:"pid"`
 	Attempt     int             `json:"attempt"`
+	MaxAttempts int             `json:"max_attempts,omitempty"`
+	NotBefore   *int64          `json:"not_before,omitempty"`
 	Paused      bool            `json:"paused,omitempty"`
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
@@ -58,6 +60,8 @@ func newTaskLine(s *weft.Status) taskLine {
 		Error:       known(s.Error),
 		PID:         known(s.PID),
 		Attempt:     s.Attempt,
+		MaxAttempts: s.MaxAttempts,
+		NotBefore:   nanoseconds(s.NotBefore),
 		Paused:      s.Paused,
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
@@ -129,6 +133,8 @@ type taskDetails struct {
 	Name        string `json:"name"`
 	PID         *int   `json:"pid"`
 	Attempt     int    `json:"attempt"`
+	MaxAttempts int    `json:"max_attempts,omitempty"`
+	NotBefore   *int64 `json:"not_before,omitempty"`
 	ParentTID   string `json:"parent_tid,omitempty"`
 	Key         string `json:"key,omitempty"`
 	CreatedAt   *int64 `json:"created_at"`
@@ -144,6 +150,8 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		Name:        s.Name,
 		PID:         known(s.PID),
 		Attempt:     s.Attempt,
+		MaxAttempts: s.MaxAttempts,
+		NotBefore:   nanoseconds(s.NotBefore),
 		ParentTID:   s.ParentTID,
 		Key:         s.Key,
 		CreatedAt:   nanoseconds(s.Created),
