@@ -121,7 +121,7 @@ func (t *Task) keepAttempt(tx *broker.Tx) error {
 		kept = kept[1:]
 	}
 	past := *t
-	past.Spec = nil
+	past.Spec, past.Env = nil, ""
 	r, err := past.record()
 	if err != nil {
 		return err
@@ -163,6 +163,23 @@ func dropAttempts(tx *broker.Tx, t *Task) error {
 	}
 	for _, r := range kept {
 		if err := tx.DeleteRecord(attemptKind, r.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropLostAttempts removes the attempts at tasks that are gone.
+func dropLostAttempts(tx *broker.Tx) error {
+	for r, err := range each(tx, attemptKind, 0) {
+		if err != nil {
+			return err
+		}
+		_, err := tx.Record(Kind, r.State)
+		if errors.Is(err, broker.ErrNotFound) {
+			err = dropAttempt(tx, r)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -25,6 +25,7 @@ type Intake struct {
 	header broker.Header
 	living []string // TIDs of the tasks that are lost
 	keys   int      // taken in
+	past   int      // attempts, likewise
 	now    time.Time
 }
 
@@ -59,6 +60,9 @@ func (in *Intake) belonging(r broker.Record, here *broker.Record) (broker.Record
 	case r.Kind == pendingKind && !in.run:
 		return r, broker.Leave, nil
 	case here == nil:
+		if r.Kind == attemptKind {
+			in.past++
+		}
 		return r, broker.Take, nil
 	case *here != r:
 		return r, broker.Clash, nil
@@ -156,6 +160,11 @@ func (in *Intake) done(tx *broker.Tx) error {
 			return err
 		}
 		if err := t.conclude(tx, outcome, in.now.UnixNano(), nil); err != nil {
+			return err
+		}
+	}
+	if in.past > 0 {
+		if err := dropLostAttempts(tx); err != nil {
 			return err
 		}
 	}
