@@ -30,7 +30,7 @@ func newStreams(t *Task, stdout, stderr io.Writer) *streams {
 
 // copy writes what a task that runs has printed since the last time.
 func (o *streams) copy(l *ledger.Task) error {
-	if l.Status.Terminal() || o.last && l.MayRetry() {
+	if l.Status.Terminal() || o.last && ledger.MayRetry(l) {
 		return nil // finish writes the rest
 	}
 	if err := o.stdout.copy(l.Epoch); err != nil {

@@ -40,7 +40,7 @@ type loop struct {
 	seen      []*ledger.Server       // that the last turn found
 	delayed   *broker.Waiter         // hears of tasks that wait for their time
 	agenda    agenda
-	stillborn int                    // consumers in a row that have ended before they said hello
+	stillborn int // consumers in a row that have ended before they said hello
 	stopping  bool
 	idleSince time.Time
 	dispatcher

@@ -20,9 +20,9 @@ const attemptKind = "attempt"
 // are kept: each may have 64 KiB of standard error, and a result of 10 MiB.
 const maxKept = 10
 
-// again decides whether another attempt follows the one that has ended with o at
-// a moment, and if so asks for it. The rest of the end is for [Task.renew].
-func (t *Task) again(tx *broker.Tx, o taskspec.Outcome, at int64) (bool, error) {
+// tryAgain decides whether another attempt follows the one that has ended with o at
+// a moment, and if so asks for it. The rest of the end is for [renew].
+func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error) {
 	spec, err := t.spec()
 	// Who was told to end does not begin again, even if it ended otherwise.
 	if err != nil || spec.Spec.Retry == nil || t.Ordered != "" {
@@ -52,7 +52,7 @@ func (t *Task) again(tx *broker.Tx, o taskspec.Outcome, at int64) (bool, error) 
 	if err != nil {
 		return false, err
 	}
-	return true, t.mark(tx, wait)
+	return true, mark(tx, t, wait)
 }
 
 // quoted is a text as JSON.
@@ -64,7 +64,7 @@ func quoted(text string) json.RawMessage {
 // renew records the end of an attempt that is followed by another, for which
 // there is a request. The record goes from running to created: nobody who waits
 // for the end of the task sees this one.
-func (t *Task) renew(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*Event)) error {
+func renew(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, add func(*Event)) error {
 	due := t.NotBefore
 	t.NotBefore = 0
 	if err := t.end(o, at); err != nil {
@@ -74,7 +74,7 @@ func (t *Task) renew(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*Even
 	if err != nil {
 		return err
 	}
-	if err := t.drain(tx, spec.Spec); err != nil {
+	if err := drain(tx, t, spec.Spec); err != nil {
 		return err
 	}
 	q := QueuesOf(t.TID)
@@ -92,11 +92,11 @@ func (t *Task) renew(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*Even
 	if err := t.log(tx, o.Event, at, add); err != nil {
 		return err
 	}
-	if err := t.keepAttempt(tx); err != nil {
+	if err := keepAttempt(tx, t); err != nil {
 		return err
 	}
 	failed := *t
-	*t = t.reborn()
+	*t = reborn(t)
 	t.Seq, t.NotBefore = failed.Seq, due // a hand-off that is repeated is known
 	if err := t.save(tx); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (t *Task) renew(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*Even
 
 // keepAttempt keeps the attempt as it has ended, in the place of the oldest one
 // if there are too many.
-func (t *Task) keepAttempt(tx *broker.Tx) error {
+func keepAttempt(tx *broker.Tx, t *Task) error {
 	kept, err := attempts(tx, t.TID)
 	if err != nil {
 		return err
@@ -212,4 +212,4 @@ func PastAttempt(r broker.Reader, tid string, epoch int) (*Task, error) {
 }
 
 // MayRetry reports whether another attempt may follow the one that runs.
-func (t *Task) MayRetry() bool { return t.Epoch-t.Base < t.MaxAttempts }
+func MayRetry(t *Task) bool { return t.Epoch-t.Base < t.MaxAttempts }

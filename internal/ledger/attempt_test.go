@@ -50,7 +50,7 @@ func TestRetries(t *testing.T) {
 	for epoch := 1; epoch <= 2; epoch++ {
 		p.fail(tid, epoch)
 		got := p.task(tid)
-		if got.Status != taskspec.StatusCreated || got.NotBefore != at.Add(time.Minute).UnixNano() || got.Epoch != epoch || !got.MayRetry() {
+		if got.Status != taskspec.StatusCreated || got.NotBefore != at.Add(time.Minute).UnixNano() || got.Epoch != epoch || !MayRetry(got) {
 			t.Fatalf("after attempt %d: %+v", epoch, got)
 		}
 		if held := slices.Concat(p.bodies(q.Reserved), p.bodies(q.Inbox), p.bodies(q.Outbox), p.requests()); len(held) > 0 {
@@ -65,7 +65,7 @@ func TestRetries(t *testing.T) {
 	if got := p.bodies(q.Reserved); !slices.Equal(got, []string{"item"}) {
 		t.Errorf("work item of the last attempt: %q", got)
 	}
-	if p.task(tid).MayRetry() {
+	if MayRetry(p.task(tid)) {
 		t.Error("another may follow the last one")
 	}
 	if err := p.finish(attempt(tid, 3, taskspec.Exited(0, ""))); err != nil {

@@ -161,7 +161,7 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	}
 	// It has not been dispatched: its spec is still a template.
 	t.Spec, t.decoded = nil, nil
-	if err := t.mark(tx, wait); err != nil {
+	if err := mark(tx, t, wait); err != nil {
 		return err
 	}
 	return t.save(tx)
@@ -372,7 +372,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 		}
 	}
 	// Somebody may have moved the request here by hand before it was due.
-	if err := t.dropPending(tx); err != nil {
+	if err := dropPending(tx, t); err != nil {
 		return nil, err
 	}
 	t.Name, t.Spec, t.decoded = j.Name, j.Spec, j.resolved

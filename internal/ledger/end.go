@@ -25,7 +25,7 @@ func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 	if err := tx.DeleteRecord(nestedKind, tid); err != nil {
 		return nil, err
 	}
-	if err := t.dropPending(tx); err != nil {
+	if err := dropPending(tx, t); err != nil {
 		return nil, err
 	}
 	outcome := taskspec.Stopped()

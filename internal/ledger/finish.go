@@ -56,7 +56,7 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 		return err
 	}
 	ended := h.Ended.UnixNano()
-	again, err := t.again(tx, h.Outcome, ended)
+	again, err := tryAgain(tx, t, h.Outcome, ended)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 			return err
 		}
 	}
-	return t.finish(tx, again, h.Outcome, ended, func(e *Event) {
+	return finish(tx, t, again, h.Outcome, ended, func(e *Event) {
 		e.Bytes, e.Usage = &h.Output.Size, &h.Usage
 	})
 }
@@ -121,9 +121,9 @@ func (h *HandOff) message() (string, error) {
 }
 
 // finish ends the task, or the attempt if there is another one again.
-func (t *Task) finish(tx *broker.Tx, again bool, o taskspec.Outcome, at int64, add func(*Event)) error {
+func finish(tx *broker.Tx, t *Task, again bool, o taskspec.Outcome, at int64, add func(*Event)) error {
 	if again {
-		return t.renew(tx, o, at, add)
+		return renew(tx, t, o, at, add)
 	}
 	return t.conclude(tx, o, at, add)
 }
@@ -139,7 +139,7 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 	if err != nil {
 		return err
 	}
-	if err := t.drain(tx, spec.Spec); err != nil {
+	if err := drain(tx, t, spec.Spec); err != nil {
 		return err
 	}
 	if t.Message != 0 {
@@ -159,7 +159,7 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 }
 
 // drain empties the queues that go with the work, if the task wants that.
-func (t *Task) drain(tx *broker.Tx, w taskspec.Work) error {
+func drain(tx *broker.Tx, t *Task, w taskspec.Work) error {
 	if !w.Cleanup() {
 		return nil
 	}

@@ -15,11 +15,11 @@ func Lose(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
 		return err
 	}
-	again, err := t.again(tx, taskspec.Lost(), now.UnixNano())
+	again, err := tryAgain(tx, t, taskspec.Lost(), now.UnixNano())
 	if err != nil {
 		return err
 	}
-	return t.finish(tx, again, taskspec.Lost(), now.UnixNano(), nil)
+	return finish(tx, t, again, taskspec.Lost(), now.UnixNano(), nil)
 }
 
 // Live returns the tasks that have begun and not ended.

@@ -121,7 +121,7 @@ func (p pending) release(tx *broker.Tx) error {
 	if t == nil || err != nil {
 		return err
 	}
-	if err := t.dropPending(tx); err != nil {
+	if err := dropPending(tx, t); err != nil {
 		return err
 	}
 	if _, err := tx.Move(Delayed, t.requests(), broker.Select{ID: t.Number()}); err != nil {
@@ -161,7 +161,7 @@ func (p pending) task(tx *broker.Tx) (*Task, error) {
 }
 
 // dropPending ends the task's wait, if it waits for its time.
-func (t *Task) dropPending(tx *broker.Tx) error {
+func dropPending(tx *broker.Tx, t *Task) error {
 	if t.NotBefore == 0 {
 		return nil
 	}

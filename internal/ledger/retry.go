@@ -62,7 +62,7 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 		return nil, false, err
 	}
 	ended := *t
-	*t = t.reborn()
+	*t = reborn(t)
 	t.Base = t.Epoch // its policy counts from here
 	if err := t.save(tx); err != nil {
 		return nil, false, err
@@ -75,7 +75,7 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 }
 
 // reborn is the task before its next attempt.
-func (t *Task) reborn() Task {
+func reborn(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
 		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Host: t.Host, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,

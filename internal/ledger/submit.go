@@ -146,12 +146,12 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		return nil, err
 	}
 	t.TID = id.String()
-	return t, t.mark(tx, wait)
+	return t, mark(tx, t, wait)
 }
 
 // mark marks the task's request if it is not due for so long, or if another
 // task has made it.
-func (t *Task) mark(tx *broker.Tx, wait time.Duration) error {
+func mark(tx *broker.Tx, t *Task, wait time.Duration) error {
 	if t.NotBefore != 0 {
 		return pending{t.TID, t.NotBefore, wait}.put(tx)
 	}
