@@ -3,8 +3,12 @@
 package weft_test
 
 import (
+	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +136,48 @@ func TestRetryCauses(t *testing.T) {
 		if !seen {
 			t.Errorf("%s: no event %s", name, test.event)
 		}
+	}
+}
+
+// TestRetryInput lets a task read a large input twice, which its policy would
+// clear after an error.
+func TestRetryInput(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_DURABILITY=normal")
+	const size = 3 << 20
+	spec := retrying(shell(`wc -c; test "$WEFT_EPOCH" -eq 2`), 2, time.Millisecond)
+	spec.Spec.ReservedPolicyOnError = taskspec.PolicyClear
+	res, err := p.open().RunContext(p.ctx, spec, weft.WithStdin(strings.NewReader(strings.Repeat("x", size))))
+	if err != nil || strings.TrimSpace(string(res.Output)) != strconv.Itoa(size) {
+		t.Errorf("got %+v, %v", res, err)
+	}
+	if files, err := filepath.Glob(filepath.Join(p.dir, ledger.Dir, ledger.OutputDir, "*")); err != nil || len(files) > 0 {
+		t.Errorf("left are %q, %v", files, err)
+	}
+}
+
+// TestNestedRetry has a task wait for one that it submits, while it holds the
+// only slot; that one waits for its time and fails once, and others wait too.
+func TestNestedRetry(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := retrying(shell(`echo "inner $WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, 50*time.Millisecond)
+	spec.Spec.DelaySeconds = 0.05
+	inner, err := json.Marshal(call{Do: "run", Dir: p.dir, Spec: spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := p.run(shell(`printf %s "$2" | "$1"`, exe, string(inner)))
+	others := []*client{p.client(call{Do: "run", Spec: shell("true")}), p.client(call{Do: "run", Spec: retrying(shell("exit 1"), 2, 0)})}
+	if l := c.answer(); !strings.Contains(l.Output, `"Output":"inner 2\n"`) {
+		t.Errorf("got %+v", l)
+	}
+	for _, other := range others {
+		other.last()
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"weft/broker"
 	"weft/taskspec"
@@ -32,6 +33,9 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 	if !again {
 		return false, nil
 	}
+	if told, err := toldToEnd(tx, t); told || err != nil {
+		return false, err
+	}
 	item, err := tx.Messages(QueuesOf(t.TID).Reserved, broker.Select{ID: t.Message})
 	if err != nil || len(item) == 0 {
 		return false, err // somebody has taken its work item away
@@ -53,6 +57,15 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 		return false, err
 	}
 	return true, mark(tx, t, wait)
+}
+
+// toldToEnd reports whether the task has an order to end that nobody has read.
+func toldToEnd(tx *broker.Tx, t *Task) (bool, error) {
+	orders, err := tx.Messages(QueuesOf(t.TID).ControlIn, broker.Select{})
+	return slices.ContainsFunc(orders, func(m broker.Message) bool {
+		c := ParseControl(m.Body).Command
+		return c == CommandStop || c == CommandKill
+	}), err
 }
 
 // quoted is a text as JSON.
@@ -110,15 +123,16 @@ func renew(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, add func(*Event
 // keepAttempt keeps the attempt as it has ended, in the place of the oldest one
 // if there are too many.
 func keepAttempt(tx *broker.Tx, t *Task) error {
-	kept, err := attempts(tx, t.TID)
-	if err != nil {
-		return err
-	}
-	for len(kept) >= maxKept {
-		if err := dropAttempt(tx, kept[0]); err != nil {
+	if t.Epoch > maxKept {
+		kept, err := attempts(tx, t.TID)
+		if err != nil {
 			return err
 		}
-		kept = kept[1:]
+		for _, oldest := range kept[:max(0, len(kept)+1-maxKept)] {
+			if err := dropAttempt(tx, oldest); err != nil {
+				return err
+			}
+		}
 	}
 	past := *t
 	past.Spec, past.Env = nil, ""
@@ -151,11 +165,13 @@ func dropAttempt(tx *broker.Tx, r broker.Record) error {
 	return tx.DeleteRecord(attemptKind, r.Key)
 }
 
-// dropAttempts removes the attempts that were kept of a task; their results go
-// with its queues.
+// dropAttempts removes the attempts that were kept of a task, and their results.
 func dropAttempts(tx *broker.Tx, t *Task) error {
-	if t.Epoch < 2 {
-		return nil
+	if t.MaxAttempts == 0 {
+		return nil // it had no policy
+	}
+	if _, err := tx.Delete(QueuesOf(t.TID).Attempts, broker.Select{}); err != nil {
+		return err
 	}
 	kept, err := attempts(tx, t.TID)
 	if err != nil {

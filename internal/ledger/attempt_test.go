@@ -115,21 +115,24 @@ func TestRetriesEnd(t *testing.T) {
 		outcome taskspec.Outcome
 		ordered Command
 		again   bool
+		unread  bool // the order
 	}{
-		"no policy":     {func(*taskspec.Spec) {}, taskspec.Exited(1, ""), "", false},
-		"failed":        {retries(2, 0), taskspec.Exited(1, ""), "", true},
-		"timeout":       {retries(2, 0), taskspec.TimedOut(1), "", true},
-		"limit":         {retries(2, 0), taskspec.Limited("", ""), "", true},
-		"lost":          {retries(2, 0), taskspec.Lost(), "", true},
-		"stopped":       {retries(2, 0), taskspec.Stopped(), "", false},
-		"killed":        {retries(2, 0), taskspec.Killed(), "", false},
-		"completed":     {retries(2, 0), taskspec.Exited(0, ""), "", false},
-		"not for this":  {retries(2, 0, taskspec.RetryOnLost), taskspec.Exited(1, ""), "", false},
-		"stop, failed":  {retries(2, 0), taskspec.Exited(1, ""), CommandStop, false},
-		"kill, lost":    {retries(2, 0), taskspec.Lost(), CommandKill, false},
-		"last attempt":  {retries(1, 0), taskspec.Exited(1, ""), "", false},
-		"not for lost":  {retries(2, 0, taskspec.RetryOnError), taskspec.Lost(), "", false},
-		"for lost only": {retries(2, 0, taskspec.RetryOnLost), taskspec.Lost(), "", true},
+		"no policy":     {func(*taskspec.Spec) {}, taskspec.Exited(1, ""), "", false, false},
+		"failed":        {retries(2, 0), taskspec.Exited(1, ""), "", true, false},
+		"timeout":       {retries(2, 0), taskspec.TimedOut(1), "", true, false},
+		"limit":         {retries(2, 0), taskspec.Limited("", ""), "", true, false},
+		"lost":          {retries(2, 0), taskspec.Lost(), "", true, false},
+		"stopped":       {retries(2, 0), taskspec.Stopped(), "", false, false},
+		"killed":        {retries(2, 0), taskspec.Killed(), "", false, false},
+		"completed":     {retries(2, 0), taskspec.Exited(0, ""), "", false, false},
+		"not for this":  {retries(2, 0, taskspec.RetryOnLost), taskspec.Exited(1, ""), "", false, false},
+		"stop, failed":  {retries(2, 0), taskspec.Exited(1, ""), CommandStop, false, false},
+		"kill, lost":    {retries(2, 0), taskspec.Lost(), CommandKill, false, false},
+		"stop, unread":  {retries(2, 0), taskspec.Exited(1, ""), CommandStop, false, true},
+		"kill, unread":  {retries(2, 0), taskspec.Lost(), CommandKill, false, true},
+		"last attempt":  {retries(1, 0), taskspec.Exited(1, ""), "", false, false},
+		"not for lost":  {retries(2, 0, taskspec.RetryOnError), taskspec.Lost(), "", false, false},
+		"for lost only": {retries(2, 0, taskspec.RetryOnLost), taskspec.Lost(), "", true, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -141,7 +144,7 @@ func TestRetriesEnd(t *testing.T) {
 				if test.ordered == "" {
 					return nil
 				}
-				if _, err := End(tx, tid, test.ordered, at); err != nil {
+				if _, err := End(tx, tid, test.ordered, at); err != nil || test.unread {
 					return err
 				}
 				_, err := ObeyTask(tx, tid, at)
@@ -184,6 +187,24 @@ func TestRetriesAfterAgain(t *testing.T) {
 	p.fail(tid, 4)
 	if got := p.task(tid); got.Status != taskspec.StatusFailed || got.Epoch != 4 {
 		t.Errorf("after the fourth: %+v", got)
+	}
+}
+
+// A task that is stopped before its second attempt leaves nothing when it is
+// forgotten.
+func TestForgetRetried(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	tid := p.submit(retries(2, time.Hour))
+	p.fail(tid, 1)
+	p.update(func(tx *broker.Tx) error { _, err := End(tx, tid, CommandStop, at); return err })
+	if n := p.forget(Retention{Age: time.Nanosecond}, at.Add(time.Hour)); n != 1 {
+		t.Errorf("%d tasks forgotten", n)
+	}
+	s := p.state()
+	delete(s.Messages, Log)
+	if len(s.Records[attemptKind])+len(s.Records[pendingKind])+len(s.Messages) > 0 {
+		t.Errorf("left is %+v", s)
 	}
 }
 

@@ -30,6 +30,7 @@ type life struct {
 	base      int      // attempts before somebody asked for more
 	waits     bool     // before it begins, and before each other attempt
 	pending   bool     // waits now
+	told      bool     // to end, while it ran
 	past      []string // results of attempts that were followed by others
 	place     string   // where its message should be: a queue, or nowhere
 	following []step   // what has been sent and may come again
@@ -194,6 +195,7 @@ func (m *lives) send(t *rapid.T, l *life, s step) {
 	}
 	l.status, l.place = s.outcome.Status, ""
 	asked := s.outcome.Event == taskspec.EventWorkCancelled || s.outcome.Event == taskspec.EventWorkKilled
+	asked, l.told = asked || l.told, false
 	if l.epoch-l.base < l.tries && l.status != taskspec.StatusCompleted && !asked {
 		if !s.lost {
 			l.past = append(l.past, s.result)
@@ -217,6 +219,7 @@ func (m *lives) end(t *rapid.T) {
 	if l.status == taskspec.StatusCreated {
 		l.status, l.pending = taskspec.StatusKilled, false // else it is told, which its consumer has to obey
 	}
+	l.told = l.status == taskspec.StatusRunning
 	if got.Status != l.status {
 		t.Fatalf("task is %s, want %s", got.Status, l.status)
 	}

@@ -327,7 +327,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	must(marked == (created && t.NotBefore == 0 && t.Parent != ""), "it is marked if and only if it waits for a slot and is nested")
 	for _, r := range s.Records[attemptKind] {
 		if past, err := Decode(r); err != nil || past.TID == t.TID {
-			must(err == nil && past.Epoch < t.Epoch+btoi(created) && past.Status.Terminal(), "a past attempt is not one")
+			must(err == nil && past.Epoch < t.Epoch+btoi(t.Message == 0) && past.Status.Terminal(), "a past attempt is not one")
 			must(err == nil && holds(q.Attempts, past.Result) == (past.Output.Form != FormNone), "a past attempt has one result if and only if it reported")
 		}
 	}
