@@ -27,20 +27,38 @@ func OutputOf(ctx context.Context, t *Task, attempt int, stdout, stderr io.Write
 	if err != nil {
 		return nil, err
 	}
-	if attempt == l.Epoch {
-		return t.OutputSoFar(ctx, stdout, stderr)
-	}
+	var past *ledger.Task
 	err = t.c.broker.View(ctx, func(r broker.Reader) (err error) {
-		l, err = ledger.PastAttempt(r, t.tid, attempt)
+		past, err = ledger.PastAttempt(r, t.tid, attempt)
 		return err
 	})
-	if errors.Is(err, broker.ErrNotFound) {
-		return nil, fmt.Errorf("task %s: %w: %d", t.tid, ErrNoAttempt, attempt)
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+		out := newStreams(t, stdout, stderr)
+		defer out.close()
+		return newStatus(past), out.finish(ctx, past)
+	case !errors.Is(err, broker.ErrNotFound):
 		return nil, err
+	case attempt > 0 && attempt == l.Epoch:
+		return t.OutputSoFar(ctx, stdout, stderr)
 	}
-	out := newStreams(t, stdout, stderr)
-	defer out.close()
-	return newStatus(l), out.finish(ctx, l)
+	return nil, fmt.Errorf("task %s: %w: %d", t.tid, ErrNoAttempt, attempt)
+}
+
+// PastAttempts returns how the attempts at a task ended that its retry policy has
+// followed by others, in order: the latest ten, as long as the task is known. Most
+// tasks have none.
+func PastAttempts(ctx context.Context, t *Task) (ended []*Status, err error) {
+	err = t.c.broker.View(ctx, func(r broker.Reader) error {
+		past, err := ledger.PastAttempts(r, t.tid)
+		ended = nil
+		for _, l := range past {
+			ended = append(ended, newStatus(l))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("attempts at task %s: %w", t.tid, err)
+	}
+	return ended, nil
 }

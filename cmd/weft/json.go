@@ -140,6 +140,18 @@ type taskDetails struct {
 	CreatedAt   *int64 `json:"created_at"`
 	StartedAt   *int64 `json:"started_at"`
 	CompletedAt *int64 `json:"completed_at"`
+	// Those that were followed by others.
+	Attempts []taskAttempt `json:"attempts,omitempty"`
+}
+
+// taskAttempt is an attempt at a task that was followed by another.
+type taskAttempt struct {
+	Attempt     int             `json:"attempt"`
+	Status      taskspec.Status `json:"status"`
+	ReturnCode  *int            `json:"return_code"`
+	Error       string          `json:"error"`
+	StartedAt   *int64          `json:"started_at"`
+	CompletedAt *int64          `json:"completed_at"`
 }
 
 // newTaskDetails is a task as it stands, with its output if it has ended and
@@ -157,6 +169,15 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),
+	}
+	past, err := weft.PastAttempts(ctx, t)
+	if err != nil {
+		return v, err
+	}
+	for _, was := range past {
+		v.Attempts = append(v.Attempts, taskAttempt{
+			was.Attempt, was.Status, was.ReturnCode, was.Error, nanoseconds(was.Started), nanoseconds(was.Completed),
+		})
 	}
 	if !s.Status.Terminal() {
 		return v, nil

@@ -162,6 +162,13 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Name", visible(s.Name))
 	line("Status", a.paint(standing(s)))
 	line("Waits", expected(s, time.Now()))
+	past, err := weft.PastAttempts(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, was := range past {
+		line("Before", fmt.Sprintf("attempt %d %s in %s: %s", was.Attempt, was.Status, short(elapsed(was)), visible(was.Error)))
+	}
 	if s.NotBefore.IsZero() && s.Tried > 1 {
 		line("Attempt", fmt.Sprintf("%d of %d", s.Tried, s.MaxAttempts))
 	}

@@ -21,8 +21,8 @@ const attemptKind = "attempt"
 // are kept: each may have 64 KiB of standard error, and a result of 10 MiB.
 const maxKept = 10
 
-// tryAgain decides whether another attempt follows the one that has ended with o at
-// a moment, and if so asks for it. The rest of the end is for [renew].
+// tryAgain decides whether another attempt follows the one that has ended with o
+// at a moment, and if so asks for it. The rest of the end is for [renew].
 func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error) {
 	spec, err := t.spec()
 	// Who was told to end does not begin again, even if it ended otherwise.
@@ -158,7 +158,7 @@ func dropAttempt(tx *broker.Tx, r broker.Record) error {
 		return err
 	}
 	if t.Result != 0 {
-		if _, err := tx.Delete(QueuesOf(t.TID).Attempts, broker.Select{ID: t.Result}); err != nil {
+		if _, err := tx.Delete(QueuesOf(r.State).Attempts, broker.Select{ID: t.Result}); err != nil {
 			return err
 		}
 	}
@@ -225,6 +225,22 @@ func PastAttempt(r broker.Reader, tid string, epoch int) (*Task, error) {
 		err = fmt.Errorf("attempt %d: %w", epoch, broker.ErrNotFound)
 	}
 	return t, err
+}
+
+// PastAttempts are all attempts that [PastAttempt] knows, in order.
+func PastAttempts(r broker.Reader, tid string) (past []*Task, err error) {
+	recs, err := attempts(r, tid)
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range recs {
+		t, err := Decode(rec)
+		if err != nil {
+			return nil, err
+		}
+		past = append(past, t)
+	}
+	return past, nil
 }
 
 // MayRetry reports whether another attempt may follow the one that runs.

@@ -35,9 +35,9 @@ type HandOff struct {
 var ErrStale = errors.New("hand-off is stale")
 
 // Finish records the end of a task, or of an attempt that its policy follows by
-// another: result, reserved message and record in one transaction. Repeating it has no effect and is no error. known is the task as
-// [Dispatch] left it, which spares reading it: then Finish may return
-// [ErrChanged]. It may be nil.
+// another: result, reserved message and record in one transaction. Repeating it
+// has no effect and is no error. known is the task as [Dispatch] left it, which
+// spares reading it: then Finish may return [ErrChanged]. It may be nil.
 func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 	t := new(Task)
 	if known != nil {
@@ -120,7 +120,7 @@ func (h *HandOff) message() (string, error) {
 	return string(body), err
 }
 
-// finish ends the task, or the attempt if there is another one again.
+// finish ends the task, or only the attempt if the task is tried again.
 func finish(tx *broker.Tx, t *Task, again bool, o taskspec.Outcome, at int64, add func(*Event)) error {
 	if again {
 		return renew(tx, t, o, at, add)

@@ -197,8 +197,9 @@ func ParseInputFile(file string) (name string, ok bool) {
 }
 
 // Needed reports whether somebody may still want the file of the attempt: its
-// task has not ended, or its result, which the file belongs to, or which an
-// earlier attempt was made for, has not been taken. The file must have been seen before r's state of the store.
+// task has not ended, or the task's result has not been taken, which the file
+// belongs to, or which an earlier attempt was made for. The file must have been
+// seen before r's state of the store.
 func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	rec, err := r.Record(Kind, a.TID)
 	if errors.Is(err, broker.ErrNotFound) {
