@@ -209,9 +209,9 @@ func TestKillManagerOfPending(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	delayed := shell("echo delayed")
-	delayed.Spec.DelaySeconds = 1.5
+	delayed.Spec.DelaySeconds = 2.5
 	late, tid := p.run(delayed)
-	flaky, other := p.run(retrying(shell(`echo "$WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, 1500*time.Millisecond))
+	flaky, other := p.run(retrying(shell(`echo "$WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, 2500*time.Millisecond))
 	p.retried(other, 1)
 	p.murder(p.manager())
 	for c, want := range map[*client]line{
