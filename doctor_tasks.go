@@ -105,7 +105,11 @@ func examineCensus(c ledger.Census, managed bool) []Finding {
 			"weft task stop "+taskspec.ShortTID(c.Requestless[0])))
 	}
 	if len(found) == 0 {
-		found = append(found, fine(check, fmt.Sprintf("%d running, %d queued", c.Running, c.Queued)))
+		text := fmt.Sprintf("%d running, %d queued", c.Running, c.Queued)
+		if c.Pending > 0 {
+			text += fmt.Sprintf(" (of them, %d wait for their time)", c.Pending)
+		}
+		found = append(found, fine(check, text))
 	}
 	return found
 }

@@ -5,6 +5,7 @@ package weft_test
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -109,6 +110,32 @@ func (p *project) examineTask(t *ledger.Task, held map[string][]broker.ID, seen 
 		delete(held, queue)
 	}
 	delete(held, q.Outbox)
+	p.examineAttempts(t, held[q.Attempts])
+	delete(held, q.Attempts)
+}
+
+// examineAttempts checks that each kept attempt that was followed by another has its
+// result, if it reported one.
+func (p *project) examineAttempts(t *ledger.Task, results []broker.ID) {
+	p.t.Helper()
+	var want []broker.ID
+	for epoch := 1; epoch <= t.Epoch; epoch++ {
+		var past *ledger.Task
+		err := p.c.Broker().View(p.ctx, func(r broker.Reader) (err error) {
+			past, err = ledger.PastAttempt(r, t.TID, epoch)
+			return err
+		})
+		switch {
+		case errors.Is(err, broker.ErrNotFound): // somebody asked for the one after it
+		case err != nil:
+			p.t.Fatal(err)
+		case past.Result != 0:
+			want = append(want, past.Result)
+		}
+	}
+	if !slices.Equal(results, want) {
+		p.t.Errorf("task %s (%s): results %v of attempts that others followed, want %v", t.TID, t.Name, results, want)
+	}
 }
 
 // policyFor is the policy that decided what became of the work item of a task
@@ -144,8 +171,8 @@ func (p *project) checkIntegrity() {
 	for _, check := range []struct{ query, want string }{
 		{"PRAGMA integrity_check", "ok"},
 		// Requests and the marks of nested ones must have gone with their tasks.
-		{"SELECT count(*) FROM messages WHERE queue = 'weft.spawn.requests'", "0"},
-		{"SELECT count(*) FROM record WHERE kind = 'nested'", "0"},
+		{"SELECT count(*) FROM messages WHERE queue IN ('weft.spawn.requests', 'weft.spawn.delayed')", "0"},
+		{"SELECT count(*) FROM record WHERE kind IN ('nested', 'pending')", "0"},
 	} {
 		var got string
 		if err := db.QueryRow(check.query).Scan(&got); err != nil || got != check.want {

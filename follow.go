@@ -14,6 +14,7 @@ import (
 // streams copies both streams of a task.
 type streams struct {
 	t            *Task
+	last         bool // only of an attempt that no other may follow
 	stdout, errs follower
 }
 
@@ -29,7 +30,7 @@ func newStreams(t *Task, stdout, stderr io.Writer) *streams {
 
 // copy writes what a task that runs has printed since the last time.
 func (o *streams) copy(l *ledger.Task) error {
-	if l.Status.Terminal() {
+	if l.Status.Terminal() || o.last && ledger.MayRetry(l) {
 		return nil // finish writes the rest
 	}
 	if err := o.stdout.copy(l.Epoch); err != nil {
@@ -66,6 +67,7 @@ type follower struct {
 	w      io.Writer // nil: nobody wants it
 
 	file   *os.File
+	epoch  int // whose file it is
 	copied int64
 }
 
@@ -73,6 +75,10 @@ type follower struct {
 func (f *follower) copy(epoch int) error {
 	if f.w == nil {
 		return nil
+	}
+	if f.file != nil && f.epoch != epoch { // somebody let the task run again
+		f.close()
+		f.file, f.copied = nil, 0
 	}
 	if f.file == nil {
 		file, err := os.Open(ledger.OutputFile(f.c.dir, f.tid, epoch, f.stream))
@@ -82,7 +88,7 @@ func (f *follower) copy(epoch int) error {
 		if err != nil {
 			return fmt.Errorf("follow task %s: %w", f.tid, err)
 		}
-		f.file = file
+		f.file, f.epoch = file, epoch
 	}
 	n, err := io.Copy(f.w, f.file)
 	f.copied += n
@@ -107,6 +113,9 @@ func (f *follower) finish(ctx context.Context, l *ledger.Task, whole func() ([]b
 	all, err := whole()
 	if err != nil {
 		return err
+	}
+	if f.epoch != l.Epoch {
+		f.copied = 0
 	}
 	_, err = f.w.Write(all[min(f.copied, int64(len(all))):])
 	return err

@@ -118,9 +118,11 @@ func output(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 // resultMessage looks for the message that is the result of a task: in the
 // outbox there may be others. The error is [ErrTaken] if it is gone.
 func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (broker.Message, error) {
-	outbox := t.c.Queue(ledger.QueuesOf(t.tid).Outbox)
-	for m, err := range outbox.Messages(ctx, broker.Select{ID: l.Result, Limit: 1}) {
-		return m, err
+	q := ledger.QueuesOf(t.tid)
+	for _, results := range []string{q.Outbox, q.Attempts} {
+		for m, err := range t.c.Queue(results).Messages(ctx, broker.Select{ID: l.Result, Limit: 1}) {
+			return m, err
+		}
 	}
 	return broker.Message{}, fmt.Errorf("task %s: %w", t.tid, ErrTaken)
 }
@@ -135,12 +137,14 @@ func (t *Task) Take(ctx context.Context) error {
 // Output writes what the task prints to stdout and stderr, from the beginning,
 // as it is produced, until the task has ended, and then says how it ended. It
 // takes nothing: see [Task.Take]. Either writer may be nil. Cancelling ctx ends
-// the copying and leaves the task alone.
+// the copying and leaves the task alone. Of a task with a retry policy only the
+// last attempt is written, and as long as another may follow, when it has ended.
 //
 // An error of a writer is returned as it is. If the result has been taken, what
 // is left of the output is written and [ErrTaken] returned with the status.
 func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*Status, error) {
 	out := newStreams(t, stdout, stderr)
+	out.last = true
 	defer out.close()
 	l, err := awaitTask(ctx, t, out.copy)
 	if err != nil {

@@ -21,13 +21,20 @@ type Status struct {
 	Paused     bool   // it stands still: see [Task.Pause]
 	PID        int    // the task's own process; 0 if it has none or was over at once
 	Attempt    int    // how often it was given to a consumer
-	ParentTID  string // the task that submitted it, or empty
-	Key        string // that it was submitted with and holds, or empty
-	Created    time.Time
-	Started    time.Time
-	Completed  time.Time
-	CPUSeconds float64 // of its own process and the children that one waited for; with limits, of all that was seen
-	PeakMB     float64 // resident memory in MiB: of the largest of its processes, never less than its consumer had, about 8; with limits, of all of them, what they share counted for each; in a cgroup, with the files they read
+	// NotBefore is when a task that waits for its time may begin: after its delay,
+	// or before another attempt. Zero for any other. Its policy allows MaxAttempts,
+	// of which there were Tried; both are 0 for a task that has none, or has not
+	// begun.
+	NotBefore   time.Time
+	MaxAttempts int
+	Tried       int
+	ParentTID   string // the task that submitted it, or empty
+	Key         string // that it was submitted with and holds, or empty
+	Created     time.Time
+	Started     time.Time
+	Completed   time.Time
+	CPUSeconds  float64 // of its own process and the children that one waited for; with limits, of all that was seen
+	PeakMB      float64 // resident memory in MiB: of the largest of its processes, never less than its consumer had, about 8; with limits, of all of them, what they share counted for each; in a cgroup, with the files they read
 
 	// What was seen of a task with limits, 0 where nobody looked: percent of one
 	// core, descriptors, connections.
@@ -59,6 +66,8 @@ func newStatus(l *ledger.Task) *Status {
 		Paused:          l.Paused,
 		PID:             l.Process.PID,
 		Attempt:         l.Epoch,
+		NotBefore:       moment(l.NotBefore),
+		MaxAttempts:     l.MaxAttempts,
 		ParentTID:       l.Parent,
 		Key:             l.Key,
 		Created:         moment(l.Created),
@@ -74,6 +83,9 @@ func newStatus(l *ledger.Task) *Status {
 	}
 	if p := l.Progress; p != nil {
 		s.Done, s.Total, s.Note = p.Done, p.Total, p.Note
+	}
+	if l.MaxAttempts > 0 {
+		s.Tried = l.Epoch - l.Base
 	}
 	return s
 }

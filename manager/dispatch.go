@@ -113,11 +113,11 @@ func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, er
 	free := d.pool.idle()
 	nested := 0
 	for _, j := range jobs {
-		if !j.Inline() {
+		if !j.Elsewhere() {
 			d.locate(j)
 		}
 		switch c := d.hand(j, &free); {
-		case j.Inline(), j.Refused() != "":
+		case j.Elsewhere(), j.Refused() != "":
 			w.declined = append(w.declined, j)
 		case c != nil:
 			w.dispatched = append(w.dispatched, dispatched{to: c, job: j})
@@ -134,7 +134,7 @@ func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, er
 // hand tells one of the free consumers to get ready for the job. It returns nil
 // if there is none, or the job cannot be run.
 func (d *dispatcher) hand(j *ledger.Job, free *[]*consumer) *consumer {
-	for j.Refused() == "" && !j.Inline() && len(*free) > 0 {
+	for j.Refused() == "" && !j.Elsewhere() && len(*free) > 0 {
 		i := preferred(*free, hostOf(j))
 		c := (*free)[i]
 		*free = slices.Delete(*free, i, i+1)

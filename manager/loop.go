@@ -38,7 +38,9 @@ type loop struct {
 	unsettled work                   // what is to be written in the next turn
 	servers   map[proc.Identity]bool // that are watched
 	seen      []*ledger.Server       // that the last turn found
-	stillborn int                    // consumers in a row that have ended before they said hello
+	delayed   *broker.Waiter         // hears of tasks that wait for their time
+	agenda    agenda
+	stillborn int // consumers in a row that have ended before they said hello
 	stopping  bool
 	idleSince time.Time
 	dispatcher
@@ -81,10 +83,12 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 			look = firstLook
 		case <-requests.C():
 			l.waiting, in.manager, look = true, true, firstLook
+		case <-l.delayed.C():
+			l.agenda.stale, look = true, firstLook
 		case <-l.controls.C():
 			in.tasks, look = true, firstLook
 		case <-timer.C:
-			l.waiting, in.manager, in.tasks = true, true, true
+			l.waiting, l.agenda.stale, in.manager, in.tasks = true, true, true, true
 			look = min(2*look, lastLook)
 		}
 		switch err := l.turn(ctx, in); {
@@ -112,7 +116,7 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 		case l.waiting && !l.stopping && l.pool.load().dispatchable() > 0:
 			pause = 0 // the turn has made room
 		}
-		next := earliest(now.Add(pause), l.pool.retire(runtime.NumCPU(), now), l.pool.killFrozen(now), idleUntil(l.idleSince, l.o.Lifetime))
+		next := earliest(now.Add(pause), l.agenda.wake(l.stopping), l.pool.retire(runtime.NumCPU(), now), l.pool.killFrozen(now), idleUntil(l.idleSince, l.o.Lifetime))
 		timer.Reset(time.Until(next))
 	}
 }

@@ -86,6 +86,11 @@ func (m *Manager) Run(ctx context.Context) error {
 		return err
 	}
 	defer requests.Close()
+	delayed, err := m.o.Broker.Listen(ledger.Delayed)
+	if err != nil {
+		return err
+	}
+	defer delayed.Close()
 	controls, err := m.o.Broker.Listen()
 	if err != nil {
 		return err
@@ -107,6 +112,8 @@ func (m *Manager) Run(ctx context.Context) error {
 		self:       self,
 		watch:      watch,
 		events:     events,
+		delayed:    delayed,
+		agenda:     agenda{stale: true},
 		dispatcher: dispatcher{o: m.o, pool: pool, controls: controls, envs: make(map[string]string), asked: make(map[string]bool)},
 	}
 	return l.run(ctx, requests, m.stop)

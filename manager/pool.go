@@ -9,6 +9,7 @@ import (
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/runner"
+	"weft/taskspec"
 )
 
 // An event is something that happened outside the loop.
@@ -188,6 +189,15 @@ func (p *pool) close() {
 	}
 }
 
+// onError is what the consumer is to do with a job's input after an error. If
+// there may be another attempt, it needs the input.
+func onError(j *ledger.Job) taskspec.Policy {
+	if j.Work.Retry != nil {
+		return taskspec.PolicyKeep
+	}
+	return j.Work.ErrorPolicy()
+}
+
 // assign tells the consumer to get ready for a job. block is the job's packed
 // environment.
 func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
@@ -201,7 +211,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		Dir:         j.Dir,
 		Stdin:       j.Stdin,
 		Input:       j.Input,
-		OnError:     j.Work.ErrorPolicy(),
+		OnError:     onError(j),
 		OnStop:      j.Work.StopPolicy(),
 		Env:         j.Env,
 		Over:        j.Work.Env,

@@ -18,8 +18,11 @@ func (l *loop) turn(ctx context.Context, in inbox) error {
 	// What keeps requests from being given out, such as that no consumer can be
 	// started, must not keep the ends of tasks from being written.
 	var unfilled error
+	if !l.stopping {
+		unfilled = l.promote(ctx, time.Now())
+	}
 	if l.waiting && !l.stopping {
-		unfilled = l.fill(ctx, w)
+		unfilled = errors.Join(unfilled, l.fill(ctx, w))
 	}
 	var orders []order
 	if !w.empty() || in != (inbox{}) {

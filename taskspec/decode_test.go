@@ -26,7 +26,7 @@ const allFields = `{
 		"enable_process_title": false, "output_size_limit_mb": 1.5,
 		"reserved_policy_on_error": "requeue", "reserved_policy_on_stop": "clear",
 		"on_manager_loss": "stop", "weft_context": "/p",
-		"retry": {"max": 3}, "delay_seconds": 2, "isolation": "none", "key": "k"
+		"retry": {"max_attempts": 3, "backoff_seconds": 1, "max_backoff_seconds": 9, "jitter": 0, "on": ["lost"]}, "delay_seconds": 2, "isolation": "none", "key": "k"
 	},
 	"io": {"inputs": {"inbox": "a"}, "outputs": {"outbox": "b"}, "control": {"ctrl_in": "c"}},
 	"state": {
@@ -59,7 +59,7 @@ func TestDecodeReadsEveryField(t *testing.T) {
 			EnableProcessTitle: new(false), OutputSizeLimitMB: new(1.5),
 			ReservedPolicyOnError: PolicyRequeue, ReservedPolicyOnStop: PolicyClear,
 			OnManagerLoss: "stop", WeftContext: "/p",
-			Retry: map[string]any{"max": json.Number("3")}, DelaySeconds: 2, Isolation: "none", Key: "k",
+			Retry: &RetryPolicy{new(3), new(1.0), new(9.0), new(0.0), []string{"lost"}}, DelaySeconds: 2, Isolation: "none", Key: "k",
 		},
 		IO: IO{
 			Inputs:  map[string]string{"inbox": "a"},
@@ -155,7 +155,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"twice in io":            {`{"io":{"inputs":{"inbox":"a","inbox":"b"}}}`, "io.inputs.inbox: given twice"},
 		"twice in metadata":      {`{"metadata":{"a":1,"b":2,"a":3}}`, "metadata.a: given twice"},
 		"twice deep in args":     {`{"spec":{"args":[0,[{"a":1,"a":1}]]}}`, "spec.args[1][0].a: given twice"},
-		"twice in retry":         {`{"spec":{"retry":{"a":1,"a":1}}}`, "spec.retry.a: given twice"},
+		"twice in retry":         {`{"spec":{"retry":{"jitter":1,"jitter":1}}}`, "spec.retry.jitter: given twice"},
 		"odd key":                {`{"metadata":{"a b":1,"a b":1}}`, `metadata["a b"]: given twice`},
 		"terminal escape in key": {`{"\u001b[31m":1}`, `["\x1b[31m"]: unknown field`},
 		"number for text":        {`{"name":1}`, "name: want a string, got a number"},

@@ -168,13 +168,36 @@ func format() map[string]entry {
 			rules:   []rule{osRule()},
 		},
 		"spec.retry": {
-			about: "Kept for later: " + notYet + ".",
-			rules: []rule{kept{}},
+			about: "When an attempt that did not complete is followed by another. Never by default.",
+		},
+		"spec.retry.max_attempts": {
+			about:     "How many attempts there may be, the first included.",
+			byDefault: defaultAttempts,
+			rules:     []rule{span{least: 1, most: maxAttempts}},
+		},
+		"spec.retry.backoff_seconds": {
+			about:     "The time between the end of the first attempt and the second, in seconds. It doubles from attempt to attempt.",
+			byDefault: defaultBackoffSeconds,
+			rules:     []rule{span{most: maxSeconds, unit: " seconds"}},
+		},
+		"spec.retry.max_backoff_seconds": {
+			about: "The longest that time gets, in seconds. By default 60, or backoff_seconds if that is more.",
+			rules: []rule{span{most: maxSeconds, unit: " seconds"}},
+		},
+		"spec.retry.jitter": {
+			about:     "By how much of itself that time may be shorter, at random, so that tasks that failed together do not come again together.",
+			byDefault: defaultJitter,
+			rules:     []rule{span{most: 1}},
+		},
+		"spec.retry.on": {
+			about:     "Which ends are followed by another attempt. A stop and a kill never are.",
+			byDefault: retryCauses(),
+			rules:     []rule{elements{oneOf(retryCauses())}},
 		},
 		"spec.delay_seconds": {
-			about:     "Kept for later: " + notYet + ".",
+			about:     "The least time between the submission and the first attempt, in seconds.",
 			byDefault: 0,
-			rules:     []rule{kept{}},
+			rules:     []rule{span{most: maxSeconds, unit: " seconds"}},
 		},
 		"spec.isolation": {
 			about:     "Where a function runs: in a process of its own, or inline, inside the program that serves it, without limits.",

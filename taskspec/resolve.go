@@ -52,7 +52,7 @@ func (w Work) resolve(root string) Work {
 	w.ReservedPolicyOnStop = w.StopPolicy()
 	w.OnManagerLoss = cmp.Or(w.OnManagerLoss, LossContinue)
 	w.WeftContext = root
-	w.Retry = copyValue(w.Retry)
+	w.Retry = w.Retry.resolve()
 	w.Isolation = cmp.Or(w.Isolation, IsolationProcess)
 	return w
 }

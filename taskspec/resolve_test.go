@@ -63,7 +63,8 @@ func TestResolveSharesNothing(t *testing.T) {
 	w.Args[0] = "changed"
 	w.Args[5].(map[string]any)["k"].([]any)[0] = "changed"
 	w.KeywordArgs["n"] = "changed"
-	w.Retry.(map[string]any)["max"] = "changed"
+	w.Retry.On[0], *w.Retry.MaxAttempts = "changed", 99
+	*w.Retry.BackoffSeconds, *w.Retry.MaxBackoffSeconds, *w.Retry.Jitter = -1, -1, -1
 	w.Env["A"], w.EnvFrom[0] = "changed", "changed"
 	for _, p := range []*float64{w.Timeout, w.StopGrace, w.PollingInterval, w.OutputSizeLimitMB, w.Limits.MemoryMB, w.Limits.CPUPercent} {
 		*p = -1

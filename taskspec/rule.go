@@ -96,30 +96,17 @@ func statusChoice() choice {
 
 func (r choice) check(c *checker, path string, value reflect.Value) {
 	if got := value.String(); !slices.Contains(r, got) {
-		c.add(path, fmt.Sprintf(`must be "%s", not %s`, strings.Join(r, `" or "`), quote(got)))
+		c.add(path, r.problem(got))
 	}
+}
+
+// problem says that a text is none of them.
+func (r choice) problem(text string) string {
+	return fmt.Sprintf(`must be "%s", not %s`, strings.Join(r, `" or "`), quote(text))
 }
 
 func (r choice) describe(to *schema, f *field, _ Rules) {
 	to.limit(schema{Enum: r}, f.missing == "")
-}
-
-// kept is the rule for a field of which the format only keeps the name: it may
-// be its default, or that one text. [Work.reserved] is the check, because such a
-// field is unsupported as well.
-type kept struct{ text string }
-
-func (kept) check(*checker, string, reflect.Value) {}
-
-func (r kept) describe(to *schema, f *field, _ Rules) {
-	switch f.shape.form {
-	case formNumber:
-		to.Minimum, to.Maximum = new(0.0), new(0.0)
-	case formText:
-		to.limit(schema{Enum: []string{r.text}}, true)
-	default:
-		to.Type = types{"null"}
-	}
 }
 
 // arguments is the rule for what a command or a function is called with. Only

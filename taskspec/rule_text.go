@@ -3,6 +3,7 @@ package taskspec
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -101,6 +102,15 @@ func variableRule() *textRule {
 		ok:       func(name string) bool { return name != "" && !strings.Contains(name, "=") && osText(name) },
 		says:     always(`a variable's name must be valid UTF-8, not empty, without "=" and NUL characters`),
 		keywords: schema{Pattern: `^[^=\x00]+$`},
+	}
+}
+
+// oneOf accepts one of the texts.
+func oneOf(texts []string) *textRule {
+	return &textRule{
+		ok:       func(text string) bool { return slices.Contains(texts, text) },
+		says:     func(text string) string { return choice(texts).problem(text) },
+		keywords: schema{Enum: texts},
 	}
 }
 

@@ -13,8 +13,7 @@ type feature struct {
 // Unsupported lists what the spec asks for and this version does not do yet,
 // each as "field.path: not supported yet". Such a spec is valid; whoever
 // submits it must refuse it, because running it without the feature would be a
-// task with a limit that does not limit. What the format only keeps a name for,
-// [Spec.Validate] refuses as well.
+// task with a limit that does not limit.
 //
 // To bring a feature, delete its row.
 func (s *Spec) Unsupported() []Problem {
@@ -24,19 +23,9 @@ func (s *Spec) Unsupported() []Problem {
 		{"spec.tty", w.TTY},
 		{"spec.persistent", w.Persistent},
 	})
-	problems = append(problems, w.reserved()...)
 	problems = append(problems, s.inlineProblems()...)
 	problems = append(problems, s.customQueues("io.inputs", s.IO.Inputs)...)
 	return append(problems, s.customQueues("io.outputs", s.IO.Outputs)...)
-}
-
-// reserved lists the features that the format only keeps a name for: even a
-// spec for a later version cannot ask for them yet.
-func (w *Work) reserved() []Problem {
-	return asked([]feature{
-		{"spec.retry", w.Retry != nil},
-		{"spec.delay_seconds", w.DelaySeconds != 0},
-	})
 }
 
 // inlineProblems lists what cannot be asked for of a function that shares a

@@ -41,7 +41,7 @@ func TestUnsupported(t *testing.T) {
 		"streams":    {func(s *Spec) { s.Spec.StreamOutput, s.Spec.Persistent = true, true }, []string{"spec.persistent"}},
 		"transition": {func(s *Spec) { s.Spec.ReportingInterval, s.Spec.Isolation = ReportTransition, "process" }, nil},
 		"inline":     {func(s *Spec) { *s = *function(); s.Spec.Isolation = IsolationInline }, nil},
-		"reserved":   {func(s *Spec) { s.Spec.Retry, s.Spec.DelaySeconds = 1, -1 }, []string{"spec.retry", "spec.delay_seconds"}},
+		"later":      {func(s *Spec) { s.Spec.Retry, s.Spec.DelaySeconds = &RetryPolicy{}, 1 }, nil},
 		"queues": {func(s *Spec) {
 			s.IO.Inputs = map[string]string{"inbox": "raw.data", "b": "q"}
 			s.IO.Outputs = map[string]string{"outbox": "done"}

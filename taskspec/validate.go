@@ -45,12 +45,10 @@ func (s *Spec) problems(rules Rules) []Problem {
 		c.kind = s.Spec.Type
 	}
 	c.record(specShape(), reflect.ValueOf(s).Elem(), 1)
-	unsupported := s.Spec.reserved()
 	if rules.Supported {
-		unsupported = s.Unsupported()
-	}
-	for _, p := range unsupported {
-		c.add(p.Path, p.Text)
+		for _, p := range s.Unsupported() {
+			c.add(p.Path, p.Text)
+		}
 	}
 	return c.problems
 }

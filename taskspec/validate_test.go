@@ -33,7 +33,11 @@ func TestValidateAccepts(t *testing.T) {
 		"keep":                  func(s *Spec) { s.Spec.ReservedPolicyOnError, s.Spec.ReservedPolicyOnStop = PolicyKeep, PolicyKeep },
 		"stop on manager loss":  func(s *Spec) { s.Spec.OnManagerLoss = LossStop },
 		"go on on manager loss": func(s *Spec) { s.Spec.OnManagerLoss = LossContinue },
-		"reserved defaults":     func(s *Spec) { s.Spec.DelaySeconds, s.Spec.Isolation = 0, "process" },
+		"process":               func(s *Spec) { s.Spec.Isolation = "process" },
+		"delay":                 func(s *Spec) { s.Spec.DelaySeconds = 0.5 },
+		"retry":                 func(s *Spec) { s.Spec.Retry = &RetryPolicy{} },
+		"least retry":           func(s *Spec) { s.Spec.Retry = &RetryPolicy{new(1), new(0.0), new(0.0), new(0.0), []string{}} },
+		"all of retry":          func(s *Spec) { s.Spec.Retry = &RetryPolicy{new(5), new(2.5), new(1.0), new(1.0), retryCauses()} },
 		"queues":                func(s *Spec) { s.IO.Inputs = map[string]string{"inbox": "_a.B-9", "more": "weft.log.tasks"} },
 		"longest queue":         func(s *Spec) { s.IO.Control = map[string]string{"ctrl_in": strings.Repeat("q", 512)} },
 		"state":                 func(s *Spec) { s.State = &State{Status: StatusRunning, StartedAt: 1, PID: 2, CPU: new(0.0)} },
@@ -133,8 +137,13 @@ func TestValidateRefuses(t *testing.T) {
 		"stop policy":  {func(s *Spec) { s.Spec.ReservedPolicyOnStop = "Keep" }, `spec.reserved_policy_on_stop: must be "keep" or "requeue" or "clear", not "Keep"`},
 		"manager loss": {func(s *Spec) { s.Spec.OnManagerLoss = "die" }, `spec.on_manager_loss: must be "continue" or "stop", not "die"`},
 
-		"retry":     {func(s *Spec) { s.Spec.Retry = false }, "spec.retry: not supported yet"},
-		"delay":     {func(s *Spec) { s.Spec.DelaySeconds = 1 }, "spec.delay_seconds: not supported yet"},
+		"retry": {func(s *Spec) {
+			s.Spec.Retry = &RetryPolicy{new(0), new(-1.0), new(2e9), new(1.5), []string{"lost", "stop"}}
+		},
+			"spec.retry.max_attempts: must be from 1 to 1000000; spec.retry.backoff_seconds: must be from 0 to 1000000000 seconds; " +
+				"spec.retry.max_backoff_seconds: must be from 0 to 1000000000 seconds; spec.retry.jitter: must be from 0 to 1; " +
+				`spec.retry.on[1]: must be "error" or "timeout" or "limit" or "lost", not "stop"`},
+		"delay":     {func(s *Spec) { s.Spec.DelaySeconds = -1 }, "spec.delay_seconds: must be from 0 to 1000000000 seconds"},
 		"isolation": {func(s *Spec) { s.Spec.Isolation = "container" }, `spec.isolation: must be "process" or "inline", not "container"`},
 		"long key":  {func(s *Spec) { s.Spec.Key = strings.Repeat("k", 201) }, "spec.key: has 201 characters, at most 200 are allowed"},
 		"key":       {func(s *Spec) { s.Spec.Key = "a\n" }, "spec.key: must not hold control characters"},
@@ -159,9 +168,9 @@ func TestValidateRefuses(t *testing.T) {
 		"metadata":      {func(s *Spec) { s.Metadata = map[string]any{"a": map[string]any{"b": "\xff"}} }, "metadata.a.b: must be valid UTF-8"},
 		"deep metadata": {func(s *Spec) { s.Metadata = map[string]any{"a": cycle} }, "metadata.a" + strings.Repeat(".self", 62) + ": nested more than 64 deep"},
 
-		"all at once": {func(s *Spec) { *s = Spec{TID: "x", Spec: Work{Timeout: new(0.0), DelaySeconds: 1}} },
+		"all at once": {func(s *Spec) { *s = Spec{TID: "x", Spec: Work{Timeout: new(0.0), DelaySeconds: -1}} },
 			"tid: must be 19 digits that fit 63 bits; name: required; " + `spec.type: required: "command" or "function"; ` +
-				"spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.delay_seconds: not supported yet"},
+				"spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.delay_seconds: must be from 0 to 1000000000 seconds"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -219,12 +228,12 @@ func TestValidateTemplate(t *testing.T) {
 func TestValidateSupported(t *testing.T) {
 	t.Parallel()
 	s := command()
-	s.Spec.Timeout, s.Spec.TTY, s.Spec.DelaySeconds = new(0.0), true, 1
-	want := "spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.tty: not supported yet; spec.delay_seconds: not supported yet"
+	s.Spec.Timeout, s.Spec.TTY = new(0.0), true
+	want := "spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.tty: not supported yet"
 	if got := text(s.ValidateFor(Rules{Supported: true})); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	s.Spec.Timeout, s.Spec.DelaySeconds = nil, 0
+	s.Spec.Timeout = nil
 	if err := s.ValidateFor(Rules{}); err != nil {
 		t.Errorf("a spec for a later version: %v", err)
 	}

@@ -113,9 +113,10 @@ type Work struct {
 	// [IsolationInline].
 	Isolation string `json:"isolation,omitempty"`
 
-	// Retry and DelaySeconds are names that the format keeps for later. Anything
-	// but their default (none and 0) is refused by [Spec.Validate].
-	Retry        any     `json:"retry,omitzero"`
+	// Retry says when an attempt that did not complete is followed by another;
+	// nil means never.
+	Retry *RetryPolicy `json:"retry,omitempty"`
+	// DelaySeconds is the least time between submission and the first attempt.
 	DelaySeconds float64 `json:"delay_seconds,omitempty"`
 }
 

@@ -68,6 +68,7 @@ func kinds() []kind {
 		{errNoManager, "no_manager", exitNotFound, "start it with weft manager start"},
 		{weft.ErrManagerRunning, "manager_running", exitError, ""},
 		{weft.ErrManager, "no_manager", exitError, ""},
+		{weft.ErrNoAttempt, "no_attempt", exitNotFound, ""},
 		{weft.ErrNoOutput, "output_missing", exitNotFound, ""},
 		{weft.ErrNotWhole, "incomplete_request", exitError, ""},
 		{broker.ErrConflict, "conflict", exitConflict, ""},

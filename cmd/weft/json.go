@@ -43,6 +43,8 @@ type taskLine struct {
 	Error       *string         `json:"error"`
 	PID         *int            `json:"pid"`
 	Attempt     int             `json:"attempt"`
+	MaxAttempts int             `json:"max_attempts,omitempty"`
+	NotBefore   *int64          `json:"not_before,omitempty"`
 	Paused      bool            `json:"paused,omitempty"`
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
@@ -58,6 +60,8 @@ func newTaskLine(s *weft.Status) taskLine {
 		Error:       known(s.Error),
 		PID:         known(s.PID),
 		Attempt:     s.Attempt,
+		MaxAttempts: s.MaxAttempts,
+		NotBefore:   nanoseconds(s.NotBefore),
 		Paused:      s.Paused,
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
@@ -131,12 +135,26 @@ type taskDetails struct {
 	Name        string        `json:"name"`
 	PID         *int          `json:"pid"`
 	Attempt     int           `json:"attempt"`
+	MaxAttempts int           `json:"max_attempts,omitempty"`
+	NotBefore   *int64        `json:"not_before,omitempty"`
 	ParentTID   string        `json:"parent_tid,omitempty"`
 	Key         string        `json:"key,omitempty"`
 	Progress    *taskProgress `json:"progress,omitempty"`
 	CreatedAt   *int64        `json:"created_at"`
 	StartedAt   *int64        `json:"started_at"`
 	CompletedAt *int64        `json:"completed_at"`
+	// Those that were followed by others.
+	Attempts []taskAttempt `json:"attempts,omitempty"`
+}
+
+// taskAttempt is an attempt at a task that was followed by another.
+type taskAttempt struct {
+	Attempt     int             `json:"attempt"`
+	Status      taskspec.Status `json:"status"`
+	ReturnCode  *int            `json:"return_code"`
+	Error       string          `json:"error"`
+	StartedAt   *int64          `json:"started_at"`
+	CompletedAt *int64          `json:"completed_at"`
 }
 
 // taskProgress is how far a function is, by its own account.
@@ -158,12 +176,23 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		Name:        s.Name,
 		PID:         known(s.PID),
 		Attempt:     s.Attempt,
+		MaxAttempts: s.MaxAttempts,
+		NotBefore:   nanoseconds(s.NotBefore),
 		ParentTID:   s.ParentTID,
 		Key:         s.Key,
 		Progress:    newTaskProgress(s),
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),
+	}
+	past, err := weft.PastAttempts(ctx, t)
+	if err != nil {
+		return v, err
+	}
+	for _, was := range past {
+		v.Attempts = append(v.Attempts, taskAttempt{
+			was.Attempt, was.Status, was.ReturnCode, was.Error, nanoseconds(was.Started), nanoseconds(was.Completed),
+		})
 	}
 	if !s.Status.Terminal() {
 		return v, nil

@@ -68,6 +68,9 @@ func eventBody(e weft.Event) string { return e.Body }
 // eventLine is what a person wants to know of an event.
 func eventLine(e weft.Event) string {
 	line := e.Time.Local().Format(time.DateTime+".000") + "  " + e.Name
+	if e.Name == "task_retried" && e.Error != "" {
+		return visible(line + "  " + retryText(e))
+	}
 	if e.Error != "" {
 		line += "  " + e.Error
 	}

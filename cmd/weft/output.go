@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 
@@ -10,9 +11,10 @@ import (
 )
 
 type taskOutputCmd struct {
-	TID    string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
-	Follow bool   `short:"f" help:"Print what is still to come too, until the task has ended."`
-	Stderr bool   `help:"Print what the task wrote to its standard error instead."`
+	TID     string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
+	Follow  bool   `short:"f" help:"Print what is still to come too, until the task has ended."`
+	Attempt int    `placeholder:"N" help:"Print what this attempt has written, counted from 1, instead of the last one."`
+	Stderr  bool   `help:"Print what the task wrote to its standard error instead."`
 }
 
 // Help shows how it is used.
@@ -25,6 +27,7 @@ Examples:
     weft task output @last
     weft task output 1234567890 --follow
     weft task output @last --stderr
+    weft task output @last --attempt 1
 `
 }
 
@@ -41,8 +44,15 @@ func (c *taskOutputCmd) Run(a *app) error {
 		return err
 	}
 	print := t.OutputSoFar
-	if c.Follow {
+	switch {
+	case c.Follow && c.Attempt != 0:
+		return usageError{"--attempt does not go with --follow"}
+	case c.Follow:
 		print = t.Output
+	case c.Attempt != 0:
+		print = func(ctx context.Context, stdout, stderr io.Writer) (*weft.Status, error) {
+			return weft.OutputOf(ctx, t, c.Attempt, stdout, stderr)
+		}
 	}
 	var buf bytes.Buffer
 	var w io.Writer = a.stdout

@@ -53,6 +53,8 @@ Examples:
     weft run --memory 500 --cpu 150 ./convert.sh
     weft run sh -c 'echo out; echo err >&2; exit 3'
     weft run --no-wait ./backup.sh
+    weft run --retries 4 --verbose curl -fsS https://example.org/data.json
+    weft run --no-wait --delay 30m ./remind.sh
     weft run sort < names.txt
     weft run --spec nightly --timeout 1h --verbose
     weft run --spec ./resize.json photo.jpg
@@ -96,7 +98,12 @@ func (r *runCmd) Run(a *app) error {
 	} else if r.Verbose {
 		a.note("task %s holds the key", t.TID())
 	}
+	told := func(bool) {}
+	if r.Verbose {
+		told = a.tellRetries(in.second, t)
+	}
 	s, err := a.follow(in, t)
+	told(s != nil && s.Status.Terminal())
 	if s != nil && !weft.Fresh(t) && errors.Is(err, weft.ErrTaken) {
 		err = nil // what it wrote was shown to whoever came first
 	}

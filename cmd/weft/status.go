@@ -161,6 +161,17 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Task", s.TID)
 	line("Name", visible(s.Name))
 	line("Status", a.paint(standing(s)))
+	line("Waits", expected(s, time.Now()))
+	past, err := weft.PastAttempts(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, was := range past {
+		line("Before", fmt.Sprintf("attempt %d %s in %s: %s", was.Attempt, was.Status, short(elapsed(was)), visible(was.Error)))
+	}
+	if s.NotBefore.IsZero() && s.Tried > 1 {
+		line("Attempt", fmt.Sprintf("%d of %d", s.Tried, s.MaxAttempts))
+	}
 	line("Error", visible(s.Error))
 	line("Held by", s.LimitMeans)
 	if s.ReturnCode != nil {
@@ -256,7 +267,11 @@ func (c *listCmd) Run(a *app) error {
 			}
 			continue
 		}
-		a.stdout.Printf("%s %s %s\n", s.TID, a.paint(standing(s)), visible(s.Name))
+		a.stdout.Printf("%s %s %s", s.TID, a.paint(standing(s)), visible(s.Name))
+		if waits := expected(s, time.Now()); waits != "" {
+			a.stdout.Printf(" (%s)", waits)
+		}
+		a.stdout.Printf("\n")
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 // workOptions are what can be said about the work of any task.
 type workOptions struct {
 	Timeout   *duration `placeholder:"TIME" help:"Stop the work when it has taken so long: 30, 1.5, 2m."`
+	Delay     *duration `placeholder:"TIME" help:"Wait so long before the work begins."`
+	Retries   *int      `placeholder:"N" help:"Try again up to N times when the work does not complete, after 1, 2, 4 … seconds. More can be said by --spec."`
 	StopGrace *duration `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
 	Memory    *float64  `placeholder:"MB" help:"Kill the task when its processes use more memory together, in MiB."`
 	CPU       *float64  `name:"cpu" placeholder:"PERCENT" help:"End the task when it uses more of a core, in four seconds of five."`
@@ -23,9 +25,18 @@ type workOptions struct {
 
 // overlay changes the task as the options say. What they do not say stays.
 func (o *workOptions) overlay(spec *taskspec.Spec) error {
+	if o.Retries != nil && *o.Retries < 0 {
+		return usageError{"--retries: give a number from 0 on"}
+	}
 	w := &spec.Spec
 	spec.Name = cmp.Or(o.Name, spec.Name)
 	w.Timeout = cmp.Or(o.Timeout.seconds(), w.Timeout)
+	if o.Delay != nil {
+		w.DelaySeconds = *o.Delay.seconds()
+	}
+	if o.Retries != nil {
+		w.Retry = o.retry(w.Retry)
+	}
 	w.StopGrace = cmp.Or(o.StopGrace.seconds(), w.StopGrace)
 	w.Limits.MemoryMB = cmp.Or(o.Memory, w.Limits.MemoryMB)
 	w.Limits.CPUPercent = cmp.Or(o.CPU, w.Limits.CPUPercent)
@@ -41,6 +52,17 @@ func (o *workOptions) overlay(spec *taskspec.Spec) error {
 	}
 	o.addTags(spec)
 	return nil
+}
+
+// retry is the policy of a task that has this one, with the number of attempts
+// that the option says.
+func (o *workOptions) retry(policy *taskspec.RetryPolicy) *taskspec.RetryPolicy {
+	p := taskspec.RetryPolicy{}
+	if policy != nil {
+		p = *policy
+	}
+	p.MaxAttempts = new(*o.Retries + 1)
+	return &p
 }
 
 // addTags adds tags to those that the task has.

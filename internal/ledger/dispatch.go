@@ -128,23 +128,42 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 	return j, nil
 }
 
-// Inline reports whether the job is not for a consumer: a program runs it inside
-// itself, and [Forward] sends it there.
-func (j *Job) Inline() bool { return j.Work.Inline() && j.refused == "" }
+// Elsewhere reports whether the job is not for a consumer, not yet or not at all:
+// it was written by hand, and a program runs it inside itself or it has to wait.
+// [Forward] sends it there.
+func (j *Job) Elsewhere() bool { return j.refused == "" && (j.Work.Inline() || j.wait() > 0) }
+
+// wait is how long the request still has to wait. One that was submitted has
+// waited before it came here.
+func (j *Job) wait() time.Duration {
+	if j.task != nil {
+		return 0
+	}
+	return j.Work.Delay()
+}
 
 // Forward passes a request that was written by hand on to those who serve its
-// function.
+// function, or lets it wait for its time.
 func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
 		return err
 	}
-	t.Inline = j.Work.FunctionTarget
+	if j.Work.Inline() {
+		t.Inline = j.Work.FunctionTarget
+	}
+	wait := j.wait()
+	if wait > 0 {
+		t.NotBefore = now.Add(wait).UnixNano()
+	}
 	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: j.request}); err != nil {
 		return err
 	}
 	// It has not been dispatched: its spec is still a template.
 	t.Spec, t.decoded = nil, nil
+	if err := mark(tx, t, wait); err != nil {
+		return err
+	}
 	return t.save(tx)
 }
 
@@ -367,7 +386,14 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 			return nil, err
 		}
 	}
+	// Somebody may have moved the request here by hand before it was due.
+	if err := dropPending(tx, t); err != nil {
+		return nil, err
+	}
 	t.Name, t.Spec, t.decoded = j.Name, j.Spec, j.resolved
+	if j.Work.Retry != nil {
+		t.MaxAttempts = j.Work.Retry.Attempts()
+	}
 	t.NoItem = j.item == noItem && j.Input == ""
 	return t, nil
 }

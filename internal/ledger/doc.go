@@ -9,6 +9,10 @@
 //	lose.go      the manager     the end that a dead consumer can no longer report
 //	end.go       anybody         stop or kill of a task that was not dispatched
 //
+// A task that is to wait, because of its delay or before its next attempt, has
+// its request in another queue until pending.go moves it; attempt.go decides in
+// the transactions that end a task whether another attempt follows.
+//
 // In between, chunk.go puts what the task prints into its outbox, if it is to
 // stream its output.
 //

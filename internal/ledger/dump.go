@@ -25,6 +25,8 @@ func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 			case keyKind:
 				r, err := dumpedKey(r, !secrets)
 				return r, true, err
+			case pendingKind, attemptKind:
+				return r, true, nil
 			case nestedKind, envKind:
 				return r, false, nil
 			}

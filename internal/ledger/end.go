@@ -25,6 +25,9 @@ func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 	if err := tx.DeleteRecord(nestedKind, tid); err != nil {
 		return nil, err
 	}
+	if err := dropPending(tx, t); err != nil {
+		return nil, err
+	}
 	outcome := taskspec.Stopped()
 	if c == CommandKill {
 		outcome = taskspec.Killed()

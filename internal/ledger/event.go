@@ -39,7 +39,12 @@ type Event struct {
 	Bytes      *int64          `json:"result_bytes,omitempty"`
 	Usage      *Usage          `json:"metrics,omitempty"`
 	ParentTID  string          `json:"parent_tid,omitempty"`
-	TaskSpec   json.RawMessage `json:"taskspec,omitempty"` // last: see encode
+	// Of a task_retried that its policy has asked for: which attempt has ended, of
+	// how many, and when the next one may begin.
+	Attempt     int             `json:"attempt,omitempty"`
+	MaxAttempts int             `json:"max_attempts,omitempty"`
+	NotBefore   int64           `json:"not_before,omitempty"`
+	TaskSpec    json.RawMessage `json:"taskspec,omitempty"` // last: see encode
 }
 
 // log writes an event about t as it now stands. add may add to it.

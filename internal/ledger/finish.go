@@ -34,10 +34,10 @@ type HandOff struct {
 // otherwise, or was given to another consumer. Nothing was changed.
 var ErrStale = errors.New("hand-off is stale")
 
-// Finish records the end of a task: result, reserved message and record in one
-// transaction. Repeating it has no effect and is no error. known is the task as
-// [Dispatch] left it, which spares reading it: then Finish may return
-// [ErrChanged]. It may be nil.
+// Finish records the end of a task, or of an attempt that its policy follows by
+// another: result, reserved message and record in one transaction. Repeating it
+// has no effect and is no error. known is the task as [Dispatch] left it, which
+// spares reading it: then Finish may return [ErrChanged]. It may be nil.
 func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 	t := new(Task)
 	if known != nil {
@@ -55,17 +55,25 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 	if err != nil {
 		return err
 	}
-	if t.Result, err = tx.Write(QueuesOf(t.TID).Outbox, body); err != nil {
+	ended := h.Ended.UnixNano()
+	again, err := tryAgain(tx, t, h.Outcome, ended)
+	if err != nil {
+		return err
+	}
+	results := QueuesOf(t.TID).Outbox
+	if again {
+		results = QueuesOf(t.TID).Attempts
+	}
+	if t.Result, err = tx.Write(results, body); err != nil {
 		return err
 	}
 	t.Seq, t.Process, t.Output, t.Usage = h.Seq, h.Process, h.Output, h.Usage
-	ended := h.Ended.UnixNano()
 	if h.Output.Form == FormFile {
 		if err := t.log(tx, eventOutputSpilled, ended, func(e *Event) { e.Bytes = &h.Output.Size }); err != nil {
 			return err
 		}
 	}
-	return t.conclude(tx, h.Outcome, ended, func(e *Event) {
+	return finish(tx, t, again, h.Outcome, ended, func(e *Event) {
 		e.Bytes, e.Usage = &h.Output.Size, &h.Usage
 	})
 }
@@ -112,6 +120,14 @@ func (h *HandOff) message() (string, error) {
 	return string(body), err
 }
 
+// finish ends the task, or only the attempt if the task is tried again.
+func finish(tx *broker.Tx, t *Task, again bool, o taskspec.Outcome, at int64, add func(*Event)) error {
+	if again {
+		return renew(tx, t, o, at, add)
+	}
+	return t.conclude(tx, o, at, add)
+}
+
 // conclude ends the task: its reserved message is settled by the policy that
 // the outcome calls for, its queues are drained, its record and its event
 // written, and those that wait for it are woken.
@@ -123,13 +139,8 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 	if err != nil {
 		return err
 	}
-	q := QueuesOf(t.TID)
-	if spec.Spec.Cleanup() {
-		for _, name := range []string{q.Inbox, q.ControlIn, q.ControlOut} {
-			if _, err := tx.Delete(name, broker.Select{}); err != nil {
-				return err
-			}
-		}
+	if err := drain(tx, t, spec.Spec); err != nil {
+		return err
 	}
 	if t.Message != 0 {
 		if err := t.settle(tx, o.Policy(spec.Spec)); err != nil {
@@ -143,8 +154,22 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 	if err := t.save(tx); err != nil {
 		return err
 	}
-	tx.Ring(q.Outbox)
+	tx.Ring(QueuesOf(t.TID).Outbox)
 	return t.log(tx, o.Event, at, add)
+}
+
+// drain empties the queues that go with the work, if the task wants that.
+func drain(tx *broker.Tx, t *Task, w taskspec.Work) error {
+	if !w.Cleanup() {
+		return nil
+	}
+	q := QueuesOf(t.TID)
+	for _, name := range []string{q.Inbox, q.ControlIn, q.ControlOut} {
+		if _, err := tx.Delete(name, broker.Select{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // settle does with the reserved message what the policy says.

@@ -3,7 +3,9 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -24,6 +26,12 @@ type life struct {
 	result    string
 	seq       int      // of the last hand-off that was accepted
 	chunks    []string // accepted since its last retry
+	tries     int      // how many attempts its policy allows; 0: it has none
+	base      int      // attempts before somebody asked for more
+	waits     bool     // before it begins, and before each other attempt
+	pending   bool     // waits now
+	told      bool     // to end, while it ran
+	past      []string // results of attempts that were followed by others
 	place     string   // where its message should be: a queue, or nowhere
 	following []step   // what has been sent and may come again
 }
@@ -57,6 +65,7 @@ func TestLives(t *testing.T) {
 			"repeat":   m.repeat,
 			"end":      m.end,
 			"again":    m.again,
+			"promote":  m.promote,
 			"":         func(rt *rapid.T) { m.compare(rt, m.drawn) },
 		})
 		m.compare(rt, m.all...)
@@ -77,21 +86,27 @@ func (m *lives) any(t *rapid.T) *life {
 func (m *lives) submit(t *rapid.T) {
 	policy := rapid.SampledFrom([]taskspec.Policy{taskspec.PolicyKeep, taskspec.PolicyRequeue, taskspec.PolicyClear}).Draw(t, "policy")
 	s := Submission{Spec: echo(policies(policy, policy)), Item: "item", Dir: m.root}
+	delay := rapid.SampledFrom([]float64{0, 5}).Draw(t, "delay")
+	s.Spec.Spec.DelaySeconds = delay
+	tries := rapid.IntRange(0, 3).Draw(t, "tries")
+	if tries > 0 {
+		s.Spec.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: &tries, BackoffSeconds: &delay}
+	}
 	if len(m.all) > 0 && rapid.Bool().Draw(t, "nested") {
 		parent := m.any(t).tid
 		if m.task(parent).Depth < MaxDepth {
 			s.Parent = parent
 		}
 	}
-	m.drawn = &life{tid: m.submission(s), policy: policy, status: taskspec.StatusCreated}
+	m.drawn = &life{tid: m.submission(s), policy: policy, status: taskspec.StatusCreated, tries: tries, waits: delay > 0, pending: delay > 0}
 	m.all = append(m.all, m.drawn)
 }
 
 // prepareOne makes a request ready, as every manager does that sees it.
 func (m *lives) prepareOne(t *rapid.T) {
 	l := m.any(t)
-	if l.status != taskspec.StatusCreated {
-		t.Skip("its request is gone")
+	if l.status != taskspec.StatusCreated || l.pending {
+		t.Skip("its request is gone, or is not due")
 	}
 	l.jobs = append(l.jobs, m.prepare(l.tid))
 }
@@ -179,6 +194,16 @@ func (m *lives) send(t *rapid.T, l *life, s step) {
 		return
 	}
 	l.status, l.place = s.outcome.Status, ""
+	asked := s.outcome.Event == taskspec.EventWorkCancelled || s.outcome.Event == taskspec.EventWorkKilled
+	asked, l.told = asked || l.told, false
+	if l.epoch-l.base < l.tries && l.status != taskspec.StatusCompleted && !asked {
+		if !s.lost {
+			l.past = append(l.past, s.result)
+		}
+		l.status, l.message, l.chunks = taskspec.StatusCreated, 0, nil
+		l.pending = l.waits
+		return
+	}
 	if !s.lost {
 		l.applied, l.result = true, s.result
 	}
@@ -192,8 +217,9 @@ func (m *lives) end(t *rapid.T) {
 	var got *Task
 	m.update(func(tx *broker.Tx) (err error) { got, err = End(tx, l.tid, CommandKill, at); return err })
 	if l.status == taskspec.StatusCreated {
-		l.status = taskspec.StatusKilled // else it is told, which its consumer has to obey
+		l.status, l.pending = taskspec.StatusKilled, false // else it is told, which its consumer has to obey
 	}
+	l.told = l.status == taskspec.StatusRunning
 	if got.Status != l.status {
 		t.Fatalf("task is %s, want %s", got.Status, l.status)
 	}
@@ -210,7 +236,25 @@ func (m *lives) again(t *rapid.T) {
 	}
 	if possible {
 		l.status, l.message, l.place, l.applied, l.result = taskspec.StatusCreated, 0, "", false, ""
-		l.chunks = nil
+		l.chunks, l.base = nil, l.epoch
+	}
+}
+
+// promote lets all begin that wait for their time, or those that are due: none.
+func (m *lives) promote(t *rapid.T) {
+	if rapid.Bool().Draw(t, "early") {
+		m.update(func(tx *broker.Tx) error { _, err := Promote(tx, at); return err })
+		return
+	}
+	for more := true; more; {
+		m.update(func(tx *broker.Tx) error {
+			next, err := Promote(tx, at.Add(time.Minute))
+			more = !next.IsZero()
+			return err
+		})
+	}
+	for _, l := range m.all {
+		l.pending = false
 	}
 }
 
@@ -237,7 +281,17 @@ func (l *life) compare(t *rapid.T, r broker.Reader) error {
 	if got := must(Decode(rec)); got.Status != l.status || got.Message != l.message || rec.State != string(l.status) {
 		t.Fatalf("record is %+v, want %s with message %v", rec, l.status, l.message)
 	}
+	if got := must(Decode(rec)); (got.NotBefore != 0) != l.pending || l.pending && got.NotBefore != at.Add(5*time.Second).UnixNano() && l.epoch == 0 {
+		t.Fatalf("task %s, which waits for its time: %v, waits for %d", l.tid, l.pending, got.NotBefore)
+	}
 	q := QueuesOf(l.tid)
+	past, err := r.Messages(q.Attempts, broker.Select{})
+	if err != nil {
+		return err
+	}
+	if !slices.EqualFunc(past, l.past, func(m broker.Message, want string) bool { return m.Body == want }) {
+		t.Fatalf("past results of task %s are %v, want %q", l.tid, past, l.past)
+	}
 	for _, place := range []string{q.Inbox, q.Reserved} {
 		held, err := r.Messages(place, broker.Select{})
 		if err != nil {

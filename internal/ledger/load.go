@@ -25,6 +25,7 @@ type Intake struct {
 	header broker.Header
 	living []string // TIDs of the tasks that are lost
 	keys   int      // taken in
+	past   int      // attempts, likewise
 	now    time.Time
 }
 
@@ -45,9 +46,28 @@ func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, b
 		return in.task(r, here)
 	case keyKind:
 		return in.key(r, here)
+	case pendingKind, attemptKind:
+		return in.belonging(r, here)
 	}
 	in.State++
 	return r, broker.Leave, nil
+}
+
+// belonging takes in what belongs to a task beside its record: that it waits, if
+// requests are taken in, and what became of its attempts.
+func (in *Intake) belonging(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
+	switch {
+	case r.Kind == pendingKind && !in.run:
+		return r, broker.Leave, nil
+	case here == nil:
+		if r.Kind == attemptKind {
+			in.past++
+		}
+		return r, broker.Take, nil
+	case *here != r:
+		return r, broker.Clash, nil
+	}
+	return r, broker.Skip, nil
 }
 
 func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
@@ -130,6 +150,7 @@ func wasHidden(spec string) bool { return strings.Contains(spec, hidden) }
 func (in *Intake) done(tx *broker.Tx) error {
 	if in.run && in.Requests > 0 {
 		tx.Ring(Requests)
+		tx.Ring(Delayed)
 	}
 	outcome := taskspec.Lost()
 	outcome.Error = "lost: it was running when its project was dumped"
@@ -139,6 +160,11 @@ func (in *Intake) done(tx *broker.Tx) error {
 			return err
 		}
 		if err := t.conclude(tx, outcome, in.now.UnixNano(), nil); err != nil {
+			return err
+		}
+	}
+	if in.past > 0 {
+		if err := dropLostAttempts(tx); err != nil {
 			return err
 		}
 	}

@@ -8,13 +8,18 @@ import (
 )
 
 // Lose records that the consumer of an epoch died before it could report how
-// the task ended. A hand-off that was committed before stays.
+// the task ended; its policy may ask for another attempt. A hand-off that was
+// committed before stays.
 func Lose(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 	t, err := load(tx, tid)
 	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
 		return err
 	}
-	return t.conclude(tx, taskspec.Lost(), now.UnixNano(), nil)
+	again, err := tryAgain(tx, t, taskspec.Lost(), now.UnixNano())
+	if err != nil {
+		return err
+	}
+	return finish(tx, t, again, taskspec.Lost(), now.UnixNano(), nil)
 }
 
 // Live returns the tasks that have begun and not ended.

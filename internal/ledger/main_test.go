@@ -234,7 +234,7 @@ func (p *project) state() state {
 			s.Messages[name] = append(s.Messages[name], m)
 		}
 	}
-	for _, kind := range []string{Kind, ManagerKind, nestedKind, envKind, endpointKind} {
+	for _, kind := range []string{Kind, ManagerKind, nestedKind, pendingKind, attemptKind, envKind, endpointKind} {
 		recs, err := p.b.Records(ctx, kind, broker.RecordSelect{})
 		if err != nil {
 			p.Fatal(err)
@@ -318,8 +318,19 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 		return slices.ContainsFunc(s.Messages[queue], func(m broker.Message) bool { return m.ID == id })
 	}
 	must(r.Key == t.TID && r.State == string(t.Status) && r.Rank == int64(t.Number()), "its record is filed wrongly")
-	must(holds(Requests, t.Number()) == (t.Status == taskspec.StatusCreated), "a request waits if and only if it is created")
-	must(marked == (t.Status == taskspec.StatusCreated && t.Parent != ""), "it is marked if and only if it waits and is nested")
+	created := t.Status == taskspec.StatusCreated
+	must(holds(Requests, t.Number()) == (created && t.NotBefore == 0), "a request waits if and only if it is created and due")
+	must(holds(Delayed, t.Number()) == (created && t.NotBefore != 0), "a request waits for its time if and only if it is created and not due")
+	must(slices.ContainsFunc(s.Records[pendingKind], func(r broker.Record) bool {
+		return r.Key == t.TID && r.Rank == t.NotBefore
+	}) == (t.NotBefore != 0), "it is pending if and only if it has a time")
+	must(marked == (created && t.NotBefore == 0 && t.Parent != ""), "it is marked if and only if it waits for a slot and is nested")
+	for _, r := range s.Records[attemptKind] {
+		if past, err := Decode(r); err != nil || past.TID == t.TID {
+			must(err == nil && past.Epoch < t.Epoch+btoi(t.Message == 0) && past.Status.Terminal(), "a past attempt is not one")
+			must(err == nil && holds(q.Attempts, past.Result) == (past.Output.Form != FormNone), "a past attempt has one result if and only if it reported")
+		}
+	}
 	must(t.Env == "" || slices.ContainsFunc(s.Records[envKind], func(r broker.Record) bool { return r.Key == t.Env }), "its environment is gone")
 	must(len(s.Messages[q.Reserved]) <= 1, "it has reserved more than one message")
 	must(holds(q.Outbox, t.Result) == (t.Output.Form != FormNone), "it has one result if and only if it was executed")

@@ -83,9 +83,11 @@ func Arrive(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) {
 // returns false and changes nothing. Requests committed before this are seen
 // here; whoever submits after it sees that the manager is gone.
 func (m *Manager) LeaveIdle(tx *broker.Tx, now time.Time) (bool, error) {
-	waiting, err := tx.Messages(Requests, broker.Select{Limit: 1})
-	if err != nil || len(waiting) > 0 {
-		return false, err
+	for _, queue := range []string{Requests, Delayed} {
+		waiting, err := tx.Messages(queue, broker.Select{Limit: 1})
+		if err != nil || len(waiting) > 0 {
+			return false, err
+		}
 	}
 	live, err := tx.Records(Kind, broker.RecordSelect{States: living, Limit: 1})
 	if err != nil || len(live) > 0 {

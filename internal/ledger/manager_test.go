@@ -73,9 +73,12 @@ func TestLeaveIdle(t *testing.T) {
 		work func(*project)
 		left bool
 	}{
-		"nothing":    {func(*project) {}, true},
-		"a request":  {func(p *project) { p.submit() }, false},
-		"by hand":    {func(p *project) { p.write(Requests, "not even JSON") }, false},
+		"nothing":   {func(*project) {}, true},
+		"a request": {func(p *project) { p.submit() }, false},
+		"by hand":   {func(p *project) { p.write(Requests, "not even JSON") }, false},
+		"a delay": {func(p *project) {
+			p.submit(func(s *taskspec.Spec) { s.Spec.DelaySeconds = 60 })
+		}, false},
 		"running":    {func(p *project) { p.run(p.submit()) }, false},
 		"other work": {func(p *project) { p.write("raw.data", "x") }, true},
 		"finished": {func(p *project) {

@@ -81,6 +81,7 @@ func DropOrphans(tx *broker.Tx) (int, error) {
 // A Census counts the tasks that have not ended.
 type Census struct {
 	Queued  int
+	Pending int // of these, that wait for their time
 	Running int
 	// Deserted are tasks that run, as far as anybody knows, but whose consumer
 	// is dead. While there is a manager they are on their way to be lost.
@@ -100,6 +101,9 @@ func TakeCensus(r broker.Reader) (c Census, err error) {
 		t, err := Decode(rec)
 		if err != nil {
 			return c, err
+		}
+		if t.NotBefore != 0 {
+			c.Pending++
 		}
 		request, err := r.Messages(t.requests(), broker.Select{ID: broker.ID(rec.Rank)})
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 // The queues that belong to Weft itself.
 const (
 	Requests       = "weft.spawn.requests"
+	Delayed        = "weft.spawn.delayed" // requests that are not due yet
 	Log            = "weft.log.tasks"
 	ManagerControl = "weft.manager.ctrl_in"
 	ManagerReplies = "weft.manager.ctrl_out"
@@ -33,12 +34,14 @@ func InlineRequests(name string) string {
 
 // isRequests reports whether the messages of a queue are requests.
 func isRequests(queue string) bool {
-	return queue == Requests || strings.HasPrefix(queue, InlinePrefix)
+	return queue == Requests || queue == Delayed || strings.HasPrefix(queue, InlinePrefix)
 }
 
 // Queues are the queues of one task.
 type Queues struct {
 	Inbox, Reserved, Outbox, ControlIn, ControlOut string
+	// Attempts holds the results of attempts that were followed by others.
+	Attempts string
 }
 
 // QueuesOf names the queues of the task tid.
@@ -50,6 +53,7 @@ func QueuesOf(tid string) Queues {
 		Outbox:     t + "outbox",
 		ControlIn:  t + "ctrl_in",
 		ControlOut: t + "ctrl_out",
+		Attempts:   t + "attempts",
 	}
 }
 

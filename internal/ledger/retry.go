@@ -62,11 +62,8 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 		return nil, false, err
 	}
 	ended := *t
-	*t = Task{
-		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec,
-		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Inline: t.Inline, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
-		Epoch: t.Epoch, Created: t.Created,
-	}
+	*t = reborn(t)
+	t.Base = t.Epoch // its policy counts from here
 	if err := t.save(tx); err != nil {
 		return nil, false, err
 	}
@@ -75,6 +72,15 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	}
 	managed, err = Managed(tx)
 	return &ended, managed, err
+}
+
+// reborn is the task before its next attempt.
+func reborn(t *Task) Task {
+	return Task{
+		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Inline: t.Inline, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
+		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created,
+	}
 }
 
 // takeBack takes the work item of a task that has ended from where its policy

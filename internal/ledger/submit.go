@@ -138,12 +138,25 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
+	wait := s.Spec.Spec.Delay()
+	if wait > 0 {
+		t.NotBefore = now.Add(wait).UnixNano()
+	}
 	id, err := tx.Write(t.requests(), string(body))
 	if err != nil {
 		return nil, err
 	}
 	t.TID = id.String()
-	return t, t.markNested(tx)
+	return t, mark(tx, t, wait)
+}
+
+// mark marks the task's request if it is not due for so long, or if another
+// task has made it.
+func mark(tx *broker.Tx, t *Task, wait time.Duration) error {
+	if t.NotBefore != 0 {
+		return pending{t.TID, t.NotBefore, wait}.put(tx)
+	}
+	return t.markNested(tx)
 }
 
 // markNested marks the task's request if another task has made it, unless it

@@ -39,6 +39,14 @@ type Task struct {
 	// NoItem: its work item is an empty one, which nobody needs to keep.
 	NoItem bool `json:"no_item,omitempty"`
 
+	// NotBefore is when a task that waits for its time may be dispatched; 0 for
+	// one that does not wait, or not for that.
+	NotBefore int64 `json:"not_before,omitempty"`
+	// MaxAttempts is how many attempts there may be after Base, which counts
+	// those before somebody asked for more.
+	MaxAttempts int `json:"max_attempts,omitempty"`
+	Base        int `json:"attempts_before,omitempty"`
+
 	// Epoch counts dispatches; only a dispatch sets it. Seq is the last
 	// hand-off of this epoch that was applied.
 	Epoch    int           `json:"epoch,omitempty"`
@@ -141,6 +149,9 @@ func (t *Task) Number() broker.ID {
 
 // requests is the queue that the task's request waits in.
 func (t *Task) requests() string {
+	if t.NotBefore != 0 {
+		return Delayed
+	}
 	if t.Inline != "" {
 		return InlineRequests(t.Inline)
 	}

@@ -197,8 +197,9 @@ func ParseInputFile(file string) (name string, ok bool) {
 }
 
 // Needed reports whether somebody may still want the file of the attempt: its
-// task has not ended, or its result, which the file belongs to, has not been
-// taken. The file must have been seen before r's state of the store.
+// task has not ended, or the task's result has not been taken, which the file
+// belongs to, or which an earlier attempt was made for. The file must have been
+// seen before r's state of the store.
 func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	rec, err := r.Record(Kind, a.TID)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -208,11 +209,22 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 		return false, err
 	}
 	t, err := Decode(rec)
-	if err != nil || t.Epoch != a.Epoch || !t.Status.Terminal() {
-		return err == nil && t.Epoch == a.Epoch, err
+	if err != nil {
+		return false, err
 	}
-	if a.Stream == Stdout && t.Output.Form != FormFile || a.Stream == Stderr && !t.Output.StderrTruncated() {
+	of := t
+	if a.Epoch != t.Epoch {
+		if of, err = pastAttempt(r, a.TID, a.Epoch); of == nil || err != nil {
+			return false, err
+		}
+	} else if !t.Status.Terminal() {
+		return true, nil
+	}
+	if a.Stream == Stdout && of.Output.Form != FormFile || a.Stream == Stderr && !of.Output.StderrTruncated() {
 		return false, nil // the result is in its message, or there is none
+	}
+	if !t.Status.Terminal() {
+		return true, nil
 	}
 	result, err := r.Messages(QueuesOf(a.TID).Outbox, broker.Select{ID: t.Result, Limit: 1})
 	return len(result) > 0, err

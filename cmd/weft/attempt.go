@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"weft"
+)
+
+// expected says for what a task waits that waits for its time: "attempt 2 of 3
+// in 4.0s". It is empty for any other.
+func expected(s *weft.Status, now time.Time) string {
+	if s.NotBefore.IsZero() {
+		return ""
+	}
+	when := "in " + short(s.NotBefore.Sub(now))
+	if s.MaxAttempts == 0 {
+		return when
+	}
+	return fmt.Sprintf("attempt %d of %d %s", s.Tried+1, s.MaxAttempts, when)
+}
+
+// tellRetries says on standard error when the task is tried again. The caller
+// calls settled when it waits no more, and says whether the task has ended.
+func (a *app) tellRetries(ctx context.Context, t *weft.Task) (settled func(ended bool)) {
+	ctx, cancel := context.WithCancel(ctx)
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		for e, err := range t.Events(ctx, true) {
+			if err != nil {
+				return // whoever waits for the task says so
+			}
+			if e.Name == "task_retried" {
+				a.note("task %s: %s", t.TID(), retryText(e))
+			}
+		}
+	}()
+	return func(ended bool) {
+		if !ended { // else the events come to an end by themselves
+			cancel()
+		}
+		<-over
+		cancel()
+	}
+}
+
+// retryText is what a person wants to know of a retry.
+func retryText(e weft.Event) string {
+	var v struct {
+		Attempt     int   `json:"attempt"`
+		MaxAttempts int   `json:"max_attempts"`
+		NotBefore   int64 `json:"not_before"`
+	}
+	if err := json.Unmarshal([]byte(e.Body), &v); err != nil || v.Attempt == 0 {
+		return "runs again"
+	}
+	text := fmt.Sprintf("attempt %d of %d: %s; again", v.Attempt, v.MaxAttempts, e.Error)
+	if v.NotBefore != 0 {
+		text += " in " + short(time.Unix(0, v.NotBefore).Sub(e.Time))
+	}
+	return text
+}

@@ -1,0 +1,247 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// attemptKind is the kind of the records of attempts that were followed by
+// others because of the task's policy: the task as it was at their end, without
+// its spec. Their state is the TID, and their rank the id of the message that the
+// attempt had reserved.
+const attemptKind = "attempt"
+
+// maxKept is of how many attempts at a task, the latest, the records and results
+// are kept: each may have 64 KiB of standard error, and a result of 10 MiB.
+const maxKept = 10
+
+// tryAgain decides whether another attempt follows the one that has ended with o
+// at a moment, and if so asks for it. The rest of the end is for [renew].
+func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error) {
+	spec, err := t.spec()
+	// Who was told to end does not begin again, even if it ended otherwise.
+	if err != nil || spec.Spec.Retry == nil || t.Ordered != "" {
+		return false, err
+	}
+	wait, again := spec.Spec.Retry.Next(t.Epoch-t.Base, o, rand.Float64())
+	if !again {
+		return false, nil
+	}
+	if told, err := toldToEnd(tx, t); told || err != nil {
+		return false, err
+	}
+	item, err := tx.Messages(QueuesOf(t.TID).Reserved, broker.Select{ID: t.Message})
+	if err != nil || len(item) == 0 {
+		return false, err // somebody has taken its work item away
+	}
+	body, err := json.Marshal(request{Spec: t.Spec, Item: quoted(item[0].Body)})
+	if err != nil {
+		return false, fmt.Errorf("encode request: %w", err)
+	}
+	if wait > 0 {
+		t.NotBefore = at + int64(wait)
+	}
+	err = tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: string(body)})
+	if errors.Is(err, broker.ErrTooLarge) {
+		// The resolved spec is longer than what was submitted.
+		t.NotBefore = 0
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, mark(tx, t, wait)
+}
+
+// toldToEnd reports whether the task has an order to end that nobody has read.
+func toldToEnd(tx *broker.Tx, t *Task) (bool, error) {
+	orders, err := tx.Messages(QueuesOf(t.TID).ControlIn, broker.Select{})
+	return slices.ContainsFunc(orders, func(m broker.Message) bool {
+		c := ParseControl(m.Body).Command
+		return c == CommandStop || c == CommandKill
+	}), err
+}
+
+// quoted is a text as JSON.
+func quoted(text string) json.RawMessage {
+	body, _ := json.Marshal(text) // cannot fail for a string
+	return body
+}
+
+// renew records the end of an attempt that is followed by another, for which
+// there is a request. The record goes from running to created: nobody who waits
+// for the end of the task sees this one.
+func renew(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, add func(*Event)) error {
+	due := t.NotBefore
+	t.NotBefore = 0
+	if err := t.end(o, at); err != nil {
+		return err
+	}
+	spec, err := t.spec()
+	if err != nil {
+		return err
+	}
+	if err := drain(tx, t, spec.Spec); err != nil {
+		return err
+	}
+	q := QueuesOf(t.TID)
+	if _, err := tx.Delete(q.Reserved, broker.Select{ID: t.Message}); err != nil {
+		return err
+	}
+	// Chunks of this attempt's output; those of the next one are counted anew.
+	if _, err := tx.Delete(q.Outbox, broker.Select{}); err != nil {
+		return err
+	}
+	t.Hold, t.Paused = false, false
+	if err := t.dropEndpoints(tx); err != nil {
+		return err
+	}
+	if err := t.log(tx, o.Event, at, add); err != nil {
+		return err
+	}
+	if err := keepAttempt(tx, t); err != nil {
+		return err
+	}
+	failed := *t
+	*t = reborn(t)
+	t.Seq, t.NotBefore = failed.Seq, due // a hand-off that is repeated is known
+	if err := t.save(tx); err != nil {
+		return err
+	}
+	tx.Ring(q.Outbox)
+	return t.log(tx, eventRetried, at, func(e *Event) {
+		e.Error, e.Attempt, e.MaxAttempts, e.NotBefore = failed.Error, t.Epoch-t.Base, t.MaxAttempts, due
+	})
+}
+
+// keepAttempt keeps the attempt as it has ended, in the place of the oldest one
+// if there are too many.
+func keepAttempt(tx *broker.Tx, t *Task) error {
+	if t.Epoch > maxKept {
+		kept, err := attempts(tx, t.TID)
+		if err != nil {
+			return err
+		}
+		for _, oldest := range kept[:max(0, len(kept)+1-maxKept)] {
+			if err := dropAttempt(tx, oldest); err != nil {
+				return err
+			}
+		}
+	}
+	past := *t
+	past.Spec, past.Env = nil, ""
+	r, err := past.record()
+	if err != nil {
+		return err
+	}
+	r.Kind, r.Key, r.State, r.Rank = attemptKind, attemptKey(t.TID, t.Epoch), t.TID, int64(t.Message)
+	return tx.PutRecord(r)
+}
+
+func attemptKey(tid string, epoch int) string { return fmt.Sprintf("%s.%d", tid, epoch) }
+
+// attempts returns the records of the kept attempts at a task, in order.
+func attempts(r recorder, tid string) ([]broker.Record, error) {
+	return r.Records(attemptKind, broker.RecordSelect{States: []string{tid}})
+}
+
+// dropAttempt removes an attempt and its result.
+func dropAttempt(tx *broker.Tx, r broker.Record) error {
+	t, err := Decode(r)
+	if err != nil {
+		return err
+	}
+	if t.Result != 0 {
+		if _, err := tx.Delete(QueuesOf(r.State).Attempts, broker.Select{ID: t.Result}); err != nil {
+			return err
+		}
+	}
+	return tx.DeleteRecord(attemptKind, r.Key)
+}
+
+// dropAttempts removes the attempts that were kept of a task, and their results.
+func dropAttempts(tx *broker.Tx, t *Task) error {
+	if t.MaxAttempts == 0 {
+		return nil // it had no policy
+	}
+	if _, err := tx.Delete(QueuesOf(t.TID).Attempts, broker.Select{}); err != nil {
+		return err
+	}
+	kept, err := attempts(tx, t.TID)
+	if err != nil {
+		return err
+	}
+	for _, r := range kept {
+		if err := tx.DeleteRecord(attemptKind, r.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropLostAttempts removes the attempts at tasks that are gone.
+func dropLostAttempts(tx *broker.Tx) error {
+	for r, err := range each(tx, attemptKind, 0) {
+		if err != nil {
+			return err
+		}
+		_, err := tx.Record(Kind, r.State)
+		if errors.Is(err, broker.ErrNotFound) {
+			err = dropAttempt(tx, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pastAttempt is the task as it was at the end of an attempt that its policy
+// followed by another; nil if that is not kept.
+func pastAttempt(r recordReader, tid string, epoch int) (*Task, error) {
+	rec, err := r.Record(attemptKind, attemptKey(tid, epoch))
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return Decode(rec)
+}
+
+// PastAttempt is the task as it was at the end of an attempt, counted from 1,
+// that its policy followed by another. The error wraps [broker.ErrNotFound] if
+// there was none, or it is not kept any more: of each task the latest ten are, as
+// long as its record is.
+func PastAttempt(r broker.Reader, tid string, epoch int) (*Task, error) {
+	t, err := pastAttempt(r, tid, epoch)
+	if t == nil && err == nil {
+		err = fmt.Errorf("attempt %d: %w", epoch, broker.ErrNotFound)
+	}
+	return t, err
+}
+
+// PastAttempts are all attempts that [PastAttempt] knows, in order.
+func PastAttempts(r broker.Reader, tid string) (past []*Task, err error) {
+	recs, err := attempts(r, tid)
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range recs {
+		t, err := Decode(rec)
+		if err != nil {
+			return nil, err
+		}
+		past = append(past, t)
+	}
+	return past, nil
+}
+
+// MayRetry reports whether another attempt may follow the one that runs.
+func MayRetry(t *Task) bool { return t.Epoch-t.Base < t.MaxAttempts }

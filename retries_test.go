@@ -1,0 +1,277 @@
+//go:build linux
+
+package weft_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"weft"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// retrying is a spec with a policy of so many attempts and this time between
+// them.
+func retrying(spec *taskspec.Spec, attempts int, backoff time.Duration) *taskspec.Spec {
+	spec.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: &attempts, BackoffSeconds: new(backoff.Seconds()), Jitter: new(0.0)}
+	return spec
+}
+
+// retried waits until the task has been retried n times.
+func (p *project) retried(tid string, n int) {
+	p.t.Helper()
+	seen := 0
+	p.await("a retry", func(e ledger.Event) bool {
+		if e.TID == tid && e.Event == "task_retried" {
+			seen++
+		}
+		return seen == n
+	})
+}
+
+// TestRetryPolicy runs a task that completes at the third attempt: who waits
+// gets the last output only, every attempt is in the log, and the others can be
+// read afterwards, also where their output is in a file.
+func TestRetryPolicy(t *testing.T) {
+	t.Parallel()
+	for name, limit := range map[string]float64{"in messages": 1, "in files": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t, "WEFT_DURABILITY=normal")
+			spec := retrying(shell(`read item; echo "$item $WEFT_EPOCH"; echo "e $WEFT_EPOCH" >&2; sleep 0.05; test "$WEFT_EPOCH" -eq 3`), 5, time.Millisecond)
+			spec.Spec.OutputSizeLimitMB = &limit
+			c := p.open()
+			task, err := c.SubmitContext(p.ctx, spec, weft.WithStdin(strings.NewReader("item\n")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var output, errs text
+			s, err := task.Output(p.ctx, &output, &errs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Status != taskspec.StatusCompleted || s.Attempt != 3 || s.MaxAttempts != 5 || string(output) != "item 3\n" || string(errs) != "e 3\n" {
+				t.Errorf("got %+v, %q, %q", s, output, errs)
+			}
+			var events []string
+			for e, err := range task.Events(p.ctx, true) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				events = append(events, e.Name)
+			}
+			begun, failed := []string{"task_spawning", "work_started"}, []string{"work_failed", "task_retried"}
+			want := slices.Concat([]string{"task_initialized"}, begun, failed, begun, failed, begun, []string{"work_completed"})
+			events = slices.DeleteFunc(events, func(name string) bool { return name == "output_spilled" })
+			if diff := cmp.Diff(want, events); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+			for attempt, want := range []string{1: "item 1\ne 1\n", 2: "item 2\ne 2\n", 3: "item 3\ne 3\n"} {
+				var got text
+				_, err := weft.OutputOf(p.ctx, task, attempt, &got, nil)
+				if attempt > 0 && err == nil {
+					_, err = weft.OutputOf(p.ctx, task, attempt, nil, &got)
+				}
+				if string(got) != want || (attempt == 0) != errors.Is(err, weft.ErrNoAttempt) {
+					t.Errorf("attempt %d: %q, %v", attempt, got, err)
+				}
+			}
+			// The files of the attempts go when the result has been taken.
+			for _, want := range []int{0, map[float64]int{1: 0, 0: 2}[limit]} {
+				report, err := c.System().Tidy(p.ctx, weft.TidyOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if report.Files != want {
+					t.Errorf("tidy has removed %d files, want %d", report.Files, want)
+				}
+				if err := task.Take(p.ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestRetryCauses lets tasks end in other ways before they complete.
+func TestRetryCauses(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_DURABILITY=normal")
+	c := p.open()
+	late := retrying(shell(`test "$WEFT_EPOCH" -gt 1 || exec sleep 60; echo done`), 2, time.Millisecond)
+	late.Spec.Timeout, late.Spec.StopGrace = new(0.1), new(0.1)
+	lost := retrying(shell(`test "$WEFT_EPOCH" -gt 1 || exec sleep 60; echo done`), 2, time.Millisecond)
+	for name, test := range map[string]struct {
+		spec  *taskspec.Spec
+		kill  bool
+		event string
+	}{
+		"timeout": {late, false, "work_timeout"},
+		"lost":    {lost, true, "work_lost"},
+	} {
+		task, err := c.SubmitContext(p.ctx, test.spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if test.kill {
+			p.await("the beginning", func(e ledger.Event) bool { return e.TID == task.TID() && e.Event == "work_started" })
+			p.murder(p.task(task.TID()).Consumer)
+		}
+		res, err := task.Result(p.ctx)
+		if err != nil || res.Status.Status != taskspec.StatusCompleted || res.Attempt != 2 || string(res.Output) != "done\n" {
+			t.Errorf("%s: %+v, %v", name, res, err)
+		}
+		seen := false
+		for e, err := range task.Events(p.ctx, false) {
+			seen = seen || err == nil && e.Name == test.event
+		}
+		if !seen {
+			t.Errorf("%s: no event %s", name, test.event)
+		}
+	}
+}
+
+// TestRetryInput lets a task read a large input twice, which its policy would
+// clear after an error.
+func TestRetryInput(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_DURABILITY=normal")
+	const size = 3 << 20
+	spec := retrying(shell(`wc -c; test "$WEFT_EPOCH" -eq 2`), 2, time.Millisecond)
+	spec.Spec.ReservedPolicyOnError = taskspec.PolicyClear
+	res, err := p.open().RunContext(p.ctx, spec, weft.WithStdin(strings.NewReader(strings.Repeat("x", size))))
+	if err != nil || strings.TrimSpace(string(res.Output)) != strconv.Itoa(size) {
+		t.Errorf("got %+v, %v", res, err)
+	}
+}
+
+// TestNestedRetry has a task wait for one that it submits, while it holds the
+// only slot; that one waits for its time and fails once, and others wait too.
+func TestNestedRetry(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := retrying(shell(`echo "inner $WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, 50*time.Millisecond)
+	spec.Spec.DelaySeconds = 0.05
+	inner, err := json.Marshal(call{Do: "run", Dir: p.dir, Spec: spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := p.run(shell(`printf %s "$2" | "$1"`, exe, string(inner)))
+	others := []*client{p.client(call{Do: "run", Spec: shell("true")}), p.client(call{Do: "run", Spec: retrying(shell("exit 1"), 2, 0)})}
+	if l := c.answer(); !strings.Contains(l.Output, `"Output":"inner 2\n"`) {
+		t.Errorf("got %+v", l)
+	}
+	for _, other := range others {
+		other.last()
+	}
+}
+
+// TestStopBackoff stops a task that waits for its next attempt, which is its end
+// at once.
+func TestStopBackoff(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_DURABILITY=normal")
+	c := p.open()
+	task, err := c.SubmitContext(p.ctx, retrying(shell("exit 1"), 3, time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.retried(task.TID(), 1)
+	s, err := task.Status(p.ctx)
+	if err != nil || s.Status != taskspec.StatusCreated || s.Tried != 1 || time.Until(s.NotBefore) < 50*time.Second {
+		t.Errorf("between attempts: %+v, %v", s, err)
+	}
+	if s, err = task.Stop(p.ctx); err != nil || s.Status != taskspec.StatusCancelled || s.Attempt != 1 {
+		t.Errorf("stopped: %+v, %v", s, err)
+	}
+}
+
+// TestKillManagerOfPending kills the manager while one task waits for its time
+// and one for its next attempt. Both go on, and somebody waits for them.
+func TestKillManagerOfPending(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_DURABILITY=normal")
+	delayed := shell("echo delayed")
+	delayed.Spec.DelaySeconds = 2.5
+	late, tid := p.run(delayed)
+	flaky, other := p.run(retrying(shell(`echo "$WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, 2500*time.Millisecond))
+	p.retried(other, 1)
+	p.murder(p.manager())
+	for c, want := range map[*client]line{
+		late:  {TID: tid, Status: taskspec.StatusCompleted, Code: new(0), Output: "delayed\n"},
+		flaky: {TID: other, Status: taskspec.StatusCompleted, Code: new(0), Output: "2\n"},
+	} {
+		if diff := cmp.Diff(want, c.answer()); diff != "" {
+			t.Errorf("answer (-want +got):\n%s", diff)
+		}
+	}
+	if n := p.managers(); n != 2 {
+		t.Errorf("%d managers have led, want 2", n)
+	}
+}
+
+// TestIdleManagerOfPending has a manager stay beyond its lifetime, because a task
+// will be due, for which nobody waits.
+func TestIdleManagerOfPending(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_DURABILITY=normal", "WEFT_MANAGER_LIFETIME_TIMEOUT=0.2")
+	spec := shell("true")
+	spec.Spec.DelaySeconds = 1.5
+	c := p.client(call{Do: "submit", Spec: spec})
+	tid := c.answer().TID
+	task := p.awaitEnd(tid)
+	if begun := time.Unix(0, task.Started).Sub(time.Unix(0, task.Created)); task.Status != taskspec.StatusCompleted || begun < 1500*time.Millisecond {
+		t.Errorf("task is %s and began after %v", task.Status, begun)
+	}
+	if n := p.managers(); n != 1 {
+		t.Errorf("%d managers have led, want 1", n)
+	}
+}
+
+// TestGroupRetryPolicy waits with others for the end of the last attempt.
+func TestGroupRetryPolicy(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_DURABILITY=normal")
+	c := p.open()
+	specs := []*taskspec.Spec{
+		retrying(shell(`test "$WEFT_EPOCH" -eq 3`), 3, time.Millisecond),
+		retrying(shell("exit 4"), 2, time.Millisecond),
+	}
+	tasks, err := weft.SubmitMany(p.ctx, c, specs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := weft.NewGroup(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if err := g.Add(p.ctx, tasks...); err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]string)
+	for g.Len() > 0 {
+		s, err := g.Next(p.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[s.TID] = string(s.Status) + strings.Repeat("!", s.Attempt)
+	}
+	want := map[string]string{tasks[0].TID(): "completed!!!", tasks[1].TID(): "failed!!"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("ends (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,115 @@
+package taskspec
+
+import (
+	"math"
+	"slices"
+	"time"
+)
+
+// RetryPolicy says when an attempt at a task that did not complete is followed by
+// another. A nil field means its default; the zero value is three attempts, a
+// second or two apart.
+type RetryPolicy struct {
+	// MaxAttempts is how many attempts there may be, the first included: from 1
+	// to 1,000,000, by default 3.
+	MaxAttempts *int `json:"max_attempts,omitempty"`
+	// BackoffSeconds is the time between the end of the first attempt and the
+	// second, by default 1. It doubles from attempt to attempt.
+	BackoffSeconds *float64 `json:"backoff_seconds,omitempty"`
+	// MaxBackoffSeconds is the longest that time gets, by default 60, or
+	// BackoffSeconds if that is more.
+	MaxBackoffSeconds *float64 `json:"max_backoff_seconds,omitempty"`
+	// Jitter is by how much of itself that time may be shorter, at random: from 0
+	// to 1, by default 0.1.
+	Jitter *float64 `json:"jitter,omitempty"`
+	// On are the ends that are followed by another attempt, by default all that
+	// there are: [RetryOnError], [RetryOnTimeout], [RetryOnLimit], [RetryOnLost].
+	On []string `json:"on,omitzero"`
+}
+
+// The values of [RetryPolicy.On]. What ended by a stop or a kill is never retried.
+const (
+	RetryOnError   = "error"   // it failed, or could not be started
+	RetryOnTimeout = "timeout" // it took longer than spec.timeout
+	RetryOnLimit   = "limit"   // it went over a limit
+	RetryOnLost    = "lost"    // its consumer died
+)
+
+// retryCauses are the values of [RetryPolicy.On].
+func retryCauses() []string { return []string{RetryOnError, RetryOnTimeout, RetryOnLimit, RetryOnLost} }
+
+// Defaults of [RetryPolicy], and the most attempts: more than anybody waits for.
+const (
+	defaultAttempts       = 3
+	defaultBackoffSeconds = 1
+	defaultMostBackoff    = 60
+	defaultJitter         = 0.1
+	maxAttempts           = 1_000_000
+)
+
+// Attempts returns how many attempts there may be, 1 if r is nil.
+func (r *RetryPolicy) Attempts() int {
+	if r == nil {
+		return 1
+	}
+	return valueOr(r.MaxAttempts, defaultAttempts)
+}
+
+// resolve returns a copy with its defaults filled in.
+func (r *RetryPolicy) resolve() *RetryPolicy {
+	if r == nil {
+		return nil
+	}
+	backoff := valueOr(r.BackoffSeconds, defaultBackoffSeconds)
+	on := retryCauses()
+	if r.On != nil {
+		on = append([]string{}, r.On...)
+	}
+	return &RetryPolicy{
+		MaxAttempts:       new(r.Attempts()),
+		BackoffSeconds:    &backoff,
+		MaxBackoffSeconds: new(valueOr(r.MaxBackoffSeconds, max(defaultMostBackoff, backoff))),
+		Jitter:            new(valueOr(r.Jitter, defaultJitter)),
+		On:                on,
+	}
+}
+
+// Next decides what follows an attempt that ended with o: whether there is
+// another one, and how long to wait for it. attempt counts from 1; random is at
+// least 0 and less than 1. A nil policy never tries again.
+//
+// The time to wait is backoff_seconds times 2 for each attempt after the first,
+// at most max_backoff_seconds, less the share of it that jitter times random is.
+func (r *RetryPolicy) Next(attempt int, o Outcome, random float64) (wait time.Duration, again bool) {
+	if r == nil {
+		return 0, false
+	}
+	full := r.resolve()
+	if attempt >= *full.MaxAttempts || !slices.Contains(full.On, retryCause(o)) {
+		return 0, false
+	}
+	// 2^64 times the shortest time that counts is beyond the longest.
+	backoff := math.Ldexp(*full.BackoffSeconds, min(max(attempt, 1)-1, 64))
+	backoff = min(backoff, *full.MaxBackoffSeconds)
+	return seconds(backoff * (1 - *full.Jitter*random)), true
+}
+
+// retryCause is how [RetryPolicy.On] names the end; empty for one that is never
+// followed by another attempt.
+func retryCause(o Outcome) string {
+	switch o.Event {
+	case EventWorkFailed:
+		return RetryOnError
+	case EventWorkTimeout:
+		return RetryOnTimeout
+	case EventWorkLimitViolation:
+		return RetryOnLimit
+	case EventWorkLost:
+		return RetryOnLost
+	}
+	return ""
+}
+
+// Delay returns the least time between submission and the first attempt, 0 by
+// default.
+func (w Work) Delay() time.Duration { return seconds(w.DelaySeconds) }
