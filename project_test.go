@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,13 +196,13 @@ func (p *project) end() {
 			t.Errorf("task %s (%s) has not ended: %s", task.TID, task.Name, task.Status)
 		}
 	}
-	for {
-		running, err := manager.Running(filepath.Join(p.dir, ledger.Dir))
-		if err != nil {
+	for leading := true; leading || p.coming(); {
+		var err error
+		if leading, err = manager.Running(filepath.Join(p.dir, ledger.Dir)); err != nil {
 			t.Fatal(err)
 		}
-		if !running {
-			break
+		if !leading {
+			continue
 		}
 		if _, err := c.Manager().Stop(ctx); err != nil {
 			t.Fatalf("stop manager: %v", err)
@@ -210,6 +211,20 @@ func (p *project) end() {
 	p.vanish(2 * time.Second)
 	p.examine()
 	p.checkCrashes()
+}
+
+// coming reports whether a manager is there that does not lead yet, after it has
+// given it a moment: a client that was killed may have started one.
+func (p *project) coming() bool {
+	for id, title := range p.processes() {
+		if strings.HasPrefix(title, "weft-manager") {
+			ctx, cancel := context.WithTimeout(p.ctx, 10*time.Millisecond)
+			defer cancel()
+			_ = id.Wait(ctx) // it may also find that it is not needed, and end
+			return p.ctx.Err() == nil
+		}
+	}
+	return false
 }
 
 // dump shows what may explain a failure.
