@@ -49,10 +49,10 @@ func main() {
 	fmt.Printf("run %s: %s pages\n", res.TID, res.Output)
 }
 
-// run submits one step after another. It runs in a process of its own, in the
-// folder in which it was submitted, which here is the project's.
+// run submits one step after another. It is a task, so it finds its project in
+// the environment.
 func run(ctx context.Context, in plan) (pages int, err error) {
-	p, err := weft.Open(".")
+	p, err := weft.Open(os.Getenv("WEFT_CONTEXT"))
 	if err != nil {
 		return 0, err
 	}

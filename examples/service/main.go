@@ -41,9 +41,7 @@ func main() {
 	var ending sync.WaitGroup
 	defer ending.Wait()
 	ending.Go(func() {
-		// A shell may have started a manager while the service was down: replace it.
-		err := p.Serve(ctx, weft.ServeOptions{Replace: true, Log: slog.Default()})
-		if ctx.Err() == nil {
+		if err := p.Serve(ctx, weft.ServeOptions{Log: slog.Default()}); ctx.Err() == nil {
 			log.Printf("manager: %v", err) // tasks get another one when they need it
 		}
 	})
