@@ -63,7 +63,7 @@ func besideJobs(ctx context.Context, b *bench) (rows []row, err error) {
 			return nil, err
 		}
 		for i, peer := range peers {
-			name := "1,000 jobs inside the process, from enqueue to done, "+durability
+			name := "1,000 jobs inside the process, from enqueue to done, " + durability
 			rows = append(rows, newRow(name, "/s", s[0], s[i+1], peer.name, target{}))
 		}
 	}
