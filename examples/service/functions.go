@@ -43,7 +43,7 @@ type text struct {
 
 func count(_ context.Context, in text) (map[string]int, error) {
 	words := make(map[string]int)
-	for _, word := range strings.Fields(strings.ToLower(in.Text)) {
+	for word := range strings.FieldsSeq(strings.ToLower(in.Text)) {
 		words[word]++
 	}
 	return words, nil
