@@ -95,9 +95,11 @@ func createGoqite(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	schema, err := os.ReadFile(filepath.Join(strings.TrimSpace(source), "schema_sqlite.sql"))
-	if err == nil {
-		_, err = db.ExecContext(ctx, string(schema))
+	if err != nil {
+		return err
 	}
+	db.SetMaxOpenConns(1) // as its examples do
+	_, err = db.ExecContext(ctx, string(schema))
 	return err
 }
 

@@ -146,15 +146,9 @@ func (b *bench) peerJobs(ctx context.Context, durability string, open opener) (_
 	})
 }
 
-// openPeer opens the store of another library, with the options of ours. One
-// connection is what their documentation recommends with this driver.
+// openPeer opens the store of another library, with the options of ours.
 func openPeer(file, durability string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", bareDSN(file, durability)+"&_pragma=journal_mode(WAL)")
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	return db, nil
+	return sql.Open("sqlite", bareDSN(file, durability)+"&_pragma=journal_mode(WAL)")
 }
 
 // none reports whether a query counts nothing.
