@@ -98,7 +98,6 @@ func createGoqite(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	db.SetMaxOpenConns(1) // as its examples do
 	_, err = db.ExecContext(ctx, string(schema))
 	return err
 }

@@ -25,7 +25,6 @@ type riverJobs struct {
 }
 
 func openRiver(ctx context.Context, db *sql.DB, ran func()) (jobRunner, error) {
-	db.SetMaxOpenConns(1) // as its driver's documentation says
 	driver := riversqlite.New(db)
 	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
