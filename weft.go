@@ -55,8 +55,8 @@
 // A program that opens a project leaves there which functions it has. Others then
 // call them too, also when it does not run: weft run --function images.resize
 // --kw path=cat.png --kw width=100. A call that does not fit is refused before it
-// is queued, with an [ArgumentError]. In a function [TID], [Logger] and
-// [Progress] say and tell more about its task.
+// is queued, with an [ArgumentError]. Inside a function there are [TID], [Logger]
+// and [Progress].
 //
 // # Isolation
 //
@@ -73,8 +73,9 @@
 //
 // The manager is started when it is needed, and leaves when there has been no
 // work for a while. A service can be the manager itself, in its own process:
-// [Context.Serve], beside an HTTP server for example. [Context.Manager] finds,
-// stops and replaces the one that there is.
+// [Context.Serve], beside an HTTP server for example. It stands by while the
+// project has another manager. [Context.Manager] finds, stops and replaces the one
+// that there is.
 //
 // # Submitting, for programs that go on
 //
