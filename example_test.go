@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 	"strings"
+	"sync"
 
 	"weft"
 	"weft/broker"
@@ -229,6 +230,200 @@ func ExampleContext_Queue() {
 	}
 	fmt.Println(m.Body)
 	// Output: resize cat.png
+}
+
+// Registered functions are tasks that any program in the project can ask for.
+// This is a whole main.
+func ExampleRegister() {
+	type image struct {
+		Path  string `json:"path"`
+		Width int    `json:"width" jsonschema:"in pixels"`
+	}
+	weft.Register("images.resize", func(ctx context.Context, in image) (string, error) {
+		weft.Logger(ctx).Info("resize", "path", in.Path) // to the standard error of the task
+		return fmt.Sprintf("%s at %d", in.Path, in.Width), nil
+	}, weft.WithDescription("Makes an image smaller."))
+	weft.Init()
+	p, err := weft.Open(".")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	res, err := p.Run(weft.Function("images.resize", image{"cat.png", 100}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(string(res.Output)) // "cat.png at 100", with the quotes: it is JSON
+}
+
+// A service is its project's manager until its context ends. Tasks that run then
+// go on.
+func ExampleContext_Serve() {
+	p, err := weft.Open(folder())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	ctx, leave := context.WithCancel(context.Background())
+	ready, served := make(chan struct{}), make(chan error, 1)
+	o := weft.ServeOptions{Ready: sync.OnceFunc(func() { close(ready) })}
+	go func() { served <- p.Serve(ctx, o) }()
+	<-ready
+
+	res, err := p.Run(weft.Command("echo", "served"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s", res.Output)
+	leave()
+	<-served
+	// Output: served
+}
+
+// Run a command for each of many inputs, two at a time. Results come in the order
+// of the inputs.
+func ExampleRunMany() {
+	p, err := weft.Open(folder())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	ctx := context.Background()
+	defer p.Manager().Stop(ctx)
+
+	specs := func(yield func(*taskspec.Spec, error) bool) {
+		for _, word := range []string{"one", "two", "three"} {
+			if !yield(weft.Command("echo", word), nil) {
+				return
+			}
+		}
+	}
+	done := func(task *weft.Task, s *weft.Status) (take bool, err error) {
+		if err := s.Err(); err != nil {
+			return false, err
+		}
+		_, err = task.Output(ctx, os.Stdout, nil)
+		return true, err
+	}
+	if err := weft.RunMany(ctx, p, specs, weft.RunManyOptions{Limit: 2}, done); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// one
+	// two
+	// three
+}
+
+// Submit tasks in one transaction, and wait for whichever ends next.
+func ExampleSubmitMany() {
+	p, err := weft.Open(folder())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	ctx := context.Background()
+	defer p.Manager().Stop(ctx)
+
+	tasks, err := weft.SubmitMany(ctx, p, []*taskspec.Spec{weft.Command("true"), weft.Command("true")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	g, err := weft.NewGroup(p)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer g.Close()
+	if err := g.Add(ctx, tasks...); err != nil {
+		log.Fatal(err)
+	}
+	for g.Len() > 0 {
+		s, err := g.Next(ctx)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(s.Name, s.Status)
+	}
+	// Output:
+	// true completed
+	// true completed
+}
+
+// Stop a task and read its history.
+func ExampleTask_Stop() {
+	p, err := weft.Open(folder())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	ctx := context.Background()
+	defer p.Manager().Stop(ctx)
+
+	task, err := p.Submit(weft.Command("sleep", "60"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for e, err := range task.Events(ctx, true) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if e.Name == "work_started" {
+			break
+		}
+	}
+	s, err := task.Stop(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Status)
+	for e, err := range task.Events(ctx, false) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(e.Name)
+	}
+	// Output:
+	// cancelled
+	// task_initialized
+	// task_spawning
+	// work_started
+	// control_stop
+	// work_cancelled
+}
+
+// Run a task that failed again, when what it lacked is there.
+func ExampleTask_Retry() {
+	p, err := weft.Open(folder())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	ctx := context.Background()
+	defer p.Manager().Stop(ctx)
+
+	list := p.Root() + "/list"
+	task, err := p.Submit(weft.Command("cat", list))
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := task.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(s.Status)
+	if err := os.WriteFile(list, []byte("milk\n"), 0o600); err != nil {
+		log.Fatal(err)
+	}
+	if err := task.Retry(ctx); err != nil {
+		log.Fatal(err)
+	}
+	res, err := task.Result(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s", res.Output)
+	// Output:
+	// failed
+	// milk
 }
 
 // folder is a new folder for an example.

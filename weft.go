@@ -1,8 +1,11 @@
-// Package weft runs commands as durable tasks: what is accepted is never lost,
-// what is reported really happened, and nothing of a task is left behind.
+// Package weft runs commands and Go functions as durable tasks: what is accepted
+// is never lost, what is reported really happened, and nothing of a task is left
+// behind.
 //
-// A project is a folder with a .weft inside; everything about it is kept
-// there, in one SQLite file. Open it, run a command:
+// # The first task
+//
+// A project is a folder with a .weft inside; everything about it is kept there,
+// in one SQLite file. Open it, run a command:
 //
 //	func main() {
 //		weft.Init()
@@ -18,6 +21,9 @@
 //		os.Stdout.Write(res.Output)
 //	}
 //
+// What else a task may have, such as a timeout, is a field of the spec that
+// [Command] returns: see [taskspec.Work].
+//
 // # What happens
 //
 // [Context.Submit] writes the task to the store and returns as soon as that is
@@ -27,30 +33,101 @@
 // these processes may be killed at any moment: the task goes on or is truthfully
 // reported as lost.
 //
-// The manager is started when it is needed, and leaves when there has been no
-// work for a while. A service can be the manager itself: see [Context.Serve].
-//
 // # Init
 //
-// Manager and consumers are the program itself, executed again. [Init] is
-// where such a process finds out what it is, so it must be the first thing in
-// main, but for [Register]. A program that does not call it re-executes nothing;
-// it needs the weft command on its PATH, or gets [ErrNoInit].
+// Manager, consumers and the processes of functions are the program itself,
+// executed again. [Init] is where such a process finds out what it is, so it must
+// be the first thing in main, after [Register]. A program that does not call it
+// re-executes nothing; it needs the weft command on its PATH, or gets
+// [ErrNoInit].
 //
 // # Functions
 //
-// A task may be a Go function of a program: [Register] makes it known, [Function]
-// is the spec of a task that calls it.
+// [Register] gives a Go function a name, and [Function] is the task that calls
+// it. Its argument is any value that JSON can hold, and its value is the task's
+// output, as JSON:
+//
+//	weft.Register("images.resize", resize) // func(context.Context, image) (string, error)
+//	weft.Init()
+//	…
+//	res, err := p.Run(weft.Function("images.resize", image{Path: "cat.png", Width: 100}))
+//
+// A program that opens a project leaves there which functions it has. Others then
+// call them too, also when it does not run: weft run --function images.resize
+// --kw path=cat.png --kw width=100. A call that does not fit is refused before it
+// is queued, with an [ArgumentError]. Inside a function there are [TID], [Logger]
+// and [Progress].
+//
+// # Isolation
+//
+// A command and a call are a process each, in a process group of its own, which
+// is ended with all its descendants. What a function does to its process, a
+// panic, an os.Exit or a leak, hurts nobody else, and the context it gets ends
+// when the task is stopped or out of time. Tasks run as the user who submits
+// them, in the directory of the submission: a command with the environment of the
+// submission too, a function with that of its manager, as if its program were
+// started there. With Isolation [taskspec.IsolationInline] a call is a goroutine
+// of a program that serves the project: faster, and without all that.
+//
+// # Serving
+//
+// The manager is started when it is needed, and leaves when there has been no
+// work for a while. A service can be the manager itself, in its own process:
+// [Context.Serve], beside an HTTP server for example. It stands by while the
+// project has another manager. [Context.Manager] finds, stops and replaces the one
+// that there is.
+//
+// # Submitting, for programs that go on
+//
+// A program that is killed does not know whether it has submitted. With a key
+// ([taskspec.Work].Key) it submits again, and there is one task, which runs once.
+// [Prepare] does so for any spec: [Prepared.Submit] may be repeated, and
+// [Prepared.SubmitTx] submits inside a transaction of the caller, together with
+// its own messages. [SubmitMany] accepts all of many tasks or none, and [RunMany]
+// runs any number of them, so many at a time.
+//
+// # Waiting and results
+//
+// [Task.Wait] says how a task ended, [Task.Result] takes its result as well,
+// [Task.Peek] leaves it, and [Task.Output] follows what is printed.
+// [Context.Task] finds a task again by its id, from any process, and
+// [Context.Tasks] lists them. A [Group] waits for many at the cost of one. Large
+// outputs are files: [LargeOutput]. A result stays until it is taken;
+// [System.Tidy] then forgets the task, when it is old.
+//
+// # Control
+//
+// [Task.Stop] asks a task to end and kills it when its grace is over; [Task.Kill]
+// does not ask. [Task.Pause], [Task.Resume], [Task.Ping] and [Task.Retry] do what
+// they say, from any process. Cancelling a context ends a wait and leaves the task
+// alone, except in [Context.RunContext] and [RunMany], which stop what they run.
 //
 // # Queues
 //
 // Tasks are submitted as messages and answered with messages, and the same
-// queues are there for your own: [Context.Queue].
+// queues are there for your own: [Context.Queue] reads, writes, watches and
+// reserves. Several queues, tasks and records change in one transaction of
+// [Context.Broker]. [Endpoints] give a queue of a running task a name.
 //
 // # Limits
 //
-// Tasks run as the user who submits them. Time limits and the like are there
-// against accidents; they are not a sandbox.
+// [taskspec.Limits] bound the memory, CPU, descriptors and connections of all
+// processes of a task; whoever goes over one is ended. They and the timeout are
+// there against accidents; they are not a sandbox.
+//
+// # Events
+//
+// Every change of a task is a message in the queue weft.log.tasks, in the same
+// transaction as the change. [Task.Events] iterates over those of one task, and
+// waits for more if it is asked to.
+//
+// # Errors
+//
+// A task that did not complete is a *[TaskError], by [Context.Run] or
+// [Status.Err]: failed, timed out, stopped, killed or lost, and why. A spec that
+// cannot be run is a *[taskspec.ValidationError], and nothing is queued. All else
+// wraps a sentinel where a caller may want to branch, as [ErrNoTask],
+// [ErrNoFunction], [ErrKeyHeld] or [ErrTaken].
 package weft
 
 import "weft/taskspec"

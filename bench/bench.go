@@ -28,8 +28,8 @@ type bench struct {
 	options
 	root string
 	// The programs, built for this run.
-	weft, floor, empty string
-	projects           []string
+	weft, floor, empty, host string
+	projects                 []string
 }
 
 // newBench builds the programs. The caller closes the bench.
@@ -50,11 +50,13 @@ func newBench(ctx context.Context, o options) (b *bench, err error) {
 	if err != nil {
 		return b, fmt.Errorf("find the source of weft (run this in its folder bench): %w", err)
 	}
-	b.weft, b.floor, b.empty = filepath.Join(b.root, "weft"), filepath.Join(b.root, "floor"), filepath.Join(b.root, "empty")
+	b.weft, b.floor = filepath.Join(b.root, "weft"), filepath.Join(b.root, "floor")
+	b.empty, b.host = filepath.Join(b.root, "empty"), filepath.Join(b.root, "host")
 	for _, build := range []struct{ dir, pkg, binary string }{
 		{strings.TrimSpace(source), "./cmd/weft", b.weft},
 		{".", "./floor", b.floor},
 		{".", "./empty", b.empty},
+		{".", "./host", b.host},
 	} {
 		linked := build.binary + ".linked"
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", linked, build.pkg)

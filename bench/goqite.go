@@ -77,24 +77,29 @@ type goqiteStore struct {
 
 // openGoqite makes the store. The caller closes its db.
 func openGoqite(ctx context.Context, dir, durability string) (*goqiteStore, error) {
-	// The schema is in goqite's source, for its users to run.
-	source, err := output(exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "maragu.dev/goqite"))
-	if err != nil {
-		return nil, err
-	}
-	schema, err := os.ReadFile(filepath.Join(strings.TrimSpace(source), "schema_sqlite.sql"))
-	if err != nil {
-		return nil, err
-	}
-	db, err := sql.Open("sqlite", bareDSN(filepath.Join(dir, "goqite.db"), durability))
+	db, err := openPeer(filepath.Join(dir, "goqite.db"), durability)
 	if err != nil {
 		return nil, fmt.Errorf("open goqite's store: %w", err)
 	}
-	db.SetMaxOpenConns(1) // as its examples do
-	if _, err := db.ExecContext(ctx, "PRAGMA journal_mode=WAL;"+string(schema)); err != nil {
+	if err := createGoqite(ctx, db); err != nil {
 		return nil, errors.Join(fmt.Errorf("create goqite's store: %w", err), db.Close())
 	}
 	return &goqiteStore{db, goqite.New(goqite.NewOpts{DB: db, Name: queueName})}, nil
+}
+
+// createGoqite makes goqite's tables. Their schema is in its source, for its
+// users to run.
+func createGoqite(ctx context.Context, db *sql.DB) error {
+	source, err := output(exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "maragu.dev/goqite"))
+	if err != nil {
+		return err
+	}
+	schema, err := os.ReadFile(filepath.Join(strings.TrimSpace(source), "schema_sqlite.sql"))
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, string(schema))
+	return err
 }
 
 func (s *goqiteStore) send(ctx context.Context, body string) error {

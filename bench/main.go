@@ -13,9 +13,9 @@
 // fails only if something does not work.
 //
 // The benchmarks are in one file for each subject: start.go, run.go, batch.go,
-// cli.go, client.go, queue.go, together.go, goqite.go, list.go, million.go,
-// wake.go, idle.go, watchers.go. Where several processes are
-// needed the program executes itself again (role.go).
+// cli.go, function.go, inline.go, client.go, queue.go, together.go, goqite.go,
+// jobs.go, list.go, million.go, wake.go, idle.go, watchers.go. Where several
+// processes are needed the program executes itself again (role.go).
 package main
 
 import (
@@ -33,6 +33,7 @@ import (
 )
 
 func main() {
+	weft.Register(nothing, doNothing)
 	weft.Init()
 	if len(os.Args) > 2 && os.Args[1] == roleArg {
 		exit(play(os.Args[2], os.Args[3:]))
@@ -87,6 +88,8 @@ func benchmarks() []benchmark {
 		{"batch-normal", batch("normal")},
 		{"batch-full", batch("full")},
 		{"cli", throughCLI},
+		{"functions", functions},
+		{"inline", inline},
 		{"queue-client", queueClient},
 		{"queue-write", queueWrite},
 		{"queue-read", queueRead},
@@ -94,6 +97,7 @@ func benchmarks() []benchmark {
 		{"queue-goroutines", queueGoroutines},
 		{"queue-processes", queueProcesses},
 		{"goqite", besideGoqite},
+		{"jobs", besideJobs},
 		{"queue-list", queueList},
 		{"million", million},
 		{"wake", wake},

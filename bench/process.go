@@ -34,16 +34,25 @@ func (p program) spend() (float64, error) {
 
 // says runs the program and returns an error unless it prints want.
 func (p program) says(want string) error {
-	cmd := exec.Command(p.path, p.args...)
-	cmd.Dir, cmd.Env = p.dir, p.env
-	out, err := output(cmd)
+	out, err := p.prints()
 	if err != nil {
-		return p.failed(err)
+		return err
 	}
 	if out != want {
 		return p.failed(fmt.Errorf("printed %q, want %q", out, want))
 	}
 	return nil
+}
+
+// prints runs the program and returns what it prints.
+func (p program) prints() (string, error) {
+	cmd := exec.Command(p.path, p.args...)
+	cmd.Dir, cmd.Env = p.dir, p.env
+	out, err := output(cmd)
+	if err != nil {
+		return "", p.failed(err)
+	}
+	return out, nil
 }
 
 func (p program) failed(err error) error {
