@@ -132,6 +132,8 @@ type Assignment struct {
 	Durability  string `json:"durability"`  // for a consumer that goes on alone
 
 	StreamOutput bool `json:"stream_output,omitempty"` // report the output in chunks
+
+	TTY bool `json:"tty,omitempty"` // give the command a terminal
 }
 
 // A Permit says that a task's reservation has been committed.

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -51,7 +52,12 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 		return h, out
 	}
 
-	out.writers.Go(func() { out.stdout.drain(c.stdout) })
+	var stdout io.Reader = c.stdout
+	if c.terminal != nil {
+		stdout = out.open(c.terminal)
+		ring() // clients may attach
+	}
+	out.writers.Go(func() { out.stdout.drain(stdout) })
 	out.writers.Go(func() { out.stderr.drain(c.stderr) })
 	exit := make(chan struct{})
 	go func() {
@@ -65,6 +71,9 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 	sweep()
 	settle(c, out, e, ev.requests, abandon)
 	out.close()
+	if c.terminal != nil {
+		c.terminal.end()
+	}
 
 	h.Process.PID = c.cmd.Process.Pid
 	h.Usage = usage(c, peak)
@@ -202,6 +211,9 @@ func managers(tree monitor.Tree) (pids []int) {
 // will. What a full disk holds up is given up if somebody has asked for the end
 // of the task, or does so now.
 func settle(c *command, out *outputs, e ending, requests <-chan Request, abandon chan<- struct{}) {
+	if c.terminal != nil {
+		c.terminal.hangUp()
+	}
 	if e.requested() {
 		close(abandon)
 		requests = nil
@@ -238,6 +250,7 @@ type outputs struct {
 	writers        sync.WaitGroup // all that may wait for a full disk
 	sender         *sender        // nil: the task does not stream
 	kept           []*output      // those that stay in their files
+	terminal       *terminal      // whose clients read stdout, nil if there is none
 }
 
 func newOutputs(a *Assignment, ring func(), record func(*ledger.Chunks) error, abandon <-chan struct{}) *outputs {
@@ -259,6 +272,13 @@ func newOutputs(a *Assignment, ring func(), record func(*ledger.Chunks) error, a
 func (o *outputs) live() {
 	o.writers.Go(o.stdout.live)
 	o.writers.Go(o.stderr.live)
+}
+
+// open lets clients of a terminal read stdout from now on, and returns what to
+// read that from. It is for a person: what comes is written at once.
+func (o *outputs) open(t *terminal) io.Reader {
+	o.terminal, o.stdout.lively = t, true
+	return t.serve(o.stdout)
 }
 
 func (o *outputs) close() {
@@ -283,6 +303,9 @@ func (o *outputs) idle() bool {
 
 // discard removes the files whose content the hand-off has carried away.
 func (o *outputs) discard() {
+	if o.terminal != nil {
+		o.terminal.wait()
+	}
 	for _, s := range []*output{o.stdout, o.stderr} {
 		if s.file == nil {
 			continue

@@ -21,7 +21,6 @@ func (s *Spec) Unsupported() []Problem {
 	w := &s.Spec
 	problems := asked([]feature{
 		{"spec.interactive", w.Interactive},
-		{"spec.tty", w.TTY},
 		{"spec.persistent", w.Persistent},
 	})
 	problems = append(problems, w.reserved()...)

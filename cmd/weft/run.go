@@ -28,10 +28,14 @@ type runCmd struct {
 
 	workOptions
 
+	Interactive bool `short:"i" help:"Talk with the task: on a terminal like --tty, else lines of standard input go to it as they come."`
+	TTY         bool `name:"tty" help:"Give the task a terminal, and connect this one to it; see also weft attach."`
+	detachOption
+
 	// The library refuses what it does not do yet, by its name.
-	Interactive bool `hidden:"" short:"i" help:"Send lines to the task while it runs."`
-	TTY         bool `hidden:"" name:"tty" help:"Give the task a terminal."`
-	Continuous  bool `hidden:"" help:"Take item after item until stopped."`
+	Continuous bool `hidden:"" help:"Take item after item until stopped."`
+
+	onTerminal bool // a person sees the output and has a keyboard
 }
 
 // Help shows how it is used.
@@ -66,6 +70,7 @@ func (r *runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	r.onTerminal = isTerminal(a.stdin) && isTerminal(a.stdout.file) && !a.JSON
 	if err := r.overlay(spec); err != nil {
 		return err
 	}
@@ -75,10 +80,20 @@ func (r *runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	talks := r.Wait && spec.Spec.TTY // with a person, or a program in the place of one
+	if talks && a.JSON {
+		return usageError{"a terminal is for a person: --json does not go with it, but for --no-wait"}
+	}
+	d, err := newDetacher(r.DetachKeys)
+	if err != nil {
+		return err
+	}
 	in := interruptible()
 	survivePipe()
 	var opts []weft.SubmitOption
-	if stdin := input(a.stdin); stdin != nil && !r.NoStdin {
+	if talks {
+		opts = append(opts, weft.WithEnv(a.terminalEnv()))
+	} else if stdin := input(a.stdin); stdin != nil && !r.NoStdin {
 		opts = append(opts, weft.WithStdin(cancellable(in.first, stdin)))
 	}
 	t, err := p.SubmitContext(in.first, spec, opts...)
@@ -95,7 +110,19 @@ func (r *runCmd) Run(a *app) error {
 	} else if r.Verbose {
 		a.note("task %s holds the key", t.TID())
 	}
-	s, err := a.follow(in, t)
+	var s *weft.Status
+	if talks {
+		stdin := a.stdin
+		if r.NoStdin {
+			stdin = nil
+		}
+		s, err = a.talk(in, t, d, stdin)
+		if s == nil && err == nil {
+			return nil // the person has left
+		}
+	} else {
+		s, err = a.follow(in, t)
+	}
 	if s != nil && !weft.Fresh(t) && errors.Is(err, weft.ErrTaken) {
 		err = nil // what it wrote was shown to whoever came first
 	}
@@ -150,7 +177,7 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
 func (r *runCmd) overlay(spec *taskspec.Spec) error {
 	w := &spec.Spec
 	w.Interactive = w.Interactive || r.Interactive
-	w.TTY = w.TTY || r.TTY
+	w.TTY = w.TTY || r.TTY || w.Interactive && r.onTerminal
 	w.StreamOutput = w.StreamOutput || r.StreamOutput
 	w.Persistent = w.Persistent || r.Continuous
 	w.Key = cmp.Or(r.Key, w.Key)

@@ -38,7 +38,8 @@ type request struct {
 }
 
 // nestedKind is the kind of the records that mark requests of tasks for tasks
-// of their own, which may not wait for a slot: their parent holds one.
+// of their own, which may not wait for a slot because their parent holds one,
+// and requests for tasks that hold none.
 const nestedKind = "nested"
 
 // Accepted says what has become of a submission.
@@ -145,11 +146,12 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 	return t, t.markNested(tx)
 }
 
-// markNested marks the task's request if another task has made it, unless it
-// needs no slot anyway.
+// markNested marks the task's request if another task has made it, or it is
+// for a task that holds no slot, unless no manager gives it out.
 func (t *Task) markNested(tx *broker.Tx) error {
-	if t.Parent == "" || t.Host != "" {
-		return nil
+	spec, err := t.spec()
+	if err != nil || t.Host != "" || t.Parent == "" && !spec.Spec.Slotless() {
+		return err
 	}
 	return tx.PutRecord(broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())})
 }
