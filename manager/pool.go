@@ -216,7 +216,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		Durability:  p.o.Durability,
 	}
 	a.StreamOutput = j.Work.StreamOutput
-	a.TTY = j.Work.TTY
+	a.TTY, a.Interactive = j.Work.TTY, j.Work.Interactive
 	if j.Function != nil {
 		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Program, Host: j.Function.Host.Version(), Call: j.Call}
 	}

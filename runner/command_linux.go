@@ -23,6 +23,7 @@ type command struct {
 	group          *monitor.Group // where it and its children live, nil if they are not set apart
 	worker         *worker        // of a call of a function, nil for a command
 	terminal       *terminal      // in place of pipes, nil if it has none; then stdout is its, and there is no stderr
+	feeder         *feeder        // writes what it reads, nil if that is a file, or nothing
 }
 
 // start starts the assignment's command in a process group of its own. It must
@@ -71,9 +72,14 @@ func (c *command) run(a *Assignment, path string, env []string) error {
 	for _, f := range childs {
 		f.Close()
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	if c.feeder != nil {
+		c.feeder.stop()
+		c.feeder = nil
+	}
+	switch {
 	case c.terminal != nil:
 		c.terminal.abort()
 		c.terminal = nil
@@ -87,10 +93,9 @@ func (c *command) run(a *Assignment, path string, env []string) error {
 // openPipes gives the command a file to read, and pipes to write to. The caller
 // closes childs, which are the command's.
 func (c *command) openPipes(a *Assignment) (childs []*os.File, err error) {
-	stdin, err := stdinFile(a)
+	stdin, err := c.openInput(a)
 	if err != nil {
-		// Not wrapped: refused would take a missing file for the command's.
-		return nil, fmt.Errorf("standard input: %v", err)
+		return nil, err
 	}
 	if stdin != nil { // nil is /dev/null
 		childs = append(childs, stdin)
@@ -108,6 +113,20 @@ func (c *command) openPipes(a *Assignment) (childs []*os.File, err error) {
 	return append(childs, err2), nil
 }
 
+// openInput is what the command reads: a file that holds all of it, or the end
+// of a pipe that is fed; nil if there is nothing.
+func (c *command) openInput(a *Assignment) (stdin *os.File, err error) {
+	if a.Interactive {
+		c.feeder, stdin, err = newFeeder(a, nil)
+		return stdin, err
+	}
+	if stdin, err = stdinFile(a); err != nil {
+		// Not wrapped: refused would take a missing file for the command's.
+		return nil, fmt.Errorf("standard input: %v", err)
+	}
+	return stdin, nil
+}
+
 // openTerminal gives the command a terminal of its own, in a session of its own.
 func (c *command) openTerminal(a *Assignment) (childs []*os.File, err error) {
 	size, env := window(c.cmd.Env)
@@ -120,7 +139,8 @@ func (c *command) openTerminal(a *Assignment) (childs []*os.File, err error) {
 	c.cmd.SysProcAttr.Setpgid = false // the leader of a session has a group
 	c.cmd.SysProcAttr.Setsid, c.cmd.SysProcAttr.Setctty = true, true
 	c.terminal, c.stdout = t, t.master
-	return nil, nil
+	c.feeder, _, err = newFeeder(a, t)
+	return nil, err
 }
 
 // stdinFile is the file that the command reads, nil if its input is empty. Text

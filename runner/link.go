@@ -133,7 +133,8 @@ type Assignment struct {
 
 	StreamOutput bool `json:"stream_output,omitempty"` // report the output in chunks
 
-	TTY bool `json:"tty,omitempty"` // give the command a terminal
+	TTY         bool `json:"tty,omitempty"`         // give the command a terminal
+	Interactive bool `json:"interactive,omitempty"` // let it read what comes into the inbox
 }
 
 // A Permit says that a task's reservation has been committed.

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/internal/role"
@@ -36,6 +38,7 @@ type events struct {
 	paused   func(bool) // it stands still, or goes on
 	used     func(context.Context, ledger.Usage)
 	chunks   func(*ledger.Chunks) error // records output, if the task is to stream it
+	inbox    func(ctx context.Context, take func(body string) bool)
 }
 
 // execute runs one command, or one function, which begin starts, to its end and
@@ -57,6 +60,10 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 		stdout = out.open(c.terminal)
 		ring() // clients may attach
 	}
+	if c.feeder != nil {
+		out.stdout.lively, out.stderr.lively = true, true // somebody waits for an answer
+		c.feeder.start(ev.inbox)
+	}
 	out.writers.Go(func() { out.stdout.drain(stdout) })
 	out.writers.Go(func() { out.stderr.drain(c.stderr) })
 	exit := make(chan struct{})
@@ -73,6 +80,9 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 	out.close()
 	if c.terminal != nil {
 		c.terminal.end()
+	}
+	if c.feeder != nil {
+		c.feeder.stop()
 	}
 
 	h.Process.PID = c.cmd.Process.Pid
@@ -106,6 +116,10 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 	long := time.NewTimer(lively)
 	defer long.Stop()
 	paused := false
+	var interrupt <-chan struct{}
+	if c.feeder != nil {
+		interrupt = c.feeder.interrupt
+	}
 	for {
 		act := nothing
 		select {
@@ -129,6 +143,8 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 			}
 		case r := <-ev.requests:
 			e, act = e.request(r, time.Now())
+		case <-interrupt:
+			_ = unix.Kill(-c.cmd.Process.Pid, unix.SIGINT)
 		case hold := <-ev.holds:
 			if hold != paused && e.cause == byItself {
 				paused = hold

@@ -20,7 +20,6 @@ type feature struct {
 func (s *Spec) Unsupported() []Problem {
 	w := &s.Spec
 	problems := asked([]feature{
-		{"spec.interactive", w.Interactive},
 		{"spec.persistent", w.Persistent},
 	})
 	problems = append(problems, w.reserved()...)

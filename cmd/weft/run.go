@@ -80,8 +80,7 @@ func (r *runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	talks := r.Wait && spec.Spec.TTY // with a person, or a program in the place of one
-	if talks && a.JSON {
+	if r.Wait && a.JSON && spec.Spec.TTY {
 		return usageError{"a terminal is for a person: --json does not go with it, but for --no-wait"}
 	}
 	d, err := newDetacher(r.DetachKeys)
@@ -91,9 +90,12 @@ func (r *runCmd) Run(a *app) error {
 	in := interruptible()
 	survivePipe()
 	var opts []weft.SubmitOption
-	if talks {
+	stdin := input(a.stdin)
+	switch live := r.Wait && spec.Spec.Slotless(); {
+	case live && spec.Spec.TTY:
 		opts = append(opts, weft.WithEnv(a.terminalEnv()))
-	} else if stdin := input(a.stdin); stdin != nil && !r.NoStdin {
+	case live: // what it holds is sent when the task is there
+	case stdin != nil && !r.NoStdin:
 		opts = append(opts, weft.WithStdin(cancellable(in.first, stdin)))
 	}
 	t, err := p.SubmitContext(in.first, spec, opts...)
@@ -110,18 +112,9 @@ func (r *runCmd) Run(a *app) error {
 	} else if r.Verbose {
 		a.note("task %s holds the key", t.TID())
 	}
-	var s *weft.Status
-	if talks {
-		stdin := a.stdin
-		if r.NoStdin {
-			stdin = nil
-		}
-		s, err = a.talk(in, t, d, stdin)
-		if s == nil && err == nil {
-			return nil // the person has left
-		}
-	} else {
-		s, err = a.follow(in, t)
+	s, err := r.show(a, in, t, spec, d)
+	if s == nil && err == nil {
+		return nil // the person has left it
 	}
 	if s != nil && !weft.Fresh(t) && errors.Is(err, weft.ErrTaken) {
 		err = nil // what it wrote was shown to whoever came first
@@ -139,6 +132,26 @@ func (r *runCmd) Run(a *app) error {
 		return fmt.Errorf("%w: task %s %s", errInterrupted, taskspec.ShortTID(t.TID()), s.Status)
 	}
 	return a.ended(s, r.ExitCode)
+}
+
+// show shows the task to its end, and says how it ended. It returns neither a
+// status nor an error if the person has left the task.
+func (r *runCmd) show(a *app, in *interrupts, t *weft.Task, spec *taskspec.Spec, d *detacher) (*weft.Status, error) {
+	stdin := a.stdin
+	if r.NoStdin {
+		stdin = nil
+	}
+	switch {
+	case spec.Spec.TTY:
+		return a.talk(in, t, d, stdin)
+	case spec.Spec.Interactive:
+		if stdin == nil {
+			return a.feed(in, t, nil)
+		}
+		return a.feed(in, t, stdin)
+	default:
+		return a.follow(in, t)
+	}
 }
 
 // template is the task before the options are laid over it. To look for a spec
