@@ -20,6 +20,10 @@ type feature struct {
 func (s *Spec) Unsupported() []Problem {
 	w := &s.Spec
 	problems := asked([]feature{
+		// A function has no standard input; what it does with its arguments is
+		// between it and its host.
+		{"spec.interactive", w.Interactive && w.Type == KindFunction},
+		{"spec.tty", w.TTY && w.Type == KindFunction},
 		{"spec.persistent", w.Persistent},
 	})
 	problems = append(problems, w.reserved()...)

@@ -167,10 +167,6 @@ const (
 // Inline reports whether the work runs inside its host.
 func (w Work) Inline() bool { return w.Isolation == IsolationInline }
 
-// Slotless reports whether the work holds none of the slots for tasks that run
-// at once, because it mostly waits for a person.
-func (w Work) Slotless() bool { return w.Interactive || w.TTY }
-
 // TimeoutDuration returns how long the work may take, and false where there is
 // no timeout. A timeout is never less than 1 ns.
 func (w Work) TimeoutDuration() (time.Duration, bool) {

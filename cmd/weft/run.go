@@ -91,7 +91,7 @@ func (r *runCmd) Run(a *app) error {
 	survivePipe()
 	var opts []weft.SubmitOption
 	stdin := input(a.stdin)
-	switch live := r.Wait && spec.Spec.Slotless(); {
+	switch live := r.Wait && spec.Slotless(); {
 	case live && spec.Spec.TTY:
 		opts = append(opts, weft.WithEnv(a.terminalEnv()))
 	case live: // what it holds is sent when the task is there

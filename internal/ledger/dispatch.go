@@ -119,7 +119,7 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 		return j, nil
 	}
 	j.Name, j.item = spec.Name, item
-	j.Nested = j.Nested || spec.Spec.Slotless()
+	j.Nested = j.Nested || spec.Slotless()
 	if j.refused = j.resolve(spec, root); j.refused == "" && spec.Spec.Type == taskspec.KindFunction {
 		return j, j.findFunction(r)
 	}

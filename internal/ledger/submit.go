@@ -124,6 +124,7 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		Redact:  s.Redact,
 		Key:     s.Spec.Spec.Key,
 		Created: now.UnixNano(),
+		decoded: s.Spec,
 	}
 	if s.Parent != "" {
 		if t.Depth, err = depthBelow(tx, s.Parent); err != nil {
@@ -150,7 +151,7 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 // for a task that holds no slot, unless no manager gives it out.
 func (t *Task) markNested(tx *broker.Tx) error {
 	spec, err := t.spec()
-	if err != nil || t.Host != "" || t.Parent == "" && !spec.Spec.Slotless() {
+	if err != nil || t.Host != "" || t.Parent == "" && !spec.Slotless() {
 		return err
 	}
 	return tx.PutRecord(broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())})
