@@ -141,6 +141,13 @@ func (c *screen) expect(pattern string) string {
 	}
 }
 
+// all is what the terminal has shown.
+func (c *screen) all() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.shown.String()
+}
+
 // press types keys.
 func (c *screen) press(keys string) {
 	c.Helper()
@@ -173,7 +180,7 @@ func (c *screen) ends(code int) {
 	select {
 	case <-c.exited:
 	case <-time.After(longest):
-		c.Fatalf("weft has not ended; shown: %q", c.shown.String())
+		c.Fatalf("weft has not ended; shown: %q", c.all())
 	}
 	got := 0
 	if exit, ok := errors.AsType[*exec.ExitError](c.err); ok {
@@ -215,7 +222,7 @@ func TestTerminal(t *testing.T) {
 	c.expect(`\^C`)
 	c.press("echo code $?\r")
 	c.expect("code 130\r\n")
-	c.press(`sh -c 'trap "echo again $((2+2))" CONT; echo front $((1+1)); while :; do sleep 0.05; done'` + "\r")
+	c.press(`bash -c 'trap "echo again $((2+2))" CONT; echo front $((1+1)); while :; do read -t 0.05; done'` + "\r")
 	c.expect("front 2\r\n")
 	c.press("\x1a")
 	c.expect("Stopped")
@@ -244,7 +251,7 @@ func TestTerminalEnd(t *testing.T) {
 	c = s.open("run", "-i", "sh", "-c", "seq 30000")
 	c.expect("\r\n30000\r\n")
 	c.ends(0)
-	if lines := strings.Count(c.shown.String(), "\r\n"); lines != 30000 {
+	if lines := strings.Count(c.all(), "\r\n"); lines != 30000 {
 		t.Errorf("%d lines of 30000", lines)
 	}
 }
