@@ -54,30 +54,26 @@ func newFeeder(a *Assignment, terminal *terminal) (f *feeder, child *os.File, er
 }
 
 // start begins to feed; inbox hands over one message after another until ctx
-// ends or it is told that no more are wanted.
-func (f *feeder) start(inbox func(ctx context.Context, take func(body string) bool)) {
+// ends.
+func (f *feeder) start(inbox func(ctx context.Context, take func(body string))) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.cancel = cancel
 	f.working.Go(func() {
 		if f.first != nil {
-			if _, err := io.Copy(f.to, f.first); err != nil {
-				return
-			}
+			_, _ = io.Copy(f.to, f.first) // it may want less
 		}
 		if !f.lines {
 			f.end() // it is known how much there is
 			return
 		}
-		inbox(ctx, func(body string) bool { return f.put(ctx, parseEntry(body)) })
+		inbox(ctx, func(body string) { f.put(ctx, parseEntry(body)) })
 	})
 }
 
-// put feeds one entry, and reports whether another is wanted: not after the end,
-// and not by a command that reads no more.
-func (f *feeder) put(ctx context.Context, e entry) bool {
-	if _, err := f.to.Write(e.text); err != nil {
-		return false
-	}
+// put feeds one entry. Of one that comes after the end, or to a command that
+// reads no more, only the interrupt is left.
+func (f *feeder) put(ctx context.Context, e entry) {
+	_, _ = f.to.Write(e.text)
 	switch {
 	case e.interrupt && f.terminal:
 		_, _ = f.to.WriteString(keyInterrupt)
@@ -90,8 +86,6 @@ func (f *feeder) put(ctx context.Context, e entry) bool {
 	if e.end {
 		f.end()
 	}
-	// At a terminal the end is a key like any other.
-	return !e.end || f.terminal
 }
 
 // end is the end of what the command is to read.
@@ -114,8 +108,8 @@ func (f *feeder) stop() {
 }
 
 // inbox hands over the messages in the task's inbox, as they come, until ctx
-// ends or take wants no more.
-func (a *alone) inbox(ctx context.Context, take func(body string) bool) {
+// ends.
+func (a *alone) inbox(ctx context.Context, take func(body string)) {
 	// What fails here is tried again for as long as the task runs.
 	_ = a.patiently(ctx.Done(), func(b *broker.Broker) error {
 		q := b.Queue(ledger.QueuesOf(a.task.TID).Inbox)
@@ -133,9 +127,7 @@ func (a *alone) inbox(ctx context.Context, take func(body string) bool) {
 				return err
 			}
 			for _, m := range ms {
-				if !take(m.Body) {
-					return nil
-				}
+				take(m.Body)
 			}
 			if len(ms) == 0 && w.Wait(ctx) != nil {
 				return nil

@@ -37,8 +37,8 @@ type events struct {
 	started  func(proc.Identity)
 	paused   func(bool) // it stands still, or goes on
 	used     func(context.Context, ledger.Usage)
-	chunks   func(*ledger.Chunks) error // records output, if the task is to stream it
-	inbox    func(ctx context.Context, take func(body string) bool)
+	chunks   func(*ledger.Chunks) error                        // records output, if the task is to stream it
+	inbox    func(ctx context.Context, take func(body string)) // hands over what comes in until ctx ends
 }
 
 // execute runs one command, or one function, which begin starts, to its end and

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"weft"
@@ -50,7 +51,11 @@ func sendAll(ctx context.Context, t *weft.Task, r io.Reader) error {
 			}
 		}
 		if err != nil {
-			return weft.CloseInput(ctx, t)
+			failed := weft.CloseInput(ctx, t)
+			if !errors.Is(err, io.EOF) {
+				failed = fmt.Errorf("read standard input: %w", err)
+			}
+			return failed
 		}
 	}
 }

@@ -20,15 +20,19 @@ type Modes struct {
 	partial []byte   // of an escape sequence, whose rest has not come yet
 }
 
-// alternates are the modes that show the other screen, which has no history.
-var alternates = []string{"47", "1047", "1049"}
+// alternate reports whether a mode shows the other screen, which has no history.
+func alternate(mode string) bool { return mode == "47" || mode == "1047" || mode == "1049" }
 
-// begins are the modes that are followed, and whether they are set in the
+// begins reports whether a mode is followed, and whether it is set in the
 // beginning.
-var begins = map[string]bool{
-	"1": false, "7": true, "25": true, "47": false, "1047": false, "1049": false,
-	"1000": false, "1002": false, "1003": false, "1004": false, "1005": false, "1006": false, "1007": false, "1015": false,
-	"2004": false, "2026": false,
+func begins(mode string) (set, followed bool) {
+	switch mode {
+	case "7", "25": // lines that wrap, and the cursor
+		return true, true
+	case "1", "1000", "1002", "1003", "1004", "1005", "1006", "1007", "1015", "2004", "2026":
+		return false, true
+	}
+	return false, alternate(mode)
 }
 
 // maxSequence is longer than every sequence that switches modes.
@@ -79,8 +83,8 @@ func (m *Modes) follow(seq string) {
 }
 
 func (m *Modes) set(mode string, on bool) {
-	first, known := begins[mode]
-	if !known {
+	first, followed := begins(mode)
+	if !followed {
 		return
 	}
 	m.changed = slices.DeleteFunc(m.changed, func(other string) bool { return other == mode })
@@ -91,14 +95,15 @@ func (m *Modes) set(mode string, on bool) {
 
 // Alternate reports whether the other screen is shown.
 func (m *Modes) Alternate() bool {
-	return slices.ContainsFunc(m.changed, func(mode string) bool { return slices.Contains(alternates, mode) })
+	return slices.ContainsFunc(m.changed, alternate)
 }
 
 // Set is what brings a terminal from its beginning into this state.
 func (m *Modes) Set() []byte {
 	var b bytes.Buffer
 	for _, mode := range m.changed {
-		private(&b, mode, !begins[mode])
+		set, _ := begins(mode)
+		private(&b, mode, !set)
 	}
 	if m.keypad {
 		b.WriteString("\x1b=")
@@ -119,7 +124,8 @@ func (m *Modes) Reset() []byte {
 		b.WriteString("\x1b>")
 	}
 	for _, mode := range slices.Backward(m.changed) {
-		private(&b, mode, begins[mode])
+		set, _ := begins(mode)
+		private(&b, mode, set)
 	}
 	if b.Len() > 0 {
 		b.WriteString("\x1b[m") // colors
