@@ -45,6 +45,12 @@ process is killed. Ctrl-C stops it. A pipe or a file on standard input is read t
 its end, however long that takes, and becomes the input of the task; --no-stdin
 leaves it alone.
 
+With -i on a terminal, or with --tty, the task has a terminal of its own, and this
+one is connected to it: every key is the task's, Ctrl-C too. Ctrl-\ and then d
+leaves the task, which goes on; weft attach comes back to it. What is typed is
+never stored, what is shown is kept like any output. With -i elsewhere, lines go
+to the task as they come, through its inbox; the first Ctrl-C interrupts it.
+
 The exit code is 0 if the task completed, 1 if it failed, 124 if it timed out,
 130 after Ctrl-C; with --exit-code it is the task's own. An output that is very
 large, or that could not be written, can be had again with weft result.
@@ -57,6 +63,9 @@ Examples:
     weft run sh -c 'echo out; echo err >&2; exit 3'
     weft run --no-wait ./backup.sh
     weft run sort < names.txt
+    weft run -i python3
+    weft run --tty vim notes.txt
+    tail -f events | weft run -i ./digest.sh
     weft run --spec nightly --timeout 1h --verbose
     weft run --spec ./resize.json photo.jpg
     weft run --function images.resize --kw path=photo.jpg --kw width=100
