@@ -6,13 +6,14 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"syscall"
 	"testing"
 
 	"weft"
-	"weft/internal/ledger"
+	"weft/internal/proc"
 	"weft/taskspec"
 )
 
@@ -173,23 +174,52 @@ func TestSessionOfLost(t *testing.T) {
 	defer s.Close()
 	d := newDialogue(t, s)
 	d.hear("begun")
-	r, err := p.open().Broker().Record(p.ctx, ledger.Kind, s.Task().TID())
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := ledger.Decode(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Consumer.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	p.murder(p.task(s.Task().TID()).Consumer)
 	if rest, err := io.ReadAll(d.lines); err != nil || len(rest) > 0 {
 		t.Errorf("after the loss: %q, %v", rest, err)
 	}
 	status, err := s.Wait(p.ctx)
 	if err != nil || status.Status != taskspec.StatusFailed || status.ReturnCode != nil {
 		t.Errorf("ended with %+v, %v", status, err)
+	}
+}
+
+// TestSessionLeavesNothing kills the consumer of a shell that has started a
+// process which carries no mark of the task, and is not in front.
+func TestSessionLeavesNothing(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	s, err := weft.OpenSession(p.ctx, p.open(), onTerminal(`set -m; env -i sleep 1000 & echo "pid $!"; read a`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	lines := bufio.NewReader(s)
+	var pid int
+	for pid == 0 {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = fmt.Sscanf(line, "pid %d", &pid)
+	}
+	left, err := proc.Of(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = left.Signal(syscall.SIGKILL) })
+	// Its own process is known a moment after it has begun.
+	for status := new(weft.Status); status.PID == 0; {
+		if status, err = s.Task().Status(p.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.murder(p.task(s.Task().TID()).Consumer)
+	if _, err := s.Wait(p.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if left.Alive() {
+		t.Errorf("left behind: process %d", pid)
 	}
 }
 

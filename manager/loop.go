@@ -185,6 +185,7 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 		c.freed(now)
 		l.o.Ready()
 	case r.Started != nil:
+		c.own = *r.Started
 		l.unsettled.started = append(l.unsettled.started, started{c.task, *r.Started})
 	case r.Paused != nil:
 		l.unsettled.paused = append(l.unsettled.paused, paused{c.task, *r.Paused})
@@ -217,11 +218,11 @@ func (l *loop) mourn(e died) error {
 		}
 		return l.pool.grow(1)
 	case busy:
-		t, consumer := c.task, c.self
+		t, consumer, own := c.task, c.self, c.own
 		l.log.Warn("consumer died", "tid", t.tid, "pid", consumer.PID, "err", e.err)
 		l.pool.survivors[t] = consumer
 		l.watch(func(ctx context.Context, _ func(event)) event {
-			sweep(ctx, t, consumer)
+			sweep(ctx, t, consumer, own)
 			return lost{t}
 		})
 	}

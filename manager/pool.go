@@ -41,6 +41,7 @@ type consumer struct {
 	// Of its task, while it has one.
 	task    task
 	known   *ledger.Task  // as it was given out; nil once something may have changed it
+	own     proc.Identity // its own process, once that is known
 	nested  bool          // holds no slot: its parent does
 	timeout time.Duration // 0: none
 	grace   time.Duration
@@ -142,7 +143,7 @@ func (p *pool) idle() []*consumer {
 // freed makes a consumer idle.
 func (c *consumer) freed(now time.Time) {
 	c.state, c.since = idle, now
-	c.task, c.known, c.nested, c.due = task{}, nil, false, time.Time{}
+	c.task, c.own, c.known, c.nested, c.due = task{}, proc.Identity{}, nil, false, time.Time{}
 }
 
 // remove forgets a consumer that has died.
