@@ -32,8 +32,8 @@ var errDetached = fmt.Errorf("detached: %w", io.ErrClosedPipe)
 // beginning: spec must say tty. The size of the terminal in the beginning is
 // what the variables LINES and COLUMNS of the task's environment say, else 24
 // by 80; [Session.Resize] changes it. The errors are those of
-// [Context.SubmitContext] and [Attach]; a task that has been submitted is
-// there, whatever the error: see [Session.Task].
+// [Context.SubmitContext] and [Attach]; a task that was accepted goes on,
+// whatever comes after that, and [Context.Task] finds it.
 //
 // Cancelling ctx ends the session, not the task.
 func OpenSession(ctx context.Context, c *Context, spec *taskspec.Spec, opts ...SubmitOption) (*Session, error) {

@@ -111,13 +111,27 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// TestSessionWithoutReader leaves a session while nobody reads, and another by
-// the end of its context.
+// TestSessionWithoutReader has a task end while nobody reads, leaves a session
+// of another, and a second one by the end of its context.
 func TestSessionWithoutReader(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	s, err := weft.OpenSession(p.ctx, p.open(), onTerminal("seq 100000; read a"))
+	s, err := weft.OpenSession(p.ctx, p.open(), onTerminal("seq 100000"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if status, err := s.Wait(p.ctx); err != nil || status.Status != taskspec.StatusCompleted {
+		t.Errorf("ended unread: %+v, %v", status, err)
+	}
+	// What the consumer could not bring to its client is where it is kept.
+	out, err := io.ReadAll(s)
+	if err != nil || strings.Count(string(out), "\r\n") != 100000 {
+		t.Errorf("%d lines, %v", strings.Count(string(out), "\r\n"), err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if s, err = weft.OpenSession(p.ctx, p.open(), onTerminal("seq 100000; read a")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

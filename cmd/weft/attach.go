@@ -130,6 +130,13 @@ func (a *app) size() tty.Size {
 	return tty.Size{}
 }
 
+// fit gives the task's terminal the size of this one.
+func (a *app) fit(s *weft.Session) {
+	if size := a.size(); size != (tty.Size{}) {
+		_ = s.Resize(size.Rows, size.Cols) // else the session has ended, which is seen
+	}
+}
+
 // errDetached ends a conversation that the person has left.
 var errDetached = errors.New("detached")
 
@@ -168,6 +175,7 @@ func (a *app) converse(in *interrupts, s *weft.Session, d *detacher, stdin *os.F
 	resized := make(chan os.Signal, 1)
 	notifyResize(resized)
 	defer signal.Stop(resized)
+	a.fit(s) // its size may have changed since the session began
 	var err error
 	for waiting := true; waiting; {
 		select {
@@ -176,9 +184,7 @@ func (a *app) converse(in *interrupts, s *weft.Session, d *detacher, stdin *os.F
 		case <-in.first.Done():
 			err, waiting = errInterrupted, false
 		case <-resized:
-			if size := a.size(); size != (tty.Size{}) {
-				_ = s.Resize(size.Rows, size.Cols)
-			}
+			a.fit(s)
 		}
 	}
 	var status *weft.Status

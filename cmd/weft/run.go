@@ -83,12 +83,6 @@ func (r *runCmd) Run(a *app) error {
 	if err := r.overlay(spec); err != nil {
 		return err
 	}
-	if p == nil {
-		p, err = a.openOrCreate()
-	}
-	if err != nil {
-		return err
-	}
 	if r.Wait && a.JSON && spec.Spec.TTY {
 		return usageError{"a terminal is for a person: --json does not go with it, but for --no-wait"}
 	}
@@ -96,18 +90,15 @@ func (r *runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if p == nil {
+		p, err = a.openOrCreate()
+	}
+	if err != nil {
+		return err
+	}
 	in := interruptible()
 	survivePipe()
-	var opts []weft.SubmitOption
-	stdin := input(a.stdin)
-	switch live := r.Wait && spec.Slotless(); {
-	case live && spec.Spec.TTY:
-		opts = append(opts, weft.WithEnv(a.terminalEnv()))
-	case live: // what it holds is sent when the task is there
-	case stdin != nil && !r.NoStdin:
-		opts = append(opts, weft.WithStdin(cancellable(in.first, stdin)))
-	}
-	t, err := p.SubmitContext(in.first, spec, opts...)
+	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, spec)...)
 	switch {
 	case t == nil:
 		return err
@@ -137,10 +128,27 @@ func (r *runCmd) Run(a *app) error {
 	if r.Verbose {
 		a.note("task %s %s in %s", t.TID(), s.Status, short(elapsed(s)))
 	}
-	if in.interrupted() {
+	interrupted := in.interrupted()
+	if spec.Slotless() { // the first interruption was the task's, if it had begun
+		interrupted = in.second.Err() != nil || interrupted && s.Status == taskspec.StatusCancelled
+	}
+	if interrupted {
 		return fmt.Errorf("%w: task %s %s", errInterrupted, taskspec.ShortTID(t.TID()), s.Status)
 	}
 	return a.ended(s, r.ExitCode)
+}
+
+// surroundings are the input and the environment that the task is submitted
+// with. A task that talks is sent what standard input holds when it is there.
+func (r *runCmd) surroundings(a *app, in *interrupts, spec *taskspec.Spec) []weft.SubmitOption {
+	if r.Wait && spec.Spec.TTY {
+		return []weft.SubmitOption{weft.WithEnv(a.terminalEnv())}
+	}
+	stdin := input(a.stdin)
+	if stdin == nil || r.NoStdin || r.Wait && spec.Spec.Interactive {
+		return nil
+	}
+	return []weft.SubmitOption{weft.WithStdin(cancellable(in.first, stdin))}
 }
 
 // show shows the task to its end, and says how it ended. It returns neither a
