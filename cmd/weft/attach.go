@@ -172,22 +172,8 @@ func (a *app) converse(in *interrupts, s *weft.Session, d *detacher, stdin *os.F
 			}
 		}()
 	}
-	resized := make(chan os.Signal, 1)
-	notifyResize(resized)
-	defer signal.Stop(resized)
-	a.fit(s) // its size may have changed since the session began
-	var err error
-	for waiting := true; waiting; {
-		select {
-		case err = <-left:
-			waiting = false
-		case <-in.first.Done():
-			err, waiting = errInterrupted, false
-		case <-resized:
-			a.fit(s)
-		}
-	}
 	var status *weft.Status
+	err := a.keepSize(in, s, left)
 	if err == nil {
 		status, err = s.Wait(in.first)
 	}
@@ -202,9 +188,31 @@ func (a *app) converse(in *interrupts, s *weft.Session, d *detacher, stdin *os.F
 	return status, err
 }
 
+// keepSize passes on every change of the size of this terminal, until left says
+// why the conversation has ended, or a signal ends it.
+func (a *app) keepSize(in *interrupts, s *weft.Session, left <-chan error) error {
+	resized := make(chan os.Signal, 1)
+	notifyResize(resized)
+	defer signal.Stop(resized)
+	a.fit(s) // its size may have changed since the session began
+	for {
+		select {
+		case err := <-left:
+			return err
+		case <-in.first.Done():
+			return errInterrupted
+		case <-resized:
+			a.fit(s)
+		}
+	}
+}
+
 // tidyScreen brings the terminal back from what a program has left it in that
 // did not end by itself. printed is closed when nothing of it comes any more.
 func (a *app) tidyScreen(modes *tty.Modes, printed <-chan struct{}) {
+	if !isTerminal(a.stdout.file) {
+		return
+	}
 	select {
 	case <-printed:
 		_, _ = a.stdout.Write(modes.Reset())

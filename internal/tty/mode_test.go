@@ -1,6 +1,7 @@
 package tty
 
 import (
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -48,10 +49,7 @@ func TestModesInPieces(t *testing.T) {
 		parts := rapid.SliceOf(rapid.SampledFrom([]string{
 			"text", "\x1b[?1049h", "\x1b[?1049l", "\x1b[?25l", "\x1b[?1000;1006h", "\x1b=", "\x1b[>4;2m", "\x1b]0;title\a", "\x1b[31m", "\x1b(B",
 		})).Draw(t, "parts")
-		var all string
-		for _, p := range parts {
-			all += p
-		}
+		all := strings.Join(parts, "")
 		var whole, pieces, again Modes
 		_, _ = whole.Write([]byte(all))
 		for rest := all; rest != ""; {
