@@ -31,7 +31,7 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// FuzzQuiet reads anything: what is quiet stays as it is, and nothing is added.
+// FuzzQuiet reads anything, and adds nothing.
 func FuzzQuiet(f *testing.F) {
 	for _, s := range []string{"a\x1b[c", "\x1b]11;?\a", "\x1bP$q\x1b\\", "\x1b", "\x1b[?1049hx"} {
 		f.Add([]byte(s))
