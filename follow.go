@@ -89,6 +89,9 @@ func (f *follower) copy(epoch int) error {
 			return fmt.Errorf("follow task %s: %w", f.tid, err)
 		}
 		f.file, f.epoch = file, epoch
+		if _, err := file.Seek(f.copied, io.SeekStart); err != nil {
+			return fmt.Errorf("follow task %s: %w", f.tid, err)
+		}
 	}
 	n, err := io.Copy(f.w, f.file)
 	f.copied += n

@@ -45,11 +45,14 @@ func (c *Context) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error
 // [ErrTaken] comes with how it ended.
 func (c *Context) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
 	t, err := c.SubmitContext(ctx, spec, opts...)
-	if err != nil {
+	if t == nil {
 		return nil, err
 	}
-	res, err := t.Result(ctx)
-	if err != nil && ctx.Err() != nil {
+	var res *Result
+	if err == nil {
+		res, err = t.Result(ctx)
+	}
+	if err != nil && ctx.Err() != nil { // perhaps while a manager was started that has given it out already
 		_, stopErr := t.Stop(context.WithoutCancel(ctx))
 		return nil, errors.Join(context.Cause(ctx), stopErr)
 	}

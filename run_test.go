@@ -100,10 +100,10 @@ func TestRunInvalid(t *testing.T) {
 	if !ok || len(invalid.Problems) != 2 {
 		t.Errorf("two problems expected: %v", err)
 	}
-	screen := weft.Command("true")
-	screen.Spec.TTY = true
-	if _, err = p.open().SubmitContext(p.ctx, screen); err == nil || !strings.Contains(err.Error(), "spec.tty: not supported yet") {
-		t.Errorf("a terminal that would not be there: %v", err)
+	endless := weft.Command("true")
+	endless.Spec.Persistent = true
+	if _, err = p.open().SubmitContext(p.ctx, endless); err == nil || !strings.Contains(err.Error(), "spec.persistent: not supported yet") {
+		t.Errorf("a task that would not take another item: %v", err)
 	}
 	if tasks := p.tasks(); len(tasks) != 0 {
 		t.Errorf("%d tasks were queued", len(tasks))

@@ -190,6 +190,7 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 		c.freed(now)
 		l.o.Ready()
 	case r.Started != nil:
+		c.own = *r.Started
 		l.unsettled.note("process of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NoteProcess(tx, of.tid, of.epoch, *r.Started)
 		})
@@ -230,11 +231,11 @@ func (l *loop) mourn(e died) error {
 		}
 		return l.pool.grow(1)
 	case busy:
-		t, consumer := c.task, c.self
+		t, consumer, own := c.task, c.self, c.own
 		l.log.Warn("consumer died", "tid", t.tid, "pid", consumer.PID, "err", e.err)
 		l.pool.survivors[t] = consumer
 		l.watch(func(ctx context.Context, _ func(event)) event {
-			sweep(ctx, t, consumer)
+			sweep(ctx, t, consumer, own)
 			return lost{t}
 		})
 	}

@@ -42,6 +42,7 @@ type consumer struct {
 	// Of its task, while it has one.
 	task    task
 	known   *ledger.Task  // as it was given out; nil once something may have changed it
+	own     proc.Identity // its own process, once that is known
 	nested  bool          // holds no slot: its parent does
 	timeout time.Duration // 0: none
 	grace   time.Duration
@@ -143,7 +144,7 @@ func (p *pool) idle() []*consumer {
 // freed makes a consumer idle.
 func (c *consumer) freed(now time.Time) {
 	c.state, c.since = idle, now
-	c.task, c.known, c.nested, c.due = task{}, nil, false, time.Time{}
+	c.task, c.own, c.known, c.nested, c.due = task{}, proc.Identity{}, nil, false, time.Time{}
 }
 
 // remove forgets a consumer that has died.
@@ -226,6 +227,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		Durability:  p.o.Durability,
 	}
 	a.StreamOutput = j.Work.StreamOutput
+	a.TTY, a.Interactive = j.Work.TTY, j.Work.Interactive
 	if j.Function != nil {
 		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Program, Host: j.Function.Host.Version(), Call: j.Call}
 	}

@@ -15,13 +15,13 @@ type survivors map[task]proc.Identity
 
 // adopt watches a task that an earlier manager left behind.
 func (l *loop) adopt(t *ledger.Task) {
-	key, consumer := task{t.TID, t.Epoch}, t.Consumer
+	key, consumer, own := task{t.TID, t.Epoch}, t.Consumer, t.Process
 	l.pool.survivors[key] = consumer
 	l.watch(func(ctx context.Context, _ func(event)) event {
 		if consumer.Wait(ctx) != nil {
 			return nil // the manager ends first
 		}
-		sweep(ctx, key, consumer)
+		sweep(ctx, key, consumer, own)
 		return lost{key}
 	})
 }

@@ -22,6 +22,8 @@ type command struct {
 	stdout, stderr *os.File
 	group          *monitor.Group // where it and its children live, nil if they are not set apart
 	worker         *worker        // of a call of a function, nil for a command
+	terminal       *terminal      // in place of pipes, nil if it has none; then stdout is its, and there is no stderr
+	feeder         *feeder        // writes what it reads, nil if that is a file, or nothing
 }
 
 // start starts the assignment's command in a process group of its own. It must
@@ -59,16 +61,41 @@ func (c *command) run(a *Assignment, path string, env []string) error {
 		attr.UseCgroupFD, attr.CgroupFD = true, c.group.FD()
 	}
 	c.cmd = &exec.Cmd{Path: path, Args: a.Argv, Env: env, Dir: a.Dir, SysProcAttr: attr}
-	var childs []*os.File
-	defer func() {
-		for _, f := range childs {
-			f.Close()
-		}
-	}()
-	stdin, err := stdinFile(a)
+	open := c.openPipes
+	if a.TTY {
+		open = c.openTerminal
+	}
+	childs, err := open(a)
+	if err == nil {
+		err = c.cmd.Start()
+	}
+	for _, f := range childs {
+		f.Close()
+	}
+	if err == nil {
+		return nil
+	}
+	if c.feeder != nil {
+		c.feeder.stop()
+		c.feeder = nil
+	}
+	switch {
+	case c.terminal != nil:
+		c.terminal.abort()
+		c.terminal = nil
+	default:
+		c.stdout.Close()
+		c.stderr.Close()
+	}
+	return err
+}
+
+// openPipes gives the command a file to read, and pipes to write to. The caller
+// closes childs, which are the command's.
+func (c *command) openPipes(a *Assignment) (childs []*os.File, err error) {
+	stdin, err := c.openInput(a)
 	if err != nil {
-		// Not wrapped: refused would take a missing file for the command's.
-		return fmt.Errorf("standard input: %v", err)
+		return nil, err
 	}
 	if stdin != nil { // nil is /dev/null
 		childs = append(childs, stdin)
@@ -76,21 +103,44 @@ func (c *command) run(a *Assignment, path string, env []string) error {
 	}
 	var out, err2 *os.File
 	if c.stdout, out, err = os.Pipe(); err != nil {
-		return err
+		return childs, err
 	}
 	childs = append(childs, out)
 	if c.stderr, err2, err = os.Pipe(); err != nil {
-		c.stdout.Close()
-		return err
+		return childs, err
 	}
-	childs = append(childs, err2)
 	c.cmd.Stdout, c.cmd.Stderr = out, err2
-	if err := c.cmd.Start(); err != nil {
-		c.stdout.Close()
-		c.stderr.Close()
-		return err
+	return append(childs, err2), nil
+}
+
+// openInput is what the command reads: a file that holds all of it, or the end
+// of a pipe that is fed; nil if there is nothing.
+func (c *command) openInput(a *Assignment) (stdin *os.File, err error) {
+	if a.Interactive {
+		c.feeder, stdin, err = newFeeder(a, nil)
+		return stdin, err
 	}
-	return nil
+	if stdin, err = stdinFile(a); err != nil {
+		// Not wrapped: refused would take a missing file for the command's.
+		return nil, fmt.Errorf("standard input: %v", err)
+	}
+	return stdin, nil
+}
+
+// openTerminal gives the command a terminal of its own, in a session of its own.
+func (c *command) openTerminal(a *Assignment) (childs []*os.File, err error) {
+	size, env := window(c.cmd.Env)
+	t, err := newTerminal(a, size)
+	if err != nil {
+		return nil, err
+	}
+	c.cmd.Env = env
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = t.slave, t.slave, t.slave
+	c.cmd.SysProcAttr.Setpgid = false // the leader of a session has a group
+	c.cmd.SysProcAttr.Setsid, c.cmd.SysProcAttr.Setctty = true, true
+	c.terminal, c.stdout = t, t.master
+	c.feeder, _, err = newFeeder(a, t)
+	return nil, err
 }
 
 // stdinFile is the file that the command reads, nil if its input is empty. Text
@@ -165,6 +215,10 @@ func (c *command) terminate(why string) {
 	// The group exists as long as its leader has not been waited for; after
 	// that the tree is killed anyway.
 	_ = unix.Kill(-c.cmd.Process.Pid, unix.SIGTERM)
+	if c.terminal != nil && ignores(c.cmd.Process.Pid, unix.SIGTERM) {
+		// As shells do at a terminal; what ends them is the end of that.
+		_ = unix.Kill(-c.cmd.Process.Pid, unix.SIGHUP)
+	}
 }
 
 // noSpace reports whether a write failed for want of room.

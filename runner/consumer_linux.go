@@ -147,6 +147,7 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 			}
 			return alone.chunks(chunks)
 		},
+		inbox: alone.inbox,
 	})
 	defer out.discard()
 	defer a.discardInput(h.Outcome)

@@ -16,7 +16,8 @@
 //	  ← Finished         the hand-off
 //	  Ack →              it is committed: you are free
 //
-// While the link is open the manager is the only one to write to the store.
+// While the link is open the manager is the only one to write to the store, but
+// for the inbox of an interactive task, which its consumer reads by itself.
 // When it ends, and only then, a consumer with a task goes on alone: it opens
 // the store, makes sure that its reservation was committed, listens to the
 // task's control queue, and records the end by the same transaction that the
@@ -29,7 +30,9 @@
 // alone_linux.go what the consumer does without a manager; ending.go decides
 // how a task comes to its end, limit_linux.go watches over its limits, output.go
 // keeps what it prints and chunk.go hands that on, command.go finds its program
-// and command_linux.go starts it.
+// and command_linux.go starts it. terminal_linux.go is the terminal of a task,
+// with whose clients it talks by itself (package tty), and line_linux.go feeds an
+// interactive one from its inbox.
 //
 // # Functions
 //

@@ -132,6 +132,9 @@ type Assignment struct {
 	Durability  string `json:"durability"`  // for a consumer that goes on alone
 
 	StreamOutput bool `json:"stream_output,omitempty"` // report the output in chunks
+
+	TTY         bool `json:"tty,omitempty"`         // give the command a terminal
+	Interactive bool `json:"interactive,omitempty"` // let it read what comes into the inbox
 }
 
 // A Permit says that a task's reservation has been committed.

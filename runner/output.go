@@ -50,6 +50,8 @@ type output struct {
 	tail   []byte
 	digest hash.Hash
 	err    error // why the file is incomplete
+
+	changed chan struct{} // closed when there is more, or no more; nil: nobody asks
 }
 
 func newOutput(path string, ring func(), abandon <-chan struct{}) *output {
@@ -113,6 +115,7 @@ func (o *output) flush() {
 		err := o.write()
 		if err == nil {
 			o.ring()
+			o.tell()
 			return
 		}
 		if !noSpace(err) {
@@ -174,6 +177,33 @@ func (o *output) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
+	o.tell()
+}
+
+// written is how long the stream is by now.
+func (o *output) written() int64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.inFile + int64(len(o.buf))
+}
+
+// more returns what is closed when a piece that follows, or the end, can be had
+// that could not be had before.
+func (o *output) more() <-chan struct{} {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.changed == nil {
+		o.changed = make(chan struct{})
+	}
+	return o.changed
+}
+
+// tell wakes those who have asked for more.
+func (o *output) tell() {
+	if o.changed != nil {
+		close(o.changed)
+		o.changed = nil
+	}
 }
 
 // inline returns the whole stream if it is at most limit bytes.

@@ -2,12 +2,15 @@ package runner
 
 import (
 	"context"
+	"io"
 	"os"
 	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"weft/internal/ledger"
 	"weft/internal/proc"
@@ -34,7 +37,8 @@ type events struct {
 	started  func(proc.Identity)
 	paused   func(bool) // it stands still, or goes on
 	used     func(context.Context, ledger.Usage)
-	chunks   func(*ledger.Chunks) error // records output, if the task is to stream it
+	chunks   func(*ledger.Chunks) error                        // records output, if the task is to stream it
+	inbox    func(ctx context.Context, take func(body string)) // hands over what comes in until ctx ends
 }
 
 // execute runs one command, or one function, which begin starts, to its end and
@@ -51,7 +55,16 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 		return h, out
 	}
 
-	out.writers.Go(func() { out.stdout.drain(c.stdout) })
+	var stdout io.Reader = c.stdout
+	if c.terminal != nil {
+		stdout = out.open(c.terminal)
+		ring() // clients may attach
+	}
+	if c.feeder != nil {
+		out.stdout.lively, out.stderr.lively = true, true // somebody waits for an answer
+		c.feeder.start(ev.inbox)
+	}
+	out.writers.Go(func() { out.stdout.drain(stdout) })
 	out.writers.Go(func() { out.stderr.drain(c.stderr) })
 	exit := make(chan struct{})
 	go func() {
@@ -65,6 +78,12 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 	sweep()
 	settle(c, out, e, ev.requests, abandon)
 	out.close()
+	if c.terminal != nil {
+		c.terminal.end()
+	}
+	if c.feeder != nil {
+		c.feeder.stop()
+	}
 
 	h.Process.PID = c.cmd.Process.Pid
 	h.Usage = usage(c, peak)
@@ -97,6 +116,10 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 	long := time.NewTimer(lively)
 	defer long.Stop()
 	paused := false
+	var interrupt <-chan struct{}
+	if c.feeder != nil {
+		interrupt = c.feeder.interrupt
+	}
 	for {
 		act := nothing
 		select {
@@ -120,6 +143,8 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 			}
 		case r := <-ev.requests:
 			e, act = e.request(r, time.Now())
+		case <-interrupt:
+			_ = unix.Kill(-c.cmd.Process.Pid, unix.SIGINT)
 		case hold := <-ev.holds:
 			if hold != paused && e.cause == byItself {
 				paused = hold
@@ -202,6 +227,9 @@ func managers(tree monitor.Tree) (pids []int) {
 // will. What a full disk holds up is given up if somebody has asked for the end
 // of the task, or does so now.
 func settle(c *command, out *outputs, e ending, requests <-chan Request, abandon chan<- struct{}) {
+	if c.terminal != nil {
+		c.terminal.hangUp()
+	}
 	if e.requested() {
 		close(abandon)
 		requests = nil
@@ -238,6 +266,7 @@ type outputs struct {
 	writers        sync.WaitGroup // all that may wait for a full disk
 	sender         *sender        // nil: the task does not stream
 	kept           []*output      // those that stay in their files
+	terminal       *terminal      // whose clients read stdout, nil if there is none
 }
 
 func newOutputs(a *Assignment, ring func(), record func(*ledger.Chunks) error, abandon <-chan struct{}) *outputs {
@@ -259,6 +288,13 @@ func newOutputs(a *Assignment, ring func(), record func(*ledger.Chunks) error, a
 func (o *outputs) live() {
 	o.writers.Go(o.stdout.live)
 	o.writers.Go(o.stderr.live)
+}
+
+// open lets clients of a terminal read stdout from now on, and returns what to
+// read that from. It is for a person: what comes is written at once.
+func (o *outputs) open(t *terminal) io.Reader {
+	o.terminal, o.stdout.lively = t, true
+	return t.serve(o.stdout)
 }
 
 func (o *outputs) close() {
@@ -283,6 +319,9 @@ func (o *outputs) idle() bool {
 
 // discard removes the files whose content the hand-off has carried away.
 func (o *outputs) discard() {
+	if o.terminal != nil {
+		o.terminal.wait()
+	}
 	for _, s := range []*output{o.stdout, o.stderr} {
 		if s.file == nil {
 			continue

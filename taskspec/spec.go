@@ -67,3 +67,7 @@ type State struct {
 	PeakFDs            *int     `json:"peak_fds,omitempty"`
 	PeakNetConnections *int     `json:"peak_net_connections,omitempty"`
 }
+
+// Slotless reports whether the task holds none of the slots for tasks that run
+// at once, because it mostly waits for a person.
+func (s *Spec) Slotless() bool { return s.Spec.Interactive || s.Spec.TTY }

@@ -19,11 +19,16 @@ type feature struct {
 func (s *Spec) Unsupported() []Problem {
 	w := &s.Spec
 	problems := asked([]feature{
-		{"spec.interactive", w.Interactive},
-		{"spec.tty", w.TTY},
+		// A function has no standard input; what it does with its arguments is
+		// between it and its host.
+		{"spec.interactive", w.Interactive && w.Type == KindFunction},
+		{"spec.tty", w.TTY && w.Type == KindFunction},
 		{"spec.persistent", w.Persistent},
 	})
 	problems = append(problems, s.inlineProblems()...)
+	if s.Slotless() && w.Retry != nil {
+		problems = append(problems, Problem{"spec.retry", "does not go with an interactive task: who talks to it sees how it ends"})
+	}
 	problems = append(problems, s.customQueues("io.inputs", s.IO.Inputs)...)
 	return append(problems, s.customQueues("io.outputs", s.IO.Outputs)...)
 }

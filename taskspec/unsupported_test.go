@@ -37,7 +37,8 @@ func TestUnsupported(t *testing.T) {
 			s.Spec.Limits, s.Spec.ReportingInterval = Limits{new(1.0), new(1.0), new(1), new(0)}, ReportPoll
 		}, nil},
 		"function":   {func(s *Spec) { *s = *function() }, nil},
-		"terminal":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
+		"terminal":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, nil},
+		"talk":       {func(s *Spec) { *s = *function(); s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
 		"streams":    {func(s *Spec) { s.Spec.StreamOutput, s.Spec.Persistent = true, true }, []string{"spec.persistent"}},
 		"transition": {func(s *Spec) { s.Spec.ReportingInterval, s.Spec.Isolation = ReportTransition, "process" }, nil},
 		"inline":     {func(s *Spec) { *s = *function(); s.Spec.Isolation = IsolationInline }, nil},

@@ -28,6 +28,7 @@ func commands(run *runCmd, batch *batchCmd) []command {
 		{name: "init", help: "Create a project.", args: &initCmd{}},
 		{name: "run", help: "Run a command as a durable task.", args: run},
 		{name: "batch", help: "Run a durable task for each line of standard input.", args: batch},
+		{name: "attach", help: "Connect this terminal to that of a running task.", args: &attachCmd{}},
 		{name: "status", help: "Show how the project and its tasks stand.", args: &statusCmd{}},
 		{name: "list", help: "List tasks, one a line.", args: &listCmd{}},
 		{name: "result", help: "Print what a task wrote, and take its result.", args: &resultCmd{}},

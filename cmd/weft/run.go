@@ -29,10 +29,14 @@ type runCmd struct {
 
 	workOptions
 
+	Interactive bool `short:"i" help:"Talk with the task: on a terminal like --tty, else lines of standard input go to it as they come."`
+	TTY         bool `name:"tty" help:"Give the task a terminal, and connect this one to it; see also weft attach."`
+	detachOption
+
 	// The library refuses what it does not do yet, by its name.
-	Interactive bool `hidden:"" short:"i" help:"Send lines to the task while it runs."`
-	TTY         bool `hidden:"" name:"tty" help:"Give the task a terminal."`
-	Continuous  bool `hidden:"" help:"Take item after item until stopped."`
+	Continuous bool `hidden:"" help:"Take item after item until stopped."`
+
+	onTerminal bool // a person sees the output and has a keyboard
 }
 
 // Help shows how it is used.
@@ -41,6 +45,12 @@ func (runCmd) Help() string {
 process is killed. Ctrl-C stops it. A pipe or a file on standard input is read to
 its end, however long that takes, and becomes the input of the task; --no-stdin
 leaves it alone.
+
+With -i on a terminal, or with --tty, the task has a terminal of its own, and this
+one is connected to it: every key is the task's, Ctrl-C too. Ctrl-\ and then d
+leaves the task, which goes on; weft attach comes back to it. What is typed is
+never stored, what is shown is kept like any output. With -i elsewhere, lines go
+to the task as they come, through its inbox; the first Ctrl-C interrupts it.
 
 The exit code is 0 if the task completed, 1 if it failed, 124 if it timed out,
 130 after Ctrl-C; with --exit-code it is the task's own. An output that is very
@@ -56,6 +66,9 @@ Examples:
     weft run --retries 4 --verbose curl -fsS https://example.org/data.json
     weft run --no-wait --delay 30m ./remind.sh
     weft run sort < names.txt
+    weft run -i python3
+    weft run --tty vim notes.txt
+    tail -f events | weft run -i ./digest.sh
     weft run --spec nightly --timeout 1h --verbose
     weft run --spec ./resize.json photo.jpg
     weft run --function images.resize --kw path=photo.jpg --kw width=100
@@ -69,7 +82,15 @@ func (r *runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	r.onTerminal = isTerminal(a.stdin) && isTerminal(a.stdout.file) && !a.JSON
 	if err := r.overlay(spec); err != nil {
+		return err
+	}
+	if r.Wait && a.JSON && spec.Spec.TTY {
+		return usageError{"a terminal is for a person: --json does not go with it, but for --no-wait"}
+	}
+	d, err := newDetacher(r.DetachKeys)
+	if err != nil {
 		return err
 	}
 	if p == nil {
@@ -80,11 +101,7 @@ func (r *runCmd) Run(a *app) error {
 	}
 	in := interruptible()
 	survivePipe()
-	var opts []weft.SubmitOption
-	if stdin := input(a.stdin); stdin != nil && !r.NoStdin {
-		opts = append(opts, weft.WithStdin(cancellable(in.first, stdin)))
-	}
-	t, err := p.SubmitContext(in.first, spec, opts...)
+	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, spec)...)
 	switch {
 	case t == nil:
 		return err
@@ -102,8 +119,11 @@ func (r *runCmd) Run(a *app) error {
 	if r.Verbose {
 		told = a.tellRetries(in.second, t)
 	}
-	s, err := a.follow(in, t)
+	s, err := r.show(a, in, t, spec, d)
 	told(s != nil && s.Status.Terminal())
+	if s == nil && err == nil {
+		return nil // the person has left it
+	}
 	if s != nil && !weft.Fresh(t) && errors.Is(err, weft.ErrTaken) {
 		err = nil // what it wrote was shown to whoever came first
 	}
@@ -119,10 +139,47 @@ func (r *runCmd) Run(a *app) error {
 	if r.Verbose {
 		a.note("task %s %s in %s", t.TID(), s.Status, short(elapsed(s)))
 	}
-	if in.interrupted() {
+	interrupted := in.interrupted()
+	if spec.Slotless() { // the first interruption was the task's, if it had begun
+		interrupted = in.second.Err() != nil || interrupted && s.Status == taskspec.StatusCancelled
+	}
+	if interrupted {
 		return fmt.Errorf("%w: task %s %s", errInterrupted, taskspec.ShortTID(t.TID()), s.Status)
 	}
 	return a.ended(s, r.ExitCode)
+}
+
+// surroundings are the input and the environment that the task is submitted
+// with. A task that talks is sent what standard input holds when it is there.
+func (r *runCmd) surroundings(a *app, in *interrupts, spec *taskspec.Spec) []weft.SubmitOption {
+	if r.Wait && spec.Spec.TTY {
+		return []weft.SubmitOption{weft.WithEnv(a.terminalEnv())}
+	}
+	stdin := input(a.stdin)
+	if stdin == nil || r.NoStdin || r.Wait && spec.Spec.Interactive {
+		return nil
+	}
+	return []weft.SubmitOption{weft.WithStdin(cancellable(in.first, stdin))}
+}
+
+// show shows the task to its end, and says how it ended. It returns neither a
+// status nor an error if the person has left the task.
+func (r *runCmd) show(a *app, in *interrupts, t *weft.Task, spec *taskspec.Spec, d *detacher) (*weft.Status, error) {
+	stdin := a.stdin
+	if r.NoStdin {
+		stdin = nil
+	}
+	switch {
+	case spec.Spec.TTY:
+		return a.talk(in, t, d, stdin)
+	case spec.Spec.Interactive:
+		if stdin == nil {
+			return a.feed(in, t, nil)
+		}
+		return a.feed(in, t, stdin)
+	default:
+		return a.follow(in, t)
+	}
 }
 
 // template is the task before the options are laid over it. To look for a spec
@@ -161,7 +218,7 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
 func (r *runCmd) overlay(spec *taskspec.Spec) error {
 	w := &spec.Spec
 	w.Interactive = w.Interactive || r.Interactive
-	w.TTY = w.TTY || r.TTY
+	w.TTY = w.TTY || r.TTY || w.Interactive && r.onTerminal
 	w.StreamOutput = w.StreamOutput || r.StreamOutput
 	w.Persistent = w.Persistent || r.Continuous
 	w.Key = cmp.Or(r.Key, w.Key)

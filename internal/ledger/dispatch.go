@@ -42,7 +42,7 @@ type Job struct {
 	// manager's. The variables of Work.Env lie over it.
 	Env string
 	// Nested: another task submitted this one. It holds no slot, because its
-	// parent holds one while it waits.
+	// parent holds one while it waits. Nor does a task that waits for a person.
 	Nested bool
 
 	queue    string         // of the request
@@ -122,6 +122,7 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 		return j, nil
 	}
 	j.Name, j.item = spec.Name, item
+	j.Nested = j.Nested || spec.Slotless()
 	if j.refused = j.resolve(spec, root); j.refused == "" && spec.Spec.Type == taskspec.KindFunction {
 		return j, j.findFunction(r)
 	}
@@ -381,7 +382,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	case t.Status != taskspec.StatusCreated:
 		return nil, nil // a request for a task that has begun, put there by hand
 	}
-	if t.Parent != "" {
+	if j.Nested {
 		if err := tx.DeleteRecord(nestedKind, t.TID); err != nil {
 			return nil, err
 		}

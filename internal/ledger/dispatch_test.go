@@ -126,7 +126,7 @@ func TestRequestByHand(t *testing.T) {
 // badRequests are bodies that nobody can run, and what is said of them.
 func badRequests() map[string]struct{ body, reason, name string } {
 	spec := string(must(json.Marshal(echo())))
-	tty := string(must(json.Marshal(echo(func(s *taskspec.Spec) { s.Spec.TTY = true }))))
+	persistent := string(must(json.Marshal(echo(func(s *taskspec.Spec) { s.Spec.Persistent = true }))))
 	return map[string]struct{ body, reason, name string }{
 		"empty":               {"", "request is not a JSON object: ", ""},
 		"not JSON":            {"echo hello", "request is not a JSON object: ", ""},
@@ -141,7 +141,7 @@ func badRequests() map[string]struct{ body, reason, name string } {
 		"request, unknown":    {`{"taskspec":` + spec + `,"inbox_mesage":"x"}`, `request has an unknown field "inbox_mesage"`, ""},
 		"request, other case": {`{"TaskSpec":` + spec + `}`, "invalid taskspec: TaskSpec: ", ""},
 		"has a tid":           {strings.Replace(spec, `{`, `{"tid":"1763740800000000000",`, 1), "invalid taskspec: tid: ", ""},
-		"unsupported":         {tty, "invalid taskspec: spec.tty: not supported yet", ""},
+		"unsupported":         {persistent, "invalid taskspec: spec.persistent: not supported yet", ""},
 		"bad call":            {`{"taskspec":{"name":"greet","spec":{"type":"function","function_target":"a.b"}},"inbox_message":{"args":1}}`, "read work item: args: want a list", "greet"},
 		"bad work item":       {`{"taskspec":` + spec + `,"inbox_message":{"stdin":5}}`, "read work item: stdin: ", "greet"},
 		"bad argument":        {`{"taskspec":` + spec + `,"inbox_message":{"args":[true]}}`, "read work item: args[0]: ", "greet"},

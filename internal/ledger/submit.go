@@ -37,7 +37,8 @@ type request struct {
 }
 
 // nestedKind is the kind of the records that mark requests of tasks for tasks
-// of their own, which may not wait for a slot: their parent holds one.
+// of their own, which may not wait for a slot because their parent holds one,
+// and requests for tasks that hold none.
 const nestedKind = "nested"
 
 // Accepted says what has become of a submission.
@@ -121,6 +122,7 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		Redact:  s.Redact,
 		Key:     s.Spec.Spec.Key,
 		Created: now.UnixNano(),
+		decoded: s.Spec,
 	}
 	if s.Spec.Spec.Inline() {
 		t.Inline = s.Spec.Spec.FunctionTarget
@@ -159,11 +161,12 @@ func mark(tx *broker.Tx, t *Task, wait time.Duration) error {
 	return t.markNested(tx)
 }
 
-// markNested marks the task's request if another task has made it, unless it
-// needs no slot anyway.
+// markNested marks the task's request if another task has made it, or it is
+// for a task that holds no slot, unless no manager gives it out.
 func (t *Task) markNested(tx *broker.Tx) error {
-	if t.Parent == "" || t.Inline != "" {
-		return nil
+	spec, err := t.spec()
+	if err != nil || t.Inline != "" || t.Parent == "" && !spec.Slotless() {
+		return err
 	}
 	return tx.PutRecord(broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())})
 }

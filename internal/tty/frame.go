@@ -1,0 +1,112 @@
+package tty
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+)
+
+// Kind says what a [Frame] is.
+type Kind byte
+
+// The kinds of frames. Hello, Input and Resize are a client's, Output and End
+// a consumer's.
+const (
+	Hello  Kind = 'h' // Offset, Size
+	Input  Kind = 'i' // Data
+	Resize Kind = 'r' // Size
+	Output Kind = 'o' // Offset, Data
+	End    Kind = 'e'
+)
+
+// Recent is the offset of a client that wants to see how things stand, instead
+// of all that the task has printed.
+const Recent int64 = -1
+
+// Size is the size of a window in characters. The zero value says that there
+// is none.
+type Size struct{ Rows, Cols uint16 }
+
+// A Frame is one message. Which fields count depends on its kind.
+type Frame struct {
+	Kind Kind
+	// Offset is where in the output of the task the client wants to begin, or
+	// where the output that follows this frame will begin.
+	Offset int64
+	Size   Size
+	Data   []byte
+}
+
+// MaxData is the most that one frame may hold.
+const MaxData = 32 << 10
+
+// A frame is its kind, the offset, the size, the length of the data, and these.
+const header = 1 + 8 + 2 + 2 + 4
+
+// errFrame is returned for what is no frame.
+var errFrame = errors.New("not a frame of a terminal")
+
+// A Conn is one end of a connection. Send and Receive may be called by several
+// goroutines, but Receive only by one at a time.
+type Conn struct {
+	net.Conn
+	sending sync.Mutex
+	head    [header]byte
+	data    []byte
+}
+
+// NewConn returns the end of a connection on c, which it owns.
+func NewConn(c net.Conn) *Conn { return &Conn{Conn: c} }
+
+// Send sends one frame, as several if its data are more than one may hold.
+func (c *Conn) Send(f Frame) error {
+	c.sending.Lock()
+	defer c.sending.Unlock()
+	for {
+		data := f.Data[:min(len(f.Data), MaxData)]
+		b := make([]byte, 0, header+len(data))
+		b = append(b, byte(f.Kind))
+		b = binary.BigEndian.AppendUint64(b, uint64(f.Offset))
+		b = binary.BigEndian.AppendUint16(b, f.Size.Rows)
+		b = binary.BigEndian.AppendUint16(b, f.Size.Cols)
+		b = binary.BigEndian.AppendUint32(b, uint32(len(data)))
+		if _, err := c.Write(append(b, data...)); err != nil {
+			return fmt.Errorf("send to terminal: %w", err)
+		}
+		if f.Data = f.Data[len(data):]; len(f.Data) == 0 {
+			return nil
+		}
+	}
+}
+
+// Receive waits for the next frame. Its data are valid until the next call.
+// [io.EOF] means that the other end has closed the connection between frames.
+func (c *Conn) Receive() (Frame, error) {
+	if _, err := io.ReadFull(c.Conn, c.head[:]); err != nil {
+		if errors.Is(err, io.EOF) {
+			return Frame{}, err
+		}
+		return Frame{}, fmt.Errorf("receive from terminal: %w", err)
+	}
+	h := c.head[:]
+	f := Frame{
+		Kind:   Kind(h[0]),
+		Offset: int64(binary.BigEndian.Uint64(h[1:])),
+		Size:   Size{binary.BigEndian.Uint16(h[9:]), binary.BigEndian.Uint16(h[11:])},
+	}
+	n := binary.BigEndian.Uint32(h[13:])
+	if n > MaxData {
+		return Frame{}, fmt.Errorf("receive from terminal: %w", errFrame)
+	}
+	if c.data == nil && n > 0 {
+		c.data = make([]byte, MaxData)
+	}
+	f.Data = c.data[:n]
+	if _, err := io.ReadFull(c.Conn, f.Data); err != nil {
+		return Frame{}, fmt.Errorf("receive from terminal: %w", err)
+	}
+	return f, nil
+}

@@ -1,0 +1,165 @@
+package tty
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// folder is where the sockets are in a project's folder.
+const folder = "run"
+
+// staleAge is how old a socket must be that nobody listens on before it is
+// taken for what a killed consumer left. Between its birth and its first
+// listener a socket is dead as well, but not for long.
+const staleAge = time.Minute
+
+// errPeer is returned where somebody else is at the other end.
+var errPeer = errors.New("it belongs to another user")
+
+// A Listener is the consumer's end of the socket of one attempt at a task.
+type Listener struct {
+	*net.UnixListener
+	path string
+}
+
+// Listen makes the socket of an attempt at a task of the project whose folder
+// is weftDir. The caller closes it.
+func Listen(weftDir, tid string, epoch int) (*Listener, error) {
+	dir := filepath.Join(weftDir, folder)
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("make folder of terminals: %w", err)
+	}
+	removeStale(dir)
+	l := &Listener{path: filepath.Join(dir, name(tid, epoch))}
+	err := near(dir, func(dir string) error {
+		socket, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, name(tid, epoch)), Net: "unix"})
+		if err != nil {
+			return err
+		}
+		// By the name that it was made with, it could not be found any more.
+		socket.SetUnlinkOnClose(false)
+		l.UnixListener = socket
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listen for terminals: %w", err)
+	}
+	// The folder lets nobody else in; this is for one that was there before.
+	if err := os.Chmod(l.path, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("listen for terminals: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// AcceptClient waits for the next client. It turns strangers away. An error means that
+// the socket is closed.
+func (l *Listener) AcceptClient() (*Conn, error) {
+	for {
+		c, err := l.AcceptUnix()
+		if err != nil {
+			return nil, fmt.Errorf("accept terminal: %w", err)
+		}
+		if familiar(c) == nil {
+			return NewConn(c), nil
+		}
+		c.Close()
+	}
+}
+
+// Close ends the socket and removes its file. Connections stay.
+func (l *Listener) Close() error {
+	return errors.Join(l.UnixListener.Close(), os.Remove(l.path))
+}
+
+// Dial connects to an attempt at a task. The error wraps [fs.ErrNotExist] if
+// there is no socket, and [unix.ECONNREFUSED] if nobody listens on it.
+func Dial(weftDir, tid string, epoch int) (*Conn, error) {
+	var c *net.UnixConn
+	err := near(filepath.Join(weftDir, folder), func(dir string) (err error) {
+		c, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: filepath.Join(dir, name(tid, epoch)), Net: "unix"})
+		return err
+	})
+	if err == nil {
+		if err = familiar(c); err != nil {
+			c.Close()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("connect to terminal: %w", err)
+	}
+	return NewConn(c), nil
+}
+
+// Unheard reports whether an error of [Dial] says that nobody listens, not yet
+// or not any more.
+func Unheard(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED)
+}
+
+// name is the name of the socket of an attempt at a task.
+func name(tid string, epoch int) string { return tid + "." + strconv.Itoa(epoch) }
+
+// near calls fn with a short path to dir. The address of a socket holds at most
+// 108 bytes, and a project may be deeper in the file system than that.
+func near(dir string, fn func(dir string) error) error {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	defer unix.Close(fd)
+	return fn("/proc/self/fd/" + strconv.Itoa(fd))
+}
+
+// familiar checks that the same user is at the other end, or root is at either.
+func familiar(c *net.UnixConn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peer *unix.Ucred
+	var failed error
+	if err := raw.Control(func(fd uintptr) {
+		peer, failed = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	}); err != nil {
+		return err
+	}
+	if failed != nil {
+		return failed
+	}
+	if self := uint32(os.Geteuid()); peer.Uid != self && peer.Uid != 0 && self != 0 {
+		return errPeer
+	}
+	return nil
+}
+
+// removeStale removes the sockets that killed consumers have left in dir. What cannot
+// be removed does no harm.
+func removeStale(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
+	}
+	_ = near(dir, func(short string) error {
+		for _, e := range entries {
+			info, err := e.Info()
+			if err != nil || info.Mode().Type() != fs.ModeSocket || time.Since(info.ModTime()) < staleAge {
+				continue
+			}
+			c, err := net.Dial("unix", filepath.Join(short, e.Name()))
+			if err == nil {
+				c.Close()
+			} else if errors.Is(err, unix.ECONNREFUSED) {
+				_ = os.Remove(filepath.Join(dir, e.Name()))
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,35 @@
+package runner
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParseEntry(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]entry{
+		"hello":                                {text: []byte("hello\n")},
+		"hello\n":                              {text: []byte("hello\n")},
+		"":                                     {text: []byte("\n")},
+		"a\nb\n\n":                             {text: []byte("a\nb\n\n")},
+		`{"stdin":"x"}`:                        {text: []byte("x")},
+		` {"stdin":"x\n","close":true}`:        {text: []byte("x\n"), end: true},
+		`{"close":true}`:                       {text: []byte{}, end: true},
+		`{"interrupt":true}`:                   {text: []byte{}, interrupt: true},
+		`{}`:                                   {text: []byte{}},
+		`{"stdin":"/wA=","encoding":"base64"}`: {text: []byte("\xff\x00")},
+		`{"stdin":"!","encoding":"base64"}`:    {text: []byte(`{"stdin":"!","encoding":"base64"}` + "\n")},
+		`{"stdin":"x","encoding":"latin1"}`:    {text: []byte(`{"stdin":"x","encoding":"latin1"}` + "\n")},
+		`{"stdin":5}`:                          {text: []byte(`{"stdin":5}` + "\n")},
+		`{"stdin":"x","other":1}`:              {text: []byte(`{"stdin":"x","other":1}` + "\n")},
+		`{"stdin":"x"} {"stdin":"y"}`:          {text: []byte(`{"stdin":"x"} {"stdin":"y"}` + "\n")},
+		`{"stdin":`:                            {text: []byte(`{"stdin":` + "\n")},
+		`["stdin"]`:                            {text: []byte(`["stdin"]` + "\n")},
+		`{"stdin":"x","close":true,"close":true}`: {text: []byte("x"), end: true},
+	} {
+		if diff := cmp.Diff(want, parseEntry(body), cmp.AllowUnexported(entry{})); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", body, diff)
+		}
+	}
+}

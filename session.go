@@ -1,0 +1,156 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"weft/internal/ledger"
+	"weft/internal/tty"
+	"weft/taskspec"
+)
+
+// A Session is a connection to the terminal of a running task: get one from
+// [OpenSession] or [Attach]. Its methods may be called by several goroutines.
+//
+// What is written goes to the task's consumer and nowhere else: no key that is
+// pressed is stored. What the task prints is kept like every task's output; a
+// terminal has one stream, so there is no standard error beside it.
+type Session struct {
+	t      *Task
+	conn   *tty.Conn
+	out    *io.PipeReader
+	detach context.CancelCauseFunc
+	ended  chan struct{} // closed when serve has returned
+}
+
+// errDetached is why a session that was closed ends.
+var errDetached = fmt.Errorf("detached: %w", io.ErrClosedPipe)
+
+// OpenSession submits a task with a terminal and attaches to it from its
+// beginning: spec must say tty. The size of the terminal in the beginning is
+// what the variables LINES and COLUMNS of the task's environment say, else 24
+// by 80; [Session.Resize] changes it. The errors are those of
+// [Context.SubmitContext] and [Attach]; a task that was accepted goes on,
+// whatever comes after that, and [Context.Task] finds it.
+//
+// Cancelling ctx ends the session, not the task.
+func OpenSession(ctx context.Context, c *Context, spec *taskspec.Spec, opts ...SubmitOption) (*Session, error) {
+	if !spec.Spec.TTY {
+		return nil, fmt.Errorf("open session: %w", ErrNoTerminal)
+	}
+	t, err := c.SubmitContext(ctx, spec, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("open session: %w", err)
+	}
+	s, err := Attach(ctx, t, FromStart())
+	if errors.Is(err, ErrNotRunning) {
+		return newSession(ctx, t, nil, 0), nil // it was over at once; its output is kept
+	}
+	return s, err
+}
+
+// newSession returns a session on conn, which it owns, that lasts until ctx
+// ends. Without conn it has what is kept of the output.
+func newSession(ctx context.Context, t *Task, conn *tty.Conn, epoch int) *Session {
+	ctx, detach := context.WithCancelCause(ctx)
+	out, in := io.Pipe()
+	s := &Session{t: t, conn: conn, out: out, detach: detach, ended: make(chan struct{})}
+	// Whoever waits for a frame, or for a reader, is woken.
+	undo := context.AfterFunc(ctx, func() {
+		if conn != nil {
+			conn.Close()
+		}
+		in.CloseWithError(context.Cause(ctx))
+	})
+	go func() {
+		defer close(s.ended)
+		defer undo()
+		in.CloseWithError(s.serve(ctx, in, epoch)) // nil is the end of file
+		if conn != nil {
+			conn.Close()
+		}
+	}()
+	return s
+}
+
+// serve copies to w what the task prints, until it has ended. Of a task whose
+// consumer has not said that this was all, the rest is where it is kept.
+func (s *Session) serve(ctx context.Context, w io.Writer, epoch int) error {
+	seen := int64(0)
+	for s.conn != nil {
+		f, err := s.conn.Receive()
+		if err != nil {
+			break
+		}
+		if f.Kind == tty.End {
+			return nil
+		}
+		if len(f.Data) > 0 { // writing nothing would wait for a reader as well
+			if _, err := w.Write(f.Data); err != nil {
+				return err
+			}
+		}
+		seen = f.Offset
+	}
+	l, err := awaitTask(ctx, s.t, func(l *ledger.Task) error {
+		if epoch != 0 && l.Epoch != epoch {
+			return io.EOF // it was retried: this attempt has ended
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	out := newStreams(s.t, w, nil)
+	defer out.close()
+	out.stdout.copied, out.stdout.epoch = seen, epoch
+	return out.finish(ctx, l)
+}
+
+// Task is the task of the session.
+func (s *Session) Task() *Task { return s.t }
+
+// Read reads what the task prints. [io.EOF] says that the task has ended and
+// that this was all. After the end of the session's context it returns the
+// cause of that, and after Close an error that wraps [io.ErrClosedPipe].
+func (s *Session) Read(p []byte) (int, error) { return s.out.Read(p) }
+
+// Write types p. The terminal treats it as it does what a person types: "\x03",
+// Ctrl-C, interrupts the program in front, "\x04", Ctrl-D, at the beginning of a
+// line is the end of its input. It waits while the program reads nothing. An
+// error wraps [io.ErrClosedPipe] after the end of the task or of the session.
+func (s *Session) Write(p []byte) (int, error) {
+	if err := s.send(tty.Frame{Kind: tty.Input, Data: p}); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Resize gives the terminal another size, in characters.
+func (s *Session) Resize(rows, cols uint16) error {
+	return s.send(tty.Frame{Kind: tty.Resize, Size: tty.Size{Rows: rows, Cols: cols}})
+}
+
+func (s *Session) send(f tty.Frame) error {
+	if s.conn == nil {
+		return fmt.Errorf("session of task %s: %w: it has ended", s.t.tid, io.ErrClosedPipe)
+	}
+	if err := s.conn.Send(f); err != nil {
+		return fmt.Errorf("session of task %s: %w: %w", s.t.tid, io.ErrClosedPipe, err)
+	}
+	return nil
+}
+
+// Wait waits until the task has ended, as [Task.Wait] does. Somebody should read
+// meanwhile.
+func (s *Session) Wait(ctx context.Context) (*Status, error) { return s.t.Wait(ctx) }
+
+// Close detaches: the session ends and the task goes on. To end the task, use
+// [Task.Stop]. Closing twice is no error.
+func (s *Session) Close() error {
+	s.detach(errDetached)
+	<-s.ended
+	return nil
+}

@@ -1,0 +1,88 @@
+package weft_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log"
+	"os"
+
+	"weft"
+)
+
+// Give a program a terminal, leave it, and come back to it, from this process
+// or another.
+func ExampleOpenSession() {
+	p, err := weft.Open(folder())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	ctx := context.Background()
+	defer p.Manager().Stop(ctx)
+
+	spec := weft.Command("sh", "-c", `stty -echo; echo "Who is there?"; read name; echo "Hello $name."`)
+	spec.Spec.TTY = true
+	session, err := weft.OpenSession(ctx, p, spec)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := session.Close(); err != nil { // the task goes on
+		log.Fatal(err)
+	}
+
+	session, err = weft.Attach(ctx, session.Task(), weft.FromStart(), weft.WithWindow(50, 132))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer session.Close()
+	question := make([]byte, len("Who is there?\r\n"))
+	if _, err := io.ReadFull(session, question); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := session.Write([]byte("Ada\r")); err != nil {
+		log.Fatal(err)
+	}
+	answer, err := io.ReadAll(session)
+	if err != nil {
+		log.Fatal(err)
+	}
+	status, err := session.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%s %s", status.Status, answer)
+	// Output: completed Hello Ada.
+}
+
+// Send lines to a task while it runs, and read what it answers.
+func ExampleSendInput() {
+	p, err := weft.Open(folder())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	ctx := context.Background()
+	defer p.Manager().Stop(ctx)
+
+	spec := weft.Command("sort", "-n")
+	spec.Spec.Interactive = true
+	task, err := p.Submit(spec)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, line := range []string{"10\n", "9\n"} {
+		if err := weft.SendInput(ctx, task, []byte(line)); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if err := weft.CloseInput(ctx, task); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := task.Output(ctx, os.Stdout, nil); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 9
+	// 10
+}
