@@ -107,7 +107,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		self:       self,
 		watch:      watch,
 		events:     events,
-		dispatcher: dispatcher{o: m.o, pool: pool, controls: controls, envs: make(map[string]string), asked: make(map[string]bool)},
+		dispatcher: dispatcher{o: m.o, pool: pool, controls: controls, requests: requests, envs: make(map[string]string), inputs: make(map[string]bool), asked: make(map[string]bool)},
 	}
 	return l.run(ctx, requests, m.stop)
 }

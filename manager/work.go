@@ -82,7 +82,7 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 	}
 	for _, j := range w.declined {
 		decline := ledger.Refuse
-		if j.Inline() {
+		if j.Elsewhere() {
 			decline = ledger.Forward
 		}
 		if err := decline(tx, j, now); err != nil {

@@ -26,8 +26,7 @@ func (s *Spec) Unsupported() []Problem {
 	})
 	problems = append(problems, w.reserved()...)
 	problems = append(problems, s.inlineProblems()...)
-	problems = append(problems, s.customQueues("io.inputs", s.IO.Inputs)...)
-	return append(problems, s.customQueues("io.outputs", s.IO.Outputs)...)
+	return append(problems, s.queueProblems()...)
 }
 
 // reserved lists the features that the format only keeps a name for: even a
@@ -60,18 +59,6 @@ func (s *Spec) inlineProblems() []Problem {
 		}
 	}
 	return problems
-}
-
-// customQueues lists the queues that are not the task's own. In a template
-// every queue is one.
-func (s *Spec) customQueues(path string, queues map[string]string) []Problem {
-	var custom []Problem
-	for _, name := range sortedKeys(queues) {
-		if s.TID == "" || queues[name] != taskQueue(s.TID, name) {
-			custom = append(custom, Problem{child(path, name), notYet})
-		}
-	}
-	return custom
 }
 
 func asked(features []feature) []Problem {

@@ -44,6 +44,7 @@ type taskLine struct {
 	PID         *int            `json:"pid"`
 	Attempt     int             `json:"attempt"`
 	Paused      bool            `json:"paused,omitempty"`
+	WaitingFor  string          `json:"waiting_for,omitempty"` // a queue
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
 	CompletedAt *int64          `json:"completed_at"`
@@ -59,6 +60,7 @@ func newTaskLine(s *weft.Status) taskLine {
 		PID:         known(s.PID),
 		Attempt:     s.Attempt,
 		Paused:      s.Paused,
+		WaitingFor:  s.WaitingFor,
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),
@@ -131,6 +133,7 @@ type taskDetails struct {
 	Name        string        `json:"name"`
 	PID         *int          `json:"pid"`
 	Attempt     int           `json:"attempt"`
+	WaitingFor  string        `json:"waiting_for,omitempty"`
 	ParentTID   string        `json:"parent_tid,omitempty"`
 	Key         string        `json:"key,omitempty"`
 	Progress    *taskProgress `json:"progress,omitempty"`
@@ -158,6 +161,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		Name:        s.Name,
 		PID:         known(s.PID),
 		Attempt:     s.Attempt,
+		WaitingFor:  s.WaitingFor,
 		ParentTID:   s.ParentTID,
 		Key:         s.Key,
 		Progress:    newTaskProgress(s),

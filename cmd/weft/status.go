@@ -161,6 +161,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Task", s.TID)
 	line("Name", visible(s.Name))
 	line("Status", a.paint(standing(s)))
+	line("Waits for", visible(s.WaitingFor))
 	line("Error", visible(s.Error))
 	line("Held by", s.LimitMeans)
 	if s.ReturnCode != nil {
@@ -256,7 +257,7 @@ func (c *listCmd) Run(a *app) error {
 			}
 			continue
 		}
-		a.stdout.Printf("%s %s %s\n", s.TID, a.paint(standing(s)), visible(s.Name))
+		a.stdout.Printf("%s %s %s%s\n", s.TID, a.paint(standing(s)), visible(s.Name), visible(waiting(s, " (", ")")))
 	}
 	return nil
 }

@@ -55,7 +55,10 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 	if err != nil {
 		return err
 	}
-	if t.Result, err = tx.Write(QueuesOf(t.TID).Outbox, body); err != nil {
+	if t.Result, err = tx.Write(t.ResultQueue(h.Outcome.Status), body); err != nil {
+		return err
+	}
+	if err := t.show(tx, h.Outcome.Status, body); err != nil {
 		return err
 	}
 	t.Seq, t.Process, t.Output, t.Usage = h.Seq, h.Process, h.Output, h.Usage
@@ -71,13 +74,17 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 }
 
 // Take removes the result of a task, and with it the chunks of its output that
-// nobody has read. It returns the epoch whose result that is. A task without a
+// nobody has read. It returns the epoch whose result that is, 0 if its files are
+// to stay: a result in a queue of the user's is for its readers. A task without a
 // result, such as one that was lost, keeps its chunks: they are all that there
 // is of its output. Repeating it has no effect.
 func Take(tx *broker.Tx, tid string) (epoch int, err error) {
 	t, err := load(tx, tid)
 	if err != nil {
 		return 0, err
+	}
+	if t.handsOn() {
+		return 0, t.unshow(tx)
 	}
 	if t.Output.Form != FormNone {
 		_, err = tx.Delete(QueuesOf(tid).Outbox, broker.Select{})
@@ -154,7 +161,7 @@ func (t *Task) settle(tx *broker.Tx, p taskspec.Policy) (err error) {
 	case taskspec.PolicyClear:
 		_, err = tx.Delete(q.Reserved, broker.Select{ID: t.Message})
 	case taskspec.PolicyRequeue:
-		_, err = tx.Move(q.Reserved, q.Inbox, broker.Select{ID: t.Message})
+		_, err = tx.Move(q.Reserved, t.inbox(), broker.Select{ID: t.Message})
 	}
 	return err
 }

@@ -211,11 +211,14 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	if err != nil || t.Epoch != a.Epoch || !t.Status.Terminal() {
 		return err == nil && t.Epoch == a.Epoch, err
 	}
+	if t.handsOn() && a.Stream == Stdout && t.Output.Form == FormFile {
+		return true, nil // whoever has its message may be reading it
+	}
 	if a.Stream == Stdout && t.Output.Form != FormFile || a.Stream == Stderr && !t.Output.StderrTruncated() {
 		return false, nil // the result is in its message, or there is none
 	}
-	result, err := r.Messages(QueuesOf(a.TID).Outbox, broker.Select{ID: t.Result, Limit: 1})
-	return len(result) > 0, err
+	_, found, err := t.ResultMessage(r)
+	return found, err
 }
 
 // An InputUse says who needs a task's spooled standard input.
