@@ -120,7 +120,7 @@ func output(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, err error) {
 	found := false
 	err = t.c.broker.View(ctx, func(r broker.Reader) (err error) {
-		body, found, err = l.ResultMessage(r)
+		body, found, err = ledger.ResultMessage(r, l)
 		return err
 	})
 	if err == nil && !found {

@@ -58,7 +58,7 @@ func newStatus(l *ledger.Task) *Status {
 		LimitMeans:      l.LimitMeans,
 		Details:         l.Details,
 		Paused:          l.Paused,
-		WaitingFor:      l.WaitsFor(),
+		WaitingFor:      ledger.WaitsFor(l),
 		PID:             l.Process.PID,
 		Attempt:         l.Epoch,
 		ParentTID:       l.Parent,

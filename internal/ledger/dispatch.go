@@ -162,7 +162,7 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	if err := t.markNested(tx); err != nil {
 		return err
 	}
-	t.summon(tx)
+	summon(tx, t)
 	return t.save(tx)
 }
 

@@ -55,10 +55,10 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 	if err != nil {
 		return err
 	}
-	if t.Result, err = tx.Write(t.ResultQueue(h.Outcome.Status), body); err != nil {
+	if t.Result, err = tx.Write(ResultQueue(t, h.Outcome.Status), body); err != nil {
 		return err
 	}
-	if err := t.show(tx, h.Outcome.Status, body); err != nil {
+	if err := keepShown(tx, t, h.Outcome.Status, body); err != nil {
 		return err
 	}
 	t.Seq, t.Process, t.Output, t.Usage = h.Seq, h.Process, h.Output, h.Usage
@@ -83,8 +83,8 @@ func Take(tx *broker.Tx, tid string) (epoch int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if t.handsOn() {
-		return 0, t.unshow(tx)
+	if handsOn(t) {
+		return 0, dropShown(tx, t)
 	}
 	if t.Output.Form != FormNone {
 		_, err = tx.Delete(QueuesOf(tid).Outbox, broker.Select{})
@@ -161,7 +161,7 @@ func (t *Task) settle(tx *broker.Tx, p taskspec.Policy) (err error) {
 	case taskspec.PolicyClear:
 		_, err = tx.Delete(q.Reserved, broker.Select{ID: t.Message})
 	case taskspec.PolicyRequeue:
-		_, err = tx.Move(q.Reserved, t.inbox(), broker.Select{ID: t.Message})
+		_, err = tx.Move(q.Reserved, inboxOf(t), broker.Select{ID: t.Message})
 	}
 	return err
 }

@@ -79,10 +79,10 @@ func forget(tx *broker.Tx, t *Task, bare bool) (gone bool, err error) {
 			return false, nil
 		}
 	}
-	if needed, err := t.fileIsRead(tx); err != nil || needed && !bare {
+	if needed, err := fileIsWanted(tx, t); err != nil || needed && !bare {
 		return false, err
 	}
-	if err := t.unshow(tx); err != nil {
+	if err := dropShown(tx, t); err != nil {
 		return false, err
 	}
 	for _, queue := range []string{q.Outbox, q.Reserved, q.Inbox, q.ControlIn, q.ControlOut} {

@@ -21,8 +21,8 @@ const (
 	outboxName = "outbox"
 )
 
-// wire notes the queues that the spec names instead of the task's own.
-func (t *Task) wire(s *taskspec.Spec) {
+// wire notes the queues that a spec names instead of the task's own.
+func wire(t *Task, s *taskspec.Spec) {
 	q := QueuesOf(t.TID)
 	if t.In = s.IO.Inputs[inboxName]; t.In == q.Inbox {
 		t.In = ""
@@ -32,8 +32,8 @@ func (t *Task) wire(s *taskspec.Spec) {
 	}
 }
 
-// inbox is the queue that the task's work item goes back into.
-func (t *Task) inbox() string {
+// inboxOf is the queue that the task's work item goes back into.
+func inboxOf(t *Task) string {
 	if t.In != "" {
 		return t.In
 	}
@@ -42,7 +42,7 @@ func (t *Task) inbox() string {
 
 // WaitsFor is the queue that a task waits for which has not begun; empty if it
 // waits for a slot only, or has begun.
-func (t *Task) WaitsFor() string {
+func WaitsFor(t *Task) string {
 	if t.Status != taskspec.StatusCreated {
 		return ""
 	}
@@ -50,7 +50,7 @@ func (t *Task) WaitsFor() string {
 }
 
 // summon wakes the manager for a request that is not where it listens.
-func (t *Task) summon(tx *broker.Tx) {
+func summon(tx *broker.Tx, t *Task) {
 	if t.In != "" {
 		tx.Ring(Requests)
 	}
@@ -168,8 +168,8 @@ func PrepareReady(r broker.Reader, root string, m Ready) (*Job, error) {
 // wire notes the queues that the job's spec names. Of a request that waits for its
 // work item nothing more is made ready.
 func (j *Job) wire(s *taskspec.Spec, supply *broker.Message) {
-	t := Task{TID: j.TID}
-	t.wire(s)
+	t := &Task{TID: j.TID}
+	wire(t, s)
 	j.in, j.out = t.In, t.Out
 	switch {
 	case j.in == "":
@@ -213,7 +213,7 @@ func (j *Job) reserve(tx *broker.Tx) (broker.ID, error) {
 // putBack puts the message that the policy of a task has kept back into the queue
 // it came from, under its id, so that it is the next again. The error is
 // [ErrNoRetry] if it is in neither place.
-func (t *Task) putBack(tx *broker.Tx) error {
+func putBack(tx *broker.Tx, t *Task) error {
 	if t.Message == 0 {
 		return nil // it was stopped while it waited
 	}

@@ -55,8 +55,8 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: string(body)}); err != nil {
 		return nil, false, err
 	}
-	t.summon(tx)
-	if err := t.withdrawResult(tx); err != nil {
+	summon(tx, t)
+	if err := withdrawResult(tx, t); err != nil {
 		return nil, false, err
 	}
 	if err := t.markNested(tx); err != nil {
@@ -82,7 +82,7 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 // left it. One that came from a queue goes back there, and is not returned.
 func (t *Task) takeBack(tx *broker.Tx) (item json.RawMessage, err error) {
 	if t.In != "" {
-		return nil, t.putBack(tx)
+		return nil, putBack(tx, t)
 	}
 	q := QueuesOf(t.TID)
 	for _, queue := range []string{q.Reserved, q.Inbox} {

@@ -17,7 +17,7 @@ const shownKind = "shown"
 // way: the one that its spec names, if it completed. What a task has written that
 // did not complete is in its own outbox, for people: who reads the queue reads
 // results only.
-func (t *Task) ResultQueue(ended taskspec.Status) string {
+func ResultQueue(t *Task, ended taskspec.Status) string {
 	if t.Out != "" && ended == taskspec.StatusCompleted {
 		return t.Out
 	}
@@ -26,20 +26,20 @@ func (t *Task) ResultQueue(ended taskspec.Status) string {
 
 // handsOn reports whether the result of the task has gone to a queue of the
 // user's.
-func (t *Task) handsOn() bool {
+func handsOn(t *Task) bool {
 	return t.Out != "" && t.Status == taskspec.StatusCompleted && t.Result != 0
 }
 
-// show keeps a copy of the result, if others may take it first.
-func (t *Task) show(tx *broker.Tx, ended taskspec.Status, body string) error {
+// keepShown keeps a copy of the result, if others may take it first.
+func keepShown(tx *broker.Tx, t *Task, ended taskspec.Status, body string) error {
 	if t.Out == "" || ended != taskspec.StatusCompleted {
 		return nil
 	}
 	return tx.PutRecord(broker.Record{Kind: shownKind, Key: t.TID, Rank: int64(t.Number()), Body: body})
 }
 
-// unshow removes the copy.
-func (t *Task) unshow(tx *broker.Tx) error {
+// dropShown removes the copy.
+func dropShown(tx *broker.Tx, t *Task) error {
 	if t.Out == "" {
 		return nil
 	}
@@ -48,15 +48,15 @@ func (t *Task) unshow(tx *broker.Tx) error {
 
 // ResultMessage returns the message that is the result of a task which has ended:
 // in its queue there may be others. found is false if it has been taken.
-func (t *Task) ResultMessage(r broker.Reader) (body string, found bool, err error) {
-	ms, err := r.Messages(t.ResultQueue(t.Status), broker.Select{ID: t.Result, Limit: 1})
+func ResultMessage(r broker.Reader, t *Task) (body string, found bool, err error) {
+	ms, err := r.Messages(ResultQueue(t, t.Status), broker.Select{ID: t.Result, Limit: 1})
 	if err != nil || len(ms) > 0 {
 		if err != nil {
 			return "", false, err
 		}
 		return ms[0].Body, true, nil
 	}
-	if !t.handsOn() {
+	if !handsOn(t) {
 		return "", false, nil
 	}
 	copied, err := r.Record(shownKind, t.TID)
@@ -68,23 +68,23 @@ func (t *Task) ResultMessage(r broker.Reader) (body string, found bool, err erro
 
 // withdrawResult removes the result of an attempt that is made again, if nobody
 // has taken it.
-func (t *Task) withdrawResult(tx *broker.Tx) error {
+func withdrawResult(tx *broker.Tx, t *Task) error {
 	if _, err := tx.Delete(QueuesOf(t.TID).Outbox, broker.Select{}); err != nil {
 		return err
 	}
-	if !t.handsOn() {
+	if !handsOn(t) {
 		return nil
 	}
 	if _, err := tx.Delete(t.Out, broker.Select{ID: t.Result}); err != nil {
 		return err
 	}
-	return t.unshow(tx)
+	return dropShown(tx, t)
 }
 
-// fileIsRead reports whether the task's result is a message in a queue of the
+// fileIsWanted reports whether the task's result is a message in a queue of the
 // user's that stands for a file, and has yet to be read.
-func (t *Task) fileIsRead(tx *broker.Tx) (bool, error) {
-	if !t.handsOn() || t.Output.Form != FormFile {
+func fileIsWanted(tx *broker.Tx, t *Task) (bool, error) {
+	if !handsOn(t) || t.Output.Form != FormFile {
 		return false, nil
 	}
 	ms, err := tx.Messages(t.Out, broker.Select{ID: t.Result, Limit: 1})

@@ -130,7 +130,7 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 			return nil, err
 		}
 	}
-	t.wire(s.Spec)
+	wire(t, s.Spec)
 	var item json.RawMessage // none if it comes from a queue
 	if t.In == "" {
 		if item, err = json.Marshal(s.Item); err != nil {
@@ -146,7 +146,7 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		return nil, err
 	}
 	t.TID = id.String()
-	t.summon(tx)
+	summon(tx, t)
 	return t, t.markNested(tx)
 }
 

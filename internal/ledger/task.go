@@ -75,7 +75,7 @@ type Task struct {
 	Usage    Usage     `json:"usage,omitzero"`
 
 	// Result is the message that is the result, 0 before there is one: see
-	// ResultQueue. There may be chunks of output before it.
+	// [ResultQueue]. There may be chunks of output before it.
 	Result broker.ID `json:"result,omitempty"`
 
 	// Spec is the resolved spec, from the dispatch on; last: see encode.

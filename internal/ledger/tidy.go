@@ -211,13 +211,13 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	if err != nil || t.Epoch != a.Epoch || !t.Status.Terminal() {
 		return err == nil && t.Epoch == a.Epoch, err
 	}
-	if t.handsOn() && a.Stream == Stdout && t.Output.Form == FormFile {
+	if handsOn(t) && a.Stream == Stdout && t.Output.Form == FormFile {
 		return true, nil // whoever has its message may be reading it
 	}
 	if a.Stream == Stdout && t.Output.Form != FormFile || a.Stream == Stderr && !t.Output.StderrTruncated() {
 		return false, nil // the result is in its message, or there is none
 	}
-	_, found, err := t.ResultMessage(r)
+	_, found, err := ResultMessage(r, t)
 	return found, err
 }
 
