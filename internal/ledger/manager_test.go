@@ -76,6 +76,7 @@ func TestLeaveIdle(t *testing.T) {
 		"nothing":    {func(*project) {}, true},
 		"a request":  {func(p *project) { p.submit() }, false},
 		"by hand":    {func(p *project) { p.write(Requests, "not even JSON") }, false},
+		"waiting":    {func(p *project) { p.submit(wired) }, false},
 		"running":    {func(p *project) { p.run(p.submit()) }, false},
 		"other work": {func(p *project) { p.write("raw.data", "x") }, true},
 		"finished": {func(p *project) {
