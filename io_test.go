@@ -166,3 +166,42 @@ func (p *project) manage() {
 	p.t.Helper()
 	p.client(call{Do: "manager"}).line()
 }
+
+// TestFunctionWired: an item of a queue is what a function is called with, and one
+// that does not fit is kept; a result of a function inside its host goes to the
+// queue that its spec names.
+func TestFunctionWired(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, hostVariable+"=1")
+	p.serving()
+	spec := function("add", "a", 40)
+	spec.IO.Inputs = map[string]string{"inbox": "raw.data"}
+	write := func(body string) {
+		if _, err := p.open().Queue("raw.data").Write(p.ctx, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, _ := p.run(spec)
+	write(`{"kwargs":{"b":2}}`)
+	if got := c.answer(); got.Status != taskspec.StatusCompleted || got.Output != "42" {
+		t.Errorf("got %+v", got)
+	}
+	c, tid := p.run(spec)
+	write(`{"kwargs":{"b":"two"}}`)
+	if got := c.answer(); got.Status != taskspec.StatusFailed {
+		t.Errorf("got %+v", got)
+	}
+	kept, err := p.open().Queue("T" + tid + ".reserved").Peek(p.ctx)
+	if err != nil || kept.Body != `{"kwargs":{"b":"two"}}` {
+		t.Errorf("kept is %+v, %v", kept, err)
+	}
+	spec = inline("add", "a", 1, "b", 2)
+	spec.IO.Outputs = map[string]string{"outbox": "clean.data"}
+	c, _ = p.run(spec)
+	if got := c.answer(); got.Status != taskspec.StatusCompleted || got.Output != "3" {
+		t.Errorf("got %+v", got)
+	}
+	if m, err := p.open().Queue("clean.data").Read(p.ctx); err != nil || m.Body != "3" {
+		t.Errorf("queue holds %+v, %v", m, err)
+	}
+}
