@@ -61,8 +61,7 @@ func (j *Job) Refuse(why string) { j.refused = why }
 // Refused is why the request cannot be run, or empty.
 func (j *Job) Refused() string { return j.refused }
 
-// Waiting returns the oldest requests of a queue, [Requests] or
-// [InlineRequests]: at most n, and none after those that have reached size bytes
+// Waiting returns the oldest messages of a queue, requests as a rule: at most n, and none after those that have reached size bytes
 // together.
 func Waiting(r broker.Reader, queue string, n, size int) (ms []broker.Message, err error) {
 	err = r.Scan(queue, broker.Select{Limit: n}, func(m broker.Message) bool {

@@ -9,6 +9,10 @@
 //	lose.go      the manager     the end that a dead consumer can no longer report
 //	end.go       anybody         stop or kill of a task that was not dispatched
 //
+// A task that takes its work item from a queue of the user's waits aside until
+// there is one (input.go), and one that hands its result to such a queue leaves a
+// copy for those who wait for the task (shown.go).
+//
 // In between, chunk.go puts what the task prints into its outbox, if it is to
 // stream its output.
 //

@@ -18,10 +18,10 @@ const eventRetried = "task_retried"
 var ErrNoRetry = errors.New("cannot be run again")
 
 // Again lets a task that has ended run again, under its id: its work item goes
-// back into a request, or into the queue it came from, a result that nobody has taken goes away, and its record
-// says "created". The next dispatch counts the epoch on, which shuts the old
-// attempt out. It returns how the task stood, and as [Submit] does whether a
-// manager will see the request.
+// back into a request, or into the queue it came from, a result that nobody has
+// taken goes away, and its record says "created". The next dispatch counts the
+// epoch on, which shuts the old attempt out. It returns how the task stood, and as
+// [Submit] does whether a manager will see the request.
 func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
 	t, err := load(tx, tid)
 	if err != nil {
