@@ -41,12 +41,12 @@ type LargeOutput struct {
 
 // largeOutput reads the message that stands for the output of a task.
 func largeOutput(ctx context.Context, t *Task, l *ledger.Task) (*LargeOutput, error) {
-	m, err := resultMessage(ctx, t, l)
+	body, err := resultMessage(ctx, t, l)
 	if err != nil {
 		return nil, err
 	}
 	o := new(LargeOutput)
-	if err := json.Unmarshal([]byte(m.Body), o); err != nil {
+	if err := json.Unmarshal([]byte(body), o); err != nil {
 		return nil, fmt.Errorf("read result of task %s: %w", t.tid, err)
 	}
 	// The place follows from the task, whatever the message says.

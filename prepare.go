@@ -140,6 +140,9 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if s.stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")
 	}
+	if err := s.wired(specs); err != nil {
+		return nil, err
+	}
 	l, err := s.snapshot(c, specs[0].Spec.Type)
 	if err != nil {
 		return nil, err
@@ -156,6 +159,27 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 		}
 	}
 	return all, nil
+}
+
+// ErrInput is returned for a standard input of a task whose spec says that it
+// takes its work item from a queue (io.inputs.inbox).
+var ErrInput = errors.New("a task that takes its work item from a queue has no standard input")
+
+// wired refuses an input of a task that takes its work item from a queue. An empty
+// one is none.
+func (s submission) wired(specs []*taskspec.Spec) error {
+	inbox := specs[0].IO.Inputs["inbox"]
+	if inbox == "" || s.stdin == nil {
+		return nil
+	}
+	n, err := io.ReadFull(s.stdin, make([]byte, 1))
+	switch {
+	case n > 0:
+		return fmt.Errorf("%w: %s", ErrInput, inbox)
+	case err != io.EOF:
+		return fmt.Errorf("read standard input: %w", err)
+	}
+	return nil
 }
 
 // snapshot is what tasks of this kind are submitted with beside their specs.

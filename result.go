@@ -102,37 +102,47 @@ func Untaken(ctx context.Context, c *Context) (tasks []*Task, err error) {
 
 // output reads a result that is kept in its message.
 func output(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
-	m, err := resultMessage(ctx, t, l)
+	body, err := resultMessage(ctx, t, l)
 	if err != nil {
 		return nil, err
 	}
 	if l.Output.Form == ledger.FormText {
-		return []byte(m.Body), nil
+		return []byte(body), nil
 	}
 	var v struct {
 		Data string `json:"data"`
 	}
-	if err := json.Unmarshal([]byte(m.Body), &v); err != nil {
+	if err := json.Unmarshal([]byte(body), &v); err != nil {
 		return nil, fmt.Errorf("read result of task %s: %w", t.tid, err)
 	}
 	return base64.StdEncoding.DecodeString(v.Data)
 }
 
-// resultMessage looks for the message that is the result of a task: in the
-// outbox there may be others. The error is [ErrTaken] if it is gone.
-func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (broker.Message, error) {
-	q := ledger.QueuesOf(t.tid)
-	for _, results := range []string{q.Outbox, q.Attempts} {
-		for m, err := range t.c.Queue(results).Messages(ctx, broker.Select{ID: l.Result, Limit: 1}) {
-			return m, err
-		}
+// resultMessage looks for the message that is the result of a task. The error is
+// [ErrTaken] if it is gone.
+func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, err error) {
+	found := false
+	err = t.c.broker.View(ctx, func(r broker.Reader) (err error) {
+		body, found, err = ledger.ResultMessage(r, l)
+		return err
+	})
+	if err == nil && !found {
+		err = ErrTaken
 	}
-	return broker.Message{}, fmt.Errorf("task %s: %w", t.tid, ErrTaken)
+	if err != nil {
+		return "", fmt.Errorf("task %s: %w", t.tid, err)
+	}
+	return body, nil
 }
 
 // Take removes the result of a task that has ended: its message, its files, and
 // the chunks of its output (stream_output) that nobody has read.
 // Call it when what [Task.Output] wrote is safe. Taking it twice is no error.
+//
+// Of a task that completed and whose spec names the queue that results go to
+// (io.outputs.outbox), only the copy goes that was kept for those who wait for the
+// task: the message is for the readers of the queue, and so is the file that it
+// may stand for, which stays until [System.Tidy] forgets the task.
 func (t *Task) Take(ctx context.Context) error {
 	return takeAll(ctx, t.c, []*Task{t})
 }

@@ -85,7 +85,12 @@ func TestRetryPolicy(t *testing.T) {
 					t.Errorf("attempt %d: %q, %v", attempt, got, err)
 				}
 			}
-			// The files of the attempts go when the result has been taken.
+			// The files of the attempts go when the result has been taken. What
+			// fits the messages, the consumer removes when its end is recorded.
+			if _, err := c.Manager().Stop(p.ctx); err != nil {
+				t.Fatal(err)
+			}
+			p.vanish(patience)
 			for _, want := range []int{0, map[float64]int{1: 0, 0: 2}[limit]} {
 				report, err := c.System().Tidy(p.ctx, weft.TidyOptions{})
 				if err != nil {

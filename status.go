@@ -19,6 +19,7 @@ type Status struct {
 	LimitMeans string // by what the limit was held that ended it: "cgroup", "rlimit" or "sampled"; else empty
 	Details    string // what does not fit the line of Error: a stack, as a rule; or empty
 	Paused     bool   // it stands still: see [Task.Pause]
+	WaitingFor string // the queue that it waits for, to take its work item from; empty if it has begun, or waits for a slot only
 	PID        int    // the task's own process; 0 if it has none or was over at once
 	Attempt    int    // how often it was given to a consumer
 	// NotBefore is when a task that waits for its time may begin: after its delay,
@@ -64,6 +65,7 @@ func newStatus(l *ledger.Task) *Status {
 		LimitMeans:      l.LimitMeans,
 		Details:         l.Details,
 		Paused:          l.Paused,
+		WaitingFor:      ledger.WaitsFor(l),
 		PID:             l.Process.PID,
 		Attempt:         l.Epoch,
 		NotBefore:       moment(l.NotBefore),

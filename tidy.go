@@ -89,7 +89,8 @@ type TidyReport struct {
 // time; the report tells what was done until an error.
 //
 // Needed are: an environment while its task has not ended or may be run again,
-// that is did not complete; an output until its result has been taken; a
+// that is did not complete; an output until its result has been taken, or, if
+// that went to a queue of the user's, until the task is removed; a
 // standard input until its task has ended and kept no message. An input that no
 // task names goes when it is 24 h old.
 func (s System) Tidy(ctx context.Context, o TidyOptions) (TidyReport, error) {

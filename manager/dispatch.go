@@ -17,6 +17,8 @@ type dispatcher struct {
 	o        Options
 	pool     *pool
 	controls *broker.Waiter    // hears the control queues of the tasks given out
+	requests *broker.Waiter    // hears requests, and the queues that tasks wait for
+	inputs   map[string]bool   // these queues
 	envs     map[string]string // packed environments by their key
 	waiting  bool              // requests may be waiting
 	// ahead are the oldest requests, read and made ready before there is room
@@ -63,19 +65,20 @@ func (d *dispatcher) fill(ctx context.Context, w *work) error {
 	return err
 }
 
-// look reads requests and makes them ready.
+// look reads requests that can be given out, and makes them ready.
 func (d *dispatcher) look(ctx context.Context, n int, nestedOnly bool) (jobs []*ledger.Job, err error) {
+	var inputs []string
 	err = d.o.Broker.View(ctx, func(r broker.Reader) error {
-		ms, err := ledger.WaitingNested(r, n)
+		ready, err := ledger.OldestNested(r, n)
 		if !nestedOnly {
-			ms, err = ledger.Waiting(r, ledger.Requests, n, maxAheadBytes)
+			ready, inputs, err = ledger.Oldest(r, n, maxAheadBytes)
 		}
 		if err != nil {
 			return err
 		}
-		jobs = make([]*ledger.Job, len(ms))
-		for i, msg := range ms {
-			if jobs[i], err = ledger.Prepare(r, d.o.Root, msg); err != nil {
+		jobs = make([]*ledger.Job, len(ready))
+		for i, request := range ready {
+			if jobs[i], err = ledger.PrepareReady(r, d.o.Root, request); err != nil {
 				return err
 			}
 			if err := d.environment(r, jobs[i].Env); err != nil {
@@ -87,7 +90,32 @@ func (d *dispatcher) look(ctx context.Context, n int, nestedOnly bool) (jobs []*
 	if err != nil {
 		return nil, fmt.Errorf("look for requests: %w", err)
 	}
+	if !nestedOnly && d.listen(inputs) {
+		return d.look(ctx, n, nestedOnly) // something may have come before
+	}
 	return jobs, nil
+}
+
+// listen hears the bells of the queues that tasks wait for, and of no others. It
+// reports whether one of them is new.
+func (d *dispatcher) listen(inputs []string) (more bool) {
+	for input := range d.inputs {
+		if !slices.Contains(inputs, input) {
+			d.requests.Remove(input)
+			delete(d.inputs, input)
+		}
+	}
+	for _, input := range inputs {
+		if d.inputs[input] {
+			continue
+		}
+		if err := d.requests.Add(input); err != nil {
+			d.o.Log.Warn("listen to queue", "queue", input, "err", err) // the slow look remains
+			continue
+		}
+		d.inputs[input], more = true, true
+	}
+	return more
 }
 
 // maxEnvs bounds the environments that are remembered from one look to the
@@ -157,6 +185,8 @@ func (d *dispatcher) drop(given dispatched) {
 	given.to.freed(time.Now())
 	// If it had not seen the job yet, it will not know the environment either.
 	given.to.env = ""
+	// What is ahead may be meant for messages that others are to get now.
+	d.ahead, d.waiting = nil, true
 }
 
 // withdraw undoes what was prepared for a turn that could not be written; what

@@ -110,7 +110,11 @@ func (p *project) submit(t *testing.T, parent, script string, args ...string) (t
 	for _, arg := range args {
 		s.Spec.Args = append(s.Spec.Args, arg)
 	}
-	l := ledger.Submission{Spec: s, Item: "{}", Dir: p.root, Env: ledger.EncodeEnv(os.Environ()), Parent: parent}
+	return p.submission(t, ledger.Submission{Spec: s, Item: "{}", Dir: p.root, Env: ledger.EncodeEnv(os.Environ()), Parent: parent})
+}
+
+func (p *project) submission(t *testing.T, l ledger.Submission) (tid string) {
+	t.Helper()
 	err := p.b.Update(t.Context(), func(tx *broker.Tx) (err error) {
 		tid, _, err = ledger.Submit(tx, l, time.Now())
 		return err

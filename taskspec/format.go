@@ -212,15 +212,15 @@ func format() map[string]entry {
 			about: "Queues that the task uses instead of its own.",
 		},
 		"io.inputs": {
-			about: `From the task's name for a queue ("inbox") to the queue.`,
+			about: `From "inbox" to the queue that the task takes its work item from: it waits until there is one.`,
 			rules: []rule{queuesRule()},
 		},
 		"io.outputs": {
-			about: `From the task's name for a queue ("outbox") to the queue.`,
+			about: `From "outbox" to the queue that the result goes to if the task completes.`,
 			rules: []rule{queuesRule()},
 		},
 		"io.control": {
-			about: `From the task's name for a queue ("ctrl_in", "ctrl_out") to the queue.`,
+			about: `From the task's name for a queue ("ctrl_in", "ctrl_out") to the queue: ` + notYet + `.`,
 			rules: []rule{queuesRule()},
 		},
 		"state": {

@@ -9,6 +9,14 @@ const maxQueueName = 512
 // task with such a queue could never hand off its result.
 const views = "weft.state."
 
+// own is the prefix of Weft's own queues, which no task may be wired to.
+const own = "weft."
+
+// maxInput is the greatest length of the name of a queue that tasks take their
+// items from, in bytes: the requests that wait for it are in a queue whose name
+// is "weft.waiting." and this one.
+const maxInput = maxQueueName - len("weft.waiting.")
+
 // queuesRule is the rule for one map of [IO].
 func queuesRule() members {
 	const reserved = "reserved"
@@ -45,4 +53,46 @@ func validQueue(name string) bool {
 	}
 	return name != "" && len(name) <= maxQueueName &&
 		name[0] != '.' && name[0] != '-' && !strings.ContainsFunc(name, odd)
+}
+
+// queueProblems lists what is wrong with the queues that a task is to use
+// instead of its own.
+func (s *Spec) queueProblems() []Problem {
+	w := &s.Spec
+	var problems []Problem
+	add := func(used bool, path, text string) {
+		if used {
+			problems = append(problems, Problem{path, text})
+		}
+	}
+	each := func(path string, queues map[string]string, check func(path, queue string)) {
+		for _, name := range sortedKeys(queues) {
+			if s.TID == "" || queues[name] != taskQueue(s.TID, name) {
+				check(child(path, name), queues[name])
+			}
+		}
+	}
+	refuse := func(path, _ string) { add(true, path, notYet) }
+	each("io.inputs", s.IO.Inputs, func(path, queue string) {
+		if path != "io.inputs.inbox" {
+			refuse(path, queue)
+			return
+		}
+		add(strings.HasPrefix(queue, own), path, own+"* queues are Weft's own")
+		add(len(queue) > maxInput, path, "the name of a queue to take items from must have at most 499 bytes")
+		add(w.Inline(), path, `does not go with isolation "inline"`)
+		add(w.Interactive || w.TTY, path, "does not go with an interactive task")
+		add(w.Retry != nil || w.DelaySeconds > 0, path, "does not go with retry or delay_seconds: others would take the item meanwhile")
+	})
+	each("io.outputs", s.IO.Outputs, func(path, queue string) {
+		if path != "io.outputs.outbox" {
+			refuse(path, queue)
+			return
+		}
+		add(strings.HasPrefix(queue, own), path, own+"* queues are Weft's own")
+		add(w.StreamOutput, path, "does not go with stream_output, whose chunks are no results")
+		add(w.Interactive || w.TTY, path, "does not go with an interactive task")
+	})
+	each("io.control", s.IO.Control, refuse)
+	return problems
 }

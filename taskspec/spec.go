@@ -31,6 +31,11 @@ const Version = "1.0"
 // ("inbox", "outbox", "ctrl_in", "ctrl_out") to the queue. A name that is
 // missing gets its default, "T" + tid + "." + name. The reserved queue cannot
 // be overridden: what a task holds must be found by its id alone.
+//
+// With an "inbox" the task waits for a message of that queue and works on it: the
+// task that has waited longest gets the oldest message, and its policies put it
+// back there. With an "outbox" its result goes to that queue if it completes; what
+// it has written otherwise stays in its own. The other names are not supported yet.
 type IO struct {
 	Inputs  map[string]string `json:"inputs,omitzero"`
 	Outputs map[string]string `json:"outputs,omitzero"`

@@ -29,8 +29,7 @@ func (s *Spec) Unsupported() []Problem {
 	if s.Slotless() && w.Retry != nil {
 		problems = append(problems, Problem{"spec.retry", "does not go with an interactive task: who talks to it sees how it ends"})
 	}
-	problems = append(problems, s.customQueues("io.inputs", s.IO.Inputs)...)
-	return append(problems, s.customQueues("io.outputs", s.IO.Outputs)...)
+	return append(problems, s.queueProblems()...)
 }
 
 // inlineProblems lists what cannot be asked for of a function that shares a
@@ -54,18 +53,6 @@ func (s *Spec) inlineProblems() []Problem {
 		}
 	}
 	return problems
-}
-
-// customQueues lists the queues that are not the task's own. In a template
-// every queue is one.
-func (s *Spec) customQueues(path string, queues map[string]string) []Problem {
-	var custom []Problem
-	for _, name := range sortedKeys(queues) {
-		if s.TID == "" || queues[name] != taskQueue(s.TID, name) {
-			custom = append(custom, Problem{child(path, name), notYet})
-		}
-	}
-	return custom
 }
 
 func asked(features []feature) []Problem {

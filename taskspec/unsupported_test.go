@@ -1,6 +1,7 @@
 package taskspec
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -47,12 +48,12 @@ func TestUnsupported(t *testing.T) {
 			s.IO.Inputs = map[string]string{"inbox": "raw.data", "b": "q"}
 			s.IO.Outputs = map[string]string{"outbox": "done"}
 			s.IO.Control = map[string]string{"ctrl_in": "c"}
-		}, []string{"io.inputs.b", "io.inputs.inbox", "io.outputs.outbox"}},
+		}, []string{"io.inputs.b", "io.control.ctrl_in"}},
 		"own queues": {func(s *Spec) { *s = *s.Resolve(testTID, "/p") }, nil},
 		"own queues of another": {func(s *Spec) {
 			*s = *s.Resolve(testTID, "/p")
 			s.TID = otherTID
-		}, []string{"io.inputs.inbox", "io.outputs.outbox"}},
+		}, []string{"io.control.ctrl_in", "io.control.ctrl_out"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -68,6 +69,44 @@ func TestUnsupported(t *testing.T) {
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("Unsupported differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// What the queues of a task cannot be, and what they do not go with.
+func TestQueueProblems(t *testing.T) {
+	t.Parallel()
+	wired := func(inbox, outbox string, edit func(*Work)) *Spec {
+		s := function()
+		s.IO = IO{Inputs: map[string]string{"inbox": inbox}, Outputs: map[string]string{"outbox": outbox}}
+		if edit(&s.Spec); inbox == "" {
+			s.IO.Inputs = nil
+		}
+		return s
+	}
+	tests := map[string]struct {
+		spec *Spec
+		want []Problem
+	}{
+		"longest input": {wired(strings.Repeat("q", 499), strings.Repeat("q", 512), func(*Work) {}), nil},
+		"weft's own": {wired("weft.log.tasks", "weft.spawn.requests", func(*Work) {}), []Problem{
+			{"io.inputs.inbox", "weft.* queues are Weft's own"}, {"io.outputs.outbox", "weft.* queues are Weft's own"}}},
+		"long input": {wired(strings.Repeat("q", 500), "q", func(*Work) {}), []Problem{
+			{"io.inputs.inbox", "the name of a queue to take items from must have at most 499 bytes"}}},
+		"inline": {wired("a", "b", func(w *Work) { w.Isolation = IsolationInline }), []Problem{
+			{"io.inputs.inbox", `does not go with isolation "inline"`}}},
+		"inline output": {wired("", "b", func(w *Work) { w.Isolation = IsolationInline }), nil},
+		"stream": {wired("a", "b", func(w *Work) { w.StreamOutput = true }), []Problem{
+			{"io.outputs.outbox", "does not go with stream_output, whose chunks are no results"}}},
+		"interactive": {wired("a", "b", func(w *Work) { w.Interactive = true }), []Problem{
+			{"io.inputs.inbox", "does not go with an interactive task"}, {"io.outputs.outbox", "does not go with an interactive task"}}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(test.want, test.spec.queueProblems()); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -46,6 +46,7 @@ type taskLine struct {
 	MaxAttempts int             `json:"max_attempts,omitempty"`
 	NotBefore   *int64          `json:"not_before,omitempty"`
 	Paused      bool            `json:"paused,omitempty"`
+	WaitingFor  string          `json:"waiting_for,omitempty"` // a queue
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
 	CompletedAt *int64          `json:"completed_at"`
@@ -63,6 +64,7 @@ func newTaskLine(s *weft.Status) taskLine {
 		MaxAttempts: s.MaxAttempts,
 		NotBefore:   nanoseconds(s.NotBefore),
 		Paused:      s.Paused,
+		WaitingFor:  s.WaitingFor,
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),
@@ -137,6 +139,7 @@ type taskDetails struct {
 	Attempt     int           `json:"attempt"`
 	MaxAttempts int           `json:"max_attempts,omitempty"`
 	NotBefore   *int64        `json:"not_before,omitempty"`
+	WaitingFor  string        `json:"waiting_for,omitempty"`
 	ParentTID   string        `json:"parent_tid,omitempty"`
 	Key         string        `json:"key,omitempty"`
 	Progress    *taskProgress `json:"progress,omitempty"`
@@ -178,6 +181,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		Attempt:     s.Attempt,
 		MaxAttempts: s.MaxAttempts,
 		NotBefore:   nanoseconds(s.NotBefore),
+		WaitingFor:  s.WaitingFor,
 		ParentTID:   s.ParentTID,
 		Key:         s.Key,
 		Progress:    newTaskProgress(s),

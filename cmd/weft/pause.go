@@ -16,6 +16,14 @@ func standing(s *weft.Status) taskspec.Status {
 	return s.Status
 }
 
+// waiting is what a task waits for, between open and end, or nothing.
+func waiting(s *weft.Status, open, end string) string {
+	if s.WaitingFor == "" {
+		return ""
+	}
+	return open + "waiting for " + s.WaitingFor + end
+}
+
 // running is the only status of the tasks that can be paused.
 func running() []taskspec.Status { return []taskspec.Status{taskspec.StatusRunning} }
 

@@ -162,6 +162,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Name", visible(s.Name))
 	line("Status", a.paint(standing(s)))
 	line("Waits", expected(s, time.Now()))
+	line("Waits for", visible(s.WaitingFor))
 	past, err := weft.PastAttempts(ctx, t)
 	if err != nil {
 		return err
@@ -267,7 +268,7 @@ func (c *listCmd) Run(a *app) error {
 			}
 			continue
 		}
-		a.stdout.Printf("%s %s %s", s.TID, a.paint(standing(s)), visible(s.Name))
+		a.stdout.Printf("%s %s %s%s", s.TID, a.paint(standing(s)), visible(s.Name), visible(waiting(s, " (", ")")))
 		if waits := expected(s, time.Now()); waits != "" {
 			a.stdout.Printf(" (%s)", waits)
 		}

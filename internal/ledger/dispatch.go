@@ -45,12 +45,14 @@ type Job struct {
 	// parent holds one while it waits. Nor does a task that waits for a person.
 	Nested bool
 
-	queue    string         // of the request
-	task     *Task          // as it was; nil for a request written by hand
-	resolved *taskspec.Spec // what Spec encodes
-	request  string         // the body of the request
-	item     string         // the body of its work item
-	refused  string         // why it cannot run
+	queue    string          // of the request
+	in, out  string          // see [Task]
+	supply   *broker.Message // the work item of the queue in; nil if there is none yet
+	task     *Task           // as it was; nil for a request written by hand
+	resolved *taskspec.Spec  // what Spec encodes
+	request  string          // the body of the request
+	item     string          // the body of its work item
+	refused  string          // why it cannot run
 }
 
 // Refuse notes why the request cannot be run after all.
@@ -59,8 +61,7 @@ func (j *Job) Refuse(why string) { j.refused = why }
 // Refused is why the request cannot be run, or empty.
 func (j *Job) Refused() string { return j.refused }
 
-// Waiting returns the oldest requests of a queue, [Requests] or
-// [InlineRequests]: at most n, and none after those that have reached size bytes
+// Waiting returns the oldest messages of a queue, requests as a rule: at most n, and none after those that have reached size bytes
 // together.
 func Waiting(r broker.Reader, queue string, n, size int) (ms []broker.Message, err error) {
 	err = r.Scan(queue, broker.Select{Limit: n}, func(m broker.Message) bool {
@@ -74,7 +75,7 @@ func Waiting(r broker.Reader, queue string, n, size int) (ms []broker.Message, e
 // WaitingNested returns the oldest n requests that tasks have made.
 func WaitingNested(r broker.Reader, n int) (ms []broker.Message, err error) {
 	for after := int64(0); ; {
-		marks, err := r.Records(nestedKind, broker.RecordSelect{AfterRank: after, Limit: n - len(ms)})
+		marks, err := r.Records(nestedKind, broker.RecordSelect{States: []string{""}, AfterRank: after, Limit: n - len(ms)})
 		if err != nil || len(marks) == 0 {
 			return ms, err
 		}
@@ -97,6 +98,11 @@ func WaitingNested(r broker.Reader, n int) (ms []broker.Message, err error) {
 // that says why, so that who waits for it is answered; an error means that the
 // store could not be read. root is the project's.
 func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
+	return prepare(r, root, m, nil)
+}
+
+// prepare is [Prepare]; supply is the work item if that comes from a queue.
+func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Message) (*Job, error) {
 	j := &Job{TID: m.ID.String(), Name: "invalid request", Epoch: 1, queue: m.Queue, request: m.Body}
 	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
 	rec, err := r.Record(Kind, j.TID)
@@ -123,16 +129,21 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 	}
 	j.Name, j.item = spec.Name, item
 	j.Nested = j.Nested || spec.Slotless()
+	if j.wire(spec, supply); j.refused != "" || j.Elsewhere() {
+		return j, nil
+	}
 	if j.refused = j.resolve(spec, root); j.refused == "" && spec.Spec.Type == taskspec.KindFunction {
 		return j, j.findFunction(r)
 	}
 	return j, nil
 }
 
-// Elsewhere reports whether the job is not for a consumer, not yet or not at all:
-// it was written by hand, and a program runs it inside itself or it has to wait.
-// [Forward] sends it there.
-func (j *Job) Elsewhere() bool { return j.refused == "" && (j.Work.Inline() || j.wait() > 0) }
+// Elsewhere reports whether the job is not for a consumer, not yet or not at all: a
+// program runs it inside itself, or it waits for its work item, or it was written
+// by hand and has to wait for its time. [Forward] sends it there.
+func (j *Job) Elsewhere() bool {
+	return j.refused == "" && (j.Work.Inline() || j.in != "" && j.supply == nil || j.wait() > 0)
+}
 
 // wait is how long the request still has to wait. One that was submitted has
 // waited before it came here.
@@ -144,7 +155,7 @@ func (j *Job) wait() time.Duration {
 }
 
 // Forward passes a request that was written by hand on to those who serve its
-// function, or lets it wait for its time.
+// function, or to where it waits for its time or its work item.
 func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
@@ -165,6 +176,7 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	if err := mark(tx, t, wait); err != nil {
 		return err
 	}
+	summon(tx, t)
 	return t.save(tx)
 }
 
@@ -274,12 +286,16 @@ func directory(spec, submitter string) string {
 }
 
 // Dispatch gives the job to a consumer: its request becomes the reserved
-// message, and its record says "running" and who runs it. It returns the task,
-// or nil if the request is gone, because the task was stopped. [ErrChanged] means
+// message, or the message of the queue it waited for does, and its record says
+// "running" and who runs it. It returns the task, or nil if the request is gone,
+// because the task was stopped, or somebody else has that message. [ErrChanged] means
 // that the job must be made ready anew.
 //
 // Nothing runs before this has been committed.
 func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Task, error) {
+	if there, err := j.supplied(tx, true); err != nil || !there {
+		return nil, err
+	}
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
 		return nil, err
@@ -290,7 +306,7 @@ func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Ta
 	if err := t.log(tx, eventSpawning, at, nil); err != nil {
 		return nil, err
 	}
-	if t.Message, err = tx.Write(QueuesOf(t.TID).Reserved, j.item); err != nil {
+	if t.Message, err = j.reserve(tx); err != nil {
 		return nil, err
 	}
 	t.Status, t.Started = taskspec.StatusRunning, at
@@ -345,11 +361,20 @@ func NoteUsage(tx *broker.Tx, tid string, epoch int, u Usage, now time.Time) err
 	return t.log(tx, eventReport, now.UnixNano(), func(e *Event) { e.Usage = &u })
 }
 
-// Refuse ends a task whose request cannot be run.
+// Refuse ends a task whose request cannot be run. The message of a queue that it
+// cannot be run with is its own, as if it had failed on it.
 func Refuse(tx *broker.Tx, j *Job, now time.Time) error {
+	if there, err := j.supplied(tx, false); err != nil || !there {
+		return err
+	}
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
 		return err
+	}
+	if j.supply != nil {
+		if t.Message, err = j.reserve(tx); err != nil {
+			return err
+		}
 	}
 	return t.conclude(tx, taskspec.Rejected(j.refused), now.UnixNano(), nil)
 }
@@ -391,11 +416,14 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	if err := dropPending(tx, t); err != nil {
 		return nil, err
 	}
+	if j.refused == "" {
+		t.In, t.Out = j.in, j.out
+	}
 	t.Name, t.Spec, t.decoded = j.Name, j.Spec, j.resolved
 	if j.Work.Retry != nil {
 		t.MaxAttempts = j.Work.Retry.Attempts()
 	}
-	t.NoItem = j.item == noItem && j.Input == ""
+	t.NoItem = j.item == noItem && j.Input == "" && t.In == ""
 	return t, nil
 }
 

@@ -13,6 +13,10 @@
 // its request in another queue until pending.go moves it; attempt.go decides in
 // the transactions that end a task whether another attempt follows.
 //
+// A task that takes its work item from a queue of the user's waits aside until
+// there is one (input.go), and one that hands its result to such a queue leaves a
+// copy for those who wait for the task (shown.go).
+//
 // In between, chunk.go puts what the task prints into its outbox, if it is to
 // stream its output.
 //

@@ -60,9 +60,11 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 	if err != nil {
 		return err
 	}
-	results := QueuesOf(t.TID).Outbox
+	results := ResultQueue(t, h.Outcome.Status)
 	if again {
 		results = QueuesOf(t.TID).Attempts
+	} else if err := keepShown(tx, t, h.Outcome.Status, body); err != nil {
+		return err
 	}
 	if t.Result, err = tx.Write(results, body); err != nil {
 		return err
@@ -79,13 +81,17 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 }
 
 // Take removes the result of a task, and with it the chunks of its output that
-// nobody has read. It returns the epoch whose result that is. A task without a
+// nobody has read. It returns the epoch whose result that is, 0 if its files are
+// to stay: a result in a queue of the user's is for its readers. A task without a
 // result, such as one that was lost, keeps its chunks: they are all that there
 // is of its output. Repeating it has no effect.
 func Take(tx *broker.Tx, tid string) (epoch int, err error) {
 	t, err := load(tx, tid)
 	if err != nil {
 		return 0, err
+	}
+	if handsOn(t) {
+		return 0, dropShown(tx, t)
 	}
 	if t.Output.Form != FormNone {
 		_, err = tx.Delete(QueuesOf(tid).Outbox, broker.Select{})
@@ -179,7 +185,7 @@ func (t *Task) settle(tx *broker.Tx, p taskspec.Policy) (err error) {
 	case taskspec.PolicyClear:
 		_, err = tx.Delete(q.Reserved, broker.Select{ID: t.Message})
 	case taskspec.PolicyRequeue:
-		_, err = tx.Move(q.Reserved, q.Inbox, broker.Select{ID: t.Message})
+		_, err = tx.Move(q.Reserved, inboxOf(t), broker.Select{ID: t.Message})
 	}
 	return err
 }

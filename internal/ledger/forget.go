@@ -34,6 +34,8 @@ func Outdated(r recorder, most int) (before int64, err error) {
 //
 // A task stays while something of it is left: a result that nobody has taken, or
 // the work item that its policy kept. With keep.Bare it goes, and takes that along.
+// What has gone to a queue of the user's is no part of it, unless it is a message
+// that stands for a file, whose life is the task's.
 func Forget(tx *broker.Tx, keep Retention, before int64, now time.Time, after int64, limit int) (n int, next int64, err error) {
 	recs, err := tx.Records(Kind, broker.RecordSelect{AfterRank: after, Limit: limit})
 	if err != nil {
@@ -77,7 +79,13 @@ func forget(tx *broker.Tx, t *Task, bare bool) (gone bool, err error) {
 			return false, nil
 		}
 	}
+	if needed, err := fileIsWanted(tx, t); err != nil || needed && !bare {
+		return false, err
+	}
 	if err := dropAttempts(tx, t); err != nil {
+		return false, err
+	}
+	if err := dropShown(tx, t); err != nil {
 		return false, err
 	}
 	for _, queue := range []string{q.Outbox, q.Reserved, q.Inbox, q.ControlIn, q.ControlOut} {

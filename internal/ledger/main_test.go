@@ -234,7 +234,7 @@ func (p *project) state() state {
 			s.Messages[name] = append(s.Messages[name], m)
 		}
 	}
-	for _, kind := range []string{Kind, ManagerKind, nestedKind, pendingKind, attemptKind, envKind, endpointKind} {
+	for _, kind := range []string{Kind, ManagerKind, nestedKind, pendingKind, attemptKind, envKind, endpointKind, shownKind} {
 		recs, err := p.b.Records(ctx, kind, broker.RecordSelect{})
 		if err != nil {
 			p.Fatal(err)
@@ -319,8 +319,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	}
 	must(r.Key == t.TID && r.State == string(t.Status) && r.Rank == int64(t.Number()), "its record is filed wrongly")
 	created := t.Status == taskspec.StatusCreated
-	must(holds(Requests, t.Number()) == (created && t.NotBefore == 0), "a request waits if and only if it is created and due")
-	must(holds(Delayed, t.Number()) == (created && t.NotBefore != 0), "a request waits for its time if and only if it is created and not due")
+	must(holds(t.requests(), t.Number()) == created, "a request waits if and only if it is created")
 	must(slices.ContainsFunc(s.Records[pendingKind], func(r broker.Record) bool {
 		return r.Key == t.TID && r.Rank == t.NotBefore
 	}) == (t.NotBefore != 0), "it is pending if and only if it has a time")
@@ -333,13 +332,13 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	}
 	must(t.Env == "" || slices.ContainsFunc(s.Records[envKind], func(r broker.Record) bool { return r.Key == t.Env }), "its environment is gone")
 	must(len(s.Messages[q.Reserved]) <= 1, "it has reserved more than one message")
-	must(holds(q.Outbox, t.Result) == (t.Output.Form != FormNone), "it has one result if and only if it was executed")
+	must(holds(q.Outbox, t.Result) == (t.Output.Form != FormNone && !handsOn(t)), "it has one result if and only if it was executed")
 	must(!slices.ContainsFunc(s.Messages[q.Outbox], func(m broker.Message) bool {
 		return m.ID != t.Result && !strings.HasPrefix(m.Body, `{"type":"stream",`)
 	}), "it has more than its result and chunks")
 	must(ended == btoi(t.Status.Terminal()), "one event since its last retry says that it ended if and only if it did")
 	must((t.Completed != 0) == t.Status.Terminal(), "it has a time of its end if and only if it ended")
-	must(t.Message == 0 || t.Epoch != 0, "it has reserved a message and was never dispatched")
+	must(t.Message == 0 || t.Epoch != 0 || t.In != "", "it has reserved a message and was never dispatched")
 	switch t.Status {
 	case taskspec.StatusCreated:
 		must(t.Message == 0, "it has a reserved message")
@@ -348,7 +347,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 		must(t.Consumer != proc.Identity{}, "nobody runs it")
 	default:
 		must(t.Status.Terminal(), "no task may be left so")
-		must(!holds(q.Reserved, t.Message) || !holds(q.Inbox, t.Message), "its message is in two places")
+		must(!holds(q.Reserved, t.Message) || !holds(inboxOf(t), t.Message), "its message is in two places")
 	}
 	return problems
 }

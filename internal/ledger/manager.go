@@ -93,6 +93,15 @@ func (m *Manager) LeaveIdle(tx *broker.Tx, now time.Time) (bool, error) {
 	if err != nil || len(live) > 0 {
 		return false, err
 	}
+	// Those that wait for a queue need somebody who hears its bell.
+	for rec, err := range each(tx, Kind, 0, string(taskspec.StatusCreated)) {
+		if err != nil {
+			return false, err
+		}
+		if t, err := Decode(rec); err != nil || t.In != "" {
+			return false, err
+		}
+	}
 	return true, m.leave(tx, eventManagerIdle, now)
 }
 

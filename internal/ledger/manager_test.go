@@ -79,6 +79,7 @@ func TestLeaveIdle(t *testing.T) {
 		"a delay": {func(p *project) {
 			p.submit(func(s *taskspec.Spec) { s.Spec.DelaySeconds = 60 })
 		}, false},
+		"waiting":    {func(p *project) { p.submit(wired) }, false},
 		"running":    {func(p *project) { p.run(p.submit()) }, false},
 		"other work": {func(p *project) { p.write("raw.data", "x") }, true},
 		"finished": {func(p *project) {

@@ -34,7 +34,7 @@ func InlineRequests(name string) string {
 
 // isRequests reports whether the messages of a queue are requests.
 func isRequests(queue string) bool {
-	return queue == Requests || queue == Delayed || strings.HasPrefix(queue, InlinePrefix)
+	return queue == Requests || queue == Delayed || strings.HasPrefix(queue, InlinePrefix) || strings.HasPrefix(queue, waitingPrefix)
 }
 
 // Queues are the queues of one task.

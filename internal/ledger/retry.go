@@ -18,10 +18,10 @@ const eventRetried = "task_retried"
 var ErrNoRetry = errors.New("cannot be run again")
 
 // Again lets a task that has ended run again, under its id: its work item goes
-// back into a request, a result that nobody has taken goes away, and its record
-// says "created". The next dispatch counts the epoch on, which shuts the old
-// attempt out. It returns how the task stood, and as [Submit] does whether a
-// manager will see the request.
+// back into a request, or into the queue it came from, a result that nobody has
+// taken goes away, and its record says "created". The next dispatch counts the
+// epoch on, which shuts the old attempt out. It returns how the task stood, and as
+// [Submit] does whether a manager will see the request.
 func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
 	t, err := load(tx, tid)
 	if err != nil {
@@ -55,7 +55,8 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: string(body)}); err != nil {
 		return nil, false, err
 	}
-	if _, err := tx.Delete(QueuesOf(tid).Outbox, broker.Select{}); err != nil {
+	summon(tx, t)
+	if err := withdrawResult(tx, t); err != nil {
 		return nil, false, err
 	}
 	if err := t.markNested(tx); err != nil {
@@ -78,14 +79,17 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 func reborn(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
-		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Inline: t.Inline, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Inline: t.Inline, In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
 		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created,
 	}
 }
 
 // takeBack takes the work item of a task that has ended from where its policy
-// left it.
+// left it. One that came from a queue goes back there, and is not returned.
 func (t *Task) takeBack(tx *broker.Tx) (item json.RawMessage, err error) {
+	if t.In != "" {
+		return nil, putBack(tx, t)
+	}
 	q := QueuesOf(t.TID)
 	for _, queue := range []string{q.Reserved, q.Inbox} {
 		ms, err := tx.Read(queue, broker.Select{ID: t.Message})

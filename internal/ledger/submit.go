@@ -19,7 +19,7 @@ var ErrDepth = fmt.Errorf("tasks are nested more than %d deep", MaxDepth)
 // Submission is what a client asks for. Its spec is a valid template.
 type Submission struct {
 	Spec  *taskspec.Spec
-	Item  string // the first message of the inbox
+	Item  string // the first message of the inbox, unless the spec names another
 	Input string // the name of an [InputFile], if there is one
 	// InputSum is a hash of what that file holds; it matters where the spec has
 	// a key.
@@ -132,9 +132,12 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 			return nil, err
 		}
 	}
-	item, err := json.Marshal(s.Item)
-	if err != nil {
-		return nil, fmt.Errorf("encode work item: %w", err)
+	wire(t, s.Spec)
+	var item json.RawMessage // none if it comes from a queue
+	if t.In == "" {
+		if item, err = json.Marshal(s.Item); err != nil {
+			return nil, fmt.Errorf("encode work item: %w", err)
+		}
 	}
 	body, err := json.Marshal(request{Spec: spec, Item: item})
 	if err != nil {
@@ -149,6 +152,7 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		return nil, err
 	}
 	t.TID = id.String()
+	summon(tx, t)
 	return t, mark(tx, t, wait)
 }
 
@@ -168,7 +172,11 @@ func (t *Task) markNested(tx *broker.Tx) error {
 	if err != nil || t.Inline != "" || t.Parent == "" && !spec.Slotless() {
 		return err
 	}
-	return tx.PutRecord(broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())})
+	mark := broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())}
+	if t.In != "" {
+		mark.State, mark.Body = inputMark, t.In
+	}
+	return tx.PutRecord(mark)
 }
 
 // depthBelow is the depth of a task submitted by parent. A parent that is not

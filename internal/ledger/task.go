@@ -31,6 +31,10 @@ type Task struct {
 	// Inline is the function that a program is to run inside itself; empty for a
 	// task that the manager gives to a consumer.
 	Inline string `json:"inline,omitempty"`
+	// In is the queue that it takes its work item from, and Out the one that its
+	// result goes to if it completes; empty for its own.
+	In  string `json:"in,omitempty"`
+	Out string `json:"out,omitempty"`
 	// Key is the key that it was submitted with, and holds.
 	Key string `json:"key,omitempty"`
 
@@ -78,8 +82,8 @@ type Task struct {
 	Output   Output    `json:"output,omitzero"`
 	Usage    Usage     `json:"usage,omitzero"`
 
-	// Result is the message in the outbox that is the result, 0 before there is
-	// one. There may be chunks of output before it.
+	// Result is the message that is the result, 0 before there is one: see
+	// [ResultQueue]. There may be chunks of output before it.
 	Result broker.ID `json:"result,omitempty"`
 
 	// Spec is the resolved spec, from the dispatch on; last: see encode.
@@ -154,6 +158,9 @@ func (t *Task) requests() string {
 	}
 	if t.Inline != "" {
 		return InlineRequests(t.Inline)
+	}
+	if t.In != "" {
+		return waitingPrefix + t.In
 	}
 	return Requests
 }

@@ -220,14 +220,17 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	} else if !t.Status.Terminal() {
 		return true, nil
 	}
+	if handsOn(of) && a.Stream == Stdout && of.Output.Form == FormFile {
+		return true, nil // whoever has its message may be reading it
+	}
 	if a.Stream == Stdout && of.Output.Form != FormFile || a.Stream == Stderr && !of.Output.StderrTruncated() {
 		return false, nil // the result is in its message, or there is none
 	}
 	if !t.Status.Terminal() {
 		return true, nil
 	}
-	result, err := r.Messages(QueuesOf(a.TID).Outbox, broker.Select{ID: t.Result, Limit: 1})
-	return len(result) > 0, err
+	_, found, err := ResultMessage(r, t)
+	return found, err
 }
 
 // An InputUse says who needs a task's spooled standard input.
