@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -34,15 +35,15 @@ func TestDetacher(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var pass string
+			var pass strings.Builder
 			detach := false
 			for _, typed := range test.typed {
 				var p []byte
 				p, detach = d.take([]byte(typed))
-				pass += string(p)
+				pass.WriteString(string(p))
 			}
-			if held := string(d.release()); pass != test.pass || detach != test.detach || held != test.held {
-				t.Errorf("passed %q, held %q, detached %v", pass, held, detach)
+			if held := string(d.release()); pass.String() != test.pass || detach != test.detach || held != test.held {
+				t.Errorf("passed %q, held %q, detached %v", pass.String(), held, detach)
 			}
 			if left := d.release(); len(left) > 0 {
 				t.Errorf("released again: %q", left)
