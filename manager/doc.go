@@ -4,9 +4,9 @@
 // A manager is one loop (loop.go) that waits for events: the bell of the
 // request queue, a report of a consumer, the death of one, a control message,
 // a timer. In each turn (turn.go) it gives waiting requests to free consumers
-// (dispatch.go), writes everything that has gathered in one transaction (the
-// ends that consumers reported, the losses, the new dispatches), and then tells
-// the consumers. So durability costs one commit for many tasks. How many
+// (dispatch.go), writes everything that has gathered in one transaction (work.go:
+// the ends that consumers reported, the losses, the new dispatches), and then
+// tells the consumers. So durability costs one commit for many tasks. How many
 // consumers to start, and when they and the manager leave, is decided by pure
 // functions (decide.go).
 //
@@ -15,6 +15,10 @@
 // SIGKILL, its consumers notice the end of the connection and finish their
 // tasks alone; the next manager counts them (survivor.go) but never takes
 // them over.
+//
+// pending.go moves tasks whose time has come, host.go finds the programs of
+// functions, and server.go watches the programs that run functions inside
+// themselves.
 //
 // lock_linux.go is the leadership, start_linux.go how a client starts a
 // detached manager, tenure.go what stands in the store about it.

@@ -48,4 +48,9 @@
 // worker.go is what the two say to each other, worker_perform.go the life of a
 // worker, worker_linux.go how a consumer starts one, keeps it and calls it,
 // worker_progress.go how often a function's progress is passed on.
+//
+// A function with isolation "inline" needs no process: a program that serves the
+// project claims its task and calls it on a goroutine. inline_linux.go is the
+// loop of such a server, inline_turn_linux.go what it writes at a time, and
+// inline_call_linux.go the life of one call.
 package runner

@@ -17,6 +17,10 @@
 // there is one (input.go), and one that hands its result to such a queue leaves a
 // copy for those who wait for the task (shown.go).
 //
+// A function that a program runs inside itself waits in a queue of its name;
+// server.go is the record of such a program, by which the manager learns of its
+// death.
+//
 // In between, chunk.go puts what the task prints into its outbox, if it is to
 // stream its output.
 //
