@@ -2,8 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -74,7 +72,7 @@ func (s *server) begin(j *ledger.Job, t *ledger.Task) {
 	if limit, limited := j.Work.TimeoutDuration(); limited {
 		c.ending.timeout = limit
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, limit, fmt.Errorf("timed out after %v: %w", limit, context.DeadlineExceeded))
+		ctx, stop = context.WithTimeoutCause(ctx, limit, overtimed(limit))
 		c.cancel = func(cause error) { cancel(cause); stop() }
 		s.after(c, limit, callOvertime)
 	}
@@ -153,10 +151,10 @@ func (s *server) act(c *call, next ending, act action) {
 	c.ending = next
 	switch act {
 	case terminate:
-		c.cancel(errors.New(next.reason()))
+		c.cancel(whyEnded(next.reason(), next.timeout))
 		s.after(c, time.Until(next.killAt), callGraceOver)
 	case kill:
-		c.cancel(errors.New(next.reason()))
+		c.cancel(whyEnded(next.reason(), next.timeout))
 		s.o.Log.Warn("function goes on although its task is over", "tid", c.task.TID, "function", c.job.Function.Name)
 		s.end(c, nil)
 	}

@@ -130,7 +130,7 @@ func (p *performance) run(f *function.Function) (value []byte, a *Answer) {
 	defer cancel(context.Canceled)
 	if p.Timeout > 0 {
 		var stop context.CancelFunc
-		ctx, stop = context.WithDeadlineCause(ctx, p.Deadline, fmt.Errorf("timed out after %v: %w", p.Timeout, context.DeadlineExceeded))
+		ctx, stop = context.WithDeadlineCause(ctx, p.Deadline, overtimed(p.Timeout))
 		defer stop()
 	}
 	terminated := make(chan os.Signal, 1)
@@ -196,9 +196,24 @@ func (p *performance) listen(cancel context.CancelCauseFunc) {
 			return
 		}
 		if o.Cancel != "" {
-			cancel(errors.New(o.Cancel))
+			cancel(whyEnded(o.Cancel, p.Timeout))
 		}
 	}
+}
+
+// whyEnded is the cause of the end of a function's context, by the reason that it
+// was given. Whoever is first to see that its time is over, the function hears
+// the same.
+func whyEnded(reason string, timeout time.Duration) error {
+	if reason == taskspec.TimedOut(timeout).Error {
+		return overtimed(timeout)
+	}
+	return errors.New(reason)
+}
+
+// overtimed is the cause of the end of a context whose time is over.
+func overtimed(timeout time.Duration) error {
+	return fmt.Errorf("%s: %w", taskspec.TimedOut(timeout).Error, context.DeadlineExceeded)
 }
 
 // answer is how a call ended that returned err.
