@@ -40,10 +40,8 @@ type Job struct {
 	// Env is the key of the submitter's environment, to be read by
 	// [Environment]; empty for a request written by hand, which gets the
 	// manager's. The variables of Work.Env lie over it.
-	Env string
-	// Nested: another task submitted this one. It holds no slot, because its
-	// parent holds one while it waits. Nor does a task that waits for a person.
-	Nested bool
+	Env    string
+	Nested bool // it holds no slot
 
 	queue    string          // of the request
 	in, out  string          // see [Task]
@@ -116,7 +114,7 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 			return nil, err
 		}
 		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, t.Dir, t.Env
-		j.Nested, j.task = t.Parent != "", t
+		j.Nested, j.task = t.Slotless, t
 		rules.Template = t.Epoch == 0 // else the request has the spec as it was resolved
 	}
 	spec, item, err := decodeRequest(m.Body, rules)
@@ -128,7 +126,9 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 		return j, nil
 	}
 	j.Name, j.item = spec.Name, item
-	j.Nested = j.Nested || spec.Slotless()
+	if j.task == nil {
+		j.Nested = spec.Slotless()
+	}
 	if j.wire(spec, supply); j.refused != "" || j.Elsewhere() {
 		return j, nil
 	}
@@ -400,7 +400,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	}
 	switch {
 	case fresh:
-		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Dir: j.Dir, Created: now.UnixNano()}
+		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Dir: j.Dir, Slotless: j.Nested, Created: now.UnixNano()}
 		if err := t.log(tx, eventInitialized, t.Created, nil); err != nil {
 			return nil, err
 		}

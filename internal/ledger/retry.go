@@ -79,7 +79,7 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 func reborn(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
-		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Inline: t.Inline, In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Inline: t.Inline, In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
 		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created,
 	}
 }

@@ -123,6 +123,9 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		Key:     s.Spec.Spec.Key,
 		Created: now.UnixNano(),
 		decoded: s.Spec,
+		// A parent holds a slot while it waits for its children; who waits for a
+		// person would hold one for ever.
+		Slotless: s.Parent != "" || s.Spec.Slotless(),
 	}
 	if s.Spec.Spec.Inline() {
 		t.Inline = s.Spec.Spec.FunctionTarget
@@ -165,12 +168,11 @@ func mark(tx *broker.Tx, t *Task, wait time.Duration) error {
 	return t.markNested(tx)
 }
 
-// markNested marks the task's request if another task has made it, or it is
-// for a task that holds no slot, unless no manager gives it out.
+// markNested marks the request of a task that holds no slot, unless no manager
+// gives it out.
 func (t *Task) markNested(tx *broker.Tx) error {
-	spec, err := t.spec()
-	if err != nil || t.Inline != "" || t.Parent == "" && !spec.Slotless() {
-		return err
+	if t.Inline != "" || !t.Slotless {
+		return nil
 	}
 	mark := broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())}
 	if t.In != "" {

@@ -28,6 +28,8 @@ type Task struct {
 	Input  string `json:"input,omitempty"`
 	Parent string `json:"parent_tid,omitempty"`
 	Depth  int    `json:"depth,omitempty"`
+	// Slotless: it holds none of the slots for tasks that run at once.
+	Slotless bool `json:"slotless,omitempty"`
 	// Inline is the function that a program is to run inside itself; empty for a
 	// task that the manager gives to a consumer.
 	Inline string `json:"inline,omitempty"`
