@@ -22,7 +22,7 @@ var ErrNoPause = ledger.ErrNoPause
 // Pause lets all processes of a running task stand still, and returns when they
 // do. Its time goes on: a task that is paused longer than its timeout is ended.
 // Errors wrap [ErrNotRunning], also if the task ends meanwhile. Cancelling ctx
-// ends the wait, not the request. A function inside its host gives [ErrNoPause].
+// ends the wait, not the request. Of a pipeline it is the stage that runs. A function inside its host gives [ErrNoPause].
 func (t *Task) Pause(ctx context.Context) error {
 	return hold(ctx, t, ledger.CommandPause, "pause")
 }
@@ -35,8 +35,11 @@ func (t *Task) Resume(ctx context.Context) error {
 
 // hold tells the task to stand still, or to go on, and waits until it does.
 func hold(ctx context.Context, t *Task, c ledger.Command, verb string) error {
-	done := errors.New("done")
-	err := tell(ctx, t, ledger.Control{Command: c})
+	done, tid := errors.New("done"), t.tid
+	t, err := working(ctx, t)
+	if err == nil {
+		err = tell(ctx, t, ledger.Control{Command: c})
+	}
 	if err == nil {
 		_, err = awaitTask(ctx, t, func(l *ledger.Task) error {
 			switch {
@@ -49,7 +52,7 @@ func hold(ctx context.Context, t *Task, c ledger.Command, verb string) error {
 		})
 	}
 	if err != nil && !errors.Is(err, done) {
-		return fmt.Errorf("%s task %s: %w", verb, t.tid, err)
+		return fmt.Errorf("%s task %s: %w", verb, tid, err)
 	}
 	return nil
 }
@@ -66,8 +69,12 @@ func (t *Task) Ping(ctx context.Context) (time.Duration, error) {
 }
 
 func ping(ctx context.Context, t *Task) (time.Duration, error) {
-	q := ledger.QueuesOf(t.tid)
-	w, err := t.c.broker.Listen(q.ControlOut, q.Outbox)
+	l, err := loadTask(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	q := l.Queues()
+	w, err := t.c.broker.Listen(q.ControlOut, ledger.QueuesOf(t.tid).Outbox)
 	if err != nil {
 		return 0, err
 	}

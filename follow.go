@@ -28,8 +28,12 @@ func newStreams(t *Task, stdout, stderr io.Writer) *streams {
 	}
 }
 
-// copy writes what a task that runs has printed since the last time.
+// copy writes what a task that runs has printed since the last time. The error is
+// errPipeline for a pipeline, which prints through its stages.
 func (o *streams) copy(l *ledger.Task) error {
+	if l.Pipeline {
+		return errPipeline
+	}
 	if l.Status.Terminal() || o.last && ledger.MayRetry(l) {
 		return nil // finish writes the rest
 	}

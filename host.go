@@ -55,20 +55,20 @@ func noteHost(b *broker.Broker) error {
 	return nil
 }
 
-// checkCall makes sure that the function of a spec is there and takes what it is
-// called with, before anything is queued.
-func checkCall(ctx context.Context, c *Context, spec *taskspec.Spec, item string) error {
+// checkCall makes sure that the function of a spec is there and, if the work item
+// is known, takes what it is called with, before anything is queued.
+func checkCall(ctx context.Context, c *Context, spec *taskspec.Spec, item string, known bool) error {
 	if spec.Spec.Type != taskspec.KindFunction {
 		return nil
 	}
 	name := spec.Spec.FunctionTarget
-	call, err := spec.Spec.Call(item)
-	if err != nil {
-		return err
-	}
 	check := func(f interface{ Check(taskspec.Call) error }) error {
-		if spec.IO.Inputs["inbox"] != "" {
-			return nil // what it will be called with is not known yet
+		if !known || spec.IO.Inputs["inbox"] != "" {
+			return nil
+		}
+		call, err := spec.Spec.Call(item)
+		if err != nil {
+			return err
 		}
 		return f.Check(call)
 	}

@@ -232,21 +232,21 @@ func takeAll(ctx context.Context, c *Context, tasks []*Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}
-	epochs := make([]int, len(tasks))
+	files := make([][]ledger.Attempt, len(tasks))
 	err := c.broker.Update(ctx, func(tx *broker.Tx) error {
 		for i, t := range tasks {
 			var err error
-			if epochs[i], err = ledger.Take(tx, t.tid); err != nil {
+			if files[i], err = ledger.Take(tx, t.tid); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	for i, t := range tasks {
+	for _, a := range slices.Concat(files...) {
 		if err != nil {
 			break
 		}
-		err = removeAttempt(t, epochs[i])
+		err = removeAttempt(c, a)
 	}
 	if err != nil {
 		return fmt.Errorf("take results: %w", err)

@@ -1,11 +1,8 @@
 package weft
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"runtime"
 
 	"weft/taskspec"
@@ -25,19 +22,13 @@ func ParseSpec(r io.Reader) (*taskspec.Spec, error) {
 // ReadSpec is [ParseSpec] for a file. Where there is none the error wraps
 // [ErrNoSpec].
 func ReadSpec(path string) (*taskspec.Spec, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("spec %s: %w: there is no such file", path, ErrNoSpec)
-	}
+	f := SpecFolder{}.shelf()
+	document, _, err := f.readFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read spec: %w", err)
+		return nil, err
 	}
-	defer f.Close()
-	spec, err := ParseSpec(f)
-	if err != nil {
-		return nil, fmt.Errorf("spec %s: %w", path, err)
-	}
-	return spec, nil
+	spec, err := parse(document)
+	return spec, f.about(path, err)
 }
 
 // readDocument reads no more than it takes to see that a document is too long.

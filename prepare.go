@@ -130,13 +130,7 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err := canRun(); err != nil {
 		return nil, err
 	}
-	var s submission
-	for _, opt := range opts {
-		opt(&s)
-	}
-	if s.env == nil {
-		s.env = os.Environ()
-	}
+	s := newSubmission(opts)
 	if s.stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")
 	}
@@ -149,7 +143,7 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	}
 	all := make([]ledger.Submission, len(specs))
 	for i, spec := range specs {
-		if err := checkCall(ctx, c, spec, l.Item); err != nil {
+		if err := checkCall(ctx, c, spec, l.Item, true); err != nil {
 			return nil, err
 		}
 		all[i] = l
@@ -227,10 +221,6 @@ func parentIn(root string) string {
 	return os.Getenv(ledger.EnvTID)
 }
 
-// inlineInput is the largest standard input that is put into the message
-// itself; a larger one, or one that is not text, goes into a file.
-const inlineInput = 64 << 10
-
 // named are the variables of an environment with these names: a function gets no
 // others of its submitter.
 func named(env, names []string) []string {
@@ -267,11 +257,11 @@ func spool(dir string, r io.Reader) (item, input, sum string, err error) {
 	if r == nil {
 		return noInput, "", "", nil
 	}
-	head, err := io.ReadAll(io.LimitReader(r, inlineInput+1))
+	head, err := io.ReadAll(io.LimitReader(r, ledger.InlineInput+1))
 	if err != nil {
 		return "", "", "", fmt.Errorf("read standard input: %w", err)
 	}
-	if len(head) <= inlineInput && utf8.Valid(head) {
+	if len(head) <= ledger.InlineInput && utf8.Valid(head) {
 		item, err := stdinItem(head)
 		return item, "", "", err
 	}

@@ -45,6 +45,11 @@ func (c *Context) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error
 // [ErrTaken] comes with how it ended.
 func (c *Context) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
 	t, err := c.SubmitContext(ctx, spec, opts...)
+	return runToEnd(ctx, t, err)
+}
+
+// runToEnd is the rest of [Context.RunContext], for what a submission has returned.
+func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 	if t == nil {
 		return nil, err
 	}
@@ -76,25 +81,27 @@ func (t *Task) Result(ctx context.Context) (*Result, error) {
 }
 
 // Untaken returns the tasks of a project that have ended and whose results
-// nobody has taken, oldest first.
+// nobody has taken, oldest first, and then such pipelines.
 func Untaken(ctx context.Context, c *Context) (tasks []*Task, err error) {
 	// A result is a message; looking for its queue spares looking at tasks whose
 	// results are gone, which are most.
-	outboxes, err := broker.Glob("T*.outbox")
-	if err != nil {
-		return nil, err
-	}
-	for name, err := range c.broker.Queues(outboxes).Names(ctx) {
+	for _, pattern := range []string{"T*.outbox", "P*.outbox"} {
+		outboxes, err := broker.Glob(pattern)
 		if err != nil {
-			return nil, fmt.Errorf("find results: %w", err)
+			return nil, err
 		}
-		t := &Task{c: c, tid: strings.TrimSuffix(name[1:], ".outbox")}
-		switch l, err := loadTask(ctx, t); {
-		case errors.Is(err, ErrNoTask): // a queue of the user's
-		case err != nil:
-			return nil, fmt.Errorf("find results: %w", err)
-		case l.Output.Form != ledger.FormNone:
-			tasks = append(tasks, t)
+		for name, err := range c.broker.Queues(outboxes).Names(ctx) {
+			if err != nil {
+				return nil, fmt.Errorf("find results: %w", err)
+			}
+			t := &Task{c: c, tid: strings.TrimSuffix(name[1:], ".outbox")}
+			switch l, err := loadTask(ctx, t); {
+			case errors.Is(err, ErrNoTask): // a queue of the user's
+			case err != nil:
+				return nil, fmt.Errorf("find results: %w", err)
+			case l.Output.Form != ledger.FormNone:
+				tasks = append(tasks, t)
+			}
 		}
 	}
 	return tasks, nil
@@ -151,7 +158,9 @@ func (t *Task) Take(ctx context.Context) error {
 // as it is produced, until the task has ended, and then says how it ended. It
 // takes nothing: see [Task.Take]. Either writer may be nil. Cancelling ctx ends
 // the copying and leaves the task alone. Of a task with a retry policy only the
-// last attempt is written, and as long as another may follow, when it has ended.
+// last attempt is written, and as long as another may follow, when it has ended. Of
+// a pipeline it is the standard output of the last stage, and the standard error of
+// all of them.
 //
 // An error of a writer is returned as it is. If the result has been taken, what
 // is left of the output is written and [ErrTaken] returned with the status.
@@ -160,6 +169,9 @@ func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*Status, e
 	out.last = true
 	defer out.close()
 	l, err := awaitTask(ctx, t, out.copy)
+	if errors.Is(err, errPipeline) {
+		return pipelineOutput(ctx, t, stdout, stderr)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +188,10 @@ func (t *Task) OutputSoFar(ctx context.Context, stdout, stderr io.Writer) (*Stat
 	if err != nil {
 		return nil, err
 	}
-	if err := out.copy(l); err != nil {
+	switch err := out.copy(l); {
+	case errors.Is(err, errPipeline):
+		return newStatus(l), pipelineOutputSoFar(ctx, t, l, stdout, stderr)
+	case err != nil:
 		return newStatus(l), err
 	}
 	if l.Status.Terminal() {

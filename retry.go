@@ -13,13 +13,16 @@ import (
 )
 
 // ErrNoRetry is returned for a task that cannot be run again: it was never
-// begun, or its policy has cleared its work item.
+// begun, or its policy has cleared its work item, or it is a stage of a pipeline.
 var ErrNoRetry = ledger.ErrNoRetry
 
 // Retry lets a task that has ended run again, under its id, with the same spec
 // and the same input, and returns when that is durable; see [Task.Wait] for its
 // end. A result that nobody has taken is lost. It starts a manager if there is
 // none.
+//
+// A pipeline goes on at the stage that did not complete; the stage cannot be run
+// again by itself.
 //
 // Errors wrap [ErrNoTask], [ErrNoRetry], [ErrManager], or
 // a [taskspec.TransitionError] if the task has not ended.
@@ -38,16 +41,16 @@ func (t *Task) Retry(ctx context.Context) error {
 	}
 	// Each attempt has files of its own; those of the last one nobody can ask
 	// for any more.
-	if err := removeAttempt(t, before.Epoch); err != nil {
+	if err := removeAttempt(t.c, before.Source()); err != nil {
 		return fmt.Errorf("retry task %s: %w", t.tid, err)
 	}
 	return accepted{waiting: t, managed: managed}.attend(ctx)
 }
 
 // removeAttempt removes what an attempt has written.
-func removeAttempt(t *Task, epoch int) error {
+func removeAttempt(c *Context, a ledger.Attempt) error {
 	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
-		err := os.Remove(ledger.OutputFile(t.c.dir, t.tid, epoch, s))
+		err := os.Remove(ledger.OutputFile(c.dir, a.TID, a.Epoch, s))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -29,13 +29,18 @@ type Status struct {
 	NotBefore   time.Time
 	MaxAttempts int
 	Tried       int
-	ParentTID   string // the task that submitted it, or empty
-	Key         string // that it was submitted with and holds, or empty
-	Created     time.Time
-	Started     time.Time
-	Completed   time.Time
-	CPUSeconds  float64 // of its own process and the children that one waited for; with limits, of all that was seen
-	PeakMB      float64 // resident memory in MiB: of the largest of its processes, never less than its consumer had, about 8; with limits, of all of them, what they share counted for each; in a cgroup, with the files they read
+	ParentTID   string // the task that submitted it, or the pipeline that it is a stage of, or empty
+	Pipeline    bool   // it is a pipeline: see [Stages]
+	// Stage is the name of the stage that a running pipeline has come to, the
+	// StageNumber-th of StageCount; zero for any other task.
+	Stage                   string
+	StageNumber, StageCount int
+	Key                     string // that it was submitted with and holds, or empty
+	Created                 time.Time
+	Started                 time.Time
+	Completed               time.Time
+	CPUSeconds              float64 // of its own process and the children that one waited for; with limits, of all that was seen
+	PeakMB                  float64 // resident memory in MiB: of the largest of its processes, never less than its consumer had, about 8; with limits, of all of them, what they share counted for each; in a cgroup, with the files they read
 
 	// What was seen of a task with limits, 0 where nobody looked: percent of one
 	// core, descriptors, connections.
@@ -71,6 +76,7 @@ func newStatus(l *ledger.Task) *Status {
 		NotBefore:       moment(l.NotBefore),
 		MaxAttempts:     l.MaxAttempts,
 		ParentTID:       l.Parent,
+		Pipeline:        l.Pipeline,
 		Key:             l.Key,
 		Created:         moment(l.Created),
 		Started:         moment(l.Started),
@@ -85,6 +91,10 @@ func newStatus(l *ledger.Task) *Status {
 	}
 	if p := l.Progress; p != nil {
 		s.Done, s.Total, s.Note = p.Done, p.Total, p.Note
+	}
+	if l.Plan != nil && !l.Status.Terminal() {
+		s.StageNumber, s.StageCount = l.Plan.Begun(), len(l.Plan.Stages)
+		s.Stage = l.Plan.Current().Name
 	}
 	if l.MaxAttempts > 0 {
 		s.Tried = l.Epoch - l.Base

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"weft/broker"
@@ -24,6 +25,17 @@ type submission struct {
 	dir   string
 	env   []string
 	stdin io.Reader
+}
+
+func newSubmission(opts []SubmitOption) submission {
+	var s submission
+	for _, opt := range opts {
+		opt(&s)
+	}
+	if s.env == nil {
+		s.env = os.Environ()
+	}
+	return s
 }
 
 // WithDir makes dir the submitter's directory, in which a task runs whose spec
@@ -84,22 +96,28 @@ func SubmitMany(ctx context.Context, c *Context, specs []*taskspec.Spec, opts ..
 	return tasks, err
 }
 
-// submit prepares tasks and submits them, once: an input that no task has got is
-// removed.
+// submit prepares tasks and submits them.
 func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []SubmitOption) ([]*Task, error) {
 	all, err := prepare(ctx, c, specs, opts)
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := submitPrepared(ctx, c, all)
-	// An input has one task, so it is the first one's.
-	if err != nil || !accepted.tasks[0].fresh {
-		err = errors.Join(err, (&Prepared{c, all[0]}).Close())
-	}
+	accepted, err := submitOnce(ctx, c, all)
 	if err != nil {
 		return nil, err
 	}
 	return accepted.tasks, accepted.attend(ctx)
+}
+
+// submitOnce submits what nobody will submit again: an input that no task has got
+// is removed.
+func submitOnce(ctx context.Context, c *Context, all []ledger.Submission) (accepted, error) {
+	a, err := submitPrepared(ctx, c, all)
+	// An input has one task, so it is the first one's.
+	if err != nil || !a.tasks[0].fresh {
+		err = errors.Join(err, (&Prepared{c, all[0]}).Close())
+	}
+	return a, err
 }
 
 // submitPrepared submits tasks in one transaction.

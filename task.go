@@ -33,7 +33,7 @@ type Task struct {
 func (t *Task) TID() string { return t.tid }
 
 // Task finds a task by its full TID, by a unique end of it of at least four
-// digits, or by "@last", the newest. Errors wrap [ErrNoTask] or [ErrAmbiguous].
+// digits, or by "@last", the newest that is no stage of a pipeline. Errors wrap [ErrNoTask] or [ErrAmbiguous].
 func (c *Context) Task(ctx context.Context, tid string) (*Task, error) {
 	full, err := findTID(ctx, c.broker, tid)
 	if err != nil {
@@ -51,14 +51,7 @@ const (
 func findTID(ctx context.Context, b *broker.Broker, tid string) (string, error) {
 	switch {
 	case tid == "@last":
-		recs, err := b.Records(ctx, ledger.Kind, broker.RecordSelect{Newest: true, Limit: 1})
-		if err != nil {
-			return "", err
-		}
-		if len(recs) == 0 {
-			return "", ErrNoTask
-		}
-		return recs[0].Key, nil
+		return lastTID(ctx, b)
 	case strings.Trim(tid, "0123456789") != "" || len(tid) < minTID || len(tid) > fullTID:
 		return "", fmt.Errorf("%w: want %d digits, or at least the last %d", ErrNoTask, fullTID, minTID)
 	case len(tid) == fullTID:
@@ -78,6 +71,29 @@ func findTID(ctx context.Context, b *broker.Broker, tid string) (string, error) 
 		return "", ErrAmbiguous
 	}
 	return recs[0].Key, nil
+}
+
+// lastTID is the id of the newest task that is no stage of a pipeline: nobody has
+// submitted one.
+func lastTID(ctx context.Context, b *broker.Broker) (string, error) {
+	sel := broker.RecordSelect{Newest: true, Limit: 1}
+	for {
+		recs, err := b.Records(ctx, ledger.Kind, sel)
+		if err != nil {
+			return "", err
+		}
+		if len(recs) == 0 {
+			return "", ErrNoTask
+		}
+		t, err := ledger.Decode(recs[0])
+		if err != nil {
+			return "", err
+		}
+		if t.Stage == 0 {
+			return t.TID, nil
+		}
+		sel.BeforeRank = recs[0].Rank
+	}
 }
 
 // Status says how the task stands now.

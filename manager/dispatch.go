@@ -16,11 +16,13 @@ import (
 type dispatcher struct {
 	o        Options
 	pool     *pool
-	controls *broker.Waiter    // hears the control queues of the tasks given out
-	requests *broker.Waiter    // hears requests, and the queues that tasks wait for
-	inputs   map[string]bool   // these queues
-	envs     map[string]string // packed environments by their key
-	waiting  bool              // requests may be waiting
+	controls *broker.Waiter  // hears the control queues of the tasks given out
+	requests *broker.Waiter  // hears requests, and the queues that tasks wait for
+	inputs   map[string]bool // these queues
+	// pipelines are those whose control queues are heard.
+	pipelines map[string]bool
+	envs      map[string]string // packed environments by their key
+	waiting   bool              // requests may be waiting
 	// ahead are the oldest requests, read and made ready before there is room
 	// for them: one look for many is cheaper. Whether they still stand when they
 	// are given out, the transaction finds out that does it.
@@ -144,6 +146,7 @@ func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, er
 		if !j.Elsewhere() {
 			d.locate(j)
 		}
+		d.attendPipeline(j.Pipeline())
 		switch c := d.hand(j, &free); {
 		case j.Elsewhere(), j.Refused() != "":
 			w.declined = append(w.declined, j)

@@ -38,6 +38,7 @@ type loop struct {
 	unsettled work                   // what is to be written in the next turn
 	servers   map[proc.Identity]bool // that are watched
 	seen      []*ledger.Server       // that the last turn found
+	through   []string               // pipelines that the last turn found to have ended
 	delayed   *broker.Waiter         // hears of tasks that wait for their time
 	agenda    agenda
 	stillborn int // consumers in a row that have ended before they said hello

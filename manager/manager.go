@@ -114,7 +114,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		events:     events,
 		delayed:    delayed,
 		agenda:     agenda{stale: true},
-		dispatcher: dispatcher{o: m.o, pool: pool, controls: controls, requests: requests, envs: make(map[string]string), inputs: make(map[string]bool), asked: make(map[string]bool)},
+		dispatcher: dispatcher{o: m.o, pool: pool, controls: controls, requests: requests, envs: make(map[string]string), inputs: make(map[string]bool), pipelines: make(map[string]bool), asked: make(map[string]bool)},
 	}
 	return l.run(ctx, requests, m.stop)
 }

@@ -226,6 +226,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		MaxMessage:  p.o.MaxMessage,
 		Durability:  p.o.Durability,
 	}
+	a.HandsOn = j.HandsOn()
 	a.StreamOutput = j.Work.StreamOutput
 	a.TTY, a.Interactive = j.Work.TTY, j.Work.Interactive
 	if j.Function != nil {

@@ -34,7 +34,10 @@ func (l *loop) arrive(ctx context.Context) error {
 		title.Set(title.Format(l.o.Root, taskspec.ShortTID(l.record.TID), "manager", ledger.ManagerRunning, ""))
 	}
 	for _, t := range live {
-		if t.Inline == "" { // else its server is watched
+		switch {
+		case t.Pipeline:
+			l.attendPipeline(t.TID)
+		case t.Inline == "": // else its server is watched
 			l.adopt(t)
 		}
 	}

@@ -39,7 +39,8 @@ func (l *loop) turn(ctx context.Context, in inbox) error {
 	}
 	l.tell(w)
 	l.watchServers(l.seen)
-	l.seen, l.unsettled = nil, work{}
+	l.leavePipelines(l.through)
+	l.seen, l.through, l.unsettled = nil, nil, work{}
 	return errors.Join(unfilled, l.carryOut(ctx, orders))
 }
 
@@ -116,6 +117,10 @@ func (l *loop) obey(tx *broker.Tx, w *work, in inbox, now time.Time, orders *[]o
 	}
 	var listening []task
 	if in.tasks {
+		var err error
+		if l.through, err = l.obeyPipelines(tx, now); err != nil {
+			return err
+		}
 		for _, c := range l.pool.busy() {
 			listening = append(listening, c.task)
 		}

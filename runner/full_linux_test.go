@@ -102,7 +102,7 @@ func TestFullDiskIsAbandoned(t *testing.T) {
 	errs, _ := stream(t)
 	errs.close()
 	h := &ledger.HandOff{Outcome: taskspec.Exited(1, "")}
-	result(h, o, errs, 1<<20, 1<<20)
+	result(h, o, errs, 1<<20, 1<<20, false)
 	if h.Output.Form != ledger.FormFile || h.Output.Size != 300_000 || !strings.Contains(h.Outcome.Error, "command exited with 1; output is incomplete: ") {
 		t.Errorf("%+v, %q", h.Output, h.Outcome.Error)
 	}

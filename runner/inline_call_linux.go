@@ -93,7 +93,7 @@ func (s *server) begin(j *ledger.Job, t *ledger.Task) {
 func (s *server) assignment(c *call) *Assignment {
 	return &Assignment{
 		TID: c.task.TID, Epoch: c.task.Epoch, WeftDir: s.o.Dir,
-		OutputLimit: c.job.Work.OutputLimit(), MaxMessage: s.o.MaxMessage,
+		OutputLimit: c.job.Work.OutputLimit(), MaxMessage: s.o.MaxMessage, HandsOn: c.job.HandsOn(),
 	}
 }
 

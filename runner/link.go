@@ -132,6 +132,7 @@ type Assignment struct {
 	Durability  string `json:"durability"`  // for a consumer that goes on alone
 
 	StreamOutput bool `json:"stream_output,omitempty"` // report the output in chunks
+	HandsOn      bool `json:"hands_on,omitempty"`      // the output is the input of another task
 
 	TTY         bool `json:"tty,omitempty"`         // give the command a terminal
 	Interactive bool `json:"interactive,omitempty"` // let it read what comes into the inbox

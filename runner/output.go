@@ -241,15 +241,15 @@ func (o *output) discard() {
 }
 
 // result describes the task's output for the hand-off. A stream that does not
-// fit maxMessage bytes when written as a message, or is larger than limit,
-// stays in its file.
-func result(h *ledger.HandOff, stdout, stderr *output, limit int64, maxMessage int) (kept []*output) {
+// fit maxMessage bytes when written as a message, or is larger than limit, or is
+// no text where only text will do, stays in its file.
+func result(h *ledger.HandOff, stdout, stderr *output, limit int64, maxMessage int, onlyText bool) (kept []*output) {
 	h.Output = ledger.Output{Form: ledger.FormText, Size: stdout.size, StderrSize: stderr.size}
 	all, fits := stdout.inline(min(limit, int64(maxMessage)))
 	switch {
 	case fits && utf8.Valid(all):
 		h.Result = all
-	case fits && len(all) <= maxMessage/4*3-bytesEnvelope:
+	case fits && !onlyText && len(all) <= maxMessage/4*3-bytesEnvelope:
 		h.Result, h.Output.Form = all, ledger.FormBytes
 	default:
 		h.Output.Form = ledger.FormFile

@@ -182,7 +182,7 @@ func TestResult(t *testing.T) {
 			out.close()
 			errs.close()
 			h := &ledger.HandOff{Outcome: taskspec.Exited(0, "")}
-			kept := result(h, out, errs, test.limit, test.maxMessage)
+			kept := result(h, out, errs, test.limit, test.maxMessage, false)
 			want := ledger.Output{Form: test.form, Size: int64(len(test.stdout)), Stderr: []byte("oops"), StderrSize: 4}
 			if h.Output.Form != want.Form || h.Output.Size != want.Size || string(h.Output.Stderr) != "oops" || h.Output.StderrSize != 4 || h.Outcome.Error != "" {
 				t.Errorf("%+v, %q", h.Output, h.Outcome.Error)
@@ -221,7 +221,7 @@ func TestResultStderr(t *testing.T) {
 		out.close()
 		errs.close()
 		h := &ledger.HandOff{}
-		kept := result(h, out, errs, 1<<20, 1<<20)
+		kept := result(h, out, errs, 1<<20, 1<<20, false)
 		if !bytes.Equal(all[max(0, size-64<<10):], h.Output.Stderr) || h.Output.StderrSize != int64(size) || h.Output.StderrTruncated() != (len(kept) == 1) {
 			t.Errorf("%d bytes: %d in the record, %d in all, kept %v", size, len(h.Output.Stderr), h.Output.StderrSize, kept)
 		}
@@ -294,7 +294,7 @@ func TestOutputFileIsNew(t *testing.T) {
 			out.close()
 			errs.close()
 			h := &ledger.HandOff{Outcome: taskspec.Killed()}
-			result(h, out, errs, 1<<20, 1<<20)
+			result(h, out, errs, 1<<20, 1<<20, false)
 			if h.Output.Form != ledger.FormFile || !strings.HasPrefix(h.Outcome.Error, "killed; output is incomplete: open ") {
 				t.Errorf("%+v, %q", h.Output, h.Outcome.Error)
 			}
@@ -324,7 +324,7 @@ func TestOutputFileIsCut(t *testing.T) {
 	out.close()
 	errs.close()
 	h := &ledger.HandOff{Outcome: taskspec.Exited(0, "")}
-	result(h, out, errs, 1<<20, 1<<20)
+	result(h, out, errs, 1<<20, 1<<20, false)
 	if h.Output.Form != ledger.FormFile || h.Result != nil || !strings.HasPrefix(h.Outcome.Error, "output is incomplete: read output back: ") {
 		t.Errorf("%+v, result of %d bytes, %q", h.Output, len(h.Result), h.Outcome.Error)
 	}

@@ -308,7 +308,11 @@ func (o *outputs) describe(h *ledger.HandOff, a *Assignment) {
 	if o.sender != nil {
 		h.Seq += o.sender.finish()
 	}
-	o.kept = result(h, o.stdout, o.stderr, a.OutputLimit, a.MaxMessage)
+	limit := a.OutputLimit
+	if a.HandsOn { // then it is part of another request, whose text has escapes
+		limit = min(limit, ledger.InlineInput, int64(a.MaxMessage)/16)
+	}
+	o.kept = result(h, o.stdout, o.stderr, limit, a.MaxMessage, a.HandsOn)
 }
 
 // idle reports whether nothing has come since it was last asked.

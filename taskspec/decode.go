@@ -28,7 +28,8 @@ const maxDepth = 64
 // Numbers in args, keyword_args and metadata become [encoding/json.Number] and
 // keep every digit.
 func Decode(data []byte) (*Spec, error) {
-	s, problems := decode(data)
+	s := new(Spec)
+	problems, _ := decode(data, specShape(), reflect.ValueOf(s).Elem())
 	if err := problems.err(); err != nil {
 		return nil, err
 	}
@@ -38,16 +39,10 @@ func Decode(data []byte) (*Spec, error) {
 // DecodeValid decodes and validates, and reports what is wrong in either way
 // together in one *[ValidationError].
 func DecodeValid(data []byte, rules Rules) (*Spec, error) {
-	s, problems := decode(data)
-	if s == nil {
-		return nil, problems.err()
-	}
-	undecoded := problems.problems
-	for _, p := range s.problems(rules) {
-		// What could not be decoded is empty now, which is not a second problem.
-		if !covers(undecoded, p.Path) {
-			problems.add(p.Path, p.Text)
-		}
+	s := new(Spec)
+	problems, isJSON := decode(data, specShape(), reflect.ValueOf(s).Elem())
+	if isJSON {
+		problems.addUnlessCovered(s.problems(rules))
 	}
 	if err := problems.err(); err != nil {
 		return nil, err
@@ -55,30 +50,40 @@ func DecodeValid(data []byte, rules Rules) (*Spec, error) {
 	return s, nil
 }
 
-// decode returns what is wrong with data and what of it could be decoded all
-// the same: nil where it is not JSON.
-func decode(data []byte) (*Spec, report) {
+// decode decodes what it can of data, which has the shape of into, and returns
+// what is wrong with it. isJSON is false where nothing could be decoded.
+func decode(data []byte, want *shape, into reflect.Value) (problems report, isJSON bool) {
 	var d decoder
 	switch {
 	case len(data) > MaxDocument:
 		d.problem("longer than %d bytes", MaxDocument)
-		return nil, d.report
+		return d.report, false
 	case !utf8.Valid(data):
 		d.problem("not valid UTF-8")
-		return nil, d.report
+		return d.report, false
 	case !json.Valid(data):
 		d.problem("not valid JSON: %s", syntaxProblem(data))
-		return nil, d.report
+		return d.report, false
 	}
-	s := new(Spec)
-	// One copy of the document; the strings of the spec are parts of it.
+	// One copy of the document; the strings of what it holds are parts of it.
 	d.text = string(data)
-	if formRecord.fits(d.peek()) {
-		d.record(specShape(), reflect.ValueOf(s).Elem())
+	if want.form.fits(d.peek()) {
+		d.record(want, into)
 	} else {
-		d.mismatch(formRecord)
+		d.mismatch(want.form)
 	}
-	return s, d.report
+	return d.report, true
+}
+
+// addUnlessCovered adds problems of what has been decoded, but for those of what
+// could not be: that is empty now, which is not a second problem.
+func (r *report) addUnlessCovered(problems []Problem) {
+	undecoded := r.problems
+	for _, p := range problems {
+		if !covers(undecoded, p.Path) {
+			r.add(p.Path, p.Text)
+		}
+	}
 }
 
 // syntaxProblem says what is wrong with data that is no JSON, and where.

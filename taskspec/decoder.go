@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// decoder fills a Spec from a document in one walk and reports every place
+// decoder fills a Spec, or a Pipeline, from a document in one walk and reports every place
 // where the document is not what the format says. encoding/json would let most
 // of them pass: it skips unknown keys, takes the last of two, matches keys in
 // any case, reads null as an empty string and replaces what is not Unicode. A
@@ -76,6 +76,8 @@ func (d *decoder) field(want *shape, into reflect.Value) {
 		into.Set(reflect.ValueOf(object(d, (*decoder).free)))
 	case formRecord:
 		d.record(want, into)
+	case formRecordList:
+		d.records(want.item, into)
 	default:
 		into.Set(reflect.ValueOf(d.free()))
 	}
@@ -110,6 +112,21 @@ func (d *decoder) record(want *shape, into reflect.Value) {
 			seen |= 1 << f.index
 			d.field(f.shape, into.Field(f.index))
 		}
+	}
+}
+
+// records decodes a list of objects whose keys are the fields of a struct.
+func (d *decoder) records(want *shape, into reflect.Value) {
+	for _, value := range list(d, func(d *decoder) reflect.Value {
+		value := reflect.New(into.Type().Elem()).Elem()
+		if want.form.fits(d.peek()) {
+			d.record(want, value)
+		} else {
+			d.mismatch(want.form)
+		}
+		return value
+	}) {
+		into.Set(reflect.Append(into, value))
 	}
 }
 

@@ -200,6 +200,13 @@ func Lost() Outcome {
 	return Outcome{Status: StatusFailed, Error: "lost: consumer process died", Event: EventWorkLost}
 }
 
+// InStage is the end of a pipeline one of whose stages, with this name, has ended
+// with o.
+func (o Outcome) InStage(name string) Outcome {
+	o.Error = fmt.Sprintf("stage %s: %s", visible(name, maxErrorLine), cmp.Or(o.Error, string(o.Status)))
+	return o
+}
+
 // Policy returns what becomes of the message the task was working on: cleared
 // if it completed, the stop policy of w after STOP and KILL, and the error
 // policy of w after anything else. A limit kills too, but nobody asked for it,

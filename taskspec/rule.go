@@ -21,6 +21,7 @@ type checker struct {
 	rules Rules
 	kind  Kind // of the work; empty where it is unknown
 	level int  // of a list or an object in the current record, in the document
+	index int  // of the current element of a list of records
 }
 
 // span is a rule for numbers. They are at least least, or more than least where
@@ -136,6 +137,28 @@ func (arguments) describeFor(kind Kind) *schema {
 	item := osRule().keywords
 	item.Type = types{"string", "number"}
 	return &schema{Items: &item}
+}
+
+// anything is the rule for any value.
+type anything struct{}
+
+func (anything) check(c *checker, path string, value reflect.Value) {
+	checkFree(&c.report, path, value.Interface(), c.level)
+}
+
+func (anything) describe(*schema, *field, Rules) {}
+
+// stageCount is the rule for the list of stages.
+type stageCount struct{}
+
+func (stageCount) check(c *checker, path string, value reflect.Value) {
+	if n := value.Len(); n < 1 || n > MaxStages {
+		c.add(path, fmt.Sprintf("has %d stages, from 1 to %d are allowed", n, MaxStages))
+	}
+}
+
+func (stageCount) describe(to *schema, _ *field, _ Rules) {
+	to.MinItems, to.MaxItems = new(1), new(MaxStages)
 }
 
 // free is the rule for an object of any values.

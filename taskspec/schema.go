@@ -18,9 +18,14 @@ import (
 // DecodeValid lets them pass where they are null or empty.
 func Schema(rules Rules) []byte {
 	s := specShape().schema(rules)
-	s.Dialect = "https://json-schema.org/draft/2020-12/schema"
 	s.Title = "Weft TaskSpec"
 	s.Description = "One task: what it runs, and how."
+	return document(s)
+}
+
+// document is a schema as a document of its own.
+func document(s *schema) []byte {
+	s.Dialect = "https://json-schema.org/draft/2020-12/schema"
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // patterns are for people too
@@ -52,6 +57,8 @@ type schema struct {
 	PropertyNames        *schema    `json:"propertyNames,omitempty"`
 	AdditionalProperties any        `json:"additionalProperties,omitempty"` // false or *schema
 	MaxProperties        *int       `json:"maxProperties,omitempty"`
+	MinItems             *int       `json:"minItems,omitempty"`
+	MaxItems             *int       `json:"maxItems,omitempty"`
 	Required             []string   `json:"required,omitempty"`
 
 	Not   *schema   `json:"not,omitempty"`
@@ -141,7 +148,7 @@ func (f form) jsonType() string {
 		return "number"
 	case formWhole:
 		return "integer"
-	case formTextList, formFreeList:
+	case formTextList, formFreeList, formRecordList:
 		return "array"
 	case formTextMap, formFreeMap, formRecord:
 		return "object"
@@ -154,6 +161,9 @@ func (s *shape) schema(rules Rules) *schema {
 	to := new(schema)
 	if s.form != formFree {
 		to.Type = types{s.form.jsonType()}
+	}
+	if s.form == formRecordList {
+		to.Items = s.item.schema(rules)
 	}
 	if s.form != formRecord {
 		return to

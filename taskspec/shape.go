@@ -10,16 +10,17 @@ import (
 type form int
 
 const (
-	formFree     form = iota // any value
-	formText                 // a string
-	formFlag                 // true or false
-	formNumber               // a number
-	formWhole                // a number without a fraction
-	formTextList             // a list of strings
-	formFreeList             // a list of any values
-	formTextMap              // an object whose keys are the user's, of strings
-	formFreeMap              // an object whose keys are the user's, of any values
-	formRecord               // an object whose keys are the format's
+	formFree       form = iota // any value
+	formText                   // a string
+	formFlag                   // true or false
+	formNumber                 // a number
+	formWhole                  // a number without a fraction
+	formTextList               // a list of strings
+	formFreeList               // a list of any values
+	formTextMap                // an object whose keys are the user's, of strings
+	formFreeMap                // an object whose keys are the user's, of any values
+	formRecord                 // an object whose keys are the format's
+	formRecordList             // a list of such objects
 )
 
 // fits reports whether a value that begins with b can have the form.
@@ -31,7 +32,7 @@ func (f form) fits(b byte) bool {
 		return b == 't' || b == 'f'
 	case formNumber, formWhole:
 		return isNumber(b)
-	case formTextList, formFreeList:
+	case formTextList, formFreeList, formRecordList:
 		return b == '['
 	case formTextMap, formFreeMap, formRecord:
 		return b == '{'
@@ -50,7 +51,7 @@ func (f form) String() string {
 		return "a number"
 	case formWhole:
 		return "a whole number"
-	case formTextList, formFreeList:
+	case formTextList, formFreeList, formRecordList:
 		return "a list"
 	case formTextMap, formFreeMap, formRecord:
 		return "an object"
@@ -63,6 +64,7 @@ type shape struct {
 	form   form
 	fields map[string]*field
 	order  []*field // as the format has them
+	item   *shape   // of a list of records
 }
 
 // field is one key of a record: where its value goes in the struct, what it
@@ -97,6 +99,9 @@ func shapeOf(t reflect.Type, path string, format map[string]entry) *shape {
 		if t.Elem().Kind() == reflect.String {
 			return &shape{form: formTextList}
 		}
+		if t.Elem().Kind() == reflect.Struct {
+			return &shape{form: formRecordList, item: shapeOf(t.Elem(), path+anyElement, format)}
+		}
 		return &shape{form: formFreeList}
 	case reflect.Map:
 		if t.Elem().Kind() == reflect.String {
@@ -120,6 +125,10 @@ func recordOf(t reflect.Type, path string, format map[string]entry) *shape {
 	}
 	return s
 }
+
+// anyElement stands for the index in the path of what the elements of a list of
+// records have.
+const anyElement = "[]"
 
 // jsonName returns the name of a struct field in JSON.
 func jsonName(f reflect.StructField) string {

@@ -59,11 +59,11 @@ func kinds() []Kind { return []Kind{KindCommand, KindFunction} }
 // record checks the fields of a record that is so deep in the document.
 func (c *checker) record(want *shape, of reflect.Value, depth int) {
 	for _, f := range want.order {
-		value := of.Field(f.index)
+		value, path := of.Field(f.index), c.path(f)
 		switch there := !value.IsZero(); {
 		case f.spawned && c.rules.Template:
 			if there {
-				c.add(f.path, "not allowed in a template: it is set when the task is spawned")
+				c.add(path, "not allowed in a template: it is set when the task is spawned")
 			}
 		case f.shape.form == formRecord:
 			if value = reflect.Indirect(value); value.IsValid() {
@@ -74,8 +74,14 @@ func (c *checker) record(want *shape, of reflect.Value, depth int) {
 			c.level = depth + 1
 			if value = reflect.Indirect(value); there {
 				for _, r := range f.rules {
-					r.check(c, f.path, value)
+					r.check(c, path, value)
 				}
+			}
+		}
+		if f.shape.form == formRecordList {
+			for i := range value.Len() {
+				c.index = i
+				c.record(f.shape.item, value.Index(i), depth+2)
 			}
 		}
 	}
@@ -87,15 +93,24 @@ func (c *checker) presence(f *field, value reflect.Value) {
 	switch {
 	case f.kind == "":
 		if f.missing != "" && value.IsZero() {
-			c.add(f.path, f.missing)
+			c.add(c.path(f), f.missing)
 		}
 	case f.kind == c.kind:
 		if f.missing != "" && strings.TrimSpace(value.String()) == "" {
-			c.add(f.path, f.missing)
+			c.add(c.path(f), f.missing)
 		}
 	case c.kind != "" && value.Len() > 0:
-		c.add(f.path, "only for a "+string(f.kind))
+		c.add(c.path(f), "only for a "+string(f.kind))
 	}
+}
+
+// path leads to a field, in the current element of a list.
+func (c *checker) path(f *field) string {
+	list, rest, inList := strings.Cut(f.path, anyElement)
+	if !inList {
+		return f.path
+	}
+	return element(list, c.index) + rest
 }
 
 // maxName is the greatest length of a task's name, in characters.

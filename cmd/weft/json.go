@@ -50,6 +50,7 @@ type taskLine struct {
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
 	CompletedAt *int64          `json:"completed_at"`
+	Stages      []stageLine     `json:"stages,omitempty"` // of a pipeline, where all is told
 }
 
 func newTaskLine(s *weft.Status) taskLine {
@@ -143,6 +144,7 @@ type taskDetails struct {
 	ParentTID   string        `json:"parent_tid,omitempty"`
 	Key         string        `json:"key,omitempty"`
 	Progress    *taskProgress `json:"progress,omitempty"`
+	Stages      []stageLine   `json:"stages,omitempty"` // of a pipeline
 	CreatedAt   *int64        `json:"created_at"`
 	StartedAt   *int64        `json:"started_at"`
 	CompletedAt *int64        `json:"completed_at"`
@@ -188,6 +190,10 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),
+	}
+	var err error
+	if v.Stages, err = stageLines(ctx, t); err != nil {
+		return v, err
 	}
 	past, err := weft.PastAttempts(ctx, t)
 	if err != nil {

@@ -92,6 +92,8 @@ func (l *lookup) live(kind, word string) []candidate {
 		return aliases(ctx, p, "")
 	case "endpoint":
 		return endpoints(ctx, p)
+	case "pipeline":
+		return pipelines(p)
 	case "spec":
 		return specs(p)
 	case "function":
@@ -186,6 +188,17 @@ func endpoints(ctx context.Context, p *weft.Context) (words []candidate) {
 // specs finds the stored specs.
 func specs(p *weft.Context) (words []candidate) {
 	all, err := weft.Specs(p).List()
+	if err != nil {
+		return nil
+	}
+	for _, s := range all {
+		words = append(words, candidate{s.Name, s.Description})
+	}
+	return words
+}
+
+func pipelines(p *weft.Context) (words []candidate) {
+	all, err := weft.Pipelines(p).List()
 	if err != nil {
 		return nil
 	}

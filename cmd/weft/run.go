@@ -18,6 +18,8 @@ type runCmd struct {
 	Function *string  `placeholder:"NAME" complete:"function" help:"Call this function instead of a command: see weft function list."`
 	Arg      []string `sep:"none" placeholder:"VALUE" complete:"-" help:"An argument of the function, as JSON or text; may be repeated."`
 	KW       []string `name:"kw" sep:"none" placeholder:"NAME=VALUE" complete:"-" help:"A named argument of the function; may be repeated."`
+	Pipeline *string  `placeholder:"NAME|PATH" complete:"pipeline,file" help:"Run this stored pipeline, or this file, instead of a command."`
+	Input    *string  `placeholder:"VALUE" complete:"-" help:"What the first stage of the pipeline works on, as JSON or text, instead of standard input."`
 	Inline   bool     `help:"Call the function inside the program that serves the project, instead of in a process of its own."`
 	Wait     bool     `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
 	Key      string   `complete:"-" help:"Run this once: while a task is known that was run with this key, it is shown instead, whether it has ended or not."`
@@ -72,12 +74,17 @@ Examples:
     weft run --spec nightly --timeout 1h --verbose
     weft run --spec ./resize.json photo.jpg
     weft run --function images.resize --kw path=photo.jpg --kw width=100
+    weft run --pipeline etl < data.csv
+    weft run --pipeline ./etl.json --input '{"day":"2026-11-22"}'
     weft run --key report-2026-11-22 ./report.sh
 `
 }
 
 // Run submits the task and, unless told otherwise, shows it to its end.
 func (r *runCmd) Run(a *app) error {
+	if r.Pipeline != nil || r.Input != nil {
+		return r.runPipeline(a)
+	}
 	spec, p, err := r.template(a)
 	if err != nil {
 		return err
@@ -102,6 +109,11 @@ func (r *runCmd) Run(a *app) error {
 	in := interruptible()
 	survivePipe()
 	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, spec)...)
+	return r.await(a, in, t, err, spec, d)
+}
+
+// await shows what was submitted, with err, to its end, unless told otherwise.
+func (r *runCmd) await(a *app, in *interrupts, t *weft.Task, err error, spec *taskspec.Spec, d *detacher) error {
 	switch {
 	case t == nil:
 		return err

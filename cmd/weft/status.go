@@ -72,7 +72,7 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 		tasks = append(tasks, s)
 	}
 	if a.JSON {
-		return a.printStatusJSON(problems, managers, tasks)
+		return a.printStatusJSON(ctx, p, problems, managers, tasks)
 	}
 	system := "OK"
 	if len(problems) > 0 {
@@ -88,7 +88,7 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	return nil
 }
 
-func (a *app) printStatusJSON(problems []string, managers []weft.ManagerStatus, tasks []*weft.Status) error {
+func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []string, managers []weft.ManagerStatus, tasks []*weft.Status) error {
 	v := struct {
 		System   string       `json:"system"` // "ok", or "problem"
 		Problems []string     `json:"problems"`
@@ -102,7 +102,17 @@ func (a *app) printStatusJSON(problems []string, managers []weft.ManagerStatus, 
 		v.Manager = new(newManagerLine(m))
 	}
 	for _, s := range tasks {
-		v.Tasks = append(v.Tasks, newTaskLine(s))
+		line := newTaskLine(s)
+		if s.Pipeline {
+			t, err := p.Task(ctx, s.TID)
+			if err == nil {
+				line.Stages, err = stageLines(ctx, t)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		v.Tasks = append(v.Tasks, line)
 	}
 	return a.printJSON(v)
 }
@@ -182,6 +192,13 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 		line("Process", fmt.Sprint(s.PID))
 	}
 	line("Progress", progressText(s))
+	stages, err := a.stageTexts(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, text := range stages {
+		line("Stage", text)
+	}
 	line("Parent", s.ParentTID)
 	line("Key", visible(s.Key))
 	line("Submitted", when(s.Created))

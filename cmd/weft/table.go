@@ -45,7 +45,7 @@ func (a *app) printTasks(tasks []*weft.Status, now time.Time) {
 			took = short(elapsedUntil(s, now))
 		}
 		rows = append(rows, []string{
-			taskspec.ShortTID(s.TID), string(standing(s)) + waiting(s, ", ", ""), s.Name, short(now.Sub(s.Created)) + " ago", took, cmp.Or(s.Error, expected(s, now)),
+			taskspec.ShortTID(s.TID), string(standing(s)) + waiting(s, ", ", ""), s.Name, short(now.Sub(s.Created)) + " ago", took, cmp.Or(s.Error, expected(s, now), stageText(s)),
 		})
 	}
 	a.printTable(rows, func(column int, cell string) string {

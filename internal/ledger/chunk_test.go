@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -144,9 +145,9 @@ func TestTake(t *testing.T) {
 			}
 			for range 2 {
 				p.update(func(tx *broker.Tx) error {
-					epoch, err := Take(tx, tid)
-					if epoch != 1 {
-						t.Errorf("took the result of epoch %d", epoch)
+					files, err := Take(tx, tid)
+					if want := []Attempt{{TID: tid, Epoch: 1}}; !slices.Equal(files, want) {
+						t.Errorf("took the files of %v", files)
 					}
 					return err
 				})

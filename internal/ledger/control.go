@@ -68,7 +68,7 @@ func Tell(tx *broker.Tx, tid string, c Control) error {
 	if err != nil {
 		return fmt.Errorf("encode control message: %w", err)
 	}
-	_, err = tx.Write(QueuesOf(tid).ControlIn, string(body))
+	_, err = tx.Write(t.Queues().ControlIn, string(body))
 	return err
 }
 

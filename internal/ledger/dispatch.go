@@ -43,6 +43,7 @@ type Job struct {
 	Env    string
 	Nested bool // it holds no slot
 
+	plan     *Plan           // of a pipeline; nil for a task
 	queue    string          // of the request
 	in, out  string          // see [Task]
 	supply   *broker.Message // the work item of the queue in; nil if there is none yet
@@ -117,7 +118,7 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 		j.Nested, j.task = t.Slotless, t
 		rules.Template = t.Epoch == 0 // else the request has the spec as it was resolved
 	}
-	spec, item, err := decodeRequest(m.Body, rules)
+	spec, plan, item, err := decodeRequest(m.Body, rules)
 	if err == nil && rec.Key == "" && spec.Spec.Key != "" {
 		err = errors.New("invalid taskspec: spec.key: holds only for what is submitted, not for a request that is written by hand")
 	}
@@ -125,9 +126,12 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 		j.refused = err.Error()
 		return j, nil
 	}
-	j.Name, j.item = spec.Name, item
+	j.Name, j.item, j.plan = spec.Name, item, plan
 	if j.task == nil {
 		j.Nested = spec.Slotless()
+	}
+	if j.plan != nil {
+		return j, nil
 	}
 	if j.wire(spec, supply); j.refused != "" || j.Elsewhere() {
 		return j, nil
@@ -138,11 +142,26 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 	return j, nil
 }
 
-// Elsewhere reports whether the job is not for a consumer, not yet or not at all: a
-// program runs it inside itself, or it waits for its work item, or it was written
-// by hand and has to wait for its time. [Forward] sends it there.
+// Pipeline is the pipeline that the job is, or is a stage of; empty if there is
+// none.
+func (j *Job) Pipeline() (tid string) {
+	switch {
+	case j.plan != nil:
+		return j.TID
+	case j.task != nil && j.task.Stage != 0:
+		return j.task.Parent
+	}
+	return ""
+}
+
+// HandsOn reports whether the job is a stage whose output is for the next one.
+func (j *Job) HandsOn() bool { return j.task != nil && j.task.Stage != 0 && !j.task.Last }
+
+// Elsewhere reports whether the job is not for a consumer, not yet or not at all: it
+// is a pipeline, or a program runs it inside itself, or it waits for its work item,
+// or it was written by hand and has to wait for its time. [Forward] sends it there.
 func (j *Job) Elsewhere() bool {
-	return j.refused == "" && (j.Work.Inline() || j.in != "" && j.supply == nil || j.wait() > 0)
+	return j.refused == "" && (j.plan != nil || j.Work.Inline() || j.in != "" && j.supply == nil || j.wait() > 0)
 }
 
 // wait is how long the request still has to wait. One that was submitted has
@@ -154,9 +173,12 @@ func (j *Job) wait() time.Duration {
 	return j.Work.Delay()
 }
 
-// Forward passes a request that was written by hand on to those who serve its
-// function, or to where it waits for its time or its work item.
+// Forward begins a pipeline, or passes a request that was written by hand on to
+// those who serve its function, or to where it waits for its time or its work item.
 func Forward(tx *broker.Tx, j *Job, now time.Time) error {
+	if j.plan != nil {
+		return begin(tx, j, now)
+	}
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
 		return err
@@ -205,25 +227,36 @@ func (j *Job) findFunction(r broker.Reader) (err error) {
 	return err
 }
 
-// decodeRequest reads a request in either of its forms.
-func decodeRequest(body string, rules taskspec.Rules) (spec *taskspec.Spec, item string, err error) {
+// decodeRequest reads a request in any of its forms: for a task, whose spec it
+// returns, or a bare spec, or for a pipeline, of which the spec has no more than the
+// name.
+func decodeRequest(body string, rules taskspec.Rules) (spec *taskspec.Spec, plan *Plan, item string, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(body), &fields); err != nil {
-		return nil, "", fmt.Errorf("request is not a JSON object: %w", err)
+		return nil, nil, "", fmt.Errorf("request is not a JSON object: %w", err)
 	}
-	raw, wrapped := fields["taskspec"]
+	what := "taskspec"
+	if _, isPipeline := fields["pipeline"]; isPipeline {
+		what = "pipeline"
+	}
+	raw, wrapped := fields[what]
 	if !wrapped {
 		raw, fields = json.RawMessage(body), nil // a bare spec
 	}
 	for name := range fields {
-		if name != "taskspec" && name != "inbox_message" {
-			return nil, "", fmt.Errorf("request has an unknown field %.64q", name)
+		if name != what && name != "inbox_message" {
+			return nil, nil, "", fmt.Errorf("request has an unknown field %.64q", name)
 		}
 	}
-	if spec, err = taskspec.DecodeValid(raw, rules); err != nil {
-		return nil, "", fmt.Errorf("invalid taskspec: %w", err)
+	if what == "pipeline" {
+		spec, plan, err = decodePlan(raw, rules)
+	} else if spec, err = taskspec.DecodeValid(raw, rules); err != nil {
+		err = fmt.Errorf("invalid taskspec: %w", err)
 	}
-	return spec, itemBody(fields["inbox_message"]), nil
+	if err != nil {
+		return nil, nil, "", err
+	}
+	return spec, plan, itemBody(fields["inbox_message"]), nil
 }
 
 // noItem is the work item of a request that has none.

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"weft/broker"
@@ -53,6 +54,9 @@ func dumped(r broker.Record, redact bool, paths []string) (broker.Record, error)
 		if t.Spec, err = t.redacted(paths...); err != nil {
 			return r, err
 		}
+		if t.Plan != nil {
+			t.Plan.redact(paths)
+		}
 	}
 	return t.record()
 }
@@ -65,12 +69,49 @@ func redactMessage(m broker.Message, paths []string) string {
 		return m.Body
 	}
 	body := []byte(m.Body)
-	for _, path := range append([]string{"spec.env"}, paths...) {
-		names := strings.Split(path, ".")
-		body, _ = redactAt(body, append([]string{"taskspec"}, names...)...)
-		body, _ = redactAt(body, names...) // a bare spec
+	if redacted, isPipeline := redactPipeline(body, paths); isPipeline {
+		return redacted
 	}
-	return string(body)
+	return string(redactSpec(redactSpec(body, paths, "taskspec"), paths)) // or a bare spec
+}
+
+// redactPipeline is the body of a request for a pipeline without what is hidden of
+// its stages. It hides all of a pipeline that it cannot read.
+func redactPipeline(body []byte, paths []string) (redacted string, isPipeline bool) {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) != nil || fields["pipeline"] == nil {
+		return "", false
+	}
+	var p pipelineRequest
+	text := []byte(hidden)
+	if json.Unmarshal(fields["pipeline"], &p) == nil {
+		p.redact(paths)
+		if known, err := json.Marshal(p); err == nil {
+			text = known
+		}
+	}
+	fields["pipeline"] = text
+	all, err := json.Marshal(fields)
+	if err != nil {
+		return hidden, true
+	}
+	return string(all), true
+}
+
+// redact hides what a dump must not show of the stages.
+func (p *Plan) redact(paths []string) {
+	for i := range p.Stages {
+		p.Stages[i].Spec = redactSpec(p.Stages[i].Spec, paths)
+	}
+}
+
+// redactSpec returns JSON without the values of the environment of the spec that is
+// at a path in it, and without what the paths lead to in that.
+func redactSpec(text []byte, paths []string, at ...string) []byte {
+	for _, path := range append([]string{"spec.env"}, paths...) {
+		text, _ = redactAt(text, append(slices.Clone(at), strings.Split(path, ".")...)...)
+	}
+	return text
 }
 
 // hidden stands in JSON where a value was.

@@ -15,6 +15,12 @@ func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 	if err != nil || t.Status.Terminal() {
 		return t, err
 	}
+	if t.Pipeline && t.Status != taskspec.StatusCreated {
+		if err := endPipeline(tx, t, c, now); err != nil {
+			return nil, err
+		}
+		return load(tx, tid)
+	}
 	if t.Status != taskspec.StatusCreated {
 		_, err := tx.Write(QueuesOf(tid).ControlIn, string(c))
 		return t, err

@@ -51,7 +51,7 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 	case t.Epoch != h.Epoch || t.Status != taskspec.StatusRunning:
 		return fmt.Errorf("finish task %s: %w", h.TID, ErrStale)
 	}
-	body, err := h.message()
+	body, err := h.message(Dir)
 	if err != nil {
 		return err
 	}
@@ -60,13 +60,7 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 	if err != nil {
 		return err
 	}
-	results := ResultQueue(t, h.Outcome.Status)
-	if again {
-		results = QueuesOf(t.TID).Attempts
-	} else if err := keepShown(tx, t, h.Outcome.Status, body); err != nil {
-		return err
-	}
-	if t.Result, err = tx.Write(results, body); err != nil {
+	if err := t.deliver(tx, h, body, again); err != nil {
 		return err
 	}
 	t.Seq, t.Process, t.Output, t.Usage = h.Seq, h.Process, h.Output, h.Usage
@@ -80,27 +74,76 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 	})
 }
 
-// Take removes the result of a task, and with it the chunks of its output that
-// nobody has read. It returns the epoch whose result that is, 0 if its files are
-// to stay: a result in a queue of the user's is for its readers. A task without a
-// result, such as one that was lost, keeps its chunks: they are all that there
-// is of its output. Repeating it has no effect.
-func Take(tx *broker.Tx, tid string) (epoch int, err error) {
-	t, err := load(tx, tid)
-	if err != nil {
-		return 0, err
+// deliver puts the result where it belongs: into a queue, or into the hands of the
+// next stage.
+func (t *Task) deliver(tx *broker.Tx, h *HandOff, body string, again bool) (err error) {
+	queue := ResultQueue(t, h.Outcome.Status)
+	if again {
+		queue = t.Queues().Attempts
+	} else {
+		if passed, err := t.pass(tx, h, body); passed || err != nil {
+			return err
+		}
+		if err := keepShown(tx, t, h.Outcome.Status, body); err != nil {
+			return err
+		}
 	}
-	if handsOn(t) {
-		return 0, dropShown(tx, t)
-	}
-	if t.Output.Form != FormNone {
-		_, err = tx.Delete(QueuesOf(tid).Outbox, broker.Select{})
-	}
-	return t.Epoch, err
+	t.Result, err = tx.Write(queue, body)
+	return err
 }
 
-// message is the result as readers of the outbox get it.
-func (h *HandOff) message() (string, error) {
+// Take removes the result of a task, and with it the chunks of its output that
+// nobody has read. It returns the attempts whose files go with it: none if they
+// are to stay, since a result in a queue of the user's is for its readers. A task
+// without a result, such as one that was lost, keeps its chunks: they are all that
+// there is of its output. Repeating it has no effect.
+func Take(tx *broker.Tx, tid string) (files []Attempt, err error) {
+	t, err := load(tx, tid)
+	if err != nil {
+		return nil, err
+	}
+	if t.Last && t.Status == taskspec.StatusCompleted {
+		return Take(tx, t.Parent) // whose result it is
+	}
+	if handsOn(t) {
+		return nil, dropShown(tx, t)
+	}
+	if t.Output.Form != FormNone {
+		_, err = tx.Delete(t.Queues().Outbox, broker.Select{})
+	}
+	if t.Pipeline && t.Status != taskspec.StatusCompleted {
+		return nil, err // its stages may be resumed
+	}
+	return t.sources(), err
+}
+
+// sources are the attempts whose output is the task's: its own, or those of its
+// stages.
+func (t *Task) sources() []Attempt {
+	if !t.Pipeline {
+		return []Attempt{{TID: t.TID, Epoch: t.Epoch}}
+	}
+	var all []Attempt
+	if t.Plan != nil {
+		for _, s := range t.Plan.Stages {
+			all = append(all, Attempt{TID: s.TID, Epoch: s.Epoch})
+		}
+	}
+	return all
+}
+
+// Source is the attempt that has written the task's output: its own, or that of
+// the last of its stages that has begun.
+func (t *Task) Source() Attempt {
+	if s := t.Plan.Current(); s != nil {
+		return Attempt{TID: s.TID, Epoch: s.Epoch}
+	}
+	return Attempt{TID: t.TID, Epoch: t.Epoch}
+}
+
+// message is the result as readers of the outbox get it. A file is named below
+// dir, the project's folder.
+func (h *HandOff) message(dir string) (string, error) {
 	var v any
 	switch h.Output.Form {
 	case FormBytes:
@@ -117,7 +160,7 @@ func (h *HandOff) message() (string, error) {
 			SizeMB  float64 `json:"size_mb"`
 			Digest  string  `json:"sha256"`
 			Preview string  `json:"truncated_preview"`
-		}{"large_output", OutputFile(Dir, h.TID, h.Epoch, Stdout), h.Output.Size,
+		}{"large_output", OutputFile(dir, h.TID, h.Epoch, Stdout), h.Output.Size,
 			float64(h.Output.Size) / (1 << 20), h.Digest, h.Preview}
 	default:
 		return string(h.Result), nil
@@ -161,7 +204,10 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 		return err
 	}
 	tx.Ring(QueuesOf(t.TID).Outbox)
-	return t.log(tx, o.Event, at, add)
+	if err := t.log(tx, o.Event, at, add); err != nil {
+		return err
+	}
+	return t.advance(tx, o, at)
 }
 
 // drain empties the queues that go with the work, if the task wants that.
@@ -169,7 +215,7 @@ func drain(tx *broker.Tx, t *Task, w taskspec.Work) error {
 	if !w.Cleanup() {
 		return nil
 	}
-	q := QueuesOf(t.TID)
+	q := t.Queues()
 	for _, name := range []string{q.Inbox, q.ControlIn, q.ControlOut} {
 		if _, err := tx.Delete(name, broker.Select{}); err != nil {
 			return err

@@ -67,7 +67,10 @@ func Forget(tx *broker.Tx, keep Retention, before int64, now time.Time, after in
 // forget removes a task's record and lets go of its key, unless something of the
 // task is left that must not go with it.
 func forget(tx *broker.Tx, t *Task, bare bool) (gone bool, err error) {
-	q := QueuesOf(t.TID)
+	if p, err := pipelineOf(tx, t); p != nil || err != nil {
+		return false, err // the pipeline may be resumed with what the stage has
+	}
+	q := t.Queues()
 	for _, queue := range []string{q.Outbox, q.Reserved, q.Inbox} {
 		left, err := tx.Messages(queue, broker.Select{Limit: 2})
 		if err != nil {

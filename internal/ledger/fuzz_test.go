@@ -46,13 +46,18 @@ func FuzzDecodeRequest(f *testing.F) {
 	spec := string(must(json.Marshal(echo())))
 	f.Add(spec)
 	f.Add(`{"taskspec":` + spec + `,"inbox_message":{"stdin":"a"}}`)
+	f.Add(`{"pipeline":{"name":"p","stages":[{"taskspec":` + spec + `},{"name":"b","taskspec":` + spec + `,"input":"x"}]}}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		template := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
-		s, item, err := decodeRequest(body, template)
+		s, plan, item, err := decodeRequest(body, template)
 		if err != nil {
-			if s != nil || item != "" {
+			if s != nil || plan != nil || item != "" {
 				t.Errorf("refused with %v and returned %v, %q", err, s, item)
 			}
+			return
+		}
+		if plan != nil {
+			checkAccepted(t, s.Name, plan, item)
 			return
 		}
 		if err := s.ValidateTemplate(); err != nil {
@@ -65,7 +70,7 @@ func FuzzDecodeRequest(f *testing.F) {
 			return // no message is so; who calls Prepare has read one
 		}
 		written := must(json.Marshal(request{Spec: must(json.Marshal(s)), Item: must(json.Marshal(item))}))
-		again, itemAgain, err := decodeRequest(string(written), template)
+		again, _, itemAgain, err := decodeRequest(string(written), template)
 		if err != nil || itemAgain != item || !cmp.Equal(s, again) {
 			t.Errorf("%s came back as %+v, %q, %v; want %+v, %q", written, again, itemAgain, err, s, item)
 		}
@@ -78,11 +83,32 @@ func FuzzDecodeRequest(f *testing.F) {
 			t.Errorf("job is %+v", j)
 		}
 		retried := must(json.Marshal(request{Spec: j.Spec, Item: must(json.Marshal(item))}))
-		if again, itemAgain, err := decodeRequest(string(retried), taskspec.Rules{Cores: runtime.NumCPU(), Supported: true}); err != nil || itemAgain != item {
+		if again, _, itemAgain, err := decodeRequest(string(retried), taskspec.Rules{Cores: runtime.NumCPU(), Supported: true}); err != nil || itemAgain != item {
 			t.Errorf("cannot be run again: %s: %+v, %q, %v", retried, again, itemAgain, err)
 		}
 		if _, err := (&Task{TID: j.TID, Spec: j.Spec}).redacted(); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// checkAccepted checks a pipeline that was accepted: all its stages are valid, and it
+// says the same when it is written down as a client does.
+func checkAccepted(t *testing.T, name string, plan *Plan, item string) {
+	t.Helper()
+	template := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
+	for _, s := range plan.Stages {
+		spec, err := s.decode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := spec.ValidateFor(template); err != nil || len(spec.StageProblems()) > 0 || s.TID != "" {
+			t.Errorf("accepted an invalid stage: %v, %v, %q", err, spec.StageProblems(), s.TID)
+		}
+	}
+	written := must(json.Marshal(request{Pipeline: &pipelineRequest{name, *plan}, Item: must(json.Marshal(item))}))
+	_, again, itemAgain, err := decodeRequest(string(written), template)
+	if err != nil || utf8.ValidString(item) && itemAgain != item || len(again.Stages) != len(plan.Stages) {
+		t.Errorf("%s came back as %+v, %q, %v; want %+v, %q", written, again, itemAgain, err, plan, item)
+	}
 }

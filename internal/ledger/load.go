@@ -23,16 +23,17 @@ type Intake struct {
 
 	run    bool // take in requests
 	header broker.Header
-	living []string // TIDs of the tasks that are lost
-	keys   int      // taken in
-	past   int      // attempts, likewise
+	living []string           // TIDs of the tasks that are lost
+	left   map[broker.ID]bool // requests of tasks that are left out
+	keys   int                // taken in
+	past   int                // attempts, likewise
 	now    time.Time
 }
 
 // NewIntake begins a pass over a dump. run says whether to take in requests
 // that wait: their tasks run as soon as a manager comes to them.
 func NewIntake(h broker.Header, run bool, now time.Time) *Intake {
-	return &Intake{header: h, run: run, now: now}
+	return &Intake{header: h, run: run, now: now, left: make(map[broker.ID]bool)}
 }
 
 // Policy is the intake as the broker asks it.
@@ -94,6 +95,9 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 		t.Endpoints = nil // whose names may be those of tasks that run here
 	case !in.run:
 		return r, broker.Leave, nil
+	case t.Stage != 0: // its pipeline is lost
+		in.left[t.Number()] = true
+		return r, broker.Leave, nil
 	case t.Input != "":
 		return r, 0, fmt.Errorf("%w: task %s read a large standard input, which is in a file and not in the dump", ErrNotWhole, t.TID)
 	default:
@@ -132,6 +136,9 @@ func (in *Intake) message(m broker.Message) (bool, error) {
 	if !isRequests(m.Queue) {
 		return true, nil
 	}
+	if in.left[m.ID] {
+		return false, nil
+	}
 	in.Requests++
 	if !in.run || !in.header.Redacted {
 		return in.run, nil
@@ -158,6 +165,9 @@ func (in *Intake) done(tx *broker.Tx) error {
 		t, err := load(tx, tid)
 		if err != nil {
 			return err
+		}
+		if t.Status.Terminal() {
+			continue // with the stage that it had come to
 		}
 		if err := t.conclude(tx, outcome, in.now.UnixNano(), nil); err != nil {
 			return err

@@ -122,7 +122,7 @@ func TakeCensus(r broker.Reader) (c Census, err error) {
 			return c, err
 		}
 		c.Running++
-		if !t.Consumer.Alive() {
+		if !t.Pipeline && !t.Consumer.Alive() {
 			c.Deserted = append(c.Deserted, t.TID)
 		}
 	}

@@ -45,8 +45,12 @@ type Queues struct {
 }
 
 // QueuesOf names the queues of the task tid.
-func QueuesOf(tid string) Queues {
-	t := "T" + tid + "."
+func QueuesOf(tid string) Queues { return queuesBelow("T" + tid + ".") }
+
+// PipelineQueues names the queues of the pipeline tid.
+func PipelineQueues(tid string) Queues { return queuesBelow("P" + tid + ".") }
+
+func queuesBelow(t string) Queues {
 	return Queues{
 		Inbox:      t + "inbox",
 		Reserved:   t + "reserved",
@@ -64,14 +68,31 @@ const Dir = ".weft"
 // large or too slow to be held in memory. Paths are made from the task's id and
 // epoch and never taken from a message, which a task could forge.
 func OutputFile(weftDir, tid string, epoch int, stream Stream) string {
-	return filepath.Join(weftDir, "outputs", tid+"."+strconv.Itoa(epoch)+"."+string(stream))
+	return filepath.Join(weftDir, OutputDir, outputName(tid, epoch, stream))
+}
+
+// outputName is the name of an [OutputFile], without its folder.
+func outputName(tid string, epoch int, stream Stream) string {
+	return tid + "." + strconv.Itoa(epoch) + "." + string(stream)
 }
 
 // InputFile is where the standard input of a task waits if it does not fit a
-// message. name is chosen at random by the submitter.
+// message. name is chosen at random by the submitter; or it is that of an
+// [OutputFile], if the task is a stage that reads what another has written.
 func InputFile(weftDir, name string) string {
-	return filepath.Join(weftDir, "outputs", filepath.Base(name)+".in")
+	name = filepath.Base(name)
+	if _, isOutput := ParseOutputFile(name); !isOutput {
+		name += inputExtension
+	}
+	return filepath.Join(weftDir, OutputDir, name)
 }
+
+// InlineInput is the largest standard input, in bytes, that is put into a message
+// itself; a larger one, or one that is not text, is in a file.
+const InlineInput = 64 << 10
+
+// inputExtension is what the name of a submitter's input ends in.
+const inputExtension = ".in"
 
 // Stream is one of a task's two output streams.
 type Stream string

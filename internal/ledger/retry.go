@@ -22,7 +22,27 @@ var ErrNoRetry = errors.New("cannot be run again")
 // taken goes away, and its record says "created". The next dispatch counts the
 // epoch on, which shuts the old attempt out. It returns how the task stood, and as
 // [Submit] does whether a manager will see the request.
+//
+// A pipeline goes on at the stage that did not complete.
 func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
+	t, err := load(tx, tid)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := taskspec.Retry(t.Status); err != nil {
+		return nil, false, err
+	}
+	switch {
+	case t.Stage != 0:
+		return nil, false, fmt.Errorf("%w by itself: it is a stage of the pipeline %s: retry that", ErrNoRetry, t.Parent)
+	case t.Plan != nil:
+		return resume(tx, t, now)
+	}
+	return again(tx, tid, now)
+}
+
+// again is [Again] for a task that is no pipeline, and may be a stage.
+func again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
 	t, err := load(tx, tid)
 	if err != nil {
 		return nil, false, err
@@ -79,7 +99,7 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 func reborn(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
-		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Inline: t.Inline, In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Pipeline: t.Pipeline, Stage: t.Stage, Last: t.Last, Inline: t.Inline, In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
 		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created,
 	}
 }

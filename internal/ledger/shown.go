@@ -14,14 +14,18 @@ import (
 const shownKind = "shown"
 
 // ResultQueue is the queue that the result of a task is in which has ended this
-// way: the one that its spec names, if it completed. What a task has written that
+// way: if it completed, the one that its spec names, or that of the pipeline whose
+// last stage it is. What a task has written that
 // did not complete is in its own outbox, for people: who reads the queue reads
 // results only.
 func ResultQueue(t *Task, ended taskspec.Status) string {
 	if t.Out != "" && ended == taskspec.StatusCompleted {
 		return t.Out
 	}
-	return QueuesOf(t.TID).Outbox
+	if t.Last && ended == taskspec.StatusCompleted {
+		return PipelineQueues(t.Parent).Outbox
+	}
+	return t.Queues().Outbox
 }
 
 // handsOn reports whether the result of the task has gone to a queue of the
@@ -35,7 +39,11 @@ func keepShown(tx *broker.Tx, t *Task, ended taskspec.Status, body string) error
 	if t.Out == "" || ended != taskspec.StatusCompleted {
 		return nil
 	}
-	return tx.PutRecord(broker.Record{Kind: shownKind, Key: t.TID, Rank: int64(t.Number()), Body: body})
+	shown := broker.Record{Kind: shownKind, Key: t.TID, Rank: int64(t.Number()), Body: body}
+	if t.Last { // who waits does so for the pipeline
+		shown.Key = t.Parent
+	}
+	return tx.PutRecord(shown)
 }
 
 // dropShown removes the copy.
@@ -49,6 +57,9 @@ func dropShown(tx *broker.Tx, t *Task) error {
 // ResultMessage returns the message that is the result of a task which has ended:
 // in its queue there may be others. found is false if it has been taken.
 func ResultMessage(r broker.Reader, t *Task) (body string, found bool, err error) {
+	if t.Result == 0 {
+		return "", false, nil // none was written, or the next stage has got it
+	}
 	// That of an attempt which was followed by another lies aside.
 	for _, queue := range []string{ResultQueue(t, t.Status), QueuesOf(t.TID).Attempts} {
 		ms, err := r.Messages(queue, broker.Select{ID: t.Result, Limit: 1})

@@ -28,12 +28,25 @@ type Submission struct {
 	Env      string   // the submitter's environment, packed by [EncodeEnv]
 	Parent   string   // the TID of the task that submits, if one does
 	Redact   []string // paths into the spec that history must not show
+
+	// Plan makes it a pipeline, of whose spec only name, key and delay count.
+	Plan *Plan
+
+	pipeline *Task // of which it is a stage
+	stage    int   // which one, from 1
 }
 
 // request is the message that asks for a task.
 type request struct {
-	Spec json.RawMessage `json:"taskspec"`
-	Item json.RawMessage `json:"inbox_message,omitempty"`
+	Spec     json.RawMessage  `json:"taskspec,omitempty"`
+	Pipeline *pipelineRequest `json:"pipeline,omitempty"` // instead of a spec
+	Item     json.RawMessage  `json:"inbox_message,omitempty"`
+}
+
+// pipelineRequest is what a request for a pipeline says of it.
+type pipelineRequest struct {
+	Name string `json:"name"`
+	Plan
 }
 
 // nestedKind is the kind of the records that mark requests of tasks for tasks
@@ -66,9 +79,9 @@ func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed boo
 func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accepted, managed bool, err error) {
 	var env, key string // of the one before, which mostly has the same
 	for _, s := range all {
-		spec, err := json.Marshal(s.Spec)
+		spec, err := s.encode()
 		if err != nil {
-			return nil, false, fmt.Errorf("encode spec: %w", err)
+			return nil, false, err
 		}
 		var digest string
 		if name := s.Spec.Spec.Key; name != "" {
@@ -93,11 +106,7 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 			}
 			env = s.Env
 		}
-		t.Env = key
-		if err := t.save(tx); err != nil {
-			return nil, false, err
-		}
-		if err := t.log(tx, eventInitialized, t.Created, func(e *Event) { e.ParentTID = t.Parent }); err != nil {
+		if err := t.initialize(tx, key); err != nil {
 			return nil, false, err
 		}
 		if t.Key != "" {
@@ -111,8 +120,41 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 	return accepted, managed, err
 }
 
-// ask writes the request for one task. spec is its spec in JSON.
-func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err error) {
+// encode is what is asked for, in JSON: a spec, or the stages of a pipeline.
+func (s Submission) encode() (json.RawMessage, error) {
+	var what any = s.Spec
+	if s.Plan != nil {
+		what = s.Plan.Stages
+	}
+	text, err := json.Marshal(what)
+	if err != nil {
+		return nil, fmt.Errorf("encode spec: %w", err)
+	}
+	return text, nil
+}
+
+// create asks for one task, with an environment that is kept already under this
+// key. spec is its spec in JSON.
+func (s Submission) create(tx *broker.Tx, spec json.RawMessage, env string, now time.Time) (*Task, error) {
+	t, err := s.ask(tx, spec, now)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.initialize(tx, env)
+}
+
+// initialize writes the first record of a task, and its first event.
+func (t *Task) initialize(tx *broker.Tx, env string) error {
+	t.Env = env
+	if err := t.save(tx); err != nil {
+		return err
+	}
+	return t.log(tx, eventInitialized, t.Created, func(e *Event) { e.ParentTID = t.Parent })
+}
+
+// ask writes the request for one task. spec is its spec in JSON, or the stages of
+// the pipeline.
+func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (t *Task, err error) {
 	t = &Task{
 		Name:    s.Spec.Name,
 		Status:  taskspec.StatusCreated,
@@ -125,12 +167,18 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		decoded: s.Spec,
 		// A parent holds a slot while it waits for its children; who waits for a
 		// person would hold one for ever.
-		Slotless: s.Parent != "" || s.Spec.Slotless(),
+		Slotless: s.Parent != "" || s.Plan != nil || s.Spec.Slotless(),
+		Pipeline: s.Plan != nil,
 	}
 	if s.Spec.Spec.Inline() {
 		t.Inline = s.Spec.Spec.FunctionTarget
 	}
-	if s.Parent != "" {
+	switch {
+	case s.pipeline != nil:
+		// Its parent holds no slot, but the one that waits for the pipeline may.
+		t.Slotless = s.pipeline.Parent != "" || s.Spec.Slotless()
+		t.Depth, t.Stage, t.Last = s.pipeline.Depth, s.stage, s.stage == len(s.pipeline.Plan.Stages)
+	case s.Parent != "":
 		if t.Depth, err = depthBelow(tx, s.Parent); err != nil {
 			return nil, err
 		}
@@ -142,7 +190,11 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 			return nil, fmt.Errorf("encode work item: %w", err)
 		}
 	}
-	body, err := json.Marshal(request{Spec: spec, Item: item})
+	r := request{Spec: spec, Item: item}
+	if s.Plan != nil {
+		r = request{Pipeline: &pipelineRequest{s.Spec.Name, *s.Plan}, Item: item}
+	}
+	body, err := json.Marshal(r)
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}

@@ -37,6 +37,13 @@ type Task struct {
 	// result goes to if it completes; empty for its own.
 	In  string `json:"in,omitempty"`
 	Out string `json:"out,omitempty"`
+	// Pipeline: it is a pipeline, which does Plan, from the dispatch on. Stage is
+	// which of the stages of its parent the task is, counted from 1, and Last
+	// whether that is the last one; else they are zero.
+	Pipeline bool  `json:"pipeline,omitempty"`
+	Plan     *Plan `json:"plan,omitempty"`
+	Stage    int   `json:"stage,omitempty"`
+	Last     bool  `json:"last_stage,omitempty"`
 	// Key is the key that it was submitted with, and holds.
 	Key string `json:"key,omitempty"`
 
@@ -92,6 +99,7 @@ type Task struct {
 	Spec json.RawMessage `json:"spec,omitempty"`
 
 	decoded *taskspec.Spec // see spec
+	passes  *passed        // see pass
 	// stored is the record as this process read or wrote it last; empty for a
 	// task that is new.
 	stored broker.Record
@@ -151,6 +159,14 @@ type Progress struct {
 func (t *Task) Number() broker.ID {
 	id, _ := broker.ParseID(t.TID)
 	return id
+}
+
+// Queues are the task's own queues.
+func (t *Task) Queues() Queues {
+	if t.Pipeline {
+		return PipelineQueues(t.TID)
+	}
+	return QueuesOf(t.TID)
 }
 
 // requests is the queue that the task's request waits in.

@@ -192,7 +192,7 @@ const inputName = 32
 
 // ParseInputFile reads the name of an [InputFile], without its folder.
 func ParseInputFile(file string) (name string, ok bool) {
-	name, ok = strings.CutSuffix(file, ".in")
+	name, ok = strings.CutSuffix(file, inputExtension)
 	return name, ok && len(name) == inputName && strings.Trim(name, "0123456789abcdef") == ""
 }
 
@@ -220,6 +220,9 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	} else if !t.Status.Terminal() {
 		return true, nil
 	}
+	if passed, err := of.passedOn(r, a); passed || err != nil {
+		return passed, err
+	}
 	if handsOn(of) && a.Stream == Stdout && of.Output.Form == FormFile {
 		return true, nil // whoever has its message may be reading it
 	}
@@ -231,6 +234,34 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	}
 	_, found, err := ResultMessage(r, t)
 	return found, err
+}
+
+// passedOn reports whether the file of an attempt is the input of the next stage,
+// which needs it.
+func (t *Task) passedOn(r broker.Reader, a Attempt) (bool, error) {
+	if t.Stage == 0 || t.Last || a.Stream != Stdout || t.Output.Form != FormFile {
+		return false, nil
+	}
+	rec, err := r.Record(Kind, t.Parent)
+	if errors.Is(err, broker.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	p, err := Decode(rec)
+	if err != nil {
+		return false, err
+	}
+	stages, err := StagesOf(r, p)
+	if err != nil || t.Stage >= len(stages) || stages[t.Stage] == nil {
+		return false, err
+	}
+	next := stages[t.Stage]
+	if next.Input != outputName(a.TID, a.Epoch, a.Stream) {
+		return false, nil
+	}
+	return next.keepsItem(r)
 }
 
 // An InputUse says who needs a task's spooled standard input.

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 
 	"weft/broker"
@@ -14,6 +15,9 @@ const viewPrefix = "weft.state."
 // View returns how the messages of a queue are computed, nil if they are
 // stored: the queues whose names begin with weft.state. show how things stand.
 func View(queue string) broker.ViewFunc {
+	if tid, ok := statusOf(queue); ok {
+		return pipelineView(queue, tid)
+	}
 	name, ok := strings.CutPrefix(queue, viewPrefix)
 	if !ok {
 		return nil
@@ -28,10 +32,58 @@ func View(queue string) broker.ViewFunc {
 		})
 	case "tid_mappings":
 		return recordsView(queue, Kind, mapping)
+	case "pipelines":
+		return func(r broker.Reader, sel broker.Select) (ms []broker.Message, err error) {
+			all := recordsView(queue, Kind, func(rec broker.Record) (string, error) { return shownPipeline(r, rec) })
+			return all(r, sel)
+		}
 	case "endpoints":
 		return recordsView(queue, endpointKind, func(r broker.Record) (string, error) { return r.Body, nil })
 	}
 	return func(broker.Reader, broker.Select) ([]broker.Message, error) { return nil, nil }
+}
+
+// statusOf is the pipeline whose status a queue shows, and whether it does.
+func statusOf(queue string) (tid string, ok bool) {
+	tid, ok = strings.CutPrefix(queue, "P")
+	if tid, ok = strings.CutSuffix(tid, ".status"); !ok {
+		return "", false
+	}
+	_, err := broker.ParseID(tid)
+	return tid, err == nil
+}
+
+// pipelineView shows how one pipeline stands, as one message.
+func pipelineView(queue, tid string) broker.ViewFunc {
+	return func(r broker.Reader, sel broker.Select) ([]broker.Message, error) {
+		rec, err := r.Record(Kind, tid)
+		if errors.Is(err, broker.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		id := broker.ID(rec.Rank)
+		t, err := Decode(rec)
+		if err != nil || t.Plan == nil || id <= sel.After || sel.Before != 0 && id >= sel.Before || sel.ID != 0 && id != sel.ID {
+			return nil, err
+		}
+		body, err := showPipeline(r, t)
+		return []broker.Message{{ID: id, Queue: queue, Body: body}}, err
+	}
+}
+
+// shownPipeline is how a pipeline stands that has not ended; empty for any other
+// record.
+func shownPipeline(r broker.Reader, rec broker.Record) (string, error) {
+	if taskspec.Status(rec.State) != taskspec.StatusRunning {
+		return "", nil
+	}
+	t, err := Decode(rec)
+	if err != nil || t.Plan == nil {
+		return "", err
+	}
+	return showPipeline(r, t)
 }
 
 // mapping is how a task's short id, its full id and its process belong

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"weft"
+	"weft/taskspec"
+)
+
+// runPipeline submits a pipeline and, unless told otherwise, shows it to its end.
+func (r *runCmd) runPipeline(a *app) error {
+	if err := r.checkPipeline(); err != nil {
+		return err
+	}
+	p, err := a.openOrCreate()
+	if err != nil {
+		return err
+	}
+	pipeline, err := weft.Pipelines(p).Find(*r.Pipeline)
+	if err != nil {
+		return err
+	}
+	if r.Name != "" {
+		pipeline.Name = r.Name
+	}
+	pipeline.Key = r.Key
+	if r.Delay != nil {
+		pipeline.Delay = time.Duration(*r.Delay)
+	}
+	in := interruptible()
+	survivePipe()
+	var spec taskspec.Spec // of nothing that talks
+	var options []weft.SubmitOption
+	if r.Input != nil {
+		pipeline.Stages[0].Input = weft.ParseArgument(*r.Input)
+	} else {
+		options = r.surroundings(a, in, &spec)
+	}
+	t, err := weft.SubmitPipeline(in.first, p, pipeline, options...)
+	return r.await(a, in, t, err, &spec, nil)
+}
+
+// checkPipeline refuses what does not go with a pipeline, whose stages are
+// described by their specs.
+func (r *runCmd) checkPipeline() error {
+	switch {
+	case r.Pipeline == nil:
+		return usageError{"--input goes with --pipeline; a command reads its standard input"}
+	case len(r.Command) > 0:
+		return usageError{"--pipeline does not go with a command"}
+	}
+	for _, option := range []struct {
+		name  string
+		given bool
+	}{
+		{"spec", r.Spec != nil},
+		{"function", r.Function != nil},
+		{"arg", len(r.Arg) > 0},
+		{"kw", len(r.KW) > 0},
+		{"inline", r.Inline},
+		{"stream-output", r.StreamOutput},
+		{"interactive", r.Interactive},
+		{"tty", r.TTY},
+		{"continuous", r.Continuous},
+		{"timeout", r.Timeout != nil},
+		{"retries", r.Retries != nil},
+		{"stop-grace", r.StopGrace != nil},
+		{"memory", r.Memory != nil},
+		{"cpu", r.CPU != nil},
+		{"env", len(r.Env) > 0},
+		{"tag", len(r.Tag) > 0},
+	} {
+		if option.given {
+			return usageError{fmt.Sprintf("--%s does not go with --pipeline: say it in the specs of its stages", option.name)}
+		}
+	}
+	return nil
+}
+
+// stageLine is a stage of a pipeline in JSON.
+type stageLine struct {
+	Name        string          `json:"name"`
+	TID         *string         `json:"tid"`
+	Status      taskspec.Status `json:"status,omitempty"` // none before it begins
+	Error       *string         `json:"error"`
+	StartedAt   *int64          `json:"started_at"`
+	CompletedAt *int64          `json:"completed_at"`
+}
+
+// stageLines are the stages of a pipeline; nil of what is none.
+func stageLines(ctx context.Context, t *weft.Task) (lines []stageLine, err error) {
+	stages, err := weft.Stages(ctx, t)
+	for _, s := range stages {
+		lines = append(lines, stageLine{
+			s.Name, known(s.TID), s.Status, known(s.Error), nanoseconds(s.Started), nanoseconds(s.Completed),
+		})
+	}
+	return lines, err
+}
+
+// stageText says which stage a running pipeline has come to.
+func stageText(s *weft.Status) string {
+	if s.StageCount == 0 {
+		return ""
+	}
+	return fmt.Sprintf("stage %d of %d: %s", s.StageNumber, s.StageCount, s.Stage)
+}
+
+// stageTexts says of each stage of a pipeline how it stands, a line for each.
+func (a *app) stageTexts(ctx context.Context, t *weft.Task) (lines []string, err error) {
+	stages, err := weft.Stages(ctx, t)
+	width := 0
+	for _, s := range stages {
+		width = max(width, len(visible(s.Name)))
+	}
+	for _, s := range stages {
+		line := fmt.Sprintf("%-*s", width, visible(s.Name))
+		if s.TID != "" {
+			line += fmt.Sprintf("  %s  %s", taskspec.ShortTID(s.TID), a.paint(standing(s)))
+		}
+		if !s.Started.IsZero() {
+			line += "  " + short(elapsedUntil(s, time.Now()))
+		}
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	return lines, err
+}

@@ -1,0 +1,292 @@
+package weft
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// A Pipeline is stages that are run one after the other, each a task of its own
+// that works on what the one before it has written. One that is stored, or in a
+// file, is read by [PipelineFolder.Find].
+type Pipeline struct {
+	// Name is required, and like that of a task.
+	Name string
+	// Description is free text for people.
+	Description string
+	// Stages are required, from 1 to 100.
+	Stages []Stage
+	// Key stands for the pipeline as that of a spec does for a task, and Delay is the
+	// least time between the submission and the first stage. Both may be zero.
+	Key   string
+	Delay time.Duration
+}
+
+// A Stage of a [Pipeline] is a task.
+type Stage struct {
+	// Name is what the stage is called; empty means the name of its spec. No two
+	// stages of a pipeline have the same.
+	Name string
+	// Spec is what the stage does: a template, as for [Context.Submit]. It cannot
+	// be interactive or persistent, stream its output or have a key.
+	//
+	// With io.inputs.inbox the stage takes its work item from that queue, instead of
+	// what the stage before it has written. With io.outputs.outbox what it writes
+	// goes to that queue as well.
+	Spec *taskspec.Spec
+	// Input is the work item of the stage, instead of what the stage before it has
+	// written; nil means none. Text is standard input to a command; of any other
+	// value that encodes to JSON a function gets the value. Of the first stage it
+	// counts if the pipeline is submitted without an input ([WithStdin]).
+	Input any
+}
+
+// SubmitPipeline asks for a pipeline and returns once that is durable: it is run by
+// the manager, whatever becomes of this process. The task that it returns is the
+// pipeline: its result is that of the last stage, it fails with the first stage that
+// does not complete, and names it; [Task.Stop] and [Task.Kill] end the stage that
+// runs, and [Task.Retry] goes on at the stage that did not complete. Each stage is a
+// task too: see [Stages].
+//
+// The output of a command is the standard input of the next one, byte for byte; a
+// function gets it as its argument, in JSON if it is that, else as text. The value of
+// a function is the argument of the next; a command gets text as its standard input,
+// and any other value as a work item, of which args and stdin are what they say. What
+// is larger than 64 KiB stays in its file, which is the input of a command; a function
+// gets an object whose "path" leads to it.
+//
+// A bad pipeline gives an error that names the stage and every problem of it. What
+// else is said of [Context.SubmitContext] holds here.
+func SubmitPipeline(ctx context.Context, c *Context, p *Pipeline, opts ...SubmitOption) (*Task, error) {
+	s, err := preparePipeline(ctx, c, p, opts)
+	if err != nil {
+		return nil, fmt.Errorf("submit pipeline: %w", err)
+	}
+	a, err := submitOnce(ctx, c, []ledger.Submission{s})
+	if err != nil {
+		return nil, fmt.Errorf("submit pipeline: %w", err)
+	}
+	return a.tasks[0], a.attend(ctx)
+}
+
+// RunPipeline is [Context.RunContext] for a pipeline.
+func RunPipeline(ctx context.Context, c *Context, p *Pipeline, opts ...SubmitOption) (*Result, error) {
+	t, err := SubmitPipeline(ctx, c, p, opts...)
+	return runToEnd(ctx, t, err)
+}
+
+// Stages returns how the stages of a pipeline stand, in their order; nil for a task
+// that is none, or has not begun. Of a stage that has not begun only Name is known.
+func Stages(ctx context.Context, t *Task) ([]*Status, error) {
+	l, err := loadTask(ctx, t)
+	if err != nil || l.Plan == nil {
+		return nil, err
+	}
+	var all []*Status
+	err = t.c.broker.View(ctx, func(r broker.Reader) error {
+		all = nil
+		stages, err := ledger.StagesOf(r, l)
+		for i, s := range stages {
+			if s == nil {
+				all = append(all, &Status{Name: l.Plan.Stages[i].Name})
+			} else {
+				all = append(all, newStatus(s))
+			}
+		}
+		return err
+	})
+	return all, err
+}
+
+// check says what is wrong with the pipeline itself.
+func (p *Pipeline) check() error {
+	form := taskspec.Pipeline{Name: p.Name, Description: p.Description}
+	rules := templateRules()
+	for i := range p.Stages {
+		s := &p.Stages[i]
+		if s.Spec == nil {
+			return fmt.Errorf("stage %d: it has no spec", i+1)
+		}
+		stage := taskspec.PipelineStage{Name: s.Name, Task: s.Spec.Name}
+		form.Stages = append(form.Stages, stage)
+		err := s.Spec.ValidateFor(rules)
+		if problems := s.Spec.StageProblems(); err == nil && len(problems) > 0 {
+			err = &taskspec.ValidationError{Problems: problems}
+		}
+		if err == nil && s.Input != nil && s.Spec.IO.Inputs["inbox"] != "" {
+			err = fmt.Errorf("%w: %s", ErrInput, s.Spec.IO.Inputs["inbox"])
+		}
+		if err != nil {
+			return fmt.Errorf("stage %s: %w", stage.StageName(), err)
+		}
+	}
+	return form.Validate()
+}
+
+// plan is the pipeline as it is asked for.
+func (p *Pipeline) plan() (*ledger.Plan, error) {
+	plan := new(ledger.Plan)
+	for _, s := range p.Stages {
+		spec := *s.Spec
+		if s.Name != "" {
+			spec.Name = s.Name
+		}
+		template, err := json.Marshal(&spec)
+		if err != nil {
+			return nil, fmt.Errorf("stage %s: %w", spec.Name, err)
+		}
+		stage := ledger.Stage{Name: spec.Name, Spec: template}
+		if s.Input != nil {
+			item, err := itemText(s.Input)
+			if err != nil {
+				return nil, fmt.Errorf("input of stage %s: %w", spec.Name, err)
+			}
+			stage.Input = &item
+		}
+		plan.Stages = append(plan.Stages, stage)
+	}
+	return plan, nil
+}
+
+// itemText is the work item that a value is: text, or JSON.
+func itemText(v any) (string, error) {
+	if text, ok := v.(string); ok {
+		return text, nil
+	}
+	text, err := json.Marshal(v)
+	return string(text), err
+}
+
+// preparePipeline is [prepare] for a pipeline.
+func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []SubmitOption) (l ledger.Submission, err error) {
+	if err := p.check(); err != nil {
+		return l, err
+	}
+	plan, err := p.plan()
+	if err != nil {
+		return l, err
+	}
+	if err := canRun(); err != nil {
+		return l, err
+	}
+	s := newSubmission(opts)
+	first := p.Stages[0].Spec
+	if err := s.wired([]*taskspec.Spec{first}); err != nil {
+		return l, err
+	}
+	if l, err = s.snapshot(c, first.Spec.Type); err != nil {
+		return l, err
+	}
+	var names []string
+	commands := false
+	for i, stage := range p.Stages {
+		item, known := l.Item, i == 0
+		if own := plan.Stages[i].Input; own != nil && (i > 0 || l.Item == noInput && l.Input == "") {
+			item, known = *own, true
+		}
+		if err := checkCall(ctx, c, stage.Spec, item, known); err != nil {
+			return l, fmt.Errorf("stage %s: %w", plan.Stages[i].Name, err)
+		}
+		names = append(names, stage.Spec.Spec.EnvFrom...)
+		commands = commands || stage.Spec.Spec.Type == taskspec.KindCommand
+	}
+	if !commands {
+		l.Env = ledger.EncodeEnv(named(s.env, names))
+	}
+	l.Spec = &taskspec.Spec{Name: p.Name, Spec: taskspec.Work{Key: p.Key, DelaySeconds: p.Delay.Seconds()}}
+	l.Plan = plan
+	return l, nil
+}
+
+// errPipeline is for those who would treat a pipeline as any task.
+var errPipeline = errors.New("it is a pipeline")
+
+// pipelineOutput is [Task.Output] for a pipeline.
+func pipelineOutput(ctx context.Context, t *Task, stdout, stderr io.Writer) (*Status, error) {
+	for i := 0; ; i++ {
+		stage, last, err := awaitStage(ctx, t, i)
+		if err != nil {
+			return nil, err
+		}
+		if stage == nil {
+			break
+		}
+		if err := stageOutput(last, stdout, func(out io.Writer) error {
+			_, err := stage.Output(ctx, out, stderr)
+			return err
+		}); err != nil {
+			s, _ := t.Status(context.WithoutCancel(ctx))
+			return s, err
+		}
+	}
+	return t.Wait(ctx)
+}
+
+// pipelineOutputSoFar is [Task.OutputSoFar] for a pipeline.
+func pipelineOutputSoFar(ctx context.Context, t *Task, l *ledger.Task, stdout, stderr io.Writer) error {
+	if l.Plan == nil {
+		return nil
+	}
+	for i, s := range l.Plan.Stages {
+		if s.TID == "" {
+			break
+		}
+		stage := &Task{c: t.c, tid: s.TID}
+		if err := stageOutput(i == len(l.Plan.Stages)-1, stdout, func(out io.Writer) error {
+			_, err := stage.OutputSoFar(ctx, out, stderr)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stageOutput lets a stage write its output. That of all but the last is the input
+// of the next one; then it does not matter whether it is still there.
+func stageOutput(last bool, stdout io.Writer, write func(stdout io.Writer) error) error {
+	if last {
+		return write(stdout)
+	}
+	if err := write(nil); err != nil && !errors.Is(err, ErrTaken) {
+		return err
+	}
+	return nil
+}
+
+// awaitStage waits until the stage with this index has begun, and returns it and
+// whether it is the last one. It returns nil if the pipeline has ended before.
+func awaitStage(ctx context.Context, t *Task, index int) (stage *Task, last bool, err error) {
+	found := errors.New("found")
+	_, err = awaitTask(ctx, t, func(l *ledger.Task) error {
+		if l.Plan == nil || index >= len(l.Plan.Stages) || l.Plan.Stages[index].TID == "" {
+			return nil
+		}
+		stage, last = &Task{c: t.c, tid: l.Plan.Stages[index].TID}, index == len(l.Plan.Stages)-1
+		return found
+	})
+	if errors.Is(err, found) {
+		err = nil
+	}
+	return stage, last, err
+}
+
+// working is the task that is told to stand still, or to go on, in the place of t:
+// itself, or the stage that a pipeline has come to.
+func working(ctx context.Context, t *Task) (*Task, error) {
+	l, err := loadTask(ctx, t)
+	if err != nil || !l.Pipeline {
+		return t, err
+	}
+	if l.Status != taskspec.StatusRunning {
+		return nil, fmt.Errorf("%w: it is %s", ErrNotRunning, l.Status)
+	}
+	return &Task{c: t.c, tid: l.Plan.Current().TID}, nil
+}

@@ -1,0 +1,217 @@
+package taskspec
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+)
+
+// Pipeline is a pipeline as it stands in JSON: stages that are run one after the
+// other. Its zero value lacks a name and stages, which [Pipeline.Validate] says.
+type Pipeline struct {
+	// Name is required, and like that of a task.
+	Name string `json:"name"`
+	// Description is free text for people.
+	Description string `json:"description,omitempty"`
+	// Stages are required, from 1 to 100 of them.
+	Stages []PipelineStage `json:"stages"`
+}
+
+// PipelineStage is a stage of a pipeline: a stored task, and what lies over it.
+type PipelineStage struct {
+	// Name is what the stage is called; empty means Task. No two stages of a
+	// pipeline have the same.
+	Name string `json:"name,omitempty"`
+	// Task is the name of a stored spec. It is required.
+	Task string `json:"task"`
+	// Defaults are what the stage works with.
+	Defaults StageDefaults `json:"defaults,omitzero"`
+	// IO lies over the task's.
+	IO IO `json:"io_overrides,omitzero"`
+}
+
+// StageDefaults are what a stage works with beside what its task says.
+type StageDefaults struct {
+	// Input is the work item of the stage; nil means what the stage before it has
+	// written. Of the first stage it is the item of a run that brings none.
+	Input any `json:"input,omitempty"`
+	// Args are appended to those of the task.
+	Args []any `json:"args,omitzero"`
+	// KeywordArgs lie over those of the task.
+	KeywordArgs map[string]any `json:"keyword_args,omitzero"`
+	// Env lies over that of the task.
+	Env map[string]string `json:"env,omitzero"`
+}
+
+// MaxStages is how many stages a pipeline may have: all of them are in its
+// record, which changes with each.
+const MaxStages = 100
+
+// StageName is what the stage is called.
+func (s *PipelineStage) StageName() string {
+	if s.Name == "" {
+		return s.Task
+	}
+	return s.Name
+}
+
+// Over returns what task becomes as this stage. It shares nothing with either
+// that is changed later. Whether that can be run, [Spec.ValidateFor] says, and
+// whether it can be a stage, [Spec.StageProblems].
+func (s *PipelineStage) Over(task *Spec) *Spec {
+	t := *task
+	t.Name = s.StageName()
+	t.Spec.Args = slices.Concat(task.Spec.Args, s.Defaults.Args)
+	t.Spec.KeywordArgs = over(task.Spec.KeywordArgs, s.Defaults.KeywordArgs)
+	t.Spec.Env = over(task.Spec.Env, s.Defaults.Env)
+	t.IO = IO{
+		Inputs:  over(task.IO.Inputs, s.IO.Inputs),
+		Outputs: over(task.IO.Outputs, s.IO.Outputs),
+		Control: over(task.IO.Control, s.IO.Control),
+	}
+	return &t
+}
+
+// over returns a copy of below with what is above it.
+func over[V any](below, above map[string]V) map[string]V {
+	if len(above) == 0 {
+		return maps.Clone(below)
+	}
+	m := make(map[string]V, len(below)+len(above))
+	maps.Copy(m, below)
+	maps.Copy(m, above)
+	return m
+}
+
+// StageProblems lists what the spec asks for that a stage of a pipeline cannot
+// have.
+func (s *Spec) StageProblems() []Problem {
+	w := &s.Spec
+	var problems []Problem
+	for _, f := range []feature{
+		{"spec.interactive", w.Interactive},
+		{"spec.tty", w.TTY},
+		{"spec.persistent", w.Persistent},
+		{"spec.stream_output", w.StreamOutput},
+		{"spec.key", w.Key != ""},
+	} {
+		if f.used {
+			problems = append(problems, Problem{f.path, "does not go with a stage of a pipeline"})
+		}
+	}
+	return problems
+}
+
+// DecodePipeline reads one pipeline from JSON, as strictly as [Decode] reads a
+// spec, and checks it as [Pipeline.Validate] does. All that is wrong is in one
+// *[ValidationError]. Whether there are the tasks that it names, it does not know.
+func DecodePipeline(data []byte) (*Pipeline, error) {
+	p := new(Pipeline)
+	problems, isJSON := decode(data, pipelineShape(), reflect.ValueOf(p).Elem())
+	if isJSON {
+		problems.addUnlessCovered(p.problems())
+	}
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Validate returns a *[ValidationError] with all that is wrong with the pipeline
+// itself; its tasks are not looked at.
+func (p *Pipeline) Validate() error {
+	r := report{problems: p.problems()}
+	return r.err()
+}
+
+func (p *Pipeline) problems() []Problem {
+	c := checker{}
+	c.record(pipelineShape(), reflect.ValueOf(p).Elem(), 1)
+	seen := make(map[string]bool)
+	for i := range p.Stages {
+		name := p.Stages[i].StageName()
+		if name != "" && seen[name] {
+			c.add(element("stages", i)+".name", "is that of another stage: "+quote(name))
+		}
+		seen[name] = true
+	}
+	return c.problems
+}
+
+// PipelineSchema is [Schema] for pipelines. That no two stages have the same name
+// is beyond it.
+func PipelineSchema() []byte {
+	s := pipelineShape().schema(Rules{})
+	s.Title = "Weft pipeline"
+	s.Description = "Tasks that are run one after the other, each with what the one before it has written."
+	return document(s)
+}
+
+var pipelineShape = sync.OnceValue(func() *shape {
+	return shapeOf(reflect.TypeFor[Pipeline](), "", pipelineFormat())
+})
+
+// pipelineFormat is [format] for a pipeline.
+func pipelineFormat() map[string]entry {
+	name := []rule{lengthRule(maxName), printableRule(), unicodeRule()}
+	return map[string]entry{
+		"name": {
+			about:   "What the pipeline is called in lists and events.",
+			missing: "required",
+			rules:   name,
+		},
+		"description": {
+			about: "Free text for people.",
+			rules: []rule{unicodeRule()},
+		},
+		"stages": {
+			about:   "What is run, in this order. The first stage that does not complete ends the pipeline.",
+			missing: "required: at least one stage",
+			rules:   []rule{stageCount{}},
+		},
+		"stages[].name": {
+			about: "What the stage is called; by default as its task. No two stages have the same name.",
+			rules: name,
+		},
+		"stages[].task": {
+			about:   "The name of a stored spec.",
+			missing: "required: the name of a stored spec",
+			rules:   name,
+		},
+		"stages[].defaults": {
+			about: "What the stage works with beside what its task says.",
+		},
+		"stages[].defaults.input": {
+			about: "The work item, instead of what the stage before has written. Of the first stage: the item of a run that brings none.",
+			rules: []rule{anything{}},
+		},
+		"stages[].defaults.args": {
+			about: "Appended to the arguments of the task.",
+			rules: []rule{anything{}},
+		},
+		"stages[].defaults.keyword_args": {
+			about: "Lie over the keyword_args of the task.",
+			rules: []rule{free{}},
+		},
+		"stages[].defaults.env": {
+			about: "Variables that lie over those of the task.",
+			rules: []rule{members{keys: []*textRule{variableRule()}, values: []*textRule{osRule()}}},
+		},
+		"stages[].io_overrides": {
+			about: "Queues that the stage uses instead of its own.",
+		},
+		"stages[].io_overrides.inputs": {
+			about: `From "inbox" to the queue that the stage takes its work item from, instead of what the stage before has written.`,
+			rules: []rule{queuesRule()},
+		},
+		"stages[].io_overrides.outputs": {
+			about: `From "outbox" to the queue that the result goes to if the stage completes; the next stage gets it as well.`,
+			rules: []rule{queuesRule()},
+		},
+		"stages[].io_overrides.control": {
+			about: `From the task's name for a queue ("ctrl_in", "ctrl_out") to the queue: ` + notYet + `.`,
+			rules: []rule{queuesRule()},
+		},
+	}
+}
