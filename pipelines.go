@@ -1,6 +1,7 @@
 package weft
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,13 @@ func (f PipelineFolder) shelf() shelf {
 		_, err := taskspec.DecodePipeline(document)
 		return err
 	}}
+}
+
+// IsPipeline reports whether a document in JSON is meant to be a pipeline, and not a
+// spec: it is an object with stages.
+func IsPipeline(document []byte) bool {
+	var fields map[string]json.RawMessage
+	return json.Unmarshal(document, &fields) == nil && fields["stages"] != nil
 }
 
 // A StoredPipeline is what a list tells about a pipeline.
@@ -52,27 +60,24 @@ func (f PipelineFolder) List() ([]StoredPipeline, error) {
 	names, err := f.shelf().names()
 	var all []StoredPipeline
 	for _, name := range names {
+		document, err := f.Read(name)
+		if errors.Is(err, ErrNoSpec) {
+			continue // deleted meanwhile
+		}
 		stored := StoredPipeline{Name: name}
-		p, err := f.load(name)
-		if err != nil {
-			stored.Err = err
-		} else {
+		var p *Pipeline
+		if err == nil {
+			p, err = f.parse(document)
+		}
+		if stored.Err = f.shelf().about(name, err); err == nil {
 			stored.Description = p.Description
 			for _, s := range p.Stages {
 				stored.Stages = append(stored.Stages, s.Name)
 			}
 		}
-		if !errors.Is(err, ErrNoSpec) || f.there(name) { // else it was deleted meanwhile
-			all = append(all, stored)
-		}
+		all = append(all, stored)
 	}
 	return all, err
-}
-
-// there reports whether a pipeline is stored under the name.
-func (f PipelineFolder) there(name string) bool {
-	_, err := f.shelf().read(name)
-	return err == nil
 }
 
 // Read returns a pipeline as it is stored. Errors wrap [ErrNoSpec] or
@@ -80,15 +85,6 @@ func (f PipelineFolder) there(name string) bool {
 func (f PipelineFolder) Read(name string) ([]byte, error) {
 	document, err := f.shelf().read(name)
 	return document, f.shelf().about(name, err)
-}
-
-func (f PipelineFolder) load(name string) (*Pipeline, error) {
-	document, err := f.Read(name)
-	if err != nil {
-		return nil, err
-	}
-	p, err := f.parse(document)
-	return p, f.shelf().about(name, err)
 }
 
 // Find reads the pipeline that a person names, as [SpecFolder.Find] does a spec, and

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,29 +16,31 @@ import (
 )
 
 type specCmd struct {
-	Create   specCreateCmd   `cmd:"" help:"Store a spec under a name."`
-	List     specListCmd     `cmd:"" help:"List the stored specs."`
-	Show     specShowCmd     `cmd:"" help:"Print a stored spec."`
-	Delete   specDeleteCmd   `cmd:"" help:"Delete a stored spec."`
-	Validate validateCmd     `cmd:"" help:"Check a spec."`
-	Generate specGenerateCmd `cmd:"" help:"Print a spec to begin with."`
-	Schema   specSchemaCmd   `cmd:"" help:"Print the JSON Schema of specs, for editors."`
+	Create   specCreateCmd   `cmd:"" help:"Store a spec, or a pipeline, under a name."`
+	List     specListCmd     `cmd:"" help:"List what is stored."`
+	Show     specShowCmd     `cmd:"" help:"Print a stored spec or pipeline."`
+	Delete   specDeleteCmd   `cmd:"" help:"Delete a stored spec or pipeline."`
+	Validate validateCmd     `cmd:"" help:"Check a spec or a pipeline."`
+	Generate specGenerateCmd `cmd:"" help:"Print a spec, or a pipeline, to begin with."`
+	Schema   specSchemaCmd   `cmd:"" help:"Print the JSON Schema of specs, or of pipelines, for editors."`
 }
 
 type specCreateCmd struct {
 	Name  string `arg:"" complete:"spec" help:"The name: letters, digits, '_', '.' and '-'."`
-	File  string `short:"f" required:"" placeholder:"FILE" complete:"file" help:"The spec, in JSON; - is standard input."`
-	Force bool   `help:"Replace a spec of that name."`
+	File  string `short:"f" required:"" placeholder:"FILE" complete:"file" help:"The spec or pipeline, in JSON; - is standard input."`
+	Force bool   `help:"Replace what is stored under that name."`
 }
 
 // Help shows how it is used.
 func (specCreateCmd) Help() string {
 	return `The spec is checked before it is stored, and all that is wrong is said at once.
-It is kept in .weft/tasks.
+It is kept in .weft/tasks; what has stages is a pipeline, and kept in
+.weft/pipelines. The specs that a pipeline names may be stored later.
 
 Examples:
 
     weft spec create nightly -f nightly.json
+    weft spec create etl -f etl.json && weft run --pipeline etl
     weft spec generate | weft spec create hello -f -
     weft run --spec nightly
 `
@@ -49,19 +52,70 @@ func (c *specCreateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	document, err := a.document(c.File)
+	document, err := a.read(c.File)
 	if err != nil {
 		return err
 	}
-	defer document.Close()
-	store := weft.SpecFolder.Create
-	if c.Force {
-		store = weft.SpecFolder.Replace
+	var folder specFolder = weft.Specs(p)
+	if weft.IsPipeline(document) {
+		folder = weft.Pipelines(p)
 	}
-	if err := store(weft.Specs(p), c.Name, document); err != nil {
+	store := folder.Create
+	if c.Force {
+		store = folder.Replace
+	}
+	if err := store(c.Name, bytes.NewReader(document)); err != nil {
 		return err
 	}
 	return a.printDone("Stored", c.Name)
+}
+
+// A specFolder holds specs, or pipelines.
+type specFolder interface {
+	Create(name string, document io.Reader) error
+	Replace(name string, document io.Reader) error
+	Read(name string) ([]byte, error)
+	Delete(name string) error
+}
+
+// stored says which of the two things that may be stored under a name is meant.
+type stored struct {
+	Name string `arg:"" complete:"spec,pipeline" help:"The name."`
+	Type string `enum:",task,pipeline" default:"" placeholder:"TYPE" help:"A task or a pipeline (default: the one there is, a task if there are both)."`
+}
+
+// folders are those to look in.
+func (s stored) folders(p *weft.Context) []specFolder {
+	switch s.Type {
+	case "task":
+		return []specFolder{weft.Specs(p)}
+	case "pipeline":
+		return []specFolder{weft.Pipelines(p)}
+	}
+	return []specFolder{weft.Specs(p), weft.Pipelines(p)}
+}
+
+// try calls do with one folder after the other until it finds what it looks for. If
+// none has it, the error is that of the first.
+func (s stored) try(p *weft.Context, do func(specFolder) error) (err error) {
+	for _, folder := range s.folders(p) {
+		found := do(folder)
+		if !errors.Is(found, weft.ErrNoSpec) {
+			return found
+		}
+		err = cmp.Or(err, found)
+	}
+	return err
+}
+
+// read reads a document, but no more of one that is too long than shows that.
+func (a *app) read(file string) ([]byte, error) {
+	r, err := a.document(file)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(io.LimitReader(r, taskspec.MaxDocument+1))
 }
 
 // document opens a file of which - means standard input.
@@ -109,36 +163,54 @@ func (specListCmd) Run(a *app) error {
 		return err
 	}
 	for _, s := range specs {
-		if err := a.printSpec(s); err != nil {
+		if err := a.printSpec(specLine{Name: s.Name, Description: s.Description, Type: string(s.Type)}, s.Err); err != nil {
+			return err
+		}
+	}
+	pipelines, err := weft.Pipelines(p).List()
+	if err != nil {
+		return err
+	}
+	for _, s := range pipelines {
+		if err := a.printSpec(specLine{s.Name, s.Description, pipelineType, s.Stages, ""}, s.Err); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *app) printSpec(s weft.StoredSpec) error {
+// pipelineType is the type of a pipeline in a list.
+const pipelineType = "pipeline"
+
+// specLine is what is stored under a name.
+type specLine struct {
+	Name        string   `json:"name"`
+	Description string   `json:"description"`
+	Type        string   `json:"type"` // command, function or pipeline
+	Stages      []string `json:"stages,omitempty"`
+	Error       string   `json:"error,omitempty"`
+}
+
+// printSpec prints what is stored under a name, and complains if it cannot be run.
+func (a *app) printSpec(line specLine, err error) error {
 	if a.JSON {
-		line := struct {
-			Name        string        `json:"name"`
-			Description string        `json:"description"`
-			Type        taskspec.Kind `json:"type"`
-			Error       string        `json:"error,omitempty"`
-		}{Name: s.Name, Description: s.Description, Type: s.Type}
-		if s.Err != nil {
-			line.Error = s.Err.Error()
+		if err != nil {
+			line.Error = err.Error()
 		}
 		return a.printJSON(line)
 	}
-	if s.Err != nil {
-		a.note("%v", s.Err)
+	if err != nil {
+		a.note("%v", err)
 	}
-	a.stdout.Printf("%s\n", s.Name)
+	kind := ""
+	if line.Type == pipelineType {
+		kind = " (pipeline)"
+	}
+	a.stdout.Printf("%s%s\n", line.Name, kind)
 	return a.stdout.err
 }
 
-type specShowCmd struct {
-	Name string `arg:"" complete:"spec" help:"The name."`
-}
+type specShowCmd struct{ stored }
 
 // Help shows how it is used.
 func (specShowCmd) Help() string {
@@ -156,8 +228,11 @@ func (c *specShowCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	document, err := weft.Specs(p).Read(c.Name)
-	if err != nil {
+	var document []byte
+	if err := c.try(p, func(folder specFolder) (err error) {
+		document, err = folder.Read(c.Name)
+		return err
+	}); err != nil {
 		return err
 	}
 	survivePipe()
@@ -168,9 +243,7 @@ func (c *specShowCmd) Run(a *app) error {
 	return err
 }
 
-type specDeleteCmd struct {
-	Name string `arg:"" complete:"spec" help:"The name."`
-}
+type specDeleteCmd struct{ stored }
 
 // Help shows how it is used.
 func (specDeleteCmd) Help() string {
@@ -188,7 +261,7 @@ func (c *specDeleteCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := weft.Specs(p).Delete(c.Name); err != nil {
+	if err := c.try(p, func(folder specFolder) error { return folder.Delete(c.Name) }); err != nil {
 		return err
 	}
 	return a.printDone("Deleted", c.Name)
@@ -200,20 +273,35 @@ type specGenerateCmd struct {
 
 // Help shows how it is used.
 func (specGenerateCmd) Help() string {
-	return `It is a small spec that is valid, to be changed with an editor. What else there
-is to say in a spec is in weft spec schema.
+	return `It is a small one that is valid, to be changed with an editor. What else there is
+to say is in weft spec schema.
 
 Examples:
 
     weft spec generate > hello.json
     weft run --spec hello.json
+    weft spec create hello -f hello.json
+    weft spec generate --type pipeline > greet.json
+    weft run --pipeline greet.json
 `
 }
 
 // Run prints a spec.
 func (c *specGenerateCmd) Run(a *app) error {
-	if c.Type != "task" {
-		return fmt.Errorf("generate a %s: %w yet", c.Type, errors.ErrUnsupported)
+	if c.Type == pipelineType {
+		p := taskspec.Pipeline{
+			Name:        "greet",
+			Description: "Says hello, and then what it was given.",
+			Stages: []taskspec.PipelineStage{
+				{Name: "say", Task: "hello", Defaults: taskspec.StageDefaults{Args: []any{"world"}}},
+				{Name: "say-again", Task: "hello"},
+			},
+		}
+		document, err := json.MarshalIndent(p, "", "  ")
+		if err != nil {
+			return err
+		}
+		return a.printDocument(document)
 	}
 	spec := weft.Command("echo", "hello")
 	spec.Name = "hello"
@@ -226,7 +314,9 @@ func (c *specGenerateCmd) Run(a *app) error {
 	return a.printDocument(document)
 }
 
-type specSchemaCmd struct{}
+type specSchemaCmd struct {
+	Type string `enum:"task,pipeline" default:"task" help:"Of tasks, or of pipelines."`
+}
 
 // Help shows how it is used.
 func (specSchemaCmd) Help() string {
@@ -241,7 +331,10 @@ Examples:
 }
 
 // Run prints the schema of templates.
-func (specSchemaCmd) Run(a *app) error {
+func (c specSchemaCmd) Run(a *app) error {
+	if c.Type == pipelineType {
+		return a.printDocument(taskspec.PipelineSchema())
+	}
 	return a.printDocument(taskspec.Schema(taskspec.Rules{Template: true}))
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 
 	"weft"
@@ -8,14 +9,14 @@ import (
 )
 
 type validateCmd struct {
-	File string `arg:"" complete:"file" help:"The spec, in JSON; - is standard input."`
+	File string `arg:"" complete:"file" help:"The spec or pipeline, in JSON; - is standard input."`
 }
 
 // Help shows how it is used.
 func (validateCmd) Help() string {
 	return `All that is wrong is printed at once, a line for each problem; then the exit code
 is 1. What is valid here can be run here: a limit may be too high for a machine
-with fewer cores.
+with fewer cores. The specs that a pipeline names must be stored in the project.
 
 Examples:
 
@@ -27,12 +28,11 @@ Examples:
 
 // Run says whether a spec can be run, or why not.
 func (c *validateCmd) Run(a *app) error {
-	document, err := a.document(c.File)
+	document, err := a.read(c.File)
 	if err != nil {
 		return err
 	}
-	defer document.Close()
-	spec, err := weft.ParseSpec(document)
+	name, kind, err := a.check(document)
 	if invalid, ok := errors.AsType[*taskspec.ValidationError](err); ok {
 		if err := errors.Join(a.printProblems(invalid.Problems), a.stdout.Flush()); err != nil {
 			return err
@@ -44,13 +44,36 @@ func (c *validateCmd) Run(a *app) error {
 		return err
 	case a.JSON:
 		return a.printJSON(struct {
-			Valid bool          `json:"valid"`
-			Name  string        `json:"name"`
-			Type  taskspec.Kind `json:"type"`
-		}{true, spec.Name, spec.Spec.Type})
+			Valid bool   `json:"valid"`
+			Name  string `json:"name"`
+			Type  string `json:"type"`
+		}{true, name, kind})
 	}
-	a.stdout.Printf("OK: %s (%s)\n", visible(spec.Name), spec.Spec.Type)
+	a.stdout.Printf("OK: %s (%s)\n", visible(name), kind)
 	return nil
+}
+
+// check says of a spec, or of a pipeline, what it is, or what is wrong with it.
+func (a *app) check(document []byte) (name, kind string, err error) {
+	if !weft.IsPipeline(document) {
+		spec, err := weft.ParseSpec(bytes.NewReader(document))
+		if err != nil {
+			return "", "", err
+		}
+		return spec.Name, string(spec.Spec.Type), nil
+	}
+	var folder weft.PipelineFolder
+	switch p, err := a.open(); {
+	case err == nil:
+		folder = weft.Pipelines(p)
+	case !errors.Is(err, weft.ErrNoProject):
+		return "", "", err
+	}
+	pipeline, err := folder.Parse(bytes.NewReader(document))
+	if err != nil {
+		return "", "", err
+	}
+	return pipeline.Name, pipelineType, nil
 }
 
 // printProblems prints what is wrong with a spec.

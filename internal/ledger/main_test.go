@@ -313,7 +313,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 			problems = append(problems, problem)
 		}
 	}
-	q := QueuesOf(t.TID)
+	q := t.Queues()
 	holds := func(queue string, id broker.ID) bool {
 		return slices.ContainsFunc(s.Messages[queue], func(m broker.Message) bool { return m.ID == id })
 	}
@@ -323,7 +323,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	must(slices.ContainsFunc(s.Records[pendingKind], func(r broker.Record) bool {
 		return r.Key == t.TID && r.Rank == t.NotBefore
 	}) == (t.NotBefore != 0), "it is pending if and only if it has a time")
-	must(marked == (created && t.NotBefore == 0 && t.Parent != ""), "it is marked if and only if it waits for a slot and is nested")
+	must(marked == (created && t.NotBefore == 0 && t.Slotless), "it is marked if and only if it waits for a slot and is nested")
 	for _, r := range s.Records[attemptKind] {
 		if past, err := Decode(r); err != nil || past.TID == t.TID {
 			must(err == nil && past.Epoch < t.Epoch+btoi(t.Message == 0) && past.Status.Terminal(), "a past attempt is not one")
@@ -332,7 +332,12 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	}
 	must(t.Env == "" || slices.ContainsFunc(s.Records[envKind], func(r broker.Record) bool { return r.Key == t.Env }), "its environment is gone")
 	must(len(s.Messages[q.Reserved]) <= 1, "it has reserved more than one message")
-	must(holds(q.Outbox, t.Result) == (t.Output.Form != FormNone && !handsOn(t)), "it has one result if and only if it was executed")
+	passedOn := t.Stage > 0 && !t.Last && t.Status == taskspec.StatusCompleted && t.Result == 0
+	results := q.Outbox
+	if t.Last && t.Status == taskspec.StatusCompleted {
+		results = PipelineQueues(t.Parent).Outbox
+	}
+	must(holds(results, t.Result) == (t.Output.Form != FormNone && !handsOn(t) && !passedOn), "it has one result if and only if it was executed")
 	must(!slices.ContainsFunc(s.Messages[q.Outbox], func(m broker.Message) bool {
 		return m.ID != t.Result && !strings.HasPrefix(m.Body, `{"type":"stream",`)
 	}), "it has more than its result and chunks")
@@ -343,13 +348,31 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	case taskspec.StatusCreated:
 		must(t.Message == 0, "it has a reserved message")
 	case taskspec.StatusRunning:
+		if t.Pipeline {
+			must(s.living(t), "it runs, and no stage of it waits or runs")
+			break
+		}
 		must(holds(q.Reserved, t.Message), "its message is not reserved")
 		must(t.Consumer != proc.Identity{}, "nobody runs it")
 	default:
 		must(t.Status.Terminal(), "no task may be left so")
+		must(!t.Pipeline || !s.living(t), "it has ended, and a stage of it waits or runs")
 		must(!holds(q.Reserved, t.Message) || !holds(inboxOf(t), t.Message), "its message is in two places")
 	}
 	return problems
+}
+
+// living reports whether the pipeline has one stage that has not ended, which is the
+// one that it has come to.
+func (s state) living(p *Task) bool {
+	var alive []string
+	for _, r := range s.Records[Kind] {
+		t, err := Decode(r)
+		if err == nil && t.Stage > 0 && t.Parent == p.TID && !t.Status.Terminal() {
+			alive = append(alive, t.TID)
+		}
+	}
+	return len(alive) == 1 && p.Plan != nil && p.Plan.Current().TID == alive[0]
 }
 
 func btoi(b bool) int {
