@@ -94,7 +94,7 @@ func (p *project) examineTask(t *ledger.Task, held map[string][]broker.ID, seen 
 	if want := (marks{begun: 1, starts: t.Epoch, retries: seen.retries, ends: 1 + seen.retries}); seen != want {
 		p.t.Errorf("task %s (%s, %s): events %+v, want %+v", t.TID, t.Name, t.Status, seen, want)
 	}
-	q := ledger.QueuesOf(t.TID)
+	q := t.Queues()
 	if n := len(held[q.Outbox]); n > 1 || n == 1 && t.Output.Form == ledger.FormNone {
 		p.t.Errorf("task %s (%s): %d results, form %q", t.TID, t.Status, n, t.Output.Form)
 	}

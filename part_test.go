@@ -57,6 +57,8 @@ type call struct {
 	TID  string         // of the task concerned, if there is one
 	Spec *taskspec.Spec // of the task to submit, if there is one
 	Load load           // what to do much of
+
+	Pipeline *weft.Pipeline // to submit, if there is one
 }
 
 // A line is what a client reports of a task: first the id, when the task has
@@ -108,6 +110,15 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 			return err
 		}
 		return out.Encode(line{TID: t.TID()})
+	case "pipeline":
+		t, err := weft.SubmitPipeline(ctx, p, c.Pipeline)
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(line{TID: t.TID()}); err != nil {
+			return err
+		}
+		return takeResult(ctx, t, out.Encode)
 	case "result", "stop", "kill":
 		t, err := p.Task(ctx, c.TID)
 		if err != nil {
