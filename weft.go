@@ -69,6 +69,14 @@
 // started there. With Isolation [taskspec.IsolationInline] a call is a goroutine
 // of a program that serves the project: faster, and without all that.
 //
+// # Pipelines
+//
+// A [Pipeline] is stages that are run one after the other, commands and functions,
+// each with what the one before it has written. [SubmitPipeline] returns it as a
+// task: the manager runs it, it has one result and one end, and [Task.Retry] goes on
+// at the stage that did not complete. [Pipelines] are those that are stored in the
+// project.
+//
 // # Serving
 //
 // The manager is started when it is needed, and leaves when there has been no

@@ -88,6 +88,8 @@ func benchmarks() []benchmark {
 		{"batch-normal", batch("normal")},
 		{"batch-full", batch("full")},
 		{"cli", throughCLI},
+		{"pipelines-normal", pipelines("normal")},
+		{"pipelines-full", pipelines("full")},
 		{"functions", functions},
 		{"inline", inline},
 		{"queue-client", queueClient},

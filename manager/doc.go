@@ -17,7 +17,7 @@
 // them over.
 //
 // pending.go moves tasks whose time has come, host.go finds the programs of
-// functions, and server.go watches the programs that run functions inside
+// functions, pipeline.go listens for pipelines, and server.go watches the programs that run functions inside
 // themselves.
 //
 // lock_linux.go is the leadership, start_linux.go how a client starts a

@@ -17,8 +17,8 @@ import (
 	"weft/taskspec"
 )
 
-// TestPipeline runs it to its end, and then one whose last step fails: tried
-// again, it does that step only.
+// TestPipeline runs it to its end, and then one whose last stage fails: tried
+// again, it does that stage only.
 func TestPipeline(t *testing.T) {
 	t.Parallel()
 	path, dir := filepath.Join(t.TempDir(), "pipeline"), t.TempDir()
@@ -66,7 +66,7 @@ func TestPipeline(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Name == "visits.run" {
+		if s.Pipeline {
 			runs = append(runs, s.TID)
 		}
 	}
@@ -86,16 +86,15 @@ func TestPipeline(t *testing.T) {
 	if s, err := task.Wait(t.Context()); err != nil || s.Err() != nil {
 		t.Errorf("tried again: %v %v", s.Err(), err)
 	}
-	attempts := make(map[string]int)
-	for s, err := range p.Tasks(t.Context(), weft.TaskFilter{}) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s.ParentTID == runs[0] {
-			attempts[s.Name] = s.Attempt
-		}
+	stages, err := weft.Stages(t.Context(), task)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]int{"visits.extract": 1, "visits.transform": 1, "visits.load": 2}, attempts); diff != "" {
-		t.Errorf("attempts of the steps: %s", diff)
+	attempts := make(map[string]int)
+	for _, s := range stages {
+		attempts[s.Name] = s.Attempt
+	}
+	if diff := cmp.Diff(map[string]int{"extract": 1, "transform": 1, "load": 2}, attempts); diff != "" {
+		t.Errorf("attempts of the stages: %s", diff)
 	}
 }

@@ -21,6 +21,9 @@
 // server.go is the record of such a program, by which the manager learns of its
 // death.
 //
+// A pipeline is a task without a consumer, whose stages are tasks of their own: the
+// transaction that ends a stage asks for the next one (pipeline.go).
+//
 // In between, chunk.go puts what the task prints into its outbox, if it is to
 // stream its output.
 //
