@@ -50,7 +50,7 @@ func largeOutput(ctx context.Context, t *Task, l *ledger.Task) (*LargeOutput, er
 		return nil, fmt.Errorf("read result of task %s: %w", t.tid, err)
 	}
 	// The place follows from the task, whatever the message says.
-	by := l.Source()
+	by := ledger.SourceOf(l)
 	o.Path = ledger.OutputFile(t.c.dir, by.TID, by.Epoch, ledger.Stdout)
 	return o, nil
 }

@@ -41,7 +41,7 @@ func (t *Task) Retry(ctx context.Context) error {
 	}
 	// Each attempt has files of its own; those of the last one nobody can ask
 	// for any more.
-	if err := removeAttempt(t.c, before.Source()); err != nil {
+	if err := removeAttempt(t.c, ledger.SourceOf(before)); err != nil {
 		return fmt.Errorf("retry task %s: %w", t.tid, err)
 	}
 	return accepted{waiting: t, managed: managed}.attend(ctx)

@@ -60,7 +60,7 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := t.deliver(tx, h, body, again); err != nil {
+	if err := deliver(tx, t, h, body, again); err != nil {
 		return err
 	}
 	t.Seq, t.Process, t.Output, t.Usage = h.Seq, h.Process, h.Output, h.Usage
@@ -76,12 +76,12 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 
 // deliver puts the result where it belongs: into a queue, or into the hands of the
 // next stage.
-func (t *Task) deliver(tx *broker.Tx, h *HandOff, body string, again bool) (err error) {
+func deliver(tx *broker.Tx, t *Task, h *HandOff, body string, again bool) (err error) {
 	queue := ResultQueue(t, h.Outcome.Status)
 	if again {
 		queue = t.Queues().Attempts
 	} else {
-		if passed, err := t.pass(tx, h, body); passed || err != nil {
+		if passed, err := pass(tx, t, h, body); passed || err != nil {
 			return err
 		}
 		if err := keepShown(tx, t, h.Outcome.Status, body); err != nil {
@@ -114,12 +114,12 @@ func Take(tx *broker.Tx, tid string) (files []Attempt, err error) {
 	if t.Pipeline && t.Status != taskspec.StatusCompleted {
 		return nil, err // its stages may be resumed
 	}
-	return t.sources(), err
+	return sources(t), err
 }
 
 // sources are the attempts whose output is the task's: its own, or those of its
 // stages.
-func (t *Task) sources() []Attempt {
+func sources(t *Task) []Attempt {
 	if !t.Pipeline {
 		return []Attempt{{TID: t.TID, Epoch: t.Epoch}}
 	}
@@ -132,9 +132,9 @@ func (t *Task) sources() []Attempt {
 	return all
 }
 
-// Source is the attempt that has written the task's output: its own, or that of
+// SourceOf is the attempt that has written the task's output: its own, or that of
 // the last of its stages that has begun.
-func (t *Task) Source() Attempt {
+func SourceOf(t *Task) Attempt {
 	if s := t.Plan.Current(); s != nil {
 		return Attempt{TID: s.TID, Epoch: s.Epoch}
 	}
@@ -207,7 +207,7 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 	if err := t.log(tx, o.Event, at, add); err != nil {
 		return err
 	}
-	return t.advance(tx, o, at)
+	return advance(tx, t, o, at)
 }
 
 // drain empties the queues that go with the work, if the task wants that.

@@ -109,16 +109,16 @@ func begin(tx *broker.Tx, j *Job, now time.Time) error {
 	if own := t.Plan.Stages[0].Input; own != nil && first == (passed{item: noItem}) {
 		first.item = *own
 	}
-	return t.ask(tx, 0, first, at)
+	return askStage(tx, t, 0, first, at)
 }
 
 // passed is what a stage gets to work on: a work item, or the name of an
 // [InputFile].
 type passed struct{ item, input string }
 
-// ask asks for the stage with this index. If that cannot be, the pipeline has
+// askStage asks for the stage of a pipeline with this index. If that cannot be, the pipeline has
 // ended.
-func (t *Task) ask(tx *broker.Tx, index int, p passed, at int64) error {
+func askStage(tx *broker.Tx, t *Task, index int, p passed, at int64) error {
 	stage := &t.Plan.Stages[index]
 	spec, err := stage.decode()
 	if err != nil {
@@ -163,7 +163,7 @@ func pipelineOf(tx *broker.Tx, t *Task) (*Task, error) {
 // pass prepares that what the stage t has written, its result, becomes the input
 // of the next one. It returns false if the result has to go where that of any task
 // goes: the next stage has an input of its own, or there will be none.
-func (t *Task) pass(tx *broker.Tx, h *HandOff, body string) (bool, error) {
+func pass(tx *broker.Tx, t *Task, h *HandOff, body string) (bool, error) {
 	if t.Stage == 0 || t.Last || h.Outcome.Status != taskspec.StatusCompleted {
 		return false, nil
 	}
@@ -222,7 +222,7 @@ func itemOf(body string, from taskspec.Kind) string {
 
 // advance takes the pipeline on whose stage t has ended with o: to the next one,
 // or to its end.
-func (t *Task) advance(tx *broker.Tx, o taskspec.Outcome, at int64) error {
+func advance(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) error {
 	p, err := pipelineOf(tx, t)
 	if p == nil || err != nil {
 		return err
@@ -248,7 +248,7 @@ func (t *Task) advance(tx *broker.Tx, o taskspec.Outcome, at int64) error {
 	} else if t.passes != nil {
 		next = *t.passes
 	}
-	return p.ask(tx, t.Stage, next, at)
+	return askStage(tx, p, t.Stage, next, at)
 }
 
 // plus is what two tasks used that ran one after the other.

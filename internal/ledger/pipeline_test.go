@@ -121,8 +121,8 @@ func TestPipeline(t *testing.T) {
 	}
 	p.check()
 	last := p.stageOf(tid, 3)
-	if want := (Attempt{TID: last.TID, Epoch: 1}); got.Source() != want {
-		t.Errorf("source: %+v, want %+v", got.Source(), want)
+	if want := (Attempt{TID: last.TID, Epoch: 1}); SourceOf(got) != want {
+		t.Errorf("source: %+v, want %+v", SourceOf(got), want)
 	}
 	p.update(func(tx *broker.Tx) error {
 		files, err := Take(tx, last.TID) // it is the pipeline's result

@@ -106,7 +106,7 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 			}
 			env = s.Env
 		}
-		if err := t.initialize(tx, key); err != nil {
+		if err := initialize(tx, t, key); err != nil {
 			return nil, false, err
 		}
 		if t.Key != "" {
@@ -140,11 +140,11 @@ func (s Submission) create(tx *broker.Tx, spec json.RawMessage, env string, now 
 	if err != nil {
 		return nil, err
 	}
-	return t, t.initialize(tx, env)
+	return t, initialize(tx, t, env)
 }
 
 // initialize writes the first record of a task, and its first event.
-func (t *Task) initialize(tx *broker.Tx, env string) error {
+func initialize(tx *broker.Tx, t *Task, env string) error {
 	t.Env = env
 	if err := t.save(tx); err != nil {
 		return err

@@ -220,7 +220,7 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	} else if !t.Status.Terminal() {
 		return true, nil
 	}
-	if passed, err := of.passedOn(r, a); passed || err != nil {
+	if passed, err := passedOn(r, of, a); passed || err != nil {
 		return passed, err
 	}
 	if handsOn(of) && a.Stream == Stdout && of.Output.Form == FormFile {
@@ -238,7 +238,7 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 
 // passedOn reports whether the file of an attempt is the input of the next stage,
 // which needs it.
-func (t *Task) passedOn(r broker.Reader, a Attempt) (bool, error) {
+func passedOn(r broker.Reader, t *Task, a Attempt) (bool, error) {
 	if t.Stage == 0 || t.Last || a.Stream != Stdout || t.Output.Form != FormFile {
 		return false, nil
 	}
@@ -261,7 +261,7 @@ func (t *Task) passedOn(r broker.Reader, a Attempt) (bool, error) {
 	if next.Input != outputName(a.TID, a.Epoch, a.Stream) {
 		return false, nil
 	}
-	return next.keepsItem(r)
+	return keepsItem(r, next)
 }
 
 // An InputUse says who needs a task's spooled standard input.
@@ -292,7 +292,7 @@ func UseOfInputs(r broker.Reader, uses map[string]InputUse) error {
 			continue
 		}
 		uses[t.Input] = InputSpent
-		kept, err := t.keepsItem(r)
+		kept, err := keepsItem(r, t)
 		if err != nil {
 			return err
 		}
@@ -305,7 +305,7 @@ func UseOfInputs(r broker.Reader, uses map[string]InputUse) error {
 
 // keepsItem reports whether the message that the task works on is still there:
 // it has not ended, or its policy kept the message.
-func (t *Task) keepsItem(r broker.Reader) (bool, error) {
+func keepsItem(r broker.Reader, t *Task) (bool, error) {
 	if !t.Status.Terminal() {
 		return true, nil
 	}
