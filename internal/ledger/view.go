@@ -45,12 +45,10 @@ func View(queue string) broker.ViewFunc {
 
 // statusOf is the pipeline whose status a queue shows, and whether it does.
 func statusOf(queue string) (tid string, ok bool) {
-	tid, ok = strings.CutPrefix(queue, "P")
-	if tid, ok = strings.CutSuffix(tid, ".status"); !ok {
-		return "", false
-	}
+	owner, name, _ := strings.Cut(queue, ".")
+	tid, isPipeline := strings.CutPrefix(owner, "P")
 	_, err := broker.ParseID(tid)
-	return tid, err == nil
+	return tid, isPipeline && name == "status" && err == nil
 }
 
 // pipelineView shows how one pipeline stands, as one message.
