@@ -237,10 +237,8 @@ func advance(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) error {
 	case t.Last:
 		p.Result, p.Output, p.Out = t.Result, t.Output, t.Out
 		return p.conclude(tx, o, at, func(e *Event) { e.Bytes, e.Usage = &p.Output.Size, &p.Usage })
-	case p.Ordered == CommandKill:
-		return p.conclude(tx, taskspec.Killed(), at, nil)
 	case p.Ordered != "":
-		return p.conclude(tx, taskspec.Stopped(), at, nil)
+		return p.conclude(tx, ordered(p.Ordered), at, nil)
 	}
 	next := passed{item: noItem}
 	if own := p.Plan.Stages[t.Stage].Input; own != nil {
@@ -274,7 +272,19 @@ func endPipeline(tx *broker.Tx, p *Task, c Command, now time.Time) error {
 		return err
 	}
 	_, err := End(tx, p.Plan.Current().TID, c, now)
+	if errors.Is(err, broker.ErrNotFound) { // somebody has deleted its record
+		return p.conclude(tx, ordered(c), now.UnixNano(), nil)
+	}
 	return err
+}
+
+// ordered is the end of a task that was ended by this order before it began, or of a
+// pipeline between two stages.
+func ordered(c Command) taskspec.Outcome {
+	if c == CommandKill {
+		return taskspec.Killed()
+	}
+	return taskspec.Stopped()
 }
 
 // ObeyPipeline carries out the control messages of a pipeline: it has no consumer

@@ -399,6 +399,25 @@ func TestOrderedTooLate(t *testing.T) {
 	}
 }
 
+// A pipeline whose stage is gone can be ended all the same.
+func TestStageIsGone(t *testing.T) {
+	t.Parallel()
+	p := newNormal(t)
+	tid := p.pipeline(noItem, stage("a"))
+	p.begin(tid)
+	gone := p.stageOf(tid, 1).TID
+	p.update(func(tx *broker.Tx) error {
+		_, err := tx.Delete(Requests, broker.Select{})
+		return errors.Join(err, tx.DeleteRecord(Kind, gone))
+	})
+	if err := p.order(tid, CommandStop); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.task(tid); got.Status != taskspec.StatusCancelled {
+		t.Errorf("%s", got.Status)
+	}
+}
+
 // Between stages and queues of the user's.
 func TestPipelineQueues(t *testing.T) {
 	t.Parallel()
