@@ -67,7 +67,7 @@ func checkCall(ctx context.Context, c *Context, spec *taskspec.Spec, item string
 		return err
 	}
 	check := func(f interface{ Check(taskspec.Call) error }) error {
-		if spec.IO.Inputs["inbox"] != "" {
+		if spec.IO.Inputs["inbox"] != "" || spec.Spec.Persistent && item == noInput {
 			return nil // what it will be called with is not known yet
 		}
 		return f.Check(call)

@@ -182,6 +182,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 		line("Process", fmt.Sprint(s.PID))
 	}
 	line("Progress", progressText(s))
+	line("Items", itemsText(s))
 	line("Parent", s.ParentTID)
 	line("Key", visible(s.Key))
 	line("Submitted", when(s.Created))

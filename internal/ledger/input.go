@@ -32,7 +32,8 @@ func wire(t *Task, s *taskspec.Spec) {
 	}
 }
 
-// inboxOf is the queue that the task's work item goes back into.
+// inboxOf is the queue that the task's work item goes back into, and that the items
+// of a persistent task come from.
 func inboxOf(t *Task) string {
 	if t.In != "" {
 		return t.In
@@ -43,7 +44,7 @@ func inboxOf(t *Task) string {
 // WaitsFor is the queue that a task waits for which has not begun; empty if it
 // waits for a slot only, or has begun.
 func WaitsFor(t *Task) string {
-	if t.Status != taskspec.StatusCreated {
+	if t.Status != taskspec.StatusCreated || t.Items != nil {
 		return ""
 	}
 	return t.In
@@ -177,7 +178,7 @@ func (j *Job) wire(s *taskspec.Spec, supply *broker.Message) {
 		j.supply, j.item = supply, supply.Body
 	case j.item != noItem || j.Input != "":
 		j.refused = "request has an inbox_message, but its task takes its work item from the queue " + j.in
-	default:
+	case !s.Spec.Persistent: // which waits with its consumer
 		j.Work = s.Spec
 	}
 }

@@ -130,6 +130,9 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 	if s.Spec.Spec.Inline() {
 		t.Inline = s.Spec.Spec.FunctionTarget
 	}
+	if s.Spec.Spec.Persistent {
+		t.Items = new(Items)
+	}
 	if s.Parent != "" {
 		if t.Depth, err = depthBelow(tx, s.Parent); err != nil {
 			return nil, err
@@ -175,7 +178,7 @@ func (t *Task) markNested(tx *broker.Tx) error {
 		return nil
 	}
 	mark := broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())}
-	if t.In != "" {
+	if t.In != "" && t.Items == nil {
 		mark.State, mark.Body = inputMark, t.In
 	}
 	return tx.PutRecord(mark)
