@@ -232,7 +232,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 	}
 	a.StreamOutput = j.Work.StreamOutput
 	a.TTY, a.Interactive = j.Work.TTY, j.Work.Interactive
-	a.Inbox, a.Persistent = j.Inbox()
+	a.Inbox, a.Persistent = j.Inbox(), j.Work.Persistent
 	if j.Function != nil {
 		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Program, Host: j.Function.Host.Version(), Call: j.Call}
 	}

@@ -60,7 +60,7 @@ func (d *duty) serve() (*ledger.HandOff, *outputs, error) {
 			return &ledger.HandOff{TID: d.a.TID, Epoch: d.a.Epoch, Seq: d.seq, Outcome: d.ending(), Ended: time.Now()}, new(outputs), nil
 		}
 		h, out := d.work(item)
-		if ends(h.Outcome) {
+		if h.Outcome.Ordered() {
 			return h, out, nil
 		}
 		d.done, d.out = h, out

@@ -12,7 +12,7 @@ import (
 // item ends that nothing can be done with.
 func (a *Assignment) forItem(item *ledger.Item) (*Assignment, *taskspec.Outcome) {
 	own := *a
-	own.item = item
+	own.Item = item
 	if a.Function != nil {
 		call, err := a.Function.Call.With(item.Body)
 		if err != nil {
@@ -32,8 +32,8 @@ func (a *Assignment) forItem(item *ledger.Item) (*Assignment, *taskspec.Outcome)
 
 // outputFile is where a stream goes while it is not in memory.
 func (a *Assignment) outputFile(s ledger.Stream) string {
-	if a.item != nil {
-		return ledger.ItemOutput(a.WeftDir, a.TID, a.Epoch, a.item.Message, s)
+	if a.Item != nil {
+		return ledger.ItemOutput(a.WeftDir, a.TID, a.Epoch, a.Item.Message, s)
 	}
 	return ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, s)
 }
@@ -58,9 +58,4 @@ func itemResult(h *ledger.HandOff, stdout, stderr *output, a *Assignment) (kept 
 func tooLong(text []byte, room int) bool {
 	const longest = len(`\u0000`) // of one byte
 	return len(text)*longest > room && utf8.Valid(text) && ledger.QuotedSize(text) > room
-}
-
-// ends reports whether a persistent task ends with an item that has ended so.
-func ends(o taskspec.Outcome) bool {
-	return o.Event == taskspec.EventWorkCancelled || o.Event == taskspec.EventWorkKilled
 }

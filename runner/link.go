@@ -140,7 +140,7 @@ type Assignment struct {
 	Persistent bool `json:"persistent,omitempty"`
 	// Inbox is where the items come from, for a consumer that goes on alone.
 	Inbox string       `json:"inbox,omitempty"`
-	item  *ledger.Item // that this is a copy for
+	Item  *ledger.Item `json:"-"` // that this is a consumer's copy for
 
 	TTY         bool `json:"tty,omitempty"`         // give the command a terminal
 	Interactive bool `json:"interactive,omitempty"` // let it read what comes into the inbox

@@ -312,7 +312,7 @@ func (o *outputs) describe(h *ledger.HandOff, a *Assignment) {
 	if o.sender != nil {
 		h.Seq += o.sender.finish()
 	}
-	if a.item != nil {
+	if a.Item != nil {
 		o.kept = itemResult(h, o.stdout, o.stderr, a)
 		return
 	}

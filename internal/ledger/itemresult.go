@@ -110,17 +110,20 @@ func QuotedSize(text []byte) int {
 
 // writeItemResult puts the result of an item where its readers look for it.
 func writeItemResult(tx *broker.Tx, t *Task, h *HandOff, kind taskspec.Kind) (err error) {
-	queue, body := QueuesOf(t.TID).Outbox, ""
+	queue, message := QueuesOf(t.TID).Outbox, func() (string, error) { return h.itemResult(kind) }
 	if h.Outcome.Status == taskspec.StatusCompleted && t.Out != "" {
-		queue = t.Out
-		body, err = h.message()
-	} else {
-		body, err = h.itemResult(kind)
+		queue, message = t.Out, h.message
 	}
+	body, err := message()
 	if err != nil {
 		return err
 	}
 	id, err := tx.Write(queue, body)
+	if errors.Is(err, broker.ErrTooLarge) && len(h.Output.Stderr) > 0 {
+		bare := *h // messages may be bounded to less than a standard error full of escapes
+		bare.Output.Stderr = nil
+		return writeItemResult(tx, t, &bare, kind)
+	}
 	if err != nil || h.Output.Form != FormFile {
 		return err
 	}

@@ -66,6 +66,9 @@ func TakeItem(tx *broker.Tx, u Turn, now time.Time) (next *Item, due time.Time, 
 	}
 	changed := false
 	if h := u.Done; h != nil && h.Seq > t.Seq {
+		if h.Item != t.Message {
+			return nil, due, fmt.Errorf("hand off item %v of task %s: %w", h.Item, u.TID, ErrStale)
+		}
 		policy, err := endItem(tx, t, h)
 		if err == nil {
 			err = t.settle(tx, policy)
@@ -108,7 +111,8 @@ func endItem(tx *broker.Tx, t *Task, h *HandOff) (taskspec.Policy, error) {
 	} else {
 		items.Failed++
 	}
-	items.Resting = rested(items.Resting, h.Item, policy == taskspec.PolicyRequeue, h.Ended)
+	again := policy == taskspec.PolicyRequeue && !h.Outcome.Ordered()
+	items.Resting = rested(items.Resting, h.Item, again, h.Ended)
 	t.Seq, t.Process, t.Usage, t.Progress = h.Seq, proc.Identity{}, h.Usage, nil
 	name := eventItemFailed
 	if completed {
@@ -244,8 +248,9 @@ func retire(tx *broker.Tx, t *Task, h *HandOff) error {
 }
 
 // putItemsBack puts all messages that the policies of a persistent task have kept
-// back into its inbox, under their ids.
+// back into its inbox, under their ids. None of them rests.
 func putItemsBack(tx *broker.Tx, t *Task) error {
+	t.Items.Resting = nil
 	_, err := tx.MoveAll(QueuesOf(t.TID).Reserved, inboxOf(t), broker.Select{})
 	return err
 }
@@ -266,7 +271,11 @@ func PutItem(tx *broker.Tx, tid, body string) (broker.ID, error) {
 	return tx.Write(inboxOf(t), body)
 }
 
-// Inbox is the queue that the job's items come from, if its task is persistent.
-func (j *Job) Inbox() (queue string, persistent bool) {
-	return inboxOf(&Task{TID: j.TID, In: j.in}), j.Work.Persistent
+// Inbox is the queue that the items of the job's task come from; empty unless it is
+// persistent.
+func (j *Job) Inbox() string {
+	if !j.Work.Persistent {
+		return ""
+	}
+	return inboxOf(&Task{TID: j.TID, In: j.in})
 }

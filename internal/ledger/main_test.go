@@ -234,7 +234,7 @@ func (p *project) state() state {
 			s.Messages[name] = append(s.Messages[name], m)
 		}
 	}
-	for _, kind := range []string{Kind, ManagerKind, nestedKind, pendingKind, attemptKind, envKind, endpointKind, shownKind} {
+	for _, kind := range []string{Kind, ManagerKind, nestedKind, pendingKind, attemptKind, envKind, endpointKind, shownKind, itemFileKind} {
 		recs, err := p.b.Records(ctx, kind, broker.RecordSelect{})
 		if err != nil {
 			p.Fatal(err)
@@ -323,7 +323,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	must(slices.ContainsFunc(s.Records[pendingKind], func(r broker.Record) bool {
 		return r.Key == t.TID && r.Rank == t.NotBefore
 	}) == (t.NotBefore != 0), "it is pending if and only if it has a time")
-	must(marked == (created && t.NotBefore == 0 && t.Parent != ""), "it is marked if and only if it waits for a slot and is nested")
+	must(marked == (created && t.NotBefore == 0 && (t.Parent != "" || t.Items != nil && t.Slotless)), "it is marked if and only if it waits and needs no slot")
 	for _, r := range s.Records[attemptKind] {
 		if past, err := Decode(r); err != nil || past.TID == t.TID {
 			must(err == nil && past.Epoch < t.Epoch+btoi(t.Message == 0) && past.Status.Terminal(), "a past attempt is not one")
@@ -331,10 +331,10 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 		}
 	}
 	must(t.Env == "" || slices.ContainsFunc(s.Records[envKind], func(r broker.Record) bool { return r.Key == t.Env }), "its environment is gone")
-	must(len(s.Messages[q.Reserved]) <= 1, "it has reserved more than one message")
+	must(len(s.Messages[q.Reserved]) <= 1 || t.Items != nil, "it has reserved more than one message")
 	must(holds(q.Outbox, t.Result) == (t.Output.Form != FormNone && !handsOn(t)), "it has one result if and only if it was executed")
 	must(!slices.ContainsFunc(s.Messages[q.Outbox], func(m broker.Message) bool {
-		return m.ID != t.Result && !strings.HasPrefix(m.Body, `{"type":"stream",`)
+		return m.ID != t.Result && !strings.HasPrefix(m.Body, `{"type":"stream",`) && !(t.Items != nil && strings.HasPrefix(m.Body, `{"type":"item_result",`))
 	}), "it has more than its result and chunks")
 	must(ended == btoi(t.Status.Terminal()), "one event since its last retry says that it ended if and only if it did")
 	must((t.Completed != 0) == t.Status.Terminal(), "it has a time of its end if and only if it ended")
@@ -343,7 +343,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	case taskspec.StatusCreated:
 		must(t.Message == 0, "it has a reserved message")
 	case taskspec.StatusRunning:
-		must(holds(q.Reserved, t.Message), "its message is not reserved")
+		must(holds(q.Reserved, t.Message) || t.Items != nil && t.Message == 0, "its message is not reserved")
 		must(t.Consumer != proc.Identity{}, "nobody runs it")
 	default:
 		must(t.Status.Terminal(), "no task may be left so")
