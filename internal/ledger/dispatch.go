@@ -139,7 +139,7 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 }
 
 // Elsewhere reports whether the job is not for a consumer, not yet or not at all: a
-// program runs it inside itself, or it waits for its work item, or it was written
+// program runs it inside itself, or it waits for its work item (a persistent one does that with its consumer), or it was written
 // by hand and has to wait for its time. [Forward] sends it there.
 func (j *Job) Elsewhere() bool {
 	return j.refused == "" && (j.Work.Inline() || j.in != "" && j.supply == nil && !j.Work.Persistent || j.wait() > 0)

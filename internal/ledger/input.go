@@ -178,7 +178,7 @@ func (j *Job) wire(s *taskspec.Spec, supply *broker.Message) {
 		j.supply, j.item = supply, supply.Body
 	case j.item != noItem || j.Input != "":
 		j.refused = "request has an inbox_message, but its task takes its work item from the queue " + j.in
-	case !s.Spec.Persistent: // which waits with its consumer
+	default:
 		j.Work = s.Spec
 	}
 }

@@ -31,6 +31,9 @@ func persistent(s *taskspec.Spec) { s.Spec.Persistent = true }
 func (p *project) watcher(edit ...func(*taskspec.Spec)) *watcher {
 	p.Helper()
 	tid := p.submission(Submission{Spec: echo(append(edit, persistent)...), Item: noItem, Dir: p.root})
+	if p.prepare(tid).Elsewhere() {
+		p.Fatal("it is not for a consumer")
+	}
 	p.run(tid)
 	return &watcher{project: p, tid: tid, q: QueuesOf(tid), now: at}
 }
