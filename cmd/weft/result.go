@@ -27,7 +27,8 @@ func (resultCmd) Help() string {
 	return `It waits while the task runs. A result is handed out once: it is taken when it
 has been printed, unless --peek is given.
 
-Of a persistent task it prints the result of the next item that has ended, one at
+--all means the results of tasks, not of items. Of a persistent task weft result
+prints the result of the next item that has ended, one at
 each call, and waits for one while there is none and the task runs; with --stream
 it prints all of them until the task has ended. The exit code is that item's: 0 if
 it completed, else 1; 2 if no result is left and the task has ended. With --json it

@@ -21,6 +21,10 @@
 // server.go is the record of such a program, by which the manager learns of its
 // death.
 //
+// A persistent task takes item after item between its dispatch and its end:
+// items.go records what became of one and reserves the next, in one transaction,
+// and itemresult.go is what readers of its outbox get.
+//
 // In between, chunk.go puts what the task prints into its outbox, if it is to
 // stream its output.
 //
