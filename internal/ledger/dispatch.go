@@ -139,8 +139,9 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 }
 
 // Elsewhere reports whether the job is not for a consumer, not yet or not at all: a
-// program runs it inside itself, or it waits for its work item (a persistent one does that with its consumer), or it was written
-// by hand and has to wait for its time. [Forward] sends it there.
+// program runs it inside itself, or it waits for its work item, or it was written
+// by hand and has to wait for its time. [Forward] sends it there. A persistent task
+// waits for its items with its consumer.
 func (j *Job) Elsewhere() bool {
 	return j.refused == "" && (j.Work.Inline() || j.in != "" && j.supply == nil && !j.Work.Persistent || j.wait() > 0)
 }
@@ -443,7 +444,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	if j.Work.Persistent && t.Items == nil {
 		t.Items = new(Items)
 	}
-	t.NoItem = j.item == noItem && j.Input == "" && t.In == ""
+	t.NoItem = j.item == noItem && j.Input == "" && t.In == "" && t.Items == nil
 	return t, nil
 }
 

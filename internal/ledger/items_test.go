@@ -549,3 +549,23 @@ func TestItemResult(t *testing.T) {
 		})
 	}
 }
+
+// An item that a policy has kept is not an empty one that nobody misses.
+func TestKeptItemIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	w := p.watcher()
+	item := w.write(w.q.Inbox, "one")
+	w.takes(item, nil)
+	w.update(func(tx *broker.Tx) error { return Lose(tx, w.tid, 1, at) })
+	w.update(func(tx *broker.Tx) error {
+		n, _, err := Forget(tx, Retention{Age: time.Second}, 0, at.Add(time.Hour), 0, 9)
+		if n != 0 {
+			t.Error("the task is forgotten")
+		}
+		return err
+	})
+	if got := w.where(item); got != "reserved" {
+		t.Errorf("the item is %s", got)
+	}
+}
