@@ -94,7 +94,7 @@ func (w *watch) ended() {
 // starts no second consumer of the task.
 func TestItemsOfKilledManagers(t *testing.T) {
 	t.Parallel()
-	const rounds, items = 5, 20
+	const rounds, items = 4, 20
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	u := p.user()
 	signed := filepath.Join(p.dir, "signed")
