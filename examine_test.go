@@ -95,6 +95,12 @@ func (p *project) examineTask(t *ledger.Task, held map[string][]broker.ID, seen 
 		p.t.Errorf("task %s (%s, %s): events %+v, want %+v", t.TID, t.Name, t.Status, seen, want)
 	}
 	q := t.Queues()
+	if t.Items != nil { // its tests know what must be where
+		for _, queue := range []string{q.Inbox, q.Reserved, q.Outbox} {
+			delete(held, queue)
+		}
+		return
+	}
 	if n := len(held[q.Outbox]); n > 1 || n == 1 && t.Output.Form == ledger.FormNone {
 		p.t.Errorf("task %s (%s): %d results, form %q", t.TID, t.Status, n, t.Output.Form)
 	}

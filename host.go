@@ -63,7 +63,7 @@ func checkCall(ctx context.Context, c *Context, spec *taskspec.Spec, item string
 	}
 	name := spec.Spec.FunctionTarget
 	check := func(f interface{ Check(taskspec.Call) error }) error {
-		if !known || spec.IO.Inputs["inbox"] != "" {
+		if !known || spec.IO.Inputs["inbox"] != "" || spec.Spec.Persistent && item == noInput {
 			return nil
 		}
 		call, err := spec.Spec.Call(item)

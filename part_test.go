@@ -125,6 +125,18 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 			return err
 		}
 		return c.finish(ctx, t, out.Encode)
+	case "items":
+		t, err := p.Task(ctx, c.TID)
+		if err != nil {
+			return err
+		}
+		return takeItems(ctx, t, out.Encode)
+	case "retry":
+		t, err := p.Task(ctx, c.TID)
+		if err != nil {
+			return err
+		}
+		return errors.Join(t.Retry(ctx), out.Encode(line{TID: c.TID}))
 	case "load":
 		return c.Load.run(ctx, p, out)
 	case "keys":
@@ -172,6 +184,23 @@ func takeResult(ctx context.Context, t *weft.Task, say func(any) error) error {
 		return err
 	}
 	return t.Take(ctx)
+}
+
+// takeItems says how the items of a task ended, until the task has, and takes each
+// result when that is out.
+func takeItems(ctx context.Context, t *weft.Task, say func(any) error) error {
+	for r, err := range weft.Items(ctx, t) {
+		if err != nil {
+			return err
+		}
+		if err := say(line{TID: r.MessageID, Status: r.Status, Code: r.ReturnCode, Reason: r.Reason, Output: string(r.Output)}); err != nil {
+			return err
+		}
+		if err := r.Take(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finish does what the call says to a task and says how the task ended.

@@ -181,7 +181,7 @@ func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []Submit
 	if err := s.wired([]*taskspec.Spec{first}); err != nil {
 		return l, err
 	}
-	if l, err = s.snapshot(c, first.Spec.Type); err != nil {
+	if l, err = s.snapshot(c, first.Spec); err != nil {
 		return l, err
 	}
 	var names []string

@@ -137,7 +137,7 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err := s.wired(specs); err != nil {
 		return nil, err
 	}
-	l, err := s.snapshot(c, specs[0].Spec.Type)
+	l, err := s.snapshot(c, specs[0].Spec)
 	if err != nil {
 		return nil, err
 	}
@@ -176,8 +176,8 @@ func (s submission) wired(specs []*taskspec.Spec) error {
 	return nil
 }
 
-// snapshot is what tasks of this kind are submitted with beside their specs.
-func (s submission) snapshot(c *Context, kind taskspec.Kind) (l ledger.Submission, err error) {
+// snapshot is what tasks that do such work are submitted with beside their specs.
+func (s submission) snapshot(c *Context, w taskspec.Work) (l ledger.Submission, err error) {
 	l = ledger.Submission{Dir: s.dir, Parent: parentIn(c.root), Redact: c.settings.Redact}
 	if l.Dir == "" {
 		if l.Dir, err = os.Getwd(); err != nil {
@@ -185,9 +185,12 @@ func (s submission) snapshot(c *Context, kind taskspec.Kind) (l ledger.Submissio
 		}
 	}
 	l.Env = ledger.EncodeEnv(s.env)
-	if kind == taskspec.KindFunction {
-		l.Item, err = functionItem(s.stdin, c.settings.MaxMessage)
-	} else {
+	switch {
+	case w.Type == taskspec.KindFunction:
+		l.Item, err = messageItem(s.stdin, c.settings.MaxMessage, "input of a function")
+	case w.Persistent:
+		l.Item, err = commandItem(s.stdin, c.settings.MaxMessage)
+	default:
 		l.Item, l.Input, l.InputSum, err = spool(c.dir, s.stdin)
 	}
 	return l, err
@@ -230,9 +233,9 @@ func named(env, names []string) []string {
 	})
 }
 
-// functionItem is the work item that r holds for a function: text or JSON, which
-// must fit a message of so many bytes.
-func functionItem(r io.Reader, most int) (string, error) {
+// messageItem is the work item that r holds: text or JSON, which must fit a message
+// of so many bytes. what says what it is, where it does not.
+func messageItem(r io.Reader, most int, what string) (string, error) {
 	if r == nil {
 		return noInput, nil
 	}
@@ -241,13 +244,22 @@ func functionItem(r io.Reader, most int) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("read standard input: %w", err)
 	case len(text) > most:
-		return "", fmt.Errorf("input of a function: %w", broker.ErrTooLarge)
+		return "", fmt.Errorf("%s: %w", what, broker.ErrTooLarge)
 	case !utf8.Valid(text):
-		return "", fmt.Errorf("input of a function: %w", broker.ErrBody)
+		return "", fmt.Errorf("%s: %w", what, broker.ErrBody)
 	case len(bytes.TrimSpace(text)) == 0:
 		return noInput, nil
 	}
 	return string(text), nil
+}
+
+// commandItem is the first item of a persistent command, whose standard input r is.
+func commandItem(r io.Reader, most int) (string, error) {
+	text, err := messageItem(r, most, "item of a persistent task")
+	if err != nil || text == noInput {
+		return noInput, err
+	}
+	return stdinItem([]byte(text))
 }
 
 // spool reads the standard input of a task and returns its work item, or the

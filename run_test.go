@@ -100,10 +100,10 @@ func TestRunInvalid(t *testing.T) {
 	if !ok || len(invalid.Problems) != 2 {
 		t.Errorf("two problems expected: %v", err)
 	}
-	endless := weft.Command("true")
-	endless.Spec.Persistent = true
-	if _, err = p.open().SubmitContext(p.ctx, endless); err == nil || !strings.Contains(err.Error(), "spec.persistent: not supported yet") {
-		t.Errorf("a task that would not take another item: %v", err)
+	elsewhere := weft.Command("true")
+	elsewhere.IO.Control = map[string]string{"ctrl_in": "orders"}
+	if _, err = p.open().SubmitContext(p.ctx, elsewhere); err == nil || !strings.Contains(err.Error(), "io.control.ctrl_in: not supported yet") {
+		t.Errorf("a task that would not hear its orders: %v", err)
 	}
 	if tasks := p.tasks(); len(tasks) != 0 {
 		t.Errorf("%d tasks were queued", len(tasks))

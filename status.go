@@ -19,6 +19,8 @@ type Status struct {
 	LimitMeans string // by what the limit was held that ended it: "cgroup", "rlimit" or "sampled"; else empty
 	Details    string // what does not fit the line of Error: a stack, as a rule; or empty
 	Paused     bool   // it stands still: see [Task.Pause]
+	// Items is how far a persistent task is; nil for any other.
+	Items      *ItemCount
 	WaitingFor string // the queue that it waits for, to take its work item from; empty if it has begun, or waits for a slot only
 	PID        int    // the task's own process; 0 if it has none or was over at once
 	Attempt    int    // how often it was given to a consumer
@@ -59,6 +61,15 @@ type Status struct {
 	StderrTruncated bool
 }
 
+// An ItemCount is how far a persistent task is: see [Items].
+type ItemCount struct {
+	Done    int64 // items that completed
+	Failed  int64 // items that did not
+	Resting int   // items that failed, were put back, and are left alone for a while
+	// MessageID is the item that it works on; empty while it waits, or has ended.
+	MessageID string
+}
+
 func newStatus(l *ledger.Task) *Status {
 	s := &Status{
 		TID:             l.TID,
@@ -88,6 +99,12 @@ func newStatus(l *ledger.Task) *Status {
 		PeakConnections: l.Usage.PeakConnections,
 		Stderr:          l.Output.Stderr,
 		StderrTruncated: l.Output.StderrTruncated(),
+	}
+	if l.Items != nil {
+		s.Items = &ItemCount{Done: l.Items.Done, Failed: l.Items.Failed, Resting: len(l.Items.Resting)}
+		if l.Message != 0 && l.Status == taskspec.StatusRunning {
+			s.Items.MessageID = l.Message.String()
+		}
 	}
 	if p := l.Progress; p != nil {
 		s.Done, s.Total, s.Note = p.Done, p.Total, p.Note

@@ -103,6 +103,13 @@
 // outputs are files: [LargeOutput]. A result stays until it is taken;
 // [System.Tidy] then forgets the task, when it is old.
 //
+// # Item after item
+//
+// A persistent task ([taskspec.Work].Persistent) waits for items and works on one
+// after the other, each in a process of its own, until it is stopped: [SendItem]
+// sends one, [Items] yields what became of them. One that fails follows its policy,
+// and the task goes on. [Task.Retry] starts it again with what was kept.
+//
 // # Control
 //
 // [Task.Stop] asks a task to end and kills it when its grace is over; [Task.Kill]

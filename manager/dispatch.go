@@ -17,6 +17,7 @@ type dispatcher struct {
 	o        Options
 	pool     *pool
 	controls *broker.Waiter  // hears the control queues of the tasks given out
+	supply   supply          // of items for persistent tasks
 	requests *broker.Waiter  // hears requests, and the queues that tasks wait for
 	inputs   map[string]bool // these queues
 	// pipelines are those whose control queues are heard.
@@ -176,6 +177,9 @@ func (d *dispatcher) hand(j *ledger.Job, free *[]*consumer) *consumer {
 		if err := d.controls.Add(ledger.QueuesOf(j.TID).ControlIn); err != nil {
 			d.o.Log.Warn("listen for control", "tid", j.TID, "err", err) // the slow look remains
 		}
+		if err := d.supply.listen(c.inbox); err != nil {
+			d.o.Log.Warn("listen for items", "tid", j.TID, "err", err) // likewise
+		}
 		return c
 	}
 	return nil
@@ -199,5 +203,6 @@ func (d *dispatcher) withdraw(w *work) {
 		d.drop(given)
 	}
 	w.dispatched, w.declined = nil, nil
+	d.supply.withdraw(w)
 	d.ahead, d.waiting = nil, true
 }

@@ -16,6 +16,9 @@
 // tasks alone; the next manager counts them (survivor.go) but never takes
 // them over.
 //
+// items.go hears of items for the persistent tasks that wait for one: what became of
+// an item and the reservation of the next are one change of a turn.
+//
 // pending.go moves tasks whose time has come, host.go finds the programs of
 // functions, pipeline.go listens for pipelines, and server.go watches the programs that run functions inside
 // themselves.

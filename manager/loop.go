@@ -88,8 +88,10 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 			l.agenda.stale, look = true, firstLook
 		case <-l.controls.C():
 			in.tasks, look = true, firstLook
+		case <-l.supply.inboxes.C():
+			l.supply.look, look = true, firstLook
 		case <-timer.C:
-			l.waiting, l.agenda.stale, in.manager, in.tasks = true, true, true, true
+			l.waiting, l.agenda.stale, l.supply.look, in.manager, in.tasks = true, true, true, true, true
 			look = min(2*look, lastLook)
 		}
 		switch err := l.turn(ctx, in); {
@@ -116,8 +118,10 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 			pause = retry
 		case l.waiting && !l.stopping && l.pool.load().dispatchable() > 0:
 			pause = 0 // the turn has made room
+		case l.supply.look && !l.stopping:
+			pause = 0 // a task may take items again
 		}
-		next := earliest(now.Add(pause), l.agenda.wake(l.stopping), l.pool.retire(runtime.NumCPU(), now), l.pool.killFrozen(now), idleUntil(l.idleSince, l.o.Lifetime))
+		next := earliest(now.Add(pause), l.agenda.wake(l.stopping), l.supply.wake(l.stopping), l.pool.retire(runtime.NumCPU(), now), l.pool.killFrozen(now), idleUntil(l.idleSince, l.o.Lifetime))
 		timer.Reset(time.Until(next))
 	}
 }
@@ -209,6 +213,9 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 		})
 	case r.Chunks != nil:
 		l.unsettled.chunks = append(l.unsettled.chunks, chunks{c, r.Chunks})
+	case r.Item != nil:
+		l.unsettled.items = append(l.unsettled.items, itemTurn{from: c, turn: ledger.Turn{TID: of.tid, Epoch: of.epoch, Done: r.Item}})
+		c.handed, c.due = r.Item.Seq, time.Time{}
 	case r.Finished != nil:
 		// What it did is known; it can have the next task while this one is
 		// being recorded.
@@ -234,7 +241,8 @@ func (l *loop) mourn(e died) error {
 	case busy:
 		t, consumer, own := c.task, c.self, c.own
 		l.log.Warn("consumer died", "tid", t.tid, "pid", consumer.PID, "err", e.err)
-		l.pool.survivors[t] = consumer
+		l.pool.survivors[t] = survivor{consumer, c.nested}
+		l.unsettled.takeNone(c)
 		l.watch(func(ctx context.Context, _ func(event)) event {
 			sweep(ctx, t, consumer, own)
 			return lost{t}

@@ -97,6 +97,12 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	defer controls.Close()
 
+	inboxes, err := m.o.Broker.Listen()
+	if err != nil {
+		return err
+	}
+	defer inboxes.Close()
+
 	// What goes on in the background ends with Run.
 	inner, cancel := context.WithCancel(ctx)
 	var background sync.WaitGroup
@@ -107,14 +113,17 @@ func (m *Manager) Run(ctx context.Context) error {
 	pool := &pool{o: m.o, watch: watch, survivors: make(survivors)}
 	defer pool.close()
 	l := &loop{
-		o:          m.o,
-		log:        m.o.Log,
-		self:       self,
-		watch:      watch,
-		events:     events,
-		delayed:    delayed,
-		agenda:     agenda{stale: true},
-		dispatcher: dispatcher{o: m.o, pool: pool, controls: controls, requests: requests, envs: make(map[string]string), inputs: make(map[string]bool), pipelines: make(map[string]bool), asked: make(map[string]bool)},
+		o:       m.o,
+		log:     m.o.Log,
+		self:    self,
+		watch:   watch,
+		events:  events,
+		delayed: delayed,
+		agenda:  agenda{stale: true},
+		dispatcher: dispatcher{
+			o: m.o, pool: pool, controls: controls, requests: requests, supply: supply{inboxes: inboxes, heard: make(map[string]bool)},
+			envs: make(map[string]string), inputs: make(map[string]bool), pipelines: make(map[string]bool), asked: make(map[string]bool),
+		},
 	}
 	return l.run(ctx, requests, m.stop)
 }

@@ -43,7 +43,10 @@ type consumer struct {
 	task    task
 	known   *ledger.Task  // as it was given out; nil once something may have changed it
 	own     proc.Identity // its own process, once that is known
-	nested  bool          // holds no slot: its parent does
+	nested  bool          // holds no slot
+	inbox   string        // where its items come from, if it is persistent
+	waits   bool          // it is persistent and waits for an item
+	handed  int           // the latest hand-off of an item
 	timeout time.Duration // 0: none
 	grace   time.Duration
 	due     time.Time // when to look whether it is frozen; zero: never
@@ -115,7 +118,7 @@ func (p *pool) grow(n int) error {
 
 // load is how busy the manager is.
 func (p *pool) load() load {
-	l := load{slots: p.o.MaxTasks, running: len(p.survivors)}
+	l := load{slots: p.o.MaxTasks, running: p.survivors.holders()}
 	for _, c := range p.consumers {
 		switch {
 		case c.state == starting:
@@ -145,6 +148,7 @@ func (p *pool) idle() []*consumer {
 func (c *consumer) freed(now time.Time) {
 	c.state, c.since = idle, now
 	c.task, c.own, c.known, c.nested, c.due = task{}, proc.Identity{}, nil, false, time.Time{}
+	c.inbox, c.waits, c.handed = "", false, 0
 }
 
 // remove forgets a consumer that has died.
@@ -229,6 +233,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 	a.HandsOn = j.HandsOn()
 	a.StreamOutput = j.Work.StreamOutput
 	a.TTY, a.Interactive = j.Work.TTY, j.Work.Interactive
+	a.Inbox, a.Persistent = j.Inbox(), j.Work.Persistent
 	if j.Function != nil {
 		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Program, Host: j.Function.Host.Version(), Call: j.Call}
 	}
@@ -240,7 +245,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		return err
 	}
 	c.state, c.env, c.host = busy, j.Env, hostOf(j)
-	c.task, c.nested = task{j.TID, j.Epoch}, j.Nested
+	c.task, c.nested, c.inbox = task{j.TID, j.Epoch}, j.Nested, a.Inbox
 	c.timeout, c.grace, c.due = a.Timeout, a.Grace, time.Time{}
 	return nil
 }

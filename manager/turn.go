@@ -24,6 +24,13 @@ func (l *loop) turn(ctx context.Context, in inbox) error {
 	if l.waiting && !l.stopping {
 		unfilled = errors.Join(unfilled, l.fill(ctx, w))
 	}
+	if l.stopping {
+		for _, c := range l.pool.busy() {
+			w.takeNone(c)
+		}
+	} else {
+		unfilled = errors.Join(unfilled, l.seek(ctx, w, time.Now()))
+	}
 	var orders []order
 	if !w.empty() || in != (inbox{}) {
 		var err error
@@ -93,6 +100,9 @@ func (l *loop) commit(ctx context.Context, w *work, in inbox) (orders []order, e
 			if d.task, err = ledger.Dispatch(tx, d.job, d.to.self, now); err != nil {
 				return fmt.Errorf("dispatch task %s: %w", d.job.TID, err)
 			}
+			if err := d.first(tx, now); err != nil {
+				return err
+			}
 		}
 		return l.obey(tx, w, in, now, &orders)
 	})
@@ -146,6 +156,9 @@ func (l *loop) tell(w *work) {
 	for _, c := range w.chunks {
 		_ = c.from.link.Send(runner.Order{Took: c.what.Seq})
 	}
+	for _, i := range w.items {
+		l.answer(i)
+	}
 	for _, f := range w.finished {
 		_ = f.from.link.Send(runner.Order{Ack: f.what.Seq}) // if it is dead, it knows enough
 		l.controls.Remove(ledger.QueuesOf(f.what.TID).ControlIn)
@@ -160,6 +173,11 @@ func (l *loop) tell(w *work) {
 		}
 		d.to.known = d.task
 		_ = d.to.link.Send(runner.Order{Go: &runner.Permit{Message: d.task.Message.String()}})
+		if d.job.Work.Persistent {
+			d.to.known = nil // the item is in the record
+			l.give(d.to, d.next)
+			continue
+		}
 		d.to.begins(time.Now())
 	}
 }
@@ -170,6 +188,9 @@ var errReplaced = errors.New("replaced")
 // carryOut passes orders on to those who have to carry them out.
 func (l *loop) carryOut(ctx context.Context, orders []order) error {
 	for _, o := range orders {
+		if o.what == ledger.CommandResume {
+			l.supply.look = true // it takes items again
+		}
 		if o.task == (task{}) && o.what == ledger.CommandLeave {
 			return errReplaced
 		}

@@ -13,6 +13,7 @@ import (
 type work struct {
 	notes      []note
 	chunks     []chunks
+	items      []itemTurn
 	finished   []finished
 	lost       []task
 	declined   []*ledger.Job // that no consumer gets
@@ -45,10 +46,11 @@ type dispatched struct {
 	to   *consumer
 	job  *ledger.Job
 	task *ledger.Task // nil: the request was withdrawn
+	next nextItem     // of a persistent task
 }
 
 func (w *work) empty() bool {
-	return len(w.notes)+len(w.chunks)+len(w.finished)+len(w.lost)+len(w.declined)+len(w.dispatched) == 0
+	return len(w.notes)+len(w.chunks)+len(w.items)+len(w.finished)+len(w.lost)+len(w.declined)+len(w.dispatched) == 0
 }
 
 // note adds a note.
@@ -66,6 +68,11 @@ func (w *work) settle(tx *broker.Tx, now time.Time) error {
 	for _, c := range w.chunks {
 		if err := ledger.WriteChunks(tx, c.what); err != nil && !errors.Is(err, ledger.ErrStale) {
 			return fmt.Errorf("write output of task %s: %w", c.what.TID, err)
+		}
+	}
+	for i := range w.items {
+		if err := w.items[i].write(tx, now); err != nil {
+			return err
 		}
 	}
 	for _, f := range w.finished {
@@ -106,6 +113,10 @@ func (w *work) singles() (all []*work) {
 	}
 	for _, c := range w.chunks {
 		all = append(all, &work{chunks: []chunks{c}})
+	}
+	for i := range w.items {
+		// A window on the same element, as below.
+		all = append(all, &work{items: w.items[i : i+1]})
 	}
 	for _, f := range w.finished {
 		all = append(all, &work{finished: []finished{f}})

@@ -76,24 +76,24 @@ func (a *alone) patiently(done <-chan struct{}, try func(*broker.Broker) error) 
 	}
 }
 
-// reserved returns the id of the message that was reserved for this consumer,
-// or nothing if that was never committed. The next manager may have given the
-// task to another consumer since, and the epoch is the same then.
-func (a *alone) reserved() (message string, err error) {
+// reserved returns the permission that the manager did not live to give, or nil if
+// the reservation for this consumer was never committed. The next manager may have
+// given the task to another consumer since, and the epoch is the same then.
+func (a *alone) reserved() (p *Permit, err error) {
 	err = a.patiently(nil, func(b *broker.Broker) error {
 		t, err := a.record(b)
 		if err != nil {
 			return err
 		}
 		if t.Epoch == a.task.Epoch && t.Consumer == a.self && t.Status == taskspec.StatusRunning {
-			message = t.Message.String()
+			p = &Permit{Message: t.Message.String()}
 		}
 		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("look for the reservation of task %s: %w", a.task.TID, err)
+		return nil, fmt.Errorf("look for the reservation of task %s: %w", a.task.TID, err)
 	}
-	return message, nil
+	return p, nil
 }
 
 // record is how the task stands.

@@ -111,21 +111,19 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 		c.envs[a.Env] = ledger.DecodeEnv(string(a.EnvBlock))
 	}
 	alone := &alone{task: a, self: c.self}
-	message, gone, err := c.permission(alone)
-	if message == "" || err != nil {
+	permit, gone, err := c.permission(alone)
+	if permit == nil || err != nil {
 		return nil, err
 	}
 	if c.bells == nil {
 		// Without bells followers see output a second later; the task runs.
 		c.bells, _ = bell.Open(filepath.Join(a.WeftDir, "bells"), nil)
 	}
-	if a.Title {
-		title.Set(title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(taskspec.StatusRunning), ""))
-	}
+	a.show(taskspec.StatusRunning)
 	c.dismiss(a.Function)
 	s := newSession(c.orders, alone, gone)
 	defer func() { next = s.close() }()
-	h, out := execute(a, c.beginner(a, alone, message), c.ringer(a), events{
+	ev := events{
 		requests: s.requests,
 		holds:    s.holds,
 		lost:     s.lost,
@@ -148,7 +146,17 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 			return alone.chunks(chunks)
 		},
 		inbox: alone.inbox,
-	})
+	}
+	var h *ledger.HandOff
+	var out *outputs
+	if a.Persistent {
+		h, out, err = c.newDuty(a, alone, s, ev).serve()
+	} else {
+		h, out = execute(a, c.beginner(a, alone, permit.Message), c.ringer(a), ev)
+	}
+	if err != nil {
+		return nil, err
+	}
 	defer out.discard()
 	defer a.discardInput(h.Outcome)
 	// An error of sending is the end of the link, which the session sees too.
@@ -164,21 +172,25 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 	}
 }
 
-// permission waits until the task may begin and returns the id of its reserved
-// message, or nothing if it may not begin. gone says that the manager is gone.
-func (c *Consumer) permission(alone *alone) (message string, gone bool, err error) {
+// permission waits until the task may begin, and returns nil if it may not. gone
+// says that the manager is gone.
+func (c *Consumer) permission(alone *alone) (p *Permit, gone bool, err error) {
 	for o := range c.orders {
-		switch {
-		case o.Go != nil:
-			return o.Go.Message, false, nil
-		case o.Drop:
-			return "", false, nil
+		if o.Go != nil || o.Drop {
+			return o.Go, false, nil
 		}
 	}
 	// The manager died between the assignment and the permission. Whether the
 	// reservation was committed stands in the store.
-	message, err = alone.reserved()
-	return message, true, err
+	p, err = alone.reserved()
+	return p, true, err
+}
+
+// show puts the task into the process title, if it wants that.
+func (a *Assignment) show(doing taskspec.Status) {
+	if a.Title {
+		title.Set(title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(doing), ""))
+	}
 }
 
 // beginner returns what starts the task's process, on the main thread.

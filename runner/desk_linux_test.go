@@ -281,6 +281,12 @@ func (s *store) submit(script string, args ...string) (*ledger.Job, *Assignment)
 	for _, arg := range args {
 		spec.Spec.Args = append(spec.Spec.Args, arg)
 	}
+	return s.submitSpec(spec)
+}
+
+// submitSpec is submit for any spec.
+func (s *store) submitSpec(spec *taskspec.Spec) (*ledger.Job, *Assignment) {
+	s.Helper()
 	var tid string
 	s.update(func(tx *broker.Tx) (err error) {
 		tid, _, err = ledger.Submit(tx, ledger.Submission{Spec: spec, Item: "{}", Dir: s.root}, time.Now())

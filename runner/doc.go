@@ -12,6 +12,8 @@
 //	  ← Used             now and then, where reports are wanted
 //	  ← Chunks           of the output, where it is to be streamed
 //	  Took →             they are committed: the next ones, please
+//	  Next →             work on this item of a persistent task, or wait
+//	  ← Item             what became of it; the next Next answers
 //	  Stop, Kill →       as the user asks
 //	  ← Finished         the hand-off
 //	  Ack →              it is committed: you are free
@@ -24,6 +26,10 @@
 // manager would have used. A consumer without a task leaves at once.
 //
 // The next Task may come before the Ack of the last.
+//
+// A persistent task stays with its consumer until it is told to end:
+// duty_linux.go is the loop over its items, which come from the manager or, without
+// one, from the store.
 //
 // consumer_linux.go is the life of the process, task_linux.go the life of one
 // task in it, session_linux.go what reaches that task from outside,

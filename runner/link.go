@@ -69,6 +69,7 @@ type Order struct {
 	Hold *bool       `json:"hold,omitempty"` // let it stand still, or go on
 	Ack  int         `json:"ack,omitempty"`  // the hand-off with this sequence is settled
 	Took int         `json:"took,omitempty"` // so are the chunks with this one
+	Next *Next       `json:"next,omitempty"` // work on this item, or wait
 }
 
 // A Report is what a consumer tells its manager. Exactly one field is set.
@@ -79,6 +80,7 @@ type Report struct {
 	Paused   *bool            `json:"paused,omitempty"`   // the running task stands still, or goes on
 	Progress *ledger.Progress `json:"progress,omitempty"` // of the running function
 	Chunks   *ledger.Chunks   `json:"chunks,omitempty"`   // of the running task's output
+	Item     *ledger.HandOff  `json:"item,omitempty"`     // an item has ended, and the persistent task goes on
 	Finished *ledger.HandOff  `json:"finished,omitempty"`
 }
 
@@ -134,13 +136,27 @@ type Assignment struct {
 	StreamOutput bool `json:"stream_output,omitempty"` // report the output in chunks
 	HandsOn      bool `json:"hands_on,omitempty"`      // the output is the input of another task
 
+	// Persistent: work on one item after the other. Argv and the call are what is
+	// the same for all of them.
+	Persistent bool `json:"persistent,omitempty"`
+	// Inbox is where the items come from, for a consumer that goes on alone.
+	Inbox string       `json:"inbox,omitempty"`
+	Item  *ledger.Item `json:"-"` // that this is a consumer's copy for
+
 	TTY         bool `json:"tty,omitempty"`         // give the command a terminal
 	Interactive bool `json:"interactive,omitempty"` // let it read what comes into the inbox
 }
 
 // A Permit says that a task's reservation has been committed.
 type Permit struct {
-	Message string `json:"message_id"`
+	Message string `json:"message_id"` // of no meaning for a persistent task: see [Next]
+}
+
+// Next is what a persistent task does next. Seq is of the latest of its hand-offs
+// that has been recorded, 0 if there was none.
+type Next struct {
+	Seq  int          `json:"seq,omitempty"`
+	Item *ledger.Item `json:"item,omitempty"` // it is reserved; nil: there is none yet
 }
 
 // A Request asks for the end of a task.

@@ -244,7 +244,21 @@ func (o *output) discard() {
 // fit maxMessage bytes when written as a message, or is larger than limit, or is
 // no text where only text will do, stays in its file.
 func result(h *ledger.HandOff, stdout, stderr *output, limit int64, maxMessage int, onlyText bool) (kept []*output) {
-	h.Output = ledger.Output{Form: ledger.FormText, Size: stdout.size, StderrSize: stderr.size}
+	if !describeStdout(h, stdout, limit, maxMessage, onlyText) {
+		kept = append(kept, stdout)
+	}
+	describeStderr(h, stderr)
+	if h.Output.StderrTruncated() {
+		_ = stderr.keep() // its error is reported below
+		kept = append(kept, stderr)
+	}
+	noteIncomplete(h, stdout, stderr)
+	return kept
+}
+
+// describeStdout reports false if the standard output stays in its file.
+func describeStdout(h *ledger.HandOff, stdout *output, limit int64, maxMessage int, onlyText bool) (inline bool) {
+	h.Output.Form, h.Output.Size = ledger.FormText, stdout.size
 	all, fits := stdout.inline(min(limit, int64(maxMessage)))
 	switch {
 	case fits && utf8.Valid(all):
@@ -253,22 +267,26 @@ func result(h *ledger.HandOff, stdout, stderr *output, limit int64, maxMessage i
 		h.Result, h.Output.Form = all, ledger.FormBytes
 	default:
 		h.Output.Form = ledger.FormFile
-		_ = stdout.keep() // its error is reported below
-		kept = append(kept, stdout)
+		_ = stdout.keep() // its error is noted
 		h.Digest = hex.EncodeToString(stdout.digest.Sum(nil))
 		h.Preview = stdout.preview()
+		return false
 	}
+	return true
+}
+
+func describeStderr(h *ledger.HandOff, stderr *output) {
+	h.Output.StderrSize = stderr.size
 	h.Output.Stderr = stderr.tail[max(0, len(stderr.tail)-stderrTail):]
-	if h.Output.StderrTruncated() {
-		_ = stderr.keep()
-		kept = append(kept, stderr)
-	}
-	for _, o := range []*output{stdout, stderr} {
+}
+
+// noteIncomplete says in the error what of the output could not be kept.
+func noteIncomplete(h *ledger.HandOff, streams ...*output) {
+	for _, o := range streams {
 		if o.err != nil && !errors.Is(o.err, fs.ErrNotExist) {
 			h.Outcome.Error = strings.TrimPrefix(fmt.Sprintf("%s; output is incomplete: %v", h.Outcome.Error, o.err), "; ")
 		}
 	}
-	return kept
 }
 
 // bytesEnvelope is more than the JSON around a result in base64.

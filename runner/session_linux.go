@@ -8,6 +8,9 @@ type session struct {
 	requests chan Request
 	holds    chan bool     // the last one says whether the task is to stand still
 	next     *Assignment   // what the manager wants to have done after this task
+	told     chan struct{} // closed by the first request to end the task; then first says which
+	first    Request
+	items    chan *Next    // what a persistent task does next
 	took     chan int      // the sequence of the chunks that the manager has recorded
 	acked    chan struct{} // closed when the manager has recorded the end
 	lost     chan struct{} // closed when the manager is gone
@@ -23,6 +26,8 @@ func newSession(orders <-chan Order, a *alone, gone bool) *session {
 		alone:    a,
 		requests: make(chan Request, 16), // more than anybody would ask before the first is heard
 		holds:    make(chan bool, 1),
+		told:     make(chan struct{}),
+		items:    make(chan *Next, 1),
 		took:     make(chan int, 1), // the next chunks are sent when these are known to be recorded
 		acked:    make(chan struct{}),
 		lost:     make(chan struct{}),
@@ -62,6 +67,12 @@ func (s *session) connected() bool {
 				s.next = o.Task
 			case o.Drop:
 				s.next = nil
+			case o.Next != nil:
+				select {
+				case <-s.items: // it said that there was none
+				default:
+				}
+				s.items <- o.Next
 			case o.Took != 0:
 				s.took <- o.Took
 			case o.Ack != 0:
@@ -109,6 +120,10 @@ func (s *session) carryOut(o Order) {
 // request asks the task to end. Repetitions beyond any need are dropped, but
 // never a kill.
 func (s *session) request(r Request) {
+	if s.first == NoRequest {
+		s.first = r
+		close(s.told)
+	}
 	for {
 		select {
 		case s.requests <- r:

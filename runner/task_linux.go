@@ -120,8 +120,12 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 	if c.feeder != nil {
 		interrupt = c.feeder.interrupt
 	}
+	holds := ev.holds
 	for {
 		act := nothing
+		if e.cause != byItself {
+			holds = nil // what is being ended is not paused; a task may still be, before its next item
+		}
 		select {
 		case <-exit:
 			return e
@@ -145,8 +149,8 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 			e, act = e.request(r, time.Now())
 		case <-interrupt:
 			_ = unix.Kill(-c.cmd.Process.Pid, unix.SIGINT)
-		case hold := <-ev.holds:
-			if hold != paused && e.cause == byItself {
+		case hold := <-holds:
+			if hold != paused {
 				paused = hold
 				pause(hold)
 				ev.paused(hold)
@@ -275,8 +279,8 @@ func newOutputs(a *Assignment, ring func(), record func(*ledger.Chunks) error, a
 		follow := ring
 		ring = func() { follow(); out.sender.wake() }
 	}
-	out.stdout = newOutput(ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, ledger.Stdout), ring, abandon)
-	out.stderr = newOutput(ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, ledger.Stderr), ring, abandon)
+	out.stdout = newOutput(a.outputFile(ledger.Stdout), ring, abandon)
+	out.stderr = newOutput(a.outputFile(ledger.Stderr), ring, abandon)
 	if a.StreamOutput {
 		out.sender = newSender(a, out.stdout, out.stderr, record)
 		out.sender.start()
@@ -308,6 +312,10 @@ func (o *outputs) describe(h *ledger.HandOff, a *Assignment) {
 	if o.sender != nil {
 		h.Seq += o.sender.finish()
 	}
+	if a.Item != nil {
+		o.kept = itemResult(h, o.stdout, o.stderr, a)
+		return
+	}
 	limit := a.OutputLimit
 	if a.HandsOn { // then it is part of another request, whose text has escapes
 		limit = min(limit, ledger.InlineInput, int64(a.MaxMessage)/16)
@@ -327,7 +335,7 @@ func (o *outputs) discard() {
 		o.terminal.wait()
 	}
 	for _, s := range []*output{o.stdout, o.stderr} {
-		if s.file == nil {
+		if s == nil || s.file == nil {
 			continue
 		}
 		s.file.Close()

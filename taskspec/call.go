@@ -40,11 +40,11 @@ func (w Work) Call(item string) (Call, error) {
 		}
 		c.Kwargs[name] = value
 	}
-	return c.with(item)
+	return c.With(item)
 }
 
-// with is c as the work item changes it.
-func (c Call) with(item string) (Call, error) {
+// With is c as the work item changes it: see [Work.Call].
+func (c Call) With(item string) (Call, error) {
 	text := strings.TrimSpace(item)
 	switch {
 	case text == "":
@@ -63,8 +63,11 @@ func (c Call) with(item string) (Call, error) {
 		return c, nil
 	}
 	var r report
-	if args != "" && json.Unmarshal([]byte(args), &c.Args) != nil || args == "null" {
-		r.add("args", "want a list")
+	if args != "" {
+		c.Args = nil // the array may be shared
+		if json.Unmarshal([]byte(args), &c.Args) != nil || args == "null" {
+			r.add("args", "want a list")
+		}
 	}
 	var over map[string]json.RawMessage
 	if kwargs != "" && json.Unmarshal([]byte(kwargs), &over) != nil || kwargs == "null" {

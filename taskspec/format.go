@@ -125,7 +125,7 @@ func format() map[string]entry {
 			byDefault: true,
 		},
 		"spec.persistent": {
-			about:     "Makes the task take item after item until it is stopped.",
+			about:     "Makes the task take item after item from its inbox until it is stopped. Timeout, limits and policies are those of an item.",
 			byDefault: false,
 		},
 		"spec.polling_interval": {

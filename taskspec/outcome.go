@@ -212,13 +212,18 @@ func (o Outcome) InStage(name string) Outcome {
 // policy of w after anything else. A limit kills too, but nobody asked for it,
 // so it counts as an error.
 func (o Outcome) Policy(w Work) Policy {
-	switch o.Event {
-	case EventWorkCompleted:
+	switch {
+	case o.Event == EventWorkCompleted:
 		return PolicyClear
-	case EventWorkCancelled, EventWorkKilled:
+	case o.Ordered():
 		return w.StopPolicy()
 	}
 	return w.ErrorPolicy()
+}
+
+// Ordered reports whether somebody asked for this end, by STOP or KILL.
+func (o Outcome) Ordered() bool {
+	return o.Event == EventWorkCancelled || o.Event == EventWorkKilled
 }
 
 func failed(code int, text string) Outcome {

@@ -81,8 +81,8 @@ func (s *Spec) queueProblems() []Problem {
 		add(strings.HasPrefix(queue, own), path, own+"* queues are Weft's own")
 		add(len(queue) > maxInput, path, "the name of a queue to take items from must have at most 499 bytes")
 		add(w.Inline(), path, `does not go with isolation "inline"`)
-		add(w.Interactive || w.TTY, path, "does not go with an interactive task")
-		add(w.Retry != nil || w.DelaySeconds > 0, path, "does not go with retry or delay_seconds: others would take the item meanwhile")
+		add(s.Talks(), path, "does not go with an interactive task")
+		add((w.Retry != nil || w.DelaySeconds > 0) && !w.Persistent, path, "does not go with retry or delay_seconds: others would take the item meanwhile")
 	})
 	each("io.outputs", s.IO.Outputs, func(path, queue string) {
 		if path != "io.outputs.outbox" {
@@ -91,7 +91,7 @@ func (s *Spec) queueProblems() []Problem {
 		}
 		add(strings.HasPrefix(queue, own), path, own+"* queues are Weft's own")
 		add(w.StreamOutput, path, "does not go with stream_output, whose chunks are no results")
-		add(w.Interactive || w.TTY, path, "does not go with an interactive task")
+		add(s.Talks(), path, "does not go with an interactive task")
 	})
 	each("io.control", s.IO.Control, refuse)
 	return problems

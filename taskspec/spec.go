@@ -35,7 +35,9 @@ const Version = "1.0"
 // With an "inbox" the task waits for a message of that queue and works on it: the
 // task that has waited longest gets the oldest message, and its policies put it
 // back there. With an "outbox" its result goes to that queue if it completes; what
-// it has written otherwise stays in its own. The other names are not supported yet.
+// it has written otherwise stays in its own. A persistent task takes all its items
+// from that inbox, of which several may share one, and puts the result of each item
+// that completed into that outbox. The other names are not supported yet.
 type IO struct {
 	Inputs  map[string]string `json:"inputs,omitzero"`
 	Outputs map[string]string `json:"outputs,omitzero"`
@@ -74,5 +76,8 @@ type State struct {
 }
 
 // Slotless reports whether the task holds none of the slots for tasks that run
-// at once, because it mostly waits for a person.
-func (s *Spec) Slotless() bool { return s.Spec.Interactive || s.Spec.TTY }
+// at once, because it mostly waits: for a person, or for its next item.
+func (s *Spec) Slotless() bool { return s.Talks() || s.Spec.Persistent }
+
+// Talks reports whether somebody talks with the task while it runs.
+func (s *Spec) Talks() bool { return s.Spec.Interactive || s.Spec.TTY }

@@ -23,10 +23,10 @@ func (s *Spec) Unsupported() []Problem {
 		// between it and its host.
 		{"spec.interactive", w.Interactive && w.Type == KindFunction},
 		{"spec.tty", w.TTY && w.Type == KindFunction},
-		{"spec.persistent", w.Persistent},
 	})
 	problems = append(problems, s.inlineProblems()...)
-	if s.Slotless() && w.Retry != nil {
+	problems = append(problems, s.persistentProblems()...)
+	if s.Talks() && w.Retry != nil {
 		problems = append(problems, Problem{"spec.retry", "does not go with an interactive task: who talks to it sees how it ends"})
 	}
 	return append(problems, s.queueProblems()...)

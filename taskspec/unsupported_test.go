@@ -40,7 +40,7 @@ func TestUnsupported(t *testing.T) {
 		"function":   {func(s *Spec) { *s = *function() }, nil},
 		"terminal":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, nil},
 		"talk":       {func(s *Spec) { *s = *function(); s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
-		"streams":    {func(s *Spec) { s.Spec.StreamOutput, s.Spec.Persistent = true, true }, []string{"spec.persistent"}},
+		"streams":    {func(s *Spec) { s.Spec.StreamOutput = true }, nil},
 		"transition": {func(s *Spec) { s.Spec.ReportingInterval, s.Spec.Isolation = ReportTransition, "process" }, nil},
 		"inline":     {func(s *Spec) { *s = *function(); s.Spec.Isolation = IsolationInline }, nil},
 		"later":      {func(s *Spec) { s.Spec.Retry, s.Spec.DelaySeconds = &RetryPolicy{}, 1 }, nil},

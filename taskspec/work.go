@@ -84,7 +84,10 @@ type Work struct {
 	StreamOutput bool `json:"stream_output,omitempty"`
 	// CleanupOnExit drains the inbox and the control queues at the end.
 	CleanupOnExit *bool `json:"cleanup_on_exit,omitempty"`
-	// Persistent makes the task take item after item until it is stopped.
+	// Persistent makes the task take item after item from its inbox until it is
+	// stopped. Each is worked on by a process of its own, to which timeout, limits
+	// and output_size_limit_mb apply, and has a result of its own. One that fails
+	// follows ReservedPolicyOnError, and the task goes on.
 	Persistent bool `json:"persistent,omitempty"`
 	// PollingInterval is the time between two samples, in seconds.
 	PollingInterval *float64 `json:"polling_interval,omitempty"`

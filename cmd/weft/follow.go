@@ -12,13 +12,19 @@ import (
 // follow shows a task to its end, and says how it ended. The first interruption
 // stops the task, the second leaves it.
 func (a *app) follow(in *interrupts, t *weft.Task) (*weft.Status, error) {
+	return a.attend(in, t, func() (*weft.Status, error) { return a.deliver(in.second, t, a.stderr) })
+}
+
+// attend calls deliver, which shows the task to its end, and returns early at the
+// second interruption.
+func (a *app) attend(in *interrupts, t *weft.Task, deliver func() (*weft.Status, error)) (*weft.Status, error) {
 	var s *weft.Status
 	var err error
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
 		settled := a.stopOn(in, t)
-		s, err = a.deliver(in.second, t, a.stderr)
+		s, err = deliver()
 		settled()
 	}()
 	select {

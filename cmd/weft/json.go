@@ -47,6 +47,7 @@ type taskLine struct {
 	NotBefore   *int64          `json:"not_before,omitempty"`
 	Paused      bool            `json:"paused,omitempty"`
 	WaitingFor  string          `json:"waiting_for,omitempty"` // a queue
+	Items       *taskItems      `json:"items,omitempty"`
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
 	CompletedAt *int64          `json:"completed_at"`
@@ -66,6 +67,7 @@ func newTaskLine(s *weft.Status) taskLine {
 		NotBefore:   nanoseconds(s.NotBefore),
 		Paused:      s.Paused,
 		WaitingFor:  s.WaitingFor,
+		Items:       newTaskItems(s),
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),
@@ -141,6 +143,7 @@ type taskDetails struct {
 	MaxAttempts int           `json:"max_attempts,omitempty"`
 	NotBefore   *int64        `json:"not_before,omitempty"`
 	WaitingFor  string        `json:"waiting_for,omitempty"`
+	Items       *taskItems    `json:"items,omitempty"`
 	ParentTID   string        `json:"parent_tid,omitempty"`
 	Key         string        `json:"key,omitempty"`
 	Progress    *taskProgress `json:"progress,omitempty"`
@@ -184,6 +187,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		MaxAttempts: s.MaxAttempts,
 		NotBefore:   nanoseconds(s.NotBefore),
 		WaitingFor:  s.WaitingFor,
+		Items:       newTaskItems(s),
 		ParentTID:   s.ParentTID,
 		Key:         s.Key,
 		Progress:    newTaskProgress(s),

@@ -43,6 +43,13 @@ func (c *taskOutputCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	now, err := t.Status(in.first)
+	if err != nil {
+		return err
+	}
+	if now.Items != nil {
+		return usageError{"a persistent task has an output for each of its items: see weft result"}
+	}
 	print := t.OutputSoFar
 	switch {
 	case c.Follow && c.Attempt != 0:

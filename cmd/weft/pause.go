@@ -18,6 +18,9 @@ func standing(s *weft.Status) taskspec.Status {
 
 // waiting is what a task waits for, between open and end, or nothing.
 func waiting(s *weft.Status, open, end string) string {
+	if s.Items != nil && s.Status == taskspec.StatusRunning && s.Items.MessageID == "" && !s.Paused {
+		return open + "waiting" + end
+	}
 	if s.WaitingFor == "" {
 		return ""
 	}

@@ -17,7 +17,7 @@ type resultCmd struct {
 	All      bool      `help:"All results that wait to be taken, each behind the id of its task."`
 	Timeout  *duration `placeholder:"TIME" help:"Wait no longer than that; the task goes on."`
 	Peek     bool      `help:"Leave the result for others."`
-	Stream   bool      `help:"Show the output as it is produced, while the task runs."`
+	Stream   bool      `help:"Show the output as it is produced, while the task runs; of a persistent task, all results as they come."`
 	Error    bool      `help:"Print what the task wrote to its standard error instead, and leave the result."`
 	ExitCode bool      `help:"Exit as the task did."`
 }
@@ -27,12 +27,20 @@ func (resultCmd) Help() string {
 	return `It waits while the task runs. A result is handed out once: it is taken when it
 has been printed, unless --peek is given.
 
+--all means the results of tasks, not of items. Of a persistent task weft result
+prints the result of the next item that has ended, one at
+each call, and waits for one while there is none and the task runs; with --stream
+it prints all of them until the task has ended. The exit code is that item's: 0 if
+it completed, else 1; 2 if no result is left and the task has ended. With --json it
+is an object with the item's message_id.
+
 Examples:
 
     weft result @last
     weft result 1234567890 --peek
     weft result @last --json
     weft result --all --peek
+    weft result @last --stream --json
 `
 }
 
@@ -58,6 +66,13 @@ func (r *resultCmd) Run(a *app) error {
 	t, err := p.Task(ctx, r.TID)
 	if err != nil {
 		return err
+	}
+	before, err := t.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if before.Items != nil {
+		return r.printItems(ctx, a, t)
 	}
 	s, err := r.print(ctx, a, t)
 	if errors.Is(err, weft.ErrTaken) {

@@ -35,8 +35,8 @@ type runCmd struct {
 	TTY         bool `name:"tty" help:"Give the task a terminal, and connect this one to it; see also weft attach."`
 	detachOption
 
-	// The library refuses what it does not do yet, by its name.
-	Continuous bool `hidden:"" help:"Take item after item until stopped."`
+	Continuous bool `xor:"items" help:"Take item after item from the inbox until stopped: see below."`
+	Once       bool `xor:"items" help:"Work once, though the spec says persistent."`
 
 	onTerminal bool // a person sees the output and has a keyboard
 }
@@ -53,6 +53,13 @@ one is connected to it: every key is the task's, Ctrl-C too. Ctrl-\ and then d
 leaves the task, which goes on; weft attach comes back to it. What is typed is
 never stored, what is shown is kept like any output. With -i elsewhere, lines go
 to the task as they come, through its inbox; the first Ctrl-C interrupts it.
+
+With --continuous the task waits for items and runs the command, or calls the
+function, for each of them: the item is the input, or an object {"args": [...]}.
+Items come from its inbox, which others reach by the task's name while it runs:
+weft queue write --endpoint NAME ITEM. The output of each item is printed when it
+has ended, and why one failed is said on standard error; --timeout and the limits
+are those of an item. It goes on until it is stopped, by Ctrl-C for example.
 
 The exit code is 0 if the task completed, 1 if it failed, 124 if it timed out,
 130 after Ctrl-C; with --exit-code it is the task's own. An output that is very
@@ -76,6 +83,7 @@ Examples:
     weft run --function images.resize --kw path=photo.jpg --kw width=100
     weft run --pipeline etl < data.csv
     weft run --pipeline ./etl.json --input '{"day":"2026-11-22"}'
+    weft run --continuous --name resize ./resize.sh
     weft run --key report-2026-11-22 ./report.sh
 `
 }
@@ -152,7 +160,7 @@ func (r *runCmd) await(a *app, in *interrupts, t *weft.Task, err error, spec *ta
 		a.note("task %s %s in %s", t.TID(), s.Status, short(elapsed(s)))
 	}
 	interrupted := in.interrupted()
-	if spec.Slotless() { // the first interruption was the task's, if it had begun
+	if spec.Talks() { // the first interruption was the task's, if it had begun
 		interrupted = in.second.Err() != nil || interrupted && s.Status == taskspec.StatusCancelled
 	}
 	if interrupted {
@@ -189,6 +197,8 @@ func (r *runCmd) show(a *app, in *interrupts, t *weft.Task, spec *taskspec.Spec,
 			return a.feed(in, t, nil)
 		}
 		return a.feed(in, t, stdin)
+	case spec.Spec.Persistent:
+		return a.followItems(in, t)
 	default:
 		return a.follow(in, t)
 	}
@@ -232,7 +242,7 @@ func (r *runCmd) overlay(spec *taskspec.Spec) error {
 	w.Interactive = w.Interactive || r.Interactive
 	w.TTY = w.TTY || r.TTY || w.Interactive && r.onTerminal
 	w.StreamOutput = w.StreamOutput || r.StreamOutput
-	w.Persistent = w.Persistent || r.Continuous
+	w.Persistent = (w.Persistent || r.Continuous) && !r.Once
 	w.Key = cmp.Or(r.Key, w.Key)
 	return r.workOptions.overlay(spec)
 }

@@ -199,6 +199,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	for _, text := range stages {
 		line("Stage", text)
 	}
+	line("Items", itemsText(s))
 	line("Parent", s.ParentTID)
 	line("Key", visible(s.Key))
 	line("Submitted", when(s.Created))

@@ -172,7 +172,7 @@ func TestFileNeeded(t *testing.T) {
 	}
 	needed := func() (needed bool) {
 		err := p.b.View(ctx, func(r broker.Reader) (err error) {
-			needed, err = Attempt{tid, 1, Stdout}.Needed(r)
+			needed, err = Attempt{TID: tid, Epoch: 1, Stream: Stdout}.Needed(r)
 			return err
 		})
 		if err != nil {

@@ -152,6 +152,8 @@ func (t *Task) activity() string {
 		return "stopping"
 	case t.Paused:
 		return "paused"
+	case t.Items != nil && t.Message == 0:
+		return "waiting"
 	}
 	return "working"
 }

@@ -159,9 +159,10 @@ func (j *Job) HandsOn() bool { return j.task != nil && j.task.Stage != 0 && !j.t
 
 // Elsewhere reports whether the job is not for a consumer, not yet or not at all: it
 // is a pipeline, or a program runs it inside itself, or it waits for its work item,
-// or it was written by hand and has to wait for its time. [Forward] sends it there.
+// or it was written by hand and has to wait for its time. [Forward] sends it there. A
+// persistent task waits for its items with its consumer.
 func (j *Job) Elsewhere() bool {
-	return j.refused == "" && (j.plan != nil || j.Work.Inline() || j.in != "" && j.supply == nil || j.wait() > 0)
+	return j.refused == "" && (j.plan != nil || j.Work.Inline() || j.in != "" && j.supply == nil && !j.Work.Persistent || j.wait() > 0)
 }
 
 // wait is how long the request still has to wait. One that was submitted has
@@ -287,10 +288,14 @@ func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	if err != nil {
 		return err.Error()
 	}
+	item := j.item
+	if spec.Spec.Persistent {
+		item = noItem // its consumer adds the items to what is the same for all
+	}
 	if spec.Spec.Type == taskspec.KindFunction {
-		j.Call, err = resolved.Spec.Call(j.item)
+		j.Call, err = resolved.Spec.Call(item)
 	} else {
-		j.Argv, j.Stdin, err = command(resolved.Spec, j.item)
+		j.Argv, j.Stdin, err = command(resolved.Spec, item)
 	}
 	if err != nil {
 		return err.Error()
@@ -322,7 +327,8 @@ func directory(spec, submitter string) string {
 // message, or the message of the queue it waited for does, and its record says
 // "running" and who runs it. It returns the task, or nil if the request is gone,
 // because the task was stopped, or somebody else has that message. [ErrChanged] means
-// that the job must be made ready anew.
+// that the job must be made ready anew. The first item of a persistent task is the
+// one that it was submitted with; if there is none, [TakeItem] looks for one.
 //
 // Nothing runs before this has been committed.
 func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Task, error) {
@@ -339,11 +345,23 @@ func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Ta
 	if err := t.log(tx, eventSpawning, at, nil); err != nil {
 		return nil, err
 	}
-	if t.Message, err = j.reserve(tx); err != nil {
-		return nil, err
+	if t.Items == nil || j.item != noItem { // a persistent task may begin with none
+		if t.Message, err = j.reserve(tx); err != nil {
+			return nil, err
+		}
 	}
 	t.Status, t.Started = taskspec.StatusRunning, at
-	if err := t.log(tx, eventStarted, at, func(e *Event) { e.MessageID = t.Message.String() }); err != nil {
+	holder, err := nameInbox(tx, t)
+	if err != nil {
+		return nil, err
+	}
+	err = t.log(tx, eventStarted, at, func(e *Event) {
+		if t.Message != 0 {
+			e.MessageID = t.Message.String()
+		}
+		e.Endpoints, e.EndpointHolder = t.Endpoints, holder
+	})
+	if err != nil {
 		return nil, err
 	}
 	return t, t.save(tx)
@@ -456,7 +474,10 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	if j.Work.Retry != nil {
 		t.MaxAttempts = j.Work.Retry.Attempts()
 	}
-	t.NoItem = j.item == noItem && j.Input == "" && t.In == ""
+	if j.Work.Persistent && t.Items == nil {
+		t.Items = new(Items)
+	}
+	t.NoItem = j.item == noItem && j.Input == "" && t.In == "" && t.Items == nil
 	return t, nil
 }
 

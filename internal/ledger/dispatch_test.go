@@ -123,10 +123,13 @@ func TestRequestByHand(t *testing.T) {
 	}
 }
 
+// elsewhere asks for what is not supported.
+func elsewhere(s *taskspec.Spec) { s.IO.Control = map[string]string{"ctrl_in": "c"} }
+
 // badRequests are bodies that nobody can run, and what is said of them.
 func badRequests() map[string]struct{ body, reason, name string } {
 	spec := string(must(json.Marshal(echo())))
-	persistent := string(must(json.Marshal(echo(func(s *taskspec.Spec) { s.Spec.Persistent = true }))))
+	unsupported := string(must(json.Marshal(echo(elsewhere))))
 	return map[string]struct{ body, reason, name string }{
 		"empty":               {"", "request is not a JSON object: ", ""},
 		"not JSON":            {"echo hello", "request is not a JSON object: ", ""},
@@ -141,7 +144,7 @@ func badRequests() map[string]struct{ body, reason, name string } {
 		"request, unknown":    {`{"taskspec":` + spec + `,"inbox_mesage":"x"}`, `request has an unknown field "inbox_mesage"`, ""},
 		"request, other case": {`{"TaskSpec":` + spec + `}`, "invalid taskspec: TaskSpec: ", ""},
 		"has a tid":           {strings.Replace(spec, `{`, `{"tid":"1763740800000000000",`, 1), "invalid taskspec: tid: ", ""},
-		"unsupported":         {persistent, "invalid taskspec: spec.persistent: not supported yet", ""},
+		"unsupported":         {unsupported, "invalid taskspec: io.control.ctrl_in: not supported yet", ""},
 		"bad call":            {`{"taskspec":{"name":"greet","spec":{"type":"function","function_target":"a.b"}},"inbox_message":{"args":1}}`, "read work item: args: want a list", "greet"},
 		"bad work item":       {`{"taskspec":` + spec + `,"inbox_message":{"stdin":5}}`, "read work item: stdin: ", "greet"},
 		"bad argument":        {`{"taskspec":` + spec + `,"inbox_message":{"args":[true]}}`, "read work item: args[0]: ", "greet"},
@@ -189,13 +192,13 @@ func TestRefuseSubmitted(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	parent := p.submit()
-	tid := p.submission(Submission{Spec: echo(func(s *taskspec.Spec) { s.Spec.Persistent = true }), Item: "item", Dir: "/home/ann", Parent: parent})
+	tid := p.submission(Submission{Spec: echo(elsewhere), Item: "item", Dir: "/home/ann", Parent: parent})
 	j := p.prepare(tid)
 	for range 2 { // the second finds the request gone
 		p.update(func(tx *broker.Tx) error { return Refuse(tx, j, at) })
 	}
 	got := p.task(tid)
-	if got.Name != "greet" || got.Status != "failed" || got.Error != "invalid taskspec: spec.persistent: not supported yet" ||
+	if got.Name != "greet" || got.Status != "failed" || got.Error != "invalid taskspec: io.control.ctrl_in: not supported yet" ||
 		got.Dir != "/home/ann" || got.Parent != parent || got.ReturnCode != nil || got.Epoch != 0 {
 		t.Errorf("record is %+v", got)
 	}

@@ -24,6 +24,10 @@
 // A pipeline is a task without a consumer, whose stages are tasks of their own: the
 // transaction that ends a stage asks for the next one (pipeline.go).
 //
+// A persistent task takes item after item between its dispatch and its end:
+// items.go records what became of one and reserves the next, in one transaction,
+// and itemresult.go is what readers of its outbox get.
+//
 // In between, chunk.go puts what the task prints into its outbox, if it is to
 // stream its output.
 //

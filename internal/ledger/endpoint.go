@@ -44,33 +44,55 @@ func Claim(tx *broker.Tx, e Endpoint) error {
 	if t.Status != taskspec.StatusRunning {
 		return fmt.Errorf("%w: %s is %s", ErrNotRunning, taskspec.ShortTID(t.TID), t.Status)
 	}
+	other, err := putEndpoint(tx, t, e)
+	switch {
+	case err != nil:
+		return err
+	case other != "":
+		return fmt.Errorf("%w by task %s", ErrClaimed, taskspec.ShortTID(other))
+	case slices.Contains(t.Endpoints, e.Name):
+		return nil
+	}
+	t.Endpoints = append(t.Endpoints, e.Name)
+	return t.save(tx)
+}
+
+// putEndpoint gives a name to a queue, or returns which other task has the name.
+func putEndpoint(tx *broker.Tx, t *Task, e Endpoint) (holder string, err error) {
 	switch other, err := EndpointOf(tx, e.Name); {
 	case err == nil && other.TID != e.TID:
-		return fmt.Errorf("%w by task %s", ErrClaimed, taskspec.ShortTID(other.TID))
+		return other.TID, nil
 	case err != nil && !errors.Is(err, broker.ErrNotFound):
-		return err
+		return "", err
 	}
 	body, err := json.Marshal(e)
 	if err != nil {
-		return err
+		return "", err
 	}
 	newest, err := tx.Records(endpointKind, broker.RecordSelect{Newest: true, Limit: 1})
 	if err != nil {
-		return err
+		return "", err
 	}
 	rank := int64(1)
 	if len(newest) > 0 {
 		rank = newest[0].Rank + 1
 	}
 	r := broker.Record{Kind: endpointKind, Key: e.Name, State: e.Queue, Rank: rank, Body: string(body)}
-	if err := tx.PutRecord(r); err != nil {
-		return err
+	return "", tx.PutRecord(r)
+}
+
+// nameInbox gives the inbox of a persistent task that is being dispatched the
+// task's name, so that others can write to it by that. If the name cannot be one of
+// an endpoint the inbox has none; nor if another task has the name, which it returns.
+func nameInbox(tx *broker.Tx, t *Task) (holder string, err error) {
+	if t.Items == nil || broker.CheckName(t.Name) != nil {
+		return "", nil
 	}
-	if slices.Contains(t.Endpoints, e.Name) {
-		return nil
+	holder, err = putEndpoint(tx, t, Endpoint{Name: t.Name, Queue: inboxOf(t), TID: t.TID})
+	if holder == "" && err == nil {
+		t.Endpoints = []string{t.Name}
 	}
-	t.Endpoints = append(t.Endpoints, e.Name)
-	return t.save(tx)
+	return holder, err
 }
 
 // EndpointOf looks a name up; the error wraps [broker.ErrNotFound] if no

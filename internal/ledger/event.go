@@ -36,9 +36,13 @@ type Event struct {
 	LimitMeans string          `json:"limit_means,omitempty"`
 	Details    string          `json:"details,omitempty"`
 	MessageID  string          `json:"message_id,omitempty"`
-	Bytes      *int64          `json:"result_bytes,omitempty"`
-	Usage      *Usage          `json:"metrics,omitempty"`
-	ParentTID  string          `json:"parent_tid,omitempty"`
+	// Of a work_started of a persistent task: the name that it has claimed for its
+	// inbox, or the task that has that name already.
+	Endpoints      []string `json:"endpoints,omitempty"`
+	EndpointHolder string   `json:"endpoint_holder,omitempty"`
+	Bytes          *int64   `json:"result_bytes,omitempty"`
+	Usage          *Usage   `json:"metrics,omitempty"`
+	ParentTID      string   `json:"parent_tid,omitempty"`
 	// Of a task_retried that its policy has asked for: which attempt has ended, of
 	// how many, and when the next one may begin.
 	Attempt     int             `json:"attempt,omitempty"`

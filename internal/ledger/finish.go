@@ -28,6 +28,9 @@ type HandOff struct {
 	Preview string    `json:"preview,omitempty"`
 	Usage   Usage     `json:"usage,omitzero"`
 	Ended   time.Time `json:"ended"`
+	// Item is the message that a persistent task has worked on; 0 if it is told to
+	// end while it waits, or the task is another.
+	Item broker.ID `json:"item,omitempty"`
 }
 
 // ErrStale is returned for a hand-off that comes too late: the task has ended
@@ -50,6 +53,9 @@ func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
 		return nil
 	case t.Epoch != h.Epoch || t.Status != taskspec.StatusRunning:
 		return fmt.Errorf("finish task %s: %w", h.TID, ErrStale)
+	}
+	if t.Items != nil {
+		return retire(tx, t, h)
 	}
 	body, err := h.message(Dir)
 	if err != nil {
@@ -160,7 +166,7 @@ func (h *HandOff) message(dir string) (string, error) {
 			SizeMB  float64 `json:"size_mb"`
 			Digest  string  `json:"sha256"`
 			Preview string  `json:"truncated_preview"`
-		}{"large_output", OutputFile(dir, h.TID, h.Epoch, Stdout), h.Output.Size,
+		}{"large_output", h.file(dir), h.Output.Size,
 			float64(h.Output.Size) / (1 << 20), h.Digest, h.Preview}
 	default:
 		return string(h.Result), nil
@@ -216,7 +222,11 @@ func drain(tx *broker.Tx, t *Task, w taskspec.Work) error {
 		return nil
 	}
 	q := t.Queues()
-	for _, name := range []string{q.Inbox, q.ControlIn, q.ControlOut} {
+	spent := []string{q.Inbox, q.ControlIn, q.ControlOut}
+	if t.Items != nil {
+		spent = spent[1:] // items are work that was accepted: another epoch may do it
+	}
+	for _, name := range spent {
 		if _, err := tx.Delete(name, broker.Select{}); err != nil {
 			return err
 		}

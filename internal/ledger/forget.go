@@ -91,6 +91,9 @@ func forget(tx *broker.Tx, t *Task, bare bool) (gone bool, err error) {
 	if err := dropShown(tx, t); err != nil {
 		return false, err
 	}
+	if err := dropItemFiles(tx, t); err != nil {
+		return false, err
+	}
 	for _, queue := range []string{q.Outbox, q.Reserved, q.Inbox, q.ControlIn, q.ControlOut} {
 		if _, err := tx.Delete(queue, broker.Select{}); err != nil {
 			return false, err

@@ -32,7 +32,8 @@ func wire(t *Task, s *taskspec.Spec) {
 	}
 }
 
-// inboxOf is the queue that the task's work item goes back into.
+// inboxOf is the queue that the task's work item goes back into, and that the items
+// of a persistent task come from.
 func inboxOf(t *Task) string {
 	if t.In != "" {
 		return t.In
@@ -43,7 +44,7 @@ func inboxOf(t *Task) string {
 // WaitsFor is the queue that a task waits for which has not begun; empty if it
 // waits for a slot only, or has begun.
 func WaitsFor(t *Task) string {
-	if t.Status != taskspec.StatusCreated {
+	if t.Status != taskspec.StatusCreated || t.Items != nil {
 		return ""
 	}
 	return t.In

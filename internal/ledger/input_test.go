@@ -187,7 +187,7 @@ func TestShown(t *testing.T) {
 				return found
 			}
 			needed := func() (needed bool) {
-				a := Attempt{tid, 1, Stdout}
+				a := Attempt{TID: tid, Epoch: 1, Stream: Stdout}
 				if err := p.b.View(ctx, func(r broker.Reader) (err error) { needed, err = a.Needed(r); return err }); err != nil {
 					t.Fatal(err)
 				}

@@ -19,7 +19,17 @@ func Lose(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return finish(tx, t, again, taskspec.Lost(), now.UnixNano(), nil)
+	return finish(tx, t, again, taskspec.Lost(), now.UnixNano(), lostItem(t))
+}
+
+// lostItem counts the item that a persistent task was lost with, and names it in
+// the event.
+func lostItem(t *Task) func(*Event) {
+	if t.Items == nil || t.Message == 0 {
+		return nil
+	}
+	t.Items.Failed++
+	return func(e *Event) { e.MessageID = t.Message.String() }
 }
 
 // Live returns the tasks that have begun and not ended.

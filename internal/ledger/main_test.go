@@ -234,7 +234,7 @@ func (p *project) state() state {
 			s.Messages[name] = append(s.Messages[name], m)
 		}
 	}
-	for _, kind := range []string{Kind, ManagerKind, nestedKind, pendingKind, attemptKind, envKind, endpointKind, shownKind} {
+	for _, kind := range []string{Kind, ManagerKind, nestedKind, pendingKind, attemptKind, envKind, endpointKind, shownKind, itemFileKind} {
 		recs, err := p.b.Records(ctx, kind, broker.RecordSelect{})
 		if err != nil {
 			p.Fatal(err)
@@ -331,7 +331,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 		}
 	}
 	must(t.Env == "" || slices.ContainsFunc(s.Records[envKind], func(r broker.Record) bool { return r.Key == t.Env }), "its environment is gone")
-	must(len(s.Messages[q.Reserved]) <= 1, "it has reserved more than one message")
+	must(len(s.Messages[q.Reserved]) <= 1 || t.Items != nil, "it has reserved more than one message")
 	passedOn := t.Stage > 0 && !t.Last && t.Status == taskspec.StatusCompleted && t.Result == 0
 	results := q.Outbox
 	if t.Last && t.Status == taskspec.StatusCompleted {
@@ -339,7 +339,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	}
 	must(holds(results, t.Result) == (t.Output.Form != FormNone && !handsOn(t) && !passedOn), "it has one result if and only if it was executed")
 	must(!slices.ContainsFunc(s.Messages[q.Outbox], func(m broker.Message) bool {
-		return m.ID != t.Result && !strings.HasPrefix(m.Body, `{"type":"stream",`)
+		return m.ID != t.Result && !strings.HasPrefix(m.Body, `{"type":"stream",`) && !(t.Items != nil && strings.HasPrefix(m.Body, `{"type":"item_result",`))
 	}), "it has more than its result and chunks")
 	must(ended == btoi(t.Status.Terminal()), "one event since its last retry says that it ended if and only if it did")
 	must((t.Completed != 0) == t.Status.Terminal(), "it has a time of its end if and only if it ended")
@@ -352,7 +352,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 			must(s.living(t), "it runs, and no stage of it waits or runs")
 			break
 		}
-		must(holds(q.Reserved, t.Message), "its message is not reserved")
+		must(holds(q.Reserved, t.Message) || t.Items != nil && t.Message == 0, "its message is not reserved")
 		must(t.Consumer != proc.Identity{}, "nobody runs it")
 	default:
 		must(t.Status.Terminal(), "no task may be left so")

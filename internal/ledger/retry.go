@@ -76,8 +76,11 @@ func again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 		return nil, false, err
 	}
 	summon(tx, t)
-	if err := withdrawResult(tx, t); err != nil {
-		return nil, false, err
+	// What a persistent task has done stays done.
+	if t.Items == nil {
+		if err := withdrawResult(tx, t); err != nil {
+			return nil, false, err
+		}
 	}
 	if err := t.markNested(tx); err != nil {
 		return nil, false, err
@@ -99,14 +102,20 @@ func again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 func reborn(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
-		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Pipeline: t.Pipeline, Stage: t.Stage, Last: t.Last, Inline: t.Inline, In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Inline: t.Inline,
+		In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
+		Items: t.Items, Pipeline: t.Pipeline, Stage: t.Stage, Last: t.Last,
 		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created,
 	}
 }
 
 // takeBack takes the work item of a task that has ended from where its policy
-// left it. One that came from a queue goes back there, and is not returned.
+// left it. One that came from a queue goes back there, and is not returned; so do
+// all that a persistent task has kept.
 func (t *Task) takeBack(tx *broker.Tx) (item json.RawMessage, err error) {
+	if t.Items != nil {
+		return nil, putItemsBack(tx, t)
+	}
 	if t.In != "" {
 		return nil, putBack(tx, t)
 	}

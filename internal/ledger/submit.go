@@ -173,6 +173,9 @@ func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (t *
 	if s.Spec.Spec.Inline() {
 		t.Inline = s.Spec.Spec.FunctionTarget
 	}
+	if s.Spec.Spec.Persistent {
+		t.Items = new(Items)
+	}
 	switch {
 	case s.pipeline != nil:
 		// Its parent holds no slot, but the one that waits for the pipeline may.
@@ -227,7 +230,7 @@ func (t *Task) markNested(tx *broker.Tx) error {
 		return nil
 	}
 	mark := broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())}
-	if t.In != "" {
+	if t.In != "" && t.Items == nil {
 		mark.State, mark.Body = inputMark, t.In
 	}
 	return tx.PutRecord(mark)

@@ -46,6 +46,8 @@ type Task struct {
 	Last     bool  `json:"last_stage,omitempty"`
 	// Key is the key that it was submitted with, and holds.
 	Key string `json:"key,omitempty"`
+	// Items is how far it is, if it is persistent: it takes item after item.
+	Items *Items `json:"items,omitempty"`
 
 	// Redact are paths into the spec that lead to what history must not show.
 	Redact []string `json:"redact,omitempty"`
@@ -177,7 +179,7 @@ func (t *Task) requests() string {
 	if t.Inline != "" {
 		return InlineRequests(t.Inline)
 	}
-	if t.In != "" {
+	if t.In != "" && t.Items == nil {
 		return waitingPrefix + t.In
 	}
 	return Requests

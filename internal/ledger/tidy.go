@@ -169,17 +169,22 @@ const OutputDir = "outputs"
 type Attempt struct {
 	TID    string
 	Epoch  int
+	Item   broker.ID // of a persistent task, else 0: see [ItemOutput]
 	Stream Stream
 }
 
-// ParseOutputFile reads the name of an [OutputFile], without its folder.
+// ParseOutputFile reads the name of an [OutputFile] or an [ItemOutput], without its
+// folder.
 func ParseOutputFile(name string) (a Attempt, ok bool) {
 	parts := strings.Split(name, ".")
-	if len(parts) != 3 {
+	if len(parts) != 3 && len(parts) != 4 {
 		return Attempt{}, false
 	}
-	a.TID, a.Stream = parts[0], Stream(parts[2])
+	a.TID, a.Stream = parts[0], Stream(parts[len(parts)-1])
 	_, err := broker.ParseID(a.TID)
+	if err == nil && len(parts) == 4 {
+		a.Item, err = broker.ParseID(parts[2])
+	}
 	if err == nil {
 		a.Epoch, err = strconv.Atoi(parts[1])
 	}
@@ -211,6 +216,9 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	t, err := Decode(rec)
 	if err != nil {
 		return false, err
+	}
+	if a.Item != 0 {
+		return a.itemNeeded(r, t)
 	}
 	of := t
 	if a.Epoch != t.Epoch {

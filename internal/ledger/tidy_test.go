@@ -250,7 +250,7 @@ func TestDropEnvironmentsMeanwhile(t *testing.T) {
 func TestParseOutputFile(t *testing.T) {
 	t.Parallel()
 	const tid = "1790000000000000000"
-	for _, a := range []Attempt{{tid, 1, Stdout}, {tid, 12, Stderr}} {
+	for _, a := range []Attempt{{TID: tid, Epoch: 1, Stream: Stdout}, {TID: tid, Epoch: 12, Stream: Stderr}} {
 		got, ok := ParseOutputFile(filepath.Base(OutputFile("dir", a.TID, a.Epoch, a.Stream)))
 		if !ok || got != a {
 			t.Errorf("got %+v, %t, want %+v", got, ok, a)
@@ -280,7 +280,7 @@ func (p *project) needs(tid string, epoch int) (out, err bool) {
 	p.Helper()
 	ask := func(s Stream) (needed bool) {
 		e := p.b.View(ctx, func(r broker.Reader) (err error) {
-			needed, err = Attempt{tid, epoch, s}.Needed(r)
+			needed, err = Attempt{TID: tid, Epoch: epoch, Stream: s}.Needed(r)
 			return err
 		})
 		if e != nil {

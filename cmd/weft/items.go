@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"weft"
+	"weft/taskspec"
+)
+
+// followItems shows what a persistent task makes of its items, until it has ended,
+// and takes that. Interruptions are as of follow.
+func (a *app) followItems(in *interrupts, t *weft.Task) (*weft.Status, error) {
+	return a.attend(in, t, func() (*weft.Status, error) {
+		for r, err := range weft.Items(in.second, t) {
+			if err != nil {
+				return nil, err
+			}
+			if err := a.printItem(in.second, r, true); err != nil && !errors.Is(err, weft.ErrTaken) {
+				return nil, err
+			}
+		}
+		return t.Status(in.second)
+	})
+}
+
+// printItem prints the result of an item and then takes it, if it is to be taken.
+// One that is only described stays, as of any task.
+func (a *app) printItem(ctx context.Context, r *weft.ItemResult, take bool) error {
+	if a.JSON {
+		a.stdout.Printf("%s\n", r.Message)
+		take = take && r.Large == nil
+	} else if _, err := r.WriteTo(a.stdout); err != nil {
+		return err
+	} else if r.Value {
+		a.stdout.Printf("\n") // a value does not end its line, and another one may follow
+	}
+	if err := a.stdout.Flush(); err != nil {
+		return err
+	}
+	if r.Status != taskspec.StatusCompleted && !a.JSON {
+		fmt.Fprint(a.stderr, r.Stderr)
+		a.note("item %s: %s", r.MessageID, r.Reason)
+	}
+	if !take {
+		return nil
+	}
+	return r.Take(ctx)
+}
+
+// printItems prints the next result of a persistent task, or with stream all of them
+// until it has ended.
+func (r *resultCmd) printItems(ctx context.Context, a *app, t *weft.Task) error {
+	if r.Error {
+		return usageError{"--error does not go with a persistent task: its results have the end of the standard error, see --json"}
+	}
+	some, code := false, 0
+	for item, err := range weft.Items(ctx, t) {
+		if err != nil {
+			return err
+		}
+		if err := a.printItem(ctx, item, !r.Peek); err != nil {
+			return err
+		}
+		if some = true; item.Status != taskspec.StatusCompleted {
+			code = exitError
+		}
+		if r.Stream {
+			continue
+		}
+		if r.ExitCode && item.ReturnCode != nil {
+			code = *item.ReturnCode
+		}
+		break
+	}
+	if !some {
+		return taken(ctx, t)
+	}
+	if code != 0 {
+		return exitCode(code)
+	}
+	return nil
+}
+
+// itemsText is how far a persistent task is, or nothing for any other.
+func itemsText(s *weft.Status) string {
+	if s.Items == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%d done, %d failed", s.Items.Done, s.Items.Failed)
+	if s.Items.Resting > 0 {
+		text += fmt.Sprintf(", %d put back for later", s.Items.Resting)
+	}
+	switch {
+	case s.Status != taskspec.StatusRunning:
+		return text
+	case s.Items.MessageID == "":
+		return text + ", waiting"
+	}
+	return text + ", working on " + s.Items.MessageID
+}
+
+// taskItems is how far a persistent task is, in JSON.
+type taskItems struct {
+	Done      int64   `json:"done"`
+	Failed    int64   `json:"failed"`
+	Resting   int     `json:"resting,omitempty"` // failed and put back, to be tried again later
+	Activity  string  `json:"activity"`          // "waiting", "working" or, of a task that does not run, ""
+	MessageID *string `json:"message_id"`        // that it works on
+}
+
+func newTaskItems(s *weft.Status) *taskItems {
+	if s.Items == nil {
+		return nil
+	}
+	v := &taskItems{Done: s.Items.Done, Failed: s.Items.Failed, Resting: s.Items.Resting, MessageID: known(s.Items.MessageID)}
+	switch {
+	case s.Status != taskspec.StatusRunning:
+	case v.MessageID == nil:
+		v.Activity = "waiting"
+	default:
+		v.Activity = "working"
+	}
+	return v
+}

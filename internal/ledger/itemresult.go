@@ -1,0 +1,219 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// ErrNotPersistent is returned where only a task that takes item after item will do.
+var ErrNotPersistent = errors.New("it is not persistent")
+
+// ItemResultType is the type of an [ItemResult].
+const ItemResultType = "item_result"
+
+// An ItemResult is the message in the outbox of a persistent task that tells how one
+// of its items ended:
+//
+//	{"type":"item_result","message_id":"…","status":"completed","return_code":0,"output":"…","encoding":"text"}
+//
+// If the spec names a queue for results (io.outputs.outbox), an item that completed
+// leaves there what any task would, without this around it; the others are told of
+// in the task's own outbox.
+type ItemResult struct {
+	Type       string          `json:"type"`
+	MessageID  string          `json:"message_id"` // of the item
+	Status     taskspec.Status `json:"status"`
+	ReturnCode *int            `json:"return_code"` // null if nothing ran
+	// Output is text or, as Encoding says, text in base64, the value of a function,
+	// or an object of type "large_output" that stands for a file.
+	Output   json.RawMessage `json:"output"`
+	Encoding ItemEncoding    `json:"encoding"`
+	Error    string          `json:"error,omitempty"`  // why it did not complete
+	Stderr   string          `json:"stderr,omitempty"` // then, the end of its standard error
+}
+
+// ItemEncoding says what the output of an [ItemResult] is.
+type ItemEncoding string
+
+// The encodings.
+const (
+	ItemText  ItemEncoding = "text"
+	ItemBytes ItemEncoding = "base64"
+	ItemValue ItemEncoding = "json"
+	ItemFile  ItemEncoding = "file"
+)
+
+const (
+	// ItemEnvelope is more than an [ItemResult] has around its output, in bytes.
+	ItemEnvelope = 64 << 10
+	// itemStderr is how much of the end of the standard error it has.
+	itemStderr = 4 << 10
+)
+
+// itemResult is how the item ended that the hand-off is of.
+func (h *HandOff) itemResult(kind taskspec.Kind) (string, error) {
+	r := ItemResult{
+		Type: ItemResultType, MessageID: h.Item.String(), Status: h.Outcome.Status,
+		ReturnCode: h.Outcome.ReturnCode, Error: h.Outcome.Error,
+	}
+	if r.Status != taskspec.StatusCompleted {
+		end := h.Output.Stderr
+		r.Stderr = strings.ToValidUTF8(string(end[max(0, len(end)-itemStderr):]), "\uFFFD")
+	}
+	var output any
+	switch {
+	case h.Output.Form == FormFile:
+		body, err := h.message(Dir)
+		if err != nil {
+			return "", err
+		}
+		output, r.Encoding = json.RawMessage(body), ItemFile
+	case h.Output.Form == FormBytes:
+		output, r.Encoding = base64.StdEncoding.EncodeToString(h.Result), ItemBytes
+	case kind == taskspec.KindFunction && len(h.Result) == 0: // it returned no value
+		r.Encoding = ItemValue
+	case kind == taskspec.KindFunction && json.Valid(h.Result):
+		output, r.Encoding = json.RawMessage(h.Result), ItemValue
+	default:
+		output, r.Encoding = string(h.Result), ItemText
+	}
+	var err error
+	if r.Output, err = plainJSON(output); err != nil {
+		return "", fmt.Errorf("encode item result: %w", err)
+	}
+	body, err := plainJSON(r)
+	return string(body), err
+}
+
+// plainJSON is v in JSON, without the escapes that are there for HTML.
+func plainJSON(v any) (json.RawMessage, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+}
+
+// QuotedSize is how long text is as a string in an [ItemResult], in bytes.
+func QuotedSize(text []byte) int {
+	quoted, _ := plainJSON(string(text)) // cannot fail for a string
+	return len(quoted)
+}
+
+// writeItemResult puts the result of an item where its readers look for it.
+func writeItemResult(tx *broker.Tx, t *Task, h *HandOff, kind taskspec.Kind) (err error) {
+	queue, message := QueuesOf(t.TID).Outbox, func() (string, error) { return h.itemResult(kind) }
+	if h.Outcome.Status == taskspec.StatusCompleted && t.Out != "" {
+		queue, message = t.Out, func() (string, error) { return h.message(Dir) }
+	}
+	body, err := message()
+	if err != nil {
+		return err
+	}
+	id, err := tx.Write(queue, body)
+	if errors.Is(err, broker.ErrTooLarge) && len(h.Output.Stderr) > 0 {
+		bare := *h // messages may be bounded to less than a standard error full of escapes
+		bare.Output.Stderr = nil
+		return writeItemResult(tx, t, &bare, kind)
+	}
+	if err != nil || h.Output.Form != FormFile {
+		return err
+	}
+	return tx.PutRecord(broker.Record{
+		Kind: itemFileKind, Key: itemFileKey(h.TID, h.Epoch, h.Item), State: h.TID, Rank: int64(id), Body: queue,
+	})
+}
+
+// logItem writes the event of an item. It leaves out the spec, which that of the
+// task's beginning has.
+func logItem(tx *broker.Tx, t *Task, name string, h *HandOff) error {
+	return writeEvent(tx, Event{
+		Event: name, TID: t.TID, TIDShort: taskspec.ShortTID(t.TID), Status: t.Status, Timestamp: h.Ended.UnixNano(),
+		TaskPID: h.Process.PID, ReturnCode: h.Outcome.ReturnCode, Error: h.Outcome.Error, LimitMeans: h.Outcome.LimitMeans,
+		Details: h.Outcome.Details, MessageID: h.Item.String(), Bytes: &h.Output.Size, Usage: &h.Usage,
+	})
+}
+
+// itemFileKind is the kind of the records of results of items that are in files.
+// Their state is the TID, their rank the id of the message that stands for the file,
+// and their body the queue of that.
+const itemFileKind = "itemfile"
+
+func itemFileKey(tid string, epoch int, item broker.ID) string {
+	return fmt.Sprintf("%s.%d.%v", tid, epoch, item)
+}
+
+// ItemOutput is [OutputFile] for one item of a persistent task.
+func ItemOutput(weftDir, tid string, epoch int, item broker.ID, stream Stream) string {
+	return filepath.Join(weftDir, OutputDir, itemFileKey(tid, epoch, item)+"."+string(stream))
+}
+
+// file is where the output of the hand-off is if it stays in a file, below dir, the
+// project's folder.
+func (h *HandOff) file(dir string) string {
+	if h.Item != 0 {
+		return ItemOutput(dir, h.TID, h.Epoch, h.Item, Stdout)
+	}
+	return OutputFile(dir, h.TID, h.Epoch, Stdout)
+}
+
+// TakeItemResult removes the result of an item, the message id in the task's
+// outbox. It reports false if it was taken before.
+func TakeItemResult(tx *broker.Tx, tid string, id broker.ID) (taken bool, err error) {
+	n, err := tx.Delete(QueuesOf(tid).Outbox, broker.Select{ID: id})
+	if err != nil || n == 0 {
+		return false, err
+	}
+	files, err := tx.Records(itemFileKind, broker.RecordSelect{
+		States: []string{tid}, AfterRank: int64(id) - 1, BeforeRank: int64(id) + 1,
+	})
+	for _, f := range files {
+		if err := tx.DeleteRecord(itemFileKind, f.Key); err != nil {
+			return false, err
+		}
+	}
+	return err == nil, err
+}
+
+// dropItemFiles forgets the files of a task's items.
+func dropItemFiles(tx *broker.Tx, t *Task) error {
+	if t.Items == nil {
+		return nil
+	}
+	files, err := tx.Records(itemFileKind, broker.RecordSelect{States: []string{t.TID}})
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := tx.DeleteRecord(itemFileKind, f.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// itemNeeded is [Attempt.Needed] for the file of an item of a task: it is being
+// worked on, or the message that stands for the file may be read. One that has gone
+// to a queue of the user's may be with a reader, and stays as long as its task.
+func (a Attempt) itemNeeded(r broker.Reader, t *Task) (bool, error) {
+	if !t.Status.Terminal() && a.Epoch == t.Epoch && t.Message == a.Item {
+		return true, nil
+	}
+	f, err := r.Record(itemFileKind, itemFileKey(a.TID, a.Epoch, a.Item))
+	if errors.Is(err, broker.ErrNotFound) || err == nil && a.Stream != Stdout {
+		return false, nil
+	}
+	if err != nil || f.Body != QueuesOf(a.TID).Outbox {
+		return err == nil, err
+	}
+	ms, err := r.Messages(f.Body, broker.Select{ID: broker.ID(f.Rank)})
+	return len(ms) > 0, err
+}

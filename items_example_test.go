@@ -1,0 +1,56 @@
+package weft_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"weft"
+)
+
+// Keep a command at work on one item after the other, send items to it, and read
+// what it made of them.
+func ExampleItems() {
+	p, err := weft.Open(folder())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	ctx := context.Background()
+	defer p.Manager().Stop(ctx)
+
+	spec := weft.Command("tr", "a-z", "A-Z")
+	spec.Spec.Persistent = true
+	task, err := p.Submit(spec)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, item := range []string{"hello", "again", ""} {
+		if _, err := weft.SendItem(ctx, task, item); err != nil {
+			log.Fatal(err)
+		}
+	}
+	for result, err := range weft.Items(ctx, task) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s %q\n", result.Status, result.Output)
+		last := len(result.Output) == 0
+		if err := result.Take(ctx); err != nil { // it is safe now
+			log.Fatal(err)
+		}
+		if last {
+			break
+		}
+	}
+	status, err := task.Stop(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(status.Status, status.Items.Done)
+	// Output:
+	// completed "HELLO"
+	// completed "AGAIN"
+	// completed ""
+	// cancelled 3
+}
