@@ -45,6 +45,10 @@ func serveDetached(call manager.Call, ready func()) error {
 	if err != nil {
 		return err
 	}
+	c.autostart, c.known.since = call.Autostart, call.Since
+	if err := c.known.meet(context.Background()); err != nil {
+		return err
+	}
 	defer c.Close()
 	log := &lumberjack.Logger{Filename: filepath.Join(c.dir, "logs", "manager.log"), MaxSize: logMB, MaxBackups: logKept}
 	defer log.Close()
@@ -57,6 +61,7 @@ func serveDetached(call manager.Call, ready func()) error {
 	lifetime := c.Manager().Lifetime()
 	if call.Once {
 		lifetime = time.Nanosecond // any: it leaves at the first look that finds no work
+		c.autostart = new(bool)    // else it would stay for its services
 	}
 	return serve(context.Background(), c, ServeOptions{
 		Only:     true,

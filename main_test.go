@@ -32,7 +32,23 @@ func TestMain(m *testing.M) {
 	if part := os.Getenv(partVariable); part != "" {
 		os.Exit(play(part, os.Args[1:]))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(ownState()))
+}
+
+// ownState gives the tests a folder of their own for what weft remembers of
+// projects, and returns how to end them.
+func ownState() func(exitCode int) {
+	dir, err := os.MkdirTemp("", "weft-state-")
+	if err == nil {
+		err = os.Setenv("XDG_STATE_HOME", dir)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return func(exitCode int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(exitCode)
+	}
 }
 
 // hesitate does what the value of hesitateVariable says. Nothing in it waits for

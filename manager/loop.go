@@ -40,6 +40,8 @@ type loop struct {
 	seen      []*ledger.Server       // that the last turn found
 	delayed   *broker.Waiter         // hears of tasks that wait for their time
 	agenda    agenda
+	changed   *broker.Waiter // hears that services have ended, or their files are to be read
+	services  services
 	stillborn int // consumers in a row that have ended before they said hello
 	stopping  bool
 	idleSince time.Time
@@ -85,6 +87,8 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 			l.waiting, in.manager, look = true, true, firstLook
 		case <-l.delayed.C():
 			l.agenda.stale, look = true, firstLook
+		case <-l.changed.C():
+			l.services.stale, look = true, firstLook
 		case <-l.controls.C():
 			in.tasks, look = true, firstLook
 		case <-timer.C:
@@ -116,7 +120,7 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 		case l.waiting && !l.stopping && l.pool.load().dispatchable() > 0:
 			pause = 0 // the turn has made room
 		}
-		next := earliest(now.Add(pause), l.agenda.wake(l.stopping), l.pool.retire(runtime.NumCPU(), now), l.pool.killFrozen(now), idleUntil(l.idleSince, l.o.Lifetime))
+		next := earliest(now.Add(pause), l.agenda.wake(l.stopping), l.services.wake(l.stopping), l.pool.retire(runtime.NumCPU(), now), l.pool.killFrozen(now), idleUntil(l.idleSince, l.o.Lifetime))
 		timer.Reset(time.Until(next))
 	}
 }
@@ -233,7 +237,7 @@ func (l *loop) mourn(e died) error {
 	case busy:
 		t, consumer, own := c.task, c.self, c.own
 		l.log.Warn("consumer died", "tid", t.tid, "pid", consumer.PID, "err", e.err)
-		l.pool.survivors[t] = consumer
+		l.pool.survivors[t] = survivor{consumer, c.nested}
 		l.watch(func(ctx context.Context, _ func(event)) event {
 			sweep(ctx, t, consumer, own)
 			return lost{t}
@@ -273,6 +277,10 @@ func (l *loop) finished(now time.Time) (bool, error) {
 			return false, nil
 		}
 		return true, l.leave()
+	}
+	if l.services.needed {
+		l.idleSince = time.Time{}
+		return false, nil
 	}
 	if l.idleSince.IsZero() {
 		l.idleSince = now

@@ -115,7 +115,7 @@ func (p *pool) grow(n int) error {
 
 // load is how busy the manager is.
 func (p *pool) load() load {
-	l := load{slots: p.o.MaxTasks, running: len(p.survivors)}
+	l := load{slots: p.o.MaxTasks, running: p.survivors.slots()}
 	for _, c := range p.consumers {
 		switch {
 		case c.state == starting:

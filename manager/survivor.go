@@ -11,12 +11,28 @@ import (
 // those of dead consumers until their loss is recorded. A consumer that is alive
 // finishes its task alone; the manager counts it meanwhile, and records the loss
 // if the consumer dies.
-type survivors map[task]proc.Identity
+type survivors map[task]survivor
+
+// A survivor is the consumer of such a task.
+type survivor struct {
+	consumer proc.Identity
+	nested   bool // the task holds no slot
+}
+
+// slots is how many slots their tasks hold.
+func (s survivors) slots() (n int) {
+	for _, one := range s {
+		if !one.nested {
+			n++
+		}
+	}
+	return n
+}
 
 // adopt watches a task that an earlier manager left behind.
 func (l *loop) adopt(t *ledger.Task) {
 	key, consumer, own := task{t.TID, t.Epoch}, t.Consumer, t.Process
-	l.pool.survivors[key] = consumer
+	l.pool.survivors[key] = survivor{consumer, t.Slotless}
 	l.watch(func(ctx context.Context, _ func(event)) event {
 		if consumer.Wait(ctx) != nil {
 			return nil // the manager ends first

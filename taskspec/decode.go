@@ -42,13 +42,7 @@ func DecodeValid(data []byte, rules Rules) (*Spec, error) {
 	if s == nil {
 		return nil, problems.err()
 	}
-	undecoded := problems.problems
-	for _, p := range s.problems(rules) {
-		// What could not be decoded is empty now, which is not a second problem.
-		if !covers(undecoded, p.Path) {
-			problems.add(p.Path, p.Text)
-		}
-	}
+	problems.addNew(s.problems(rules))
 	if err := problems.err(); err != nil {
 		return nil, err
 	}
@@ -58,27 +52,37 @@ func DecodeValid(data []byte, rules Rules) (*Spec, error) {
 // decode returns what is wrong with data and what of it could be decoded all
 // the same: nil where it is not JSON.
 func decode(data []byte) (*Spec, report) {
+	s := new(Spec)
+	problems, isJSON := decodeRecord(data, specShape(), reflect.ValueOf(s).Elem())
+	if !isJSON {
+		s = nil
+	}
+	return s, problems
+}
+
+// decodeRecord decodes a document into a struct and returns what is wrong with it,
+// and whether it is JSON at all.
+func decodeRecord(data []byte, want *shape, into reflect.Value) (problems report, isJSON bool) {
 	var d decoder
 	switch {
 	case len(data) > MaxDocument:
 		d.problem("longer than %d bytes", MaxDocument)
-		return nil, d.report
+		return d.report, false
 	case !utf8.Valid(data):
 		d.problem("not valid UTF-8")
-		return nil, d.report
+		return d.report, false
 	case !json.Valid(data):
 		d.problem("not valid JSON: %s", syntaxProblem(data))
-		return nil, d.report
+		return d.report, false
 	}
-	s := new(Spec)
-	// One copy of the document; the strings of the spec are parts of it.
+	// One copy of the document; its strings are parts of it.
 	d.text = string(data)
 	if formRecord.fits(d.peek()) {
-		d.record(specShape(), reflect.ValueOf(s).Elem())
+		d.record(want, into)
 	} else {
 		d.mismatch(formRecord)
 	}
-	return s, d.report
+	return d.report, true
 }
 
 // syntaxProblem says what is wrong with data that is no JSON, and where.
@@ -100,4 +104,15 @@ func covers(problems []Problem, path string) bool {
 		}
 	}
 	return false
+}
+
+// addNew adds what is wrong with the values of a document, after it was decoded.
+// What could not be decoded is empty now, which is not a second problem.
+func (r *report) addNew(problems []Problem) {
+	undecoded := r.problems
+	for _, p := range problems {
+		if !covers(undecoded, p.Path) {
+			r.add(p.Path, p.Text)
+		}
+	}
 }

@@ -138,6 +138,17 @@ func (arguments) describeFor(kind Kind) *schema {
 	return &schema{Items: &item}
 }
 
+// freeList is the rule for a list of any values.
+type freeList struct{}
+
+func (freeList) check(c *checker, path string, value reflect.Value) {
+	for i, v := range value.Interface().([]any) {
+		checkFree(&c.report, element(path, i), v, c.level+1)
+	}
+}
+
+func (freeList) describe(*schema, *field, Rules) {}
+
 // free is the rule for an object of any values.
 type free struct{}
 

@@ -210,7 +210,9 @@ func (c *conn) AllStats(first string, limit int) (all []broker.Stats, err error)
 }
 
 func (c *conn) Info() (info broker.Info, err error) {
-	err = c.row(storeInfo, nil, &info.ID, &info.LastID, &info.Bytes, &info.Free)
+	var made string
+	err = c.row(storeInfo, nil, &info.ID, &info.LastID, &info.Bytes, &info.Free, &made)
+	info.Altered = !isSchema(made)
 	if err == nil {
 		info.Log, err = c.logSize()
 	}

@@ -24,6 +24,7 @@ type runCmd struct {
 	NoStdin  bool     `help:"Give the task no input."`
 	Verbose  bool     `help:"Say on standard error what happens to the task."`
 	ExitCode bool     `help:"Exit as the task did."`
+	autostartOption
 
 	StreamOutput bool `help:"Also put the output into the task's outbox, as messages, while it is produced."`
 
@@ -94,7 +95,7 @@ func (r *runCmd) Run(a *app) error {
 		return err
 	}
 	if p == nil {
-		p, err = a.openOrCreate()
+		p, err = a.openOrCreate(r.opening()...)
 	}
 	if err != nil {
 		return err
@@ -109,6 +110,9 @@ func (r *runCmd) Run(a *app) error {
 		return err // accepted, but nobody runs it: the error says so
 	case !r.Wait:
 		return a.printTID(t)
+	}
+	if err := a.noteTrust(p); err != nil {
+		return err
 	}
 	if r.Verbose && weft.Fresh(t) {
 		a.note("task %s submitted", t.TID())
@@ -197,7 +201,7 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
 		return weft.Command(r.Command[0], r.Command[1:]...), nil, nil
 	}
 	var stored weft.SpecFolder
-	p, err := a.open()
+	p, err := a.open(r.opening()...)
 	switch {
 	case err == nil:
 		stored = weft.Specs(p)

@@ -30,6 +30,9 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	if err := taskspec.Retry(t.Status); err != nil {
 		return nil, false, err
 	}
+	if t.Service != "" {
+		return nil, false, fmt.Errorf("%w: it is the service %s, which its manifest starts again", ErrNoRetry, t.Service)
+	}
 	if len(t.Spec) == 0 {
 		return nil, false, fmt.Errorf("%w: it was never begun", ErrNoRetry)
 	}
@@ -79,7 +82,7 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 func reborn(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
-		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Inline: t.Inline, In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
+		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Service: t.Service, Inline: t.Inline, In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
 		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created,
 	}
 }

@@ -28,6 +28,7 @@ type Submission struct {
 	Env      string   // the submitter's environment, packed by [EncodeEnv]
 	Parent   string   // the TID of the task that submits, if one does
 	Redact   []string // paths into the spec that history must not show
+	Service  string   // the service that is started so, if it is one
 }
 
 // request is the message that asks for a task.
@@ -122,10 +123,11 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		Redact:  s.Redact,
 		Key:     s.Spec.Spec.Key,
 		Created: now.UnixNano(),
+		Service: s.Service,
 		decoded: s.Spec,
 		// A parent holds a slot while it waits for its children; who waits for a
-		// person would hold one for ever.
-		Slotless: s.Parent != "" || s.Spec.Slotless(),
+		// person, and a service, would hold one for ever.
+		Slotless: s.Parent != "" || s.Service != "" || s.Spec.Slotless(),
 	}
 	if s.Spec.Spec.Inline() {
 		t.Inline = s.Spec.Spec.FunctionTarget
