@@ -32,7 +32,8 @@ type ServiceStatus struct {
 	Next     time.Time // when it is started again, if it is not now
 	Problem  string    // why it is not started, or empty
 
-	idle string // why nobody starts it
+	unfit bool   // because of what is in its files, or how it ended
+	idle  string // why nobody starts it
 }
 
 // Services returns how the services of the project stand, in the order of the
@@ -71,7 +72,7 @@ func Services(ctx context.Context, c *Context) ([]ServiceStatus, error) {
 			continue
 		}
 		if _, err := serviceSubmission(ctx, c, d.Manifest); err != nil {
-			all[i].Problem = err.Error()
+			all[i].Problem, all[i].unfit = err.Error(), true
 		} else if all[i].idle != "" {
 			all[i].Problem = all[i].idle
 		}
@@ -107,7 +108,7 @@ func currentManager(r broker.Reader) (*ledger.Manager, error) {
 func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) (ServiceStatus, error) {
 	s := ServiceStatus{File: d.File, Name: strings.TrimSuffix(d.File, extension)}
 	if d.Manifest == nil {
-		s.Problem = d.Err.Error()
+		s.Problem, s.unfit = d.Err.Error(), true
 		return s, nil
 	}
 	m := d.Manifest
@@ -136,7 +137,7 @@ func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) 
 	step := was.Next(m.Policy, t, leader.TID, time.Now())
 	s.Next = step.At
 	if step.Spent {
-		s.Problem = fmt.Sprintf("given up after %d restarts in a row", step.Restarts)
+		s.Problem, s.unfit = fmt.Sprintf("given up after %d restarts in a row", step.Restarts), true
 	}
 	return s, nil
 }

@@ -80,7 +80,15 @@ func (s TrustStatus) String() string {
 	if s.Trusted || s.Services+s.Waiting == 0 {
 		return ""
 	}
-	return fmt.Sprintf("project is not trusted: %d services and %d waiting tasks of it are not started", s.Services, s.Waiting)
+	return fmt.Sprintf("project is not trusted: %s and %s of it are not started", counted(s.Services, "service"), counted(s.Waiting, "waiting task"))
+}
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // Trusted looks how far the project is trusted. It changes nothing.
@@ -130,11 +138,11 @@ func (a *acquaintance) trustFile(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if a.store == "" {
-		info, err := a.broker.Info(ctx)
+		id, err := a.broker.ID(ctx)
 		if err != nil {
 			return "", err
 		}
-		a.store = info.ID
+		a.store = id
 	}
 	sum := sha256.Sum256([]byte(a.store + "\x00" + a.root))
 	return filepath.Join(dir, hex.EncodeToString(sum[:16])+".json"), nil

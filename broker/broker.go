@@ -122,6 +122,18 @@ func (b *Broker) Records(ctx context.Context, kind string, sel RecordSelect) (re
 	return recs, nil
 }
 
+// ID is the store's id, which was made with it and never changes.
+func (b *Broker) ID(ctx context.Context) (id string, err error) {
+	err = b.backend.Look(ctx, func(r Reader) (err error) {
+		id, err = r.ID()
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("inspect store: %w", err)
+	}
+	return id, nil
+}
+
 // Info describes the store.
 func (b *Broker) Info(ctx context.Context) (info Info, err error) {
 	err = b.backend.Look(ctx, func(r Reader) (err error) {

@@ -17,10 +17,18 @@ import (
 // schema of templates does not know tid, state and weft_context at all, while
 // DecodeValid lets them pass where they are null or empty.
 func Schema(rules Rules) []byte {
-	s := specShape().schema(rules)
+	return specShape().schema(rules).document("Weft TaskSpec", "One task: what it runs, and how.")
+}
+
+// ManifestSchema is [Schema] for the manifest of a service.
+func ManifestSchema() []byte {
+	return manifestShape().schema(Rules{}).document("Weft autostart manifest", "A task or pipeline that the manager of a project starts by itself.")
+}
+
+// document is the schema as text.
+func (s *schema) document(title, description string) []byte {
 	s.Dialect = "https://json-schema.org/draft/2020-12/schema"
-	s.Title = "Weft TaskSpec"
-	s.Description = "One task: what it runs, and how."
+	s.Title, s.Description = title, description
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // patterns are for people too

@@ -219,6 +219,11 @@ func (c *conn) Info() (info broker.Info, err error) {
 	return info, err
 }
 
+func (c *conn) ID() (id string, err error) {
+	err = c.row(storeID, nil, &id)
+	return id, err
+}
+
 func (c *conn) Kinds() (names []string, err error) {
 	err = c.all(&names, kinds)
 	return names, err

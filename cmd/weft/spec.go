@@ -226,7 +226,9 @@ func (c *specGenerateCmd) Run(a *app) error {
 	return a.printDocument(document)
 }
 
-type specSchemaCmd struct{}
+type specSchemaCmd struct {
+	Manifest bool `help:"Print that of the manifests of services, in .weft/autostart."`
+}
 
 // Help shows how it is used.
 func (specSchemaCmd) Help() string {
@@ -237,11 +239,15 @@ depends on the machine.
 Examples:
 
     weft spec schema > taskspec.schema.json
+    weft spec schema --manifest > manifest.schema.json
 `
 }
 
 // Run prints the schema of templates.
-func (specSchemaCmd) Run(a *app) error {
+func (c *specSchemaCmd) Run(a *app) error {
+	if c.Manifest {
+		return a.printDocument(taskspec.ManifestSchema())
+	}
 	return a.printDocument(taskspec.Schema(taskspec.Rules{Template: true}))
 }
 
