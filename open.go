@@ -1,6 +1,7 @@
 package weft
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,6 +97,7 @@ func open(dir string, o options) (*Context, error) {
 		if err := c.settings.save(c.dir, o.store); err != nil {
 			return nil, err
 		}
+		c.settings.Autostart = cmp.Or(c.settings.Autostart, o.store)
 	}
 	c.broker, err = sqlite.Open(c.dir, sqlite.Options{
 		Durability:       sqlite.ParseDurability(c.settings.Durability),

@@ -40,6 +40,8 @@ func play(part string, args []string) int {
 		err = playChild(args[0], args[1])
 	case partKeeper:
 		err = playKeeper(args[0], args[1], args[2])
+	case partService:
+		err = playService(args[0], args[1])
 	case partAnimal:
 		err = playAnimal(args[0], args[1])
 	}
