@@ -143,7 +143,7 @@ func hasChanged(h *ledger.Host) bool {
 // refreshHosts asks all programs that have changed for their functions, unless
 // nobody knows who named them.
 func refreshHosts(ctx context.Context, c *Context) error {
-	if held, err := c.known.heldBack(ctx); err != nil || held != 0 {
+	if held, _, err := c.known.heldBack(ctx); err != nil || held != 0 {
 		return err
 	}
 	var hosts []*ledger.Host

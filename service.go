@@ -43,7 +43,7 @@ func Services(ctx context.Context, c *Context) ([]ServiceStatus, error) {
 	if len(declared) == 0 {
 		return nil, nil
 	}
-	held, err := c.known.heldBack(ctx)
+	held, _, err := c.known.heldBack(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look at services: %w", err)
 	}

@@ -181,6 +181,10 @@ func killService(t *testing.T, kills int) {
 			p.murder(p.task(v.tid).Consumer)
 		}
 		if strings.Contains(what, "manager") {
+			// It is hit at any moment of what it does about the service.
+			for range random.IntN(150) {
+				p.currentManager()
+			}
 			p.murder(p.manager())
 			lead()
 		}

@@ -93,7 +93,7 @@ func counted(n int, thing string) string {
 
 // Trusted looks how far the project is trusted. It changes nothing.
 func Trusted(ctx context.Context, c *Context) (s TrustStatus, err error) {
-	held, err := c.known.heldBack(ctx)
+	held, _, err := c.known.heldBack(ctx)
 	if err != nil {
 		return s, fmt.Errorf("look at trust: %w", err)
 	}
@@ -137,24 +137,28 @@ func (a *acquaintance) trustFile(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if a.store == "" {
-		id, err := a.broker.ID(ctx)
-		if err != nil {
-			return "", err
-		}
-		a.store = id
+	store, err := a.storeID(ctx)
+	if err != nil {
+		return "", err
 	}
-	sum := sha256.Sum256([]byte(a.store + "\x00" + a.root))
+	sum := sha256.Sum256([]byte(store + "\x00" + a.root))
 	return filepath.Join(dir, hex.EncodeToString(sum[:16])+".json"), nil
+}
+
+// storeID is the id of the store. It is read once.
+func (a *acquaintance) storeID(ctx context.Context) (id string, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.store == "" {
+		a.store, err = a.broker.ID(ctx)
+	}
+	return a.store, err
 }
 
 // readTrust reads what is known of the project; an error that wraps
 // [fs.ErrNotExist] means that it is a stranger's.
 func (a *acquaintance) readTrust(ctx context.Context) (t trustRecord, err error) {
-	a.mu.Lock()
 	path, err := a.trustFile(ctx)
-	store := a.store
-	a.mu.Unlock()
 	if err != nil {
 		return t, err
 	}
@@ -162,10 +166,14 @@ func (a *acquaintance) readTrust(ctx context.Context) (t trustRecord, err error)
 	if err != nil {
 		return t, err
 	}
-	if !info.Mode().IsRegular() || !ownedByUs(info) {
-		return t, fs.ErrNotExist // nobody else says what this user trusts
+	if !genuine(info) {
+		return t, fs.ErrNotExist
 	}
 	data, err := os.ReadFile(path)
+	if err != nil {
+		return t, err
+	}
+	store, err := a.storeID(ctx)
 	if err != nil {
 		return t, err
 	}
@@ -187,10 +195,11 @@ func (a *acquaintance) recordTrust(ctx context.Context, trusted bool) error {
 
 // writeTrust writes the file about the project beside its place, and puts it there.
 func (a *acquaintance) writeTrust(ctx context.Context, trusted bool, since broker.ID, place func(from, to string) error) error {
-	a.mu.Lock()
 	path, err := a.trustFile(ctx)
-	store := a.store
-	a.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	store, err := a.storeID(ctx)
 	if err != nil {
 		return err
 	}
@@ -227,69 +236,77 @@ func (a *acquaintance) horizon(ctx context.Context) (since broker.ID, err error)
 // run.
 func (a *acquaintance) meet(ctx context.Context) error {
 	a.mu.Lock()
-	met := a.met
-	path, err := "", error(nil)
-	if !met {
-		path, err = a.trustFile(ctx)
-	}
+	met := a.met || a.since != 0
 	a.mu.Unlock()
 	if met {
 		return nil
 	}
-	if err == nil {
-		_, err = os.Lstat(path)
-	}
-	var since broker.ID
+	since, err := broker.ID(0), a.seen(ctx)
 	if err != nil {
 		if since, err = a.horizon(ctx); err != nil {
 			return fmt.Errorf("look at what is in the project: %w", err)
 		}
+		since = max(since, 1)
 		// Who came first has seen the least.
 		err = a.writeTrust(ctx, false, since, os.Link)
-		if err == nil || errors.Is(err, fs.ErrExist) {
+		if err == nil || errors.Is(err, fs.ErrExist) && a.seen(ctx) == nil {
 			since = 0
 		}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.met, a.since = true, max(a.since, since)
+	a.met, a.since = true, since
 	return nil
 }
 
+// seen returns nil if there is a file about the project, in which there is
+// something.
+func (a *acquaintance) seen(ctx context.Context) error {
+	path, err := a.trustFile(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if err == nil && (info.Size() == 0 || !genuine(info)) {
+		err = fs.ErrNotExist
+	}
+	return err
+}
+
+// genuine reports whether a file may say what this user trusts: nobody else says
+// that.
+func genuine(info fs.FileInfo) bool { return info.Mode().IsRegular() && ownedByUs(info) }
+
 // heldBack returns the last id of the requests that are not to be run; 0 if the
-// project is trusted. It changes nothing.
-func (a *acquaintance) heldBack(ctx context.Context) (broker.ID, error) {
+// project is trusted. recorded says that the file about it does. It changes
+// nothing.
+func (a *acquaintance) heldBack(ctx context.Context) (held broker.ID, recorded bool, err error) {
 	t, err := a.readTrust(ctx)
 	switch {
 	case err == nil && t.Trusted:
-		return 0, nil
+		return 0, true, nil
 	case err == nil:
-		return max(t.Since, 1), nil
+		return max(t.Since, 1), true, nil
 	}
 	// There is no file, or none that can be read.
-	a.mu.Lock()
-	since := a.since
-	a.mu.Unlock()
-	if since != 0 {
-		return since, nil
+	if since := a.unrecorded(); since != 0 {
+		return since, false, nil
 	}
-	if since, err = a.horizon(ctx); err != nil {
-		return 0, err
-	}
-	since = max(since, 1)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.since = max(a.since, since)
-	return a.since, nil
+	held, err = a.horizon(ctx)
+	return max(held, 1), false, err
 }
 
-// held is [acquaintance.heldBack] for those who run tasks. What cannot be looked at is
-// not trusted.
+// held is heldBack for those who run tasks. What cannot be looked at is not
+// trusted.
 func (a *acquaintance) held() broker.ID {
-	ctx := context.Background()
-	held, err := a.heldBack(ctx)
+	held, recorded, err := a.heldBack(context.Background())
 	if err != nil {
 		return math.MaxInt64
+	}
+	if !recorded {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.since = held // what comes later is not older
 	}
 	return held
 }
