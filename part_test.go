@@ -125,6 +125,11 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 			return err
 		}
 		return out.Encode(line{})
+	case "look":
+		_, err := weft.Trusted(ctx, p)
+		return errors.Join(err, out.Encode(line{}))
+	case "trust":
+		return errors.Join(weft.Trust(ctx, p), out.Encode(line{}))
 	case "serve":
 		err := p.Serve(ctx, weft.ServeOptions{Only: true, Lifetime: p.Manager().Lifetime()})
 		if errors.Is(err, weft.ErrManagerRunning) {

@@ -150,7 +150,7 @@ func (a *acquaintance) storeID(ctx context.Context) (id string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.store == "" {
-		a.store, err = a.broker.ID(ctx)
+		a.store, err = broker.StoreID(ctx, a.broker)
 	}
 	return a.store, err
 }

@@ -122,8 +122,9 @@ func (b *Broker) Records(ctx context.Context, kind string, sel RecordSelect) (re
 	return recs, nil
 }
 
-// ID is the store's id, which was made with it and never changes.
-func (b *Broker) ID(ctx context.Context) (id string, err error) {
+// StoreID is the id of b's store, which was made with it and never changes: that of
+// [Broker.Info], for much less.
+func StoreID(ctx context.Context, b *Broker) (id string, err error) {
 	err = b.backend.Look(ctx, func(r Reader) (err error) {
 		id, err = r.ID()
 		return err

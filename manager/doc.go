@@ -16,6 +16,10 @@
 // tasks alone; the next manager counts them (survivor.go) but never takes
 // them over.
 //
+// service.go starts the services that the project's manifests name, when they are
+// due; whether they are, internal/ledger decides. Of a project that its user does
+// not trust it starts none, and gives out nothing that waited there before.
+//
 // pending.go moves tasks whose time has come, host.go finds the programs of
 // functions, and server.go watches the programs that run functions inside
 // themselves.
