@@ -45,11 +45,11 @@ func serveDetached(call manager.Call, ready func()) error {
 	if err != nil {
 		return err
 	}
+	defer c.Close()
 	c.autostart, c.known.since = call.Autostart, call.Since
 	if err := c.known.meet(context.Background()); err != nil {
 		return err
 	}
-	defer c.Close()
 	log := &lumberjack.Logger{Filename: filepath.Join(c.dir, "logs", "manager.log"), MaxSize: logMB, MaxBackups: logKept}
 	defer log.Close()
 	level, err := c.settings.level()

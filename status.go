@@ -31,6 +31,7 @@ type Status struct {
 	Tried       int
 	ParentTID   string // the task that submitted it, or empty
 	Key         string // that it was submitted with and holds, or empty
+	Service     string // the service that it is an instance of, or empty
 	Created     time.Time
 	Started     time.Time
 	Completed   time.Time
@@ -72,6 +73,7 @@ func newStatus(l *ledger.Task) *Status {
 		MaxAttempts:     l.MaxAttempts,
 		ParentTID:       l.Parent,
 		Key:             l.Key,
+		Service:         l.Service,
 		Created:         moment(l.Created),
 		Started:         moment(l.Started),
 		Completed:       moment(l.Completed),

@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -69,9 +70,9 @@ func (l *loop) trust() {
 	}
 }
 
-// serve does what is to be done about the services: it starts those that are due,
-// and learns when the next one is.
-func (l *loop) serve(ctx context.Context, now time.Time) error {
+// keepServices does what is to be done about the services: it starts those that are
+// due, and learns when the next one is.
+func (l *loop) keepServices(ctx context.Context, now time.Time) error {
 	if !l.services.due(now) {
 		return nil
 	}
@@ -131,7 +132,7 @@ func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now ti
 	}
 	switch {
 	case step.Spent:
-		return fmt.Errorf("service %s: given up after %d restarts in a row", m.Name, step.Restarts), nil
+		return fmt.Errorf("given up after %d restarts in a row", step.Restarts), nil
 	case step.Act != ledger.Rest:
 		var how ledger.Submission
 		if step.Act == ledger.Start {
@@ -144,6 +145,9 @@ func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now ti
 			step, tid, err = ledger.Advance(tx, m, how, l.record.TID, now)
 			return err
 		})
+		if err != nil && !transient(err) && !errors.Is(err, broker.ErrUncertain) {
+			return err, nil // its spec is too long, for example
+		}
 		if err != nil {
 			return nil, fmt.Errorf("service %s: %w", m.Name, err)
 		}

@@ -39,7 +39,11 @@ func (c *initCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if !trust.Trusted && !c.Quiet {
+	switch {
+	case trust.Trusted || c.Quiet:
+	case p.Created():
+		a.note("project is not trusted: it had manifests of services, or $XDG_STATE_HOME/weft cannot be written: weft trust")
+	default:
 		a.note("project is not trusted, for it was there: look at what is in it, then weft trust")
 	}
 	switch {

@@ -47,6 +47,7 @@ type taskLine struct {
 	NotBefore   *int64          `json:"not_before,omitempty"`
 	Paused      bool            `json:"paused,omitempty"`
 	WaitingFor  string          `json:"waiting_for,omitempty"` // a queue
+	Service     string          `json:"service,omitempty"`
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
 	CompletedAt *int64          `json:"completed_at"`
@@ -65,6 +66,7 @@ func newTaskLine(s *weft.Status) taskLine {
 		NotBefore:   nanoseconds(s.NotBefore),
 		Paused:      s.Paused,
 		WaitingFor:  s.WaitingFor,
+		Service:     s.Service,
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),
@@ -142,6 +144,7 @@ type taskDetails struct {
 	WaitingFor  string        `json:"waiting_for,omitempty"`
 	ParentTID   string        `json:"parent_tid,omitempty"`
 	Key         string        `json:"key,omitempty"`
+	Service     string        `json:"service,omitempty"`
 	Progress    *taskProgress `json:"progress,omitempty"`
 	CreatedAt   *int64        `json:"created_at"`
 	StartedAt   *int64        `json:"started_at"`
@@ -184,6 +187,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		WaitingFor:  s.WaitingFor,
 		ParentTID:   s.ParentTID,
 		Key:         s.Key,
+		Service:     s.Service,
 		Progress:    newTaskProgress(s),
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),

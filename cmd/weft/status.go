@@ -202,6 +202,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Progress", progressText(s))
 	line("Parent", s.ParentTID)
 	line("Key", visible(s.Key))
+	line("Service", visible(s.Service))
 	line("Submitted", when(s.Created))
 	line("Started", when(s.Started))
 	line("Ended", when(s.Completed))

@@ -47,9 +47,7 @@ type Step struct {
 	Act      Act
 	Restarts int       // in a row, the one that is to come included
 	At       time.Time // when it is to be started, if not now; zero: nobody knows
-	// Lives: it has an instance that has not ended. Spent: it has been restarted
-	// as often as it may be.
-	Lives, Spent bool
+	Spent    bool      // it has been restarted as often as it may be
 }
 
 // Next decides what the manager with the TID manager does about a service. s is
@@ -64,11 +62,10 @@ func (s *Service) Next(policy taskspec.ServicePolicy, task *Task, manager string
 	}
 	own := s.Manager == manager
 	if task != nil && !task.Status.Terminal() {
-		step := Step{Restarts: s.Restarts, Lives: true}
-		if !own {
-			step.Act = Adopt
+		if own {
+			return Step{Restarts: s.Restarts}
 		}
-		return step
+		return Step{Act: Adopt, Restarts: s.Restarts}
 	}
 	if !policy.Ensures() {
 		if own {
