@@ -108,6 +108,22 @@ func (p *project) end(t *testing.T, tid string, c ledger.Command) {
 	p.ended(t, tid)
 }
 
+// TestServiceAppears: a manifest that somebody writes by hand is noticed, although
+// nobody tells the manager.
+func TestServiceAppears(t *testing.T) {
+	t.Parallel()
+	p, g := newProject(t), newGate(t)
+	s := p.service(g)
+	declared := *s.declared.Load()
+	s.set()
+	p.manage(t, func(o *Options) { s.options(o); o.Lifetime = 0 })
+	p.wantEnd(t, p.submit(t, "", "exit 0"), taskspec.Exited(0, "")) // by then it has looked
+	began := time.Now()
+	s.set(declared...)
+	g.passed(t)
+	t.Logf("noticed after %v", time.Since(began).Round(time.Millisecond))
+}
+
 // TestServiceGivenUp: a service that may be restarted once is, and then its manager
 // leaves.
 func TestServiceGivenUp(t *testing.T) {
