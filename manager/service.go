@@ -27,8 +27,9 @@ type Declared struct {
 }
 
 // folderLook is how often the manager looks by itself at the manifests, and
-// whether the project is trusted: people edit these files by hand.
-const folderLook = 5 * time.Second
+// whether the project is trusted: people edit these files by hand, and are told that
+// it takes at most 5 s. It is that slow look, a little early.
+const folderLook = lastLook - 100*time.Millisecond
 
 // services is what a manager knows of the services of its project. The zero value
 // has not looked.
