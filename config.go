@@ -27,6 +27,7 @@ type settings struct {
 	Busy       seconds `json:"busy_timeout,omitzero"`
 	MaxMessage int     `json:"max_message_size,omitempty"`
 	LogLevel   string  `json:"log_level,omitempty"`
+	Autostart  *bool   `json:"autostart_tasks,omitempty"` // nil is true
 	// Redact are paths into specs, such as "spec.args", that events and dumps
 	// do not show; the values of spec.env they never do.
 	Redact []string `json:"redact_taskspec_fields,omitempty"`
@@ -145,12 +146,20 @@ func (s *settings) override(variable func(string) string, created bool) error {
 			*number.target = n
 		}
 	}
-	if v := variable("WEFT_MANAGER_REUSE_ENABLED"); v != "" {
-		reuse, err := strconv.ParseBool(v)
-		if err != nil {
-			return fmt.Errorf("WEFT_MANAGER_REUSE_ENABLED=%q: want true or false", v)
+	for _, flag := range []struct {
+		name   string
+		target **bool
+	}{
+		{"WEFT_MANAGER_REUSE_ENABLED", &s.Reuse},
+		{"WEFT_AUTOSTART_TASKS", &s.Autostart},
+	} {
+		if v := variable(flag.name); v != "" {
+			on, err := strconv.ParseBool(v)
+			if err != nil {
+				return fmt.Errorf("%s=%q: want true or false", flag.name, v)
+			}
+			*flag.target = &on
 		}
-		s.Reuse = &reuse
 	}
 	if v := variable("WEFT_REDACT_TASKSPEC_FIELDS"); v != "" {
 		s.Redact = nil
@@ -200,10 +209,11 @@ func environment() (func(string) string, error) {
 	}, nil
 }
 
-// save writes the settings that belong to the project, unless they are there.
+// save writes the settings that belong to the project, unless they are there:
+// autostart is one of them if somebody has said so.
 // Others that open the project meanwhile see all of the file or none of it.
-func (s settings) save(dir string) error {
-	data, err := json.MarshalIndent(settings{Durability: s.Durability}, "", "  ")
+func (s settings) save(dir string, autostart *bool) error {
+	data, err := json.MarshalIndent(settings{Durability: s.Durability, Autostart: autostart}, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -46,6 +46,10 @@ func serveDetached(call manager.Call, ready func()) error {
 		return err
 	}
 	defer c.Close()
+	c.autostart, c.known.since = call.Autostart, call.Since
+	if err := c.known.meet(context.Background()); err != nil {
+		return err
+	}
 	log := &lumberjack.Logger{Filename: filepath.Join(c.dir, "logs", "manager.log"), MaxSize: logMB, MaxBackups: logKept}
 	defer log.Close()
 	level, err := c.settings.level()
@@ -57,6 +61,7 @@ func serveDetached(call manager.Call, ready func()) error {
 	lifetime := c.Manager().Lifetime()
 	if call.Once {
 		lifetime = time.Nanosecond // any: it leaves at the first look that finds no work
+		c.autostart = new(bool)    // else it would stay for its services
 	}
 	return serve(context.Background(), c, ServeOptions{
 		Only:     true,

@@ -27,6 +27,7 @@ func examineTasks(ctx context.Context, c *Context) []Finding {
 	}
 	found := []Finding{examineManager(ctx, c, running, census.Queued+census.Running)}
 	found = append(found, examineCensus(census, running)...)
+	found = append(found, examineServices(ctx, c)...)
 	return append(found, examineLeftovers(ctx, c))
 }
 
@@ -110,6 +111,36 @@ func examineCensus(c ledger.Census, managed bool) []Finding {
 			text += fmt.Sprintf(" (of them, %d wait for their time)", c.Pending)
 		}
 		found = append(found, fine(check, text))
+	}
+	return found
+}
+
+// examineServices looks at the services, if there are any, and at what is held back
+// because nobody trusts it.
+func examineServices(ctx context.Context, c *Context) (found []Finding) {
+	const check = "services"
+	trust, err := Trusted(ctx, c)
+	if err != nil {
+		return unknown("trust", err)
+	}
+	if text := trust.String(); text != "" {
+		found = append(found, note("trust", text, "look at them, then weft trust"))
+	}
+	services, err := Services(ctx, c)
+	if err != nil {
+		return append(found, unknown(check, err)...)
+	}
+	live := 0
+	for _, s := range services {
+		switch {
+		case s.Status != "" && !s.Status.Terminal():
+			live++
+		case s.unfit:
+			found = append(found, problem(check, s.File+": "+s.Problem, ""))
+		}
+	}
+	if live > 0 {
+		found = append(found, fine(check, fmt.Sprintf("%d of %d running", live, len(services))))
 	}
 	return found
 }

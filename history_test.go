@@ -23,7 +23,6 @@ const (
 	withFunctions   = "the rest comes with task functions"
 	withInteractive = "comes with interactive tasks"
 	withStreaming   = "the rest comes with chunks in the outbox (stream_output)"
-	withAutostart   = "the rest comes with autostart"
 	withIO          = "the rest comes with queues of the user's in io"
 )
 
@@ -31,7 +30,7 @@ const (
 var promises = []failure{
 	1: {"submission failed with most releases of its broker", "", "the broker is a part of this module"},
 	2: {"run --spec, load -i, System: OK, the result object, exit 124, short ids",
-		"run_spec.txtar load.txtar status.txtar json.txtar exit_codes.txtar taskspec.TestShortTID", withAutostart},
+		"run_spec.txtar load.txtar status.txtar json.txtar exit_codes.txtar autostart.txtar taskspec.TestShortTID", ""},
 	3: {"flags in the documentation that did not exist", "help.txtar exit_codes.txtar",
 		"help is made from the grammar, so that it cannot show another one"},
 	4: {"stop did not stop commands, nor worker stop managers, and --all hit the manager",

@@ -140,8 +140,12 @@ func hasChanged(h *ledger.Host) bool {
 	return err == nil && stamp != h.Stamp
 }
 
-// refreshHosts asks all programs that have changed for their functions.
+// refreshHosts asks all programs that have changed for their functions, unless
+// nobody knows who named them.
 func refreshHosts(ctx context.Context, c *Context) error {
+	if held, _, err := c.known.heldBack(ctx); err != nil || held != 0 {
+		return err
+	}
 	var hosts []*ledger.Host
 	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
 		hosts, err = ledger.Hosts(r)

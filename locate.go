@@ -40,19 +40,19 @@ func OpenExisting(dir string, opts ...Option) (*Context, error) {
 	return Open(dir, opts...)
 }
 
-// autostartName is the folder of the manifests of tasks that a manager starts
-// by itself.
-const autostartName = "autostart"
-
 // Create is [Open] for a project that may need more than the folder dir: it
-// creates dir too, and, if autostart is true, the folder in which tasks can be
-// named that a manager is to start by itself. What is there already stays.
+// creates dir too, and, if autostart is true, the folder of the manifests of
+// services; if it is false, the new project's settings say that no manager starts
+// services. What is there already stays.
 func Create(dir string, autostart bool, opts ...Option) (*Context, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("create project: %w", err)
 	}
+	if !autostart {
+		return Open(dir, append(opts, func(o *options) { o.store = &autostart })...)
+	}
 	c, err := Open(dir, opts...)
-	if err != nil || !autostart {
+	if err != nil {
 		return c, err
 	}
 	err = os.Mkdir(filepath.Join(c.dir, autostartName), 0o700)

@@ -3,6 +3,7 @@ package weft_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,7 +33,28 @@ func TestMain(m *testing.M) {
 	if part := os.Getenv(partVariable); part != "" {
 		os.Exit(play(part, os.Args[1:]))
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(ownState()))
+}
+
+// ownState gives the tests a folder of their own for what weft remembers of
+// projects, and returns how to end them. A test that is executed again by another
+// one, and perhaps killed, has the folder of that one.
+func ownState() func(exitCode int) {
+	const name = "weft-state-"
+	if strings.HasPrefix(filepath.Base(os.Getenv("XDG_STATE_HOME")), name) {
+		return os.Exit
+	}
+	dir, err := os.MkdirTemp("", name)
+	if err == nil {
+		err = os.Setenv("XDG_STATE_HOME", dir)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return func(exitCode int) {
+		_ = os.RemoveAll(dir)
+		os.Exit(exitCode)
+	}
 }
 
 // hesitate does what the value of hesitateVariable says. Nothing in it waits for

@@ -26,9 +26,20 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	call := manager.Call{Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.once()}
+	if err := m.c.known.meet(ctx); err != nil {
+		return err
+	}
+	m.c.started.Store(true)
+	call := manager.Call{
+		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.once(),
+		Autostart: m.c.autostart, Since: m.c.known.unrecorded(),
+	}
 	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)
 }
+
+// Started reports whether a manager was started through the project's Context,
+// because there was none.
+func (m *Manager) Started() bool { return m.c.started.Load() }
 
 // ensure starts a manager unless there is one.
 func (m *Manager) ensure(ctx context.Context) error {

@@ -1,11 +1,14 @@
 package weft
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"weft/broker"
 	"weft/broker/sqlite"
@@ -27,6 +30,11 @@ type Context struct {
 	settings settings
 	broker   *broker.Broker
 	created  bool
+	// autostart is whether managers that are started through it start services, if
+	// that was said: see [Autostart].
+	autostart *bool
+	known     acquaintance
+	started   atomic.Bool // a manager, through it
 }
 
 // An Option changes how a project is opened.
@@ -34,6 +42,8 @@ type Option func(*options)
 
 type options struct {
 	posixLocks bool
+	autostart  *bool // of managers
+	store      *bool // the same for a project that is created
 }
 
 // AcceptPOSIXLocks opens the project although this process has used SQLite
@@ -41,6 +51,10 @@ type options struct {
 // would drop. Give it only if nothing in the process does that. Programs that
 // call [Init] first do not need it.
 func AcceptPOSIXLocks() Option { return func(o *options) { o.posixLocks = true } }
+
+// Autostart says whether managers that are started through the Context start the
+// project's services, whatever its settings and WEFT_AUTOSTART_TASKS say.
+func Autostart(on bool) Option { return func(o *options) { o.autostart = &on } }
 
 // Open opens the project in dir, that is in dir/.weft, and creates it if it is
 // not there. It does not search upward; see [Find].
@@ -69,7 +83,7 @@ func open(dir string, o options) (*Context, error) {
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, err
 	}
-	c := &Context{root: root, dir: filepath.Join(root, ledger.Dir)}
+	c := &Context{root: root, dir: filepath.Join(root, ledger.Dir), autostart: o.autostart}
 	if err := sqlite.CheckPath(c.dir); err != nil {
 		return nil, err
 	}
@@ -80,9 +94,10 @@ func open(dir string, o options) (*Context, error) {
 		return nil, err
 	}
 	if c.created {
-		if err := c.settings.save(c.dir); err != nil {
+		if err := c.settings.save(c.dir, o.store); err != nil {
 			return nil, err
 		}
+		c.settings.Autostart = cmp.Or(c.settings.Autostart, o.store)
 	}
 	c.broker, err = sqlite.Open(c.dir, sqlite.Options{
 		Durability:       sqlite.ParseDurability(c.settings.Durability),
@@ -93,8 +108,14 @@ func open(dir string, o options) (*Context, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.known.root, c.known.broker = c.root, c.broker
 	if err := noteHost(c.broker); err != nil {
 		return nil, errors.Join(err, c.broker.Close())
+	}
+	if c.created && len(manifests(c.dir)) == 0 {
+		// Nothing in it came from elsewhere. If that cannot be recorded, whoever
+		// needs it says so.
+		_ = c.known.recordTrust(context.Background(), true)
 	}
 	return c, nil
 }

@@ -40,6 +40,8 @@ func play(part string, args []string) int {
 		err = playChild(args[0], args[1])
 	case partKeeper:
 		err = playKeeper(args[0], args[1], args[2])
+	case partService:
+		err = playService(args[0], args[1])
 	case partAnimal:
 		err = playAnimal(args[0], args[1])
 	}
@@ -146,6 +148,11 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 			return err
 		}
 		return out.Encode(line{})
+	case "look":
+		_, err := weft.Trusted(ctx, p)
+		return errors.Join(err, out.Encode(line{}))
+	case "trust":
+		return errors.Join(weft.Trust(ctx, p), out.Encode(line{}))
 	case "serve":
 		err := p.Serve(ctx, weft.ServeOptions{Only: true, Lifetime: p.Manager().Lifetime()})
 		if errors.Is(err, weft.ErrManagerRunning) {

@@ -176,6 +176,9 @@ func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []Submit
 	if err := canRun(); err != nil {
 		return l, err
 	}
+	if err := c.known.meet(ctx); err != nil {
+		return l, err
+	}
 	s := newSubmission(opts)
 	first := p.Stages[0].Spec
 	if err := s.wired([]*taskspec.Spec{first}); err != nil {

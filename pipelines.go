@@ -87,6 +87,16 @@ func (f PipelineFolder) Read(name string) ([]byte, error) {
 	return document, f.shelf().about(name, err)
 }
 
+// Load reads a stored pipeline, and else is like [PipelineFolder.Find].
+func (f PipelineFolder) Load(name string) (*Pipeline, error) {
+	document, err := f.Read(name)
+	if err != nil {
+		return nil, err
+	}
+	p, err := f.parse(document)
+	return p, f.shelf().about(name, err)
+}
+
 // Find reads the pipeline that a person names, as [SpecFolder.Find] does a spec, and
 // the stored specs that its stages name. Errors wrap [ErrNoSpec], or hold a
 // *[taskspec.ValidationError] that names every problem of the pipeline, or of a

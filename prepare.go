@@ -130,6 +130,9 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err := canRun(); err != nil {
 		return nil, err
 	}
+	if err := c.known.meet(ctx); err != nil {
+		return nil, err
+	}
 	s := newSubmission(opts)
 	if s.stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")

@@ -32,6 +32,9 @@ type ServeOptions struct {
 	// Slots is how many functions with isolation "inline" run at once, each a
 	// goroutine; 0 means 64.
 	Slots int
+	// Autostart says whether to start the project's services; nil: as the option
+	// [Autostart] or else its settings say.
+	Autostart *bool
 	// Log gets what the manager does; nil discards it.
 	Log *slog.Logger
 	// Ready is called when the manager works, perhaps more than once.
@@ -54,6 +57,9 @@ type ServeOptions struct {
 // killed: what does not return then, or after a stop, a kill or its time, is left
 // behind, its task recorded as over.
 func (c *Context) Serve(ctx context.Context, o ServeOptions) error {
+	if err := c.known.meet(ctx); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
 	if len(registered.Names()) == 0 {
 		return serve(ctx, c, o, true)
 	}
@@ -81,6 +87,7 @@ func serveInline(ctx context.Context, c *Context, o ServeOptions) error {
 		Functions:  &registered,
 		MaxMessage: c.settings.MaxMessage,
 		Slots:      o.Slots,
+		Held:       c.known.held,
 		Log:        o.Log,
 	})
 	if err != nil {
@@ -97,6 +104,8 @@ func serve(ctx context.Context, c *Context, o ServeOptions, hosted bool) error {
 		return fmt.Errorf("serve: %w", err)
 	}
 	m := manager.New(manager.Options{
+		Autostart:  autostartOf(c, o.Autostart),
+		Held:       c.known.held,
 		Root:       c.root,
 		Dir:        c.dir,
 		Broker:     c.broker,

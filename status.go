@@ -38,6 +38,7 @@ type Status struct {
 	Stage                   string
 	StageNumber, StageCount int
 	Key                     string // that it was submitted with and holds, or empty
+	Service                 string // the service that it is an instance of, or empty
 	Created                 time.Time
 	Started                 time.Time
 	Completed               time.Time
@@ -89,6 +90,7 @@ func newStatus(l *ledger.Task) *Status {
 		ParentTID:       l.Parent,
 		Pipeline:        l.Pipeline,
 		Key:             l.Key,
+		Service:         l.Service,
 		Created:         moment(l.Created),
 		Started:         moment(l.Started),
 		Completed:       moment(l.Completed),

@@ -78,7 +78,7 @@ func (p *project) forge(consumer, process proc.Identity) (tid string) {
 	}
 	var job *ledger.Job
 	err = p.c.Broker().View(p.ctx, func(r broker.Reader) error {
-		ms, err := ledger.Waiting(r, ledger.Requests, 1, 1<<20)
+		ms, err := ledger.Waiting(r, ledger.Requests, 0, 1, 1<<20)
 		if err != nil {
 			return err
 		}

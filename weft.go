@@ -85,6 +85,13 @@
 // project has another manager. [Context.Manager] finds, stops and replaces the one
 // that there is.
 //
+// # Services and trust
+//
+// A manifest in .weft/autostart names a stored spec that the manager starts by
+// itself, once or whenever it has ended: see [taskspec.Manifest] and [Services]. A
+// project that this user did not create may have come from anywhere: nothing in
+// it runs by itself until he says [Trust].
+//
 // # Submitting, for programs that go on
 //
 // A program that is killed does not know whether it has submitted. With a key

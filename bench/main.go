@@ -116,6 +116,15 @@ func measure(ctx context.Context, o options, chosen []benchmark, markdown bool) 
 			os.Unsetenv(name)
 		}
 	}
+	// Nor is what weft remembers of them for its user.
+	state, err := os.MkdirTemp("", "weft-bench-state-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(state)
+	if err := os.Setenv("XDG_STATE_HOME", state); err != nil {
+		return err
+	}
 	b, err := newBench(ctx, o)
 	if err != nil {
 		return err

@@ -52,6 +52,8 @@ type Reader interface {
 	Records(kind string, sel RecordSelect) ([]Record, error)
 	// Kinds returns the kinds of which there are records, in byte order.
 	Kinds() ([]string, error)
+	// ID is that of Info, for much less.
+	ID() (string, error)
 	// Info describes the store.
 	Info() (Info, error)
 }

@@ -122,6 +122,20 @@ func (b *Broker) Records(ctx context.Context, kind string, sel RecordSelect) (re
 	return recs, nil
 }
 
+// StoreID is the id of b's store, which was made with it and never changes: that of
+// [Broker.Info], for much less. It is asked where changes are made: a program that
+// asks for it will make some, and may never need anything else to read with.
+func StoreID(ctx context.Context, b *Broker) (id string, err error) {
+	err = b.backend.Step(ctx, func(t Txn) (err error) {
+		id, err = t.ID()
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("inspect store: %w", err)
+	}
+	return id, nil
+}
+
 // Info describes the store.
 func (b *Broker) Info(ctx context.Context) (info Info, err error) {
 	err = b.backend.Look(ctx, func(r Reader) (err error) {

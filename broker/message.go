@@ -40,6 +40,9 @@ type Info struct {
 	Bytes  int64  // the size of the store, without its log
 	Free   int64  // how much of that is unused
 	Log    int64  // the size of the log of changes that are not in the store yet
+	// Altered: something in the store is not as this version of Weft makes it,
+	// and it may do more with what is written to it.
+	Altered bool
 }
 
 // Record is a fact about the present: one thing of some kind ("task",

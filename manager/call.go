@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"weft/broker"
 	"weft/runner"
 )
 
@@ -15,6 +16,11 @@ type Call struct {
 	Build    string `json:"build"`
 	Root     string `json:"root"`           // the project's root
 	Once     bool   `json:"once,omitempty"` // leave as soon as there is no work
+	// Autostart says whether to start services; nil: as the settings say.
+	Autostart *bool `json:"autostart,omitempty"`
+	// Since is the last id of what was in the project before this user came, if
+	// that could not be recorded.
+	Since broker.ID `json:"since,omitempty"`
 }
 
 // answer is what the manager says when it works, or why it does not.

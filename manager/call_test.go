@@ -19,7 +19,7 @@ func TestReadCall(t *testing.T) {
 		want Call
 		err  string // what it says, beside the call
 	}{
-		"a call":           {`{"protocol":` + protocol + `,"build":"v1","root":"/p","once":true}` + "\n", Call{runner.Protocol, "v1", "/p", true}, ""},
+		"a call":           {`{"protocol":` + protocol + `,"build":"v1","root":"/p","once":true}` + "\n", Call{Protocol: runner.Protocol, Build: "v1", Root: "/p", Once: true}, ""},
 		"of another build": {`{"protocol":` + protocol + `,"build":"v2","root":"/p"}`, Call{Protocol: runner.Protocol, Build: "v2", Root: "/p"}, ""},
 		"another protocol": {`{"protocol":99,"build":"v9","root":"/p"}`, Call{Protocol: 99, Build: "v9", Root: "/p"},
 			`client speaks protocol 99 of build "v9", this program ` + protocol},

@@ -29,6 +29,9 @@ type dispatcher struct {
 	// are given out, the transaction finds out that does it.
 	ahead []*ledger.Job
 	asked map[string]bool // hosts that are being asked for their functions
+	// held is the last id of the requests that are not to be run: see
+	// [Options.Held].
+	held broker.ID
 }
 
 // How many requests are read ahead, and how many bytes at most.
@@ -72,9 +75,9 @@ func (d *dispatcher) fill(ctx context.Context, w *work) error {
 func (d *dispatcher) look(ctx context.Context, n int, nestedOnly bool) (jobs []*ledger.Job, err error) {
 	var inputs []string
 	err = d.o.Broker.View(ctx, func(r broker.Reader) error {
-		ready, err := ledger.OldestNested(r, n)
+		ready, err := ledger.OldestNested(r, d.held, n)
 		if !nestedOnly {
-			ready, inputs, err = ledger.Oldest(r, n, maxAheadBytes)
+			ready, inputs, err = ledger.Oldest(r, d.held, n, maxAheadBytes)
 		}
 		if err != nil {
 			return err

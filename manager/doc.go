@@ -19,9 +19,13 @@
 // items.go hears of items for the persistent tasks that wait for one: what became of
 // an item and the reservation of the next are one change of a turn.
 //
+// service.go starts the services that the project's manifests name, when they are
+// due; whether they are, internal/ledger decides. Of a project that its user does
+// not trust it starts none, and gives out nothing that waited there before.
+//
 // pending.go moves tasks whose time has come, host.go finds the programs of
-// functions, pipeline.go listens for pipelines, and server.go watches the programs that run functions inside
-// themselves.
+// functions, pipeline.go listens for pipelines, and server.go watches the programs
+// that run functions inside themselves.
 //
 // lock_linux.go is the leadership, start_linux.go how a client starts a
 // detached manager, tenure.go what stands in the store about it.

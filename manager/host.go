@@ -51,7 +51,9 @@ func (d *dispatcher) locate(j *ledger.Job) {
 	case err == nil && stamp == host.Stamp:
 		return
 	case err == nil:
-		d.ask(*host)
+		if d.held == 0 { // whose program it is nobody knows
+			d.ask(*host)
+		}
 		host.Stamp = stamp
 		return
 	}

@@ -41,6 +41,8 @@ type loop struct {
 	through   []string               // pipelines that the last turn found to have ended
 	delayed   *broker.Waiter         // hears of tasks that wait for their time
 	agenda    agenda
+	changed   *broker.Waiter // hears that services have ended, or their files are to be read
+	services  services
 	stillborn int // consumers in a row that have ended before they said hello
 	stopping  bool
 	idleSince time.Time
@@ -86,6 +88,8 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 			l.waiting, in.manager, look = true, true, firstLook
 		case <-l.delayed.C():
 			l.agenda.stale, look = true, firstLook
+		case <-l.changed.C():
+			l.services.stale, look = true, firstLook
 		case <-l.controls.C():
 			in.tasks, look = true, firstLook
 		case <-l.supply.inboxes.C():
@@ -121,7 +125,7 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 		case l.supply.look && !l.stopping:
 			pause = 0 // a task may take items again
 		}
-		next := earliest(now.Add(pause), l.agenda.wake(l.stopping), l.supply.wake(l.stopping), l.pool.retire(runtime.NumCPU(), now), l.pool.killFrozen(now), idleUntil(l.idleSince, l.o.Lifetime))
+		next := earliest(now.Add(pause), l.agenda.wake(l.stopping), l.supply.wake(l.stopping), l.services.wake(l.stopping), l.pool.retire(runtime.NumCPU(), now), l.pool.killFrozen(now), idleUntil(l.idleSince, l.o.Lifetime))
 		timer.Reset(time.Until(next))
 	}
 }
@@ -282,6 +286,10 @@ func (l *loop) finished(now time.Time) (bool, error) {
 			return false, nil
 		}
 		return true, l.leave()
+	}
+	if l.services.needed {
+		l.idleSince = time.Time{}
+		return false, nil
 	}
 	if l.idleSince.IsZero() {
 		l.idleSince = now

@@ -13,7 +13,7 @@ import (
 	"weft/internal/proc"
 )
 
-// Options say what a manager works for. All fields but the last five are
+// Options say what a manager works for. All fields but the last seven are
 // required.
 type Options struct {
 	Root       string         // the project's root
@@ -32,6 +32,12 @@ type Options struct {
 	Lifetime time.Duration
 	// Hosted: the manager is part of a program that goes on when it leaves.
 	Hosted bool
+	// Autostart says what services the project has; nil: none are started.
+	Autostart *Autostart
+	// Held returns the last id of the requests that are not to be run, because
+	// nobody trusts where they come from; then no service is started either. 0
+	// means that the project is trusted, and so does nil.
+	Held func() broker.ID
 	// Ready is called when the manager works: a consumer has started. It may
 	// be called again.
 	Ready func()
@@ -91,6 +97,11 @@ func (m *Manager) Run(ctx context.Context) error {
 		return err
 	}
 	defer delayed.Close()
+	changed, err := m.o.Broker.Listen(ledger.Services)
+	if err != nil {
+		return err
+	}
+	defer changed.Close()
 	controls, err := m.o.Broker.Listen()
 	if err != nil {
 		return err
@@ -119,6 +130,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		watch:   watch,
 		events:  events,
 		delayed: delayed,
+		changed: changed,
 		agenda:  agenda{stale: true},
 		dispatcher: dispatcher{
 			o: m.o, pool: pool, controls: controls, requests: requests, supply: supply{inboxes: inboxes, heard: make(map[string]bool)},

@@ -15,7 +15,7 @@ import (
 func (l *loop) arrive(ctx context.Context) error {
 	var live []*ledger.Task
 	err := l.o.Broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		m := ledger.Manager{Process: l.self, Build: l.o.Build, Hosted: l.o.Hosted}
+		m := ledger.Manager{Process: l.self, Build: l.o.Build, Hosted: l.o.Hosted, Autostart: l.o.Autostart != nil}
 		if l.record, err = ledger.Arrive(tx, m, time.Now()); err != nil {
 			return err
 		}
@@ -29,6 +29,7 @@ func (l *loop) arrive(ctx context.Context) error {
 		return fmt.Errorf("take over project: %w", err)
 	}
 	l.log = l.log.With("manager", l.record.TID)
+	l.trust()
 	l.log.Info("manager started", "pid", l.self.PID, "slots", l.o.MaxTasks, "survivors", len(live))
 	if !l.o.Hosted {
 		title.Set(title.Format(l.o.Root, taskspec.ShortTID(l.record.TID), "manager", ledger.ManagerRunning, ""))
@@ -58,7 +59,7 @@ func (l *loop) leave() error {
 // leaveIdle records that the manager leaves unless there is work after all.
 func (l *loop) leaveIdle() (left bool, err error) {
 	err = l.o.Broker.Update(context.Background(), func(tx *broker.Tx) (err error) {
-		left, err = l.record.LeaveIdle(tx, time.Now())
+		left, err = l.record.LeaveIdle(tx, l.held, time.Now())
 		return err
 	})
 	if left {

@@ -19,7 +19,7 @@ func (l *loop) turn(ctx context.Context, in inbox) error {
 	// started, must not keep the ends of tasks from being written.
 	var unfilled error
 	if !l.stopping {
-		unfilled = l.promote(ctx, time.Now())
+		unfilled = errors.Join(l.keepServices(ctx, time.Now()), l.promote(ctx, time.Now()))
 	}
 	if l.waiting && !l.stopping {
 		unfilled = errors.Join(unfilled, l.fill(ctx, w))

@@ -39,11 +39,14 @@ func ServeInline(ctx context.Context, o InlineOptions) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Held == nil {
+		o.Held = func() broker.ID { return 0 }
+	}
 	var queues []string
 	for _, name := range o.Functions.Names() {
 		queues = append(queues, ledger.InlineRequests(name))
 	}
-	requests, err := o.Broker.Listen(queues...)
+	requests, err := o.Broker.Listen(append([]string{ledger.Services}, queues...)...) // that one tells of trust
 	if err != nil {
 		return fmt.Errorf("serve functions: %w", err)
 	}
@@ -82,8 +85,9 @@ type server struct {
 	events   chan callEvent
 	over     chan struct{} // closed at the end, when nobody reads events any more
 
-	waiting  bool // requests may be waiting
-	asked    bool // control messages may be waiting
+	held     broker.ID // see [InlineOptions.Held]
+	waiting  bool      // requests may be waiting
+	asked    bool      // control messages may be waiting
 	ahead    []*ledger.Job
 	calls    map[string]*call // that hold a slot, by TID
 	ended    []*call          // whose end has not been written
@@ -97,7 +101,7 @@ func (s *server) update(change func(*broker.Tx, *ledger.Server) error) error {
 
 // serve claims and carries out tasks until ctx has ended and nothing is left.
 func (s *server) serve(ctx context.Context) error {
-	s.waiting = true
+	s.waiting, s.held = true, s.o.Held()
 	look, retry := firstInlineLook, time.Duration(0)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -114,10 +118,13 @@ func (s *server) serve(ctx context.Context) error {
 			look = firstInlineLook
 		case <-s.requests.C():
 			s.waiting, look = true, firstInlineLook
+			if s.held != 0 {
+				s.held = s.o.Held()
+			}
 		case <-s.controls.C():
 			s.asked, look = true, firstInlineLook
 		case <-timer.C:
-			s.waiting, s.asked = true, true
+			s.waiting, s.asked, s.held = true, true, s.o.Held()
 			look = min(2*look, lastInlineLook)
 		}
 		err := s.turn(leave != nil)
@@ -226,7 +233,7 @@ func (s *server) look() error {
 
 // read reads requests for a function ahead, and makes them ready.
 func (s *server) read(r broker.Reader, queue string) error {
-	ms, err := ledger.Waiting(r, queue, 2*s.o.Slots, inlineAheadBytes)
+	ms, err := ledger.Waiting(r, queue, s.held, 2*s.o.Slots, inlineAheadBytes)
 	if err != nil {
 		return err
 	}

@@ -39,15 +39,27 @@ func Decode(data []byte) (*Spec, error) {
 // DecodeValid decodes and validates, and reports what is wrong in either way
 // together in one *[ValidationError].
 func DecodeValid(data []byte, rules Rules) (*Spec, error) {
-	s := new(Spec)
-	problems, isJSON := decode(data, specShape(), reflect.ValueOf(s).Elem())
+	return decodeValid(data, specShape(), func(s *Spec) []Problem { return s.problems(rules) })
+}
+
+// decodeValid decodes a document that has the shape of a T, and reports what is
+// wrong with it together with what check says of what was decoded.
+func decodeValid[T any](data []byte, want *shape, check func(*T) []Problem) (*T, error) {
+	v := new(T)
+	problems, isJSON := decode(data, want, reflect.ValueOf(v).Elem())
 	if isJSON {
-		problems.addUnlessCovered(s.problems(rules))
+		undecoded := problems.problems
+		for _, p := range check(v) {
+			// What could not be decoded is empty now, which is not a second problem.
+			if !covers(undecoded, p.Path) {
+				problems.add(p.Path, p.Text)
+			}
+		}
 	}
 	if err := problems.err(); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return v, nil
 }
 
 // decode decodes what it can of data, which has the shape of into, and returns
@@ -73,17 +85,6 @@ func decode(data []byte, want *shape, into reflect.Value) (problems report, isJS
 		d.mismatch(want.form)
 	}
 	return d.report, true
-}
-
-// addUnlessCovered adds problems of what has been decoded, but for those of what
-// could not be: that is empty now, which is not a second problem.
-func (r *report) addUnlessCovered(problems []Problem) {
-	undecoded := r.problems
-	for _, p := range problems {
-		if !covers(undecoded, p.Path) {
-			r.add(p.Path, p.Text)
-		}
-	}
 }
 
 // syntaxProblem says what is wrong with data that is no JSON, and where.

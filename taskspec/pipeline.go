@@ -1,9 +1,7 @@
 package taskspec
 
 import (
-	"maps"
 	"reflect"
-	"slices"
 	"sync"
 )
 
@@ -25,23 +23,11 @@ type PipelineStage struct {
 	Name string `json:"name,omitempty"`
 	// Task is the name of a stored spec. It is required.
 	Task string `json:"task"`
-	// Defaults are what the stage works with.
-	Defaults StageDefaults `json:"defaults,omitzero"`
+	// Defaults lie over the task. An input is worked on instead of what the stage
+	// before has written; of the first stage, by a run that brings none.
+	Defaults Defaults `json:"defaults,omitzero"`
 	// IO lies over the task's.
 	IO IO `json:"io_overrides,omitzero"`
-}
-
-// StageDefaults are what a stage works with beside what its task says.
-type StageDefaults struct {
-	// Input is the work item of the stage; nil means what the stage before it has
-	// written. Of the first stage it is the item of a run that brings none.
-	Input any `json:"input,omitempty"`
-	// Args are appended to those of the task.
-	Args []any `json:"args,omitzero"`
-	// KeywordArgs lie over those of the task.
-	KeywordArgs map[string]any `json:"keyword_args,omitzero"`
-	// Env lies over that of the task.
-	Env map[string]string `json:"env,omitzero"`
 }
 
 // MaxStages is how many stages a pipeline may have: all of them are in its
@@ -56,32 +42,17 @@ func (s *PipelineStage) StageName() string {
 	return s.Name
 }
 
-// Over returns what task becomes as this stage. It shares nothing with either
-// that is changed later. Whether that can be run, [Spec.ValidateFor] says, and
-// whether it can be a stage, [Spec.StageProblems].
+// Over returns what task becomes as this stage: see [Defaults.Over], and, whether it
+// can be a stage, [Spec.StageProblems].
 func (s *PipelineStage) Over(task *Spec) *Spec {
-	t := *task
+	t := s.Defaults.Over(task)
 	t.Name = s.StageName()
-	t.Spec.Args = slices.Concat(task.Spec.Args, s.Defaults.Args)
-	t.Spec.KeywordArgs = over(task.Spec.KeywordArgs, s.Defaults.KeywordArgs)
-	t.Spec.Env = over(task.Spec.Env, s.Defaults.Env)
 	t.IO = IO{
 		Inputs:  over(task.IO.Inputs, s.IO.Inputs),
 		Outputs: over(task.IO.Outputs, s.IO.Outputs),
 		Control: over(task.IO.Control, s.IO.Control),
 	}
-	return &t
-}
-
-// over returns a copy of below with what is above it.
-func over[V any](below, above map[string]V) map[string]V {
-	if len(above) == 0 {
-		return maps.Clone(below)
-	}
-	m := make(map[string]V, len(below)+len(above))
-	maps.Copy(m, below)
-	maps.Copy(m, above)
-	return m
+	return t
 }
 
 // StageProblems lists what the spec asks for that a stage of a pipeline cannot
@@ -107,15 +78,7 @@ func (s *Spec) StageProblems() []Problem {
 // spec, and checks it as [Pipeline.Validate] does. All that is wrong is in one
 // *[ValidationError]. Whether there are the tasks that it names, it does not know.
 func DecodePipeline(data []byte) (*Pipeline, error) {
-	p := new(Pipeline)
-	problems, isJSON := decode(data, pipelineShape(), reflect.ValueOf(p).Elem())
-	if isJSON {
-		problems.addUnlessCovered(p.problems())
-	}
-	if err := problems.err(); err != nil {
-		return nil, err
-	}
-	return p, nil
+	return decodeValid(data, pipelineShape(), (*Pipeline).problems)
 }
 
 // Validate returns a *[ValidationError] with all that is wrong with the pipeline
@@ -142,10 +105,7 @@ func (p *Pipeline) problems() []Problem {
 // PipelineSchema is [Schema] for pipelines. That no two stages have the same name
 // is beyond it.
 func PipelineSchema() []byte {
-	s := pipelineShape().schema(Rules{})
-	s.Title = "Weft pipeline"
-	s.Description = "Tasks that are run one after the other, each with what the one before it has written."
-	return document(s)
+	return pipelineShape().schema(Rules{}).document("Weft pipeline", "Tasks that are run one after the other, each with what the one before it has written.")
 }
 
 var pipelineShape = sync.OnceValue(func() *shape {
@@ -155,7 +115,7 @@ var pipelineShape = sync.OnceValue(func() *shape {
 // pipelineFormat is [format] for a pipeline.
 func pipelineFormat() map[string]entry {
 	name := []rule{lengthRule(maxName), printableRule(), unicodeRule()}
-	return map[string]entry{
+	f := map[string]entry{
 		"name": {
 			about:   "What the pipeline is called in lists and events.",
 			missing: "required",
@@ -179,25 +139,6 @@ func pipelineFormat() map[string]entry {
 			missing: "required: the name of a stored spec",
 			rules:   name,
 		},
-		"stages[].defaults": {
-			about: "What the stage works with beside what its task says.",
-		},
-		"stages[].defaults.input": {
-			about: "The work item, instead of what the stage before has written. Of the first stage: the item of a run that brings none.",
-			rules: []rule{anything{}},
-		},
-		"stages[].defaults.args": {
-			about: "Appended to the arguments of the task.",
-			rules: []rule{anything{}},
-		},
-		"stages[].defaults.keyword_args": {
-			about: "Lie over the keyword_args of the task.",
-			rules: []rule{free{}},
-		},
-		"stages[].defaults.env": {
-			about: "Variables that lie over those of the task.",
-			rules: []rule{members{keys: []*textRule{variableRule()}, values: []*textRule{osRule()}}},
-		},
 		"stages[].io_overrides": {
 			about: "Queues that the stage uses instead of its own.",
 		},
@@ -214,4 +155,7 @@ func pipelineFormat() map[string]entry {
 			rules: []rule{queuesRule()},
 		},
 	}
+	describeDefaults(f, "stages[].defaults", "What the stage works with beside what its task says.",
+		"The work item, instead of what the stage before has written. Of the first stage: that of a run that brings none.")
+	return f
 }

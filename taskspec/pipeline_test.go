@@ -89,7 +89,7 @@ func TestStageOver(t *testing.T) {
 		KeywordArgs: map[string]any{"width": 1, "height": 2}, Env: map[string]string{"A": "1"},
 	}, IO: IO{Inputs: map[string]string{"inbox": "raw"}}}
 	before, _ := json.Marshal(task)
-	stage := PipelineStage{Task: "resize", Name: "small", Defaults: StageDefaults{
+	stage := PipelineStage{Task: "resize", Name: "small", Defaults: Defaults{
 		Args: []any{"b"}, KeywordArgs: map[string]any{"width": 3}, Env: map[string]string{"B": "2"},
 	}, IO: IO{Inputs: map[string]string{"inbox": "other"}, Outputs: map[string]string{"outbox": "out"}}}
 	got := stage.Over(task)

@@ -17,15 +17,13 @@ import (
 // schema of templates does not know tid, state and weft_context at all, while
 // DecodeValid lets them pass where they are null or empty.
 func Schema(rules Rules) []byte {
-	s := specShape().schema(rules)
-	s.Title = "Weft TaskSpec"
-	s.Description = "One task: what it runs, and how."
-	return document(s)
+	return specShape().schema(rules).document("Weft TaskSpec", "One task: what it runs, and how.")
 }
 
-// document is a schema as a document of its own.
-func document(s *schema) []byte {
+// document is the schema as text.
+func (s *schema) document(title, description string) []byte {
 	s.Dialect = "https://json-schema.org/draft/2020-12/schema"
+	s.Title, s.Description = title, description
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false) // patterns are for people too

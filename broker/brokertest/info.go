@@ -25,6 +25,9 @@ var infoCases = []testCase{
 	}},
 	{"the store's own id", func(t *testing.T, s *store) {
 		first, err := s.Info(t.Context())
+		if id, idErr := broker.StoreID(t.Context(), s.Broker); id != first.ID || idErr != nil {
+			t.Errorf("the id is %q, %v, and by Info %q", id, idErr, first.ID)
+		}
 		must(t, err)
 		s.write(t, "q", "x")
 		s.reopen(t)

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"weft/broker"
 )
@@ -131,4 +133,18 @@ func fill(ctx context.Context, c *conn) error {
 		return err
 	}
 	return c.exec(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, schemaVersion))
+}
+
+// isSchema reports whether statements, one behind the other in any order, are those
+// of the schema. SQLite keeps their text but for what stands between them.
+func isSchema(text string) bool { return slices.Equal(statementsOf(text), statementsOf(schema)) }
+
+// statementsOf takes such a text apart. No line in a statement begins as one does.
+func statementsOf(text string) []string {
+	all := strings.Split("\n"+strings.TrimSpace(text), "\nCREATE ")[1:]
+	for i := range all {
+		all[i] = strings.TrimRight(all[i], ";\n")
+	}
+	slices.Sort(all)
+	return all
 }

@@ -33,6 +33,7 @@ const (
 	queues
 	stats
 	allStats
+	storeID
 	storeInfo
 	kinds
 	getRecord
@@ -113,9 +114,11 @@ var text = [statements]string{
 	queues:   names + `SELECT name FROM names WHERE name IS NOT NULL LIMIT ?2`,
 	stats:    `SELECT ` + counts,
 	allStats: names + `SELECT name AS queue, ` + strings.ReplaceAll(counts, "?1", "name") + ` FROM names WHERE name IS NOT NULL LIMIT ?2`,
+	storeID:  `SELECT store FROM meta`,
 	storeInfo: `SELECT store, max(last, coalesce((SELECT max(id) FROM messages), 0)),
 		(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size),
-		(SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size) FROM meta`,
+		(SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size),
+		(SELECT group_concat(sql, char(10)) FROM sqlite_schema) FROM meta`,
 	kinds: `WITH RECURSIVE names (name) AS (
 			SELECT min(kind) FROM record
 			UNION ALL

@@ -210,11 +210,18 @@ func (c *conn) AllStats(first string, limit int) (all []broker.Stats, err error)
 }
 
 func (c *conn) Info() (info broker.Info, err error) {
-	err = c.row(storeInfo, nil, &info.ID, &info.LastID, &info.Bytes, &info.Free)
+	var made string
+	err = c.row(storeInfo, nil, &info.ID, &info.LastID, &info.Bytes, &info.Free, &made)
+	info.Altered = !isSchema(made)
 	if err == nil {
 		info.Log, err = c.logSize()
 	}
 	return info, err
+}
+
+func (c *conn) ID() (id string, err error) {
+	err = c.row(storeID, nil, &id)
+	return id, err
 }
 
 func (c *conn) Kinds() (names []string, err error) {

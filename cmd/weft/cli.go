@@ -39,6 +39,7 @@ func commands(run *runCmd, batch *batchCmd) []command {
 		{name: "function", help: "List the functions of programs, and say how they are called.", args: &functionCmd{}},
 		{name: "queue", help: "Write, read and manage queues.", args: &queueCmd{}},
 		{name: "manager", alias: "worker", help: "Start and stop the process that runs the tasks.", args: &managerCmd{}},
+		{name: "trust", help: "Let what came with a project run by itself.", args: &trustCmd{}},
 		{name: "system", help: "Copy a project out and in, clear up, and look for what is wrong.", args: &systemCmd{}},
 		{name: "version", help: "Show the version.", args: &versionCmd{}},
 		{name: "completion", help: "Print the script with which a shell completes weft.", args: &completionCmd{}},
@@ -231,18 +232,18 @@ func (d *duration) Decode(ctx *kong.DecodeContext) error {
 }
 
 // open opens the project that the command is about.
-func (a *app) open() (*weft.Context, error) {
+func (a *app) open(opts ...weft.Option) (*weft.Context, error) {
 	root, err := weft.Locate(a.Context)
 	if err != nil {
 		return nil, err
 	}
-	return weft.OpenExisting(root)
+	return weft.OpenExisting(root, opts...)
 }
 
 // openOrCreate opens the project that the command is about. If there is none,
 // it creates one, in the working directory unless another was named, and says
 // so.
-func (a *app) openOrCreate() (*weft.Context, error) {
+func (a *app) openOrCreate(opts ...weft.Option) (*weft.Context, error) {
 	root, err := weft.Locate(a.Context)
 	if errors.Is(err, weft.ErrNoProject) {
 		root, err = ".", nil
@@ -250,7 +251,7 @@ func (a *app) openOrCreate() (*weft.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := weft.Open(root)
+	p, err := weft.Open(root, opts...)
 	if err != nil {
 		return nil, err
 	}

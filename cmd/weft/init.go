@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"path/filepath"
 
 	"weft"
@@ -9,14 +10,15 @@ import (
 
 type initCmd struct {
 	Dir       string `arg:"" optional:"" complete:"folder" help:"The folder (default: this one)."`
-	Autostart bool   `negatable:"" default:"true" help:"Make the folder for tasks that a manager starts by itself."`
+	Autostart bool   `negatable:"" default:"true" help:"Make the folder for services, tasks that a manager starts by itself; with --no-autostart none of the project does."`
 	Quiet     bool   `short:"q" help:"Print nothing."`
 }
 
 // Help shows how it is used.
 func (initCmd) Help() string {
 	return `It makes the folder .weft, which holds everything about the project. Doing it
-again changes nothing. weft run and weft queue write do it by themselves where
+again changes nothing. That you trust it is recorded outside of it: see weft trust.
+weft run and weft queue write do it by themselves where
 there is no project.
 
 Examples:
@@ -30,9 +32,21 @@ Examples:
 func (c *initCmd) Run(a *app) error {
 	dir := cmp.Or(c.Dir, a.Context)
 	p, err := weft.Create(cmp.Or(dir, "."), c.Autostart)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	trust, err := weft.Trusted(context.Background(), p)
+	if err != nil {
+		return err
+	}
+	switch {
+	case trust.Trusted || c.Quiet:
+	case p.Created():
+		a.note("project is not trusted: it had manifests of services, or $XDG_STATE_HOME/weft cannot be written: weft trust")
+	default:
+		a.note("project is not trusted, for it was there: look at what is in it, then weft trust")
+	}
+	switch {
 	case c.Quiet:
 		return nil
 	case a.JSON:

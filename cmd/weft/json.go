@@ -48,6 +48,7 @@ type taskLine struct {
 	Paused      bool            `json:"paused,omitempty"`
 	WaitingFor  string          `json:"waiting_for,omitempty"` // a queue
 	Items       *taskItems      `json:"items,omitempty"`
+	Service     string          `json:"service,omitempty"`
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
 	CompletedAt *int64          `json:"completed_at"`
@@ -68,6 +69,7 @@ func newTaskLine(s *weft.Status) taskLine {
 		Paused:      s.Paused,
 		WaitingFor:  s.WaitingFor,
 		Items:       newTaskItems(s),
+		Service:     s.Service,
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),
@@ -146,6 +148,7 @@ type taskDetails struct {
 	Items       *taskItems    `json:"items,omitempty"`
 	ParentTID   string        `json:"parent_tid,omitempty"`
 	Key         string        `json:"key,omitempty"`
+	Service     string        `json:"service,omitempty"`
 	Progress    *taskProgress `json:"progress,omitempty"`
 	Stages      []stageLine   `json:"stages,omitempty"` // of a pipeline
 	CreatedAt   *int64        `json:"created_at"`
@@ -190,6 +193,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		Items:       newTaskItems(s),
 		ParentTID:   s.ParentTID,
 		Key:         s.Key,
+		Service:     s.Service,
 		Progress:    newTaskProgress(s),
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),

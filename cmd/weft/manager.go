@@ -22,7 +22,21 @@ type managerCmd struct {
 // errNoManager is what there is to say where somebody asks for the manager.
 var errNoManager = errors.New("no manager is running")
 
+// autostartOption says whether a manager that is started starts services.
+type autostartOption struct {
+	Autostart *bool `negatable:"" help:"Let a manager that this starts start the project's services, or not (default: $WEFT_AUTOSTART_TASKS, else the project's setting)."`
+}
+
+// opening is how a project is opened then.
+func (o autostartOption) opening() []weft.Option {
+	if o.Autostart == nil {
+		return nil
+	}
+	return []weft.Option{weft.Autostart(*o.Autostart)}
+}
+
 type managerStartCmd struct {
+	autostartOption
 	Replace bool `help:"Let the manager that there is leave first; its running tasks go on."`
 }
 
@@ -41,7 +55,7 @@ Examples:
 
 // Run starts the manager.
 func (c *managerStartCmd) Run(a *app) error {
-	p, err := a.open()
+	p, err := a.open(c.opening()...)
 	if err != nil {
 		return err
 	}
@@ -54,10 +68,14 @@ func (c *managerStartCmd) Run(a *app) error {
 	if err := p.Manager().Start(in.first); err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
+	if err := a.noteTrust(p); err != nil {
+		return err
+	}
 	return a.printManager(in.first, p)
 }
 
 type managerServeCmd struct {
+	autostartOption
 	Lifetime duration `default:"0" env:"WEFT_MANAGER_LIFETIME_TIMEOUT" placeholder:"TIME" help:"Leave after so long without work (default: never)."`
 	Replace  bool     `help:"Let the manager that there is leave first; its running tasks go on."`
 }
@@ -77,7 +95,7 @@ Examples:
 
 // Run serves until it is stopped.
 func (c *managerServeCmd) Run(a *app) error {
-	p, err := a.open()
+	p, err := a.open(c.opening()...)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ func (r *runCmd) runPipeline(a *app) error {
 	if err := r.checkPipeline(); err != nil {
 		return err
 	}
-	p, err := a.openOrCreate()
+	p, err := a.openOrCreate(r.opening()...)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,10 @@ func (r *runCmd) runPipeline(a *app) error {
 		options = r.surroundings(a, in, &spec)
 	}
 	t, err := weft.SubmitPipeline(in.first, p, pipeline, options...)
-	return r.await(a, in, t, err, &spec, nil)
+	if t == nil || err != nil && !in.interrupted() {
+		return err
+	}
+	return r.await(a, in, p, t, &spec, nil)
 }
 
 // checkPipeline refuses what does not go with a pipeline, whose stages are

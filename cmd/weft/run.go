@@ -26,6 +26,7 @@ type runCmd struct {
 	NoStdin  bool     `help:"Give the task no input."`
 	Verbose  bool     `help:"Say on standard error what happens to the task."`
 	ExitCode bool     `help:"Exit as the task did."`
+	autostartOption
 
 	StreamOutput bool `help:"Also put the output into the task's outbox, as messages, while it is produced."`
 
@@ -109,7 +110,7 @@ func (r *runCmd) Run(a *app) error {
 		return err
 	}
 	if p == nil {
-		p, err = a.openOrCreate()
+		p, err = a.openOrCreate(r.opening()...)
 	}
 	if err != nil {
 		return err
@@ -117,18 +118,19 @@ func (r *runCmd) Run(a *app) error {
 	in := interruptible()
 	survivePipe()
 	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, spec)...)
-	return r.await(a, in, t, err, spec, d)
+	if t == nil || err != nil && !in.interrupted() {
+		return err // it may be accepted, but nobody runs it: then the error says so
+	}
+	return r.await(a, in, p, t, spec, d)
 }
 
-// await shows what was submitted, with err, to its end, unless told otherwise.
-func (r *runCmd) await(a *app, in *interrupts, t *weft.Task, err error, spec *taskspec.Spec, d *detacher) error {
-	switch {
-	case t == nil:
-		return err
-	case err != nil && !in.interrupted():
-		return err // accepted, but nobody runs it: the error says so
-	case !r.Wait:
+// await shows what was submitted to its end, unless told otherwise.
+func (r *runCmd) await(a *app, in *interrupts, p *weft.Context, t *weft.Task, spec *taskspec.Spec, d *detacher) error {
+	if !r.Wait {
 		return a.printTID(t)
+	}
+	if err := a.noteTrust(p); err != nil {
+		return err
 	}
 	if r.Verbose && weft.Fresh(t) {
 		a.note("task %s submitted", t.TID())
@@ -219,7 +221,7 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
 		return weft.Command(r.Command[0], r.Command[1:]...), nil, nil
 	}
 	var stored weft.SpecFolder
-	p, err := a.open()
+	p, err := a.open(r.opening()...)
 	switch {
 	case err == nil:
 		stored = weft.Specs(p)

@@ -17,7 +17,24 @@ import (
 func TestMain(m *testing.M) {
 	// Managers and consumers are this test program, executed again.
 	weft.Init()
-	testscript.Main(m, map[string]func(){"weft": main})
+	testscript.Main(ownState{m}, map[string]func(){"weft": main})
+}
+
+// ownState gives the tests a folder of their own for what weft remembers of
+// projects; scripts have their homes.
+type ownState struct{ *testing.M }
+
+// Run runs the tests.
+func (s ownState) Run() int {
+	dir, err := os.MkdirTemp("", "weft-state-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Setenv("XDG_STATE_HOME", dir); err != nil {
+		panic(err)
+	}
+	return s.M.Run()
 }
 
 // TestScripts runs what a user would type. Each script has a folder, a home and

@@ -293,7 +293,7 @@ func (c *specGenerateCmd) Run(a *app) error {
 			Name:        "greet",
 			Description: "Says hello, and then what it was given.",
 			Stages: []taskspec.PipelineStage{
-				{Name: "say", Task: "hello", Defaults: taskspec.StageDefaults{Args: []any{"world"}}},
+				{Name: "say", Task: "hello", Defaults: taskspec.Defaults{Args: []any{"world"}}},
 				{Name: "say-again", Task: "hello"},
 			},
 		}
@@ -315,7 +315,7 @@ func (c *specGenerateCmd) Run(a *app) error {
 }
 
 type specSchemaCmd struct {
-	Type string `enum:"task,pipeline" default:"task" help:"Of tasks, or of pipelines."`
+	Type string `enum:"task,pipeline,manifest" default:"task" help:"Of tasks, of pipelines, or of the manifests of services."`
 }
 
 // Help shows how it is used.
@@ -327,13 +327,17 @@ depends on the machine.
 Examples:
 
     weft spec schema > taskspec.schema.json
+    weft spec schema --type manifest > manifest.schema.json
 `
 }
 
 // Run prints the schema of templates.
 func (c specSchemaCmd) Run(a *app) error {
-	if c.Type == pipelineType {
+	switch c.Type {
+	case pipelineType:
 		return a.printDocument(taskspec.PipelineSchema())
+	case "manifest":
+		return a.printDocument(taskspec.ManifestSchema())
 	}
 	return a.printDocument(taskspec.Schema(taskspec.Rules{Template: true}))
 }

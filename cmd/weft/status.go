@@ -71,8 +71,16 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 		}
 		tasks = append(tasks, s)
 	}
+	services, err := weft.Services(ctx, p)
+	if err != nil {
+		return err
+	}
+	trust, err := weft.Trusted(ctx, p)
+	if err != nil {
+		return err
+	}
 	if a.JSON {
-		return a.printStatusJSON(ctx, p, problems, managers, tasks)
+		return a.printStatusJSON(ctx, p, problems, managers, tasks, services, trust)
 	}
 	system := "OK"
 	if len(problems) > 0 {
@@ -81,6 +89,10 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	a.stdout.Printf("System: %s\n", visible(system))
 	a.stdout.Printf("Manager: %s\n", managerText(managers))
 	a.stdout.Printf("Tasks: %s\n", live)
+	if text := trust.String(); text != "" {
+		a.stdout.Printf("Trust: %s: weft trust\n", text)
+	}
+	a.printServices(services, time.Now())
 	if len(tasks) > 0 {
 		a.stdout.Printf("\n")
 		a.printTasks(tasks, time.Now())
@@ -88,13 +100,16 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	return nil
 }
 
-func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []string, managers []weft.ManagerStatus, tasks []*weft.Status) error {
+func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []string, managers []weft.ManagerStatus, tasks []*weft.Status, services []weft.ServiceStatus, trust weft.TrustStatus) error {
 	v := struct {
 		System   string       `json:"system"` // "ok", or "problem"
 		Problems []string     `json:"problems"`
 		Manager  *managerLine `json:"manager"`
 		Tasks    []taskLine   `json:"tasks"`
-	}{"ok", []string{}, nil, []taskLine{}}
+		Trusted  bool         `json:"trusted"`
+		// Services are there where there are manifests.
+		Services []serviceLine `json:"services,omitempty"`
+	}{"ok", []string{}, nil, []taskLine{}, trust.Trusted, nil}
 	if len(problems) > 0 {
 		v.System, v.Problems = "problem", problems
 	}
@@ -113,6 +128,9 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []s
 			}
 		}
 		v.Tasks = append(v.Tasks, line)
+	}
+	for _, s := range services {
+		v.Services = append(v.Services, newServiceLine(s))
 	}
 	return a.printJSON(v)
 }
@@ -202,6 +220,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Items", itemsText(s))
 	line("Parent", s.ParentTID)
 	line("Key", visible(s.Key))
+	line("Service", visible(s.Service))
 	line("Submitted", when(s.Created))
 	line("Started", when(s.Started))
 	line("Ended", when(s.Completed))

@@ -161,6 +161,9 @@ func (c *chosen) find(ctx context.Context, p *weft.Context, among []taskspec.Sta
 		if err != nil {
 			return nil, err
 		}
+		if s.Service != "" && s.Status.Terminal() {
+			continue // whether it runs again its manifest says
+		}
 		tids = append(tids, s.TID)
 	}
 	if len(tids) == 0 && matching {

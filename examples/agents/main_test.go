@@ -25,7 +25,7 @@ import (
 // TestAgents kills a worker while it is at a job, which its next life finishes,
 // and has a job that always fails.
 func TestAgents(t *testing.T) {
-	t.Parallel()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	path, dir := filepath.Join(t.TempDir(), "agents"), t.TempDir()
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

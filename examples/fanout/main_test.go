@@ -19,7 +19,7 @@ import (
 
 // TestFanout has more files than slots, and one that is not there.
 func TestFanout(t *testing.T) {
-	t.Parallel()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	dir, path := t.TempDir(), filepath.Join(t.TempDir(), "fanout")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

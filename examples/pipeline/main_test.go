@@ -20,7 +20,7 @@ import (
 // TestPipeline runs it to its end, and then one whose last stage fails: tried
 // again, it does that stage only.
 func TestPipeline(t *testing.T) {
-	t.Parallel()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	path, dir := filepath.Join(t.TempDir(), "pipeline"), t.TempDir()
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)

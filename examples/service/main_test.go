@@ -29,7 +29,7 @@ import (
 // TestService kills the service while a task runs, and asks its next life for
 // the result.
 func TestService(t *testing.T) {
-	t.Parallel()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	begun, gate := make(chan struct{}), make(chan struct{})
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		begun <- struct{}{}
@@ -81,7 +81,7 @@ func TestService(t *testing.T) {
 
 // TestServiceStops ends the service politely: a task that runs goes on.
 func TestServiceStops(t *testing.T) {
-	t.Parallel()
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
 	begun, gate := make(chan struct{}), make(chan struct{})
 	web := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		begun <- struct{}{}

@@ -60,10 +60,10 @@ func (j *Job) Refuse(why string) { j.refused = why }
 // Refused is why the request cannot be run, or empty.
 func (j *Job) Refused() string { return j.refused }
 
-// Waiting returns the oldest messages of a queue, requests as a rule: at most n, and none after those that have reached size bytes
-// together.
-func Waiting(r broker.Reader, queue string, n, size int) (ms []broker.Message, err error) {
-	err = r.Scan(queue, broker.Select{Limit: n}, func(m broker.Message) bool {
+// Waiting returns the oldest messages of a queue, requests as a rule, with ids above
+// after: at most n, and none after those that have reached size bytes together.
+func Waiting(r broker.Reader, queue string, after broker.ID, n, size int) (ms []broker.Message, err error) {
+	err = r.Scan(queue, broker.Select{After: after, Limit: n}, func(m broker.Message) bool {
 		ms = append(ms, m)
 		size -= len(m.Body)
 		return size > 0
@@ -71,9 +71,10 @@ func Waiting(r broker.Reader, queue string, n, size int) (ms []broker.Message, e
 	return ms, err
 }
 
-// WaitingNested returns the oldest n requests that tasks have made.
-func WaitingNested(r broker.Reader, n int) (ms []broker.Message, err error) {
-	for after := int64(0); ; {
+// WaitingNested returns the oldest n requests that tasks have made, with ids above
+// held.
+func WaitingNested(r broker.Reader, held broker.ID, n int) (ms []broker.Message, err error) {
+	for after := int64(held); ; {
 		marks, err := r.Records(nestedKind, broker.RecordSelect{States: []string{""}, AfterRank: after, Limit: n - len(ms)})
 		if err != nil || len(marks) == 0 {
 			return ms, err

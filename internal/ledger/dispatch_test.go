@@ -330,9 +330,9 @@ func TestEnd(t *testing.T) {
 func (p *project) waiting(n int, nestedOnly bool) (ids []string) {
 	p.Helper()
 	err := p.b.View(ctx, func(r broker.Reader) error {
-		ms, err := WaitingNested(r, n)
+		ms, err := WaitingNested(r, 0, n)
 		if !nestedOnly {
-			ms, err = Waiting(r, Requests, n, 1<<20)
+			ms, err = Waiting(r, Requests, 0, n, 1<<20)
 		}
 		for _, m := range ms {
 			ids = append(ids, m.ID.String())

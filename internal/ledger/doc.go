@@ -17,6 +17,10 @@
 // there is one (input.go), and one that hands its result to such a queue leaves a
 // copy for those who wait for the task (shown.go).
 //
+// A service is a task that is started by itself. service.go decides when, in the
+// transaction that submits it, so that there is one instance; held.go says what of
+// a store that came from elsewhere must not run.
+//
 // A function that a program runs inside itself waits in a queue of its name;
 // server.go is the record of such a program, by which the manager learns of its
 // death.

@@ -210,6 +210,9 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 		return err
 	}
 	tx.Ring(QueuesOf(t.TID).Outbox)
+	if t.Service != "" {
+		tx.Ring(Services)
+	}
 	if err := t.log(tx, o.Event, at, add); err != nil {
 		return err
 	}

@@ -61,12 +61,13 @@ func summon(tx *broker.Tx, t *Task) {
 // to get, if it waited for one.
 type Ready struct{ Request, Item broker.Message }
 
-// Oldest returns the oldest requests that can be given out, at most n. Of those
-// that wait for a queue, who has waited longest gets the oldest message; of each
-// queue none is read after messages that have reached size bytes together. inputs
-// are the queues that requests wait for, with messages or without.
-func Oldest(r broker.Reader, n, size int) (ready []Ready, inputs []string, err error) {
-	ms, err := Waiting(r, Requests, n, size)
+// Oldest returns the oldest requests that can be given out, at most n, with ids
+// above held: those up to it are not to be run. Of those that wait for a queue, who
+// has waited longest gets the oldest message; of each queue none is read after
+// messages that have reached size bytes together. inputs are the queues that
+// requests wait for, with messages or without.
+func Oldest(r broker.Reader, held broker.ID, n, size int) (ready []Ready, inputs []string, err error) {
+	ms, err := Waiting(r, Requests, held, n, size)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,14 +78,14 @@ func Oldest(r broker.Reader, n, size int) (ready []Ready, inputs []string, err e
 		return ready, nil, err
 	}
 	for _, input := range inputs {
-		items, err := Waiting(r, input, n, size)
+		items, err := Waiting(r, input, 0, n, size)
 		if err != nil {
 			return nil, nil, err
 		}
 		if len(items) == 0 {
 			continue
 		}
-		requests, err := Waiting(r, waitingPrefix+input, len(items), size)
+		requests, err := Waiting(r, waitingPrefix+input, held, len(items), size)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -98,20 +99,28 @@ func Oldest(r broker.Reader, n, size int) (ready []Ready, inputs []string, err e
 
 // waitedFor returns the queues that requests wait for.
 func waitedFor(r broker.Reader) (inputs []string, err error) {
-	for first := waitingPrefix; ; {
+	names, err := queuesBelow(r, waitingPrefix)
+	for _, name := range names {
+		inputs = append(inputs, strings.TrimPrefix(name, waitingPrefix))
+	}
+	return inputs, err
+}
+
+// queuesBelow returns the queues whose names begin with prefix.
+func queuesBelow(r broker.Reader, prefix string) (all []string, err error) {
+	for first := prefix; ; {
 		names, err := r.Queues(first, pageOfRecords)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range names {
-			input, waits := strings.CutPrefix(name, waitingPrefix)
-			if !waits {
-				return inputs, nil
+			if !strings.HasPrefix(name, prefix) {
+				return all, nil
 			}
-			inputs = append(inputs, input)
+			all = append(all, name)
 		}
 		if len(names) < pageOfRecords {
-			return inputs, nil
+			return all, nil
 		}
 		first = names[len(names)-1] + "\x00"
 	}
@@ -123,8 +132,8 @@ const inputMark = "input"
 
 // OldestNested is [Oldest] for the requests that tasks have made, which need no
 // slot.
-func OldestNested(r broker.Reader, n int) (ready []Ready, err error) {
-	ms, err := WaitingNested(r, n)
+func OldestNested(r broker.Reader, held broker.ID, n int) (ready []Ready, err error) {
+	ms, err := WaitingNested(r, held, n)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +141,7 @@ func OldestNested(r broker.Reader, n int) (ready []Ready, err error) {
 		ready = append(ready, Ready{Request: m})
 	}
 	given := make(map[string]bool) // queues whose oldest message has its request
-	for mark, err := range each(r, nestedKind, 0, inputMark) {
+	for mark, err := range each(r, nestedKind, int64(held), inputMark) {
 		if err != nil {
 			return nil, err
 		}

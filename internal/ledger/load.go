@@ -102,7 +102,7 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 		return r, 0, fmt.Errorf("%w: task %s read a large standard input, which is in a file and not in the dump", ErrNotWhole, t.TID)
 	default:
 		// Its parent is lost and holds no slot for it: it waits for its own.
-		t.Parent, t.Slotless = "", t.Items != nil
+		t.Parent, t.Slotless, t.Service = "", t.Items != nil, ""
 	}
 	r, err = t.record()
 	return r, broker.Take, err

@@ -32,9 +32,11 @@ type Manager struct {
 	Process proc.Identity `json:"process"`
 	Build   string        `json:"build"`
 	// Hosted: the manager is part of a program that goes on when it leaves.
-	Hosted  bool  `json:"hosted,omitempty"`
-	Started int64 `json:"started_at"`
-	Stopped int64 `json:"stopped_at,omitempty"`
+	Hosted bool `json:"hosted,omitempty"`
+	// Autostart: it starts services.
+	Autostart bool  `json:"autostart,omitempty"`
+	Started   int64 `json:"started_at"`
+	Stopped   int64 `json:"stopped_at,omitempty"`
 }
 
 func (m *Manager) save(tx *broker.Tx, event string, now time.Time) error {
@@ -79,12 +81,13 @@ func Arrive(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) {
 	return &m, m.save(tx, eventManagerStarted, now)
 }
 
-// LeaveIdle records that the manager leaves, unless there is work: then it
-// returns false and changes nothing. Requests committed before this are seen
-// here; whoever submits after it sees that the manager is gone.
-func (m *Manager) LeaveIdle(tx *broker.Tx, now time.Time) (bool, error) {
+// LeaveIdle records that the manager leaves, unless there is work: then it returns
+// false and changes nothing. Requests with ids up to held are no work. Those
+// committed before this are seen here; whoever submits after it sees that the
+// manager is gone.
+func (m *Manager) LeaveIdle(tx *broker.Tx, held broker.ID, now time.Time) (bool, error) {
 	for _, queue := range []string{Requests, Delayed} {
-		waiting, err := tx.Messages(queue, broker.Select{Limit: 1})
+		waiting, err := tx.Messages(queue, broker.Select{After: held, Limit: 1})
 		if err != nil || len(waiting) > 0 {
 			return false, err
 		}
@@ -94,7 +97,7 @@ func (m *Manager) LeaveIdle(tx *broker.Tx, now time.Time) (bool, error) {
 		return false, err
 	}
 	// Those that wait for a queue need somebody who hears its bell.
-	for rec, err := range each(tx, Kind, 0, string(taskspec.StatusCreated)) {
+	for rec, err := range each(tx, Kind, int64(held), string(taskspec.StatusCreated)) {
 		if err != nil {
 			return false, err
 		}

@@ -97,7 +97,7 @@ func TestLeaveIdle(t *testing.T) {
 			test.work(p)
 			before := p.state()
 			var left bool
-			p.update(func(tx *broker.Tx) (err error) { left, err = m.LeaveIdle(tx, at); return err })
+			p.update(func(tx *broker.Tx) (err error) { left, err = m.LeaveIdle(tx, 0, at); return err })
 			if left != test.left {
 				t.Errorf("left is %v", left)
 			}

@@ -99,7 +99,7 @@ func TestPromoteNested(t *testing.T) {
 	child := p.submission(Submission{Spec: echo(delayed(time.Second)), Item: "item", Dir: p.root, Parent: parent})
 	nested := func() (ms []broker.Message) {
 		if err := p.b.View(ctx, func(r broker.Reader) (err error) {
-			ms, err = WaitingNested(r, 9)
+			ms, err = WaitingNested(r, 0, 9)
 			return err
 		}); err != nil {
 			t.Fatal(err)

@@ -45,12 +45,13 @@ type Queues struct {
 }
 
 // QueuesOf names the queues of the task tid.
-func QueuesOf(tid string) Queues { return queuesBelow("T" + tid + ".") }
+func QueuesOf(tid string) Queues { return queuesOwned("T" + tid + ".") }
 
 // PipelineQueues names the queues of the pipeline tid.
-func PipelineQueues(tid string) Queues { return queuesBelow("P" + tid + ".") }
+func PipelineQueues(tid string) Queues { return queuesOwned("P" + tid + ".") }
 
-func queuesBelow(t string) Queues {
+// queuesOwned names the queues whose names begin with t.
+func queuesOwned(t string) Queues {
 	return Queues{
 		Inbox:      t + "inbox",
 		Reserved:   t + "reserved",

@@ -35,6 +35,8 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	switch {
 	case t.Stage != 0:
 		return nil, false, fmt.Errorf("%w by itself: it is a stage of the pipeline %s: retry that", ErrNoRetry, t.Parent)
+	case t.Service != "":
+		return nil, false, fmt.Errorf("%w: it is the service %s, which its manifest starts again", ErrNoRetry, t.Service)
 	case t.Plan != nil:
 		return resume(tx, t, now)
 	}
@@ -103,7 +105,7 @@ func reborn(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
 		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Inline: t.Inline,
-		In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key,
+		In: t.In, Out: t.Out, Redact: t.Redact, NoItem: t.NoItem, Key: t.Key, Service: t.Service,
 		Items: t.Items, Pipeline: t.Pipeline, Stage: t.Stage, Last: t.Last,
 		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created,
 	}

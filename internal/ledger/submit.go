@@ -28,6 +28,7 @@ type Submission struct {
 	Env      string   // the submitter's environment, packed by [EncodeEnv]
 	Parent   string   // the TID of the task that submits, if one does
 	Redact   []string // paths into the spec that history must not show
+	Service  string   // the service that is started so, if it is one
 
 	// Plan makes it a pipeline, of whose spec only name, key and delay count.
 	Plan *Plan
@@ -164,10 +165,11 @@ func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (t *
 		Redact:  s.Redact,
 		Key:     s.Spec.Spec.Key,
 		Created: now.UnixNano(),
+		Service: s.Service,
 		decoded: s.Spec,
 		// A parent holds a slot while it waits for its children; who waits for a
-		// person would hold one for ever.
-		Slotless: s.Parent != "" || s.Plan != nil || s.Spec.Slotless(),
+		// person, and a service, would hold one for ever.
+		Slotless: s.Parent != "" || s.Service != "" || s.Plan != nil || s.Spec.Slotless(),
 		Pipeline: s.Plan != nil,
 	}
 	if s.Spec.Spec.Inline() {
@@ -178,8 +180,9 @@ func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (t *
 	}
 	switch {
 	case s.pipeline != nil:
-		// Its parent holds no slot, but the one that waits for the pipeline may.
-		t.Slotless = s.pipeline.Parent != "" || s.Spec.Slotless()
+		// Its parent holds no slot, but the task that waits for the pipeline may; and
+		// one of a service may run for ever.
+		t.Slotless = s.pipeline.Parent != "" || s.pipeline.Service != "" || s.Spec.Slotless()
 		t.Depth, t.Stage, t.Last = s.pipeline.Depth, s.stage, s.stage == len(s.pipeline.Plan.Stages)
 	case s.Parent != "":
 		if t.Depth, err = depthBelow(tx, s.Parent); err != nil {

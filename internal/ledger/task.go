@@ -30,6 +30,8 @@ type Task struct {
 	Depth  int    `json:"depth,omitempty"`
 	// Slotless: it holds none of the slots for tasks that run at once.
 	Slotless bool `json:"slotless,omitempty"`
+	// Service is the service that it is an instance of, or empty.
+	Service string `json:"service,omitempty"`
 	// Inline is the function that a program is to run inside itself; empty for a
 	// task that the manager gives to a consumer.
 	Inline string `json:"inline,omitempty"`

@@ -39,6 +39,8 @@ func View(queue string) broker.ViewFunc {
 		}
 	case "endpoints":
 		return recordsView(queue, endpointKind, func(r broker.Record) (string, error) { return r.Body, nil })
+	case "services":
+		return recordsView(queue, serviceKind, func(r broker.Record) (string, error) { return r.Body, nil })
 	}
 	return func(broker.Reader, broker.Select) ([]broker.Message, error) { return nil, nil }
 }

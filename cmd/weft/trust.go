@@ -1,0 +1,64 @@
+package main
+
+import (
+	"cmp"
+	"context"
+
+	"weft"
+)
+
+type trustCmd struct {
+	Dir    string `arg:"" optional:"" complete:"folder" help:"The project's folder (default: the one that other commands use)."`
+	Revoke bool   `help:"Take the trust back; what runs goes on."`
+}
+
+// Help shows how it is used.
+func (trustCmd) Help() string {
+	return `A project that you did not create may have come with a clone or an archive. What
+was in it starts nothing by itself until you trust it: no service, and no task
+that waited there. What you run in it yourself runs. That you trust it is kept
+outside the project, in $XDG_STATE_HOME/weft or ~/.local/state/weft.
+
+Examples:
+
+    weft trust
+    weft trust ./unpacked
+    weft trust --revoke
+`
+}
+
+// Run trusts the project, or ceases to.
+func (c *trustCmd) Run(a *app) error {
+	root, err := weft.Locate(cmp.Or(c.Dir, a.Context))
+	if err != nil {
+		return err
+	}
+	p, err := weft.OpenExisting(root)
+	if err != nil {
+		return err
+	}
+	change, word := weft.Trust, "Trusted"
+	if c.Revoke {
+		change, word = weft.Distrust, "Not trusted any more"
+	}
+	if err := change(context.Background(), p); err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.printJSON(map[string]any{"context": p.Root(), "trusted": !c.Revoke})
+	}
+	a.stdout.Printf("%s: %s\n", word, visible(p.Root()))
+	return nil
+}
+
+// noteTrust says what a manager that was just started holds back.
+func (a *app) noteTrust(p *weft.Context) error {
+	if !p.Manager().Started() {
+		return nil
+	}
+	s, err := weft.Trusted(context.Background(), p)
+	if err == nil && s.String() != "" {
+		a.note("%s: weft trust", s)
+	}
+	return err
+}

@@ -1,0 +1,198 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// Services is the queue that shows the records of services. Its bell tells the
+// manager that one of them has ended, or that its files are to be read again.
+const Services = viewPrefix + "services"
+
+// serviceKind is the kind of the records of services. Their key is the name that
+// their manifest gives them, their rank the TID of their latest task.
+const serviceKind = "service"
+
+// Service is what has become of a service. Whether it is to be started its
+// manifest says.
+type Service struct {
+	Name string `json:"name"`
+	Mode string `json:"mode"`
+	// TID is its latest task, Before the one before it.
+	TID    string `json:"tid"`
+	Before string `json:"tid_before,omitempty"`
+	// Manager is the TID of the manager that has started the latest task, or found
+	// it alive.
+	Manager  string `json:"manager"`
+	Restarts int    `json:"restarts"` // in a row
+}
+
+// Act is what is to be done about a service.
+type Act int
+
+// What may be to be done.
+const (
+	Nothing Act = iota // for now or for good
+	Start              // submit its task
+	Adopt              // note that an earlier manager's instance lives
+)
+
+// A Step is what to do next about a service.
+type Step struct {
+	Act      Act
+	Restarts int       // in a row, the one that is to come included
+	At       time.Time // when it is to be started, if not now; zero: nobody knows
+	Spent    bool      // it has been restarted as often as it may be
+}
+
+// Next decides what the manager with the TID manager does about a service. s is
+// its record, nil if it never was started; task is its latest task, nil if that
+// is not known any more.
+//
+// There is one instance at a time, whoever started it. A manager counts anew what
+// an earlier one has stopped, or given up.
+func (s *Service) Next(policy taskspec.ServicePolicy, task *Task, manager string, now time.Time) Step {
+	if s == nil {
+		return Step{Act: Start}
+	}
+	own := s.Manager == manager
+	if task != nil && !task.Status.Terminal() {
+		if own {
+			return Step{Restarts: s.Restarts}
+		}
+		return Step{Act: Adopt, Restarts: s.Restarts}
+	}
+	if !policy.Ensures() {
+		if own {
+			return Step{Restarts: s.Restarts}
+		}
+		return Step{Act: Start}
+	}
+	restarts := s.Restarts
+	if task != nil && task.Started != 0 && task.Completed-task.Started >= int64(taskspec.StableService) {
+		restarts = 0
+	}
+	stopped := task != nil && task.Status == taskspec.StatusCancelled
+	if !own && (stopped || policy.Spent(restarts)) {
+		return Step{Act: Start}
+	}
+	if policy.Spent(restarts) {
+		return Step{Restarts: restarts, Spent: true}
+	}
+	if task != nil {
+		ended := time.Unix(0, task.Completed)
+		// Who waits although the clock was set back may wait for years.
+		if at := ended.Add(policy.Backoff(restarts)); now.Before(at) && !now.Before(ended) {
+			return Step{Restarts: restarts, At: at}
+		}
+	}
+	return Step{Act: Start, Restarts: restarts + 1}
+}
+
+// FindService returns the record of a service and its latest task; either is nil
+// if it is not known.
+func FindService(r recordReader, name string) (*Service, *Task, error) {
+	rec, err := r.Record(serviceKind, name)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	s := new(Service)
+	if err := json.Unmarshal([]byte(rec.Body), s); err != nil {
+		return nil, nil, fmt.Errorf("decode service %q: %w", name, err)
+	}
+	rec, err = r.Record(Kind, s.TID)
+	if errors.Is(err, broker.ErrNotFound) {
+		return s, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := Decode(rec)
+	return s, t, err
+}
+
+// NextStep is [Service.Next] for the service of a manifest.
+func NextStep(r recordReader, m *taskspec.Manifest, manager string, now time.Time) (Step, error) {
+	s, t, err := FindService(r, m.Name)
+	if err != nil {
+		return Step{}, err
+	}
+	return s.Next(m.Policy, t, manager, now), nil
+}
+
+// Advance does what is to be done about a service, for the manager with the TID
+// manager: it decides in this very transaction, so that there is one instance
+// however many managers come and go. It returns what it has done, and the task
+// that it has started.
+//
+// The result of the last instance but one goes; those who read it late still find
+// the last one.
+func Advance(tx *broker.Tx, m *taskspec.Manifest, how Submission, manager string, now time.Time) (Step, string, error) {
+	s, t, err := FindService(tx, m.Name)
+	if err != nil {
+		return Step{}, "", err
+	}
+	step := s.Next(m.Policy, t, manager, now)
+	if step.Act == Nothing {
+		return step, "", nil
+	}
+	if s == nil {
+		s = &Service{Name: m.Name}
+	}
+	s.Mode, s.Manager, s.Restarts = m.Policy.Mode, manager, step.Restarts
+	if s.Mode == "" {
+		s.Mode = taskspec.ModeOnce
+	}
+	if step.Act == Start {
+		if s.Before != "" {
+			if _, err := Take(tx, s.Before); err != nil && !errors.Is(err, broker.ErrNotFound) {
+				return Step{}, "", err
+			}
+		}
+		how.Service = m.Name
+		s.Before = s.TID
+		if s.TID, _, err = Submit(tx, how, now); err != nil {
+			return Step{}, "", fmt.Errorf("start service %q: %w", m.Name, err)
+		}
+	}
+	return step, s.TID, s.save(tx)
+}
+
+func (s *Service) save(tx *broker.Tx) error {
+	id, err := broker.ParseID(s.TID)
+	if err != nil {
+		return fmt.Errorf("service %q: %w", s.Name, err)
+	}
+	tx.Ring(Services)
+	return put(tx, serviceKind, s.Name, int64(id), s)
+}
+
+// DropServices forgets the services that no manifest names any more and that have
+// ended.
+func DropServices(tx *broker.Tx, declared map[string]bool) error {
+	recs, err := tx.Records(serviceKind, broker.RecordSelect{})
+	if err != nil {
+		return err
+	}
+	for _, rec := range recs {
+		if declared[rec.Key] {
+			continue
+		}
+		_, t, err := FindService(tx, rec.Key)
+		if err == nil && (t == nil || t.Status.Terminal()) {
+			err = tx.DeleteRecord(serviceKind, rec.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,204 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// Autostart tells a manager what services its project has.
+type Autostart struct {
+	// Declared reads the manifests.
+	Declared func() []Declared
+	// Submission is how the service of a manifest is started.
+	Submission func(*taskspec.Manifest) (ledger.Submission, error)
+}
+
+// Declared is a manifest, or what is wrong with it.
+type Declared struct {
+	File     string
+	Manifest *taskspec.Manifest // nil if it cannot be read
+	Err      error
+}
+
+// folderLook is how often the manager looks by itself at the manifests, and
+// whether the project is trusted: people edit these files by hand, and are told that
+// it takes at most 5 s. It is that slow look, a little early.
+const folderLook = lastLook - 100*time.Millisecond
+
+// services is what a manager knows of the services of its project. The zero value
+// has not looked.
+type services struct {
+	next   time.Time         // when to look again
+	stale  bool              // there may be news before that
+	needed bool              // one of them lives, or will be started again
+	told   map[string]string // the problems that were logged, by file
+	began  bool              // it has looked once
+}
+
+// due reports whether to look at the services.
+func (s *services) due(now time.Time) bool { return s.stale || !now.Before(s.next) }
+
+// wake is when to look at them, unless something happens before; zero: never.
+func (s *services) wake(stopping bool) time.Time {
+	if stopping {
+		return time.Time{}
+	}
+	return s.next
+}
+
+// trust asks how far the project is trusted, and lets requests go that were held
+// back.
+func (l *loop) trust() {
+	if l.o.Held == nil {
+		return
+	}
+	held := l.o.Held()
+	if held == l.held {
+		return
+	}
+	l.held = held
+	l.ahead, l.waiting = nil, true
+	if held == 0 {
+		l.log.Info("project is trusted")
+	} else {
+		l.log.Warn("project is not trusted: it starts no service, and no task that was there before: weft trust")
+	}
+}
+
+// keepServices does what is to be done about the services: it starts those that are
+// due, and learns when the next one is.
+func (l *loop) keepServices(ctx context.Context, now time.Time) error {
+	if !l.services.due(now) {
+		return nil
+	}
+	l.trust()
+	l.services.next, l.services.stale, l.services.needed = now.Add(folderLook), false, false
+	if l.o.Autostart == nil || l.held != 0 {
+		return nil
+	}
+	declared := l.o.Autostart.Declared()
+	if !l.services.began {
+		if err := l.forgetServices(ctx, declared); err != nil {
+			return fmt.Errorf("look at services: %w", err)
+		}
+		l.services.began = true
+	}
+	steps, err := l.steps(ctx, declared, now)
+	if err != nil {
+		l.services.stale = true
+		return fmt.Errorf("look at services: %w", err)
+	}
+	for i, d := range declared {
+		problem := d.Err
+		if d.Manifest != nil {
+			problem, err = l.advance(ctx, d, steps[i], now)
+		}
+		if err != nil {
+			l.services.stale = true
+			return err
+		}
+		l.tellProblem(d.File, problem)
+	}
+	return nil
+}
+
+// steps decides for each manifest what is to be done.
+func (l *loop) steps(ctx context.Context, declared []Declared, now time.Time) (steps []ledger.Step, err error) {
+	err = l.o.Broker.View(ctx, func(r broker.Reader) error {
+		steps = make([]ledger.Step, len(declared))
+		for i, d := range declared {
+			if d.Manifest == nil {
+				continue
+			}
+			if steps[i], err = ledger.NextStep(r, d.Manifest, l.record.TID, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return steps, err
+}
+
+// advance takes the step of one service. problem is why it cannot be started.
+func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now time.Time) (problem, err error) {
+	m := d.Manifest
+	if !step.At.IsZero() {
+		l.services.next = earliest(l.services.next, step.At)
+	}
+	switch {
+	case step.Spent:
+		return fmt.Errorf("given up after %d restarts in a row", step.Restarts), nil
+	case step.Act != ledger.Nothing:
+		var how ledger.Submission
+		if step.Act == ledger.Start {
+			if how, problem = l.o.Autostart.Submission(m); problem != nil {
+				return problem, nil
+			}
+		}
+		var tid string
+		err = l.o.Broker.Update(context.WithoutCancel(ctx), func(tx *broker.Tx) (err error) {
+			step, tid, err = ledger.Advance(tx, m, how, l.record.TID, now)
+			return err
+		})
+		if err != nil && !transient(err) && !errors.Is(err, broker.ErrUncertain) {
+			return err, nil // its spec is too long, for example
+		}
+		if err != nil {
+			return nil, fmt.Errorf("service %s: %w", m.Name, err)
+		}
+		l.tellStep(m.Name, tid, step)
+		l.waiting = true
+	}
+	if m.Policy.Ensures() {
+		l.services.needed = true
+	}
+	return nil, nil
+}
+
+// tellStep logs what was done about a service.
+func (l *loop) tellStep(name, tid string, step ledger.Step) {
+	switch {
+	case step.Act == ledger.Adopt:
+		l.log.Info("service goes on", "service", name, "tid", tid)
+	case step.Act == ledger.Start && step.Restarts > 0:
+		l.log.Info("service started again", "service", name, "tid", tid, "restarts", step.Restarts)
+	case step.Act == ledger.Start:
+		l.log.Info("service started", "service", name, "tid", tid)
+	}
+}
+
+// tellProblem logs a problem with a manifest, once.
+func (l *loop) tellProblem(file string, problem error) {
+	text := ""
+	if problem != nil {
+		text = problem.Error()
+	}
+	if l.services.told[file] == text {
+		return
+	}
+	if l.services.told == nil {
+		l.services.told = make(map[string]string)
+	}
+	l.services.told[file] = text
+	if problem != nil {
+		l.log.Error("service is not started", "manifest", file, "problem", text)
+	}
+}
+
+// forgetServices forgets services that have ended and that nobody declares any
+// more.
+func (l *loop) forgetServices(ctx context.Context, declared []Declared) error {
+	names := make(map[string]bool)
+	for _, d := range declared {
+		if d.Manifest != nil {
+			names[d.Manifest.Name] = true
+		}
+	}
+	return l.o.Broker.Update(ctx, func(tx *broker.Tx) error { return ledger.DropServices(tx, names) })
+}

@@ -1,0 +1,280 @@
+package weft
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/manager"
+	"weft/taskspec"
+)
+
+// autostartName is the folder of the manifests of services: tasks that the manager
+// starts by itself.
+const autostartName = "autostart"
+
+// A ServiceStatus is how a service stands.
+type ServiceStatus struct {
+	Name string // that of the file, where the manifest cannot be read
+	File string // the name of the manifest's file in .weft/autostart
+	Mode string // "once" or "ensure"; empty where the manifest cannot be read
+	// TID is the latest task, with its Status; both are empty before the first.
+	TID      string
+	Status   taskspec.Status
+	Restarts int       // in a row
+	Next     time.Time // when it is started again, if it is not now
+	Problem  string    // why it is not started, or empty
+
+	unfit bool   // because of what is in its files, or how it ended
+	idle  string // why nobody starts it
+}
+
+// Services returns how the services of the project stand, in the order of the
+// files of their manifests.
+func Services(ctx context.Context, c *Context) ([]ServiceStatus, error) {
+	declared := manifests(c.dir)
+	if len(declared) == 0 {
+		return nil, nil
+	}
+	held, _, err := c.known.heldBack(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look at services: %w", err)
+	}
+	var all []ServiceStatus
+	err = c.broker.View(ctx, func(r broker.Reader) error {
+		leader, err := currentManager(r)
+		if err != nil {
+			return err
+		}
+		all = make([]ServiceStatus, len(declared))
+		for i, d := range declared {
+			if all[i], err = serviceStatus(r, d, leader); err != nil {
+				return err
+			}
+			if held != 0 && all[i].waits() {
+				all[i].Problem = "project is not trusted"
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look at services: %w", err)
+	}
+	for i, d := range declared {
+		if !all[i].waits() || d.Manifest == nil {
+			continue
+		}
+		if _, err := serviceSubmission(ctx, c, d.Manifest); err != nil {
+			all[i].Problem, all[i].unfit = err.Error(), true
+		} else if all[i].idle != "" {
+			all[i].Problem = all[i].idle
+		}
+	}
+	return all, nil
+}
+
+// waits reports whether the service is to be started, as far as is known, and is
+// not.
+func (s ServiceStatus) waits() bool {
+	over := s.TID == "" || s.Mode == taskspec.ModeEnsure && (s.Status == "" || s.Status.Terminal())
+	return over && s.Problem == "" && s.Next.IsZero()
+}
+
+// currentManager is the manager that is running, nil if none is.
+func currentManager(r broker.Reader) (*ledger.Manager, error) {
+	rec, err := r.Record(ledger.ManagerKind, ledger.CurrentManager)
+	if errors.Is(err, broker.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := ledger.DecodeManager(rec)
+	if err != nil || m.Status == ledger.ManagerGone || !m.Process.Alive() {
+		return nil, err
+	}
+	return m, nil
+}
+
+// serviceStatus is how the service of a manifest stands. leader is the manager that
+// is running, nil if none is.
+func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) (ServiceStatus, error) {
+	s := ServiceStatus{File: d.File, Name: strings.TrimSuffix(d.File, extension)}
+	if d.Manifest == nil {
+		s.Problem, s.unfit = d.Err.Error(), true
+		return s, nil
+	}
+	m := d.Manifest
+	s.Name, s.Mode = m.Name, taskspec.ModeOnce
+	if m.Policy.Ensures() {
+		s.Mode = taskspec.ModeEnsure
+	}
+	was, t, err := ledger.FindService(r, m.Name)
+	if err != nil {
+		return s, err
+	}
+	if was != nil {
+		s.TID, s.Restarts = was.TID, was.Restarts
+	}
+	if t != nil {
+		s.Status = t.Status
+	}
+	switch {
+	case leader == nil:
+		s.idle = "no manager is running"
+		return s, nil
+	case !leader.Autostart:
+		s.idle = "the manager was told to start no services"
+		return s, nil
+	}
+	step := was.Next(m.Policy, t, leader.TID, time.Now())
+	s.Next = step.At
+	if step.Spent {
+		s.Problem, s.unfit = fmt.Sprintf("given up after %d restarts in a row", step.Restarts), true
+	}
+	return s, nil
+}
+
+// autostartOf is what a manager of this project has to know of its services; nil if
+// it is to start none. said is what its caller says about that.
+func autostartOf(c *Context, said *bool) *manager.Autostart {
+	if said = cmp.Or(said, c.autostart, c.settings.Autostart); said != nil && !*said {
+		return nil
+	}
+	return &manager.Autostart{
+		Declared: func() []manager.Declared { return manifests(c.dir) },
+		Submission: func(m *taskspec.Manifest) (ledger.Submission, error) {
+			return serviceSubmission(context.Background(), c, m)
+		},
+	}
+}
+
+// manifests reads the manifests of the project whose folder is dir, in the order
+// of their files. One that cannot be read has an error instead.
+func manifests(dir string) (all []manager.Declared) {
+	project, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil
+	}
+	defer project.Close()
+	// A link in its place does not lead out of the project.
+	root, err := project.OpenRoot(autostartName)
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), ".")
+	if err != nil {
+		return nil
+	}
+	names := make(map[string]string) // of services, to their files
+	for _, entry := range entries {
+		file := entry.Name()
+		if !strings.HasSuffix(file, extension) || strings.HasPrefix(file, ".") || !entry.Type().IsRegular() {
+			continue
+		}
+		d := manager.Declared{File: file}
+		d.Manifest, d.Err = readManifest(root, file)
+		switch {
+		case errors.Is(d.Err, fs.ErrNotExist):
+			continue // it has just gone
+		case d.Err != nil:
+		case names[d.Manifest.Name] != "":
+			d.Err = fmt.Errorf("name: %s has it already", names[d.Manifest.Name])
+			d.Manifest = nil
+		default:
+			names[d.Manifest.Name] = file
+		}
+		all = append(all, d)
+	}
+	return all
+}
+
+func readManifest(root *os.Root, file string) (*taskspec.Manifest, error) {
+	f, err := root.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	document, err := readDocument(f)
+	if err != nil {
+		return nil, err
+	}
+	return taskspec.DecodeManifest(document)
+}
+
+// serviceSubmission is how the service of a manifest is started: in the project's
+// root, with the environment of this process.
+func serviceSubmission(ctx context.Context, c *Context, m *taskspec.Manifest) (ledger.Submission, error) {
+	if m.Target.Type == taskspec.TargetPipeline {
+		return servicePipeline(ctx, c, m)
+	}
+	return serviceTask(ctx, c, m)
+}
+
+// servicePipeline is [serviceSubmission] for a stored pipeline.
+func servicePipeline(ctx context.Context, c *Context, m *taskspec.Manifest) (s ledger.Submission, err error) {
+	p, err := Pipelines(c).Load(m.Target.Name)
+	switch {
+	case err != nil:
+		return s, fmt.Errorf("target.name: %w", err)
+	case len(m.Defaults.Args) > 0:
+		return s, errors.New("defaults.args: a pipeline takes none; say it in its stages")
+	case len(m.Defaults.KeywordArgs) > 0:
+		return s, errors.New("defaults.keyword_args: a pipeline takes none; say it in its stages")
+	}
+	for i := range p.Stages {
+		p.Stages[i].Spec = taskspec.Defaults{Env: m.Defaults.Env}.Over(p.Stages[i].Spec)
+	}
+	if m.Defaults.Input != nil {
+		p.Stages[0].Input = m.Defaults.Input
+	}
+	if s, err = preparePipeline(ctx, c, p, []SubmitOption{WithDir(c.root)}); err != nil {
+		return s, fmt.Errorf("pipeline %s with the defaults: %w", m.Target.Name, err)
+	}
+	s.Parent = "" // the manager may have been started by a task
+	return s, nil
+}
+
+// serviceTask is [serviceSubmission] for a stored spec.
+func serviceTask(ctx context.Context, c *Context, m *taskspec.Manifest) (s ledger.Submission, err error) {
+	spec, err := Specs(c).Load(m.Target.Name)
+	if err != nil {
+		return s, fmt.Errorf("target.name: %w", err)
+	}
+	spec = m.Defaults.Over(spec)
+	if err := spec.ValidateFor(templateRules()); err != nil {
+		return s, fmt.Errorf("spec %s with the defaults: %w", m.Target.Name, err)
+	}
+	item := noInput
+	switch {
+	case spec.Spec.Key != "":
+		return s, fmt.Errorf("spec %s: spec.key: does not go with a service, which is started again", m.Target.Name)
+	case m.Defaults.Input == nil:
+	case spec.IO.Inputs["inbox"] != "":
+		return s, fmt.Errorf("defaults.input: spec %s takes its work item from a queue", m.Target.Name)
+	default:
+		if item, err = itemText(m.Defaults.Input); err != nil {
+			return s, fmt.Errorf("defaults.input: %w", err)
+		}
+	}
+	s = ledger.Submission{Spec: spec, Item: item, Dir: c.root, Redact: c.settings.Redact}
+	env := os.Environ()
+	if spec.Spec.Type == taskspec.KindFunction {
+		env = named(env, spec.Spec.EnvFrom)
+		if _, err := knownFunction(ctx, c, spec.Spec.FunctionTarget); err != nil && !errors.Is(err, broker.ErrNotFound) {
+			return s, err
+		} else if err != nil && registered.Get(spec.Spec.FunctionTarget) == nil {
+			return s, fmt.Errorf("spec %s: %w", m.Target.Name, unknownFunction(ctx, c, spec.Spec.FunctionTarget))
+		}
+	}
+	s.Env = ledger.EncodeEnv(env)
+	return s, nil
+}

@@ -1,0 +1,50 @@
+package taskspec
+
+import "maps"
+
+// Defaults are what lies over a stored task where something names it: a stage of a
+// pipeline, or the manifest of a service.
+type Defaults struct {
+	// Input is the work item: text as it is, any other value as JSON. nil is none.
+	Input any `json:"input,omitempty"`
+	// Args are appended to those of the task.
+	Args []any `json:"args,omitzero"`
+	// KeywordArgs lie over those of the task.
+	KeywordArgs map[string]any `json:"keyword_args,omitzero"`
+	// Env lies over that of the task.
+	Env map[string]string `json:"env,omitzero"`
+}
+
+// Over returns what task becomes, but for the input. It shares nothing with either
+// that is changed later. Whether it can be run, [Spec.ValidateFor] says.
+func (d Defaults) Over(task *Spec) *Spec {
+	t := *task
+	t.Spec.Args = append(task.Spec.Args[:len(task.Spec.Args):len(task.Spec.Args)], d.Args...)
+	t.Spec.KeywordArgs = over(task.Spec.KeywordArgs, d.KeywordArgs)
+	t.Spec.Env = over(task.Spec.Env, d.Env)
+	return &t
+}
+
+// over returns a copy of below with what is above it.
+func over[V any](below, above map[string]V) map[string]V {
+	if len(above) == 0 {
+		return maps.Clone(below)
+	}
+	m := make(map[string]V, len(below)+len(above))
+	maps.Copy(m, below)
+	maps.Copy(m, above)
+	return m
+}
+
+// describeDefaults puts into a format what there is to say about the defaults at a
+// path of it.
+func describeDefaults(format map[string]entry, path, about, input string) {
+	format[path] = entry{about: about}
+	format[path+".input"] = entry{about: input, rules: []rule{anything{}}}
+	format[path+".args"] = entry{about: "Appended to the arguments of the task.", rules: []rule{anything{}}}
+	format[path+".keyword_args"] = entry{about: "Lie over the keyword_args of the task.", rules: []rule{free{}}}
+	format[path+".env"] = entry{
+		about: "Variables that lie over those of the task.",
+		rules: []rule{members{keys: []*textRule{variableRule()}, values: []*textRule{osRule()}}},
+	}
+}

@@ -1,0 +1,137 @@
+package taskspec
+
+import (
+	"math"
+	"reflect"
+	"sync"
+	"time"
+)
+
+// Manifest names a task or a pipeline that the manager of its project starts by
+// itself: a service. It says what is stored elsewhere; a spec cannot stand in it.
+type Manifest struct {
+	// Name is the service's, required: 1 to 200 characters, none of them a control
+	// character.
+	Name   string         `json:"name"`
+	Target ManifestTarget `json:"target"`
+	Policy ServicePolicy  `json:"policy,omitzero"`
+	// Defaults lie over what the target says. Of a pipeline env is for all stages, and
+	// input for the first; the others it cannot have.
+	Defaults Defaults `json:"defaults,omitzero"`
+}
+
+// ManifestTarget is what a service runs.
+type ManifestTarget struct {
+	Type string `json:"type"` // [TargetTask] or [TargetPipeline]
+	Name string `json:"name"` // under which it is stored
+}
+
+// The values of [ManifestTarget.Type].
+const (
+	TargetTask     = "task"
+	TargetPipeline = "pipeline"
+)
+
+// ServicePolicy says when a service is started. The zero value is once.
+type ServicePolicy struct {
+	// Mode is [ModeOnce], which is the default, or [ModeEnsure].
+	Mode string `json:"mode,omitempty"`
+	// MaxRestarts is how often it may be restarted in a row; nil is no bound.
+	MaxRestarts *int `json:"max_restarts,omitempty"`
+	// BackoffSeconds is the time before the first restart in a row, by default 1:
+	// see [ServicePolicy.Backoff].
+	BackoffSeconds *float64 `json:"backoff_seconds,omitempty"`
+}
+
+// The values of [ServicePolicy.Mode].
+const (
+	ModeOnce   = "once"   // each manager starts it once
+	ModeEnsure = "ensure" // it is started again whenever it ends
+)
+
+// The times of a service.
+const (
+	defaultServiceBackoff = 1
+	// maxServiceBackoff is the longest time before a restart, in seconds.
+	maxServiceBackoff = 60
+	// StableService is how long a service must have run for its restarts to be
+	// counted anew.
+	StableService = time.Minute
+)
+
+// Ensures reports whether the service is started again whenever it ends.
+func (p ServicePolicy) Ensures() bool { return p.Mode == ModeEnsure }
+
+// Backoff is the time between the end of a service and its restart after so many
+// restarts in a row: backoff_seconds, doubled for each of them, at most a minute.
+func (p ServicePolicy) Backoff(restarts int) time.Duration {
+	backoff := math.Ldexp(valueOr(p.BackoffSeconds, defaultServiceBackoff), min(restarts, 64))
+	return seconds(min(backoff, maxServiceBackoff))
+}
+
+// Spent reports whether there may be no other restart after so many in a row.
+func (p ServicePolicy) Spent(restarts int) bool {
+	return p.MaxRestarts != nil && restarts >= *p.MaxRestarts
+}
+
+// DecodeManifest reads a manifest from JSON. It is as strict as [DecodeValid],
+// and reports all that is wrong in one *[ValidationError].
+func DecodeManifest(data []byte) (*Manifest, error) {
+	return decodeValid(data, manifestShape(), func(m *Manifest) []Problem {
+		c := checker{}
+		c.record(manifestShape(), reflect.ValueOf(m).Elem(), 1)
+		return c.problems
+	})
+}
+
+// ManifestSchema is [Schema] for the manifest of a service.
+func ManifestSchema() []byte {
+	return manifestShape().schema(Rules{}).document("Weft autostart manifest", "A task or pipeline that the manager of a project starts by itself.")
+}
+
+var manifestShape = sync.OnceValue(func() *shape { return shapeOf(reflect.TypeFor[Manifest](), "", manifestFormat()) })
+
+// manifestFormat is what [format] is, for a manifest.
+func manifestFormat() map[string]entry {
+	name := []rule{lengthRule(maxName), printableRule(), unicodeRule()}
+	f := map[string]entry{
+		"name": {
+			about:   "What the service is called. No two have the same name.",
+			missing: "required",
+			rules:   name,
+		},
+		"target": {
+			about:   "What the service runs.",
+			missing: `required: {"type": "task", "name": …}`,
+		},
+		"target.type": {
+			about:   "Whether a task or a pipeline is meant.",
+			missing: `required: "task" or "pipeline"`,
+			rules:   []rule{choice{TargetTask, TargetPipeline}},
+		},
+		"target.name": {
+			about:   "The name under which its spec is stored. The spec itself cannot stand here.",
+			missing: "required: the name of a stored spec",
+			rules:   name,
+		},
+		"policy": {
+			about: "When the service is started.",
+		},
+		"policy.mode": {
+			about:     "Once by each manager, or again whenever it ends.",
+			byDefault: ModeOnce,
+			rules:     []rule{choice{ModeOnce, ModeEnsure}},
+		},
+		"policy.max_restarts": {
+			about: "How often it may be restarted in a row. No bound by default.",
+			rules: []rule{span{}},
+		},
+		"policy.backoff_seconds": {
+			about:     "The time before a restart, in seconds. It doubles from one to the next, and is counted anew after a minute without an end.",
+			byDefault: defaultServiceBackoff,
+			rules:     []rule{span{most: maxServiceBackoff, open: true, unit: " seconds"}},
+		},
+	}
+	describeDefaults(f, "defaults", "What lies over what the target says.", "The work item: a text, or any other value as JSON.")
+	return f
+}

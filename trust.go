@@ -1,0 +1,319 @@
+package weft
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"weft/broker"
+	"weft/internal/ledger"
+)
+
+// A project may have come with a clone, an archive or another user. What is in it
+// must not run by itself then. So this user's state folder, outside the tree, says
+// which projects he trusts: those that he created, and those he named since. Of
+// any other it says what was in there when he came, and that is held back; what he
+// submits himself runs.
+
+// trustRecord is the content of the file about one project.
+type trustRecord struct {
+	Path    string `json:"path"`  // the project's root
+	Store   string `json:"store"` // the id of its store
+	Trusted bool   `json:"trusted"`
+	// Since is the last id of what was there when this user first came, or ceased
+	// to trust the project.
+	Since broker.ID `json:"since,string"`
+}
+
+// acquaintance is what a Context knows of how far its project is trusted.
+type acquaintance struct {
+	root   string
+	broker *broker.Broker
+
+	mu  sync.Mutex
+	met bool // there is a file about it, or since is set
+	// since is what the file should say, if it could not be written.
+	since broker.ID
+	store string // the id of the store, once it is known
+}
+
+// Trust lets what is in the project run by itself: its services, and the tasks
+// that waited there when this user came. It holds for this user, this path and
+// this store.
+func Trust(ctx context.Context, c *Context) error { return setTrust(ctx, c, true) }
+
+// Distrust takes that back. What runs goes on.
+func Distrust(ctx context.Context, c *Context) error { return setTrust(ctx, c, false) }
+
+func setTrust(ctx context.Context, c *Context, trusted bool) error {
+	err := c.known.recordTrust(ctx, trusted)
+	if err == nil {
+		err = c.broker.Update(ctx, func(tx *broker.Tx) error {
+			tx.Ring(ledger.Services)
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("trust project: %w", err)
+	}
+	return nil
+}
+
+// TrustStatus says how far a project is trusted, and what is held back therefore.
+type TrustStatus struct {
+	Trusted  bool
+	Services int // that are not started
+	Waiting  int // tasks that are not started
+}
+
+// String says it in a line; it is empty where nothing is held back.
+func (s TrustStatus) String() string {
+	if s.Trusted || s.Services+s.Waiting == 0 {
+		return ""
+	}
+	return fmt.Sprintf("project is not trusted: %s and %s of it are not started", counted(s.Services, "service"), counted(s.Waiting, "waiting task"))
+}
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// Trusted looks how far the project is trusted. It changes nothing.
+func Trusted(ctx context.Context, c *Context) (s TrustStatus, err error) {
+	held, _, err := c.known.heldBack(ctx)
+	if err != nil {
+		return s, fmt.Errorf("look at trust: %w", err)
+	}
+	if held == 0 {
+		return TrustStatus{Trusted: true}, nil
+	}
+	for _, d := range manifests(c.dir) {
+		if d.Manifest != nil {
+			s.Services++
+		}
+	}
+	err = c.broker.View(ctx, func(r broker.Reader) (err error) {
+		s.Waiting, err = ledger.CountHeld(r, held)
+		return err
+	})
+	if err != nil {
+		return s, fmt.Errorf("look at trust: %w", err)
+	}
+	return s, nil
+}
+
+// stateDir is where this user keeps what programs remember.
+func stateDir() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "weft"), nil
+	}
+	if runtime.GOOS == "windows" || runtime.GOOS == "darwin" {
+		dir, err := os.UserConfigDir()
+		return filepath.Join(dir, "weft"), err
+	}
+	home, err := os.UserHomeDir()
+	if err == nil && !filepath.IsAbs(home) {
+		err = fmt.Errorf("home folder %q is not absolute", home)
+	}
+	return filepath.Join(home, ".local", "state", "weft"), err
+}
+
+// trustFile is the file about the project.
+func (a *acquaintance) trustFile(ctx context.Context) (string, error) {
+	dir, err := stateDir()
+	if err != nil {
+		return "", err
+	}
+	store, err := a.storeID(ctx)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(store + "\x00" + a.root))
+	return filepath.Join(dir, hex.EncodeToString(sum[:16])+".json"), nil
+}
+
+// storeID is the id of the store. It is read once.
+func (a *acquaintance) storeID(ctx context.Context) (id string, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.store == "" {
+		a.store, err = broker.StoreID(ctx, a.broker)
+	}
+	return a.store, err
+}
+
+// readTrust reads what is known of the project; an error that wraps
+// [fs.ErrNotExist] means that it is a stranger's.
+func (a *acquaintance) readTrust(ctx context.Context) (t trustRecord, err error) {
+	path, err := a.trustFile(ctx)
+	if err != nil {
+		return t, err
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return t, err
+	}
+	if !genuine(info) {
+		return t, fs.ErrNotExist
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return t, err
+	}
+	store, err := a.storeID(ctx)
+	if err != nil {
+		return t, err
+	}
+	if json.Unmarshal(data, &t) != nil || t.Path != a.root || t.Store != store {
+		return trustRecord{}, fs.ErrNotExist // it was damaged
+	}
+	return t, nil
+}
+
+// recordTrust records whether the project is trusted, in the place of what was
+// known.
+func (a *acquaintance) recordTrust(ctx context.Context, trusted bool) error {
+	since, err := a.horizon(ctx)
+	if err != nil {
+		return err
+	}
+	return a.writeTrust(ctx, trusted, since, os.Rename)
+}
+
+// writeTrust writes the file about the project beside its place, and puts it there.
+func (a *acquaintance) writeTrust(ctx context.Context, trusted bool, since broker.ID, place func(from, to string) error) error {
+	path, err := a.trustFile(ctx)
+	if err != nil {
+		return err
+	}
+	store, err := a.storeID(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	data, err := json.Marshal(trustRecord{a.root, store, trusted, since})
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), "new.*") // created with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(append(data, '\n'))
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return place(f.Name(), path)
+}
+
+// horizon is the last id of what is in the store now.
+func (a *acquaintance) horizon(ctx context.Context) (since broker.ID, err error) {
+	err = a.broker.View(ctx, func(r broker.Reader) (err error) {
+		since, err = ledger.Horizon(r)
+		return err
+	})
+	return since, err
+}
+
+// meet takes note of what is in the project, unless that was done before, and by
+// whomever. It comes before this user submits anything, and before anything is
+// run.
+func (a *acquaintance) meet(ctx context.Context) error {
+	a.mu.Lock()
+	met := a.met || a.since != 0
+	a.mu.Unlock()
+	if met {
+		return nil
+	}
+	since, err := broker.ID(0), a.seen(ctx)
+	if err != nil {
+		if since, err = a.horizon(ctx); err != nil {
+			return fmt.Errorf("look at what is in the project: %w", err)
+		}
+		since = max(since, 1)
+		// Who came first has seen the least.
+		err = a.writeTrust(ctx, false, since, os.Link)
+		if err == nil || errors.Is(err, fs.ErrExist) && a.seen(ctx) == nil {
+			since = 0
+		}
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.met, a.since = true, since
+	return nil
+}
+
+// seen returns nil if there is a file about the project, in which there is
+// something.
+func (a *acquaintance) seen(ctx context.Context) error {
+	path, err := a.trustFile(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if err == nil && (info.Size() == 0 || !genuine(info)) {
+		err = fs.ErrNotExist
+	}
+	return err
+}
+
+// genuine reports whether a file may say what this user trusts: nobody else says
+// that.
+func genuine(info fs.FileInfo) bool { return info.Mode().IsRegular() && ownedByUs(info) }
+
+// heldBack returns the last id of the requests that are not to be run; 0 if the
+// project is trusted. recorded says that the file about it does. It changes
+// nothing.
+func (a *acquaintance) heldBack(ctx context.Context) (held broker.ID, recorded bool, err error) {
+	t, err := a.readTrust(ctx)
+	switch {
+	case err == nil && t.Trusted:
+		return 0, true, nil
+	case err == nil:
+		return max(t.Since, 1), true, nil
+	}
+	// There is no file, or none that can be read.
+	if since := a.unrecorded(); since != 0 {
+		return since, false, nil
+	}
+	held, err = a.horizon(ctx)
+	return max(held, 1), false, err
+}
+
+// held is heldBack for those who run tasks. What cannot be looked at is not
+// trusted.
+func (a *acquaintance) held() broker.ID {
+	held, recorded, err := a.heldBack(context.Background())
+	if err != nil {
+		return math.MaxInt64
+	}
+	if !recorded {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.since = held // what comes later is not older
+	}
+	return held
+}
+
+// unrecorded is what should be known of the project and could not be written.
+func (a *acquaintance) unrecorded() broker.ID {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.since
+}

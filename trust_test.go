@@ -1,0 +1,120 @@
+package weft_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"weft"
+	"weft/internal/ledger"
+)
+
+// TestTrust: who makes a project trusts it, whoever else comes has to say so, and
+// trust ends where another store lies in the same place.
+func TestTrust(t *testing.T) {
+	state := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", state)
+	dir := t.TempDir()
+	trusted := func(want bool) {
+		t.Helper()
+		c, err := weft.Open(dir, weft.AcceptPOSIXLocks())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		s, err := weft.Trusted(t.Context(), c)
+		if err != nil || s.Trusted != want {
+			t.Errorf("trusted: %+v, %v; want %v", s, err, want)
+		}
+	}
+	change := func(change func(c *weft.Context) error) {
+		t.Helper()
+		c, err := weft.Open(dir, weft.AcceptPOSIXLocks())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if err := change(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Many make it at once: all of them have made it.
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			c, err := weft.Open(dir, weft.AcceptPOSIXLocks())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			c.Close()
+		})
+	}
+	group.Wait()
+	trusted(true)
+	change(func(c *weft.Context) error { return weft.Distrust(t.Context(), c) })
+	trusted(false)
+	change(func(c *weft.Context) error { return weft.Trust(t.Context(), c) })
+	trusted(true)
+
+	// What is damaged, or somebody's link, says nothing.
+	files, err := filepath.Glob(filepath.Join(state, "weft", "*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("state files %v, %v", files, err)
+	}
+	for _, text := range []string{"", "{", `{"path":"/elsewhere","store":"x","trusted":true,"since":"0"}`} {
+		if err := os.WriteFile(files[0], []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		trusted(false)
+	}
+	change(func(c *weft.Context) error { return weft.Trust(t.Context(), c) })
+	if err := os.Rename(files[0], files[0]+"x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(files[0]+"x", files[0]); err == nil {
+		trusted(false)
+		change(func(c *weft.Context) error { return weft.Trust(t.Context(), c) })
+	}
+	trusted(true)
+	err = filepath.WalkDir(filepath.Join(state, "weft"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+
+	// Another store, in the same place.
+	if err := os.RemoveAll(filepath.Join(dir, ledger.Dir)); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(dir, ledger.Dir, "autostart")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "web.json"), []byte(`{"name":"web","target":{"type":"task","name":"web"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	trusted(false)
+	change(func(c *weft.Context) error {
+		s, err := weft.Trusted(t.Context(), c)
+		if want := "project is not trusted: 1 service and 0 waiting tasks of it are not started"; s.String() != want {
+			t.Errorf("it says %q, want %q", s, want)
+		}
+		services, serviceErr := weft.Services(t.Context(), c)
+		if serviceErr != nil || len(services) != 1 || !strings.Contains(services[0].Problem, "not trusted") {
+			t.Errorf("services %+v, %v", services, serviceErr)
+		}
+		return err
+	})
+}
