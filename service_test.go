@@ -294,7 +294,7 @@ func TestServiceStatus(t *testing.T) {
 	want := map[string]string{
 		"a": "target.name: spec nix: no such spec",
 		"b": "name: a.json has it already",
-		"c": "target.type: pipelines are not supported yet",
+		"c": "target.name: pipeline plain: no such spec",
 		"d": "not valid JSON: unexpected end of JSON input (byte 1)",
 		"e": "spec keyed: spec.key: does not go with a service, which is started again",
 		"f": "defaults.input: spec wired takes its work item from a queue",

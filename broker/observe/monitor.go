@@ -56,6 +56,9 @@ func (m *Monitor) Run(ctx context.Context) error {
 	defer w.Close()
 	for {
 		n, err := m.Forward(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // wherever that was noticed
+		}
 		if err != nil {
 			return err
 		}
