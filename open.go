@@ -6,10 +6,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"weft/broker"
 	"weft/broker/sqlite"
 	"weft/internal/ledger"
+	"weft/runner"
 )
 
 // ErrNoProject is returned by [Find] where no folder upward holds a project.
@@ -27,6 +29,7 @@ type Context struct {
 	settings settings
 	broker   *broker.Broker
 	created  bool
+	inline   atomic.Pointer[runner.Inline] // while this program serves it
 }
 
 // An Option changes how a project is opened.

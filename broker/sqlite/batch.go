@@ -12,6 +12,7 @@ type batch struct {
 	// next is the least id that the transaction may give; 0 if the store has not
 	// been asked.
 	next     broker.ID
+	given    broker.ID // the last id that no message got; 0 if a later one has been given
 	messages []broker.Message
 	queues   map[string]struct{} // of the messages that are not written
 	bytes    int                 // of the bodies of these
@@ -34,7 +35,7 @@ func (c *conn) begin() error {
 }
 
 // commit ends the transaction that begin has opened. Everything has been written:
-// see flush.
+// see complete.
 func (c *conn) commit() error {
 	c.batch.reset()
 	_, err := c.run(commit)
@@ -70,6 +71,7 @@ func (c *conn) savepoint() error {
 func (c *conn) rollbackTo() error {
 	b := &c.batch
 	b.messages, b.written, b.bytes = b.messages[:b.kept], false, 0
+	b.given = max(0, b.next-1) // the message after it may be gone
 	clear(b.queues)
 	for _, m := range b.messages {
 		b.note(m)
@@ -98,6 +100,7 @@ func (c *conn) add(queue, body string) (broker.ID, error) {
 		return 0, err
 	}
 	b := &c.batch
+	b.given = 0
 	m := broker.Message{ID: id, Queue: queue, Body: body}
 	b.messages = append(b.messages, m)
 	b.note(m)
@@ -120,6 +123,14 @@ func (b *batch) unwritten() []broker.Message {
 		return b.messages[b.kept:]
 	}
 	return b.messages
+}
+
+// complete writes what the transaction has yet to write.
+func (c *conn) complete() error {
+	if err := c.flush(); err != nil || c.batch.given == 0 {
+		return err
+	}
+	return c.Advance(c.batch.given)
 }
 
 // flush writes the batch.

@@ -57,7 +57,7 @@ func TestBatch(t *testing.T) {
 	_, err = c.run(release)
 	must(t, err)
 	insert("b")
-	must(t, c.flush())
+	must(t, c.complete())
 	must(t, c.commit())
 	holds("a", "b")
 
@@ -70,7 +70,7 @@ func TestBatch(t *testing.T) {
 	_, err = c.Take("q", broker.Select{})
 	must(t, err)
 	want := many()
-	must(t, c.flush())
+	must(t, c.complete())
 	must(t, c.commit())
 	holds(want...)
 }

@@ -86,7 +86,7 @@ func (c *committer) transact(group []*op) {
 			return
 		}
 	}
-	if err := c.conn.flush(); err != nil {
+	if err := c.conn.complete(); err != nil {
 		c.conn.broken = err
 		c.lost(group, nil) // whose messages it is about shows when each runs alone
 		return
@@ -105,7 +105,7 @@ func (c *committer) transact(group []*op) {
 func (c *committer) callAlone(o *op) {
 	c.call(o)
 	if o.err == nil && !o.gone {
-		o.err = c.conn.flush()
+		o.err = c.conn.complete()
 	}
 }
 

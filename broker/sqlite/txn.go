@@ -39,6 +39,12 @@ func (c *conn) InsertAll(queue string, bodies []string) (ids []broker.ID, err er
 	return ids, nil
 }
 
+func (c *conn) NewID() (broker.ID, error) {
+	id, err := c.id()
+	c.batch.given = id
+	return id, err
+}
+
 func (c *conn) Restore(ms []broker.Message) error {
 	if err := c.flush(); err != nil {
 		return err

@@ -48,7 +48,7 @@ func dropShown(tx *broker.Tx, t *Task) error {
 
 // ResultMessage returns the message that is the result of a task which has ended:
 // in its queue there may be others. found is false if it has been taken.
-func ResultMessage(r broker.Reader, t *Task) (body string, found bool, err error) {
+func ResultMessage(r store, t *Task) (body string, found bool, err error) {
 	// That of an attempt which was followed by another lies aside.
 	for _, queue := range []string{ResultQueue(t, t.Status), QueuesOf(t.TID).Attempts} {
 		ms, err := r.Messages(queue, broker.Select{ID: t.Result, Limit: 1})

@@ -70,30 +70,27 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 		if err != nil {
 			return nil, false, fmt.Errorf("encode spec: %w", err)
 		}
-		var digest string
-		if name := s.Spec.Spec.Key; name != "" {
-			digest = s.digest(spec)
-			t, known, err := holder(tx, name)
-			if err != nil {
-				return nil, false, err
-			}
-			if t != nil {
-				other := known != "" && known != digest
-				accepted = append(accepted, Accepted{TID: t.TID, Existing: true, Other: other, Ended: t.Status.Terminal()})
-				continue
-			}
+		held, digest, err := s.held(tx, spec)
+		if err != nil {
+			return nil, false, err
+		}
+		if held != nil {
+			accepted = append(accepted, *held)
+			continue
 		}
 		t, err := s.ask(tx, spec, now)
 		if err != nil {
 			return nil, false, err
 		}
-		if key == "" || s.Env != env {
+		if s.needsEnv() && (key == "" || s.Env != env) {
 			if key, err = keepEnv(tx, s.Env, t.Number()); err != nil {
 				return nil, false, err
 			}
 			env = s.Env
 		}
-		t.Env = key
+		if s.needsEnv() {
+			t.Env = key
+		}
 		if err := t.save(tx); err != nil {
 			return nil, false, err
 		}
@@ -111,8 +108,28 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 	return accepted, managed, err
 }
 
-// ask writes the request for one task. spec is its spec in JSON.
-func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err error) {
+// held says which task holds the key of the spec, if it has one and some task
+// does, and what the digest of the submission is. spec is the spec in JSON.
+func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, digest string, err error) {
+	name := s.Spec.Spec.Key
+	if name == "" {
+		return nil, "", nil
+	}
+	digest = s.digest(spec)
+	t, known, err := holder(tx, name)
+	if t == nil || err != nil {
+		return nil, digest, err
+	}
+	other := known != "" && known != digest
+	return &Accepted{TID: t.TID, Existing: true, Other: other, Ended: t.Status.Terminal()}, digest, nil
+}
+
+// needsEnv reports whether the environment is to be kept for the task. A function
+// gets that of its program, and of its submitter's what its spec names.
+func (s Submission) needsEnv() bool { return s.Env != "" || s.Spec.Spec.Type != taskspec.KindFunction }
+
+// task is the task that is asked for, without its id.
+func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 	t = &Task{
 		Name:    s.Spec.Name,
 		Status:  taskspec.StatusCreated,
@@ -131,9 +148,16 @@ func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (t *Task, err
 		t.Inline = s.Spec.Spec.FunctionTarget
 	}
 	if s.Parent != "" {
-		if t.Depth, err = depthBelow(tx, s.Parent); err != nil {
-			return nil, err
-		}
+		t.Depth, err = depthBelow(tx, s.Parent)
+	}
+	return t, err
+}
+
+// ask writes the request for one task. spec is its spec in JSON.
+func (s Submission) ask(tx *broker.Tx, spec []byte, now time.Time) (*Task, error) {
+	t, err := s.task(tx, now)
+	if err != nil {
+		return nil, err
 	}
 	wire(t, s.Spec)
 	var item json.RawMessage // none if it comes from a queue
