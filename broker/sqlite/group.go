@@ -146,11 +146,12 @@ func (c *committer) runHere(o *op) {
 	o.gone = true
 	defer func() {
 		c.closure.Store(0)
+		unmarked()
 		if !o.leads {
 			o.ran <- struct{}{}
 		}
 	}()
-	c.closure.Store(goroutineID())
+	c.closure.Store(marked())
 	o.err = o.fn(c.conn)
 	o.gone = false
 }
