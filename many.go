@@ -232,11 +232,11 @@ func takeAll(ctx context.Context, c *Context, tasks []*Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}
-	epochs := make([]int, len(tasks))
+	taken := make([]*ledger.Task, len(tasks))
 	err := c.broker.Update(ctx, func(tx *broker.Tx) error {
 		for i, t := range tasks {
 			var err error
-			if epochs[i], err = ledger.Take(tx, t.tid); err != nil {
+			if taken[i], err = ledger.Take(tx, t.tid); err != nil {
 				return err
 			}
 		}
@@ -246,7 +246,9 @@ func takeAll(ctx context.Context, c *Context, tasks []*Task) error {
 		if err != nil {
 			break
 		}
-		err = removeAttempt(t, epochs[i])
+		if taken[i] != nil {
+			err = removeAttempt(t, taken[i])
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("take results: %w", err)

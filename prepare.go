@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"weft/broker"
@@ -134,9 +135,6 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	for _, opt := range opts {
 		opt(&s)
 	}
-	if s.env == nil {
-		s.env = os.Environ()
-	}
 	if s.stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")
 	}
@@ -147,6 +145,10 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err != nil {
 		return nil, err
 	}
+	if s.env == nil {
+		s.env = os.Environ()
+	}
+	env := sync.OnceValue(func() string { return ledger.EncodeEnv(s.env) })
 	all := make([]ledger.Submission, len(specs))
 	for i, spec := range specs {
 		if err := checkCall(ctx, c, spec, l.Item); err != nil {
@@ -156,6 +158,8 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 		all[i].Spec = spec
 		if spec.Spec.Type == taskspec.KindFunction {
 			all[i].Env = ledger.EncodeEnv(named(s.env, spec.Spec.EnvFrom))
+		} else {
+			all[i].Env = env()
 		}
 	}
 	return all, nil
@@ -190,7 +194,6 @@ func (s submission) snapshot(c *Context, kind taskspec.Kind) (l ledger.Submissio
 			return l, err
 		}
 	}
-	l.Env = ledger.EncodeEnv(s.env)
 	if kind == taskspec.KindFunction {
 		l.Item, err = functionItem(s.stdin, c.settings.MaxMessage)
 	} else {
@@ -234,6 +237,9 @@ const inlineInput = 64 << 10
 // named are the variables of an environment with these names: a function gets no
 // others of its submitter.
 func named(env, names []string) []string {
+	if len(names) == 0 {
+		return nil
+	}
 	return slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return !slices.Contains(names, name)

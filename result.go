@@ -96,7 +96,7 @@ func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 	if len(ms) == 0 {
 		return output(ctx, t, l) // that of an attempt which was followed by another lies aside
 	}
-	if err := removeAttempt(t, l.Epoch); err != nil {
+	if err := removeAttempt(t, l); err != nil {
 		return nil, fmt.Errorf("take results: %w", err)
 	}
 	return decodeOutput(t, l, ms[0].Body)

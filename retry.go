@@ -38,16 +38,19 @@ func (t *Task) Retry(ctx context.Context) error {
 	}
 	// Each attempt has files of its own; those of the last one nobody can ask
 	// for any more.
-	if err := removeAttempt(t, before.Epoch); err != nil {
+	if err := removeAttempt(t, before); err != nil {
 		return fmt.Errorf("retry task %s: %w", t.tid, err)
 	}
 	return accepted{waiting: t, managed: managed}.attend(ctx)
 }
 
-// removeAttempt removes what an attempt has written.
-func removeAttempt(t *Task, epoch int) error {
+// removeAttempt removes what the last attempt has written.
+func removeAttempt(t *Task, l *ledger.Task) error {
+	if l.Output.InMemory {
+		return nil
+	}
 	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
-		err := os.Remove(ledger.OutputFile(t.c.dir, t.tid, epoch, s))
+		err := os.Remove(ledger.OutputFile(t.c.dir, t.tid, l.Epoch, s))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

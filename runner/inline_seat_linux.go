@@ -114,7 +114,8 @@ func (v *Visit) end(t *ledger.Task) {
 	}
 }
 
-// Wait waits for the end of the task, as it is recorded. nil means that somebody
+// Wait waits for the end of the task, as it is recorded, which others may get as
+// well. nil means that somebody
 // else may know it: ctx has ended, or the server, or another attempt follows.
 func (v *Visit) Wait(ctx context.Context) *ledger.Task {
 	select {
@@ -127,6 +128,5 @@ func (v *Visit) Wait(ctx context.Context) *ledger.Task {
 	if v.task == nil || !v.task.Status.Terminal() {
 		return nil
 	}
-	task := *v.task
-	return &task
+	return v.task
 }

@@ -263,6 +263,7 @@ func result(h *ledger.HandOff, stdout, stderr *output, limit int64, maxMessage i
 		_ = stderr.keep()
 		kept = append(kept, stderr)
 	}
+	h.Output.InMemory = stdout.file == nil && stderr.file == nil
 	for _, o := range []*output{stdout, stderr} {
 		if o.err != nil && !errors.Is(o.err, fs.ErrNotExist) {
 			h.Outcome.Error = strings.TrimPrefix(fmt.Sprintf("%s; output is incomplete: %v", h.Outcome.Error, o.err), "; ")

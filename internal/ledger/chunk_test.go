@@ -144,9 +144,9 @@ func TestTake(t *testing.T) {
 			}
 			for range 2 {
 				p.update(func(tx *broker.Tx) error {
-					epoch, err := Take(tx, tid)
-					if epoch != 1 {
-						t.Errorf("took the result of epoch %d", epoch)
+					taken, err := Take(tx, tid)
+					if taken == nil || taken.Epoch != 1 {
+						t.Errorf("took the result of %+v", taken)
 					}
 					return err
 				})

@@ -88,22 +88,22 @@ func Settle(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
 }
 
 // Take removes the result of a task, and with it the chunks of its output that
-// nobody has read. It returns the epoch whose result that is, 0 if its files are
-// to stay: a result in a queue of the user's is for its readers. A task without a
-// result, such as one that was lost, keeps its chunks: they are all that there
-// is of its output. Repeating it has no effect.
-func Take(tx *broker.Tx, tid string) (epoch int, err error) {
+// nobody has read. It returns the task if its files are to go as well; a result in a
+// queue of the user's is for its readers. A task without a result, such as one that
+// was lost, keeps its chunks: they are all that there is of its output. Repeating it
+// has no effect.
+func Take(tx *broker.Tx, tid string) (*Task, error) {
 	t, err := load(tx, tid)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if handsOn(t) {
-		return 0, dropShown(tx, t)
+		return nil, dropShown(tx, t)
 	}
 	if t.Output.Form != FormNone {
 		_, err = tx.Delete(QueuesOf(tid).Outbox, broker.Select{})
 	}
-	return t.Epoch, err
+	return t, err
 }
 
 // ResultAlone reports whether taking the result of a task that has ended is to take

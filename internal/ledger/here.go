@@ -24,13 +24,16 @@ type Begun struct {
 //
 // Nothing runs before this has been committed.
 func SubmitHere(tx *broker.Tx, s Submission, root string, by proc.Identity, now time.Time) (*Begun, error) {
-	spec, err := json.Marshal(s.Spec)
-	if err != nil {
-		return nil, fmt.Errorf("encode spec: %w", err)
-	}
-	held, digest, err := s.held(tx, spec)
-	if held != nil || err != nil {
-		return nil, err
+	digest := ""
+	if s.Spec.Spec.Key != "" {
+		spec, err := json.Marshal(s.Spec)
+		if err != nil {
+			return nil, fmt.Errorf("encode spec: %w", err)
+		}
+		var held *Accepted
+		if held, digest, err = s.held(tx, spec); held != nil || err != nil {
+			return nil, err
+		}
 	}
 	t, err := s.task(tx, now)
 	if err != nil {

@@ -210,10 +210,10 @@ func TestShown(t *testing.T) {
 			if !found() {
 				t.Error("not shown after a reader has it")
 			}
-			var epoch int
-			p.update(func(tx *broker.Tx) (err error) { epoch, err = Take(tx, tid); return err })
-			if found() || epoch != 0 {
-				t.Errorf("taken: found %v, files of attempt %d", found(), epoch)
+			var files *Task
+			p.update(func(tx *broker.Tx) (err error) { files, err = Take(tx, tid); return err })
+			if found() || files != nil {
+				t.Errorf("taken: found %v, files of %+v", found(), files)
 			}
 			if needed() != (form == FormFile) {
 				t.Errorf("file is needed: %v", needed())
