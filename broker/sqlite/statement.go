@@ -39,6 +39,7 @@ const (
 	getRecord
 	records
 	newestRecords
+	stateRecords
 	putRecord
 	swapRecord
 	deleteRecord
@@ -137,6 +138,9 @@ var text = [statements]string{
 		ORDER BY rank, key LIMIT ?`,
 	newestRecords: `SELECT kind, key, state, rank, body FROM record WHERE kind = ? AND rank > ? AND rank <= ?
 		ORDER BY rank DESC, key DESC LIMIT ?`,
+	// A manager asks it for each task.
+	stateRecords: `SELECT kind, key, state, rank, body FROM record INDEXED BY record_state
+		WHERE kind = ?1 AND rank > ?2 AND rank <= ?3 AND state = ?5 ORDER BY rank, key LIMIT ?4`,
 	putRecord: `INSERT INTO record (kind, key, state, rank, body) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT (kind, key) DO UPDATE SET state = ?3, rank = ?4, body = ?5`,
 	swapRecord: `UPDATE record SET state = ?3, rank = ?4, body = ?5

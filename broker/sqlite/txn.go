@@ -285,6 +285,11 @@ func (c *conn) Records(kind string, sel broker.RecordSelect) (rs []broker.Record
 		err = c.all(&rs, s, args...)
 		return rs, err
 	}
+	if len(sel.States) == 1 && sel.KeySuffix == "" && !sel.Newest {
+		_, args := plainRecords(kind, sel)
+		err = c.all(&rs, stateRecords, append(args, sel.States[0])...)
+		return rs, err
+	}
 	// Built for the selection: it is asked by lists and at starts, not for each
 	// task.
 	query, args, err := chosenRecords(kind, sel)
