@@ -106,7 +106,12 @@ func (s *server) invoke(c *call) {
 		Log:      slog.New(slog.NewTextHandler(c.log, nil)),
 		Progress: progress.note,
 	})
-	invoke(ctx, s.o.Functions.Get(c.job.Function.Name), c.job.Call, func(e end) {
+	f := s.o.Functions.Get(c.job.Function.Name)
+	call := f.Call
+	if c.visit != nil {
+		call = f.CallChecked // by who submitted it, a moment ago
+	}
+	invoke(ctx, call, c.job.Call, func(e end) {
 		progress.flush()
 		s.emit(callEvent{call: c, what: callAnswered, end: e})
 	})
