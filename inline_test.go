@@ -196,6 +196,56 @@ func TestInlineWaits(t *testing.T) {
 	}
 }
 
+// TestInlineFromInside lets a program call functions that it serves itself, so that
+// asking for the task and beginning it are one step: nobody can see a difference.
+func TestInlineFromInside(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	keyed := inline("add", "a", 1, "b", 2)
+	keyed.Spec.Key = "k"
+	var last []*ledger.Task
+	for _, test := range []struct {
+		spec   *taskspec.Spec
+		output string
+		end    string
+	}{
+		{keyed, "3", "work_completed"},
+		{inline("gated", "Tell", "/", "Gate", "", "Token", ""), "", "work_failed"}, // it cannot tell
+	} {
+		c := p.client(call{Do: "run inside", Spec: test.spec})
+		tid := ""
+		for l, err := c.next(); err == nil; l, err = c.next() {
+			tid = l.TID
+			if want := "task_initialized task_spawning work_started " + test.end; l.Output != test.output || l.Reason != want {
+				t.Errorf("got %+v, want output %q and history %s", l, test.output, want)
+			}
+		}
+		if err := c.wait(); err != nil {
+			t.Errorf("client: %v\n%s", err, c.erred.String())
+		}
+		task := p.task(tid)
+		if task.Inline != test.spec.Spec.FunctionTarget || task.Message == 0 || task.Epoch != 1 || task.Seq != 1 || task.Consumer.PID == 0 {
+			t.Errorf("record is %+v", task)
+		}
+		last = append(last, task)
+	}
+	// The key is held, and a work item is kept, as ever.
+	keyed.Spec.Key = last[0].Key
+	if task, err := p.open().SubmitContext(p.ctx, keyed); err != nil || task.TID() != last[0].TID {
+		t.Errorf("submitted again with the key: %v, %v", task, err)
+	}
+	failed, err := p.open().Task(p.ctx, last[1].TID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := failed.Retry(p.ctx); err != nil {
+		t.Errorf("run again: %v", err)
+	}
+	if _, err := failed.Stop(p.ctx); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestInlineRefused asks for what a function inside its host cannot have.
 func TestInlineRefused(t *testing.T) {
 	t.Parallel()

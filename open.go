@@ -13,6 +13,7 @@ import (
 	"weft/broker"
 	"weft/broker/sqlite"
 	"weft/internal/ledger"
+	"weft/runner"
 )
 
 // ErrNoProject is returned by [Find] where no folder upward holds a project.
@@ -34,7 +35,8 @@ type Context struct {
 	// that was said: see [Autostart].
 	autostart *bool
 	known     acquaintance
-	started   atomic.Bool // a manager, through it
+	started   atomic.Bool                   // a manager, through it
+	inline    atomic.Pointer[runner.Inline] // while this program serves it
 }
 
 // An Option changes how a project is opened.

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -159,6 +161,8 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 			return out.Encode(line{Error: "refused"})
 		}
 		return err
+	case "run inside":
+		return runInside(ctx, p, c.Spec, out)
 	case "stand by":
 		stop, cancel := weft.StopSignals()
 		defer cancel()
@@ -177,6 +181,49 @@ func runTask(ctx context.Context, p *weft.Context, spec *taskspec.Spec, say func
 		return err
 	}
 	return takeResult(ctx, t, say)
+}
+
+// runInside serves the project meanwhile, and calls the function of the spec until
+// it has been carried out by the transaction that submitted it.
+func runInside(ctx context.Context, p *weft.Context, spec *taskspec.Spec, out *json.Encoder) error {
+	stop, ready, served := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		served <- p.Serve(ctx, weft.ServeOptions{Stop: stop, Slots: 1, Ready: sync.OnceFunc(func() { close(ready) })})
+	}()
+	<-ready
+	key := spec.Spec.Key
+	for direct := false; !direct; {
+		if key != "" {
+			spec.Spec.Key += key
+		}
+		t, err := p.SubmitContext(ctx, spec)
+		if err != nil {
+			return err
+		}
+		res, err := t.Result(ctx)
+		if err != nil {
+			return err
+		}
+		var names []string
+		var asked time.Time
+		for e, err := range t.Events(ctx, false) {
+			if err != nil {
+				return err
+			}
+			names = append(names, e.Name)
+			switch e.Name {
+			case "task_initialized":
+				asked = e.Time
+			case "work_started":
+				direct = e.Time.Equal(asked) // both are of one transaction
+			}
+		}
+		if err := out.Encode(line{TID: t.TID(), Status: res.Status.Status, Code: res.ReturnCode, Reason: strings.Join(names, " "), Output: string(res.Output)}); err != nil {
+			return err
+		}
+	}
+	close(stop)
+	return <-served
 }
 
 // takeResult waits for the end of the task, says how it ended, and takes the

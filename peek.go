@@ -16,7 +16,12 @@ func (t *Task) Peek(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{Status: *newStatus(l)}
+	return peek(ctx, t, l)
+}
+
+// peek is the result of a task that has ended.
+func peek(ctx context.Context, t *Task, l *ledger.Task) (res *Result, err error) {
+	res = &Result{Status: *newStatus(l)}
 	switch l.Output.Form {
 	case ledger.FormNone:
 	case ledger.FormFile:

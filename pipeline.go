@@ -200,9 +200,11 @@ func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []Submit
 		names = append(names, stage.Spec.Spec.EnvFrom...)
 		commands = commands || stage.Spec.Spec.Type == taskspec.KindCommand
 	}
+	env := s.env
 	if !commands {
-		l.Env = ledger.EncodeEnv(named(s.env, names))
+		env = named(env, names)
 	}
+	l.Env = ledger.EncodeEnv(env)
 	l.Spec = &taskspec.Spec{Name: p.Name, Spec: taskspec.Work{Key: p.Key, DelaySeconds: p.Delay.Seconds()}}
 	l.Plan = plan
 	return l, nil

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"weft/broker"
@@ -144,6 +145,7 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err != nil {
 		return nil, err
 	}
+	env := sync.OnceValue(func() string { return ledger.EncodeEnv(s.env) })
 	all := make([]ledger.Submission, len(specs))
 	for i, spec := range specs {
 		if err := checkCall(ctx, c, spec, l.Item, true); err != nil {
@@ -153,6 +155,8 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 		all[i].Spec = spec
 		if spec.Spec.Type == taskspec.KindFunction {
 			all[i].Env = ledger.EncodeEnv(named(s.env, spec.Spec.EnvFrom))
+		} else {
+			all[i].Env = env()
 		}
 	}
 	return all, nil
@@ -187,7 +191,6 @@ func (s submission) snapshot(c *Context, w taskspec.Work) (l ledger.Submission, 
 			return l, err
 		}
 	}
-	l.Env = ledger.EncodeEnv(s.env)
 	switch {
 	case w.Type == taskspec.KindFunction:
 		l.Item, err = messageItem(s.stdin, c.settings.MaxMessage, "input of a function")
@@ -230,6 +233,9 @@ func parentIn(root string) string {
 // named are the variables of an environment with these names: a function gets no
 // others of its submitter.
 func named(env, names []string) []string {
+	if len(names) == 0 {
+		return nil
+	}
 	return slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return !slices.Contains(names, name)

@@ -73,11 +73,40 @@ func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 //
 // A spilled output stays until [Task.Take].
 func (t *Task) Result(ctx context.Context) (*Result, error) {
-	res, err := t.Peek(ctx)
-	if err != nil || res.Large != nil {
-		return res, err
+	l, err := awaitTask(ctx, t, nil)
+	if err != nil {
+		return nil, err
 	}
-	return res, t.Take(ctx)
+	switch {
+	case l.Output.Form == ledger.FormFile:
+		return peek(ctx, t, l)
+	case l.Output.Form == ledger.FormNone || !ledger.ResultAlone(l):
+		res, err := peek(ctx, t, l)
+		if err != nil {
+			return res, err
+		}
+		return res, t.Take(ctx)
+	}
+	res := &Result{Status: *newStatus(l)}
+	res.Output, err = takeOutput(ctx, t, l)
+	return res, err
+}
+
+// takeOutput takes a result that is kept in a message, the only one of its task.
+func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
+	ms, err := t.c.Queue(ledger.QueuesOf(t.tid).Outbox).ReadAll(ctx, broker.Select{ID: l.Result})
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", t.tid, err)
+	}
+	if len(ms) == 0 {
+		return output(ctx, t, l) // that of an attempt which was followed by another lies aside
+	}
+	if !l.Output.InMemory {
+		if err := removeAttempt(t.c, ledger.SourceOf(l)); err != nil {
+			return nil, fmt.Errorf("take results: %w", err)
+		}
+	}
+	return decodeOutput(t, l, ms[0].Body)
 }
 
 // Untaken returns the tasks of a project that have ended and whose results
@@ -113,6 +142,11 @@ func output(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return decodeOutput(t, l, body)
+}
+
+// decodeOutput is the output that a message holds.
+func decodeOutput(t *Task, l *ledger.Task, body string) ([]byte, error) {
 	if l.Output.Form == ledger.FormText {
 		return []byte(body), nil
 	}

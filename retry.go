@@ -41,8 +41,10 @@ func (t *Task) Retry(ctx context.Context) error {
 	}
 	// Each attempt has files of its own; those of the last one nobody can ask
 	// for any more.
-	if err := removeAttempt(t.c, ledger.SourceOf(before)); err != nil {
-		return fmt.Errorf("retry task %s: %w", t.tid, err)
+	if !before.Output.InMemory {
+		if err := removeAttempt(t.c, ledger.SourceOf(before)); err != nil {
+			return fmt.Errorf("retry task %s: %w", t.tid, err)
+		}
 	}
 	return accepted{waiting: t, managed: managed}.attend(ctx)
 }

@@ -80,7 +80,7 @@ func (c *Context) Serve(ctx context.Context, o ServeOptions) error {
 // serveInline runs functions inside this program until ctx ends, which is no
 // error.
 func serveInline(ctx context.Context, c *Context, o ServeOptions) error {
-	err := runner.ServeInline(ctx, runner.InlineOptions{
+	server, err := runner.NewInline(runner.InlineOptions{
 		Root:       c.root,
 		Dir:        c.dir,
 		Broker:     c.broker,
@@ -90,6 +90,11 @@ func serveInline(ctx context.Context, c *Context, o ServeOptions) error {
 		Held:       c.known.held,
 		Log:        o.Log,
 	})
+	if err == nil {
+		c.inline.Store(server)
+		err = server.Serve(ctx)
+		c.inline.CompareAndSwap(server, nil)
+	}
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}

@@ -122,6 +122,9 @@ func submitOnce(ctx context.Context, c *Context, all []ledger.Submission) (accep
 
 // submitPrepared submits tasks in one transaction.
 func submitPrepared(ctx context.Context, c *Context, all []ledger.Submission) (a accepted, err error) {
+	if t, err := submitHere(ctx, c, all); t != nil || err != nil {
+		return accepted{tasks: []*Task{t}}, err
+	}
 	err = c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		a, err = enqueue(tx, c, all)
 		return err

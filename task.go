@@ -9,6 +9,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/runner"
 )
 
 // ErrNoTask is returned for a TID that names no task of the project.
@@ -27,6 +28,7 @@ type Task struct {
 	// What a submission knows of it: its key, and whether it made the task.
 	key   string
 	fresh bool
+	visit *runner.Visit // nil unless it was begun here at once
 }
 
 // TID is the task's full id, 19 digits.
@@ -164,6 +166,11 @@ const managerLook = time.Second
 // the task's record whenever it may have changed or the task may have written
 // something.
 func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*ledger.Task, error) {
+	if t.visit != nil && look == nil {
+		if l := t.visit.Wait(ctx); l != nil {
+			return l, nil
+		}
+	}
 	w, err := t.c.broker.Listen(ledger.QueuesOf(t.tid).Outbox)
 	if err != nil {
 		return nil, err

@@ -66,6 +66,8 @@ type Txn interface {
 	Insert(queue, body string) (ID, error)
 	// InsertAll is Insert for each body, in order.
 	InsertAll(queue string, bodies []string) ([]ID, error)
+	// NewID gives an id like that of a new message, to none.
+	NewID() (ID, error)
 	// Restore adds messages under the ids they have. [ErrExists] means that
 	// one of the ids is in use; the transaction must then be given up.
 	Restore(ms []Message) error

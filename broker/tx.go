@@ -27,6 +27,16 @@ func (tx *Tx) Write(queue, body string) (ID, error) {
 	return id, nil
 }
 
+// NewID returns an id that no message has or will get: that of a message that would
+// be written and taken at once.
+func (tx *Tx) NewID() (ID, error) {
+	id, err := tx.txn.NewID()
+	if err != nil {
+		return 0, fmt.Errorf("new id: %w", err)
+	}
+	return id, nil
+}
+
 // Restore adds messages under the ids they had when they were taken, so that
 // they are in their old order again. It fails with [ErrExists] if an id is in
 // use; the transaction must then be given up.

@@ -57,6 +57,7 @@
 //
 // A function with isolation "inline" needs no process: a program that serves the
 // project claims its task and calls it on a goroutine. inline_linux.go is the
-// loop of such a server, inline_turn_linux.go what it writes at a time, and
-// inline_call_linux.go the life of one call.
+// loop of such a server, inline_turn_linux.go what it writes at a time,
+// inline_call_linux.go the life of one call, and inline_seat_linux.go how the
+// program that serves begins a call in the transaction that submits it.
 package runner

@@ -7,7 +7,7 @@ import (
 	"weft/internal/function"
 )
 
-// InlineOptions say for whom [ServeInline] works. All but Log are required.
+// InlineOptions say for whom an [Inline] works. All but Log are required.
 type InlineOptions struct {
 	Root       string         // the project's root
 	Dir        string         // the project's folder

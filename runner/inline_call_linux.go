@@ -17,6 +17,7 @@ type call struct {
 	task    *ledger.Task // as it was claimed
 	known   *ledger.Task // the same until something changes its record
 	ending  ending
+	ctx     context.Context // the function's
 	cancel  context.CancelCauseFunc
 	out     *outputs
 	log     *callLog
@@ -27,7 +28,9 @@ type call struct {
 	progress  *ledger.Progress // what it said last
 	answer    *Answer          // nil until the function has returned
 	handOff   *ledger.HandOff  // nil until the task is over
+	left      *ledger.Task     // as its end was recorded
 	recorded  bool             // that it is over
+	visit     *Visit           // of who submitted it here; nil if nobody did
 }
 
 // over reports whether the task is over, though its function may not be.
@@ -44,7 +47,9 @@ type callEvent struct {
 type happening int
 
 const (
-	callAnswered happening = iota
+	callBegun happening = iota // by a Seat
+	seatLeft
+	callAnswered
 	callProgressed
 	callLively
 	callOvertime
@@ -59,31 +64,54 @@ func (s *server) emit(e callEvent) {
 	}
 }
 
-// begin calls the function of a task that has been claimed.
+// begin begins a task that has been claimed, for which a slot was taken.
 func (s *server) begin(j *ledger.Job, t *ledger.Task) {
+	c := s.newCall(j, t)
+	s.enter(c)
+	go s.invoke(c)
+}
+
+// newCall makes a call ready. It may be used on any goroutine.
+func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 	c := &call{job: j, task: t, known: t, abandon: make(chan struct{})}
-	s.calls[t.TID] = c
 	outbox := ledger.QueuesOf(t.TID).Outbox
 	c.out = newOutputs(s.assignment(c), func() { s.o.Broker.Ring(outbox) }, nil, c.abandon)
 	c.log = &callLog{to: c.out.stderr}
 	c.ending.grace = j.Work.Grace()
-	ctx, cancel := context.WithCancelCause(context.Background())
-	c.cancel = cancel
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	if limit, limited := j.Work.TimeoutDuration(); limited {
 		c.ending.timeout = limit
+		cancel := c.cancel
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, limit, overtimed(limit))
+		c.ctx, stop = context.WithTimeoutCause(c.ctx, limit, overtimed(limit))
 		c.cancel = func(cause error) { cancel(cause); stop() }
-		s.after(c, limit, callOvertime)
+	}
+	return c
+}
+
+// enter takes a call in, which is about to be carried out.
+func (s *server) enter(c *call) {
+	s.calls[c.task.TID] = c
+	if c.ending.timeout > 0 {
+		s.after(c, c.ending.timeout, callOvertime)
 	}
 	s.after(c, lively, callLively)
+}
+
+// invoke calls the function, on any goroutine, after enter or its event.
+func (s *server) invoke(c *call) {
 	progress := &pacer{send: func(r WorkerReport) { s.emit(callEvent{call: c, what: callProgressed, progress: r.Progress}) }}
-	ctx = function.WithRun(ctx, &function.Run{
-		TID:      t.TID,
+	ctx := function.WithRun(c.ctx, &function.Run{
+		TID:      c.task.TID,
 		Log:      slog.New(slog.NewTextHandler(c.log, nil)),
 		Progress: progress.note,
 	})
-	go invoke(ctx, s.o.Functions.Get(j.Function.Name), j.Call, func(e end) {
+	f := s.o.Functions.Get(c.job.Function.Name)
+	call := f.Call
+	if c.visit != nil {
+		call = f.CallChecked // by who submitted it, a moment ago
+	}
+	invoke(ctx, call, c.job.Call, func(e end) {
 		progress.flush()
 		s.emit(callEvent{call: c, what: callAnswered, end: e})
 	})
@@ -105,13 +133,22 @@ func (s *server) after(c *call, wait time.Duration, what happening) {
 // take takes an event.
 func (s *server) take(e callEvent) {
 	c := e.call
-	if e.what == callAnswered {
+	switch e.what {
+	case seatLeft:
+		return
+	case callBegun:
+		s.enter(c)
+		if s.leaving {
+			s.request(c, RequestStop)
+		}
+		return
+	case callAnswered:
 		c.answer = e.end.answer
 		switch {
 		case !c.over():
 			s.end(c, e.end.value)
 		case c.recorded:
-			delete(s.calls, c.task.TID) // its function had been left behind
+			s.forget(c) // its function had been left behind
 		}
 		return
 	}

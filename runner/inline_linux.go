@@ -22,16 +22,15 @@ const (
 	maxInlineRetry  = time.Second
 )
 
-// ServeInline carries out the tasks whose functions run inside this program, each
-// on a goroutine, until ctx ends. Then it stops what runs, and returns when that
-// has ended or its grace is over. The end of ctx is no error.
-//
-// Several programs, or several of one program, may serve at once: a task belongs
-// to the one whose transaction claims it.
-func ServeInline(ctx context.Context, o InlineOptions) error {
+// An Inline carries out the tasks whose functions run inside this program, each on
+// a goroutine. Make one with [NewInline].
+type Inline struct{ server *server }
+
+// NewInline returns an Inline, which does nothing before [Inline.Serve].
+func NewInline(o InlineOptions) (*Inline, error) {
 	self, err := proc.Self()
 	if err != nil {
-		return fmt.Errorf("serve functions: %w", err)
+		return nil, fmt.Errorf("serve functions: %w", err)
 	}
 	if o.Slots == 0 {
 		o.Slots = DefaultInlineSlots
@@ -42,56 +41,66 @@ func ServeInline(ctx context.Context, o InlineOptions) error {
 	if o.Held == nil {
 		o.Held = func() broker.ID { return 0 }
 	}
-	var queues []string
-	for _, name := range o.Functions.Names() {
-		queues = append(queues, ledger.InlineRequests(name))
-	}
-	requests, err := o.Broker.Listen(append([]string{ledger.Services}, queues...)...) // that one tells of trust
-	if err != nil {
-		return fmt.Errorf("serve functions: %w", err)
-	}
-	defer requests.Close()
-	controls, err := o.Broker.Listen()
-	if err != nil {
-		return fmt.Errorf("serve functions: %w", err)
-	}
-	defer controls.Close()
 	s := &server{
-		o:        o,
-		record:   &ledger.Server{Process: self, Started: time.Now().UnixNano()},
-		queues:   queues,
-		requests: requests,
-		controls: controls,
-		calls:    make(map[string]*call),
-		events:   make(chan callEvent, 2*o.Slots),
-		over:     make(chan struct{}),
+		o:      o,
+		record: &ledger.Server{Process: self, Started: time.Now().UnixNano()},
+		slots:  slots{free: o.Slots},
+		calls:  make(map[string]*call),
+		events: make(chan callEvent, 2*o.Slots),
+		over:   make(chan struct{}),
 	}
-	defer close(s.over)
-	if err := s.update(ledger.PutServer); err != nil {
-		return fmt.Errorf("serve functions: %w", err)
+	for _, name := range o.Functions.Names() {
+		s.queues = append(s.queues, ledger.InlineRequests(name))
 	}
-	err = s.serve(ctx)
-	return errors.Join(err, s.update(ledger.DropServer))
+	return &Inline{s}, nil
 }
 
-// A server is the loop of [ServeInline]. All of it belongs to one goroutine;
-// calls tell it what happens by events.
+// A server is the loop of an [Inline], to which calls tell by events what happens.
+// All of it but its slots belongs to one goroutine.
 type server struct {
 	o        InlineOptions
 	record   *ledger.Server
 	queues   []string // of requests
 	requests *broker.Waiter
 	controls *broker.Waiter
+	slots    slots
 	events   chan callEvent
 	over     chan struct{} // closed at the end, when nobody reads events any more
 
 	held     broker.ID // see [InlineOptions.Held]
+	leaving  bool      // its context has ended
 	waiting  bool      // requests may be waiting
 	asked    bool      // control messages may be waiting
 	ahead    []*ledger.Job
 	calls    map[string]*call // that hold a slot, by TID
 	ended    []*call          // whose end has not been written
 	progress []*call          // likewise how far they are
+}
+
+// Serve carries out tasks until ctx ends. Then it stops what runs, and returns
+// when that has ended or its grace is over. The end of ctx is no error. It is
+// called once.
+//
+// Several programs, or several of one program, may serve at once: a task belongs
+// to the one whose transaction claims it.
+func (i *Inline) Serve(ctx context.Context) (err error) {
+	s := i.server
+	defer close(s.over)
+	defer s.slots.close()
+	heard := append([]string{ledger.Services}, s.queues...) // that one tells of trust
+	if s.requests, err = s.o.Broker.Listen(heard...); err != nil {
+		return fmt.Errorf("serve functions: %w", err)
+	}
+	defer s.requests.Close()
+	if s.controls, err = s.o.Broker.Listen(); err != nil {
+		return fmt.Errorf("serve functions: %w", err)
+	}
+	defer s.controls.Close()
+	if err := s.update(ledger.PutServer); err != nil {
+		return fmt.Errorf("serve functions: %w", err)
+	}
+	err = s.serve(ctx)
+	return errors.Join(err, s.update(ledger.DropServer))
 }
 
 // update writes the server's own record.
@@ -107,9 +116,11 @@ func (s *server) serve(ctx context.Context) error {
 	defer timer.Stop()
 	leave := ctx.Done()
 	for {
+		s.slots.admit(leave != nil && !s.waiting && len(s.ahead) == 0)
 		select {
 		case <-leave:
-			leave = nil
+			leave, s.leaving = nil, true
+			s.slots.close()
 			for _, c := range s.calls {
 				s.request(c, RequestStop)
 			}
@@ -153,7 +164,13 @@ func (s *server) idle() bool {
 			return false
 		}
 	}
-	return true
+	return s.slots.taken(s.o.Slots) == len(s.calls) // nobody is about to begin one
+}
+
+// forget gives back the slot of a call.
+func (s *server) forget(c *call) {
+	delete(s.calls, c.task.TID)
+	s.slots.give(1)
 }
 
 // gather takes an event and those that have come meanwhile.
@@ -181,13 +198,14 @@ func (s *server) turn(claim bool) error {
 			return nil
 		}
 		if err := s.write(t); err != nil {
+			s.slots.give(len(t.claims))
 			s.reread()
 			if errors.Is(err, ledger.ErrChanged) {
 				continue
 			}
 			return err
 		}
-		again = claim && len(s.ahead) > 0 && s.free() > 0
+		again = claim && len(s.ahead) > 0 && s.slots.any()
 	}
 	return nil
 }
@@ -200,11 +218,9 @@ func (s *server) reread() {
 	}
 }
 
-func (s *server) free() int { return s.o.Slots - len(s.calls) }
-
 // look reads requests ahead.
 func (s *server) look() error {
-	if !s.waiting || len(s.ahead) > 0 || s.free() <= 0 {
+	if !s.waiting || len(s.ahead) > 0 || !s.slots.any() {
 		return nil
 	}
 	err := s.o.Broker.View(context.Background(), func(r broker.Reader) error {

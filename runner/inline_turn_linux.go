@@ -35,11 +35,11 @@ func (t *inlineTurn) empty() bool {
 	return len(t.progress)+len(t.ended)+len(t.claims)+len(t.asked) == 0
 }
 
-// next is what there is to write.
+// next is what there is to write. It takes slots for what it claims.
 func (s *server) next(claiming bool) *inlineTurn {
 	t := &inlineTurn{progress: s.progress, ended: s.ended}
 	if claiming {
-		for _, j := range s.ahead[:max(0, min(s.free(), len(s.ahead)))] {
+		for _, j := range s.ahead[:s.slots.take(len(s.ahead))] {
 			if j.Refused() == "" && s.o.Functions.Get(j.Function.Name) == nil {
 				j.Refuse(fmt.Sprintf("function %s: its program has no such function any more", j.Function.Name))
 			}
@@ -104,7 +104,8 @@ func (s *server) commit(t *inlineTurn) error {
 			}
 		}
 		for _, c := range t.ended {
-			if err := ledger.Finish(tx, c.handOff, c.known); err != nil && !errors.Is(err, ledger.ErrStale) {
+			var err error
+			if c.left, err = ledger.Settle(tx, c.handOff, c.known); err != nil && !errors.Is(err, ledger.ErrStale) {
 				return fmt.Errorf("finish task %s: %w", c.task.TID, err)
 			}
 		}
@@ -151,16 +152,19 @@ func (s *server) settle(t *inlineTurn) {
 			s.controls.Remove(ledger.QueuesOf(c.task.TID).ControlIn)
 		}
 		if c.answer != nil {
-			delete(s.calls, c.task.TID)
+			s.forget(c)
 		}
+		c.visit.end(c.left) // who waits for it may want the slot again
 	}
 	if len(t.claims) > 0 {
 		s.ahead = s.ahead[len(t.claims):]
 	}
 	for _, claimed := range t.claims {
-		if claimed.task != nil {
-			s.begin(claimed.job, claimed.task)
+		if claimed.task == nil {
+			s.slots.give(1)
+			continue
 		}
+		s.begin(claimed.job, claimed.task)
 	}
 	if len(t.asked) > 0 {
 		s.asked = false

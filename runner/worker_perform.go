@@ -140,7 +140,7 @@ func (p *performance) run(f *function.Function) (value []byte, a *Answer) {
 	go p.listen(cancel)
 
 	done := make(chan end, 1)
-	go invoke(ctx, f, p.Call, func(e end) { done <- e })
+	go invoke(ctx, f.Call, p.Call, func(e end) { done <- e })
 	select {
 	case e := <-done:
 		progress.flush()
@@ -156,9 +156,12 @@ type end struct {
 	answer *Answer
 }
 
+// A caller is how a function is called: [function.Function.Call], as a rule.
+type caller func(context.Context, taskspec.Call) (json.RawMessage, error)
+
 // invoke calls the function, and then done, whatever the function does to its
 // goroutine.
-func invoke(ctx context.Context, f *function.Function, c taskspec.Call, done func(end)) {
+func invoke(ctx context.Context, call caller, c taskspec.Call, done func(end)) {
 	e := end{answer: &Answer{How: Failed, Text: "function ended its goroutine without returning"}} // runtime.Goexit
 	defer func() {
 		if v := recover(); v != nil {
@@ -166,7 +169,7 @@ func invoke(ctx context.Context, f *function.Function, c taskspec.Call, done fun
 		}
 		done(e)
 	}()
-	v, err := f.Call(ctx, c)
+	v, err := call(ctx, c)
 	e = end{v, answer(ctx, err)}
 }
 

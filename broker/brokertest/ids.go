@@ -42,6 +42,35 @@ var idCases = []testCase{
 			t.Errorf("id after the overflow is %v, want %v", id, first+broker.Grain+10)
 		}
 	}},
+	{"an id without a message is not given again", func(t *testing.T, s *store) {
+		var last broker.ID
+		rises := func(what string, id broker.ID) {
+			t.Helper()
+			if id <= last {
+				t.Errorf("%s has id %v after %v", what, id, last)
+			}
+			last = id
+		}
+		for range 2 {
+			s.update(t, func(tx *broker.Tx) error {
+				id, err := tx.NewID()
+				rises("nothing", id)
+				return err
+			})
+			s.clock.Set(epoch.Add(-time.Hour))
+			s.update(t, func(tx *broker.Tx) error {
+				id, err := tx.Write("q", "a")
+				rises("the next message", id)
+				if err != nil {
+					return err
+				}
+				id, err = tx.NewID()
+				rises("nothing after a message", id)
+				return err
+			})
+			rises("a message alone", s.write(t, "q", "b")[0])
+		}
+	}},
 	{"clock steps", func(t *testing.T, s *store) {
 		steps := []time.Time{
 			epoch.Add(-time.Hour),

@@ -37,7 +37,8 @@ type committer struct {
 	conn   *conn // belongs to the leader; nil when it has to be opened again
 	shared bool  // the leader's too: the last transaction was shared
 
-	// closure is the goroutine that is running a caller's function, 0 if none.
+	// closure is the goroutine that is running a caller's function, 0 if none: see
+	// marked.
 	closure atomic.Uint64
 }
 
@@ -229,7 +230,7 @@ func (c *committer) discard() {
 // function given to Update, which would wait for itself.
 func (c *committer) nested() bool {
 	running := c.closure.Load()
-	return running != 0 && running == goroutineID()
+	return running != 0 && running == goroutine()
 }
 
 // close refuses what waits, awaits the running transaction, and closes the

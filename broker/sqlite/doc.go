@@ -7,7 +7,8 @@
 //
 // All writes of a process go through one connection. Whoever finds it free
 // leads: it runs what has been waiting, together with its own transaction, in
-// one commit (commit.go, group.go). A single operation that finds nobody waiting runs
+// one commit (commit.go, group.go), which inserts their messages by few statements
+// (batch.go). A single operation that finds nobody waiting runs
 // as one statement without an explicit transaction. Other processes are met
 // with BEGIN IMMEDIATE and a jittered retry. Point reads use the same
 // connection when it is idle; others use a small pool of read connections.

@@ -46,7 +46,7 @@ func (c *committer) lead(ctx context.Context, own *op) {
 			}
 			return err
 		}
-		if _, err := c.conn.run(begin); err != nil {
+		if err := c.conn.begin(); err != nil {
 			return err
 		}
 		others = c.take(maxGroup - 1)
@@ -73,9 +73,12 @@ func (c *committer) finish(o *op) {
 // transact runs the group in the transaction that has begun, and commits it.
 func (c *committer) transact(group []*op) {
 	for _, o := range group {
-		if len(group) == 1 || o.step {
+		switch {
+		case len(group) == 1:
+			c.callAlone(o)
+		case o.step:
 			c.call(o)
-		} else {
+		default:
 			c.callSaved(o)
 		}
 		if c.conn.broken != nil {
@@ -83,9 +86,14 @@ func (c *committer) transact(group []*op) {
 			return
 		}
 	}
+	if err := c.conn.complete(); err != nil {
+		c.conn.broken = err
+		c.lost(group, nil) // whose messages it is about shows when each runs alone
+		return
+	}
 	if len(group) == 1 && group[0].err != nil {
 		c.rollback()
-	} else if _, err := c.conn.run(commit); err != nil {
+	} else if err := c.conn.commit(); err != nil {
 		c.uncommitted(group, err)
 	}
 	for _, o := range group {
@@ -93,15 +101,22 @@ func (c *committer) transact(group []*op) {
 	}
 }
 
+// callAlone runs o in a transaction of its own.
+func (c *committer) callAlone(o *op) {
+	c.call(o)
+	if o.err == nil && !o.gone {
+		o.err = c.conn.complete()
+	}
+}
+
 // callSaved runs o under a savepoint, so that it can fail alone.
 func (c *committer) callSaved(o *op) {
-	if _, err := c.conn.run(savepoint); err != nil {
-		o.err = err
+	if o.err = c.conn.savepoint(); o.err != nil {
 		return
 	}
 	c.call(o)
 	if o.err != nil || o.gone {
-		if _, err := c.conn.run(rollbackTo); err != nil && c.conn.broken == nil {
+		if err := c.conn.rollbackTo(); err != nil && c.conn.broken == nil {
 			// No such savepoint: the transaction has ended under us.
 			c.conn.broken = err
 		}
@@ -131,17 +146,18 @@ func (c *committer) runHere(o *op) {
 	o.gone = true
 	defer func() {
 		c.closure.Store(0)
+		unmarked()
 		if !o.leads {
 			o.ran <- struct{}{}
 		}
 	}()
-	c.closure.Store(goroutineID())
+	c.closure.Store(marked())
 	o.err = o.fn(c.conn)
 	o.gone = false
 }
 
-// lost answers a group whose transaction ended while culprit ran. Nobody is
-// acknowledged; the others run again, each alone.
+// lost answers a group whose transaction ended while culprit ran, if it is known
+// who that was. Nobody is acknowledged; the others run again, each alone.
 func (c *committer) lost(group []*op, culprit *op) {
 	cause := c.conn.broken
 	again := full(cause) && c.ballast.release()
@@ -173,14 +189,13 @@ func (c *committer) rerun(o *op) {
 		if err := c.connect(); err != nil {
 			return err
 		}
-		_, err := c.conn.run(begin)
-		return err
+		return c.conn.begin()
 	})
 	if err != nil {
 		o.err = err
 		return
 	}
-	c.call(o)
+	c.callAlone(o)
 	switch {
 	case c.conn.broken != nil:
 		if o.err == nil {
@@ -189,7 +204,7 @@ func (c *committer) rerun(o *op) {
 	case o.err != nil || o.gone:
 		c.rollback()
 	default:
-		if _, err := c.conn.run(commit); err != nil {
+		if err := c.conn.commit(); err != nil {
 			c.uncommitted([]*op{o}, err)
 		}
 	}
@@ -234,7 +249,7 @@ func (c *committer) rollback() {
 	if c.conn == nil {
 		return
 	}
-	if _, err := c.conn.run(rollback); err != nil {
+	if err := c.conn.rollback(); err != nil {
 		c.discard()
 	}
 }

@@ -16,6 +16,7 @@ const (
 	insert
 	nextID
 	restore
+	restoreSome
 	restoreMany
 	advance
 	takeFirst
@@ -39,6 +40,7 @@ const (
 	getRecord
 	records
 	newestRecords
+	stateRecords
 	putRecord
 	swapRecord
 	deleteRecord
@@ -70,8 +72,17 @@ const counts = `(SELECT count(*) FROM messages WHERE queue = ?1) AS pending,
 	coalesce((SELECT min(id) FROM messages WHERE queue = ?1), 0) AS oldest,
 	coalesce((SELECT max(id) FROM messages WHERE queue = ?1), 0) AS newest`
 
-// rowsAtOnce is how many rows restoreMany inserts.
-const rowsAtOnce = 50
+// rowsAtOnce is how many rows restoreMany inserts, and rowsTogether how many
+// restoreSome does.
+const (
+	rowsAtOnce   = 50
+	rowsTogether = 8
+)
+
+// restoreRows inserts n rows.
+func restoreRows(n int) string {
+	return `INSERT INTO messages (id, queue, body) VALUES (?, ?, ?)` + strings.Repeat(`, (?, ?, ?)`, n-1)
+}
 
 // text is the SQL of each statement. RETURNING gives rows in no promised
 // order; whoever needs an order sorts.
@@ -87,12 +98,12 @@ var text = [statements]string{
 	// The id is given inside the inserting statement: whoever inserts next
 	// sees this id or is committed before it.
 	insert: `INSERT INTO messages (id, queue, body) VALUES (` + next + `, ?2, ?3)`,
-	// Many messages are inserted under ids that were worked out before, in the
-	// same transaction: a statement of many rows is 3 times as fast as many of
-	// one.
+	// In a transaction messages are inserted under ids that were worked out
+	// before: a statement of many rows is 2 to 3 times as fast as many of one.
 	nextID:      `SELECT ` + next,
-	restore:     `INSERT INTO messages (id, queue, body) VALUES (?, ?, ?)`,
-	restoreMany: `INSERT INTO messages (id, queue, body) VALUES (?, ?, ?)` + strings.Repeat(`, (?, ?, ?)`, rowsAtOnce-1),
+	restore:     restoreRows(1),
+	restoreSome: restoreRows(rowsTogether),
+	restoreMany: restoreRows(rowsAtOnce),
 	advance:     `UPDATE meta SET last = ?1 WHERE last < ?1`,
 
 	takeFirst:     `DELETE FROM messages WHERE id = ` + first + ` RETURNING id, queue, body`,
@@ -130,6 +141,9 @@ var text = [statements]string{
 		ORDER BY rank, key LIMIT ?`,
 	newestRecords: `SELECT kind, key, state, rank, body FROM record WHERE kind = ? AND rank > ? AND rank <= ?
 		ORDER BY rank DESC, key DESC LIMIT ?`,
+	// A manager asks it for each task.
+	stateRecords: `SELECT kind, key, state, rank, body FROM record INDEXED BY record_state
+		WHERE kind = ?1 AND rank > ?2 AND rank <= ?3 AND state = ?5 ORDER BY rank, key LIMIT ?4`,
 	putRecord: `INSERT INTO record (kind, key, state, rank, body) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT (kind, key) DO UPDATE SET state = ?3, rank = ?4, body = ?5`,
 	swapRecord: `UPDATE record SET state = ?3, rank = ?4, body = ?5

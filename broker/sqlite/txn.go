@@ -17,6 +17,9 @@ import (
 // The broker.Txn of a connection: one statement for each call.
 
 func (c *conn) Insert(queue, body string) (broker.ID, error) {
+	if c.batch.open {
+		return c.add(queue, body)
+	}
 	r, err := c.run(insert, int64(broker.IDAt(c.now())), queue, body)
 	if err != nil {
 		return 0, err
@@ -25,29 +28,44 @@ func (c *conn) Insert(queue, body string) (broker.ID, error) {
 	return broker.ID(id), err
 }
 
-func (c *conn) InsertAll(queue string, bodies []string) ([]broker.ID, error) {
-	var first broker.ID
-	if err := c.row(nextID, []any{int64(broker.IDAt(c.now()))}, &first); err != nil {
-		return nil, err
-	}
-	ids := make([]broker.ID, len(bodies))
-	ms := make([]broker.Message, len(bodies))
+func (c *conn) InsertAll(queue string, bodies []string) (ids []broker.ID, err error) {
+	ids = make([]broker.ID, len(bodies))
 	for i, body := range bodies {
-		ids[i] = first + broker.ID(i)
-		ms[i] = broker.Message{ID: ids[i], Queue: queue, Body: body}
+		if ids[i], err = c.add(queue, body); err != nil {
+			return nil, err
+		}
+		c.changed += 1 + len(body)/pageBytes
 	}
-	return ids, c.Restore(ms)
+	return ids, nil
+}
+
+func (c *conn) NewID() (broker.ID, error) {
+	id, err := c.id()
+	c.batch.given = id
+	return id, err
 }
 
 func (c *conn) Restore(ms []broker.Message) error {
+	if err := c.flush(); err != nil {
+		return err
+	}
+	c.batch.next = 0 // their ids may be greater
 	for _, m := range ms {
 		c.changed += 1 + len(m.Body)/pageBytes
 	}
-	args := make([]any, 0, 3*rowsAtOnce)
+	return c.write(ms)
+}
+
+// write inserts messages under the ids they have.
+func (c *conn) write(ms []broker.Message) error {
+	args := make([]any, 0, 3*min(len(ms), rowsAtOnce))
 	for len(ms) > 0 {
 		s, n := restore, 1
-		if len(ms) >= rowsAtOnce {
+		switch {
+		case len(ms) >= rowsAtOnce:
 			s, n = restoreMany, rowsAtOnce
+		case len(ms) >= rowsTogether:
+			s, n = restoreSome, rowsTogether
 		}
 		args = args[:0]
 		for _, m := range ms[:n] {
@@ -62,11 +80,15 @@ func (c *conn) Restore(ms []broker.Message) error {
 }
 
 func (c *conn) Advance(id broker.ID) error {
+	c.batch.next = 0
 	_, err := c.run(advance, int64(id))
 	return err
 }
 
 func (c *conn) Take(queue string, sel broker.Select) ([]broker.Message, error) {
+	if err := c.flushQueue(queue); err != nil {
+		return nil, err
+	}
 	switch sel {
 	case oldest:
 		return c.one(takeFirst, queue)
@@ -79,6 +101,9 @@ func (c *conn) Take(queue string, sel broker.Select) ([]broker.Message, error) {
 }
 
 func (c *conn) Move(src, dst string, sel broker.Select) ([]broker.Message, error) {
+	if err := c.flushQueue(src); err != nil {
+		return nil, err
+	}
 	if sel == oldest {
 		return c.one(moveFirst, src, dst)
 	}
@@ -86,6 +111,9 @@ func (c *conn) Move(src, dst string, sel broker.Select) ([]broker.Message, error
 }
 
 func (c *conn) Transfer(src, dst string, sel broker.Select) (int, error) {
+	if err := c.flushQueue(src); err != nil {
+		return 0, err
+	}
 	if sel == (broker.Select{}) {
 		return c.count(transferQueue, src, dst)
 	}
@@ -93,6 +121,9 @@ func (c *conn) Transfer(src, dst string, sel broker.Select) (int, error) {
 }
 
 func (c *conn) Delete(queue string, sel broker.Select) (int, error) {
+	if err := c.flushQueue(queue); err != nil {
+		return 0, err
+	}
 	switch sel {
 	case broker.Select{}:
 		return c.count(removeQueue, queue)
@@ -124,7 +155,13 @@ func (c *conn) Messages(queue string, sel broker.Select) (ms []broker.Message, e
 func (c *conn) Scan(queue string, sel broker.Select, fn func(broker.Message) bool) error {
 	args := bounds(queue, sel)
 	if queue == "" {
+		if err := c.flush(); err != nil {
+			return err
+		}
 		return c.each(peekAll, args[1:], fn)
+	}
+	if err := c.flushQueue(queue); err != nil {
+		return err
 	}
 	return c.each(peek, args, fn)
 }
@@ -194,22 +231,34 @@ func bounds(queue string, sel broker.Select) []any {
 }
 
 func (c *conn) Queues(first string, limit int) (names []string, err error) {
+	if err := c.flush(); err != nil {
+		return nil, err
+	}
 	err = c.all(&names, queues, first, limit)
 	return names, err
 }
 
 func (c *conn) Stats(queue string) (broker.Stats, error) {
+	if err := c.flushQueue(queue); err != nil {
+		return broker.Stats{}, err
+	}
 	st := broker.Stats{Queue: queue}
 	err := c.row(stats, []any{queue}, &st.Pending, &st.Oldest, &st.Newest)
 	return st, err
 }
 
 func (c *conn) AllStats(first string, limit int) (all []broker.Stats, err error) {
+	if err := c.flush(); err != nil {
+		return nil, err
+	}
 	err = c.all(&all, allStats, first, limit)
 	return all, err
 }
 
 func (c *conn) Info() (info broker.Info, err error) {
+	if err := c.flush(); err != nil {
+		return info, err
+	}
 	var made string
 	err = c.row(storeInfo, nil, &info.ID, &info.LastID, &info.Bytes, &info.Free, &made)
 	info.Altered = !isSchema(made)
@@ -241,6 +290,11 @@ func (c *conn) Records(kind string, sel broker.RecordSelect) (rs []broker.Record
 	if len(sel.States) == 0 && sel.KeySuffix == "" {
 		s, args := plainRecords(kind, sel)
 		err = c.all(&rs, s, args...)
+		return rs, err
+	}
+	if len(sel.States) == 1 && sel.KeySuffix == "" && !sel.Newest {
+		_, args := plainRecords(kind, sel)
+		err = c.all(&rs, stateRecords, append(args, sel.States[0])...)
 		return rs, err
 	}
 	// Built for the selection: it is asked by lists and at starts, not for each

@@ -27,7 +27,7 @@ type Function struct {
 	description string
 	input       func() *jsonschema.Resolved // nil: it takes anything
 	output      func() *jsonschema.Resolved // likewise
-	call        func(context.Context, taskspec.Call) (any, error)
+	call        func(ctx context.Context, c taskspec.Call, checked bool) (any, error)
 }
 
 // New returns the function fn, which takes one value that is decoded from the
@@ -40,8 +40,8 @@ func New[In, Out any](name, description string, fn func(context.Context, In) (Ou
 		input:  sync.OnceValue(func() *jsonschema.Resolved { return schemaOf(reflect.TypeFor[In]()) }),
 		output: sync.OnceValue(func() *jsonschema.Resolved { return schemaOf(reflect.TypeFor[Out]()) }),
 	}
-	f.call = func(ctx context.Context, c taskspec.Call) (any, error) {
-		value, err := f.argument(c)
+	f.call = func(ctx context.Context, c taskspec.Call, checked bool) (any, error) {
+		value, err := f.argument(c, checked)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +57,7 @@ func New[In, Out any](name, description string, fn func(context.Context, In) (Ou
 // NewPlain returns the function fn, which takes arguments as they come: what JSON
 // decodes to, numbers as [json.Number].
 func NewPlain(name, description string, fn func(ctx context.Context, args []any, kwargs map[string]any) (any, error)) *Function {
-	return &Function{name: name, description: description, call: func(ctx context.Context, c taskspec.Call) (any, error) {
+	return &Function{name: name, description: description, call: func(ctx context.Context, c taskspec.Call, _ bool) (any, error) {
 		args := make([]any, len(c.Args))
 		for i, arg := range c.Args {
 			if err := decode(name, arg, &args[i]); err != nil {
@@ -82,7 +82,16 @@ func (f *Function) Name() string { return f.name }
 // Call calls the function and returns its value as JSON. An *[ArgumentError]
 // means that it was not called. What panics is the function.
 func (f *Function) Call(ctx context.Context, c taskspec.Call) (json.RawMessage, error) {
-	v, err := f.call(ctx, c)
+	return f.carryOut(ctx, c, false)
+}
+
+// CallChecked is [Function.Call] for a call that [Function.Check] has accepted.
+func (f *Function) CallChecked(ctx context.Context, c taskspec.Call) (json.RawMessage, error) {
+	return f.carryOut(ctx, c, true)
+}
+
+func (f *Function) carryOut(ctx context.Context, c taskspec.Call, checked bool) (json.RawMessage, error) {
+	v, err := f.call(ctx, c, checked)
 	if err != nil {
 		return nil, err
 	}
@@ -91,14 +100,17 @@ func (f *Function) Call(ctx context.Context, c taskspec.Call) (json.RawMessage, 
 
 // Check says with an *[ArgumentError] what is wrong with the arguments of a call.
 func (f *Function) Check(c taskspec.Call) error {
-	_, err := f.argument(c)
+	_, err := f.argument(c, false)
 	return err
 }
 
 // argument is the one value that the function takes.
-func (f *Function) argument(c taskspec.Call) (json.RawMessage, error) {
-	if f.input == nil {
+func (f *Function) argument(c taskspec.Call, checked bool) (json.RawMessage, error) {
+	switch {
+	case f.input == nil:
 		return nil, nil
+	case checked:
+		return document(f.name, f.input().Schema(), c)
 	}
 	return argument(f.name, f.input(), c)
 }

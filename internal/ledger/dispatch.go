@@ -212,14 +212,7 @@ func (j *Job) findFunction(r broker.Reader) (err error) {
 		if err != nil && !errors.Is(err, broker.ErrNotFound) { // as for a command
 			return err
 		}
-		over := make(map[string]string)
-		for _, entry := range DecodeEnv(packed) {
-			if name, value, _ := strings.Cut(entry, "="); slices.Contains(j.Work.EnvFrom, name) {
-				over[name] = value
-			}
-		}
-		maps.Copy(over, j.Work.Env)
-		j.Work.Env = over
+		j.lend(packed)
 	}
 	j.Env = ""
 	j.Function, err = FindFunction(r, j.Work.FunctionTarget)
@@ -227,6 +220,18 @@ func (j *Job) findFunction(r broker.Reader) (err error) {
 		j.refused, err = UnknownFunction(j.Work.FunctionTarget), nil
 	}
 	return err
+}
+
+// lend lays what the spec names of a packed environment below that of the work.
+func (j *Job) lend(packed string) {
+	over := make(map[string]string)
+	for _, entry := range DecodeEnv(packed) {
+		if name, value, _ := strings.Cut(entry, "="); slices.Contains(j.Work.EnvFrom, name) {
+			over[name] = value
+		}
+	}
+	maps.Copy(over, j.Work.Env)
+	j.Work.Env = over
 }
 
 // decodeRequest reads a request in any of its forms: for a task, whose spec it
@@ -340,21 +345,26 @@ func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Ta
 	if t == nil || err != nil {
 		return nil, err
 	}
+	return t, j.give(tx, t, consumer, now)
+}
+
+// give is the rest of [Dispatch], for a task whose request is out of the way.
+func (j *Job) give(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Time) (err error) {
 	at := now.UnixNano()
 	t.Epoch, t.Seq, t.Consumer, t.Ordered = j.Epoch, 0, consumer, ""
 	t.Status = taskspec.StatusSpawning
 	if err := t.log(tx, eventSpawning, at, nil); err != nil {
-		return nil, err
+		return err
 	}
 	if t.Items == nil || j.item != noItem { // a persistent task may begin with none
 		if t.Message, err = j.reserve(tx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	t.Status, t.Started = taskspec.StatusRunning, at
 	holder, err := nameInbox(tx, t)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	err = t.log(tx, eventStarted, at, func(e *Event) {
 		if t.Message != 0 {
@@ -363,9 +373,9 @@ func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Ta
 		e.Endpoints, e.EndpointHolder = t.Endpoints, holder
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return t, t.save(tx)
+	return t.save(tx)
 }
 
 // NoteProcess records the task's own process, for a task that runs longer than
@@ -471,6 +481,12 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	if j.refused == "" {
 		t.In, t.Out = j.in, j.out
 	}
+	j.describe(t)
+	return t, nil
+}
+
+// describe notes in the record of the task what it became when it was made ready.
+func (j *Job) describe(t *Task) {
 	t.Name, t.Spec, t.decoded = j.Name, j.Spec, j.resolved
 	if j.Work.Retry != nil {
 		t.MaxAttempts = j.Work.Retry.Attempts()
@@ -479,7 +495,6 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 		t.Items = new(Items)
 	}
 	t.NoItem = j.item == noItem && j.Input == "" && t.In == "" && t.Items == nil
-	return t, nil
 }
 
 // asked is the task whose request j was made of, or nil if the request was

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -41,41 +42,47 @@ var ErrStale = errors.New("hand-off is stale")
 // another: result, reserved message and record in one transaction. Repeating it
 // has no effect and is no error. known is the task as [Dispatch] left it, which
 // spares reading it: then Finish may return [ErrChanged]. It may be nil.
-func Finish(tx *broker.Tx, h *HandOff, known *Task) (err error) {
-	t := new(Task)
+func Finish(tx *broker.Tx, h *HandOff, known *Task) error {
+	_, err := Settle(tx, h, known)
+	return err
+}
+
+// Settle is [Finish] and returns the task as it then stands.
+func Settle(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
+	t = new(Task)
 	if known != nil {
 		*t = *known // the transaction may run again
 	} else if t, err = load(tx, h.TID); err != nil {
-		return err
+		return nil, err
 	}
 	switch {
 	case t.Epoch == h.Epoch && t.Seq >= h.Seq:
-		return nil
+		return t, nil
 	case t.Epoch != h.Epoch || t.Status != taskspec.StatusRunning:
-		return fmt.Errorf("finish task %s: %w", h.TID, ErrStale)
+		return nil, fmt.Errorf("finish task %s: %w", h.TID, ErrStale)
 	}
 	if t.Items != nil {
-		return retire(tx, t, h)
+		return t, retire(tx, t, h)
 	}
 	body, err := h.message(Dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ended := h.Ended.UnixNano()
 	again, err := tryAgain(tx, t, h.Outcome, ended)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := deliver(tx, t, h, body, again); err != nil {
-		return err
+		return nil, err
 	}
 	t.Seq, t.Process, t.Output, t.Usage = h.Seq, h.Process, h.Output, h.Usage
 	if h.Output.Form == FormFile {
 		if err := t.log(tx, eventOutputSpilled, ended, func(e *Event) { e.Bytes = &h.Output.Size }); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return finish(tx, t, again, h.Outcome, ended, func(e *Event) {
+	return t, finish(tx, t, again, h.Outcome, ended, func(e *Event) {
 		e.Bytes, e.Usage = &h.Output.Size, &h.Usage
 	})
 }
@@ -96,6 +103,17 @@ func deliver(tx *broker.Tx, t *Task, h *HandOff, body string, again bool) (err e
 	}
 	t.Result, err = tx.Write(queue, body)
 	return err
+}
+
+// ResultAlone reports whether taking the result of a task that has ended is to take
+// one message and no more: it has written nothing else there, and nobody else is to
+// read it.
+func ResultAlone(t *Task) bool {
+	if t.Result == 0 || handsOn(t) || t.Pipeline || t.Last || t.Items != nil {
+		return false
+	}
+	// As the spec was encoded; to decode it takes longer than all the rest.
+	return !bytes.Contains(t.Spec, []byte(`"stream_output":true`))
 }
 
 // Take removes the result of a task, and with it the chunks of its output that
@@ -123,10 +141,13 @@ func Take(tx *broker.Tx, tid string) (files []Attempt, err error) {
 	return sources(t), err
 }
 
-// sources are the attempts whose output is the task's: its own, or those of its
-// stages.
+// sources are the attempts that may have left files with the task's output: its
+// own, or those of its stages.
 func sources(t *Task) []Attempt {
-	if !t.Pipeline {
+	switch {
+	case !t.Pipeline && t.Output.InMemory:
+		return nil
+	case !t.Pipeline:
 		return []Attempt{{TID: t.TID, Epoch: t.Epoch}}
 	}
 	var all []Attempt

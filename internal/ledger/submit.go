@@ -84,28 +84,26 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 		if err != nil {
 			return nil, false, err
 		}
-		var digest string
-		if name := s.Spec.Spec.Key; name != "" {
-			digest = s.digest(spec)
-			t, known, err := holder(tx, name)
-			if err != nil {
-				return nil, false, err
-			}
-			if t != nil {
-				other := known != "" && known != digest
-				accepted = append(accepted, Accepted{TID: t.TID, Existing: true, Other: other, Ended: t.Status.Terminal()})
-				continue
-			}
+		held, digest, err := s.held(tx, spec)
+		if err != nil {
+			return nil, false, err
+		}
+		if held != nil {
+			accepted = append(accepted, *held)
+			continue
 		}
 		t, err := s.ask(tx, spec, now)
 		if err != nil {
 			return nil, false, err
 		}
-		if key == "" || s.Env != env {
+		if s.needsEnv() && (key == "" || s.Env != env) {
 			if key, err = keepEnv(tx, s.Env, t.Number()); err != nil {
 				return nil, false, err
 			}
 			env = s.Env
+		}
+		if !s.needsEnv() {
+			key = ""
 		}
 		if err := initialize(tx, t, key); err != nil {
 			return nil, false, err
@@ -134,6 +132,26 @@ func (s Submission) encode() (json.RawMessage, error) {
 	return text, nil
 }
 
+// held says which task holds the key of the spec, if it has one and some task
+// does, and what the digest of the submission is. spec is the spec in JSON.
+func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, digest string, err error) {
+	name := s.Spec.Spec.Key
+	if name == "" {
+		return nil, "", nil
+	}
+	digest = s.digest(spec)
+	t, known, err := holder(tx, name)
+	if t == nil || err != nil {
+		return nil, digest, err
+	}
+	other := known != "" && known != digest
+	return &Accepted{TID: t.TID, Existing: true, Other: other, Ended: t.Status.Terminal()}, digest, nil
+}
+
+// needsEnv reports whether the environment is to be kept for the task. A function
+// gets that of its program, and of its submitter's what its spec names.
+func (s Submission) needsEnv() bool { return s.Env != "" || s.Spec.Spec.Type != taskspec.KindFunction }
+
 // create asks for one task, with an environment that is kept already under this
 // key. spec is its spec in JSON.
 func (s Submission) create(tx *broker.Tx, spec json.RawMessage, env string, now time.Time) (*Task, error) {
@@ -153,9 +171,8 @@ func initialize(tx *broker.Tx, t *Task, env string) error {
 	return t.log(tx, eventInitialized, t.Created, func(e *Event) { e.ParentTID = t.Parent })
 }
 
-// ask writes the request for one task. spec is its spec in JSON, or the stages of
-// the pipeline.
-func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (t *Task, err error) {
+// task is the task that is asked for, without its id.
+func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 	t = &Task{
 		Name:    s.Spec.Name,
 		Status:  taskspec.StatusCreated,
@@ -185,9 +202,17 @@ func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (t *
 		t.Slotless = s.pipeline.Parent != "" || s.pipeline.Service != "" || s.Spec.Slotless()
 		t.Depth, t.Stage, t.Last = s.pipeline.Depth, s.stage, s.stage == len(s.pipeline.Plan.Stages)
 	case s.Parent != "":
-		if t.Depth, err = depthBelow(tx, s.Parent); err != nil {
-			return nil, err
-		}
+		t.Depth, err = depthBelow(tx, s.Parent)
+	}
+	return t, err
+}
+
+// ask writes the request for one task. spec is its spec in JSON, or the stages of
+// the pipeline.
+func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (*Task, error) {
+	t, err := s.task(tx, now)
+	if err != nil {
+		return nil, err
 	}
 	wire(t, s.Spec)
 	var item json.RawMessage // none if it comes from a queue

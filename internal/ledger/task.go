@@ -129,6 +129,8 @@ type Output struct {
 	// that is larger, all of it is in the task's stderr file.
 	Stderr     []byte `json:"stderr,omitempty"`
 	StderrSize int64  `json:"stderr_size,omitempty"`
+	// InMemory: it was never in a file, so there is none to remove.
+	InMemory bool `json:"in_memory,omitempty"`
 }
 
 // StderrTruncated reports whether Stderr is less than all of it.

@@ -1,0 +1,23 @@
+//go:build !linux
+
+package sqlite
+
+import "runtime"
+
+// marked is the id under which the calling goroutine is known until unmarked.
+func marked() uint64 { return goroutine() }
+
+func unmarked() {}
+
+// goroutine identifies the calling goroutine. Go offers that only as text at the
+// head of a stack trace ("goroutine 18 [running]: …"), and writes all of the trace
+// for it.
+func goroutine() (id uint64) {
+	const prefix = len("goroutine ")
+	var buf [40]byte
+	n := runtime.Stack(buf[:], false)
+	for i := prefix; i < n && buf[i] >= '0' && buf[i] <= '9'; i++ {
+		id = id*10 + uint64(buf[i]-'0')
+	}
+	return id
+}
