@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"path/filepath"
 	"runtime"
@@ -138,7 +137,7 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 		return j, nil
 	}
 	if j.refused = j.resolve(spec, root); j.refused == "" && spec.Spec.Type == taskspec.KindFunction {
-		return j, j.findFunction(r)
+		return j, findFunction(r, j)
 	}
 	return j, nil
 }
@@ -206,13 +205,13 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 
 // findFunction looks for the function that the job calls. It gets the environment
 // of its program, and of the submitter's what the spec names.
-func (j *Job) findFunction(r broker.Reader) (err error) {
+func findFunction(r broker.Reader, j *Job) (err error) {
 	if len(j.Work.EnvFrom) > 0 && j.Env != "" {
 		packed, err := Environment(r, j.Env)
 		if err != nil && !errors.Is(err, broker.ErrNotFound) { // as for a command
 			return err
 		}
-		j.lend(packed)
+		lend(j, packed)
 	}
 	j.Env = ""
 	j.Function, err = FindFunction(r, j.Work.FunctionTarget)
@@ -223,7 +222,7 @@ func (j *Job) findFunction(r broker.Reader) (err error) {
 }
 
 // lend lays what the spec names of a packed environment below that of the work.
-func (j *Job) lend(packed string) {
+func lend(j *Job, packed string) {
 	over := make(map[string]string)
 	for _, entry := range DecodeEnv(packed) {
 		if name, value, _ := strings.Cut(entry, "="); slices.Contains(j.Work.EnvFrom, name) {
@@ -232,55 +231,6 @@ func (j *Job) lend(packed string) {
 	}
 	maps.Copy(over, j.Work.Env)
 	j.Work.Env = over
-}
-
-// decodeRequest reads a request in any of its forms: for a task, whose spec it
-// returns, or a bare spec, or for a pipeline, of which the spec has no more than the
-// name.
-func decodeRequest(body string, rules taskspec.Rules) (spec *taskspec.Spec, plan *Plan, item string, err error) {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(body), &fields); err != nil {
-		return nil, nil, "", fmt.Errorf("request is not a JSON object: %w", err)
-	}
-	what := "taskspec"
-	if _, isPipeline := fields["pipeline"]; isPipeline {
-		what = "pipeline"
-	}
-	raw, wrapped := fields[what]
-	if !wrapped {
-		raw, fields = json.RawMessage(body), nil // a bare spec
-	}
-	for name := range fields {
-		if name != what && name != "inbox_message" {
-			return nil, nil, "", fmt.Errorf("request has an unknown field %.64q", name)
-		}
-	}
-	if what == "pipeline" {
-		spec, plan, err = decodePlan(raw, rules)
-	} else if spec, err = taskspec.DecodeValid(raw, rules); err != nil {
-		err = fmt.Errorf("invalid taskspec: %w", err)
-	}
-	if err != nil {
-		return nil, nil, "", err
-	}
-	return spec, plan, itemBody(fields["inbox_message"]), nil
-}
-
-// noItem is the work item of a request that has none.
-const noItem = "{}"
-
-// itemBody is the message that a request's inbox_message stands for: a string
-// is its text, anything else its JSON, nothing an empty item.
-func itemBody(item json.RawMessage) string {
-	var text string
-	switch {
-	case item == nil || string(item) == "null":
-		return noItem
-	case json.Unmarshal(item, &text) == nil:
-		return text
-	default:
-		return string(item)
-	}
 }
 
 // resolve turns spec and work item into what a consumer executes. It returns

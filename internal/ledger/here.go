@@ -82,7 +82,7 @@ func (s Submission) job(t *Task, root string) *Job {
 		return j
 	}
 	if len(j.Work.EnvFrom) > 0 {
-		j.lend(s.Env)
+		lend(j, s.Env)
 	}
 	if len(j.Work.Env)+len(t.Redact) > 0 {
 		// History is made of it, and an argument may be a value that the submitter

@@ -37,19 +37,6 @@ type Submission struct {
 	stage    int   // which one, from 1
 }
 
-// request is the message that asks for a task.
-type request struct {
-	Spec     json.RawMessage  `json:"taskspec,omitempty"`
-	Pipeline *pipelineRequest `json:"pipeline,omitempty"` // instead of a spec
-	Item     json.RawMessage  `json:"inbox_message,omitempty"`
-}
-
-// pipelineRequest is what a request for a pipeline says of it.
-type pipelineRequest struct {
-	Name string `json:"name"`
-	Plan
-}
-
 // nestedKind is the kind of the records that mark requests of tasks for tasks
 // of their own, which may not wait for a slot because their parent holds one,
 // and requests for tasks that hold none.
