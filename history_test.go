@@ -15,16 +15,8 @@ import (
 type failure struct {
 	what  string
 	tests string // as "folder.TestName", "weft.TestName" or "script.txtar", with spaces between them
-	why   string // it cannot happen, or which part of Weft will bring the rest of its tests
+	why   string // it cannot happen
 }
-
-// Parts that are still to come.
-const (
-	withFunctions   = "the rest comes with task functions"
-	withInteractive = "comes with interactive tasks"
-	withStreaming   = "the rest comes with chunks in the outbox (stream_output)"
-	withIO          = "the rest comes with queues of the user's in io"
-)
 
 // promises are what release 0.1.0 promised and did not do, or did badly.
 var promises = []failure{
@@ -47,7 +39,7 @@ var promises = []failure{
 		"nothing is left to finalisers, and every script waits for the end of all its processes"},
 	12: {"the idle timeout killed long quiet work", "manager.TestBusyManagerStays internal/ledger.TestLeaveIdle", ""},
 	13: {"large output was deleted before it was read, and no output was live",
-		"weft.TestLargeOutput weft.TestTidyBesideTasks weft.TestLive output.txtar", withStreaming},
+		"weft.TestLargeOutput weft.TestTidyBesideTasks weft.TestLive output.txtar stream.txtar runner.TestStreamOutput", ""},
 	14: {"tasks had the folder and the environment of whoever started the manager",
 		"weft.TestSubmitter weft.TestManyEnvironments", ""},
 	15: {"all parts slept between looks", "broker/sqlite.TestRingFromAnotherProcess manager.TestStopIsQuiet",
@@ -55,8 +47,8 @@ var promises = []failure{
 	16: {"no recovery from crashes, stale registrations",
 		"weft.TestKillManager weft.TestKillConsumer weft.TestRandomKills internal/ledger.TestOrphans internal/ledger.TestLive", ""},
 	17: {"negative timeouts, names of specs with .., limits that had no effect",
-		"taskspec.TestValidateRefuses taskspec.TestValidateAccepts weft.TestSpecsStayInside runner.TestLimits", withFunctions},
-	18: {"a limit ended an interactive task twice", "", withInteractive},
+		"taskspec.TestValidateRefuses taskspec.TestValidateAccepts weft.TestSpecsStayInside runner.TestLimits weft.TestFunctionEnds", ""},
+	18: {"a limit ended an interactive task twice", "weft.TestSession weft.TestSessionOfLost interactive.txtar", "every end is one transaction"},
 	19: {"args that is a string was taken for its letters", "taskspec.TestCommandItemRefuses", ""},
 }
 
@@ -85,7 +77,7 @@ var incidents = []failure{
 	12: {"grandchildren stayed",
 		"runner.TestNothingIsLeft monitor.TestKill monitor.TestKillCatchesHoppers weft.TestKillManager weft.TestKillConsumer", ""},
 	13: {"a result was lost because the exit was seen first",
-		"weft.TestFastTasks runner.TestDrain runner.TestEndingOrders", withFunctions},
+		"weft.TestFastTasks runner.TestDrain runner.TestEndingOrders weft.TestFunctionEnds", ""},
 	14: {"success was taken for a timeout", "runner.TestEndingOrders runner.TestEndingAtLimit", ""},
 	15: {"a task had completed before its output could be read", "weft.TestFastTasks internal/ledger.TestFinishOnce", ""},
 	16: {"the write of an end was lost",
@@ -94,11 +86,11 @@ var incidents = []failure{
 		"internal/ledger.TestFinishOnce weft.TestFrozenConsumer weft.TestFrozenManager weft.TestKillConsumer", ""},
 	18: {"late events made ended tasks run again",
 		"taskspec.TestTerminalStaysTerminal internal/ledger.TestLives internal/ledger.TestNoteUsage", ""},
-	19: {"the result was looked for in the wrong queue", "internal/ledger.TestEndRings weft.TestGroup", withIO},
+	19: {"the result was looked for in the wrong queue", "internal/ledger.TestEndRings weft.TestGroup weft.TestFunctionWired io.txtar", ""},
 	20: {"a reader of the log missed what was committed late",
 		"broker/sqlite.TestFollowProcesses broker/sqlite.TestHistoryFollower weft.TestGroupLosesLog", ""},
-	21: {"a mark of streaming hid results, and result --all took half of them", "result.txtar weft.TestTaken", withStreaming},
-	22: {"interactive tasks lost their last output", "", withInteractive},
+	21: {"a mark of streaming hid results, and result --all took half of them", "result.txtar weft.TestTaken weft.TestUntakenOfStream", ""},
+	22: {"interactive tasks lost their last output", "weft.TestSessionOutput cmd/weft.TestTerminalEnd", ""},
 	23: {"an idle manager was busy", "manager.TestStopIsQuiet manager.TestIdleUntil", "BENCHMARKS.md has what an idle one uses"},
 	24: {"queues and records grew, and removing them took the manager's time",
 		"weft.TestTidyTwice weft.TestTidyKilled weft.TestTidyBesideTasks internal/ledger.TestExpired broker/sqlite.TestPlans",
@@ -116,18 +108,33 @@ var incidents = []failure{
 	30: {"programs did not exit for what they had not closed", "broker/sqlite.TestCloseAwaitsCompact",
 		"main exits, whatever is open, and packages are tested for goroutines that stay"},
 	31: {"run took work that was not its own", "weft.TestKillClient", "a client takes no work: it only submits"},
-	32: {"an empty work item became an argument", "taskspec.TestCommandItem stdin.txtar", withFunctions},
+	32: {"an empty work item became an argument", "taskspec.TestCommandItem stdin.txtar function.txtar", ""},
 	33: {"load gave waiting tasks new ids", "internal/ledger.TestLoadRequests load.txtar", ""},
 	34: {"what was frozen could not be handed to another process", "taskspec.TestEncodedSpecComesBack",
 		"specs go to other processes as JSON"},
 	35: {"archives that were written at once cut each other", "weft.TestDumpFile weft.TestTidyKilled", "there is no archive"},
 }
 
+// compositions are the weak points of its pipelines and of its tasks that stay up.
+var compositions = []failure{
+	1: {"a pipeline waited for ever for a stage that was killed", "weft.TestKillPipeline internal/ledger.TestPipelineFails", ""},
+	2: {"a message of a stage to its pipeline was lost, and the run never ended", "internal/ledger.TestPipelineModel",
+		"the transaction that ends a stage takes the pipeline on"},
+	3: {"an input was written twice, or null was none", "internal/ledger.TestPass internal/ledger.TestPipelineQueues", ""},
+	4: {"a run cost two processes for each stage and two more", "", "a stage is a task, and a pipeline no process; BENCHMARKS.md has what it costs"},
+	5: {"stages were shown in JSON only", "pipeline.txtar", ""},
+	6: {"a large output reached the next stage as a path to nothing", "internal/ledger.TestPassFile pipeline.txtar pipeline_function.txtar", ""},
+	7: {"a stop ended the pipeline before its stages", "internal/ledger.TestOrderedTooLate internal/ledger.TestResume pipeline.txtar", ""},
+	8: {"a failed item ended the task that should go on, and which result was whose was guessed by time",
+		"internal/ledger.TestItemEnds items.txtar weft.TestItemsOfKilledManagers", ""},
+	9: {"services of pipelines were not started, and switches had no effect", "autostart.txtar weft.TestServiceSwitches", ""},
+}
+
 // TestHistory checks that each failure has its tests, and that these exist.
 func TestHistory(t *testing.T) {
 	t.Parallel()
 	known := knownTests(t)
-	for name, list := range map[string][]failure{"promise": promises, "incident": incidents} {
+	for name, list := range map[string][]failure{"promise": promises, "incident": incidents, "composition": compositions} {
 		for i, f := range list[1:] {
 			if f.what == "" || f.tests == "" && f.why == "" {
 				t.Errorf("%s %d: name a test, or say why it needs none", name, i+1)
