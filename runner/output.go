@@ -252,6 +252,7 @@ func result(h *ledger.HandOff, stdout, stderr *output, limit int64, maxMessage i
 		_ = stderr.keep() // its error is reported below
 		kept = append(kept, stderr)
 	}
+	h.Output.InMemory = stdout.file == nil && stderr.file == nil
 	noteIncomplete(h, stdout, stderr)
 	return kept
 }
