@@ -96,3 +96,13 @@ func setLock(f *os.File) error {
 }
 
 func heldByOther(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) }
+
+// folderID tells a folder from every other that is there, or was since the system
+// started; empty if that cannot be known.
+func folderID(dir string) string {
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}

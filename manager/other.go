@@ -30,3 +30,5 @@ func Running(string) (bool, error) { return false, nil }
 func (*pool) start(*consumer) (func(context.Context) error, error) {
 	return nil, errors.ErrUnsupported
 }
+
+func folderID(string) string { return "" }

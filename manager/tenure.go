@@ -15,7 +15,7 @@ import (
 func (l *loop) arrive(ctx context.Context) error {
 	var live []*ledger.Task
 	err := l.o.Broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		m := ledger.Manager{Process: l.self, Build: l.o.Build, Hosted: l.o.Hosted, Autostart: l.o.Autostart != nil}
+		m := ledger.Manager{Process: l.self, Build: l.o.Build, Hosted: l.o.Hosted, Autostart: l.o.Autostart != nil, Folder: folderID(l.o.Dir)}
 		if l.record, err = ledger.Arrive(tx, m, time.Now()); err != nil {
 			return err
 		}
@@ -38,6 +38,8 @@ func (l *loop) arrive(ctx context.Context) error {
 		switch {
 		case t.Pipeline:
 			l.attendPipeline(t.TID)
+		case l.record.Copied: // its processes are none of ours
+			l.unsettled.lost = append(l.unsettled.lost, task{t.TID, t.Epoch})
 		case t.Inline == "": // else its server is watched
 			l.adopt(t)
 		}

@@ -33,10 +33,17 @@ type Manager struct {
 	Build   string        `json:"build"`
 	// Hosted: the manager is part of a program that goes on when it leaves.
 	Hosted bool `json:"hosted,omitempty"`
+	// Folder tells the project's folder from a copy of it, which has another; empty
+	// if it is not known.
+	Folder string `json:"folder,omitempty"`
 	// Autostart: it starts services.
 	Autostart bool  `json:"autostart,omitempty"`
 	Started   int64 `json:"started_at"`
 	Stopped   int64 `json:"stopped_at,omitempty"`
+
+	// Copied: the manager before it worked in another folder, of which this project
+	// is a copy. What runs, as its records say, runs there.
+	Copied bool `json:"-"`
 }
 
 func (m *Manager) save(tx *broker.Tx, event string, now time.Time) error {
@@ -71,6 +78,11 @@ func Arrive(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) {
 	switch last, err := tx.Record(ManagerKind, CurrentManager); {
 	case err == nil:
 		id = max(id, broker.ID(last.Rank)+1) // the clock may have stepped back
+		before, err := DecodeManager(last)
+		if err != nil {
+			return nil, err
+		}
+		m.Copied = before.Folder != "" && before.Folder != m.Folder
 	case !errors.Is(err, broker.ErrNotFound):
 		return nil, err
 	}
