@@ -71,6 +71,11 @@ func (r *resultCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if !before.Status.Terminal() {
+		if err := a.noteHeld(ctx, p); err != nil {
+			return err
+		}
+	}
 	if before.Items != nil {
 		return r.printItems(ctx, a, t)
 	}

@@ -56,7 +56,12 @@ func (a *app) noteTrust(p *weft.Context) error {
 	if !p.Manager().Started() {
 		return nil
 	}
-	s, err := weft.Trusted(context.Background(), p)
+	return a.noteHeld(context.Background(), p)
+}
+
+// noteHeld says what is held back, before somebody waits for it.
+func (a *app) noteHeld(ctx context.Context, p *weft.Context) error {
+	s, err := weft.Trusted(ctx, p)
 	if err == nil && s.String() != "" {
 		a.note("%s: weft trust", s)
 	}

@@ -40,6 +40,9 @@ func (c *waitCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := a.noteHeld(ctx, p); err != nil {
+		return err
+	}
 	ends, err := c.await(ctx, a, p, tasks)
 	if err != nil {
 		return err
