@@ -74,3 +74,35 @@ func TestBatch(t *testing.T) {
 	must(t, c.commit())
 	holds(want...)
 }
+
+// TestTransferMany moves more messages than are moved at a time, with a limit and
+// without.
+func TestTransferMany(t *testing.T) {
+	t.Parallel()
+	s, err := open(t.TempDir(), Options{Durability: Normal})
+	must(t, err)
+	defer s.Close()
+	c := s.writer.conn
+	const all, most = 2*manyRows + 7, manyRows + 3
+	must(t, c.begin())
+	for range all {
+		_, err := c.Insert("from", "")
+		must(t, err)
+	}
+	move := func(sel broker.Select, want int) {
+		t.Helper()
+		if n, err := c.Transfer("from", "to", sel); n != want || err != nil {
+			t.Errorf("moved %d messages, %v; want %d", n, err, want)
+		}
+	}
+	move(broker.Select{Limit: most}, most)
+	st, err := c.Stats("from")
+	must(t, err)
+	if moved, err := c.Stats("to"); err != nil || moved.Newest >= st.Oldest {
+		t.Errorf("moved up to %v, %v; left from %v", moved.Newest, err, st.Oldest)
+	}
+	move(broker.Select{After: st.Oldest}, all-most-1)
+	move(broker.Select{}, 1)
+	move(broker.Select{}, 0)
+	must(t, c.rollback())
+}

@@ -213,7 +213,12 @@ func (c *committer) connect() (err error) {
 		c.discard()
 	}
 	if c.conn == nil {
-		c.conn, err = c.open()
+		if c.conn, err = c.open(); err != nil {
+			return err
+		}
+		// What a savepoint needs to be undone is kept in memory, not in a file. Not so
+		// of other connections: one of them may copy the whole store.
+		err = c.conn.note(c.conn.exec(context.Background(), "PRAGMA temp_store = memory"))
 	}
 	return err
 }

@@ -190,8 +190,7 @@ const logBytes = 8 << 20
 // would end the name, and the store would lie elsewhere.
 func dsn(path string, d Durability) string {
 	// SQLite's own waiting is off: see patiently.
-	// What a savepoint needs to be undone is kept in memory, not in a file.
-	options := "_dqs=0&_defensive=1&_pragma=busy_timeout(0)&_pragma=temp_store(memory)&_pragma=journal_size_limit(" + strconv.Itoa(logBytes) + ")"
+	options := "_dqs=0&_defensive=1&_pragma=busy_timeout(0)&_pragma=journal_size_limit(" + strconv.Itoa(logBytes) + ")"
 	if d == Normal {
 		options += "&_pragma=synchronous(normal)"
 	} else {

@@ -24,7 +24,6 @@ const (
 	take
 	moveFirst
 	move
-	transferQueue
 	transfer
 	removeID
 	removeQueue
@@ -106,14 +105,13 @@ var text = [statements]string{
 	restoreMany: restoreRows(rowsAtOnce),
 	advance:     `UPDATE meta SET last = ?1 WHERE last < ?1`,
 
-	takeFirst:     `DELETE FROM messages WHERE id = ` + first + ` RETURNING id, queue, body`,
-	takeID:        `DELETE FROM messages WHERE id = ?2 AND queue = ?1 RETURNING id, queue, body`,
-	take:          `DELETE FROM messages WHERE id IN (` + selected + `) RETURNING id, queue, body`,
-	moveFirst:     `UPDATE messages SET queue = ?2 WHERE id = ` + first + ` RETURNING id, queue, body`,
-	move:          `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `) RETURNING id, queue, body`,
-	transferQueue: `UPDATE messages SET queue = ?2 WHERE queue = ?1`,
-	transfer:      `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `)`,
-	removeID:      `DELETE FROM messages WHERE id = ?2 AND queue = ?1`,
+	takeFirst: `DELETE FROM messages WHERE id = ` + first + ` RETURNING id, queue, body`,
+	takeID:    `DELETE FROM messages WHERE id = ?2 AND queue = ?1 RETURNING id, queue, body`,
+	take:      `DELETE FROM messages WHERE id IN (` + selected + `) RETURNING id, queue, body`,
+	moveFirst: `UPDATE messages SET queue = ?2 WHERE id = ` + first + ` RETURNING id, queue, body`,
+	move:      `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `) RETURNING id, queue, body`,
+	transfer:  `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `)`,
+	removeID:  `DELETE FROM messages WHERE id = ?2 AND queue = ?1`,
 	// Without a selection: a task's queues are drained so at its end, and are
 	// nearly always empty.
 	removeQueue: `DELETE FROM messages WHERE queue = ?1`,

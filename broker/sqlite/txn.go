@@ -110,14 +110,24 @@ func (c *conn) Move(src, dst string, sel broker.Select) ([]broker.Message, error
 	return c.many(move, append(bounds(src, sel), dst))
 }
 
-func (c *conn) Transfer(src, dst string, sel broker.Select) (int, error) {
+// Transfer moves so many at a time as what is needed to undo that fits memory.
+func (c *conn) Transfer(src, dst string, sel broker.Select) (moved int, err error) {
 	if err := c.flushQueue(src); err != nil {
 		return 0, err
 	}
-	if sel == (broker.Select{}) {
-		return c.count(transferQueue, src, dst)
+	for some := sel; ; {
+		if some.Limit = manyRows; sel.Limit > 0 {
+			some.Limit = min(sel.Limit-moved, manyRows)
+		}
+		n, err := c.count(transfer, append(bounds(src, some), dst)...)
+		moved += n
+		if err != nil && moved > 0 && c.broken == nil {
+			c.broken = err // half of it must not be committed with what others do
+		}
+		if err != nil || n < some.Limit || moved == sel.Limit {
+			return moved, err
+		}
 	}
-	return c.count(transfer, append(bounds(src, sel), dst)...)
 }
 
 func (c *conn) Delete(queue string, sel broker.Select) (int, error) {
