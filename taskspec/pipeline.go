@@ -95,7 +95,7 @@ func (p *Pipeline) problems() []Problem {
 	for i := range p.Stages {
 		name := p.Stages[i].StageName()
 		if name != "" && seen[name] {
-			c.add(element("stages", i)+".name", "is that of another stage: "+quote(name))
+			c.add(element("stages", i)+".name", "is that of another stage, "+quote(name)+": give it one of its own")
 		}
 		seen[name] = true
 	}

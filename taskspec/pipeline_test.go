@@ -58,7 +58,7 @@ func TestPipelineProblems(t *testing.T) {
 		`{"name":"p","stages":[{"Task":"a"}]}`: {`stages[0].Task: unknown field (did you mean "task"?)`, "stages[0].task: required: the name of a stored spec"},
 		`{"name":"p","stages":[{"task":"a\nb"}]}`:                      {"stages[0].task: must not hold control characters"},
 		`{"name":"p","stages":[{"task":"a"}],"x":1}`:                   {"x: unknown field"},
-		`{"name":"p","stages":[{"task":"a"},{"task":"b","name":"a"}]}`: {`stages[1].name: is that of another stage: "a"`},
+		`{"name":"p","stages":[{"task":"a"},{"task":"b","name":"a"}]}`: {`stages[1].name: is that of another stage, "a": give it one of its own`},
 		`{"name":"p","stages":[{"task":"a","defaults":{"env":{"":"x"},"args":{}}}]}`: {
 			"stages[0].defaults.args: want a list, got an object",
 			`stages[0].defaults.env[""]: a variable's name must be valid UTF-8, not empty, without "=" and NUL characters`,

@@ -528,7 +528,7 @@ func TestBadPipeline(t *testing.T) {
 		`{"pipeline":3}`:                          "invalid pipeline: json",
 		`{"pipeline":{"name":"p","stages":[]}}`:   "invalid pipeline: stages: required",
 		`{"pipeline":{"name":"p","stages":[{}]}}`: "invalid pipeline: stages[0].taskspec: not valid JSON",
-		`{"pipeline":{"name":"p","stages":[{"taskspec":` + spec + `},{"taskspec":` + spec + `}]}}`:                        `invalid pipeline: stages[1].name: is that of another stage: "a"`,
+		`{"pipeline":{"name":"p","stages":[{"taskspec":` + spec + `},{"taskspec":` + spec + `}]}}`:                        `invalid pipeline: stages[1].name: is that of another stage, "a": give it one of its own`,
 		`{"pipeline":{"name":"p","stages":[{"taskspec":` + spec + `}]},"taskspec":{}}`:                                    "request has an unknown field",
 		`{"pipeline":{"name":"p","stages":[{"taskspec":` + strings.Replace(spec, `"cat"`, `"cat","tty":true`, 1) + `}]}}`: "invalid pipeline: stages[0].taskspec: spec.tty: does not go with a stage",
 	} {
