@@ -39,7 +39,7 @@ type Stage struct {
 	//
 	// With io.inputs.inbox the stage takes its work item from that queue, instead of
 	// what the stage before it has written. With io.outputs.outbox what it writes
-	// goes to that queue as well.
+	// goes to that queue as well, in the form that a task's result has.
 	Spec *taskspec.Spec
 	// Input is the work item of the stage, instead of what the stage before it has
 	// written; nil means none. Text is standard input to a command; of any other

@@ -154,8 +154,11 @@ func (j *Job) Pipeline() (tid string) {
 	return ""
 }
 
-// HandsOn reports whether the job is a stage whose output is for the next one.
-func (j *Job) HandsOn() bool { return j.task != nil && j.task.Stage != 0 && !j.task.Last }
+// HandsOn reports whether the job is a stage whose output is for the next one, and
+// for nobody else.
+func (j *Job) HandsOn() bool {
+	return j.task != nil && j.task.Stage != 0 && !j.task.Last && j.out == ""
+}
 
 // Elsewhere reports whether the job is not for a consumer, not yet or not at all: it
 // is a pipeline, or a program runs it inside itself, or it waits for its work item,

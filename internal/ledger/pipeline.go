@@ -116,8 +116,8 @@ func begin(tx *broker.Tx, j *Job, now time.Time) error {
 // [InputFile].
 type passed struct{ item, input string }
 
-// askStage asks for the stage of a pipeline with this index. If that cannot be, the pipeline has
-// ended.
+// askStage asks for the stage of a pipeline with this index. If that cannot be, the
+// pipeline has ended.
 func askStage(tx *broker.Tx, t *Task, index int, p passed, at int64) error {
 	stage := &t.Plan.Stages[index]
 	spec, err := stage.decode()

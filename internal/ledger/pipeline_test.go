@@ -103,6 +103,9 @@ func TestPipeline(t *testing.T) {
 	p.begin(tid)
 	for n, text := range []string{"one\n", "two\n"} {
 		s := p.stageOf(tid, n+1)
+		if !p.prepare(s.TID).HandsOn() {
+			t.Errorf("stage %d hands nothing on", n+1)
+		}
 		if s.Parent != tid || s.Slotless || s.Stage != n+1 || s.Last || s.Env != p.task(tid).Env {
 			t.Errorf("stage %d: %+v", n+1, s)
 		}
@@ -431,6 +434,9 @@ func TestPipelineQueues(t *testing.T) {
 	own := "mine"
 	tid := p.pipeline(noItem, stage("a", to("raw.data")), stage("b", from("raw.data")), stage("c", to("tee")), Stage{Name: "d", Spec: stage("d").Spec, Input: &own}, stage("e", to("clean.data")))
 	p.begin(tid)
+	if p.prepare(p.stageOf(tid, 1).TID).HandsOn() {
+		t.Error("what is for a queue as well is kept as if it were for the next stage alone")
+	}
 	p.work(tid, "raw", taskspec.Exited(0, ""))
 	if got := p.bodies("raw.data"); !slices.Equal(got, []string{"raw"}) {
 		t.Fatalf("raw.data holds %q", got)
