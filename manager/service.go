@@ -141,9 +141,10 @@ func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now ti
 				return problem, nil
 			}
 		}
+		var done ledger.Step
 		var tid string
 		err = l.o.Broker.Update(context.WithoutCancel(ctx), func(tx *broker.Tx) (err error) {
-			step, tid, err = ledger.Advance(tx, m, how, l.record.TID, now)
+			done, tid, err = ledger.Advance(tx, m, step.Act, how, l.record.TID, now)
 			return err
 		})
 		if err != nil && !transient(err) && !errors.Is(err, broker.ErrUncertain) {
@@ -152,7 +153,10 @@ func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now ti
 		if err != nil {
 			return nil, fmt.Errorf("service %s: %w", m.Name, err)
 		}
-		l.tellStep(m.Name, tid, step)
+		l.tellStep(m.Name, tid, done)
+		if done.Act == ledger.Nothing {
+			l.services.stale = true // it has ended, or begun, since we looked
+		}
 		l.waiting = true
 	}
 	if m.Policy.Ensures() {

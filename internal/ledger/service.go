@@ -130,17 +130,21 @@ func NextStep(r recordReader, m *taskspec.Manifest, manager string, now time.Tim
 
 // Advance does what is to be done about a service, for the manager with the TID
 // manager: it decides in this very transaction, so that there is one instance
-// however many managers come and go. It returns what it has done, and the task
-// that it has started.
+// however many managers come and go. act is what was to be done when the caller
+// looked, and made how ready if it was to start; if that is no longer so, Advance
+// does nothing. It returns what it has done, and the task that it has started.
 //
 // The result of the last instance but one goes; those who read it late still find
 // the last one.
-func Advance(tx *broker.Tx, m *taskspec.Manifest, how Submission, manager string, now time.Time) (Step, string, error) {
+func Advance(tx *broker.Tx, m *taskspec.Manifest, act Act, how Submission, manager string, now time.Time) (Step, string, error) {
 	s, t, err := FindService(tx, m.Name)
 	if err != nil {
 		return Step{}, "", err
 	}
 	step := s.Next(m.Policy, t, manager, now)
+	if step.Act != act {
+		step.Act = Nothing
+	}
 	if step.Act == Nothing {
 		return step, "", nil
 	}

@@ -75,8 +75,12 @@ func (p *project) web(policy taskspec.ServicePolicy) (*taskspec.Manifest, Submis
 func (p *project) advance(policy taskspec.ServicePolicy, manager string, now time.Time) (step Step, tid string) {
 	p.Helper()
 	m, how := p.web(policy)
-	p.update(func(tx *broker.Tx) (err error) {
-		step, tid, err = Advance(tx, m, how, manager, now)
+	p.update(func(tx *broker.Tx) error {
+		next, err := NextStep(tx, m, manager, now)
+		if err != nil {
+			return err
+		}
+		step, tid, err = Advance(tx, m, next.Act, how, manager, now)
 		return err
 	})
 	return step, tid
@@ -144,6 +148,28 @@ func TestAdvance(t *testing.T) {
 	p.update(func(tx *broker.Tx) error { _, err := End(tx, second, CommandKill, at); return err })
 	if !drop() {
 		t.Error("a service was not forgotten")
+	}
+}
+
+// TestAdvanceOvertaken: an instance ends after a manager has seen it alive, and
+// before that manager adopts it, with nothing at hand to start another.
+func TestAdvanceOvertaken(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{})
+	policy := ensured(nil)
+	_, first := p.advance(policy, "1", at)
+	p.update(func(tx *broker.Tx) error { _, err := End(tx, first, CommandKill, at); return err })
+	m, _ := p.web(policy)
+	later := at.Add(time.Second)
+	p.update(func(tx *broker.Tx) error {
+		step, tid, err := Advance(tx, m, Adopt, Submission{}, "2", later)
+		if step.Act != Nothing || tid != "" {
+			t.Errorf("did %+v with %s", step, tid)
+		}
+		return err
+	})
+	if step, tid := p.advance(policy, "2", later); step.Act != Start || tid == first {
+		t.Errorf("on looking again: %+v, %s", step, tid)
 	}
 }
 
