@@ -239,9 +239,7 @@ func TestItemsStayBounded(t *testing.T) { itemsStayBounded(t, 200, 800) }
 
 // TestLongItems is the same for 100,000 items.
 func TestLongItems(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes minutes: set WEFT_LONG=1")
-	}
+	needLong(t)
 	itemsStayBounded(t, 5000, 95_000)
 }
 

@@ -216,9 +216,7 @@ func TestKeyOnce(t *testing.T) { keyOnce(t, 200, 20) }
 
 // TestLongKeyOnce is the same for 10,000 submissions.
 func TestLongKeyOnce(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes minutes: set WEFT_LONG=1")
-	}
+	needLong(t)
 	keyOnce(t, 10_000, 1000)
 }
 

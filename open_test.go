@@ -58,19 +58,7 @@ func TestOpenModes(t *testing.T) {
 	if _, err := c.Queue("q").Write(t.Context(), "x"); err != nil {
 		t.Fatal(err)
 	}
-	err = filepath.WalkDir(filepath.Join(root, ".weft"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil && info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s has mode %v", path, info.Mode())
-		}
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
+	wantPrivate(t, filepath.Join(root, ".weft"))
 }
 
 // deep is a path that is too long for SQLite.
@@ -136,5 +124,23 @@ func TestParseDuration(t *testing.T) {
 		if d, err := weft.ParseDuration(text); err == nil {
 			t.Errorf("%q is %v", text, d)
 		}
+	}
+}
+
+// wantPrivate checks that a folder, and all that is in it, is its user's alone.
+func wantPrivate(t *testing.T, dir string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

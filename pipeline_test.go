@@ -52,9 +52,7 @@ func TestKillPipeline(t *testing.T) {
 // TestLongKillPipeline does the same many times over: where exactly the victim dies
 // depends on the machine.
 func TestLongKillPipeline(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes a minute: set WEFT_LONG=1")
-	}
+	needLong(t)
 	kills := 0
 	for range 20 {
 		for _, victim := range []string{"client", "manager", "consumer"} {

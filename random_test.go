@@ -29,9 +29,7 @@ func TestRandomKills(t *testing.T) { randomKills(t, 60) }
 
 // TestLongRandomKills is the same for some minutes.
 func TestLongRandomKills(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes minutes: set WEFT_LONG=1")
-	}
+	needLong(t)
 	randomKills(t, 1000)
 }
 

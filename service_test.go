@@ -29,9 +29,7 @@ func TestServiceKilled(t *testing.T) { killService(t, 20) }
 
 // TestLongServiceKilled is the same for longer.
 func TestLongServiceKilled(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes minutes: set WEFT_LONG=1")
-	}
+	needLong(t)
 	killService(t, 200)
 }
 

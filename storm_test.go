@@ -28,9 +28,7 @@ func TestRetryStorm(t *testing.T) { retryStorm(t, 200) }
 
 // TestLongRetryStorm is the same for 10,000 tasks.
 func TestLongRetryStorm(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes minutes: set WEFT_LONG=1")
-	}
+	needLong(t)
 	retryStorm(t, 10_000)
 }
 

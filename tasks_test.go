@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -171,9 +170,7 @@ func TestTasksMove(t *testing.T) {
 // TestLongTasks lists 100,000 tasks, with 2 KiB of standard error each, in
 // little memory.
 func TestLongTasks(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes a while: set WEFT_LONG=1")
-	}
+	needLong(t)
 	const tasks, most = 100_000, 16 << 20 // bytes; all of the tasks are more than 200 MB
 	c, _ := listed(t, tasks, func(_ int, task *ledger.Task) {
 		task.Status = taskspec.StatusFailed

@@ -4,7 +4,6 @@ package weft_test
 
 import (
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,9 +18,7 @@ func TestTidySize(t *testing.T) { tidySize(t, 300, weft.TidyOptions{KeepTasks: 3
 
 // TestLongTidySize is the same for 10,000 tasks, with the defaults.
 func TestLongTidySize(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes a minute: set WEFT_LONG=1")
-	}
+	needLong(t)
 	tidySize(t, 10_000, weft.TidyOptions{KeepTasks: weft.DefaultKeepTasks, KeepEvents: weft.DefaultKeepEvents})
 }
 

@@ -1,7 +1,6 @@
 package weft_test
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,19 +79,7 @@ func TestTrust(t *testing.T) {
 		change(func(c *weft.Context) error { return weft.Trust(t.Context(), c) })
 	}
 	trusted(true)
-	err = filepath.WalkDir(filepath.Join(state, "weft"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err == nil && info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s has mode %v", path, info.Mode())
-		}
-		return err
-	})
-	if err != nil {
-		t.Error(err)
-	}
+	wantPrivate(t, filepath.Join(state, "weft"))
 
 	// Another store, in the same place.
 	if err := os.RemoveAll(filepath.Join(dir, ledger.Dir)); err != nil {

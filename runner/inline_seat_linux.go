@@ -114,9 +114,9 @@ func (v *Visit) end(t *ledger.Task) {
 	}
 }
 
-// Wait waits for the end of the task, as it is recorded, which others may get as
-// well. nil means that somebody
-// else may know it: ctx has ended, or the server, or another attempt follows.
+// Wait waits for the end of the task and returns the task as it is recorded, which
+// others may get as well. nil means that somebody else may know it: ctx has ended,
+// or the server, or another attempt follows.
 func (v *Visit) Wait(ctx context.Context) *ledger.Task {
 	select {
 	case <-v.ended:
