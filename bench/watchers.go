@@ -48,7 +48,7 @@ func watchers(ctx context.Context, b *bench) (rows []row, err error) {
 	return []row{
 		numberRow(name, "%", plain, numberAtMost(1)),
 		numberRow("the same, no inotify instance left", "%", exhausted, numberAtMost(1)),
-		numberRow("CPU of 1 idle watcher whose queue shares a bell with the busy one (1 in 256 does)", "%", shared, target{}),
+		numberRow("CPU of 1 idle watcher whose queue shares a bell with the busy one (1 in 192 does)", "%", shared, target{}),
 	}, nil
 }
 

@@ -21,6 +21,9 @@ type Backend interface {
 	View(ctx context.Context, fn func(Reader) error) error
 	// Look is View for an fn that makes exactly one call on its Reader.
 	Look(ctx context.Context, fn func(Reader) error) error
+	// Nested reports whether the calling goroutine is inside a function that was
+	// given to Update.
+	Nested() bool
 	// Ring wakes the listeners of the queues, in every process.
 	Ring(queues ...string) error
 	// Listen subscribes to rings of the queues.
@@ -82,6 +85,9 @@ type Txn interface {
 	Transfer(src, dst string, sel Select) (int, error)
 	// Delete deletes the selected messages and counts them.
 	Delete(queue string, sel Select) (int, error)
+	// Clear deletes all messages of the queues. It may look at those of every queue
+	// whose name lies between theirs.
+	Clear(queues []string) error
 	// PutRecord creates or replaces the record with r's kind and key.
 	PutRecord(r Record) error
 	// SwapRecord replaces old by r, which has the same kind and key, and reports

@@ -77,6 +77,11 @@ func (b *Broker) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	return nil
 }
 
+// Nested reports whether the calling goroutine is inside a function that was given to
+// [Broker.Update]. There it must not wait for another goroutine that calls the
+// broker, which would wait for the function to end.
+func Nested(b *Broker) bool { return b.backend.Nested() }
+
 // ReadBody reads a message body to the end of r, counting while it reads: an
 // endless input gives [ErrTooLarge] and does not fill the memory.
 func (b *Broker) ReadBody(r io.Reader) (string, error) {

@@ -203,3 +203,17 @@ func (tx *Tx) Ring(queue string) {
 		tx.touched = append(tx.touched, queue)
 	}
 }
+
+// Clear deletes all messages of several queues at once. Their names should be
+// neighbours, as those of one task's queues are: what lies between them is looked at.
+func Clear(tx *Tx, queues ...string) error {
+	for _, queue := range queues {
+		if err := tx.b.stored(queue); err != nil {
+			return wrap(queue, "delete from", err)
+		}
+	}
+	if err := tx.txn.Clear(queues); err != nil {
+		return fmt.Errorf("clear queues %q: %w", queues, err)
+	}
+	return nil
+}

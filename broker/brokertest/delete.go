@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"errors"
 	"testing"
 
 	"weft/broker"
@@ -38,6 +39,23 @@ var deleteCases = []testCase{
 		must(t, err)
 		s.holds(t, "a", "1")
 		s.holds(t, "b")
+	}},
+	{"clears several at once, and no others", func(t *testing.T, s *store) {
+		for _, queue := range []string{"t.a", "t.b", "t.c", "t.d", "t.e", "u"} {
+			s.write(t, queue, "1", "2")
+		}
+		s.update(t, func(tx *broker.Tx) error {
+			if _, err := tx.Write("t.d", "3"); err != nil {
+				return err
+			}
+			return errors.Join(broker.Clear(tx, "t.d", "t.b", "t.none", "t.e"), broker.Clear(tx))
+		})
+		for _, queue := range []string{"t.a", "t.c", "u"} {
+			s.holds(t, queue, "1", "2")
+		}
+		for _, queue := range []string{"t.b", "t.d", "t.e"} {
+			s.holds(t, queue)
+		}
 	}},
 	{"many", func(t *testing.T, s *store) {
 		s.fill(t, "q", 2000)

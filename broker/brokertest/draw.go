@@ -52,7 +52,7 @@ func (m *machine) selection(r *rapid.T) (sel broker.Select) {
 // change is something that a transaction does.
 func (m *machine) change(r *rapid.T) change {
 	q, sel := queueName(r), m.selection(r)
-	switch rapid.SampledFrom([]string{"write", "read", "move", "moveall", "delete", "messages", "scan", "put", "drop"}).Draw(r, "change") {
+	switch rapid.SampledFrom([]string{"write", "read", "move", "moveall", "delete", "clear", "messages", "scan", "put", "swap", "drop"}).Draw(r, "change") {
 	case "write":
 		body, now := messageBody(r), m.clock.Now()
 		return func(tx *broker.Tx, m *model) error {
@@ -84,6 +84,13 @@ func (m *machine) change(r *rapid.T) change {
 			got, err := tx.Delete(q, sel)
 			return agree("deleted", len(m.take(q, sel)), got, err)
 		}
+	case "clear":
+		one, other := queuePair(r)
+		return func(tx *broker.Tx, m *model) error {
+			m.take(one, broker.Select{})
+			m.take(other, broker.Select{})
+			return broker.Clear(tx, one, other)
+		}
 	case "messages":
 		return func(tx *broker.Tx, m *model) error {
 			got, err := tx.Messages(q, sel)
@@ -101,16 +108,24 @@ func (m *machine) change(r *rapid.T) change {
 			return agree("scanned", want[:min(most, len(want))], got, err)
 		}
 	case "put":
-		rec := broker.Record{
-			Kind:  rapid.SampledFrom(kinds).Draw(r, "kind"),
-			Key:   rapid.SampledFrom([]string{"", "k", "K", "l"}).Draw(r, "key"),
-			State: rapid.SampledFrom(states).Draw(r, "state"),
-			Rank:  rapid.Int64Range(1, 6).Draw(r, "rank"),
-			Body:  messageBody(r),
-		}
+		rec := record(r)
 		return func(tx *broker.Tx, m *model) error {
 			m.records[rec.Kind+"/"+rec.Key] = rec
 			return tx.PutRecord(rec)
+		}
+	case "swap":
+		rec, wrong := record(r), rapid.Bool().Draw(r, "wrong")
+		return func(tx *broker.Tx, m *model) error {
+			old, there := m.records[rec.Kind+"/"+rec.Key]
+			old.Kind, old.Key = rec.Kind, rec.Key
+			if wrong {
+				old.Body += "x"
+			}
+			if there && !wrong {
+				m.records[rec.Kind+"/"+rec.Key] = rec
+			}
+			got, err := tx.SwapRecord(old, rec)
+			return agree("swapped", there && !wrong, got, err)
 		}
 	default:
 		kind, key := rapid.SampledFrom(kinds).Draw(r, "kind"), rapid.SampledFrom([]string{"", "k", "K"}).Draw(r, "key")
@@ -123,6 +138,17 @@ func (m *machine) change(r *rapid.T) change {
 			delete(m.records, kind+"/"+key)
 			return errors.Join(agree("record", want, got, err), tx.DeleteRecord(kind, key))
 		}
+	}
+}
+
+// record draws a record.
+func record(r *rapid.T) broker.Record {
+	return broker.Record{
+		Kind:  rapid.SampledFrom(kinds).Draw(r, "kind"),
+		Key:   rapid.SampledFrom([]string{"", "k", "K", "l"}).Draw(r, "key"),
+		State: rapid.SampledFrom(states).Draw(r, "state"),
+		Rank:  rapid.Int64Range(1, 6).Draw(r, "rank"),
+		Body:  messageBody(r),
 	}
 }
 

@@ -96,5 +96,6 @@ func everyChangeIn(tx *broker.Tx, name string) map[string]func() error {
 		"move all":    func() error { _, err := tx.MoveAll(name, "x", broker.Select{}); return err },
 		"move all to": func() error { _, err := tx.MoveAll("x", name, broker.Select{}); return err },
 		"delete":      func() error { _, err := tx.Delete(name, broker.Select{}); return err },
+		"clear":       func() error { return broker.Clear(tx, "x", name) },
 	}
 }

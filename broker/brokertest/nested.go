@@ -13,6 +13,9 @@ func (s *store) nestedCalls(t *testing.T) {
 	t.Helper()
 	calls := everyCall(t, context.Background(), s.Broker)
 	calls["close"] = s.Close
+	if !broker.Nested(s.Broker) {
+		t.Error("not nested inside a transaction")
+	}
 	for what, call := range calls {
 		wants(t, "nested "+what, call(), broker.ErrNested)
 	}
@@ -54,6 +57,17 @@ var nestedCases = []testCase{
 		s.holds(t, "q")
 	}},
 	{"another goroutine is not nested", func(t *testing.T, s *store) {
+		s.update(t, func(*broker.Tx) error {
+			elsewhere := make(chan bool)
+			go func() { elsewhere <- broker.Nested(s.Broker) }()
+			if <-elsewhere || !broker.Nested(s.Broker) {
+				t.Error("nested is not this goroutine, or another one is as well")
+			}
+			return nil
+		})
+		if broker.Nested(s.Broker) {
+			t.Error("nested after a transaction")
+		}
 		var waiting []<-chan outcome
 		s.update(t, func(*broker.Tx) error {
 			if waiting == nil {

@@ -49,6 +49,9 @@ func TestPlans(t *testing.T) {
 	if got := plan(query, args); !strings.Contains(got, "record_key (kind=?)") {
 		t.Errorf("records by the end of their keys: %s", got)
 	}
+	if got := plan(text[clearQueues], []any{"a", "c", `["a","c"]`}); !strings.Contains(got, "messages_queue (queue>? AND queue<?)") {
+		t.Errorf("several queues: %s", got)
+	}
 	if got := plan(text[peek], []any{"q", 0, 9, 1}); !strings.Contains(got, "messages_queue (queue=? AND rowid>? AND rowid<?)") || strings.Contains(got, "TEMP B-TREE") {
 		t.Errorf("messages: %s", got)
 	}

@@ -28,6 +28,7 @@ const (
 	removeID
 	removeQueue
 	remove
+	clearQueues
 	peek
 	peekAll
 	queues
@@ -42,6 +43,8 @@ const (
 	stateRecords
 	putRecord
 	swapRecord
+	swapState
+	swapBody
 	deleteRecord
 	statements
 )
@@ -70,6 +73,9 @@ const names = `WITH RECURSIVE names (name) AS (
 const counts = `(SELECT count(*) FROM messages WHERE queue = ?1) AS pending,
 	coalesce((SELECT min(id) FROM messages WHERE queue = ?1), 0) AS oldest,
 	coalesce((SELECT max(id) FROM messages WHERE queue = ?1), 0) AS newest`
+
+// asBefore finds a record if it is still as it was.
+const asBefore = ` WHERE kind = ?1 AND key = ?2 AND state = ?3 AND rank = ?4 AND body = ?5`
 
 // rowsAtOnce is how many rows restoreMany inserts, and rowsTogether how many
 // restoreSome does.
@@ -105,17 +111,18 @@ var text = [statements]string{
 	restoreMany: restoreRows(rowsAtOnce),
 	advance:     `UPDATE meta SET last = ?1 WHERE last < ?1`,
 
-	takeFirst: `DELETE FROM messages WHERE id = ` + first + ` RETURNING id, queue, body`,
-	takeID:    `DELETE FROM messages WHERE id = ?2 AND queue = ?1 RETURNING id, queue, body`,
-	take:      `DELETE FROM messages WHERE id IN (` + selected + `) RETURNING id, queue, body`,
-	moveFirst: `UPDATE messages SET queue = ?2 WHERE id = ` + first + ` RETURNING id, queue, body`,
-	move:      `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `) RETURNING id, queue, body`,
-	transfer:  `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `)`,
-	removeID:  `DELETE FROM messages WHERE id = ?2 AND queue = ?1`,
-	// Without a selection: a task's queues are drained so at its end, and are
-	// nearly always empty.
+	takeFirst:   `DELETE FROM messages WHERE id = ` + first + ` RETURNING id, queue, body`,
+	takeID:      `DELETE FROM messages WHERE id = ?2 AND queue = ?1 RETURNING id, queue, body`,
+	take:        `DELETE FROM messages WHERE id IN (` + selected + `) RETURNING id, queue, body`,
+	moveFirst:   `UPDATE messages SET queue = ?2 WHERE id = ` + first + ` RETURNING id, queue, body`,
+	move:        `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `) RETURNING id, queue, body`,
+	transfer:    `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `)`,
+	removeID:    `DELETE FROM messages WHERE id = ?2 AND queue = ?1`,
 	removeQueue: `DELETE FROM messages WHERE queue = ?1`,
 	remove:      `DELETE FROM messages WHERE id IN (` + selected + `)`,
+	// A task's queues are drained so at its end, and are nearly always empty: then
+	// one seek tells it, half as long as three statements, and the list is not read.
+	clearQueues: `DELETE FROM messages WHERE queue >= ?1 AND queue <= ?2 AND +queue IN (SELECT value FROM json_each(?3))`,
 	peek: `SELECT id, queue, body FROM messages WHERE queue = ?1 AND id > ?2 AND id < ?3
 		ORDER BY id LIMIT ?4`,
 	peekAll: `SELECT id, queue, body FROM messages WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3`,
@@ -144,7 +151,9 @@ var text = [statements]string{
 		WHERE kind = ?1 AND rank > ?2 AND rank <= ?3 AND state = ?5 ORDER BY rank, key LIMIT ?4`,
 	putRecord: `INSERT INTO record (kind, key, state, rank, body) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT (kind, key) DO UPDATE SET state = ?3, rank = ?4, body = ?5`,
-	swapRecord: `UPDATE record SET state = ?3, rank = ?4, body = ?5
-		WHERE kind = ?1 AND key = ?2 AND state = ?6 AND rank = ?7 AND body = ?8`,
+	swapRecord: `UPDATE record SET state = ?6, rank = ?7, body = ?8` + asBefore,
+	// SQLite writes the entry of an index anew although nothing in it has changed.
+	swapState:    `UPDATE record SET state = ?6, body = ?8` + asBefore,
+	swapBody:     `UPDATE record SET body = ?8` + asBefore,
 	deleteRecord: `DELETE FROM record WHERE kind = ?1 AND key = ?2`,
 }

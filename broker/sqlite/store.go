@@ -74,6 +74,8 @@ func (s *store) read(ctx context.Context, fn func(*conn) error) error {
 	return patiently(ctx, time.Time{}, s.writer.patience, func() error { return fn(c) })
 }
 
+func (s *store) Nested() bool { return s.writer.nested() }
+
 func (s *store) Ring(queues ...string) error { return s.bells.Ring(queues...) }
 
 func (s *store) Listen(queues ...string) (broker.Listener, error) {

@@ -143,6 +143,20 @@ func (c *conn) Delete(queue string, sel broker.Select) (int, error) {
 	return c.count(remove, bounds(queue, sel)...)
 }
 
+func (c *conn) Clear(queues []string) error {
+	if len(queues) == 0 {
+		return nil
+	}
+	for _, queue := range queues {
+		if err := c.flushQueue(queue); err != nil {
+			return err
+		}
+	}
+	names := `["` + strings.Join(queues, `","`) + `"]` // nothing in a name is ever escaped
+	_, err := c.count(clearQueues, slices.Min(queues), slices.Max(queues), names)
+	return err
+}
+
 // count runs a statement and counts the rows it changed.
 func (c *conn) count(s statement, args ...any) (int, error) {
 	r, err := c.run(s, args...)
@@ -358,7 +372,15 @@ func (c *conn) PutRecord(r broker.Record) error {
 }
 
 func (c *conn) SwapRecord(old, r broker.Record) (swapped bool, err error) {
-	n, err := c.count(swapRecord, r.Kind, r.Key, r.State, r.Rank, r.Body, old.State, old.Rank, old.Body)
+	args := []any{old.Kind, old.Key, old.State, old.Rank, old.Body, r.State, r.Rank, r.Body}
+	s := swapRecord
+	switch {
+	case old.Rank == r.Rank && old.State == r.State:
+		s = swapBody
+	case old.Rank == r.Rank:
+		s = swapState
+	}
+	n, err := c.count(s, args...)
 	return n > 0, err
 }
 

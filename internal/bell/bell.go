@@ -24,11 +24,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 )
 
 // Count is the number of bells in a folder. Among ten names, two share a bell with
-// a chance of one in six; that costs a needless look, nothing more.
+// a chance of one in five; that costs a needless look, nothing more.
 const Count = 256
 
 // ErrClosed is returned by everything that is used after its Close.
@@ -36,17 +37,28 @@ var ErrClosed = errors.New("bell: already closed")
 
 var errNoPoll = errors.New("bell: no Poll was given")
 
+// The first of the bells are for Weft's own queues. Those who wait for these, the
+// manager above all, are not woken by what tasks write to theirs.
+const (
+	ownBells  = 64
+	ownPrefix = "weft."
+)
+
 // Number says which bell the queue called name has, from 0 to [Count]-1. Every
 // process that uses a folder must agree on it, so it never changes: the 32-bit
-// FNV-1a hash of the name, its four bytes combined with XOR.
+// FNV-1a hash of the name, its halves combined with XOR, modulo how many bells there
+// are for such names.
 func Number(name string) int {
 	const offset, prime = 2166136261, 16777619 // FNV's own for 32 bits
 	h := uint32(offset)
 	for i := range len(name) {
 		h = (h ^ uint32(name[i])) * prime
 	}
-	// The lowest byte alone would depend on the lowest bits of the name only.
-	return int(uint8(h ^ h>>8 ^ h>>16 ^ h>>24))
+	h ^= h >> 16
+	if strings.HasPrefix(name, ownPrefix) {
+		return int(h % ownBells)
+	}
+	return ownBells + int(h%(Count-ownBells))
 }
 
 // Poll reports a number that changes when anything may have happened in the

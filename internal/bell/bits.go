@@ -10,6 +10,14 @@ type bellSet [Count / 64]uint64
 
 func (b *bellSet) add(bell int) { b[bell/64] |= 1 << (bell % 64) }
 
+// count is how many there are.
+func (b *bellSet) count() (n int) {
+	for _, word := range b {
+		n += bits.OnesCount64(word)
+	}
+	return n
+}
+
 // all yields the numbers in b, rising.
 func (b *bellSet) all() iter.Seq[int] {
 	return func(yield func(int) bool) {

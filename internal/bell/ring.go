@@ -11,27 +11,28 @@ import (
 // a bell ring it once. All bells are tried, whatever fails: the error joins what
 // went wrong, and is [ErrClosed] after Close.
 //
-// A bell that nobody listens to costs one system call.
+// A bell that nobody listens to costs one system call. Of many bells Ring does not
+// wait for the last: then nothing but ErrClosed is returned.
 func (s *Set) Ring(names ...string) error {
 	var bells bellSet
 	for _, name := range names {
 		bells.add(Number(name))
 	}
-	if err := s.tellSelf(&bells); err != nil {
+	many := bells.count() > ringsAwaited
+	if err := s.tellSelf(&bells, many); err != nil || many {
 		return err
 	}
-	var errs []error
-	for bell := range bells.all() {
-		if err := strike(filepath.Join(s.dir, fileName(bell))); err != nil {
-			errs = append(errs, fmt.Errorf("ring bell: %w", err))
-		}
-	}
-	return errors.Join(errs...)
+	return s.strike(&bells)
 }
 
+// ringsAwaited is how many bells are rung before Ring returns. Who rings more of them
+// has committed what many others wait for, and has more to do.
+const ringsAwaited = 8
+
 // tellSelf wakes the Set's own listeners while it polls: a poll need not see what
-// its own process did (data_version does not), while watched bells ring here too.
-func (s *Set) tellSelf(bells *bellSet) error {
+// its own process did (data_version does not), while watched bells ring here too. If
+// others are not to be awaited, they are woken meanwhile.
+func (s *Set) tellSelf(bells *bellSet, meanwhile bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -40,7 +41,21 @@ func (s *Set) tellSelf(bells *bellSet) error {
 	if s.polling {
 		s.tell(bells)
 	}
+	if meanwhile {
+		s.running.Go(func() { _ = s.strike(bells) })
+	}
 	return nil
+}
+
+// strike strikes bells.
+func (s *Set) strike(bells *bellSet) error {
+	var errs []error
+	for bell := range bells.all() {
+		if err := strike(filepath.Join(s.dir, fileName(bell))); err != nil {
+			errs = append(errs, fmt.Errorf("ring bell: %w", err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // fileName is the name of a bell's file inside the folder: two hexadecimal digits.

@@ -140,3 +140,28 @@ func TestFileNames(t *testing.T) {
 		}
 	}
 }
+
+// Many bells are rung meanwhile, and before Close returns.
+func TestRingMany(t *testing.T) {
+	t.Parallel()
+	dir := newFolder(t)
+	s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+	var names []string
+	for i := range 100 {
+		names = append(names, fmt.Sprint("q", i))
+	}
+	var all []*Listener
+	for _, name := range names {
+		all = append(all, listen(t, other, name))
+	}
+	ring(t, s, names...)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range all {
+		hears(t, l)
+	}
+	if err := s.Ring(names...); !errors.Is(err, ErrClosed) {
+		t.Errorf("Ring after Close = %v, want ErrClosed", err)
+	}
+}

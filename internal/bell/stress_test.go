@@ -86,7 +86,7 @@ func TestNothingIsLostAfterAdd(t *testing.T) {
 		l := listen(t, s)
 		rung := make(map[int]bool)
 		for i := 0; len(rung) < Count; i++ {
-			name := fmt.Sprint("q", i)
+			name := fmt.Sprint([]string{"q", ownPrefix}[i%2], i)
 			if rung[Number(name)] {
 				continue // its bell may be heard for what came before
 			}
