@@ -74,7 +74,7 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 		return 0, err
 	}
 	q := l.Queues()
-	w, err := t.c.broker.Listen(q.ControlOut, ledger.QueuesOf(t.tid).Outbox)
+	w, err := t.c.broker.Listen(q.ControlOut, ledger.OutboxOf(t.tid))
 	if err != nil {
 		return 0, err
 	}

@@ -34,7 +34,7 @@ type Event struct {
 // Old events may have been cleared away by [System.Tidy].
 func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		w, err := t.c.broker.Listen(ledger.Log, ledger.QueuesOf(t.tid).Outbox)
+		w, err := t.c.broker.Listen(ledger.Log, ledger.OutboxOf(t.tid))
 		if err != nil {
 			yield(Event{}, err)
 			return

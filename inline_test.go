@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"weft"
+	"weft/broker"
 	"weft/internal/ledger"
 	"weft/taskspec"
 )
@@ -203,6 +204,9 @@ func TestInlineFromInside(t *testing.T) {
 	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
 	keyed := inline("add", "a", 1, "b", 2)
 	keyed.Spec.Key = "k"
+	// It cannot tell.
+	fails, again := inline("gated", "Tell", "/", "Gate", "", "Token", ""), inline("gated", "Tell", "/", "Gate", "", "Token", "")
+	again.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), BackoffSeconds: new(0.01)}
 	var last []*ledger.Task
 	for _, test := range []struct {
 		spec   *taskspec.Spec
@@ -210,7 +214,8 @@ func TestInlineFromInside(t *testing.T) {
 		end    string
 	}{
 		{keyed, "3", "work_completed"},
-		{inline("gated", "Tell", "/", "Gate", "", "Token", ""), "", "work_failed"}, // it cannot tell
+		{fails, "", "work_failed"},
+		{again, "", "work_failed task_retried task_spawning work_started work_failed"},
 	} {
 		c := p.client(call{Do: "run inside", Spec: test.spec})
 		tid := ""
@@ -224,8 +229,23 @@ func TestInlineFromInside(t *testing.T) {
 			t.Errorf("client: %v\n%s", err, c.erred.String())
 		}
 		task := p.task(tid)
-		if task.Inline != test.spec.Spec.FunctionTarget || task.Message == 0 || task.Epoch != 1 || task.Seq != 1 || task.Consumer.PID == 0 {
+		attempts := 1 + strings.Count(test.end, "task_retried")
+		if task.Inline != test.spec.Spec.FunctionTarget || task.Message == 0 || task.Epoch != attempts || task.Seq != 1 || task.Consumer.PID == 0 {
 			t.Errorf("record is %+v", task)
+		}
+		// Its result was handed over, or taken from where it lay; its work item, which
+		// says nothing, is kept by the policy of what has failed only.
+		q := ledger.QueuesOf(tid)
+		kept, err := p.open().Queue(q.Reserved).Peek(p.ctx)
+		want := broker.Message{ID: task.Message, Queue: q.Reserved, Body: "{}"}
+		if task.Status == taskspec.StatusCompleted {
+			want = broker.Message{}
+		}
+		if kept != want || err != nil && !errors.Is(err, broker.ErrEmpty) {
+			t.Errorf("%s is left with the work item %+v, %v, want %+v", task.Status, kept, err, want)
+		}
+		if left := p.held()[q.Outbox]; len(left) > 0 || task.Result == 0 {
+			t.Errorf("its result is %v, and in its outbox is %v", task.Result, left)
 		}
 		last = append(last, task)
 	}

@@ -88,7 +88,7 @@ func Items(ctx context.Context, t *Task) iter.Seq2[*ItemResult, error] {
 
 // eachItem calls fn with the results until it returns false or the task has ended.
 func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
-	outbox := t.c.broker.Queue(ledger.QueuesOf(t.tid).Outbox)
+	outbox := t.c.broker.Queue(ledger.OutboxOf(t.tid))
 	w, err := t.c.broker.Listen(outbox.Name())
 	if err != nil {
 		return err

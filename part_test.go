@@ -204,8 +204,11 @@ func runInside(ctx context.Context, p *weft.Context, spec *taskspec.Spec, out *j
 		if err != nil {
 			return err
 		}
+		if again, err := t.Result(ctx); !errors.Is(err, weft.ErrTaken) || again.Status.Status != res.Status.Status {
+			return fmt.Errorf("result taken twice: %+v, %w", again, err)
+		}
 		var names []string
-		var asked time.Time
+		var asked, began time.Time
 		for e, err := range t.Events(ctx, false) {
 			if err != nil {
 				return err
@@ -215,9 +218,12 @@ func runInside(ctx context.Context, p *weft.Context, spec *taskspec.Spec, out *j
 			case "task_initialized":
 				asked = e.Time
 			case "work_started":
-				direct = e.Time.Equal(asked) // both are of one transaction
+				if began.IsZero() {
+					began = e.Time
+				}
 			}
 		}
+		direct = began.Equal(asked) // both are of one transaction
 		if err := out.Encode(line{TID: t.TID(), Status: res.Status.Status, Code: res.ReturnCode, Reason: strings.Join(names, " "), Output: string(res.Output)}); err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func (t *Task) Peek(ctx context.Context) (*Result, error) {
 
 // peek is the result of a task that has ended.
 func peek(ctx context.Context, t *Task, l *ledger.Task) (res *Result, err error) {
-	res = &Result{Status: *newStatus(l)}
+	res = newResult(l)
 	switch l.Output.Form {
 	case ledger.FormNone:
 	case ledger.FormFile:

@@ -200,7 +200,7 @@ func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []Submit
 		names = append(names, stage.Spec.Spec.EnvFrom...)
 		commands = commands || stage.Spec.Spec.Type == taskspec.KindCommand
 	}
-	env := s.env
+	env := s.environ()
 	if !commands {
 		env = named(env, names)
 	}

@@ -145,7 +145,7 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err != nil {
 		return nil, err
 	}
-	env := sync.OnceValue(func() string { return ledger.EncodeEnv(s.env) })
+	env := sync.OnceValue(func() string { return ledger.EncodeEnv(s.environ()) })
 	all := make([]ledger.Submission, len(specs))
 	for i, spec := range specs {
 		if err := checkCall(ctx, c, spec, l.Item, true); err != nil {
@@ -154,7 +154,9 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 		all[i] = l
 		all[i].Spec = spec
 		if spec.Spec.Type == taskspec.KindFunction {
-			all[i].Env = ledger.EncodeEnv(named(s.env, spec.Spec.EnvFrom))
+			if len(spec.Spec.EnvFrom) > 0 {
+				all[i].Env = ledger.EncodeEnv(named(s.environ(), spec.Spec.EnvFrom))
+			}
 		} else {
 			all[i].Env = env()
 		}
@@ -233,9 +235,6 @@ func parentIn(root string) string {
 // named are the variables of an environment with these names: a function gets no
 // others of its submitter.
 func named(env, names []string) []string {
-	if len(names) == 0 {
-		return nil
-	}
 	return slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		return !slices.Contains(names, name)

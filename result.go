@@ -31,6 +31,13 @@ type Result struct {
 	Large  *LargeOutput
 }
 
+// newResult is the result of a task without its output.
+func newResult(l *ledger.Task) *Result {
+	r := new(Result)
+	r.fill(l)
+	return r
+}
+
 // Run is [Context.RunContext] with a context that does not end.
 func (c *Context) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
 	return c.RunContext(context.Background(), spec, opts...)
@@ -71,8 +78,19 @@ func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 // once, and [ErrTaken] is returned afterwards, with how the task ended. A task
 // that never ran has no output. Cancelling ctx ends the wait.
 //
+// If the function runs inside this program, which submitted the task while it served
+// ([taskspec.IsolationInline]), and somebody waits here when it returns, the result is
+// recorded as taken in the transaction that ends the task, and never is a message.
+//
 // A spilled output stays until [Task.Take].
 func (t *Task) Result(ctx context.Context) (*Result, error) {
+	if t.visit != nil {
+		if l, value, taken := t.visit.Take(ctx); taken {
+			res := newResult(l)
+			res.Output = value
+			return res, nil
+		}
+	}
 	l, err := awaitTask(ctx, t, nil)
 	if err != nil {
 		return nil, err
@@ -87,14 +105,14 @@ func (t *Task) Result(ctx context.Context) (*Result, error) {
 		}
 		return res, t.Take(ctx)
 	}
-	res := &Result{Status: *newStatus(l)}
+	res := newResult(l)
 	res.Output, err = takeOutput(ctx, t, l)
 	return res, err
 }
 
 // takeOutput takes a result that is kept in a message, the only one of its task.
 func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
-	ms, err := t.c.Queue(ledger.QueuesOf(t.tid).Outbox).ReadAll(ctx, broker.Select{ID: l.Result})
+	ms, err := t.c.Queue(ledger.OutboxOf(t.tid)).ReadAll(ctx, broker.Select{ID: l.Result})
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", t.tid, err)
 	}

@@ -72,7 +72,14 @@ type ItemCount struct {
 }
 
 func newStatus(l *ledger.Task) *Status {
-	s := &Status{
+	s := new(Status)
+	s.fill(l)
+	return s
+}
+
+// fill is newStatus for a status that lies in something else.
+func (s *Status) fill(l *ledger.Task) {
+	*s = Status{
 		TID:             l.TID,
 		Name:            l.Name,
 		Status:          l.Status,
@@ -118,7 +125,6 @@ func newStatus(l *ledger.Task) *Status {
 	if l.MaxAttempts > 0 {
 		s.Tried = l.Epoch - l.Base
 	}
-	return s
 }
 
 func moment(ns int64) time.Time {

@@ -32,10 +32,15 @@ func newSubmission(opts []SubmitOption) submission {
 	for _, opt := range opts {
 		opt(&s)
 	}
+	return s
+}
+
+// environ is the environment that it is submitted with.
+func (s *submission) environ() []string {
 	if s.env == nil {
 		s.env = os.Environ()
 	}
-	return s
+	return s.env
 }
 
 // WithDir makes dir the submitter's directory, in which a task runs whose spec

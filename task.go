@@ -171,7 +171,7 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 			return l, nil
 		}
 	}
-	w, err := t.c.broker.Listen(ledger.QueuesOf(t.tid).Outbox)
+	w, err := t.c.broker.Listen(ledger.OutboxOf(t.tid))
 	if err != nil {
 		return nil, err
 	}

@@ -238,7 +238,7 @@ func identity(a *Assignment, message string) map[string]string {
 
 // ringer wakes those that follow the task's output.
 func (c *Consumer) ringer(a *Assignment) func() {
-	outbox := ledger.QueuesOf(a.TID).Outbox
+	outbox := ledger.OutboxOf(a.TID)
 	return func() {
 		if c.bells != nil {
 			_ = c.bells.Ring(outbox)

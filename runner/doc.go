@@ -58,6 +58,9 @@
 // A function with isolation "inline" needs no process: a program that serves the
 // project claims its task and calls it on a goroutine. inline_linux.go is the
 // loop of such a server, inline_turn_linux.go what it writes at a time,
-// inline_call_linux.go the life of one call, and inline_seat_linux.go how the
-// program that serves begins a call in the transaction that submits it.
+// inline_slots_linux.go how many calls there may be, and inline_call_linux.go the
+// life of one. A call that the same program submits is begun by the transaction
+// that submits it: inline_guest_linux.go brings it to the loop, which writes it
+// together with what else there is, and inline_visit_linux.go has who submitted it
+// wait for its end, and take its result with that.
 package runner

@@ -13,16 +13,17 @@ import (
 // A call is a function that runs, or ran, inside this program. It belongs to its
 // server; what goes on beside that comes to it as events.
 type call struct {
-	job     *ledger.Job
-	task    *ledger.Task // as it was claimed
-	known   *ledger.Task // the same until something changes its record
-	ending  ending
-	ctx     context.Context // the function's
-	cancel  context.CancelCauseFunc
-	out     *outputs
-	log     *callLog
-	abandon chan struct{}
-	timers  []*time.Timer
+	job      *ledger.Job
+	task     *ledger.Task // as it was claimed
+	known    *ledger.Task // the same until something changes its record
+	ending   ending
+	assigned *Assignment     // what its outputs need to know
+	ctx      context.Context // the function's
+	cancel   context.CancelCauseFunc
+	out      *outputs
+	log      *callLog
+	abandon  chan struct{}
+	timers   []*time.Timer
 
 	listening bool             // to its control messages, once it is lively
 	progress  *ledger.Progress // what it said last
@@ -36,9 +37,10 @@ type call struct {
 // over reports whether the task is over, though its function may not be.
 func (c *call) over() bool { return c.handOff != nil }
 
-// A callEvent is something that happens to a call.
+// A callEvent is something that happens to a call, or to a guest.
 type callEvent struct {
 	call     *call
+	guest    *guest
 	what     happening
 	end      end
 	progress *ledger.Progress
@@ -47,8 +49,9 @@ type callEvent struct {
 type happening int
 
 const (
-	callBegun happening = iota // by a Seat
-	seatLeft
+	guestCame happening = iota
+	guestLeft
+	callBegun // that of a guest
 	callAnswered
 	callProgressed
 	callLively
@@ -74,8 +77,9 @@ func (s *server) begin(j *ledger.Job, t *ledger.Task) {
 // newCall makes a call ready. It may be used on any goroutine.
 func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 	c := &call{job: j, task: t, known: t, abandon: make(chan struct{})}
-	outbox := ledger.QueuesOf(t.TID).Outbox
-	c.out = newOutputs(s.assignment(c), func() { s.o.Broker.Ring(outbox) }, nil, c.abandon)
+	outbox := ledger.OutboxOf(t.TID)
+	c.assigned = s.assignment(c)
+	c.out = newOutputs(c.assigned, func() { s.o.Broker.Ring(outbox) }, nil, c.abandon)
 	c.log = &callLog{to: c.out.stderr}
 	c.ending.grace = j.Work.Grace()
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
@@ -117,7 +121,7 @@ func (s *server) invoke(c *call) {
 	})
 }
 
-// assignment says what the outputs of a call need to know.
+// assignment is what the outputs of a call need to know.
 func (s *server) assignment(c *call) *Assignment {
 	return &Assignment{
 		TID: c.task.TID, Epoch: c.task.Epoch, WeftDir: s.o.Dir,
@@ -134,7 +138,10 @@ func (s *server) after(c *call, wait time.Duration, what happening) {
 func (s *server) take(e callEvent) {
 	c := e.call
 	switch e.what {
-	case seatLeft:
+	case guestCame:
+		s.admit(e.guest)
+		return
+	case guestLeft:
 		return
 	case callBegun:
 		s.enter(c)
@@ -220,7 +227,7 @@ func (s *server) end(c *call, value []byte) {
 	c.out.close()
 	h.Outcome = c.ending.outcome(a.outcome())
 	h.Ended = time.Now()
-	c.out.describe(h, s.assignment(c))
+	c.out.describe(h, c.assigned)
 	c.handOff = h
 	s.ended = append(s.ended, c)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -72,6 +73,7 @@ type server struct {
 	waiting  bool      // requests may be waiting
 	asked    bool      // control messages may be waiting
 	ahead    []*ledger.Job
+	guests   []*guest         // that have not begun
 	calls    map[string]*call // that hold a slot, by TID
 	ended    []*call          // whose end has not been written
 	progress []*call          // likewise how far they are
@@ -100,6 +102,7 @@ func (i *Inline) Serve(ctx context.Context) (err error) {
 		return fmt.Errorf("serve functions: %w", err)
 	}
 	err = s.serve(ctx)
+	s.answer(s.guests, err)
 	return errors.Join(err, s.update(ledger.DropServer))
 }
 
@@ -173,14 +176,21 @@ func (s *server) forget(c *call) {
 	s.slots.give(1)
 }
 
-// gather takes an event and those that have come meanwhile.
+// gather takes an event and those that come meanwhile. What is written together
+// costs less, so those who are about to send one are let first, but not waited for.
 func (s *server) gather(e callEvent) {
-	for {
-		s.take(e)
+	s.take(e)
+	for yielded := false; ; {
 		select {
 		case e = <-s.events:
+			s.take(e)
+			yielded = false
 		default:
-			return
+			if yielded || 2*(len(s.guests)+len(s.ended)) >= s.slots.taken(s.o.Slots) {
+				return
+			}
+			runtime.Gosched()
+			yielded = true
 		}
 	}
 }
@@ -203,6 +213,7 @@ func (s *server) turn(claim bool) error {
 			if errors.Is(err, ledger.ErrChanged) {
 				continue
 			}
+			s.answer(t.guests, err)
 			return err
 		}
 		again = claim && len(s.ahead) > 0 && s.slots.any()
@@ -220,7 +231,7 @@ func (s *server) reread() {
 
 // look reads requests ahead.
 func (s *server) look() error {
-	if !s.waiting || len(s.ahead) > 0 || !s.slots.any() {
+	if !s.waiting || len(s.ahead) > 0 {
 		return nil
 	}
 	err := s.o.Broker.View(context.Background(), func(r broker.Reader) error {

@@ -15,6 +15,7 @@ type inlineTurn struct {
 	progress []*call
 	ended    []*call
 	claims   []claim
+	guests   []*guest
 	asked    []*call // whose control messages are to be read
 	orders   []inlineOrder
 }
@@ -32,12 +33,17 @@ type inlineOrder struct {
 }
 
 func (t *inlineTurn) empty() bool {
-	return len(t.progress)+len(t.ended)+len(t.claims)+len(t.asked) == 0
+	return len(t.progress)+len(t.ended)+len(t.claims)+len(t.guests)+len(t.asked) == 0
 }
 
 // next is what there is to write. It takes slots for what it claims.
 func (s *server) next(claiming bool) *inlineTurn {
-	t := &inlineTurn{progress: s.progress, ended: s.ended}
+	t := &inlineTurn{progress: s.progress, ended: s.ended, guests: s.guests}
+	for _, c := range t.ended {
+		if h := c.handOff; !h.Taken {
+			h.Taken = h.Takeable(c.task) && c.visit.hand()
+		}
+	}
 	if claiming {
 		for _, j := range s.ahead[:s.slots.take(len(s.ahead))] {
 			if j.Refused() == "" && s.o.Functions.Get(j.Function.Name) == nil {
@@ -64,6 +70,9 @@ func (t *inlineTurn) singles() (all []*inlineTurn) {
 	for i := range t.claims {
 		all = append(all, &inlineTurn{claims: t.claims[i : i+1]})
 	}
+	for i := range t.guests {
+		all = append(all, &inlineTurn{guests: t.guests[i : i+1]})
+	}
 	return append(all, &inlineTurn{asked: t.asked})
 }
 
@@ -81,9 +90,15 @@ func (s *server) write(t *inlineTurn) error {
 			return err
 		}
 	}
-	s.o.Log.Error("write turn, now one by one", "err", err)
+	s.o.Log.Warn("write turn, now one by one", "err", err)
 	for _, single := range t.singles() {
-		if err := s.commit(single); err != nil {
+		err := s.commit(single)
+		switch {
+		case err == nil:
+		case len(single.guests) > 0:
+			s.answer(single.guests, err)
+			single.guests = nil
+		default:
 			s.o.Log.Error("give up change", "err", err)
 		}
 		s.settle(single)
@@ -111,6 +126,12 @@ func (s *server) commit(t *inlineTurn) error {
 		}
 		for i := range t.claims {
 			if err := t.claims[i].write(tx, s.record, now); err != nil {
+				return err
+			}
+		}
+		for _, g := range t.guests {
+			var err error
+			if g.begun, err = g.draft.Begin(tx, s.record.Process, now); err != nil {
 				return err
 			}
 		}
@@ -143,6 +164,7 @@ func (c *claim) write(tx *broker.Tx, by *ledger.Server, now time.Time) (err erro
 
 // settle does what a turn that was written calls for.
 func (s *server) settle(t *inlineTurn) {
+	s.answer(t.guests, nil)
 	s.progress = s.progress[len(t.progress):]
 	s.ended = s.ended[len(t.ended):]
 	for _, c := range t.ended {
@@ -154,7 +176,7 @@ func (s *server) settle(t *inlineTurn) {
 		if c.answer != nil {
 			s.forget(c)
 		}
-		c.visit.end(c.left) // who waits for it may want the slot again
+		c.visit.end(c.left, c.handOff.Result) // who waits for it may want the slot again
 	}
 	if len(t.claims) > 0 {
 		s.ahead = s.ahead[len(t.claims):]

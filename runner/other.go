@@ -9,7 +9,6 @@ import (
 	"io"
 
 	"weft/internal/ledger"
-	"weft/internal/proc"
 )
 
 const noFollow = 0
@@ -32,23 +31,17 @@ func NewInline(InlineOptions) (*Inline, error) {
 // Serve is never called.
 func (s *Inline) Serve(context.Context) error { return nil }
 
-// Seat has none.
-func (s *Inline) Seat(string) *Seat { return nil }
-
-// A Seat would be a slot of an [Inline].
-type Seat struct{}
-
-// Process is never called.
-func (s *Seat) Process() proc.Identity { return proc.Identity{} }
-
-// Leave is never called.
-func (s *Seat) Leave() {}
-
-// Begin is never called.
-func (s *Seat) Begin(*ledger.Begun) *Visit { return nil }
+// Submit has no place for it.
+func (s *Inline) Submit(context.Context, ledger.Submission) (*Visit, error) { return nil, nil }
 
 // A Visit would be a task that was begun by who submitted it.
 type Visit struct{}
 
+// Task is never called.
+func (v *Visit) Task() *ledger.Task { return nil }
+
 // Wait knows nothing.
 func (v *Visit) Wait(context.Context) *ledger.Task { return nil }
+
+// Take has nothing.
+func (v *Visit) Take(context.Context) (*ledger.Task, []byte, bool) { return nil, nil, false }

@@ -48,14 +48,14 @@ type output struct {
 	closed bool
 	seen   int64 // the size when idle was last asked
 	tail   []byte
-	digest hash.Hash
-	err    error // why the file is incomplete
+	digest hash.Hash // of what is in the file; nil before the first write
+	err    error     // why the file is incomplete
 
 	changed chan struct{} // closed when there is more, or no more; nil: nobody asks
 }
 
 func newOutput(path string, ring func(), abandon <-chan struct{}) *output {
-	return &output{path: path, ring: ring, abandon: abandon, digest: sha256.New()}
+	return &output{path: path, ring: ring, abandon: abandon}
 }
 
 // drain reads the stream to its end.
@@ -135,6 +135,9 @@ func (o *output) flush() {
 
 // write appends the buffer to the file and keeps what did not fit.
 func (o *output) write() (err error) {
+	if o.digest == nil {
+		o.digest = sha256.New()
+	}
 	if o.file == nil {
 		if o.file, err = createOutput(o.path); err != nil {
 			return err

@@ -27,6 +27,7 @@ type Function struct {
 	description string
 	input       func() *jsonschema.Resolved // nil: it takes anything
 	output      func() *jsonschema.Resolved // likewise
+	bare        func() error                // what is wrong with a call without arguments
 	call        func(ctx context.Context, c taskspec.Call, checked bool) (any, error)
 }
 
@@ -40,6 +41,7 @@ func New[In, Out any](name, description string, fn func(context.Context, In) (Ou
 		input:  sync.OnceValue(func() *jsonschema.Resolved { return schemaOf(reflect.TypeFor[In]()) }),
 		output: sync.OnceValue(func() *jsonschema.Resolved { return schemaOf(reflect.TypeFor[Out]()) }),
 	}
+	f.bare = sync.OnceValue(func() error { return f.check(taskspec.Call{}) })
 	f.call = func(ctx context.Context, c taskspec.Call, checked bool) (any, error) {
 		value, err := f.argument(c, checked)
 		if err != nil {
@@ -100,6 +102,13 @@ func (f *Function) carryOut(ctx context.Context, c taskspec.Call, checked bool) 
 
 // Check says with an *[ArgumentError] what is wrong with the arguments of a call.
 func (f *Function) Check(c taskspec.Call) error {
+	if f.bare != nil && len(c.Args)+len(c.Kwargs) == 0 {
+		return f.bare() // the same each time
+	}
+	return f.check(c)
+}
+
+func (f *Function) check(c taskspec.Call) error {
 	_, err := f.argument(c, false)
 	return err
 }

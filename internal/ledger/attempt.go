@@ -24,23 +24,27 @@ const maxKept = 10
 // tryAgain decides whether another attempt follows the one that has ended with o
 // at a moment, and if so asks for it. The rest of the end is for [renew].
 func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error) {
-	spec, err := t.spec()
+	work, err := t.work()
 	// Who was told to end does not begin again, even if it ended otherwise.
-	if err != nil || spec.Spec.Retry == nil || t.Ordered != "" {
+	if err != nil || work.Retry == nil || t.Ordered != "" {
 		return false, err
 	}
-	wait, again := spec.Spec.Retry.Next(t.Epoch-t.Base, o, rand.Float64())
+	wait, again := work.Retry.Next(t.Epoch-t.Base, o, rand.Float64())
 	if !again {
 		return false, nil
 	}
 	if told, err := toldToEnd(tx, t); told || err != nil {
 		return false, err
 	}
-	item, err := tx.Messages(QueuesOf(t.TID).Reserved, broker.Select{ID: t.Message})
-	if err != nil || len(item) == 0 {
-		return false, err // somebody has taken its work item away
+	item := noItem
+	if !unreserved(t) {
+		ms, err := tx.Messages(QueuesOf(t.TID).Reserved, broker.Select{ID: t.Message})
+		if err != nil || len(ms) == 0 {
+			return false, err // somebody has taken its work item away
+		}
+		item = ms[0].Body
 	}
-	body, err := json.Marshal(request{Spec: t.Spec, Item: quoted(item[0].Body)})
+	body, err := json.Marshal(request{Spec: t.Spec, Item: quoted(item)})
 	if err != nil {
 		return false, fmt.Errorf("encode request: %w", err)
 	}
@@ -77,17 +81,17 @@ func quoted(text string) json.RawMessage {
 // renew records the end of an attempt that is followed by another, for which
 // there is a request. The record goes from running to created: nobody who waits
 // for the end of the task sees this one.
-func renew(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, add func(*Event)) error {
+func renew(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, e Event) error {
 	due := t.NotBefore
 	t.NotBefore = 0
 	if err := t.end(o, at); err != nil {
 		return err
 	}
-	spec, err := t.spec()
+	work, err := t.work()
 	if err != nil {
 		return err
 	}
-	if err := drain(tx, t, spec.Spec); err != nil {
+	if err := drain(tx, t, work); err != nil {
 		return err
 	}
 	q := QueuesOf(t.TID)
@@ -102,7 +106,7 @@ func renew(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, add func(*Event
 	if err := t.dropEndpoints(tx); err != nil {
 		return err
 	}
-	if err := t.log(tx, o.Event, at, add); err != nil {
+	if err := t.log(tx, o.Event, at, e); err != nil {
 		return err
 	}
 	if err := keepAttempt(tx, t); err != nil {
@@ -115,8 +119,8 @@ func renew(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, add func(*Event
 		return err
 	}
 	tx.Ring(q.Outbox)
-	return t.log(tx, eventRetried, at, func(e *Event) {
-		e.Error, e.Attempt, e.MaxAttempts, e.NotBefore = failed.Error, t.Epoch-t.Base, t.MaxAttempts, due
+	return t.log(tx, eventRetried, at, Event{
+		Error: failed.Error, Attempt: t.Epoch - t.Base, MaxAttempts: t.MaxAttempts, NotBefore: due,
 	})
 }
 

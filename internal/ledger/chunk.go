@@ -47,7 +47,7 @@ func WriteChunks(tx *broker.Tx, c *Chunks) error {
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Write(QueuesOf(t.TID).Outbox, body); err != nil {
+		if _, err := tx.Write(OutboxOf(t.TID), body); err != nil {
 			return err
 		}
 	}

@@ -135,7 +135,7 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 		if err := writeReply(tx, q.ControlOut, a); err != nil {
 			return nil, err
 		}
-		if err := t.log(tx, eventControl(c.Command), now.UnixNano(), nil); err != nil {
+		if err := t.log(tx, eventControl(c.Command), now.UnixNano(), Event{}); err != nil {
 			return nil, err
 		}
 	}

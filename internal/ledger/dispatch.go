@@ -42,15 +42,14 @@ type Job struct {
 	Env    string
 	Nested bool // it holds no slot
 
-	plan     *Plan           // of a pipeline; nil for a task
-	queue    string          // of the request
-	in, out  string          // see [Task]
-	supply   *broker.Message // the work item of the queue in; nil if there is none yet
-	task     *Task           // as it was; nil for a request written by hand
-	resolved *taskspec.Spec  // what Spec encodes
-	request  string          // the body of the request
-	item     string          // the body of its work item
-	refused  string          // why it cannot run
+	plan    *Plan           // of a pipeline; nil for a task
+	queue   string          // of the request
+	in, out string          // see [Task]
+	supply  *broker.Message // the work item of the queue in; nil if there is none yet
+	task    *Task           // as it was; nil for a request written by hand
+	request string          // the body of the request
+	item    string          // the body of its work item
+	refused string          // why it cannot run
 }
 
 // Refuse notes why the request cannot be run after all.
@@ -259,7 +258,7 @@ func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	if err != nil {
 		return err.Error()
 	}
-	j.Spec, j.Work, j.resolved = raw, resolved.Spec, resolved
+	j.Spec, j.Work = raw, resolved.Spec
 	return ""
 }
 
@@ -306,11 +305,11 @@ func (j *Job) give(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Time
 	at := now.UnixNano()
 	t.Epoch, t.Seq, t.Consumer, t.Ordered = j.Epoch, 0, consumer, ""
 	t.Status = taskspec.StatusSpawning
-	if err := t.log(tx, eventSpawning, at, nil); err != nil {
+	if err := t.log(tx, eventSpawning, at, Event{}); err != nil {
 		return err
 	}
 	if t.Items == nil || j.item != noItem { // a persistent task may begin with none
-		if t.Message, err = j.reserve(tx); err != nil {
+		if t.Message, err = j.reserve(tx, t); err != nil {
 			return err
 		}
 	}
@@ -319,13 +318,11 @@ func (j *Job) give(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Time
 	if err != nil {
 		return err
 	}
-	err = t.log(tx, eventStarted, at, func(e *Event) {
-		if t.Message != 0 {
-			e.MessageID = t.Message.String()
-		}
-		e.Endpoints, e.EndpointHolder = t.Endpoints, holder
-	})
-	if err != nil {
+	e := Event{Endpoints: t.Endpoints, EndpointHolder: holder}
+	if t.Message != 0 {
+		e.MessageID = t.Message.String()
+	}
+	if err := t.log(tx, eventStarted, at, e); err != nil {
 		return err
 	}
 	return t.save(tx)
@@ -350,7 +347,7 @@ func NotePaused(tx *broker.Tx, tid string, epoch int, paused bool) error {
 		return err
 	}
 	t.Paused = paused
-	tx.Ring(QueuesOf(tid).Outbox)
+	tx.Ring(OutboxOf(tid))
 	return t.save(tx)
 }
 
@@ -362,7 +359,7 @@ func NoteProgress(tx *broker.Tx, tid string, epoch int, p Progress) error {
 		return err
 	}
 	t.Progress = &p
-	tx.Ring(QueuesOf(tid).Outbox)
+	tx.Ring(OutboxOf(tid))
 	return t.save(tx)
 }
 
@@ -373,7 +370,7 @@ func NoteUsage(tx *broker.Tx, tid string, epoch int, u Usage, now time.Time) err
 	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
 		return err
 	}
-	return t.log(tx, eventReport, now.UnixNano(), func(e *Event) { e.Usage = &u })
+	return t.log(tx, eventReport, now.UnixNano(), Event{Usage: &u})
 }
 
 // Refuse ends a task whose request cannot be run. The message of a queue that it
@@ -387,11 +384,11 @@ func Refuse(tx *broker.Tx, j *Job, now time.Time) error {
 		return err
 	}
 	if j.supply != nil {
-		if t.Message, err = j.reserve(tx); err != nil {
+		if t.Message, err = j.reserve(tx, t); err != nil {
 			return err
 		}
 	}
-	return t.conclude(tx, taskspec.Rejected(j.refused), now.UnixNano(), nil)
+	return t.conclude(tx, taskspec.Rejected(j.refused), now.UnixNano(), Event{})
 }
 
 // claim takes the request of j and returns its task, or nil if the request is
@@ -416,7 +413,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	switch {
 	case fresh:
 		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Dir: j.Dir, Slotless: j.Nested, Created: now.UnixNano()}
-		if err := t.log(tx, eventInitialized, t.Created, nil); err != nil {
+		if err := t.log(tx, eventInitialized, t.Created, Event{}); err != nil {
 			return nil, err
 		}
 	case t.Status != taskspec.StatusCreated:
@@ -440,7 +437,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 
 // describe notes in the record of the task what it became when it was made ready.
 func (j *Job) describe(t *Task) {
-	t.Name, t.Spec, t.decoded = j.Name, j.Spec, j.resolved
+	t.Name, t.Spec, t.decoded = j.Name, j.Spec, &j.Work
 	if j.Work.Retry != nil {
 		t.MaxAttempts = j.Work.Retry.Attempts()
 	}

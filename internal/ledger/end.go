@@ -34,5 +34,5 @@ func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 	if err := dropPending(tx, t); err != nil {
 		return nil, err
 	}
-	return t, t.conclude(tx, ordered(c), now.UnixNano(), nil)
+	return t, t.conclude(tx, ordered(c), now.UnixNano(), Event{})
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,44 +49,30 @@ type Event struct {
 	Attempt     int             `json:"attempt,omitempty"`
 	MaxAttempts int             `json:"max_attempts,omitempty"`
 	NotBefore   int64           `json:"not_before,omitempty"`
-	TaskSpec    json.RawMessage `json:"taskspec,omitempty"` // last: see encode
+	TaskSpec    json.RawMessage `json:"taskspec,omitempty"`
 }
 
-// log writes an event about t as it now stands. add may add to it.
-func (t *Task) log(tx *broker.Tx, name string, now int64, add func(*Event)) error {
-	e := Event{
-		Event:      name,
-		TID:        t.TID,
-		TIDShort:   taskspec.ShortTID(t.TID),
-		Status:     t.Status,
-		Timestamp:  now,
-		TaskPID:    t.Process.PID,
-		ReturnCode: t.ReturnCode,
-		Error:      t.Error,
-		LimitMeans: t.LimitMeans,
-		Details:    t.Details,
-	}
-	var err error
+// log writes an event about t as it now stands. e is what there is to say beside that.
+func (t *Task) log(tx *broker.Tx, name string, now int64, e Event) (err error) {
+	e.Event, e.Timestamp = name, now
+	e.TID, e.TIDShort, e.Status, e.TaskPID = t.TID, taskspec.ShortTID(t.TID), t.Status, t.Process.PID
+	e.ReturnCode, e.LimitMeans, e.Details = t.ReturnCode, t.LimitMeans, t.Details
+	e.Error = cmp.Or(e.Error, t.Error)
 	if e.TaskSpec, err = t.redacted(); err != nil {
 		return err
 	}
-	if add != nil {
-		add(&e)
-	}
-	err = writeEvent(tx, e)
+	err = writeEvent(tx, &e)
 	if errors.Is(err, broker.ErrTooLarge) && e.TaskSpec != nil {
 		// A spec that nearly fills a message must not keep its task from running
 		// or ending. The record has it too.
 		e.TaskSpec = nil
-		err = writeEvent(tx, e)
+		err = writeEvent(tx, &e)
 	}
 	return err
 }
 
-func writeEvent(tx *broker.Tx, e Event) error {
-	spec := e.TaskSpec
-	e.TaskSpec = nil
-	body, err := encode(e, "taskspec", spec)
+func writeEvent(tx *broker.Tx, e *Event) error {
+	body, err := e.encode()
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", e.Event, err)
 	}
@@ -93,15 +80,38 @@ func writeEvent(tx *broker.Tx, e Event) error {
 	return err
 }
 
-// encode is v, an object that is not empty, as JSON, with the spec as its last
-// field. The spec was encoded when the task was dispatched; encoding/json would
-// read all of it again each time, twice.
-func encode(v any, field string, spec json.RawMessage) (string, error) {
-	body, err := json.Marshal(v)
-	if err != nil || len(spec) == 0 {
-		return string(body), err
+// encode is the event as encoding/json would write it, but for its spec, which is
+// JSON already and is not read again.
+func (e *Event) encode() (string, error) {
+	var o jsonObject
+	o.text.Grow(len(e.TaskSpec) + len(e.Details) + 192)
+	o.phrase("event", e.Event)
+	o.phrase("tid", e.TID)
+	o.phrase("tid_short", e.TIDShort)
+	o.string("status", string(e.Status))
+	o.anyNumber("timestamp", e.Timestamp)
+	o.number("task_pid", int64(e.TaskPID))
+	if e.ReturnCode != nil {
+		o.anyNumber("return_code", int64(*e.ReturnCode))
 	}
-	return string(body[:len(body)-1]) + `,"` + field + `":` + string(spec) + "}", nil
+	o.string("error", e.Error)
+	o.string("limit_means", e.LimitMeans)
+	o.string("details", e.Details)
+	o.string("message_id", e.MessageID)
+	o.strings("endpoints", e.Endpoints)
+	o.string("endpoint_holder", e.EndpointHolder)
+	if e.Bytes != nil {
+		o.anyNumber("result_bytes", *e.Bytes)
+	}
+	if e.Usage != nil {
+		o.value("metrics", e.Usage)
+	}
+	o.string("parent_tid", e.ParentTID)
+	o.number("attempt", int64(e.Attempt))
+	o.number("max_attempts", int64(e.MaxAttempts))
+	o.number("not_before", e.NotBefore)
+	o.raw("taskspec", e.TaskSpec)
+	return o.end()
 }
 
 // EventOf says of which task an event of the log tells, and how the task then
@@ -128,10 +138,14 @@ func EventOf(body string) (tid string, status taskspec.Status, err error) {
 // its submitter, or the paths, want hidden. Most specs have none of that, and
 // are history as they are.
 func (t *Task) redacted(paths ...string) (json.RawMessage, error) {
-	s, err := t.spec()
+	work, err := t.work()
 	paths = append(paths, t.Redact...)
-	if err != nil || len(t.Spec) == 0 || len(s.Spec.Env) == 0 && len(paths) == 0 {
+	if err != nil || len(t.Spec) == 0 || len(work.Env) == 0 && len(paths) == 0 {
 		return t.Spec, err
 	}
-	return json.Marshal(s.Redacted(paths...))
+	spec, err := decodeSpec(t)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(spec.Redacted(paths...))
 }

@@ -48,9 +48,9 @@ func TestRedaction(t *testing.T) {
 	if shown != 3 {
 		t.Errorf("%d events show the spec, want 3", shown)
 	}
-	spec, err := p.task(tid).spec()
-	if err != nil || spec.Spec.Env["TOKEN"] != "s3cret" {
-		t.Errorf("record says %+v, %v", spec, err)
+	work, err := p.task(tid).work()
+	if err != nil || work.Env["TOKEN"] != "s3cret" {
+		t.Errorf("record says %+v, %v", work, err)
 	}
 }
 

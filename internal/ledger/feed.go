@@ -22,7 +22,7 @@ func Feed(tx *broker.Tx, tid, body string) error {
 		return fmt.Errorf("%w: it %s", ErrNotRunning, t.Status)
 	}
 	// Before the dispatch only the request knows; who sends then has read it.
-	if spec, err := t.spec(); err != nil || t.Epoch > 0 && !spec.Spec.Interactive {
+	if work, err := t.work(); err != nil || t.Epoch > 0 && !work.Interactive {
 		return errors.Join(err, ErrNotInteractive)
 	}
 	_, err = tx.Write(QueuesOf(tid).Inbox, body)

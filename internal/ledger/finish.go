@@ -29,6 +29,10 @@ type HandOff struct {
 	Preview string    `json:"preview,omitempty"`
 	Usage   Usage     `json:"usage,omitzero"`
 	Ended   time.Time `json:"ended"`
+	// Taken: who waits for the task gets the result at the same moment, inside the
+	// process that hands it off. It is as if the message had been read at once, so
+	// that none is written: see [HandOff.Takeable].
+	Taken bool `json:"-"`
 	// Item is the message that a persistent task has worked on; 0 if it is told to
 	// end while it waits, or the task is another.
 	Item broker.ID `json:"item,omitempty"`
@@ -78,13 +82,11 @@ func Settle(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
 	}
 	t.Seq, t.Process, t.Output, t.Usage = h.Seq, h.Process, h.Output, h.Usage
 	if h.Output.Form == FormFile {
-		if err := t.log(tx, eventOutputSpilled, ended, func(e *Event) { e.Bytes = &h.Output.Size }); err != nil {
+		if err := t.log(tx, eventOutputSpilled, ended, Event{Bytes: &h.Output.Size}); err != nil {
 			return nil, err
 		}
 	}
-	return t, finish(tx, t, again, h.Outcome, ended, func(e *Event) {
-		e.Bytes, e.Usage = &h.Output.Size, &h.Usage
-	})
+	return t, finish(tx, t, again, h.Outcome, ended, Event{Bytes: &h.Output.Size, Usage: &h.Usage})
 }
 
 // deliver puts the result where it belongs: into a queue, or into the hands of the
@@ -101,19 +103,32 @@ func deliver(tx *broker.Tx, t *Task, h *HandOff, body string, again bool) (err e
 			return err
 		}
 	}
+	if h.Taken {
+		t.Result, err = tx.NewID()
+		return err
+	}
 	t.Result, err = tx.Write(queue, body)
 	return err
+}
+
+// Takeable reports whether the result of t, as it was dispatched, may be taken when
+// it is handed off: nobody else is to read it, and all of it is here.
+func (h *HandOff) Takeable(t *Task) bool {
+	return h.Output.Form != FormFile && h.Output.InMemory && t.Out == "" && t.Stage == 0 && t.MaxAttempts <= 1 && !mayHoldMore(t)
 }
 
 // ResultAlone reports whether taking the result of a task that has ended is to take
 // one message and no more: it has written nothing else there, and nobody else is to
 // read it.
 func ResultAlone(t *Task) bool {
-	if t.Result == 0 || handsOn(t) || t.Pipeline || t.Last || t.Items != nil {
-		return false
-	}
+	return t.Result != 0 && !handsOn(t) && !t.Pipeline && !t.Last && !mayHoldMore(t)
+}
+
+// mayHoldMore reports whether the task may write to its outbox more than the one
+// result: items, or chunks of its output.
+func mayHoldMore(t *Task) bool {
 	// As the spec was encoded; to decode it takes longer than all the rest.
-	return !bytes.Contains(t.Spec, []byte(`"stream_output":true`))
+	return t.Items != nil || bytes.Contains(t.Spec, []byte(`"stream_output":true`))
 }
 
 // Take removes the result of a task, and with it the chunks of its output that
@@ -197,29 +212,29 @@ func (h *HandOff) message(dir string) (string, error) {
 }
 
 // finish ends the task, or only the attempt if the task is tried again.
-func finish(tx *broker.Tx, t *Task, again bool, o taskspec.Outcome, at int64, add func(*Event)) error {
+func finish(tx *broker.Tx, t *Task, again bool, o taskspec.Outcome, at int64, e Event) error {
 	if again {
-		return renew(tx, t, o, at, add)
+		return renew(tx, t, o, at, e)
 	}
-	return t.conclude(tx, o, at, add)
+	return t.conclude(tx, o, at, e)
 }
 
 // conclude ends the task: its reserved message is settled by the policy that
 // the outcome calls for, its queues are drained, its record and its event
 // written, and those that wait for it are woken.
-func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*Event)) error {
+func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, e Event) error {
 	if err := t.end(o, at); err != nil {
 		return err
 	}
-	spec, err := t.spec()
+	work, err := t.work()
 	if err != nil {
 		return err
 	}
-	if err := drain(tx, t, spec.Spec); err != nil {
+	if err := drain(tx, t, work); err != nil {
 		return err
 	}
 	if t.Message != 0 {
-		if err := t.settle(tx, o.Policy(spec.Spec)); err != nil {
+		if err := t.settle(tx, o.Policy(*work)); err != nil {
 			return err
 		}
 	}
@@ -230,18 +245,18 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, add func(*E
 	if err := t.save(tx); err != nil {
 		return err
 	}
-	tx.Ring(QueuesOf(t.TID).Outbox)
+	tx.Ring(OutboxOf(t.TID))
 	if t.Service != "" {
 		tx.Ring(Services)
 	}
-	if err := t.log(tx, o.Event, at, add); err != nil {
+	if err := t.log(tx, o.Event, at, e); err != nil {
 		return err
 	}
 	return advance(tx, t, o, at)
 }
 
 // drain empties the queues that go with the work, if the task wants that.
-func drain(tx *broker.Tx, t *Task, w taskspec.Work) error {
+func drain(tx *broker.Tx, t *Task, w *taskspec.Work) error {
 	if !w.Cleanup() {
 		return nil
 	}
@@ -250,17 +265,20 @@ func drain(tx *broker.Tx, t *Task, w taskspec.Work) error {
 	if t.Items != nil {
 		spent = spent[1:] // items are work that was accepted: another epoch may do it
 	}
-	for _, name := range spent {
-		if _, err := tx.Delete(name, broker.Select{}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return broker.Clear(tx, spent...)
 }
 
 // settle does with the reserved message what the policy says.
 func (t *Task) settle(tx *broker.Tx, p taskspec.Policy) (err error) {
+	if unreserved(t) && p == taskspec.PolicyClear {
+		return nil
+	}
 	q := QueuesOf(t.TID)
+	if unreserved(t) {
+		if err := tx.Restore(broker.Message{ID: t.Message, Queue: q.Reserved, Body: noItem}); err != nil {
+			return err
+		}
+	}
 	switch p {
 	case taskspec.PolicyClear:
 		_, err = tx.Delete(q.Reserved, broker.Select{ID: t.Message})

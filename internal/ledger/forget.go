@@ -94,10 +94,8 @@ func forget(tx *broker.Tx, t *Task, bare bool) (gone bool, err error) {
 	if err := dropItemFiles(tx, t); err != nil {
 		return false, err
 	}
-	for _, queue := range []string{q.Outbox, q.Reserved, q.Inbox, q.ControlIn, q.ControlOut} {
-		if _, err := tx.Delete(queue, broker.Select{}); err != nil {
-			return false, err
-		}
+	if err := broker.Clear(tx, q.Outbox, q.Reserved, q.Inbox, q.ControlIn, q.ControlOut); err != nil {
+		return false, err
 	}
 	if err := dropKey(tx, t); err != nil {
 		return false, err

@@ -1,8 +1,10 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"weft/broker"
@@ -10,30 +12,57 @@ import (
 	"weft/internal/proc"
 )
 
+// A Draft is a submission of a task that calls a function inside the program which
+// submits it and serves it. All is ready that can be before it has an id: inside the
+// transaction others wait.
+type Draft struct {
+	submission Submission
+	text       json.RawMessage // of its spec, if that has a key
+	job        *Job            // of its spec, with blank for its id
+	spec       json.RawMessage // the resolved one, likewise
+	blank      string          // as long as an id, and nowhere in the spec
+}
+
+// Draft makes the submission ready. The result is nil if the task cannot run, which is
+// for [SubmitAll] to record. root is the project's.
+func (s Submission) Draft(root string) (*Draft, error) {
+	d := &Draft{submission: s, blank: fmt.Sprintf("99%017d", rand.N(int64(1e17)))} // greater than any id
+	if s.Spec.Spec.Key != "" {
+		var err error
+		if d.text, err = s.encode(); err != nil {
+			return nil, err
+		}
+	}
+	name := s.Spec.Spec.FunctionTarget
+	d.job = &Job{
+		TID: d.blank, Name: s.Spec.Name, Epoch: 1, Input: s.Input, Dir: s.Dir,
+		Function: &Function{Description: function.Description{Name: name}},
+		item:     s.Item,
+	}
+	if d.job.refused = d.job.resolve(s.Spec, root); d.job.refused != "" {
+		return nil, nil
+	}
+	d.spec = d.job.Spec
+	return d, nil
+}
+
 // Begun is a task that was given out when it was submitted.
 type Begun struct {
 	Job  *Job
 	Task *Task
 }
 
-// SubmitHere is [Submit] for a task that calls a function inside the program
-// which submits it and serves it: it is asked for, given out and begun in one
-// transaction, as if the request had been taken in the moment it came. The result
-// is nil if the key of the task is held, or it cannot run: then nothing was
-// changed, and the task is for [SubmitAll]. root is the project's.
+// Begin is [Submit] for a draft, which is asked for, given out and begun in one
+// transaction, as if the request had been taken in the moment it came. The result is
+// nil if the key of the task is held: then nothing was changed, and the task is for
+// [SubmitAll].
 //
 // Nothing runs before this has been committed.
-func SubmitHere(tx *broker.Tx, s Submission, root string, by proc.Identity, now time.Time) (*Begun, error) {
-	digest := ""
-	if s.Spec.Spec.Key != "" {
-		spec, err := json.Marshal(s.Spec)
-		if err != nil {
-			return nil, fmt.Errorf("encode spec: %w", err)
-		}
-		var held *Accepted
-		if held, digest, err = s.held(tx, spec); held != nil || err != nil {
-			return nil, err
-		}
+func (d *Draft) Begin(tx *broker.Tx, by proc.Identity, now time.Time) (*Begun, error) {
+	s := d.submission
+	held, digest, err := s.held(tx, d.text)
+	if held != nil || err != nil {
+		return nil, err
 	}
 	t, err := s.task(tx, now)
 	if err != nil {
@@ -45,16 +74,8 @@ func SubmitHere(tx *broker.Tx, s Submission, root string, by proc.Identity, now 
 	}
 	t.TID = id.String()
 	wire(t, s.Spec)
-	j := s.job(t, root)
-	if j.refused != "" {
-		return nil, nil
-	}
-	if s.needsEnv() {
-		if t.Env, err = keepEnv(tx, s.Env, id); err != nil {
-			return nil, err
-		}
-	}
-	if err := t.log(tx, eventInitialized, t.Created, func(e *Event) { e.ParentTID = t.Parent }); err != nil {
+	j := d.named(t)
+	if err := t.log(tx, eventInitialized, t.Created, Event{ParentTID: t.Parent}); err != nil {
 		return nil, err
 	}
 	j.describe(t)
@@ -67,27 +88,11 @@ func SubmitHere(tx *broker.Tx, s Submission, root string, by proc.Identity, now 
 	return &Begun{j, t}, err
 }
 
-// job is the call of a function, made ready at once. What [Prepare] would read of
-// its request is known.
-func (s Submission) job(t *Task, root string) *Job {
-	name := s.Spec.Spec.FunctionTarget
-	j := &Job{
-		TID: t.TID, Name: t.Name, Epoch: 1, Input: t.Input, Dir: t.Dir, Nested: t.Slotless,
-		Function: &Function{Description: function.Description{Name: name}},
-		out:      t.Out,
-		task:     t,
-		item:     s.Item,
-	}
-	if j.refused = j.resolve(s.Spec, root); j.refused != "" {
-		return j
-	}
-	if len(j.Work.EnvFrom) > 0 {
-		lend(j, s.Env)
-	}
-	if len(j.Work.Env)+len(t.Redact) > 0 {
-		// History is made of it, and an argument may be a value that the submitter
-		// goes on to change.
-		j.resolved = nil
-	}
+// named is the job as that of the task, which has its id. The transaction may run
+// again: all that is set here is set anew then.
+func (d *Draft) named(t *Task) *Job {
+	j := d.job
+	j.TID, j.Nested, j.out, j.task = t.TID, t.Slotless, t.Out, t
+	j.Spec = bytes.ReplaceAll(d.spec, []byte(d.blank), []byte(t.TID))
 	return j
 }

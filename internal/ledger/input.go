@@ -208,7 +208,10 @@ func (j *Job) supplied(tx *broker.Tx, oldest bool) (bool, error) {
 }
 
 // reserve makes the job's work item the reserved message of its task.
-func (j *Job) reserve(tx *broker.Tx) (broker.ID, error) {
+func (j *Job) reserve(tx *broker.Tx, t *Task) (broker.ID, error) {
+	if unreserved(t) {
+		return tx.NewID()
+	}
 	reserved := QueuesOf(j.TID).Reserved
 	if j.supply == nil {
 		return tx.Write(reserved, j.item)

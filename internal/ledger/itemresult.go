@@ -110,7 +110,7 @@ func QuotedSize(text []byte) int {
 
 // writeItemResult puts the result of an item where its readers look for it.
 func writeItemResult(tx *broker.Tx, t *Task, h *HandOff, kind taskspec.Kind) (err error) {
-	queue, message := QueuesOf(t.TID).Outbox, func() (string, error) { return h.itemResult(kind) }
+	queue, message := OutboxOf(t.TID), func() (string, error) { return h.itemResult(kind) }
 	if h.Outcome.Status == taskspec.StatusCompleted && t.Out != "" {
 		queue, message = t.Out, func() (string, error) { return h.message(Dir) }
 	}
@@ -135,7 +135,7 @@ func writeItemResult(tx *broker.Tx, t *Task, h *HandOff, kind taskspec.Kind) (er
 // logItem writes the event of an item. It leaves out the spec, which that of the
 // task's beginning has.
 func logItem(tx *broker.Tx, t *Task, name string, h *HandOff) error {
-	return writeEvent(tx, Event{
+	return writeEvent(tx, &Event{
 		Event: name, TID: t.TID, TIDShort: taskspec.ShortTID(t.TID), Status: t.Status, Timestamp: h.Ended.UnixNano(),
 		TaskPID: h.Process.PID, ReturnCode: h.Outcome.ReturnCode, Error: h.Outcome.Error, LimitMeans: h.Outcome.LimitMeans,
 		Details: h.Outcome.Details, MessageID: h.Item.String(), Bytes: &h.Output.Size, Usage: &h.Usage,
@@ -168,7 +168,7 @@ func (h *HandOff) file(dir string) string {
 // TakeItemResult removes the result of an item, the message id in the task's
 // outbox. It reports false if it was taken before.
 func TakeItemResult(tx *broker.Tx, tid string, id broker.ID) (taken bool, err error) {
-	n, err := tx.Delete(QueuesOf(tid).Outbox, broker.Select{ID: id})
+	n, err := tx.Delete(OutboxOf(tid), broker.Select{ID: id})
 	if err != nil || n == 0 {
 		return false, err
 	}
@@ -211,7 +211,7 @@ func (a Attempt) itemNeeded(r broker.Reader, t *Task) (bool, error) {
 	if errors.Is(err, broker.ErrNotFound) || err == nil && a.Stream != Stdout {
 		return false, nil
 	}
-	if err != nil || f.Body != QueuesOf(a.TID).Outbox {
+	if err != nil || f.Body != OutboxOf(a.TID) {
 		return err == nil, err
 	}
 	ms, err := r.Messages(f.Body, broker.Select{ID: broker.ID(f.Rank)})

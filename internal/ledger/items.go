@@ -95,14 +95,14 @@ func TakeItem(tx *broker.Tx, u Turn, now time.Time) (next *Item, due time.Time, 
 // tells history. What becomes of its message is for the caller, by the policy that
 // it returns.
 func endItem(tx *broker.Tx, t *Task, h *HandOff) (taskspec.Policy, error) {
-	spec, err := t.spec()
+	work, err := t.work()
 	if err != nil {
 		return "", err
 	}
-	if err := writeItemResult(tx, t, h, spec.Spec.Type); err != nil {
+	if err := writeItemResult(tx, t, h, work.Type); err != nil {
 		return "", err
 	}
-	policy := h.Outcome.Policy(spec.Spec)
+	policy := h.Outcome.Policy(*work)
 	items := *t.Items // the transaction may run again
 	t.Items = &items
 	completed := h.Outcome.Status == taskspec.StatusCompleted
@@ -240,11 +240,11 @@ func retire(tx *broker.Tx, t *Task, h *HandOff) error {
 		t.Message = 0
 	}
 	t.Seq = h.Seq
-	return t.conclude(tx, h.Outcome, h.Ended.UnixNano(), func(e *Event) {
-		if h.Item != 0 {
-			e.MessageID = h.Item.String()
-		}
-	})
+	var e Event
+	if h.Item != 0 {
+		e.MessageID = h.Item.String()
+	}
+	return t.conclude(tx, h.Outcome, h.Ended.UnixNano(), e)
 }
 
 // putItemsBack puts all messages that the policies of a persistent task have kept

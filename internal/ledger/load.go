@@ -118,7 +118,7 @@ func (in *Intake) plausible(t *Task, r broker.Record) error {
 	case !t.Status.Valid() || string(t.Status) != r.State:
 		return fmt.Errorf("its status is %q and %q", t.Status, r.State)
 	}
-	_, err := t.spec()
+	_, err := t.work()
 	return err
 }
 
@@ -169,7 +169,7 @@ func (in *Intake) done(tx *broker.Tx) error {
 		if t.Status.Terminal() {
 			continue // with the stage that it had come to
 		}
-		if err := t.conclude(tx, outcome, in.now.UnixNano(), nil); err != nil {
+		if err := t.conclude(tx, outcome, in.now.UnixNano(), Event{}); err != nil {
 			return err
 		}
 	}

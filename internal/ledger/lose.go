@@ -24,12 +24,13 @@ func Lose(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 
 // lostItem counts the item that a persistent task was lost with, and names it in
 // the event.
-func lostItem(t *Task) func(*Event) {
+func lostItem(t *Task) (e Event) {
 	if t.Items == nil || t.Message == 0 {
-		return nil
+		return e
 	}
 	t.Items.Failed++
-	return func(e *Event) { e.MessageID = t.Message.String() }
+	e.MessageID = t.Message.String()
+	return e
 }
 
 // Live returns the tasks that have begun and not ended.

@@ -62,7 +62,7 @@ func (m *Manager) save(tx *broker.Tx, event string, now time.Time) error {
 			return err
 		}
 	}
-	return writeEvent(tx, Event{
+	return writeEvent(tx, &Event{
 		Event:     event,
 		TID:       m.TID,
 		TIDShort:  taskspec.ShortTID(m.TID),

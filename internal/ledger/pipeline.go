@@ -98,11 +98,11 @@ func begin(tx *broker.Tx, j *Job, now time.Time) error {
 	// The transaction may run again.
 	t.Pipeline, t.Plan, t.Epoch = true, &Plan{slices.Clone(j.plan.Stages)}, j.Epoch
 	t.Status = taskspec.StatusSpawning
-	if err := t.log(tx, eventSpawning, at, nil); err != nil {
+	if err := t.log(tx, eventSpawning, at, Event{}); err != nil {
 		return err
 	}
 	t.Status, t.Started = taskspec.StatusRunning, at
-	if err := t.log(tx, eventStarted, at, nil); err != nil {
+	if err := t.log(tx, eventStarted, at, Event{}); err != nil {
 		return err
 	}
 	first := passed{item: j.item, input: j.Input}
@@ -131,13 +131,13 @@ func askStage(tx *broker.Tx, t *Task, index int, p passed, at int64) error {
 	asked, err := s.create(tx, stage.Spec, t.Env, time.Unix(0, at))
 	if errors.Is(err, broker.ErrTooLarge) {
 		o := taskspec.Rejected("its input does not fit a message").InStage(stage.Name)
-		return t.conclude(tx, o, at, nil)
+		return t.conclude(tx, o, at, Event{})
 	}
 	if err != nil {
 		return err
 	}
 	stage.TID, stage.Status = asked.TID, taskspec.StatusCreated
-	tx.Ring(QueuesOf(t.TID).Outbox)
+	tx.Ring(OutboxOf(t.TID))
 	return t.save(tx)
 }
 
@@ -176,7 +176,7 @@ func pass(tx *broker.Tx, t *Task, h *HandOff, body string) (bool, error) {
 	if err != nil || next.Input != nil || spec.IO.Inputs[inboxName] != "" {
 		return false, err
 	}
-	from, err := t.spec()
+	from, err := t.work()
 	if err != nil {
 		return false, err
 	}
@@ -189,10 +189,10 @@ func pass(tx *broker.Tx, t *Task, h *HandOff, body string) (bool, error) {
 	case spec.Spec.Type == taskspec.KindCommand && isFile:
 		t.passes.item = noItem
 	case spec.Spec.Type == taskspec.KindCommand:
-		t.passes.item = itemOf(body, from.Spec.Type)
+		t.passes.item = itemOf(body, from.Type)
 	case isFile: // a function is told where it is
-		t.passes.item, err = h.message(filepath.Join(from.Spec.WeftContext, Dir))
-	case from.Spec.Type == taskspec.KindFunction && body == nothing:
+		t.passes.item, err = h.message(filepath.Join(from.WeftContext, Dir))
+	case from.Type == taskspec.KindFunction && body == nothing:
 		t.passes.item = noItem
 	}
 	return t.Out == "", err
@@ -233,12 +233,12 @@ func advance(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) error {
 	switch {
 	case o.Status != taskspec.StatusCompleted:
 		p.Output = Output{Stderr: t.Output.Stderr, StderrSize: t.Output.StderrSize}
-		return p.conclude(tx, o.InStage(stage.Name), at, nil)
+		return p.conclude(tx, o.InStage(stage.Name), at, Event{})
 	case t.Last:
 		p.Result, p.Output, p.Out = t.Result, t.Output, t.Out
-		return p.conclude(tx, o, at, func(e *Event) { e.Bytes, e.Usage = &p.Output.Size, &p.Usage })
+		return p.conclude(tx, o, at, Event{Bytes: &p.Output.Size, Usage: &p.Usage})
 	case p.Ordered != "":
-		return p.conclude(tx, ordered(p.Ordered), at, nil)
+		return p.conclude(tx, ordered(p.Ordered), at, Event{})
 	}
 	next := passed{item: noItem}
 	if own := p.Plan.Stages[t.Stage].Input; own != nil {
@@ -265,7 +265,7 @@ func endPipeline(tx *broker.Tx, p *Task, c Command, now time.Time) error {
 	if p.Ordered != CommandKill {
 		p.Ordered = c
 	}
-	if err := p.log(tx, eventControl(c), now.UnixNano(), nil); err != nil {
+	if err := p.log(tx, eventControl(c), now.UnixNano(), Event{}); err != nil {
 		return err
 	}
 	if err := p.save(tx); err != nil {
@@ -273,7 +273,7 @@ func endPipeline(tx *broker.Tx, p *Task, c Command, now time.Time) error {
 	}
 	_, err := End(tx, p.Plan.Current().TID, c, now)
 	if errors.Is(err, broker.ErrNotFound) { // somebody has deleted its record
-		return p.conclude(tx, ordered(c), now.UnixNano(), nil)
+		return p.conclude(tx, ordered(c), now.UnixNano(), Event{})
 	}
 	return err
 }
@@ -350,10 +350,10 @@ func resume(tx *broker.Tx, t *Task, now time.Time) (before *Task, managed bool, 
 	*t = reborn(t)
 	t.Plan, t.Epoch = &plan, ended.Epoch+1
 	t.Status, t.Started, t.Usage = taskspec.StatusRunning, now.UnixNano(), ended.Usage
-	if err := t.log(tx, eventRetried, now.UnixNano(), nil); err != nil {
+	if err := t.log(tx, eventRetried, now.UnixNano(), Event{}); err != nil {
 		return nil, false, err
 	}
-	if err := t.log(tx, eventStarted, now.UnixNano(), nil); err != nil {
+	if err := t.log(tx, eventStarted, now.UnixNano(), Event{}); err != nil {
 		return nil, false, err
 	}
 	stage.Status = taskspec.StatusCreated

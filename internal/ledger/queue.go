@@ -44,6 +44,9 @@ type Queues struct {
 	Attempts string
 }
 
+// OutboxOf is the Outbox of [QueuesOf]: who waits for a task listens to it.
+func OutboxOf(tid string) string { return "T" + tid + ".outbox" }
+
 // QueuesOf names the queues of the task tid.
 func QueuesOf(tid string) Queues { return queuesOwned("T" + tid + ".") }
 
@@ -52,13 +55,20 @@ func PipelineQueues(tid string) Queues { return queuesOwned("P" + tid + ".") }
 
 // queuesOwned names the queues whose names begin with t.
 func queuesOwned(t string) Queues {
+	// One string, for they are needed often.
+	all := t + "inbox" + t + "reserved" + t + "outbox" + t + "ctrl_in" + t + "ctrl_out" + t + "attempts"
+	next := func(name string) (queue string) {
+		n := len(t) + len(name)
+		queue, all = all[:n], all[n:]
+		return queue
+	}
 	return Queues{
-		Inbox:      t + "inbox",
-		Reserved:   t + "reserved",
-		Outbox:     t + "outbox",
-		ControlIn:  t + "ctrl_in",
-		ControlOut: t + "ctrl_out",
-		Attempts:   t + "attempts",
+		Inbox:      next("inbox"),
+		Reserved:   next("reserved"),
+		Outbox:     next("outbox"),
+		ControlIn:  next("ctrl_in"),
+		ControlOut: next("ctrl_out"),
+		Attempts:   next("attempts"),
 	}
 }
 

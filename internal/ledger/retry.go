@@ -93,7 +93,7 @@ func again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	if err := t.save(tx); err != nil {
 		return nil, false, err
 	}
-	if err := t.log(tx, eventRetried, now.UnixNano(), nil); err != nil {
+	if err := t.log(tx, eventRetried, now.UnixNano(), Event{}); err != nil {
 		return nil, false, err
 	}
 	managed, err = Managed(tx)

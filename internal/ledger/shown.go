@@ -83,7 +83,7 @@ func ResultMessage(r store, t *Task) (body string, found bool, err error) {
 // withdrawResult removes the result of an attempt that is made again, if nobody
 // has taken it.
 func withdrawResult(tx *broker.Tx, t *Task) error {
-	if _, err := tx.Delete(QueuesOf(t.TID).Outbox, broker.Select{}); err != nil {
+	if _, err := tx.Delete(OutboxOf(t.TID), broker.Select{}); err != nil {
 		return err
 	}
 	if !handsOn(t) {

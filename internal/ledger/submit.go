@@ -155,7 +155,7 @@ func initialize(tx *broker.Tx, t *Task, env string) error {
 	if err := t.save(tx); err != nil {
 		return err
 	}
-	return t.log(tx, eventInitialized, t.Created, func(e *Event) { e.ParentTID = t.Parent })
+	return t.log(tx, eventInitialized, t.Created, Event{ParentTID: t.Parent})
 }
 
 // task is the task that is asked for, without its id.
@@ -170,7 +170,7 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 		Key:     s.Spec.Spec.Key,
 		Created: now.UnixNano(),
 		Service: s.Service,
-		decoded: s.Spec,
+		decoded: &s.Spec.Spec,
 		// A parent holds a slot while it waits for its children; who waits for a
 		// person, and a service, would hold one for ever.
 		Slotless: s.Parent != "" || s.Service != "" || s.Plan != nil || s.Spec.Slotless(),

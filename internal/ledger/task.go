@@ -99,10 +99,10 @@ type Task struct {
 	// [ResultQueue]. There may be chunks of output before it.
 	Result broker.ID `json:"result,omitempty"`
 
-	// Spec is the resolved spec, from the dispatch on; last: see encode.
+	// Spec is the resolved spec, from the dispatch on.
 	Spec json.RawMessage `json:"spec,omitempty"`
 
-	decoded *taskspec.Spec // see spec
+	decoded *taskspec.Work // see work
 	passes  *passed        // see pass
 	// stored is the record as this process read or wrote it last; empty for a
 	// task that is new.
@@ -175,6 +175,11 @@ func (t *Task) Queues() Queues {
 	return QueuesOf(t.TID)
 }
 
+// unreserved reports whether the task's work item has an id but is no message while
+// the task runs: that of a call inside a program, if there is nothing in it. Should
+// its policy keep it, it becomes one.
+func unreserved(t *Task) bool { return t.Inline != "" && t.NoItem }
+
 // requests is the queue that the task's request waits in.
 func (t *Task) requests() string {
 	if t.NotBefore != 0 {
@@ -189,18 +194,27 @@ func (t *Task) requests() string {
 	return Requests
 }
 
-// spec decodes the task's spec. It is empty before the dispatch.
-func (t *Task) spec() (*taskspec.Spec, error) {
+// work is the work of the task's spec, decoded. It is empty before the dispatch.
+func (t *Task) work() (*taskspec.Work, error) {
 	if t.decoded == nil {
-		s := new(taskspec.Spec)
-		if len(t.Spec) > 0 {
-			if err := json.Unmarshal(t.Spec, s); err != nil {
-				return nil, fmt.Errorf("decode spec of task %s: %w", t.TID, err)
-			}
+		spec, err := decodeSpec(t)
+		if err != nil {
+			return nil, err
 		}
-		t.decoded = s
+		t.decoded = &spec.Spec
 	}
 	return t.decoded, nil
+}
+
+// decodeSpec is the task's spec, decoded.
+func decodeSpec(t *Task) (*taskspec.Spec, error) {
+	s := new(taskspec.Spec)
+	if len(t.Spec) > 0 {
+		if err := json.Unmarshal(t.Spec, s); err != nil {
+			return nil, fmt.Errorf("decode spec of task %s: %w", t.TID, err)
+		}
+	}
+	return s, nil
 }
 
 // end puts the task into a terminal status.
@@ -235,9 +249,7 @@ func (t *Task) save(tx *broker.Tx) error {
 
 // record is the task as it is stored.
 func (t *Task) record() (broker.Record, error) {
-	bare := *t
-	bare.Spec = nil
-	body, err := encode(&bare, "spec", t.Spec)
+	body, err := encodeTask(t)
 	if err != nil {
 		return broker.Record{}, fmt.Errorf("encode task %s: %w", t.TID, err)
 	}
@@ -248,6 +260,80 @@ func (t *Task) record() (broker.Record, error) {
 		Rank:  int64(t.Number()),
 		Body:  body,
 	}, nil
+}
+
+// encodeTask is the task as encoding/json would write it, but for its spec, which is JSON
+// already and is not read again.
+func encodeTask(t *Task) (string, error) {
+	var o jsonObject
+	o.text.Grow(len(t.Spec) + len(t.Details) + 512)
+	o.phrase("tid", t.TID)
+	o.phrase("name", t.Name)
+	o.phrase("status", string(t.Status))
+	o.string("dir", t.Dir)
+	o.string("env", t.Env)
+	o.string("input", t.Input)
+	o.string("parent_tid", t.Parent)
+	o.number("depth", int64(t.Depth))
+	o.flag("slotless", t.Slotless)
+	o.string("service", t.Service)
+	o.string("inline", t.Inline)
+	o.string("in", t.In)
+	o.string("out", t.Out)
+	o.flag("pipeline", t.Pipeline)
+	if t.Plan != nil {
+		o.value("plan", t.Plan)
+	}
+	o.number("stage", int64(t.Stage))
+	o.flag("last_stage", t.Last)
+	o.string("key", t.Key)
+	if t.Items != nil {
+		o.value("items", t.Items)
+	}
+	o.strings("redact", t.Redact)
+	o.flag("no_item", t.NoItem)
+	o.number("not_before", t.NotBefore)
+	o.number("max_attempts", int64(t.MaxAttempts))
+	o.number("attempts_before", int64(t.Base))
+	o.number("epoch", int64(t.Epoch))
+	o.number("seq", int64(t.Seq))
+	o.process("consumer", t.Consumer)
+	o.process("process", t.Process)
+	o.number("message", int64(t.Message))
+	o.string("ordered", string(t.Ordered))
+	o.flag("hold", t.Hold)
+	o.flag("paused", t.Paused)
+	o.strings("endpoints", t.Endpoints)
+	o.number("created_at", t.Created)
+	o.number("started_at", t.Started)
+	o.number("completed_at", t.Completed)
+	if t.ReturnCode != nil {
+		o.anyNumber("return_code", int64(*t.ReturnCode))
+	}
+	o.string("signal", t.Signal)
+	o.string("error", t.Error)
+	o.string("limit_means", t.LimitMeans)
+	o.string("details", t.Details)
+	if t.Progress != nil {
+		o.value("progress", t.Progress)
+	}
+	if out := t.Output; out.Form != FormNone || out.Size != 0 || out.Stderr != nil || out.StderrSize != 0 || out.InMemory {
+		o.object("output", func() {
+			o.string("form", string(out.Form))
+			o.number("size", out.Size)
+			if len(out.Stderr) > 0 {
+				o.value("stderr", out.Stderr)
+			}
+			o.number("stderr_size", out.StderrSize)
+			o.flag("in_memory", out.InMemory)
+		})
+	}
+	if t.Usage != (Usage{}) {
+		o.value("usage", t.Usage)
+	}
+	o.number("result", int64(t.Result))
+	o.raw("spec", t.Spec)
+	return o.end()
 }
 
 // Decode reads a task from its record.

@@ -47,10 +47,14 @@ func View(queue string) broker.ViewFunc {
 
 // statusOf is the pipeline whose status a queue shows, and whether it does.
 func statusOf(queue string) (tid string, ok bool) {
-	owner, name, _ := strings.Cut(queue, ".")
+	// Asked of every queue that is used: what is cheap comes first.
+	owner, isStatus := strings.CutSuffix(queue, ".status")
 	tid, isPipeline := strings.CutPrefix(owner, "P")
+	if !isStatus || !isPipeline {
+		return "", false
+	}
 	_, err := broker.ParseID(tid)
-	return tid, isPipeline && name == "status" && err == nil
+	return tid, err == nil
 }
 
 // pipelineView shows how one pipeline stands, as one message.
