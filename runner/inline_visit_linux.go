@@ -35,12 +35,17 @@ func (v *Visit) hand() bool {
 	return v != nil && v.result.CompareAndSwap(resultWanted, resultHanded)
 }
 
-// end says how the task ended. value is its result, if that is handed over.
+// end says how the task ended. value is its result, which is kept only to be handed
+// over: it may be large, and the visit lives as long as somebody has the task.
 func (v *Visit) end(t *ledger.Task, value []byte) {
-	if v != nil {
-		v.left, v.value = t, value
-		close(v.ended)
+	if v == nil {
+		return
 	}
+	v.left = t
+	if v.result.Load() == resultHanded {
+		v.value = value
+	}
+	close(v.ended)
 }
 
 // Wait waits for the end of the task and returns the task as it is recorded, which

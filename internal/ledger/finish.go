@@ -270,11 +270,11 @@ func drain(tx *broker.Tx, t *Task, w *taskspec.Work) error {
 
 // settle does with the reserved message what the policy says.
 func (t *Task) settle(tx *broker.Tx, p taskspec.Policy) (err error) {
-	if unreserved(t) && p == taskspec.PolicyClear {
-		return nil
-	}
 	q := QueuesOf(t.TID)
 	if unreserved(t) {
+		if p == taskspec.PolicyClear {
+			return nil
+		}
 		if err := tx.Restore(broker.Message{ID: t.Message, Queue: q.Reserved, Body: noItem}); err != nil {
 			return err
 		}
