@@ -79,8 +79,9 @@ func follow(t *testing.T, page, bin string) {
 	}
 	sh := startShell(t, home, folder, bin)
 	t.Cleanup(func() {
-		if out, err := sh.do("if [ -d .weft ]; then weft manager stop; fi"); err != nil {
-			t.Errorf("stop manager: %v\n%s", err, out)
+		stop := fmt.Sprintf("find %q -name .weft -type d -execdir weft manager stop ';'", home)
+		if out, err := sh.do(stop); err != nil {
+			t.Errorf("stop managers: %v\n%s", err, out)
 		}
 		sh.close()
 	})
