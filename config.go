@@ -2,19 +2,24 @@ package weft
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"weft/broker"
 	"weft/broker/sqlite"
+	"weft/internal/project"
 )
 
 // settings is how a project behaves: config.json, overridden by the
@@ -82,30 +87,117 @@ func loadSettings(dir string, created bool) (settings, error) {
 		MaxMessage: broker.MaxMessageBytes,
 		LogLevel:   "info",
 	}
-	path := filepath.Join(dir, configName)
-	data, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return s, fmt.Errorf("read settings: %w", err)
-	default:
-		d := json.NewDecoder(bytes.NewReader(data))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&s); err != nil {
-			return s, fmt.Errorf("read settings %s: %w", path, err)
-		}
+	if err := s.readFile(dir); err != nil {
+		return s, fmt.Errorf("read settings %s: %w", filepath.Join(dir, configName), err)
 	}
 	variables, err := environment()
 	if err != nil {
 		return s, err
 	}
-	if err := s.override(variables, created); err != nil {
-		return s, err
+	return s, s.override(variables, created)
+}
+
+// maxConfig is the most that a file of settings may have, in bytes.
+const maxConfig = 1 << 20
+
+// readFile reads config.json in dir, the project's folder. That it is missing, or
+// empty, which a crash may leave of it, says nothing.
+func (s *settings) readFile(dir string) error {
+	f, err := project.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	data, err := f.Read(configName, maxConfig)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(data)) == 0 {
+		return nil
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err // the caller names the file
+	}
+	if err != nil {
+		return err
+	}
+	return s.decode(data)
+}
+
+// decode reads settings in JSON. An error names the field.
+func (s *settings) decode(data []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		one, err := json.Marshal(map[string]json.RawMessage{name: fields[name]})
+		if err != nil {
+			return err
+		}
+		d := json.NewDecoder(bytes.NewReader(one))
+		d.DisallowUnknownFields()
+		if err := d.Decode(s); err != nil {
+			return about(name, err)
+		}
+		for _, n := range s.numbers() {
+			if n.field == name {
+				err = n.check(*n.target)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	if s.Durability != sqlite.Full.String() && s.Durability != sqlite.Normal.String() {
-		return s, fmt.Errorf("durability %q in %s: want full or normal", s.Durability, path)
+		return fmt.Errorf("durability: %q: want full or normal", s.Durability)
 	}
-	return s, nil
+	if _, err := s.level(); err != nil {
+		return fmt.Errorf("log_level: %w", err)
+	}
+	return nil
+}
+
+// about says which field an error of package json is about.
+func about(name string, err error) error {
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		if strings.Contains(err.Error(), "unknown field") {
+			return fmt.Errorf("unknown field %q", name)
+		}
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	want := map[reflect.Kind]string{reflect.Int: "a whole number", reflect.Bool: "true or false", reflect.Slice: "a list of texts"}
+	return fmt.Errorf("%s: want %s, not %s", name, cmp.Or(want[wrong.Type.Kind()], "a text"), wrong.Value)
+}
+
+// A number is a setting that is a number, with its bounds.
+type number struct {
+	field, variable string
+	target          *int
+	least, most     int
+}
+
+const (
+	// mostTasks is the most tasks that may run at once, and mostMessage the largest
+	// message that SQLite may hold.
+	mostTasks   = 100_000
+	mostMessage = 1_000_000_000
+)
+
+func (s *settings) numbers() []number {
+	return []number{
+		{"max_tasks", "WEFT_MAX_TASKS", &s.MaxTasks, 1, mostTasks},
+		{"max_message_size", "WEFT_MAX_MESSAGE_SIZE", &s.MaxMessage, minMessage, mostMessage},
+	}
+}
+
+// check returns an error if n is out of the bounds.
+func (b number) check(n int) error {
+	switch {
+	case n < b.least:
+		return fmt.Errorf("want a whole number from %d on", b.least)
+	case n > b.most:
+		return fmt.Errorf("want a whole number up to %d", b.most)
+	}
+	return nil
 }
 
 // override applies the variables of the environment.
@@ -130,18 +222,11 @@ func (s *settings) override(variable func(string) string, created bool) error {
 			*target = seconds(d)
 		}
 	}
-	for _, number := range []struct {
-		name   string
-		target *int
-		least  int
-	}{
-		{"WEFT_MAX_TASKS", &s.MaxTasks, 1},
-		{"WEFT_MAX_MESSAGE_SIZE", &s.MaxMessage, minMessage},
-	} {
-		if v := variable(number.name); v != "" {
-			n, err := strconv.Atoi(v)
-			if err != nil || n < number.least {
-				return fmt.Errorf("%s=%q: want a whole number from %d on", number.name, v, number.least)
+	for _, number := range s.numbers() {
+		if v := variable(number.variable); v != "" {
+			n, _ := strconv.Atoi(v) // 0 where it is none, which is out of all bounds
+			if err := number.check(n); err != nil {
+				return fmt.Errorf("%s=%q: %w", number.variable, v, err)
 			}
 			*number.target = n
 		}
@@ -173,7 +258,7 @@ func (s *settings) override(variable func(string) string, created bool) error {
 		s.LogLevel = v
 	}
 	if _, err := s.level(); err != nil {
-		return err
+		return fmt.Errorf("WEFT_LOG_LEVEL=%w", err)
 	}
 	return nil
 }
@@ -185,7 +270,7 @@ func environment() (func(string) string, error) {
 	if path == "" {
 		return os.Getenv, nil
 	}
-	data, err := os.ReadFile(path)
+	data, err := project.ReadFile(path, maxConfig)
 	if err != nil {
 		return nil, fmt.Errorf("WEFT_ENV_FILE: %w", err)
 	}
@@ -217,20 +302,15 @@ func (s settings) save(dir string, autostart *bool) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, configName+".*") // created with mode 0600
+	f, err := project.Open(dir)
 	if err != nil {
 		return fmt.Errorf("write settings: %w", err)
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(data, '\n'))
-	if err := errors.Join(err, f.Close()); err != nil {
+	defer f.Close()
+	if err := f.Add(configName, append(data, '\n')); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("write settings: %w", err)
 	}
-	err = os.Link(f.Name(), filepath.Join(dir, configName))
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // busyTimeout is how long to wait for other processes; 0 is the store's own
@@ -241,7 +321,7 @@ func (s settings) busyTimeout() time.Duration { return time.Duration(s.Busy) }
 func (s settings) level() (slog.Level, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(s.LogLevel)); err != nil {
-		return l, fmt.Errorf("log level %q (WEFT_LOG_LEVEL): want debug, info, warn or error", s.LogLevel)
+		return l, fmt.Errorf("%q: want debug, info, warn or error", s.LogLevel)
 	}
 	return l, nil
 }

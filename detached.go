@@ -6,20 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"os/signal"
-	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
-	"gopkg.in/natefinch/lumberjack.v2"
-
+	"weft/internal/project"
 	"weft/manager"
-)
-
-// The manager's own log: rotated at 10 MiB, five old ones are kept.
-const (
-	logMB   = 10
-	logKept = 5
 )
 
 // runManager is the life of a detached manager, a process that [Init] has taken
@@ -50,7 +42,10 @@ func serveDetached(call manager.Call, ready func()) error {
 	if err := c.known.meet(context.Background()); err != nil {
 		return err
 	}
-	log := &lumberjack.Logger{Filename: filepath.Join(c.dir, "logs", "manager.log"), MaxSize: logMB, MaxBackups: logKept}
+	log, err := project.OpenLog(c.dir)
+	if err != nil {
+		return err
+	}
 	defer log.Close()
 	level, err := c.settings.level()
 	if err != nil {

@@ -2,13 +2,17 @@ package weft
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"io/fs"
 	"os"
 
 	"weft/internal/ledger"
+	"weft/internal/project"
 )
 
 // streams copies both streams of a task.
@@ -73,6 +77,7 @@ type follower struct {
 	file   *os.File
 	epoch  int // whose file it is
 	copied int64
+	digest hash.Hash // of what was copied; nil before the first
 }
 
 // copy writes what has come since the last time.
@@ -80,26 +85,30 @@ func (f *follower) copy(epoch int) error {
 	if f.w == nil {
 		return nil
 	}
-	if f.file != nil && f.epoch != epoch { // somebody let the task run again
-		f.close()
-		f.file, f.copied = nil, 0
+	if err := f.open(epoch); err != nil || f.file == nil {
+		return err
 	}
-	if f.file == nil {
-		file, err := os.Open(ledger.OutputFile(f.c.dir, f.tid, epoch, f.stream))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("follow task %s: %w", f.tid, err)
-		}
-		f.file, f.epoch = file, epoch
-		if _, err := file.Seek(f.copied, io.SeekStart); err != nil {
-			return fmt.Errorf("follow task %s: %w", f.tid, err)
-		}
-	}
-	n, err := io.Copy(f.w, f.file)
+	n, err := io.Copy(io.MultiWriter(f.w, f.digest), f.file)
 	f.copied += n
 	return err
+}
+
+// open opens the file of an attempt, if there is one, unless it is open.
+func (f *follower) open(epoch int) error {
+	if f.file != nil && f.epoch == epoch {
+		return nil
+	}
+	f.close() // somebody let the task run again
+	f.file, f.copied = nil, 0
+	file, err := project.OpenOutput(ledger.OutputFile(f.c.dir, f.tid, epoch, f.stream))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("follow task %s: %w", f.tid, err)
+	}
+	f.file, f.epoch, f.digest = file, epoch, sha256.New()
+	return nil
 }
 
 // finish writes the rest of the stream of a task that has ended: from its file
@@ -109,13 +118,7 @@ func (f *follower) finish(ctx context.Context, l *ledger.Task, whole func() ([]b
 		return nil
 	}
 	if inFile {
-		if err := f.copy(l.Epoch); err != nil {
-			return err
-		}
-		if f.file == nil {
-			return f.missing(ctx, l)
-		}
-		return nil
+		return f.finishFile(ctx, l)
 	}
 	all, err := whole()
 	if err != nil {
@@ -126,6 +129,41 @@ func (f *follower) finish(ctx context.Context, l *ledger.Task, whole func() ([]b
 	}
 	_, err = f.w.Write(all[min(f.copied, int64(len(all))):])
 	return err
+}
+
+// finishFile writes the rest of a file, and returns [ErrChanged] if that is not what
+// the task has written.
+func (f *follower) finishFile(ctx context.Context, l *ledger.Task) error {
+	size, digest := l.Output.Size, l.Output.Digest
+	if f.stream == ledger.Stderr {
+		size, digest = l.Output.StderrSize, ""
+	}
+	if err := f.open(l.Epoch); err != nil {
+		return err
+	}
+	if f.file != nil {
+		info, err := f.file.Stat()
+		if err != nil {
+			return fmt.Errorf("follow task %s: %w", f.tid, err)
+		}
+		if info.Size() > size { // and perhaps without end
+			return f.changed()
+		}
+	}
+	if err := f.copy(l.Epoch); err != nil {
+		return err
+	}
+	switch {
+	case f.file == nil:
+		return f.missing(ctx, l)
+	case digest != "" && hex.EncodeToString(f.digest.Sum(nil)) != digest:
+		return f.changed()
+	}
+	return nil
+}
+
+func (f *follower) changed() error {
+	return fmt.Errorf("task %s: %w: %s", f.tid, ErrChanged, f.file.Name())
 }
 
 // missing says why the file of a stream is not there. The message goes before

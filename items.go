@@ -9,12 +9,12 @@ import (
 	"io"
 	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 	"time"
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/taskspec"
 )
 
@@ -194,7 +194,7 @@ func (r *ItemResult) WriteTo(w io.Writer) (int64, error) {
 		n, err := w.Write(r.Output)
 		return int64(n), err
 	}
-	f, err := os.Open(r.Large.Path)
+	f, err := project.OpenOutput(r.Large.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("item %s: %w: %s", r.MessageID, ErrNoOutput, r.Large.Path)
 	}
@@ -218,9 +218,7 @@ func (r *ItemResult) Take(ctx context.Context) error {
 		err = ErrTaken
 	}
 	if err == nil && r.Large != nil && r.Large.Path != "" {
-		if err = os.Remove(r.Large.Path); errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
+		err = project.RemoveOutput(r.Large.Path)
 	}
 	if err != nil {
 		return fmt.Errorf("take result of item %s: %w", r.MessageID, err)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"weft/internal/ledger"
+	"weft/internal/project"
 )
 
 // Locate returns the root of the project that a command is about: dir if it is
@@ -29,7 +30,8 @@ func Locate(dir string) (root string, err error) {
 }
 
 // OpenExisting is [Open] for a project that must be there: it creates nothing,
-// and returns [ErrNoProject] where dir holds none.
+// and returns [ErrNoProject] where dir holds none, or only a folder .weft without a
+// store, which may have come with a clone.
 func OpenExisting(dir string, opts ...Option) (*Context, error) {
 	if _, err := os.Lstat(filepath.Join(dir, ledger.Dir)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -37,7 +39,7 @@ func OpenExisting(dir string, opts ...Option) (*Context, error) {
 		}
 		return nil, fmt.Errorf("open project: %w in %s", err, dir)
 	}
-	return Open(dir, opts...)
+	return Open(dir, append(opts, func(o *options) { o.existing = true })...)
 }
 
 // Create is [Open] for a project that may need more than the folder dir: it
@@ -55,8 +57,10 @@ func Create(dir string, autostart bool, opts ...Option) (*Context, error) {
 	if err != nil {
 		return c, err
 	}
-	err = os.Mkdir(filepath.Join(c.dir, autostartName), 0o700)
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	if err = project.Complete(c.dir); err == nil {
+		err = project.MakeFolder(c.dir, autostartName)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("create project: %w", err), c.Close())
 	}
 	return c, nil

@@ -8,6 +8,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/manager"
 	"weft/runner"
 )
@@ -27,6 +28,9 @@ func (m *Manager) Start(ctx context.Context) error {
 		return err
 	}
 	if err := m.c.known.meet(ctx); err != nil {
+		return err
+	}
+	if err := project.Complete(m.c.dir); err != nil {
 		return err
 	}
 	m.c.started.Store(true)

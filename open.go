@@ -13,6 +13,7 @@ import (
 	"weft/broker"
 	"weft/broker/sqlite"
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/runner"
 )
 
@@ -44,6 +45,7 @@ type Option func(*options)
 
 type options struct {
 	posixLocks bool
+	existing   bool  // create nothing
 	autostart  *bool // of managers
 	store      *bool // the same for a project that is created
 }
@@ -89,17 +91,27 @@ func open(dir string, o options) (*Context, error) {
 	if err := sqlite.CheckPath(c.dir); err != nil {
 		return nil, err
 	}
-	if c.created, err = makeFolders(c.dir); err != nil {
+	made, err := enter(c.dir, o.existing)
+	if err != nil {
 		return nil, err
 	}
+	// The store says whether the folder was completed; only then is there nothing
+	// to do.
+	there, err := sqlite.Exists(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	c.created = !there && !o.existing
 	if c.settings, err = loadSettings(c.dir, c.created); err != nil {
 		return nil, err
 	}
-	if c.created {
-		if err := c.settings.save(c.dir, o.store); err != nil {
+	switch {
+	case c.created:
+		if err := c.complete(made, o.store); err != nil {
 			return nil, err
 		}
-		c.settings.Autostart = cmp.Or(c.settings.Autostart, o.store)
+	case !there:
+		return nil, fmt.Errorf("%w in %s: its %s has no store yet", ErrNoProject, root, ledger.Dir)
 	}
 	c.broker, err = sqlite.Open(c.dir, sqlite.Options{
 		Durability:       sqlite.ParseDurability(c.settings.Durability),
@@ -114,7 +126,7 @@ func open(dir string, o options) (*Context, error) {
 	if err := noteHost(c.broker); err != nil {
 		return nil, errors.Join(err, c.broker.Close())
 	}
-	if c.created && len(manifests(c.dir)) == 0 {
+	if made {
 		// Nothing in it came from elsewhere. If that cannot be recorded, whoever
 		// needs it says so.
 		_ = c.known.recordTrust(context.Background(), true)
@@ -122,37 +134,26 @@ func open(dir string, o options) (*Context, error) {
 	return c, nil
 }
 
-// folders are what a project's folder holds beside files.
-var folders = []string{"tasks", "pipelines", "outputs", "logs"}
+// enter looks for the project's folder, and makes it unless it must be there. It
+// reports whether it has made it.
+func enter(dir string, existing bool) (made bool, err error) {
+	if existing {
+		return false, project.Check(dir)
+	}
+	return project.Make(dir)
+}
 
-// makeFolders creates a project's folder, readable for its owner only, and
-// reports whether it was not there.
-func makeFolders(dir string) (created bool, err error) {
-	switch err := os.Mkdir(dir, 0o700); {
-	case err == nil:
-		created = true
-	case !errors.Is(err, fs.ErrExist):
-		return false, err
+// complete makes what is in the project's folder but the store. autostart is what its
+// settings are to say of services, if that was said.
+func (c *Context) complete(made bool, autostart *bool) error {
+	if err := project.Complete(c.dir); err != nil {
+		return err
 	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return false, err
+	if err := c.settings.save(c.dir, autostart); err != nil {
+		return err
 	}
-	if !info.IsDir() {
-		return false, fmt.Errorf("%s is not a folder", dir)
-	}
-	// The database says whether the folder was completed; only then is there
-	// nothing to do.
-	if complete, err := sqlite.Exists(dir); complete || err != nil {
-		return false, err
-	}
-	for _, name := range folders {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return false, err
-		}
-	}
-	err = os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o600)
-	return true, err
+	c.settings.Autostart = cmp.Or(c.settings.Autostart, autostart)
+	return project.Sync(c.dir, made)
 }
 
 // Root is the project's folder, the one that holds .weft, as an absolute path.

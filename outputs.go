@@ -3,40 +3,32 @@ package weft
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/project"
 )
 
-// outputs is the folder of the outputs and inputs of tasks, opened in a way
-// that no name leads out of it.
+// outputs is the folder of the outputs and inputs of tasks.
 type outputs struct {
-	folder *os.Root
+	folder *project.Folder
 	broker *broker.Broker
 }
 
 // openOutputs opens the folder. It returns nil if there is none.
 func openOutputs(c *Context) (*outputs, error) {
-	project, err := os.OpenRoot(c.dir)
+	f, err := project.Open(c.dir)
 	if err != nil {
 		return nil, err
 	}
-	defer project.Close()
-	info, err := project.Lstat(ledger.OutputDir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	defer f.Close()
+	folder, err := f.Sub(ledger.OutputDir)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
-	case err != nil:
-		return nil, err
-	case !info.IsDir():
-		return nil, fmt.Errorf("%s in %s is not a folder", ledger.OutputDir, c.dir)
 	}
-	folder, err := project.OpenRoot(ledger.OutputDir)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +49,7 @@ const (
 // Weft's. It looks at the folder first and then into the store, because a task
 // has a record before it has output.
 func (o *outputs) spare(ctx context.Context, found func(fs.FileInfo) error) (strangers int, err error) {
-	dir, err := o.folder.Open(".")
+	dir, err := o.folder.Dir()
 	if err != nil {
 		return 0, err
 	}

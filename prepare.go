@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"runtime"
 	"slices"
@@ -20,6 +19,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/taskspec"
 )
 
@@ -107,9 +107,9 @@ func (p *Prepared) Close() error {
 		return err
 	})
 	if err == nil && !kept {
-		err = os.Remove(ledger.InputFile(p.c.dir, p.s.Input))
+		err = project.RemoveOutput(ledger.InputFile(p.c.dir, p.s.Input))
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return fmt.Errorf("drop standard input: %w", err)
 	}
 	return nil
@@ -288,7 +288,8 @@ func spool(dir string, r io.Reader) (item, input, sum string, err error) {
 	name := make([]byte, 16)
 	rand.Read(name)
 	input = hex.EncodeToString(name)
-	f, err := os.OpenFile(ledger.InputFile(dir, input), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	path := ledger.InputFile(dir, input)
+	f, err := project.CreateOutput(path)
 	if err != nil {
 		return "", "", "", fmt.Errorf("spool standard input: %w", err)
 	}
@@ -298,7 +299,7 @@ func spool(dir string, r io.Reader) (item, input, sum string, err error) {
 		err = f.Sync() // it must be there when the task is
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
-		return "", "", "", errors.Join(fmt.Errorf("spool standard input: %w", err), os.Remove(f.Name()))
+		return "", "", "", errors.Join(fmt.Errorf("spool standard input: %w", err), project.RemoveOutput(path))
 	}
 	return noInput, input, hex.EncodeToString(hash.Sum(nil)), nil
 }
@@ -308,7 +309,7 @@ func inputIsThere(dir, input string) error {
 	if input == "" {
 		return nil
 	}
-	if _, err := os.Stat(ledger.InputFile(dir, input)); err != nil {
+	if err := project.CheckFile(ledger.InputFile(dir, input)); err != nil {
 		return fmt.Errorf("find standard input, prepare the task again: %w", err)
 	}
 	return nil

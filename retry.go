@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"time"
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/project"
 )
 
 // ErrNoRetry is returned for a task that cannot be run again: it was never
@@ -52,8 +51,7 @@ func (t *Task) Retry(ctx context.Context) error {
 // removeAttempt removes what an attempt has written.
 func removeAttempt(c *Context, a ledger.Attempt) error {
 	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
-		err := os.Remove(ledger.OutputFile(c.dir, a.TID, a.Epoch, s))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := project.RemoveOutput(ledger.OutputFile(c.dir, a.TID, a.Epoch, s)); err != nil {
 			return err
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/manager"
 	"weft/runner"
 )
@@ -58,6 +59,9 @@ type ServeOptions struct {
 // behind, its task recorded as over.
 func (c *Context) Serve(ctx context.Context, o ServeOptions) error {
 	if err := c.known.meet(ctx); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	if err := project.Complete(c.dir); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	if len(registered.Names()) == 0 {

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/manager"
 	"weft/taskspec"
 )
@@ -159,21 +161,19 @@ func autostartOf(c *Context, said *bool) *manager.Autostart {
 // manifests reads the manifests of the project whose folder is dir, in the order
 // of their files. One that cannot be read has an error instead.
 func manifests(dir string) (all []manager.Declared) {
-	project, err := os.OpenRoot(dir)
-	if err != nil {
+	folder, err := openManifests(dir)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	defer project.Close()
-	// A link in its place does not lead out of the project.
-	root, err := project.OpenRoot(autostartName)
 	if err != nil {
-		return nil
+		return []manager.Declared{{File: autostartName, Err: err}}
 	}
-	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
+	defer folder.Close()
+	entries, err := folder.Entries()
 	if err != nil {
-		return nil
+		return []manager.Declared{{File: autostartName, Err: err}}
 	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	names := make(map[string]string) // of services, to their files
 	for _, entry := range entries {
 		file := entry.Name()
@@ -181,7 +181,7 @@ func manifests(dir string) (all []manager.Declared) {
 			continue
 		}
 		d := manager.Declared{File: file}
-		d.Manifest, d.Err = readManifest(root, file)
+		d.Manifest, d.Err = readManifest(folder, file)
 		switch {
 		case errors.Is(d.Err, fs.ErrNotExist):
 			continue // it has just gone
@@ -197,13 +197,17 @@ func manifests(dir string) (all []manager.Declared) {
 	return all
 }
 
-func readManifest(root *os.Root, file string) (*taskspec.Manifest, error) {
-	f, err := root.Open(file)
+func openManifests(dir string) (*project.Folder, error) {
+	folder, err := project.Open(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	document, err := readDocument(f)
+	defer folder.Close()
+	return folder.Sub(autostartName)
+}
+
+func readManifest(folder *project.Folder, file string) (*taskspec.Manifest, error) {
+	document, err := folder.Read(file, taskspec.MaxDocument)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package weft
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,9 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"weft/internal/project"
+	"weft/taskspec"
 )
 
 // A shelf is a folder of a project in which documents are stored under names. Its
@@ -22,8 +24,7 @@ type shelf struct {
 
 // create stores a document under a new name.
 func (f shelf) create(name string, document io.Reader) error {
-	// A link is not made where there is a file, and renaming replaces it.
-	err := f.store(name, document, (*os.Root).Link)
+	err := f.store(name, document, (*project.Folder).Add)
 	if errors.Is(err, fs.ErrExist) {
 		err = ErrSpecExists
 	}
@@ -32,7 +33,7 @@ func (f shelf) create(name string, document io.Reader) error {
 
 // replace stores a document under a name that may be taken.
 func (f shelf) replace(name string, document io.Reader) error {
-	return f.about(name, f.store(name, document, (*os.Root).Rename))
+	return f.about(name, f.store(name, document, (*project.Folder).Replace))
 }
 
 // about says which document an error is about.
@@ -43,8 +44,8 @@ func (f shelf) about(name string, err error) error {
 	return fmt.Errorf("%s %s: %w", f.what, name, err)
 }
 
-// store writes a file beside the others and then puts it into its place.
-func (f shelf) store(name string, r io.Reader, place func(root *os.Root, from, to string) error) error {
+// store checks a document and puts it into its place.
+func (f shelf) store(name string, r io.Reader, put func(f *project.Folder, name string, data []byte) error) error {
 	if f.project == "" {
 		return ErrNoProject
 	}
@@ -59,48 +60,25 @@ func (f shelf) store(name string, r io.Reader, place func(root *os.Root, from, t
 	if err := f.check(document); err != nil {
 		return err
 	}
-	root, err := f.open(true)
+	folder, err := f.open((*project.Folder).MakeSub)
 	if err != nil {
 		return err
 	}
-	defer root.Close()
-	temp := "." + rand.Text() // no name begins with a dot
-	if err := write(root, temp, document); err != nil {
-		return err
-	}
-	err = place(root, temp, file)
-	if gone := root.Remove(temp); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
-		err = errors.Join(err, gone)
-	}
-	return err
-}
-
-func write(root *os.Root, name string, data []byte) error {
-	w, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(data)
-	if err == nil {
-		err = w.Sync() // its place must not be taken by an empty file after a crash
-	}
-	if err := errors.Join(err, w.Close()); err != nil {
-		return errors.Join(err, root.Remove(name))
-	}
-	return nil
+	defer folder.Close()
+	return put(folder, file, document)
 }
 
 // names are the names under which something is stored, sorted.
 func (f shelf) names() ([]string, error) {
-	root, err := f.open(false)
+	folder, err := f.open((*project.Folder).Sub)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("list %ss: %w", f.what, err)
 	}
-	defer root.Close()
-	entries, err := fs.ReadDir(root.FS(), ".")
+	defer folder.Close()
+	entries, err := folder.Entries()
 	if err != nil {
 		return nil, fmt.Errorf("list %ss: %w", f.what, err)
 	}
@@ -121,17 +99,13 @@ func (f shelf) read(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := f.open(false)
+	folder, err := f.open((*project.Folder).Sub)
 	if err != nil {
 		return nil, missing(err)
 	}
-	defer root.Close()
-	r, err := root.Open(file)
-	if err != nil {
-		return nil, missing(err)
-	}
-	defer r.Close()
-	return readDocument(r)
+	defer folder.Close()
+	document, err := folder.Read(file, taskspec.MaxDocument)
+	return document, missing(err)
 }
 
 // remove removes a document.
@@ -140,12 +114,12 @@ func (f shelf) remove(name string) error {
 	if err != nil {
 		return f.about(name, err)
 	}
-	root, err := f.open(false)
+	folder, err := f.open((*project.Folder).Sub)
 	if err != nil {
 		return f.about(name, missing(err))
 	}
-	defer root.Close()
-	return f.about(name, missing(root.Remove(file)))
+	defer folder.Close()
+	return f.about(name, missing(folder.Remove(file)))
 }
 
 // find reads what a person names, and returns it with its name for errors. With a
@@ -199,23 +173,17 @@ func fileOf(name string) (string, error) {
 	return name + extension, nil
 }
 
-// open opens the folder, after making it where that is asked for. A link in its
-// place does not lead out of the project.
-func (f shelf) open(create bool) (*os.Root, error) {
+// open opens the folder, as open does that.
+func (f shelf) open(open func(f *project.Folder, name string) (*project.Folder, error)) (*project.Folder, error) {
 	if f.project == "" {
 		return nil, fs.ErrNotExist
 	}
-	project, err := os.OpenRoot(f.project)
+	folder, err := project.Open(f.project)
 	if err != nil {
 		return nil, err
 	}
-	defer project.Close()
-	if create {
-		if err := project.Mkdir(f.folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
-	}
-	return project.OpenRoot(f.folder)
+	defer folder.Close()
+	return open(folder, f.folder)
 }
 
 // missing makes [ErrNoSpec] of an error that says that there is no such file.

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	projectfiles "weft/internal/project" // the tests have a type called project
 )
 
 // lockName is the file whose lock is the leadership.
@@ -30,7 +31,7 @@ const lockPause = 2 * time.Millisecond
 // reports that no manager will keep it, lead tries again until ctx ends; else it
 // returns [ErrRunning].
 func lead(ctx context.Context, dir string, vacant func() bool) (*lock, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := projectfiles.Lock(dir, lockName)
 	if err != nil {
 		return nil, fmt.Errorf("lead project: %w", err)
 	}
@@ -53,7 +54,7 @@ func (l *lock) release() { l.f.Close() }
 // Running reports whether the project in dir has a manager. It looks without
 // taking the lock, so that nobody who wants to lead is disturbed.
 func Running(dir string) (bool, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	f, err := projectfiles.LookAtLock(dir, lockName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/broker"
+	projectfiles "weft/internal/project" // the tests have a type called project
 	"weft/internal/role"
 	"weft/internal/title"
 )
@@ -36,7 +36,7 @@ var errMute = errors.New("it ended without a word")
 // one. It returns nil if there turns out to be one. Cancelling ctx ends the wait,
 // not the manager.
 func Start(ctx context.Context, executable string, call Call, dir string, b *broker.Broker) error {
-	starting, err := os.OpenFile(filepath.Join(dir, startName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	starting, err := projectfiles.Lock(dir, startName)
 	if err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
@@ -75,7 +75,7 @@ func launch(ctx context.Context, executable string, call Call, dir string) error
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET):
-		return fmt.Errorf("%w; see %s", errMute, filepath.Join(dir, crashLog))
+		return fmt.Errorf("%w; see %s", errMute, projectfiles.CrashLog(dir))
 	case err != nil:
 		return err
 	case a.Error != "":
@@ -84,13 +84,10 @@ func launch(ctx context.Context, executable string, call Call, dir string) error
 	return nil
 }
 
-// crashLog takes what a manager and its consumers write when they crash.
-var crashLog = filepath.Join("logs", "crash.log")
-
 // spawn starts the process, in a session of its own, and returns the
 // connection to it.
 func spawn(executable, dir string) (*os.File, error) {
-	crash, err := os.OpenFile(filepath.Join(dir, crashLog), os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	crash, err := projectfiles.OpenCrashLog(dir)
 	if err != nil {
 		return nil, err
 	}

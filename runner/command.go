@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/taskspec"
 )
 
@@ -83,6 +84,6 @@ func lookup(env []string, name string) (value string) {
 func (a *Assignment) discardInput(o taskspec.Outcome) {
 	policy := o.Policy(taskspec.Work{ReservedPolicyOnError: a.OnError, ReservedPolicyOnStop: a.OnStop})
 	if a.Input != "" && policy == taskspec.PolicyClear {
-		_ = os.Remove(ledger.InputFile(a.WeftDir, a.Input)) // else tidy finds it
+		_ = project.RemoveOutput(ledger.InputFile(a.WeftDir, a.Input)) // else tidy finds it
 	}
 }

@@ -10,11 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/monitor"
 	"weft/taskspec"
 )
-
-const noFollow = unix.O_NOFOLLOW
 
 // A command is a running process and the reading ends of its output.
 type command struct {
@@ -147,7 +146,7 @@ func (c *command) openTerminal(a *Assignment) (childs []*os.File, err error) {
 // goes into memory that looks like a file, so that nobody has to feed a pipe.
 func stdinFile(a *Assignment) (*os.File, error) {
 	if a.Input != "" {
-		return os.OpenFile(ledger.InputFile(a.WeftDir, a.Input), os.O_RDONLY|noFollow, 0)
+		return project.OpenOutput(ledger.InputFile(a.WeftDir, a.Input))
 	}
 	if a.Stdin == "" {
 		return nil, nil

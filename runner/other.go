@@ -11,8 +11,6 @@ import (
 	"weft/internal/ledger"
 )
 
-const noFollow = 0
-
 func noSpace(error) bool { return false }
 
 // Main would be the life of a consumer process. Running tasks needs Linux.

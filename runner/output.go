@@ -3,11 +3,9 @@ package runner
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 	"sync"
@@ -15,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"weft/internal/ledger"
+	"weft/internal/project"
 )
 
 const (
@@ -139,7 +138,7 @@ func (o *output) write() (err error) {
 		o.digest = sha256.New()
 	}
 	if o.file == nil {
-		if o.file, err = createOutput(o.path); err != nil {
+		if o.file, err = project.CreateOutput(o.path); err != nil {
 			return err
 		}
 	}
@@ -148,12 +147,6 @@ func (o *output) write() (err error) {
 	o.inFile += int64(n)
 	o.buf = append(o.buf[:0], o.buf[n:]...)
 	return err
-}
-
-// createOutput makes a new file, and nothing that is there already, for the
-// owner only.
-func createOutput(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR|noFollow, 0o600)
 }
 
 // piece returns what the stream has at off, at most as much as there is room
@@ -225,10 +218,14 @@ func (o *output) inline(limit int64) ([]byte, bool) {
 	return all, true
 }
 
-// keep puts the whole stream into its file, durably.
+// keep puts the whole stream into its file, durably, and sees to it that the file
+// is found by its name: the task, or somebody who tidies up, may have removed it.
 func (o *output) keep() error {
 	if o.err == nil && (o.file == nil || len(o.buf) > 0) {
 		o.err = o.write()
+	}
+	if o.err == nil {
+		o.err = o.restore()
 	}
 	if o.err == nil {
 		o.err = o.file.Sync()
@@ -236,10 +233,20 @@ func (o *output) keep() error {
 	return o.err
 }
 
+func (o *output) restore() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	file, err := project.RestoreOutput(o.path, o.file)
+	if err == nil {
+		o.file = file
+	}
+	return err
+}
+
 // discard removes the file, once what it held is safe elsewhere.
 func (o *output) discard() {
 	if o.file != nil {
-		_ = os.Remove(o.path)
+		_ = project.RemoveOutput(o.path) // else tidy finds it
 	}
 }
 
@@ -272,7 +279,7 @@ func describeStdout(h *ledger.HandOff, stdout *output, limit int64, maxMessage i
 	default:
 		h.Output.Form = ledger.FormFile
 		_ = stdout.keep() // its error is noted
-		h.Digest = hex.EncodeToString(stdout.digest.Sum(nil))
+		h.Output.Digest = hex.EncodeToString(stdout.digest.Sum(nil))
 		h.Preview = stdout.preview()
 		return false
 	}
@@ -287,7 +294,7 @@ func describeStderr(h *ledger.HandOff, stderr *output) {
 // noteIncomplete says in the error what of the output could not be kept.
 func noteIncomplete(h *ledger.HandOff, streams ...*output) {
 	for _, o := range streams {
-		if o.err != nil && !errors.Is(o.err, fs.ErrNotExist) {
+		if o.err != nil {
 			h.Outcome.Error = strings.TrimPrefix(fmt.Sprintf("%s; output is incomplete: %v", h.Outcome.Error, o.err), "; ")
 		}
 	}

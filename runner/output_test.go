@@ -189,13 +189,13 @@ func TestResult(t *testing.T) {
 			}
 			switch test.form {
 			case ledger.FormFile:
-				if len(kept) != 1 || kept[0] != out || h.Result != nil || h.Digest == "" {
-					t.Errorf("kept %v, result of %d bytes, digest %q", kept, len(h.Result), h.Digest)
+				if len(kept) != 1 || kept[0] != out || h.Result != nil || h.Output.Digest == "" {
+					t.Errorf("kept %v, result of %d bytes, digest %q", kept, len(h.Result), h.Output.Digest)
 				}
 				out.wantFile(t, test.stdout)
 			default:
-				if kept != nil || !bytes.Equal(test.stdout, h.Result) || h.Digest != "" {
-					t.Errorf("kept %v, result of %d bytes, digest %q", kept, len(h.Result), h.Digest)
+				if kept != nil || !bytes.Equal(test.stdout, h.Result) || h.Output.Digest != "" {
+					t.Errorf("kept %v, result of %d bytes, digest %q", kept, len(h.Result), h.Output.Digest)
 				}
 				size := len(h.Result)
 				if test.form == ledger.FormBytes {

@@ -291,11 +291,11 @@ func TestOutputForms(t *testing.T) {
 				files = append(files, a.TID+".1.out")
 				sum := sha256.Sum256([]byte(test.stdout))
 				kept := readFile(t, ledger.OutputFile(d.dir, a.TID, 1, ledger.Stdout))
-				if kept != test.stdout || h.Digest != hex.EncodeToString(sum[:]) || h.Result != nil {
-					t.Errorf("the file holds %d bytes, digest %s, result of %d bytes", len(kept), h.Digest, len(h.Result))
+				if kept != test.stdout || h.Output.Digest != hex.EncodeToString(sum[:]) || h.Result != nil {
+					t.Errorf("the file holds %d bytes, digest %s, result of %d bytes", len(kept), h.Output.Digest, len(h.Result))
 				}
-			} else if !bytes.Equal(h.Result, []byte(test.stdout)) || h.Digest != "" || h.Preview != "" {
-				t.Errorf("result has %d bytes, digest %q, preview %q", len(h.Result), h.Digest, h.Preview)
+			} else if !bytes.Equal(h.Result, []byte(test.stdout)) || h.Output.Digest != "" || h.Preview != "" {
+				t.Errorf("result has %d bytes, digest %q, preview %q", len(h.Result), h.Output.Digest, h.Preview)
 			}
 			if diff := cmp.Diff(files, d.outputs()); diff != "" {
 				t.Errorf("files (-want +got):\n%s", diff)

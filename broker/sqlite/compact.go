@@ -62,7 +62,7 @@ func (c *conn) emptyLog() error {
 
 // logSize is the size of the log's file. It is looked up, never opened.
 func (c *conn) logSize() (int64, error) {
-	info, err := os.Stat(c.path + "-wal")
+	info, err := os.Lstat(c.path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

@@ -19,6 +19,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/bell"
+	"weft/internal/project"
 )
 
 // Durability says when an acknowledged write is safe.
@@ -174,12 +175,23 @@ func create0600(dir string) (path string, created bool, err error) {
 	// O_EXCL: a file that exists is never opened here, see the package comment.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return path, false, nil
+		return path, false, checkFiles(path)
 	}
 	if err != nil {
 		return "", false, err
 	}
 	return path, true, f.Close()
+}
+
+// checkFiles refuses files that SQLite would follow to another place, share with
+// another store, or wait for.
+func checkFiles(path string) error {
+	for _, ending := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := project.CheckFile(path + ending); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // logBytes is what the log is cut down to after a long reader has let it grow:

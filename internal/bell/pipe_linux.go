@@ -77,6 +77,9 @@ func strike(path string) error {
 		return fmt.Errorf("open %s: %w", path, err)
 	}
 	defer unix.Close(fd)
+	if !isPipe(fd) {
+		return fmt.Errorf("%s is not a named pipe", path) // and may be another file too
+	}
 	_, err = unix.Write(fd, []byte{1})
 	if errors.Is(err, unix.EAGAIN) {
 		if err = makeRoom(path); err == nil {
@@ -89,6 +92,11 @@ func strike(path string) error {
 		return fmt.Errorf("write to %s: %w", path, err)
 	}
 	return nil
+}
+
+func isPipe(fd int) bool {
+	var st unix.Stat_t
+	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO
 }
 
 // makeRoom takes bytes out of a full pipe, which is one after 65536 rings. They

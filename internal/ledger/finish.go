@@ -22,10 +22,9 @@ type HandOff struct {
 	Process proc.Identity    `json:"process,omitzero"`
 	Outcome taskspec.Outcome `json:"outcome"`
 	Output  Output           `json:"output"`
-	// Result is the output itself, unless it stays in its file; then Digest
-	// and Preview describe it.
+	// Result is the output itself, unless it stays in its file; then Preview is
+	// how that begins.
 	Result  []byte    `json:"result,omitempty"`
-	Digest  string    `json:"sha256,omitempty"`
 	Preview string    `json:"preview,omitempty"`
 	Usage   Usage     `json:"usage,omitzero"`
 	Ended   time.Time `json:"ended"`
@@ -203,7 +202,7 @@ func (h *HandOff) message(dir string) (string, error) {
 			Digest  string  `json:"sha256"`
 			Preview string  `json:"truncated_preview"`
 		}{"large_output", h.file(dir), h.Output.Size,
-			float64(h.Output.Size) / (1 << 20), h.Digest, h.Preview}
+			float64(h.Output.Size) / (1 << 20), h.Output.Digest, h.Preview}
 	default:
 		return string(h.Result), nil
 	}

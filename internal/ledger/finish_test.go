@@ -257,7 +257,7 @@ func TestResultForms(t *testing.T) {
 			h := handOff(tid, taskspec.Exited(0, ""))
 			h.Output, h.Result = test.output, test.result
 			if test.spilled {
-				h.Digest, h.Preview = "d1", "once <upon>"
+				h.Output.Digest, h.Preview = "d1", "once <upon>"
 			}
 			h.Output.Stderr, h.Output.StderrSize = []byte("\xffend"), 70_000
 			if err := p.finish(h); err != nil {

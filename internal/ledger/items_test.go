@@ -535,7 +535,7 @@ func TestItemResult(t *testing.T) {
 			`"status":"failed","return_code":3,"output":"part","encoding":"text","error":"command exited with 3: oops","stderr":"oops\n"}`},
 		"refused": {taskspec.KindCommand, HandOff{Outcome: taskspec.Rejected("bad item")},
 			`"status":"failed","return_code":null,"output":"","encoding":"text","error":"bad item"}`},
-		"file": {taskspec.KindCommand, HandOff{TID: "1", Epoch: 2, Outcome: ok, Output: Output{Form: FormFile, Size: 5}, Digest: "d", Preview: "p"},
+		"file": {taskspec.KindCommand, HandOff{TID: "1", Epoch: 2, Outcome: ok, Output: Output{Form: FormFile, Size: 5, Digest: "d"}, Preview: "p"},
 			`"status":"completed","return_code":0,"output":{"type":"large_output","path":".weft/outputs/1.2.7.out","size":5,"size_mb":0.00000476837158203125,"sha256":"d","truncated_preview":"p"},"encoding":"file"}`},
 	} {
 		t.Run(name, func(t *testing.T) {

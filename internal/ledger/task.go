@@ -125,6 +125,9 @@ const (
 type Output struct {
 	Form Form  `json:"form,omitempty"`
 	Size int64 `json:"size,omitempty"` // of stdout, in bytes
+	// Digest is the SHA-256, in hexadecimal, of what is in [OutputFile], if the
+	// output is there.
+	Digest string `json:"sha256,omitempty"`
 	// Stderr is the end of the standard error; StderrSize its whole size. If
 	// that is larger, all of it is in the task's stderr file.
 	Stderr     []byte `json:"stderr,omitempty"`
@@ -317,10 +320,11 @@ func encodeTask(t *Task) (string, error) {
 	if t.Progress != nil {
 		o.value("progress", t.Progress)
 	}
-	if out := t.Output; out.Form != FormNone || out.Size != 0 || out.Stderr != nil || out.StderrSize != 0 || out.InMemory {
+	if out := t.Output; out.Form != FormNone || out.Size != 0 || out.Digest != "" || out.Stderr != nil || out.StderrSize != 0 || out.InMemory {
 		o.object("output", func() {
 			o.string("form", string(out.Form))
 			o.number("size", out.Size)
+			o.string("sha256", out.Digest)
 			if len(out.Stderr) > 0 {
 				o.value("stderr", out.Stderr)
 			}

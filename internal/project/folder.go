@@ -1,0 +1,311 @@
+// Package project opens the files of a project's folder, .weft.
+//
+// The folder may have come with a clone or an archive, or belong to another user,
+// who can change it at any moment. So nothing in it is taken for what its name
+// says: no link is followed, not even one to another file of the folder; a file is
+// opened without waiting, and refused unless it is a regular file; what is read is
+// bounded; and what is created has not been there, and is its user's alone.
+//
+// All who open files below .weft do it here. Two packages have files of a kind of
+// their own, and the same rules: broker/sqlite, and internal/bell with its pipes.
+package project
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ErrNotFile is returned for what has the name of a file and is none, or not only
+// this one: a link, a pipe, a device, a folder, a file with several names.
+var ErrNotFile = errors.New("not a regular file")
+
+// ErrNotFolder is returned for what has the name of a folder and is none.
+var ErrNotFolder = errors.New("not a folder")
+
+// ErrTooLarge is returned by [Folder.Read] for a file of more than it may have.
+var ErrTooLarge = errors.New("file too large")
+
+// A Folder is a project's folder, or one in it. Names are those of its entries,
+// without a path.
+type Folder struct{ root *os.Root }
+
+// Open opens the project's folder dir. The caller closes it.
+func Open(dir string) (*Folder, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Folder{root}, nil
+}
+
+// Close releases the folder.
+func (f *Folder) Close() error { return f.root.Close() }
+
+// Path is the path of an entry.
+func (f *Folder) Path(name string) string { return filepath.Join(f.root.Name(), name) }
+
+// Sub opens a folder in this one. The caller closes it.
+func (f *Folder) Sub(name string) (*Folder, error) {
+	before, err := f.Lstat(name)
+	if err == nil && !before.IsDir() {
+		err = f.about(name, fmt.Errorf("%w but %s: remove it", ErrNotFolder, kind(before)))
+	}
+	if err != nil {
+		return nil, err
+	}
+	root, err := f.root.OpenRoot(name)
+	if err != nil {
+		return nil, f.about(name, err)
+	}
+	if now, err := root.Stat("."); err != nil || !os.SameFile(before, now) {
+		return nil, errors.Join(f.about(name, fmt.Errorf("%w: it changes while it is opened", ErrNotFolder)), root.Close())
+	}
+	return &Folder{root}, nil
+}
+
+// MakeSub is [Folder.Sub], and makes the folder if it is missing.
+func (f *Folder) MakeSub(name string) (*Folder, error) {
+	sub, err := f.Sub(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return sub, err
+	}
+	if err := f.root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, f.about(name, err)
+	}
+	return f.Sub(name)
+}
+
+// Lock opens the file called name in dir, a project's folder, for locking, and
+// creates it if it is missing.
+func Lock(dir, name string) (*os.File, error) {
+	f, err := Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.openOrCreate(name, os.O_RDWR)
+}
+
+// LookAtLock is [Lock] for a file that must be there: it creates nothing.
+func LookAtLock(dir, name string) (*os.File, error) {
+	f, err := Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.open(name, os.O_RDWR, alone)
+}
+
+// Open opens a file for reading.
+func (f *Folder) Open(name string) (*os.File, error) { return f.open(name, os.O_RDONLY, alone) }
+
+// OpenAppend opens a file for appending, and creates it if it is missing.
+func (f *Folder) OpenAppend(name string) (*os.File, error) {
+	return f.openOrCreate(name, os.O_WRONLY|os.O_APPEND)
+}
+
+// Create creates a file that must not be there, for reading and writing.
+func (f *Folder) Create(name string) (*os.File, error) {
+	return f.create(name, os.O_RDWR)
+}
+
+// create creates a file. With O_EXCL nothing is followed.
+func (f *Folder) create(name string, flag int) (*os.File, error) {
+	file, err := f.root.OpenFile(name, flag|os.O_CREATE|os.O_EXCL, 0o600)
+	return file, f.about(name, err)
+}
+
+// tries bounds how often a file is looked for again that others create and remove.
+const tries = 100
+
+func (f *Folder) openOrCreate(name string, flag int) (*os.File, error) {
+	for range tries {
+		file, err := f.open(name, flag, alone)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return file, err
+		}
+		file, err = f.create(name, flag)
+		if !errors.Is(err, fs.ErrExist) {
+			return file, err
+		}
+	}
+	return nil, f.about(name, errors.New("is removed again and again"))
+}
+
+// Whether a file may have other names. One that is being put into its place has
+// two for a moment.
+const (
+	alone  = true
+	linked = false
+)
+
+// open opens a file that is there, if it is one, and still the one that was looked
+// at: links inside the folder would be followed.
+func (f *Folder) open(name string, flag int, alone bool) (*os.File, error) {
+	before, err := f.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(before, alone); err != nil {
+		return nil, f.about(name, err)
+	}
+	file, err := f.root.OpenFile(name, flag|openFlags, 0)
+	if err != nil {
+		return nil, f.about(name, err)
+	}
+	now, err := file.Stat()
+	if err == nil && !os.SameFile(before, now) {
+		err = f.about(name, fmt.Errorf("%w: it changes while it is opened", ErrNotFile))
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// Read returns what is in a file, which must not be more than most bytes.
+func (f *Folder) Read(name string, most int64) ([]byte, error) {
+	file, err := f.open(name, os.O_RDONLY, linked)
+	if err != nil {
+		return nil, err
+	}
+	return readAll(file, most)
+}
+
+// ReadFile is [Folder.Read] for a file that a user names, by any path: links lead
+// to it.
+func ReadFile(path string, most int64) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|openFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil {
+		err = check(info, linked)
+	}
+	if err != nil {
+		return nil, errors.Join(&fs.PathError{Op: "open", Path: path, Err: err}, file.Close())
+	}
+	return readAll(file, most)
+}
+
+func readAll(file *os.File, most int64) ([]byte, error) {
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = &fs.PathError{Op: "read", Path: file.Name(), Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, most)}
+	}
+	return data, err
+}
+
+// Add puts a file with this content into the folder. A name that is taken is an
+// error that wraps [fs.ErrExist].
+func (f *Folder) Add(name string, data []byte) error { return f.put(name, data, f.root.Link) }
+
+// Replace is [Folder.Add] for a name that may be taken.
+func (f *Folder) Replace(name string, data []byte) error { return f.put(name, data, f.root.Rename) }
+
+// put writes a file beside the others, and puts it into its place once it is
+// durable: others see all of it or nothing, also after a power failure.
+func (f *Folder) put(name string, data []byte, place func(from, to string) error) error {
+	temp := "." + rand.Text()
+	file, err := f.Create(temp)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = place(temp, name)
+	}
+	if gone := f.root.Remove(temp); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
+	}
+	return err
+}
+
+// Dir opens the folder itself, to read its entries.
+func (f *Folder) Dir() (*os.File, error) { return f.root.Open(".") }
+
+// Entries are the entries of the folder, in no order.
+func (f *Folder) Entries() ([]fs.DirEntry, error) {
+	dir, err := f.Dir()
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dir.ReadDir(-1)
+}
+
+// Lstat describes an entry, and follows no link.
+func (f *Folder) Lstat(name string) (fs.FileInfo, error) {
+	info, err := f.root.Lstat(name)
+	return info, f.about(name, err)
+}
+
+// Rename gives a file another name in the folder.
+func (f *Folder) Rename(from, to string) error { return f.root.Rename(from, to) }
+
+// Remove removes a file, or an empty folder; of a link, the link.
+func (f *Folder) Remove(name string) error { return f.about(name, f.root.Remove(name)) }
+
+// about says which entry an error is about, by its whole path.
+func (f *Folder) about(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return &fs.PathError{Op: strings.TrimSuffix(e.Op, "at"), Path: f.Path(name), Err: e.Err}
+	}
+	return &fs.PathError{Op: "open", Path: f.Path(name), Err: err}
+}
+
+// CheckFile returns an error unless path, of which the last element is not
+// followed, is a regular file without other names.
+func CheckFile(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if err := check(info, alone); err != nil {
+		return &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return nil
+}
+
+// check returns an error unless info is of a regular file, and, if it must be
+// alone, of one that has no other name.
+func check(info fs.FileInfo, alone bool) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w but %s: remove it", ErrNotFile, kind(info))
+	}
+	if n := names(info); alone && n > 1 {
+		return fmt.Errorf("%w of its own: it has %d names (hard links): put a copy in its place", ErrNotFile, n)
+	}
+	return nil
+}
+
+// kind says what something is.
+func kind(info fs.FileInfo) string {
+	switch mode := info.Mode(); {
+	case mode&fs.ModeSymlink != 0:
+		return "a symbolic link"
+	case mode.IsDir():
+		return "a folder"
+	case mode.IsRegular():
+		return "a file"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a named pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}

@@ -1,0 +1,97 @@
+package project
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// folders are what a project's folder holds beside files.
+var folders = []string{"tasks", "pipelines", "outputs", LogFolder}
+
+// ignoreName is the file that keeps version control away from the project's folder.
+const ignoreName = ".gitignore"
+
+// Make makes the project's folder dir, readable for its owner only, and reports
+// whether it was not there: only then has nothing in it come from elsewhere.
+func Make(dir string) (made bool, err error) {
+	err = os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return false, Check(dir)
+	}
+	return err == nil, err
+}
+
+// Check returns an error unless dir is a folder, and no link to one.
+func Check(dir string) error {
+	info, err := os.Lstat(dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a folder", dir)
+	}
+	return err
+}
+
+// Complete makes what is missing in the project's folder dir, and returns an error
+// if something else is in the place of it.
+func Complete(dir string) error {
+	f, err := Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, name := range folders {
+		if err := f.make(name); err != nil {
+			return err
+		}
+	}
+	info, err := f.Lstat(ignoreName)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = f.Add(ignoreName, []byte("*\n")); errors.Is(err, fs.ErrExist) {
+			err = nil // somebody else has just made it
+		}
+		return err
+	}
+	if err == nil {
+		err = f.about(ignoreName, check(info, linked))
+	}
+	return err
+}
+
+// MakeFolder makes a folder in the project's folder dir, if it is missing.
+func MakeFolder(dir, name string) error {
+	f, err := Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.make(name)
+}
+
+func (f *Folder) make(name string) error {
+	sub, err := f.MakeSub(name)
+	if err != nil {
+		return err
+	}
+	return sub.Close()
+}
+
+// Sync makes the entries of the project's folder dir durable, and that of the folder
+// itself if it was made.
+func Sync(dir string, made bool) error {
+	all := []string{dir}
+	if made {
+		all = append(all, filepath.Dir(dir))
+	}
+	for _, dir := range all {
+		f, err := os.Open(dir)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(syncDir(f), f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+//go:build unix
+
+package project
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// openFlags are added to each open of a file: a pipe that has nobody at its other
+// end does not block us, and a terminal does not become ours.
+const openFlags = syscall.O_NONBLOCK | syscall.O_NOCTTY
+
+// names is how many names a file has.
+func names(info fs.FileInfo) uint64 {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 1
+	}
+	return uint64(st.Nlink)
+}
+
+// sameOwner reports whether two files belong to the same user.
+func sameOwner(a, b fs.FileInfo) bool {
+	sa, okA := a.Sys().(*syscall.Stat_t)
+	sb, okB := b.Sys().(*syscall.Stat_t)
+	return okA && okB && sa.Uid == sb.Uid
+}
+
+// syncDir makes the entries of a folder durable, where the file system can.
+func syncDir(dir *os.File) error {
+	err := dir.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		return nil
+	}
+	return err
+}

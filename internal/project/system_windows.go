@@ -1,0 +1,16 @@
+package project
+
+import (
+	"io/fs"
+	"os"
+)
+
+// openFlags has nothing to add: nothing here blocks an open.
+const openFlags = 0
+
+// The names of a file are not counted, and owners not looked at, here.
+func names(fs.FileInfo) uint64                { return 1 }
+func sameOwner(fs.FileInfo, fs.FileInfo) bool { return true }
+
+// syncDir does nothing: folders cannot be synced here.
+func syncDir(*os.File) error { return nil }
