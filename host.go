@@ -85,6 +85,22 @@ func checkCall(ctx context.Context, c *Context, spec *taskspec.Spec, item string
 	return check(f)
 }
 
+// Check returns what [Context.SubmitContext] would refuse about a spec in a project
+// that has nothing in it yet: so a call that is refused need not make one.
+func Check(spec *taskspec.Spec) error {
+	err := spec.ValidateFor(templateRules())
+	if err == nil {
+		err = canRun()
+	}
+	if name := spec.Spec.FunctionTarget; err == nil && spec.Spec.Type == taskspec.KindFunction && registered.Get(name) == nil {
+		err = fmt.Errorf("%w: %s", ErrNoFunction, name)
+	}
+	if err != nil {
+		return fmt.Errorf("submit task: %w", err)
+	}
+	return nil
+}
+
 // findFunction finds a function that a program has registered in the project.
 // Programs that have changed since are asked anew.
 func findFunction(ctx context.Context, c *Context, name string) (*ledger.Function, error) {

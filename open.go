@@ -107,7 +107,7 @@ func open(dir string, o options) (*Context, error) {
 	}
 	switch {
 	case c.created:
-		if err := c.complete(made, o.store); err != nil {
+		if err := complete(c, made, o.store); err != nil {
 			return nil, err
 		}
 	case !there:
@@ -145,7 +145,7 @@ func enter(dir string, existing bool) (made bool, err error) {
 
 // complete makes what is in the project's folder but the store. autostart is what its
 // settings are to say of services, if that was said.
-func (c *Context) complete(made bool, autostart *bool) error {
+func complete(c *Context, made bool, autostart *bool) error {
 	if err := project.Complete(c.dir); err != nil {
 		return err
 	}

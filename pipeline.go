@@ -73,7 +73,11 @@ func SubmitPipeline(ctx context.Context, c *Context, p *Pipeline, opts ...Submit
 	if err != nil {
 		return nil, fmt.Errorf("submit pipeline: %w", err)
 	}
-	return a.tasks[0], a.attend(ctx)
+	tasks, err := a.attendOrWithdraw(ctx)
+	if len(tasks) == 0 {
+		return nil, fmt.Errorf("submit pipeline: %w", err)
+	}
+	return tasks[0], err
 }
 
 // RunPipeline is [Context.RunContext] for a pipeline.

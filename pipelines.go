@@ -19,6 +19,9 @@ type PipelineFolder struct {
 // Pipelines gives access to the stored pipelines of a project.
 func Pipelines(c *Context) PipelineFolder { return PipelineFolder{project: c.dir} }
 
+// PipelinesIn is [Pipelines] as [SpecsIn] is [Specs].
+func PipelinesIn(root string) PipelineFolder { return PipelineFolder(SpecsIn(root)) }
+
 func (f PipelineFolder) shelf() shelf {
 	return shelf{project: f.project, folder: "pipelines", what: "pipeline", check: func(document []byte) error {
 		_, err := taskspec.DecodePipeline(document)

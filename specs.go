@@ -3,7 +3,9 @@ package weft
 import (
 	"errors"
 	"io"
+	"path/filepath"
 
+	"weft/internal/ledger"
 	"weft/taskspec"
 )
 
@@ -32,6 +34,10 @@ type SpecFolder struct {
 
 // Specs gives access to the stored specs of a project.
 func Specs(c *Context) SpecFolder { return SpecFolder{project: c.dir} }
+
+// SpecsIn is [Specs] for the project in the folder root, which may have no store yet,
+// because it has come with a clone.
+func SpecsIn(root string) SpecFolder { return SpecFolder{project: filepath.Join(root, ledger.Dir)} }
 
 func (f SpecFolder) shelf() shelf {
 	return shelf{project: f.project, folder: "tasks", what: "spec", check: func(document []byte) error {

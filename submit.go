@@ -13,8 +13,8 @@ import (
 	"weft/taskspec"
 )
 
-// ErrManager wraps the reason why no manager could be started. The task has
-// been accepted all the same and waits for one.
+// ErrManager wraps the reason why no manager could be started. A task that was
+// submitted for it is withdrawn: it is cancelled and never runs.
 var ErrManager = errors.New("no manager")
 
 // A SubmitOption says more about a submission than its spec.
@@ -66,9 +66,9 @@ func (c *Context) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, erro
 //
 // The spec must be a template: without tid, state and weft_context; it is not
 // changed. A bad one gives a *[taskspec.ValidationError] that names every
-// problem. Cancelling ctx before the task is accepted withdraws it. If only the
-// manager could not be started, the error wraps [ErrManager] and the task is
-// returned with it.
+// problem. Cancelling ctx before the task is accepted withdraws it, and so does a
+// manager that could not be started, for which the error wraps [ErrManager]. A task
+// that comes with an error has been accepted.
 //
 // If the spec has a key, [taskspec.Work].Key, and a task of the project holds
 // that already, which was submitted with the same spec and input, then this one
@@ -111,7 +111,7 @@ func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Subm
 	if err != nil {
 		return nil, err
 	}
-	return accepted.tasks, accepted.attend(ctx)
+	return accepted.attendOrWithdraw(ctx)
 }
 
 // submitOnce submits what nobody will submit again: an input that no task has got
@@ -179,18 +179,69 @@ func enqueue(tx *broker.Tx, c *Context, all []ledger.Submission) (a accepted, er
 }
 
 // attend sees to it that a manager comes to tasks that have been submitted.
-func (a accepted) attend(ctx context.Context) (err error) {
-	t := a.waiting
+func (a accepted) attend(ctx context.Context) error {
+	return a.waits(a.manager(ctx))
+}
+
+// waits says which task waits for a manager, because of err.
+func (a accepted) waits(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("task %s waits: %w: %w", a.waiting.tid, ErrManager, err)
+}
+
+// attendOrWithdraw is attend for tasks that nobody will submit again: where no
+// manager can be started those that were made are withdrawn, so that none runs later
+// by surprise.
+func (a accepted) attendOrWithdraw(ctx context.Context) ([]*Task, error) {
+	err := a.manager(ctx)
+	if err == nil {
+		return a.tasks, nil
+	}
+	if ctx.Err() != nil || !a.waiting.fresh {
+		return a.tasks, a.waits(err)
+	}
+	withdrawn := a.withdraw(context.WithoutCancel(ctx))
 	switch {
-	case t == nil:
+	case errors.Is(withdrawn, errDispatched):
+		return a.tasks, nil // there is a manager, which somebody else has started
+	case withdrawn != nil:
+		return a.tasks, errors.Join(a.waits(err), withdrawn)
+	}
+	return nil, fmt.Errorf("%w: %w", ErrManager, err)
+}
+
+// errDispatched: a manager has come to the task.
+var errDispatched = errors.New("already dispatched")
+
+// withdraw withdraws those of the tasks that were made, unless a manager has come to
+// one of them.
+func (a accepted) withdraw(ctx context.Context) error {
+	return a.waiting.c.broker.Update(ctx, func(tx *broker.Tx) error {
+		for _, t := range a.tasks {
+			if !t.fresh {
+				continue
+			}
+			withdrawn, err := ledger.Withdraw(tx, t.tid, "withdrawn: "+ErrManager.Error(), time.Now())
+			if err == nil && !withdrawn {
+				err = errDispatched
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// manager sees to it that there is one, if a task waits for it.
+func (a accepted) manager(ctx context.Context) error {
+	switch {
+	case a.waiting == nil:
 		return nil
 	case a.managed:
-		err = t.c.Manager().ensure(ctx)
-	default:
-		err = t.c.Manager().Start(ctx)
+		return a.waiting.c.Manager().ensure(ctx)
 	}
-	if err != nil {
-		return fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
-	}
-	return nil
+	return a.waiting.c.Manager().Start(ctx)
 }

@@ -247,7 +247,7 @@ func (d *dumpReader) readMessage(l anyLine) (*Message, error) {
 	if err := CheckName(*l.Queue); err != nil {
 		return nil, err
 	}
-	if err := checkBody(*l.Body, d.limit); err != nil {
+	if err := CheckBody(*l.Body, d.limit); err != nil {
 		return nil, err
 	}
 	d.messages++

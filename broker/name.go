@@ -34,8 +34,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// checkBody reports why body cannot be a message of at most limit bytes.
-func checkBody(body string, limit int) error {
+// CheckBody reports why body cannot be a message of at most limit bytes.
+func CheckBody(body string, limit int) error {
 	if len(body) > limit {
 		return fmt.Errorf("%w: %d bytes are more than %d", ErrTooLarge, len(body), limit)
 	}

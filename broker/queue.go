@@ -259,7 +259,7 @@ func checkWrite(b *Broker, queue string, bodies ...string) error {
 		return err
 	}
 	for _, body := range bodies {
-		if err := checkBody(body, b.options.MaxMessage); err != nil {
+		if err := CheckBody(body, b.options.MaxMessage); err != nil {
 			return err
 		}
 	}

@@ -80,7 +80,7 @@ func (qs *Queues) match(queue string) bool {
 // and returns their names; none is no error. A queue gets it if it exists, that
 // is holds a message, when the transaction begins.
 func (qs *Queues) Broadcast(ctx context.Context, body string) (reached []string, err error) {
-	err = checkBody(body, qs.b.options.MaxMessage)
+	err = CheckBody(body, qs.b.options.MaxMessage)
 	if err == nil {
 		err = qs.update(ctx, func(tx *Tx, names []string) error {
 			reached = names

@@ -52,7 +52,8 @@ func (c *batchCmd) Run(a *app) error {
 	case isTerminal(a.stdin):
 		return usageError{"weft batch reads lines from standard input, which is a terminal"}
 	}
-	p, err := a.openOrCreate()
+	specs, checkFirst := peekFirst(c.specs(a.stdin))
+	p, err := a.openOrCreate(checkFirst)
 	if err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (c *batchCmd) Run(a *app) error {
 	over := make(chan error, 1)
 	go func() {
 		o := weft.RunManyOptions{Limit: c.Jobs, AsCompleted: c.AsCompleted, Submitted: b.submitted}
-		over <- weft.RunMany(in.first, p, c.specs(a.stdin), o, b.ended)
+		over <- weft.RunMany(in.first, p, specs, o, b.ended)
 	}()
 	select {
 	case err = <-over:
@@ -78,6 +79,28 @@ func (c *batchCmd) Run(a *app) error {
 		return exitCode(exitError)
 	}
 	return err
+}
+
+// peekFirst returns the same specs, and how to say why the first of them would be
+// refused in a project that has nothing in it yet.
+func peekFirst(all iter.Seq2[*taskspec.Spec, error]) (specs iter.Seq2[*taskspec.Spec, error], check func() error) {
+	next, stop := iter.Pull2(all)
+	first, err, ok := (*taskspec.Spec)(nil), error(nil), false
+	check = func() error {
+		if first, err, ok = next(); ok && err == nil {
+			return weft.Check(first)
+		}
+		return err
+	}
+	specs = func(yield func(*taskspec.Spec, error) bool) {
+		defer stop()
+		if !ok {
+			first, err, ok = next()
+		}
+		for ; ok && yield(first, err); first, err, ok = next() {
+		}
+	}
+	return specs, check
 }
 
 // specs are the tasks that the lines of r ask for.

@@ -240,10 +240,20 @@ func (a *app) open(opts ...weft.Option) (*weft.Context, error) {
 	return weft.OpenExisting(root, opts...)
 }
 
+// pipelines are those that are stored where the command would look for a project,
+// also if that has no store yet.
+func (a *app) pipelines() weft.PipelineFolder {
+	root, err := weft.Locate(a.Context)
+	if err != nil {
+		return weft.PipelineFolder{}
+	}
+	return weft.PipelinesIn(root)
+}
+
 // openOrCreate opens the project that the command is about. If there is none,
 // it creates one, in the working directory unless another was named, and says
-// so.
-func (a *app) openOrCreate(opts ...weft.Option) (*weft.Context, error) {
+// so; but first check says whether the command would be refused in it.
+func (a *app) openOrCreate(check func() error, opts ...weft.Option) (*weft.Context, error) {
 	root, err := weft.Locate(a.Context)
 	if errors.Is(err, weft.ErrNoProject) {
 		root, err = ".", nil
@@ -251,8 +261,14 @@ func (a *app) openOrCreate(opts ...weft.Option) (*weft.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := weft.Open(root, opts...)
-	if err != nil {
+	p, err := weft.OpenExisting(root, opts...)
+	if !errors.Is(err, weft.ErrNoProject) {
+		return p, err
+	}
+	if err := check(); err != nil {
+		return nil, err
+	}
+	if p, err = weft.Open(root, opts...); err != nil {
 		return nil, err
 	}
 	if p.Created() {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 
 	"weft"
@@ -204,7 +205,10 @@ Examples:
 
 // Run makes the functions of a program known.
 func (c *functionAddCmd) Run(a *app) error {
-	p, err := a.openOrCreate()
+	p, err := a.openOrCreate(func() error {
+		_, err := os.Stat(c.Path)
+		return err
+	})
 	if err != nil {
 		return err
 	}

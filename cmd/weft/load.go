@@ -75,13 +75,30 @@ func (c *systemLoadCmd) open(a *app) (in io.ReadCloser, p *weft.Context, err err
 	case err != nil || p != nil:
 		return in, p, err
 	case !c.DryRun:
-		p, err = a.openOrCreate()
+		p, err = a.openOrCreate(func() error { return c.check(in) })
 	default:
 		if p, err = a.open(); errors.Is(err, weft.ErrNoProject) {
 			err = nil
 		}
 	}
 	return in, p, err
+}
+
+// check says why a dump would be refused in a project that has nothing in it yet, if
+// it can be read twice.
+func (c *systemLoadCmd) check(dump io.Reader) error {
+	s, ok := dump.(io.ReadSeeker)
+	if !ok {
+		return nil
+	}
+	if _, err := s.Seek(0, io.SeekCurrent); err != nil {
+		return nil
+	}
+	_, err := weft.PreviewLoad(context.Background(), s, weft.LoadOptions{Requests: c.Requests})
+	if err == nil {
+		_, err = s.Seek(0, io.SeekStart)
+	}
+	return err
 }
 
 // print says what came, or would come, of the dump.

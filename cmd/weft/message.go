@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"strings"
 
 	"weft"
 	"weft/broker"
@@ -188,7 +190,7 @@ func (c *queueWriteCmd) Run(a *app) error {
 	case c.Queue == nil:
 		return usageError{"give a queue, or --endpoint"}
 	}
-	p, err := a.openOrCreate()
+	p, err := a.openOrCreate(func() error { return c.check(message) })
 	if err != nil {
 		return err
 	}
@@ -209,6 +211,21 @@ func (c *queueWriteCmd) Run(a *app) error {
 		a.stdout.Printf("%s\n", id)
 	}
 	return nil
+}
+
+// check says why a message would be refused in a project that has nothing in it yet,
+// as far as that can be told before it is read.
+func (c *queueWriteCmd) check(message *string) error {
+	if c.Endpoint != "" {
+		return fmt.Errorf("write to endpoint %q: %w", c.Endpoint, weft.ErrNoEndpoint)
+	}
+	if alias, marked := strings.CutPrefix(*c.Queue, broker.AliasMark); marked {
+		return fmt.Errorf("alias %q: %w", alias, broker.ErrNotFound)
+	}
+	if err := broker.CheckName(*c.Queue); err != nil || message == nil {
+		return err
+	}
+	return broker.CheckBody(*message, broker.MaxMessageBytes)
 }
 
 // write writes and returns where.

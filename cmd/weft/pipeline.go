@@ -15,11 +15,14 @@ func (r *runCmd) runPipeline(a *app) error {
 	if err := r.checkPipeline(); err != nil {
 		return err
 	}
-	p, err := a.openOrCreate(r.opening()...)
-	if err != nil {
+	var pipeline *weft.Pipeline // from a pipe, it can be read only once
+	p, err := a.openOrCreate(func() (err error) {
+		pipeline, err = a.newPipeline(*r.Pipeline)
 		return err
+	}, r.opening()...)
+	if err == nil && pipeline == nil {
+		pipeline, err = weft.Pipelines(p).Find(*r.Pipeline)
 	}
-	pipeline, err := weft.Pipelines(p).Find(*r.Pipeline)
 	if err != nil {
 		return err
 	}
@@ -44,6 +47,21 @@ func (r *runCmd) runPipeline(a *app) error {
 		return err
 	}
 	return r.await(a, in, p, t, &spec, nil)
+}
+
+// newPipeline finds a pipeline for a project that has nothing in it yet, unless it
+// would be refused there.
+func (a *app) newPipeline(name string) (*weft.Pipeline, error) {
+	pipeline, err := a.pipelines().Find(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, stage := range pipeline.Stages {
+		if err := weft.Check(stage.Spec); err != nil {
+			return nil, fmt.Errorf("stage %s: %w", stage.Name, err)
+		}
+	}
+	return pipeline, nil
 }
 
 // checkPipeline refuses what does not go with a pipeline, whose stages are

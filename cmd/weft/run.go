@@ -110,7 +110,7 @@ func (r *runCmd) Run(a *app) error {
 		return err
 	}
 	if p == nil {
-		p, err = a.openOrCreate(r.opening()...)
+		p, err = a.openOrCreate(func() error { return weft.Check(spec) }, r.opening()...)
 	}
 	if err != nil {
 		return err
@@ -227,6 +227,8 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
 		stored = weft.Specs(p)
 	case !errors.Is(err, weft.ErrNoProject):
 		return nil, nil, err
+	default:
+		stored = weft.SpecFolder(a.pipelines())
 	}
 	spec, err := stored.Find(*r.Spec)
 	if err != nil {

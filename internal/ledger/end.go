@@ -25,14 +25,35 @@ func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 		_, err := tx.Write(QueuesOf(tid).ControlIn, string(c))
 		return t, err
 	}
-	if _, err := tx.Delete(t.requests(), broker.Select{ID: t.Number()}); err != nil {
-		return nil, err
+	return t, endUnstarted(tx, t, ordered(c), now)
+}
+
+// Withdraw ends a task that has not been dispatched, for this reason, and lets go of
+// its key: who submits it again gets another one. It reports false for a task that
+// has been dispatched, which it leaves alone.
+func Withdraw(tx *broker.Tx, tid, reason string, now time.Time) (withdrawn bool, err error) {
+	t, err := load(tx, tid)
+	if err != nil || t.Status != taskspec.StatusCreated {
+		return false, err
 	}
-	if err := tx.DeleteRecord(nestedKind, tid); err != nil {
-		return nil, err
+	o := taskspec.Stopped()
+	o.Error = reason
+	if err := endUnstarted(tx, t, o, now); err != nil {
+		return false, err
+	}
+	return true, dropKey(tx, t)
+}
+
+// endUnstarted ends a task that has not been dispatched.
+func endUnstarted(tx *broker.Tx, t *Task, o taskspec.Outcome, now time.Time) error {
+	if _, err := tx.Delete(t.requests(), broker.Select{ID: t.Number()}); err != nil {
+		return err
+	}
+	if err := tx.DeleteRecord(nestedKind, t.TID); err != nil {
+		return err
 	}
 	if err := dropPending(tx, t); err != nil {
-		return nil, err
+		return err
 	}
-	return t, t.conclude(tx, ordered(c), now.UnixNano(), Event{})
+	return t.conclude(tx, o, now.UnixNano(), Event{})
 }

@@ -47,9 +47,6 @@ func Open(dir string) (*Folder, error) {
 // Close releases the folder.
 func (f *Folder) Close() error { return f.root.Close() }
 
-// Path is the path of an entry.
-func (f *Folder) Path(name string) string { return filepath.Join(f.root.Name(), name) }
-
 // Sub opens a folder in this one. The caller closes it.
 func (f *Folder) Sub(name string) (*Folder, error) {
 	before, err := f.Lstat(name)
@@ -89,7 +86,7 @@ func Lock(dir, name string) (*os.File, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return f.openOrCreate(name, os.O_RDWR)
+	return openOrCreate(f, name, os.O_RDWR)
 }
 
 // LookAtLock is [Lock] for a file that must be there: it creates nothing.
@@ -99,24 +96,19 @@ func LookAtLock(dir, name string) (*os.File, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return f.open(name, os.O_RDWR, alone)
+	return open(f, name, os.O_RDWR, alone)
 }
 
 // Open opens a file for reading.
-func (f *Folder) Open(name string) (*os.File, error) { return f.open(name, os.O_RDONLY, alone) }
-
-// OpenAppend opens a file for appending, and creates it if it is missing.
-func (f *Folder) OpenAppend(name string) (*os.File, error) {
-	return f.openOrCreate(name, os.O_WRONLY|os.O_APPEND)
-}
+func (f *Folder) Open(name string) (*os.File, error) { return open(f, name, os.O_RDONLY, alone) }
 
 // Create creates a file that must not be there, for reading and writing.
 func (f *Folder) Create(name string) (*os.File, error) {
-	return f.create(name, os.O_RDWR)
+	return create(f, name, os.O_RDWR)
 }
 
 // create creates a file. With O_EXCL nothing is followed.
-func (f *Folder) create(name string, flag int) (*os.File, error) {
+func create(f *Folder, name string, flag int) (*os.File, error) {
 	file, err := f.root.OpenFile(name, flag|os.O_CREATE|os.O_EXCL, 0o600)
 	return file, f.about(name, err)
 }
@@ -124,13 +116,13 @@ func (f *Folder) create(name string, flag int) (*os.File, error) {
 // tries bounds how often a file is looked for again that others create and remove.
 const tries = 100
 
-func (f *Folder) openOrCreate(name string, flag int) (*os.File, error) {
+func openOrCreate(f *Folder, name string, flag int) (*os.File, error) {
 	for range tries {
-		file, err := f.open(name, flag, alone)
+		file, err := open(f, name, flag, alone)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return file, err
 		}
-		file, err = f.create(name, flag)
+		file, err = create(f, name, flag)
 		if !errors.Is(err, fs.ErrExist) {
 			return file, err
 		}
@@ -147,7 +139,7 @@ const (
 
 // open opens a file that is there, if it is one, and still the one that was looked
 // at: links inside the folder would be followed.
-func (f *Folder) open(name string, flag int, alone bool) (*os.File, error) {
+func open(f *Folder, name string, flag int, alone bool) (*os.File, error) {
 	before, err := f.Lstat(name)
 	if err != nil {
 		return nil, err
@@ -171,7 +163,7 @@ func (f *Folder) open(name string, flag int, alone bool) (*os.File, error) {
 
 // Read returns what is in a file, which must not be more than most bytes.
 func (f *Folder) Read(name string, most int64) ([]byte, error) {
-	file, err := f.open(name, os.O_RDONLY, linked)
+	file, err := open(f, name, os.O_RDONLY, linked)
 	if err != nil {
 		return nil, err
 	}
@@ -206,14 +198,14 @@ func readAll(file *os.File, most int64) ([]byte, error) {
 
 // Add puts a file with this content into the folder. A name that is taken is an
 // error that wraps [fs.ErrExist].
-func (f *Folder) Add(name string, data []byte) error { return f.put(name, data, f.root.Link) }
+func (f *Folder) Add(name string, data []byte) error { return put(f, name, data, f.root.Link) }
 
 // Replace is [Folder.Add] for a name that may be taken.
-func (f *Folder) Replace(name string, data []byte) error { return f.put(name, data, f.root.Rename) }
+func (f *Folder) Replace(name string, data []byte) error { return put(f, name, data, f.root.Rename) }
 
 // put writes a file beside the others, and puts it into its place once it is
 // durable: others see all of it or nothing, also after a power failure.
-func (f *Folder) put(name string, data []byte, place func(from, to string) error) error {
+func put(f *Folder, name string, data []byte, place func(from, to string) error) error {
 	temp := "." + rand.Text()
 	file, err := f.Create(temp)
 	if err != nil {
@@ -251,9 +243,6 @@ func (f *Folder) Lstat(name string) (fs.FileInfo, error) {
 	return info, f.about(name, err)
 }
 
-// Rename gives a file another name in the folder.
-func (f *Folder) Rename(from, to string) error { return f.root.Rename(from, to) }
-
 // Remove removes a file, or an empty folder; of a link, the link.
 func (f *Folder) Remove(name string) error { return f.about(name, f.root.Remove(name)) }
 
@@ -263,9 +252,9 @@ func (f *Folder) about(name string, err error) error {
 		return nil
 	}
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return &fs.PathError{Op: strings.TrimSuffix(e.Op, "at"), Path: f.Path(name), Err: e.Err}
+		return &fs.PathError{Op: strings.TrimSuffix(e.Op, "at"), Path: filepath.Join(f.root.Name(), name), Err: e.Err}
 	}
-	return &fs.PathError{Op: "open", Path: f.Path(name), Err: err}
+	return &fs.PathError{Op: "open", Path: filepath.Join(f.root.Name(), name), Err: err}
 }
 
 // CheckFile returns an error unless path, of which the last element is not

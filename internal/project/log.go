@@ -34,7 +34,7 @@ func CrashLog(dir string) string { return filepath.Join(dir, LogFolder, crashNam
 // OpenCrashLog opens it for appending, and makes what is missing.
 func OpenCrashLog(dir string) (file *os.File, err error) {
 	err = logs(dir, func(f *Folder) error {
-		file, err = f.OpenAppend(crashName)
+		file, err = openOrCreate(f, crashName, os.O_WRONLY|os.O_APPEND)
 		return err
 	})
 	return file, err
@@ -72,7 +72,7 @@ func OpenLog(dir string) (*Log, error) {
 
 // open opens the file in the place of the one that is open.
 func (l *Log) open(f *Folder) error {
-	file, err := f.OpenAppend(logName)
+	file, err := openOrCreate(f, logName, os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (l *Log) follow(more int64) error {
 	}
 	return logs(l.dir, func(f *Folder) error {
 		if current {
-			if err := f.Rename(logName, logBefore+time.Now().UTC().Format(logTime)+logAfter); err != nil {
+			if err := f.root.Rename(logName, logBefore+time.Now().UTC().Format(logTime)+logAfter); err != nil {
 				return err
 			}
 			if err := removeOldLogs(f); err != nil {

@@ -42,7 +42,7 @@ func Complete(dir string) error {
 	}
 	defer f.Close()
 	for _, name := range folders {
-		if err := f.make(name); err != nil {
+		if err := makeIn(f, name); err != nil {
 			return err
 		}
 	}
@@ -66,10 +66,10 @@ func MakeFolder(dir, name string) error {
 		return err
 	}
 	defer f.Close()
-	return f.make(name)
+	return makeIn(f, name)
 }
 
-func (f *Folder) make(name string) error {
+func makeIn(f *Folder, name string) error {
 	sub, err := f.MakeSub(name)
 	if err != nil {
 		return err

@@ -12,9 +12,9 @@ import (
 // The outputs and inputs of tasks are in one folder of a project's, and are named by
 // their paths, which end in that folder's name and their own.
 
-// outputs opens the folder that path is in, which make creates if it is missing,
-// and calls fn with it and the name of the file.
-func outputs(path string, make bool, fn func(f *Folder, name string) error) error {
+// outputs calls fn with the folder that path is in and the name of the file. If
+// create is true it makes the folder where that is missing.
+func outputs(path string, create bool, fn func(f *Folder, name string) error) error {
 	path, name := filepath.Split(path)
 	dir, folder := filepath.Split(filepath.Clean(path))
 	f, err := Open(dir)
@@ -23,7 +23,7 @@ func outputs(path string, make bool, fn func(f *Folder, name string) error) erro
 	}
 	defer f.Close()
 	sub := f.Sub
-	if make {
+	if create {
 		sub = f.MakeSub
 	}
 	if f, err = sub(folder); err != nil {
@@ -59,7 +59,7 @@ func OpenOutput(path string) (file *os.File, err error) {
 		if file, err = f.Open(name); err != nil {
 			return err
 		}
-		if err = f.owns(file); err != nil {
+		if err = owns(f, file); err != nil {
 			err = errors.Join(f.about(name, err), file.Close())
 		}
 		return err
@@ -72,7 +72,7 @@ func OpenOutput(path string) (file *os.File, err error) {
 
 // owns returns an error unless the file belongs to the user whom the folder belongs
 // to.
-func (f *Folder) owns(file *os.File) error {
+func owns(f *Folder, file *os.File) error {
 	owner, err := f.root.Stat(".")
 	if err != nil {
 		return err
@@ -89,13 +89,13 @@ func (f *Folder) owns(file *os.File) error {
 // new one, which is returned. Else it returns file itself.
 func RestoreOutput(path string, file *os.File) (restored *os.File, err error) {
 	err = outputs(path, true, func(f *Folder, name string) error {
-		restored, err = f.restore(name, file)
+		restored, err = restore(f, name, file)
 		return err
 	})
 	return restored, err
 }
 
-func (f *Folder) restore(name string, file *os.File) (*os.File, error) {
+func restore(f *Folder, name string, file *os.File) (*os.File, error) {
 	own, err := file.Stat()
 	if err != nil {
 		return nil, err
