@@ -172,10 +172,13 @@ func create0600(dir string) (path string, created bool, err error) {
 		return "", false, err
 	}
 	path = filepath.Join(dir, Name)
+	if err := checkFiles(path); err != nil {
+		return "", false, err
+	}
 	// O_EXCL: a file that exists is never opened here, see the package comment.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return path, false, checkFiles(path)
+		return path, false, nil
 	}
 	if err != nil {
 		return "", false, err
