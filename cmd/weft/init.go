@@ -42,7 +42,7 @@ func (c *initCmd) Run(a *app) error {
 	switch {
 	case trust.Trusted || c.Quiet:
 	case p.Created():
-		a.note("project is not trusted: it had manifests of services, or $XDG_STATE_HOME/weft cannot be written: weft trust")
+		a.note("project is not trusted: its folder was there, or $XDG_STATE_HOME/weft cannot be written: look at what is in it, then weft trust")
 	default:
 		a.note("project is not trusted, for it was there: look at what is in it, then weft trust")
 	}

@@ -6,7 +6,10 @@ package arch
 // mayNameDatabase lists declarations that name a database file without
 // opening it.
 var mayNameDatabase = map[string]string{
-	"open_test.go:TestOpenRefuses": "puts a foreign file in place of a store",
+	"cmd/weft/hostile_linux_test.go:hostileNames":      "has other things in place of a store that is not there",
+	"cmd/weft/hostile_linux_test.go:TestHostileFolder": "has other things in place of a store that is not there",
+	"cmd/weft/hostile_linux_test.go:hostile.run":       "reads what is said of a store",
+	"open_test.go:TestOpenRefuses":                     "puts a foreign file in place of a store",
 }
 
 // mayOpenDatabase lists functions that name a database file and open a file:
@@ -31,3 +34,19 @@ var mayBeLong = map[string]string{}
 
 // mayHaveMethods lists exported types with more than 15 methods.
 var mayHaveMethods = map[string]string{}
+
+// mayTouchFile lists functions that open, create or remove files by their paths.
+var mayTouchFile = map[string]string{
+	"doctor_folder.go:examineModes":     "lists the project's folder itself, and opens nothing in it",
+	"doctor_linux.go:watchers":          "reads what the kernel says",
+	"doctor_linux.go:examineLimits":     "reads what the kernel says",
+	"runner/terminal_linux.go:ignores":  "reads what the kernel says",
+	"dump.go:System.DumpFile":           "writes where the user says, beside the file and then in its place",
+	"load.go:rewindable":                "creates a file that was not there, and removes it at once",
+	"locate.go:Create":                  "makes the folder that the user names, above the project's",
+	"shelf.go:shelf.readFile":           "reads the file that the user names",
+	"trust.go:acquaintance.readTrust":   "is in this user's state folder, outside of any project",
+	"trust.go:acquaintance.recordTrust": "is in this user's state folder, outside of any project",
+	"trust.go:acquaintance.writeTrust":  "is in this user's state folder, outside of any project",
+	"trust.go:acquaintance.meet":        "is in this user's state folder, outside of any project",
+}

@@ -44,6 +44,10 @@ func rules() []rule {
 			"Opening and closing a database file drops SQLite's locks in this process and loses acknowledged rows: " +
 				"go through broker/sqlite, or keep the names of these files out of a function that opens others.",
 			mayOpenDatabase},
+		{"file touched", filesTouched,
+			"Open files of a project's folder with internal/project, which follows no link and waits for no pipe. " +
+				"What is elsewhere, or of another kind, goes into mayTouchFile.",
+			mayTouchFile},
 		{"sleep", sleeps,
 			"Wait for an event (a channel, a bell, a pidfd, a context), or test in a synctest bubble. " +
 				"Where the operating system gives no event, say so in maySleep.",
@@ -109,6 +113,12 @@ func TestRules(t *testing.T) {
 			"a_test.go": "package weft\nimport clock \"time\"\nfunc g() { clock.Sleep(1) }",
 			"b_test.go": "package weft\nimport (\"time\"; \"testing/synctest\")\nfunc h() { synctest.Test(nil, func() { time.Sleep(1) }) }",
 		}, []string{"a.go:wait", "a_test.go:g"}},
+		{"file touched", map[string]string{
+			"a.go":                  "package weft\nimport \"os\"\nfunc f() { os.ReadFile(`x`) }\nfunc g() { os.Lstat(`x`) }\nvar rename = os.Rename",
+			"a_test.go":             "package weft\nimport \"os\"\nfunc h() { os.ReadFile(`x`) }",
+			"internal/project/p.go": "package project\nimport \"os\"\nfunc Open() { os.OpenRoot(`x`) }",
+			"manager/m.go":          "package manager\nimport \"golang.org/x/sys/unix\"\nfunc i() { unix.Open(`x`, 0, 0) }",
+		}, []string{"a.go:f", "a.go:rename", "manager/m.go:i"}},
 		{"unimplemented", map[string]string{
 			"a.go": "package weft\nimport \"fmt\"\nfunc f() { panic(fmt.Sprintf(\"Not implemented: %d\", 1)) }\n" +
 				"func g() { panic(`unimplemented`) }\nfunc h() { panic(\"weft: impossible state\") }",

@@ -58,7 +58,8 @@ func logs(dir string, fn func(*Folder) error) error {
 // aside when it is large. Several processes may write it at once, each line with
 // one Write: no line is lost, and none torn. It is safe for concurrent use.
 type Log struct {
-	dir string // the project's folder
+	dir  string // the project's folder
+	most int64  // of a log
 
 	mu   sync.Mutex
 	file *os.File // nil once closed
@@ -66,7 +67,7 @@ type Log struct {
 
 // OpenLog opens the log of the project whose folder is dir. The caller closes it.
 func OpenLog(dir string) (*Log, error) {
-	l := &Log{dir: dir}
+	l := &Log{dir: dir, most: logBytes}
 	return l, logs(dir, l.open)
 }
 
@@ -104,7 +105,7 @@ func (l *Log) follow(more int64) error {
 	}
 	now, err := os.Lstat(filepath.Join(l.dir, LogFolder, logName))
 	current := err == nil && os.SameFile(own, now)
-	if current && own.Size()+more <= logBytes {
+	if current && own.Size()+more <= l.most {
 		return nil
 	}
 	return logs(l.dir, func(f *Folder) error {

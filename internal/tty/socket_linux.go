@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"weft/internal/project"
 )
 
 // folder is where the sockets are in a project's folder.
@@ -27,34 +29,35 @@ var errPeer = errors.New("it belongs to another user")
 // A Listener is the consumer's end of the socket of one attempt at a task.
 type Listener struct {
 	*net.UnixListener
-	path string
+	dir, name string
 }
 
 // Listen makes the socket of an attempt at a task of the project whose folder
 // is weftDir. The caller closes it.
 func Listen(weftDir, tid string, epoch int) (*Listener, error) {
 	dir := filepath.Join(weftDir, folder)
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := project.MakeFolder(weftDir, folder); err != nil {
 		return nil, fmt.Errorf("make folder of terminals: %w", err)
 	}
-	removeStale(dir)
-	l := &Listener{path: filepath.Join(dir, name(tid, epoch))}
+	l := &Listener{dir: dir, name: name(tid, epoch)}
 	err := near(dir, func(dir string) error {
-		socket, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, name(tid, epoch)), Net: "unix"})
+		removeStale(dir)
+		path := filepath.Join(dir, l.name)
+		socket, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 		if err != nil {
 			return err
 		}
 		// By the name that it was made with, it could not be found any more.
 		socket.SetUnlinkOnClose(false)
 		l.UnixListener = socket
+		// The folder lets nobody else in; this is for one that was there before.
+		if err := os.Chmod(path, 0o600); err != nil {
+			return errors.Join(err, socket.Close(), os.Remove(path))
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("listen for terminals: %w", err)
-	}
-	// The folder lets nobody else in; this is for one that was there before.
-	if err := os.Chmod(l.path, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("listen for terminals: %w", err), l.Close())
 	}
 	return l, nil
 }
@@ -76,14 +79,22 @@ func (l *Listener) AcceptClient() (*Conn, error) {
 
 // Close ends the socket and removes its file. Connections stay.
 func (l *Listener) Close() error {
-	return errors.Join(l.UnixListener.Close(), os.Remove(l.path))
+	remove := func(dir string) error { return os.Remove(filepath.Join(dir, l.name)) }
+	return errors.Join(l.UnixListener.Close(), near(l.dir, remove))
 }
 
 // Dial connects to an attempt at a task. The error wraps [fs.ErrNotExist] if
 // there is no socket, and [unix.ECONNREFUSED] if nobody listens on it.
 func Dial(weftDir, tid string, epoch int) (*Conn, error) {
 	var c *net.UnixConn
-	err := near(filepath.Join(weftDir, folder), func(dir string) (err error) {
+	err := near(filepath.Join(weftDir, folder), func(dir string) error {
+		info, err := os.Lstat(filepath.Join(dir, name(tid, epoch)))
+		if err == nil && info.Mode().Type() != fs.ModeSocket {
+			err = fmt.Errorf("%s is not a socket", name(tid, epoch))
+		}
+		if err != nil {
+			return err
+		}
 		c, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: filepath.Join(dir, name(tid, epoch)), Net: "unix"})
 		return err
 	})
@@ -107,10 +118,10 @@ func Unheard(err error) bool {
 // name is the name of the socket of an attempt at a task.
 func name(tid string, epoch int) string { return tid + "." + strconv.Itoa(epoch) }
 
-// near calls fn with a short path to dir. The address of a socket holds at most
-// 108 bytes, and a project may be deeper in the file system than that.
+// near calls fn with a short path to dir, which is no link. The address of a socket
+// holds at most 108 bytes, and a project may be deeper in the file system than that.
 func near(dir string, fn func(dir string) error) error {
-	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
@@ -140,26 +151,24 @@ func familiar(c *net.UnixConn) error {
 	return nil
 }
 
-// removeStale removes the sockets that killed consumers have left in dir. What cannot
-// be removed does no harm.
+// removeStale removes the sockets that killed consumers have left in dir, a short path.
+// What cannot be removed does no harm.
 func removeStale(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
-	_ = near(dir, func(short string) error {
-		for _, e := range entries {
-			info, err := e.Info()
-			if err != nil || info.Mode().Type() != fs.ModeSocket || time.Since(info.ModTime()) < staleAge {
-				continue
-			}
-			c, err := net.Dial("unix", filepath.Join(short, e.Name()))
-			if err == nil {
-				c.Close()
-			} else if errors.Is(err, unix.ECONNREFUSED) {
-				_ = os.Remove(filepath.Join(dir, e.Name()))
-			}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || info.Mode().Type() != fs.ModeSocket || time.Since(info.ModTime()) < staleAge {
+			continue
 		}
-		return nil
-	})
+		path := filepath.Join(dir, e.Name())
+		c, err := net.Dial("unix", path)
+		if err == nil {
+			c.Close()
+		} else if errors.Is(err, unix.ECONNREFUSED) {
+			_ = os.Remove(path)
+		}
+	}
 }
