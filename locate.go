@@ -3,9 +3,7 @@ package weft
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 
 	"weft/internal/ledger"
 	"weft/internal/project"
@@ -33,12 +31,6 @@ func Locate(dir string) (root string, err error) {
 // and returns [ErrNoProject] where dir holds none, or only a folder .weft without a
 // store, which may have come with a clone.
 func OpenExisting(dir string, opts ...Option) (*Context, error) {
-	if _, err := os.Lstat(filepath.Join(dir, ledger.Dir)); err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = ErrNoProject
-		}
-		return nil, fmt.Errorf("open project: %w in %s", err, dir)
-	}
 	return Open(dir, append(opts, func(o *options) { o.existing = true })...)
 }
 

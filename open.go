@@ -85,7 +85,7 @@ func open(dir string, o options) (*Context, error) {
 	// Tasks see the root under the name it has for everybody, not under that
 	// of a symbolic link that may go.
 	if root, err = filepath.EvalSymlinks(root); err != nil {
-		return nil, err
+		return nil, o.absent(dir, err)
 	}
 	c := &Context{root: root, dir: filepath.Join(root, ledger.Dir), autostart: o.autostart}
 	if err := sqlite.CheckPath(c.dir); err != nil {
@@ -93,7 +93,7 @@ func open(dir string, o options) (*Context, error) {
 	}
 	made, err := enter(c.dir, o.existing)
 	if err != nil {
-		return nil, err
+		return nil, o.absent(dir, err)
 	}
 	// The store says whether the folder was completed; only then is there nothing
 	// to do.
@@ -132,6 +132,14 @@ func open(dir string, o options) (*Context, error) {
 		_ = c.known.recordTrust(context.Background(), true)
 	}
 	return c, nil
+}
+
+// absent says that there is no project, if that is what err means.
+func (o options) absent(dir string, err error) error {
+	if o.existing && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w in %s", ErrNoProject, dir)
+	}
+	return err
 }
 
 // enter looks for the project's folder, and makes it unless it must be there. It

@@ -68,3 +68,55 @@ func TestEnvFile(t *testing.T) {
 		t.Error("a message larger than the file allows was accepted")
 	}
 }
+
+// TestConfig: each value of config.json is checked when it is read, and an error names
+// the file and the field.
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                    "", // what a crash may leave
+		"\n":                                  "",
+		"{}":                                  "",
+		`{"max_tasks":1}`:                     "",
+		`{"busy_timeout":"2m"}`:               "",
+		`{"busy_timeout":1.5}`:                "",
+		`{"autostart_tasks":false}`:           "",
+		`{"max_tasks":0}`:                     "max_tasks: want a whole number from 1 on",
+		`{"max_tasks":-5}`:                    "max_tasks: want a whole number from 1 on",
+		`{"max_tasks":100001}`:                "max_tasks: want a whole number up to 100000",
+		`{"max_tasks":1.5}`:                   "max_tasks: want a whole number, not number 1.5",
+		`{"max_tasks":"x"}`:                   "max_tasks: want a whole number, not string",
+		`{"max_message_size":-1}`:             "max_message_size: want a whole number from 16384 on",
+		`{"max_message_size":2000000000}`:     "max_message_size: want a whole number up to 1000000000",
+		`{"busy_timeout":-1}`:                 "busy_timeout: duration \"-1\"",
+		`{"manager_lifetime_timeout":"soon"}`: "manager_lifetime_timeout: duration \"soon\"",
+		`{"manager_reuse_enabled":1}`:         "manager_reuse_enabled: want true or false, not number",
+		`{"redact_taskspec_fields":"x"}`:      "redact_taskspec_fields: want a list of texts, not string",
+		`{"durability":"fast"}`:               "durability: \"fast\": want full or normal",
+		`{"durability":1}`:                    "durability: want a text, not number",
+		`{"log_level":"loud"}`:                "log_level: \"loud\": want debug, info, warn or error",
+		`{"nosuch":1}`:                        "unknown field \"nosuch\"",
+		`{} trailing`:                         "invalid character",
+		`{"max_tasks":`:                       "unexpected end",
+		`[]`:                                  "json: cannot unmarshal array",
+	} {
+		t.Run(text, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			if err := os.Mkdir(filepath.Join(root, ".weft"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			config := filepath.Join(root, ".weft", "config.json")
+			if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, err := weft.Open(root)
+			if err == nil {
+				c.Close()
+			}
+			if err != nil && want == "" || want != "" && (err == nil || !strings.Contains(err.Error(), config+": "+want)) {
+				t.Errorf("open: %v, want %q", err, want)
+			}
+		})
+	}
+}

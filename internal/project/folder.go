@@ -18,7 +18,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // ErrNotFile is returned for what has the name of a file and is none, or not only
@@ -178,11 +177,11 @@ func ReadFile(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	info, err := file.Stat()
-	if err == nil {
-		err = check(info, linked)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w but %s", ErrNotFile, kind(info))}
 	}
 	if err != nil {
-		return nil, errors.Join(&fs.PathError{Op: "open", Path: path, Err: err}, file.Close())
+		return nil, errors.Join(err, file.Close())
 	}
 	return readAll(file, most)
 }
@@ -244,7 +243,13 @@ func (f *Folder) Lstat(name string) (fs.FileInfo, error) {
 }
 
 // Remove removes a file, or an empty folder; of a link, the link.
-func (f *Folder) Remove(name string) error { return f.about(name, f.root.Remove(name)) }
+func (f *Folder) Remove(name string) error {
+	err := f.about(name, f.root.Remove(name))
+	if e, ok := err.(*fs.PathError); ok {
+		e.Op = "remove"
+	}
+	return err
+}
 
 // about says which entry an error is about, by its whole path.
 func (f *Folder) about(name string, err error) error {
@@ -252,7 +257,7 @@ func (f *Folder) about(name string, err error) error {
 		return nil
 	}
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return &fs.PathError{Op: strings.TrimSuffix(e.Op, "at"), Path: filepath.Join(f.root.Name(), name), Err: e.Err}
+		err = e.Err
 	}
 	return &fs.PathError{Op: "open", Path: filepath.Join(f.root.Name(), name), Err: err}
 }
