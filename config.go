@@ -135,7 +135,7 @@ func (s *settings) decode(data []byte) error {
 		d := json.NewDecoder(bytes.NewReader(one))
 		d.DisallowUnknownFields()
 		if err := d.Decode(s); err != nil {
-			return about(name, err)
+			return fieldError(name, err)
 		}
 		for _, n := range s.numbers() {
 			if n.field == name {
@@ -155,8 +155,8 @@ func (s *settings) decode(data []byte) error {
 	return nil
 }
 
-// about says which field an error of package json is about.
-func about(name string, err error) error {
+// fieldError says which field an error of package json is about.
+func fieldError(name string, err error) error {
 	wrong, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	if !ok {
 		if strings.Contains(err.Error(), "unknown field") {

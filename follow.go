@@ -100,7 +100,11 @@ func (f *follower) open(epoch int) error {
 	}
 	f.close() // somebody let the task run again
 	f.file, f.copied = nil, 0
-	file, err := project.OpenOutput(ledger.OutputFile(f.c.dir, f.tid, epoch, f.stream))
+	path := ledger.OutputFile(f.c.dir, f.tid, epoch, f.stream)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil // of most tasks, which is found out at less cost
+	}
+	file, err := project.OpenOutput(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -2,7 +2,9 @@ package weft
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -188,7 +190,8 @@ func (r *ItemResult) Err() error {
 }
 
 // WriteTo writes the output, also one that is not in memory. The error wraps
-// [ErrNoOutput] if the file of that is not there.
+// [ErrNoOutput] if the file of that is not there, [ErrChanged] if it holds something
+// else.
 func (r *ItemResult) WriteTo(w io.Writer) (int64, error) {
 	if r.Large == nil {
 		n, err := w.Write(r.Output)
@@ -202,7 +205,12 @@ func (r *ItemResult) WriteTo(w io.Writer) (int64, error) {
 		return 0, fmt.Errorf("item %s: %w", r.MessageID, err)
 	}
 	defer f.Close()
-	return io.Copy(w, f)
+	hash := sha256.New()
+	n, err := io.Copy(io.MultiWriter(w, hash), io.LimitReader(f, r.Large.Size+1))
+	if err == nil && hex.EncodeToString(hash.Sum(nil)) != r.Large.SHA256 {
+		err = fmt.Errorf("item %s: %w: %s", r.MessageID, ErrChanged, r.Large.Path)
+	}
+	return n, err
 }
 
 // Take removes the result, with the file that it may stand for: call it when what

@@ -6,8 +6,9 @@
 // opened without waiting, and refused unless it is a regular file; what is read is
 // bounded; and what is created has not been there, and is its user's alone.
 //
-// All who open files below .weft do it here. Two packages have files of a kind of
-// their own, and the same rules: broker/sqlite, and internal/bell with its pipes.
+// All who open files below .weft do it here. Three packages have files of a kind of
+// their own, and the same rules: broker/sqlite, internal/bell with its pipes, and
+// internal/tty with its sockets.
 package project
 
 import (
@@ -60,7 +61,7 @@ func (f *Folder) Sub(name string) (*Folder, error) {
 		return nil, f.about(name, err)
 	}
 	if now, err := root.Stat("."); err != nil || !os.SameFile(before, now) {
-		return nil, errors.Join(f.about(name, fmt.Errorf("%w: it changes while it is opened", ErrNotFolder)), root.Close())
+		return nil, errors.Join(f.about(name, errAgain), root.Close())
 	}
 	return &Folder{root}, nil
 }
@@ -115,6 +116,8 @@ func create(f *Folder, name string, flag int) (*os.File, error) {
 // tries bounds how often a file is looked for again that others create and remove.
 const tries = 100
 
+var errAgain = errors.New("it is replaced again and again")
+
 func openOrCreate(f *Folder, name string, flag int) (*os.File, error) {
 	for range tries {
 		file, err := open(f, name, flag, alone)
@@ -126,7 +129,7 @@ func openOrCreate(f *Folder, name string, flag int) (*os.File, error) {
 			return file, err
 		}
 	}
-	return nil, f.about(name, errors.New("is removed again and again"))
+	return nil, f.about(name, errAgain)
 }
 
 // Whether a file may have other names. One that is being put into its place has
@@ -137,27 +140,30 @@ const (
 )
 
 // open opens a file that is there, if it is one, and still the one that was looked
-// at: links inside the folder would be followed.
+// at: links inside the folder would be followed. It looks again if it is not, because
+// some file systems make another one of a file that is opened for writing.
 func open(f *Folder, name string, flag int, alone bool) (*os.File, error) {
-	before, err := f.Lstat(name)
-	if err != nil {
-		return nil, err
+	for range tries {
+		before, err := f.Lstat(name)
+		if err == nil {
+			err = f.about(name, check(before, alone))
+		}
+		if err != nil {
+			return nil, err
+		}
+		file, err := f.root.OpenFile(name, flag|openFlags, 0)
+		if err != nil {
+			return nil, f.about(name, err)
+		}
+		now, err := file.Stat()
+		if err == nil && os.SameFile(before, now) {
+			return file, nil
+		}
+		if err := errors.Join(err, file.Close()); err != nil {
+			return nil, err
+		}
 	}
-	if err := check(before, alone); err != nil {
-		return nil, f.about(name, err)
-	}
-	file, err := f.root.OpenFile(name, flag|openFlags, 0)
-	if err != nil {
-		return nil, f.about(name, err)
-	}
-	now, err := file.Stat()
-	if err == nil && !os.SameFile(before, now) {
-		err = f.about(name, fmt.Errorf("%w: it changes while it is opened", ErrNotFile))
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return file, nil
+	return nil, f.about(name, errAgain)
 }
 
 // Read returns what is in a file, which must not be more than most bytes.
