@@ -80,13 +80,11 @@ type follower struct {
 	digest hash.Hash // of what was copied; nil before the first
 }
 
-// copy writes what has come since the last time.
+// copy writes what has come since the last time. That a file is there and cannot be
+// opened is said when the task has ended.
 func (f *follower) copy(epoch int) error {
-	if f.w == nil {
+	if f.w == nil || f.open(epoch) != nil || f.file == nil {
 		return nil
-	}
-	if err := f.open(epoch); err != nil || f.file == nil {
-		return err
 	}
 	n, err := io.Copy(io.MultiWriter(f.w, f.digest), f.file)
 	f.copied += n
@@ -145,22 +143,20 @@ func (f *follower) finishFile(ctx context.Context, l *ledger.Task) error {
 	if err := f.open(l.Epoch); err != nil {
 		return err
 	}
-	if f.file != nil {
-		info, err := f.file.Stat()
-		if err != nil {
-			return fmt.Errorf("follow task %s: %w", f.tid, err)
-		}
-		if info.Size() > size { // and perhaps without end
-			return f.changed()
-		}
+	if f.file == nil {
+		return f.missing(ctx, l)
+	}
+	info, err := f.file.Stat()
+	if err != nil {
+		return fmt.Errorf("follow task %s: %w", f.tid, err)
+	}
+	if info.Size() > size { // and perhaps without end
+		return f.changed()
 	}
 	if err := f.copy(l.Epoch); err != nil {
 		return err
 	}
-	switch {
-	case f.file == nil:
-		return f.missing(ctx, l)
-	case digest != "" && hex.EncodeToString(f.digest.Sum(nil)) != digest:
+	if digest != "" && hex.EncodeToString(f.digest.Sum(nil)) != digest {
 		return f.changed()
 	}
 	return nil
