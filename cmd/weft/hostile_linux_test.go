@@ -49,15 +49,34 @@ const hang = 2 * time.Minute
 // is wrong.
 func TestHostileFolder(t *testing.T) {
 	t.Parallel()
-	for kind, make := range hostileKinds {
+	eachHostile(t, false)
+}
+
+// TestLongHostileProject is [TestHostileFolder] for a project that was used before.
+func TestLongHostileProject(t *testing.T) {
+	if os.Getenv("WEFT_LONG") != "1" {
+		t.Skip("runs 1,000 commands: set WEFT_LONG=1")
+	}
+	eachHostile(t, true)
+}
+
+// eachHostile runs commands with each kind of thing in each place, in a project that
+// was used before, or in a folder without a store.
+func eachHostile(t *testing.T, used bool) {
+	for kind, put := range hostileKinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			for _, name := range hostileNames {
 				h := newHostile(t, name)
-				if err := make(h.path, h.outside); err != nil {
+				if used {
+					h.use()
+				}
+				if err := put(h.path, h.outside); err != nil {
 					t.Fatal(err)
 				}
-				h.look()
+				if !used {
+					h.look()
+				}
 				h.run()
 			}
 		})
@@ -127,6 +146,17 @@ func (h *hostile) weft(args ...string) (text string, failed bool) {
 		h.Fatalf("%s: weft %q changed what is outside: %q, which was %q", h.name, args, now, h.before)
 	}
 	return stderr.String(), err != nil
+}
+
+// use makes a project of the folder and uses it, and then makes place.
+func (h *hostile) use() {
+	h.Helper()
+	h.weft("init", "-q")
+	h.weft("run", "true")
+	h.weft("manager", "stop")
+	if err := errors.Join(os.RemoveAll(h.path), os.MkdirAll(filepath.Dir(h.path), 0o700)); err != nil {
+		h.Fatal(err)
+	}
 }
 
 // look runs commands that change nothing, also not in the folder.
