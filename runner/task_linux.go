@@ -86,7 +86,7 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 	}
 
 	h.Process.PID = c.cmd.Process.Pid
-	h.Usage = usage(c, peak)
+	h.Usage, h.Narrowed = usage(c, peak), c.narrowed
 	if c.group != nil {
 		if c.group.OutOfMemory() {
 			e = e.outOfMemory(*a.Limits.MemoryMB, c.group.PeakMB())

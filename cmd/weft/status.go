@@ -203,6 +203,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	}
 	line("Error", visible(s.Error))
 	line("Held by", s.LimitMeans)
+	line("Not given", s.Narrowed)
 	if s.ReturnCode != nil {
 		line("Exit code", fmt.Sprint(*s.ReturnCode))
 	}
