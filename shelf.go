@@ -59,6 +59,9 @@ func (f shelf) store(name string, r io.Reader, place func(root *os.Root, from, t
 	if err := f.check(document); err != nil {
 		return err
 	}
+	if err := foreign(f.project); err != nil {
+		return err
+	}
 	root, err := f.open(true)
 	if err != nil {
 		return err
@@ -137,6 +140,9 @@ func (f shelf) read(name string) ([]byte, error) {
 // remove removes a document.
 func (f shelf) remove(name string) error {
 	file, err := fileOf(name)
+	if err == nil {
+		err = foreign(f.project)
+	}
 	if err != nil {
 		return f.about(name, err)
 	}
