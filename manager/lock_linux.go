@@ -30,7 +30,7 @@ const lockPause = 2 * time.Millisecond
 // reports that no manager will keep it, lead tries again until ctx ends; else it
 // returns [ErrRunning].
 func lead(ctx context.Context, dir string, vacant func() bool) (*lock, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	f, err := openFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, fmt.Errorf("lead project: %w", err)
 	}
@@ -53,7 +53,7 @@ func (l *lock) release() { l.f.Close() }
 // Running reports whether the project in dir has a manager. It looks without
 // taking the lock, so that nobody who wants to lead is disturbed.
 func Running(dir string) (bool, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|unix.O_NOFOLLOW, 0)
+	f, err := openFile(filepath.Join(dir, lockName), os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -66,6 +66,16 @@ func Running(dir string) (bool, error) {
 		return false, fmt.Errorf("look for manager: %w", err)
 	}
 	return l.Type != unix.F_UNLCK, nil
+}
+
+// openFile opens a file of the project that is for its user alone.
+func openFile(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|unix.O_NOFOLLOW, 0o600)
+	var st unix.Stat_t
+	if errors.Is(err, fs.ErrPermission) && unix.Lstat(path, &st) == nil && int(st.Uid) != os.Geteuid() {
+		err = fmt.Errorf("%w: it belongs to another user, who has run something here: remove it when that has ended", err)
+	}
+	return f, err
 }
 
 func wholeFile() unix.Flock_t { return unix.Flock_t{Type: unix.F_WRLCK} }

@@ -36,7 +36,7 @@ var errMute = errors.New("it ended without a word")
 // one. It returns nil if there turns out to be one. Cancelling ctx ends the wait,
 // not the manager.
 func Start(ctx context.Context, executable string, call Call, dir string, b *broker.Broker) error {
-	starting, err := os.OpenFile(filepath.Join(dir, startName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	starting, err := openFile(filepath.Join(dir, startName), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
@@ -90,7 +90,7 @@ var crashLog = filepath.Join("logs", "crash.log")
 // spawn starts the process, in a session of its own, and returns the
 // connection to it.
 func spawn(executable, dir string) (*os.File, error) {
-	crash, err := os.OpenFile(filepath.Join(dir, crashLog), os.O_WRONLY|os.O_CREATE|os.O_APPEND|unix.O_NOFOLLOW, 0o600)
+	crash, err := openFile(filepath.Join(dir, crashLog), os.O_WRONLY|os.O_CREATE|os.O_APPEND)
 	if err != nil {
 		return nil, err
 	}
