@@ -68,6 +68,32 @@ func (m *Manager) LogLevel() slog.Level {
 	return level
 }
 
+// Slots says how many tasks the running manager runs at once, and how many of
+// these slots are taken. Both are 0 if there is none.
+func (m *Manager) Slots(ctx context.Context) (taken, all int, err error) {
+	running, err := manager.Running(m.c.dir)
+	if err != nil || !running {
+		return 0, 0, err
+	}
+	err = m.c.broker.View(ctx, func(r broker.Reader) error {
+		rec, err := r.Record(ledger.ManagerKind, ledger.CurrentManager)
+		if err != nil {
+			return err
+		}
+		current, err := ledger.DecodeManager(rec)
+		if err != nil {
+			return err
+		}
+		all = current.Slots
+		taken, err = ledger.SlotsTaken(r)
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("count slots: %w", err)
+	}
+	return taken, all, nil
+}
+
 // A ManagerStatus is a manager of the project, past or present.
 type ManagerStatus struct {
 	TID     string

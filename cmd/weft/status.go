@@ -60,9 +60,16 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	if err != nil {
 		return err
 	}
-	live, err := liveText(p.Tasks(ctx, weft.TaskFilter{Statuses: weft.Unfinished()}))
+	live, queued, err := liveText(p.Tasks(ctx, weft.TaskFilter{Statuses: weft.Unfinished()}))
 	if err != nil {
 		return err
+	}
+	if queued {
+		full, err := fullText(ctx, p)
+		if err != nil {
+			return err
+		}
+		live += full
 	}
 	var tasks []*weft.Status
 	for s, err := range p.Tasks(ctx, selected(c.Status, c.All)) {
@@ -136,19 +143,19 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []s
 }
 
 // liveText counts tasks that have not ended.
-func liveText(live iter.Seq2[*weft.Status, error]) (string, error) {
+func liveText(live iter.Seq2[*weft.Status, error]) (text string, waiting bool, err error) {
 	running, queued := 0, 0
 	for s, err := range live {
 		switch {
 		case err != nil:
-			return "", err
+			return "", false, err
 		case s.Status == taskspec.StatusCreated:
 			queued++
 		default:
 			running++
 		}
 	}
-	return fmt.Sprintf("%d running, %d queued", running, queued), nil
+	return fmt.Sprintf("%d running, %d queued", running, queued), queued > 0, nil
 }
 
 // selected means the tasks with one status, or all of them, or those that have
@@ -189,7 +196,14 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Task", s.TID)
 	line("Name", visible(s.Name))
 	line("Status", a.paint(standing(s)))
-	line("Waits", expected(s, time.Now()))
+	waits := expected(s, time.Now())
+	if waitsForSlot(s) {
+		if waits, err = fullText(ctx, p); err != nil {
+			return err
+		}
+		waits = strings.TrimPrefix(waits, ": ")
+	}
+	line("Waits", waits)
 	line("Waits for", visible(s.WaitingFor))
 	past, err := weft.PastAttempts(ctx, t)
 	if err != nil {

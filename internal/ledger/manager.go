@@ -37,9 +37,12 @@ type Manager struct {
 	// if it is not known.
 	Folder string `json:"folder,omitempty"`
 	// Autostart: it starts services.
-	Autostart bool  `json:"autostart,omitempty"`
-	Started   int64 `json:"started_at"`
-	Stopped   int64 `json:"stopped_at,omitempty"`
+	Autostart bool `json:"autostart,omitempty"`
+	// Slots is how many tasks it runs at once.
+	Slots int `json:"slots,omitempty"`
+
+	Started int64 `json:"started_at"`
+	Stopped int64 `json:"stopped_at,omitempty"`
 
 	// Copied: the manager before it worked in another folder, of which this project
 	// is a copy. What runs, as its records say, runs there.
