@@ -2,6 +2,7 @@ package weft
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -11,6 +12,10 @@ import (
 	"weft/manager"
 	"weft/runner"
 )
+
+// ErrElsewhere is returned where a manager runs in another pid namespace, in a
+// container for example, and this process would have to see its tasks.
+var ErrElsewhere = errors.New("manager runs in another pid namespace")
 
 // A Manager speaks to the project's manager, the process that gives its tasks
 // to consumers, whether it is there or not: get it from [Context.Manager].
@@ -99,14 +104,21 @@ type ManagerStatus struct {
 	TID     string
 	PID     int
 	Running bool
-	Started time.Time
-	Stopped time.Time // zero if it has not said that it left
+	// Elsewhere: it is in another pid namespace, in a container for example, where
+	// PID is its id.
+	Elsewhere bool
+	Started   time.Time
+	Stopped   time.Time // zero if it has not said that it left
 }
 
 // List returns the managers the project has had, oldest first; the last one may
 // be running.
 func (m *Manager) List(ctx context.Context) ([]ManagerStatus, error) {
 	recs, err := m.c.broker.Records(ctx, ledger.ManagerKind, broker.RecordSelect{})
+	if err != nil {
+		return nil, err
+	}
+	held, err := manager.Running(m.c.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -120,11 +132,12 @@ func (m *Manager) List(ctx context.Context) ([]ManagerStatus, error) {
 			return nil, err
 		}
 		all = append(all, ManagerStatus{
-			TID:     last.TID,
-			PID:     last.Process.PID,
-			Running: last.Status == ledger.ManagerRunning && last.Process.Alive(),
-			Started: moment(last.Started),
-			Stopped: moment(last.Stopped),
+			TID:       last.TID,
+			PID:       last.Process.PID,
+			Running:   held && !last.Gone(),
+			Elsewhere: last.Elsewhere(),
+			Started:   moment(last.Started),
+			Stopped:   moment(last.Stopped),
 		})
 	}
 	return all, nil
@@ -158,6 +171,10 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if c == ledger.CommandLeave && last.Elsewhere() {
+		// The next one could not see what becomes of the tasks that go on.
+		return true, fmt.Errorf("replace manager: %w (pid %d there): replace it there, or stop it with its tasks: weft manager stop", ErrElsewhere, last.Process.PID)
+	}
 	gone, err := m.c.broker.Listen(ledger.ManagerReplies)
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
@@ -167,19 +184,23 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}
-	if !last.Hosted {
+	if !last.Hosted && !last.Elsewhere() {
 		if err := last.Process.Wait(ctx); err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
 		return true, nil
 	}
-	// Its program may go on; only the manager leaves.
+	// Its program may go on; only the manager leaves. Or it cannot be seen from here.
 	for {
 		r, err := m.c.broker.Record(ctx, ledger.ManagerKind, last.TID)
 		if err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
-		if r.State == ledger.ManagerGone || !last.Process.Alive() {
+		held, err := manager.Running(m.c.dir)
+		if err != nil {
+			return true, fmt.Errorf("stop manager: %w", err)
+		}
+		if r.State == ledger.ManagerGone || last.Gone() || !held {
 			return true, nil
 		}
 		if err := gone.Wait(ctx); err != nil {

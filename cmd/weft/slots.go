@@ -10,6 +10,12 @@ import (
 	"weft/taskspec"
 )
 
+// slotsLine is how many slots for tasks there are, in JSON.
+type slotsLine struct {
+	Taken int `json:"taken"`
+	All   int `json:"all"`
+}
+
 // fullText says, behind a colon, that there is no slot for another task; it is
 // empty if there is one.
 func fullText(ctx context.Context, p *weft.Context) (string, error) {

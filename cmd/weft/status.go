@@ -114,11 +114,20 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []s
 		Manager  *managerLine `json:"manager"`
 		Tasks    []taskLine   `json:"tasks"`
 		Trusted  bool         `json:"trusted"`
+		// Slots are there where the manager says how many it has.
+		Slots *slotsLine `json:"slots,omitempty"`
 		// Services are there where there are manifests.
 		Services []serviceLine `json:"services,omitempty"`
-	}{"ok", []string{}, nil, []taskLine{}, trust.Trusted, nil}
+	}{System: "ok", Problems: []string{}, Tasks: []taskLine{}, Trusted: trust.Trusted}
 	if len(problems) > 0 {
 		v.System, v.Problems = "problem", problems
+	}
+	taken, all, err := p.Manager().Slots(ctx)
+	if err != nil {
+		return err
+	}
+	if all > 0 {
+		v.Slots = &slotsLine{taken, all}
 	}
 	for _, m := range managers {
 		v.Manager = new(newManagerLine(m))

@@ -17,11 +17,11 @@ const ownUmask = 0o077
 const usualStack = 8 << 20
 
 // Clean sheds what this process has got from its starter, as far as it may: its
-// umask is 077 then, no signal is ignored or blocked, it is not nice, may run on
-// all CPUs and has all that its hard limits allow. It must come before the process
-// does anything else.
+// umask is 077 then, no signal is ignored or blocked, it is scheduled as any other,
+// may run on all CPUs and has all that its hard limits allow. It must come before
+// the process does anything else.
 //
-// Threads have a niceness, CPUs and blocked signals of their own, and the runtime
+// Threads have CPUs, blocked signals and priorities of their own, and the runtime
 // counts the CPUs as it starts. So where one of these was not clean the program is
 // executed once more, with the same arguments, environment and descriptors, and
 // Clean does not return.
@@ -83,11 +83,28 @@ func heed(sig unix.Signal) {
 	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, size, 0, 0)
 }
 
+// cleanIO gives the calling thread the usual priority for disks.
+func cleanIO() (changed bool) {
+	const process, classShift = 1, 13
+	priority, _, errno := unix.RawSyscall(unix.SYS_IOPRIO_GET, process, 0, 0)
+	if errno != 0 || priority>>classShift == 0 {
+		return false
+	}
+	_, _, errno = unix.RawSyscall(unix.SYS_IOPRIO_SET, process, 0, 0)
+	return errno == 0
+}
+
 // cleanThread sheds what belongs to the calling thread, and reports whether there
 // was anything.
 func cleanThread() (changed bool) {
 	var none, blocked unix.Sigset_t
 	if unix.PthreadSigmask(unix.SIG_SETMASK, &none, &blocked) == nil && blocked != none {
+		changed = true
+	}
+	if a, err := unix.SchedGetAttr(0, 0); err == nil && a.Policy != unix.SCHED_NORMAL && unix.SchedSetAttr(0, &unix.SchedAttr{Nice: a.Nice}, 0) == nil {
+		changed = true
+	}
+	if cleanIO() {
 		changed = true
 	}
 	if niceness() != 0 && unix.Setpriority(unix.PRIO_PROCESS, 0, 0) == nil {

@@ -80,15 +80,11 @@ func (s *Setter) Set(want Attributes) (k Kept) {
 
 // setNice changes how nice this thread is, unless it could not be taken back.
 func (s *Setter) setNice(want int, k *Kept) {
-	switch {
-	case want > s.Own.Nice && want != s.now.Nice:
-		k.Nice = want
-		want = s.Own.Nice
-		fallthrough
-	default:
-		if want != s.now.Nice && unix.Setpriority(unix.PRIO_PROCESS, 0, want) == nil {
-			s.now.Nice = want
-		}
+	if want > s.Own.Nice {
+		k.Nice, want = want, s.Own.Nice
+	}
+	if want != s.now.Nice && unix.Setpriority(unix.PRIO_PROCESS, 0, want) == nil {
+		s.now.Nice = want
 	}
 }
 
@@ -104,34 +100,40 @@ func (s *Setter) setCPUs(want string) {
 	}
 }
 
-// enoughFiles is how many open files are enough for a consumer.
-const enoughFiles = 256
+// What is enough for a consumer: open files, and bytes of stack.
+const (
+	enoughFiles = 256
+	enoughStack = 1 << 20
+)
 
 // setLimit changes a limit of this process, unless that would harm it.
 func (s *Setter) setLimit(i int, soft uint64, k *Kept) {
 	if soft == s.now.Soft[i] {
 		return
 	}
-	switch i {
-	case unix.RLIMIT_AS, unix.RLIMIT_DATA, unix.RLIMIT_FSIZE, unix.RLIMIT_CPU, unix.RLIMIT_NPROC, rlimitRTTime:
-		k.keep(i, soft)
-		return
-	case unix.RLIMIT_NOFILE:
-		if soft < enoughFiles {
-			k.keep(i, soft)
-			return
+	if harms(i, soft) {
+		if k.Soft == nil {
+			k.Soft = make(map[int]uint64)
 		}
+		k.Soft[i] = soft
+		return
 	}
 	if unix.Prlimit(0, i, &unix.Rlimit{Cur: soft, Max: s.max[i]}, nil) == nil {
 		s.now.Soft[i] = soft
 	}
 }
 
-func (k *Kept) keep(i int, soft uint64) {
-	if k.Soft == nil {
-		k.Soft = make(map[int]uint64)
+// harms reports whether a consumer could fail with such a limit.
+func harms(resource int, soft uint64) bool {
+	switch resource {
+	case unix.RLIMIT_AS, unix.RLIMIT_DATA, unix.RLIMIT_FSIZE, unix.RLIMIT_CPU, unix.RLIMIT_NPROC, rlimitRTTime:
+		return true
+	case unix.RLIMIT_NOFILE:
+		return soft < enoughFiles
+	case unix.RLIMIT_STACK:
+		return soft < enoughStack
 	}
-	k.Soft[i] = soft
+	return false
 }
 
 // Exec gives this process what was kept from the one that has started it, and
