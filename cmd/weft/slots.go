@@ -16,14 +16,14 @@ type slotsLine struct {
 	All   int `json:"all"`
 }
 
-// fullText says, behind a colon, that there is no slot for another task; it is
-// empty if there is one.
+// fullText says that there is no slot for another task; it is empty if there is
+// one.
 func fullText(ctx context.Context, p *weft.Context) (string, error) {
 	taken, all, err := p.Manager().Slots(ctx)
 	if err != nil || all == 0 || taken < all {
 		return "", err
 	}
-	return fmt.Sprintf(": all slots (%d) are taken; a task that waits for its own task must leave it WEFT_TID", all), nil
+	return fmt.Sprintf("all %d are taken; a task that waits for its own task must leave it WEFT_TID", all), nil
 }
 
 // waitsForSlot reports whether a task waits for nothing else.
@@ -49,7 +49,7 @@ func (a *app) tellSlots(p *weft.Context, t *weft.Task) *time.Timer {
 			return
 		}
 		if text, err := fullText(ctx, p); err == nil && text != "" {
-			a.note("task %s waits%s", taskspec.ShortTID(t.TID()), text)
+			a.note("task %s waits for a slot: %s", taskspec.ShortTID(t.TID()), text)
 		}
 	})
 }

@@ -64,12 +64,11 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	if err != nil {
 		return err
 	}
+	full := ""
 	if queued {
-		full, err := fullText(ctx, p)
-		if err != nil {
+		if full, err = fullText(ctx, p); err != nil {
 			return err
 		}
-		live += full
 	}
 	var tasks []*weft.Status
 	for s, err := range p.Tasks(ctx, selected(c.Status, c.All)) {
@@ -96,6 +95,9 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	a.stdout.Printf("System: %s\n", visible(system))
 	a.stdout.Printf("Manager: %s\n", managerText(managers))
 	a.stdout.Printf("Tasks: %s\n", live)
+	if full != "" {
+		a.stdout.Printf("Slots: %s\n", full)
+	}
 	if text := trust.String(); text != "" {
 		a.stdout.Printf("Trust: %s: weft trust\n", text)
 	}
@@ -114,10 +116,10 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []s
 		Manager  *managerLine `json:"manager"`
 		Tasks    []taskLine   `json:"tasks"`
 		Trusted  bool         `json:"trusted"`
-		// Slots are there where the manager says how many it has.
-		Slots *slotsLine `json:"slots,omitempty"`
 		// Services are there where there are manifests.
 		Services []serviceLine `json:"services,omitempty"`
+		// Slots are there where none is free.
+		Slots *slotsLine `json:"slots,omitempty"`
 	}{System: "ok", Problems: []string{}, Tasks: []taskLine{}, Trusted: trust.Trusted}
 	if len(problems) > 0 {
 		v.System, v.Problems = "problem", problems
@@ -126,7 +128,7 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []s
 	if err != nil {
 		return err
 	}
-	if all > 0 {
+	if all > 0 && taken >= all {
 		v.Slots = &slotsLine{taken, all}
 	}
 	for _, m := range managers {
@@ -152,7 +154,7 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []s
 }
 
 // liveText counts tasks that have not ended.
-func liveText(live iter.Seq2[*weft.Status, error]) (text string, waiting bool, err error) {
+func liveText(live iter.Seq2[*weft.Status, error]) (text string, waits bool, err error) {
 	running, queued := 0, 0
 	for s, err := range live {
 		switch {
@@ -207,10 +209,13 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Status", a.paint(standing(s)))
 	waits := expected(s, time.Now())
 	if waitsForSlot(s) {
-		if waits, err = fullText(ctx, p); err != nil {
+		full, err := fullText(ctx, p)
+		if err != nil {
 			return err
 		}
-		waits = strings.TrimPrefix(waits, ": ")
+		if full != "" {
+			waits = "for a slot: " + full
+		}
 	}
 	line("Waits", waits)
 	line("Waits for", visible(s.WaitingFor))
