@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weft"
+	"weft/internal/inherit"
 )
 
 type managerCmd struct {
@@ -101,6 +102,7 @@ func (c *managerServeCmd) Run(a *app) error {
 	}
 	stop, cancel := weft.StopSignals()
 	defer cancel()
+	inherit.Raise()
 	err = p.Serve(context.Background(), weft.ServeOptions{
 		Lifetime: time.Duration(c.Lifetime),
 		Replace:  c.Replace,

@@ -30,12 +30,22 @@ func Clean() {
 	for i := range numLimits {
 		cleanLimit(i)
 	}
+	clean(cleanThread)
+}
+
+// CleanSignals is Clean for signals alone, for a process whose starter is a manager:
+// who runs that as a service says what else there is.
+func CleanSignals() { clean(unblock) }
+
+// clean heeds all signals, and sheds what belongs to the thread, in which thread
+// reports whether there was anything.
+func clean(thread func() bool) {
 	for sig := unix.Signal(1); sig <= lastSignal; sig++ {
 		heed(sig)
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if cleanThread() {
+	if thread() {
 		// If it cannot be, the process goes on with what it has.
 		_ = syscall.Exec("/proc/self/exe", os.Args, os.Environ())
 	}
@@ -61,6 +71,9 @@ func cleanLimit(resource int) {
 		_ = unix.Prlimit(0, resource, &l, nil)
 	}
 }
+
+// Raise lets this process, and what it starts, have as many open files as it may.
+func Raise() { cleanLimit(unix.RLIMIT_NOFILE) }
 
 // lastSignal is the greatest number of a signal.
 const lastSignal = 64
@@ -94,13 +107,16 @@ func cleanIO() (changed bool) {
 	return errno == 0
 }
 
+// unblock lets all signals reach the calling thread, and reports whether any did not.
+func unblock() (changed bool) {
+	var none, blocked unix.Sigset_t
+	return unix.PthreadSigmask(unix.SIG_SETMASK, &none, &blocked) == nil && blocked != none
+}
+
 // cleanThread sheds what belongs to the calling thread, and reports whether there
 // was anything.
 func cleanThread() (changed bool) {
-	var none, blocked unix.Sigset_t
-	if unix.PthreadSigmask(unix.SIG_SETMASK, &none, &blocked) == nil && blocked != none {
-		changed = true
-	}
+	changed = unblock()
 	if a, err := unix.SchedGetAttr(0, 0); err == nil && a.Policy != unix.SCHED_NORMAL && unix.SchedSetAttr(0, &unix.SchedAttr{Nice: a.Nice}, 0) == nil {
 		changed = true
 	}

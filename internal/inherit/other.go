@@ -15,3 +15,6 @@ func Read() (a Attributes, err error) {
 
 // Note does nothing.
 func Note() {}
+
+// Raise does nothing.
+func Raise() {}

@@ -19,8 +19,9 @@ type Setter struct {
 	max [numLimits]uint64
 }
 
-// NewSetter returns one for this process, which is as [Clean] has left it.
+// NewSetter returns one for this process.
 func NewSetter() (*Setter, error) {
+	Raise() // so that Go changes nothing by itself for those who are started
 	own, err := Read()
 	if err != nil {
 		return nil, err

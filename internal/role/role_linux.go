@@ -30,7 +30,8 @@ func Pair() (ours, theirs *os.File, err error) {
 // other inherited descriptor on exec, so that nothing of it reaches a task.
 //
 // A manager and a consumer outlive whoever started them and serve others too: they
-// keep nothing of it, neither descriptors nor what [inherit.Clean] sheds.
+// keep no descriptors of it, and of a manager's starter nothing that
+// [inherit.Clean] sheds.
 func Take() (Role, *os.File) {
 	r := Role(os.Getenv(variable))
 	if r == None {
@@ -41,9 +42,13 @@ func Take() (Role, *os.File) {
 		os.Unsetenv(variable)
 		return None, nil
 	}
-	if r == Manager || r == Consumer {
+	switch r {
+	case Manager:
 		closeOthers()
 		inherit.Clean()
+	case Consumer:
+		closeOthers()
+		inherit.CleanSignals()
 	}
 	os.Unsetenv(variable)
 	if unix.CloseRange(inherited, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC) != nil {
