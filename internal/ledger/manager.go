@@ -54,7 +54,12 @@ type Manager struct {
 // Elsewhere reports whether its process is in another pid namespace than this one,
 // from where it cannot be seen.
 func (m *Manager) Elsewhere() bool {
-	return m.Namespace != "" && m.Namespace != proc.Namespace()
+	here := proc.Namespace()
+	if m.Namespace == "" || here == "" || m.Namespace == here {
+		return false
+	}
+	boot, err := proc.Boot()
+	return err == nil && boot == m.Process.Boot
 }
 
 // Gone reports whether it has left, or is dead, as far as that can be seen from
