@@ -59,7 +59,7 @@ func Main(conn io.ReadWriteCloser, build string, env []string) error {
 		main:   make(chan func()),
 		own:    env,
 		envs:   make(map[string]snapshot),
-		start:  &starter{Setter: setter, wanted: setter.Own},
+		start:  &starter{Setter: setter},
 	}
 	if c.link.Send(Report{Hello: &Hello{Protocol: Protocol, Build: build, Process: self}}) != nil {
 		return nil // the manager is gone, and nobody else wants anything
