@@ -45,6 +45,9 @@ func Attach(ctx context.Context, t *Task, opts ...AttachOption) (*Session, error
 	for _, opt := range opts {
 		opt(&hello)
 	}
+	if err := t.c.known.foreign; err != nil {
+		return nil, fmt.Errorf("attach to task %s: %w", t.tid, err)
+	}
 	conn, epoch, err := dial(ctx, t)
 	if err == nil {
 		if err = conn.Send(hello); err != nil {

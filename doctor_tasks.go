@@ -83,8 +83,11 @@ func examineManager(ctx context.Context, c *Context, running bool, unfinished in
 		return problem(check, err.Error(), "")
 	}
 	found := fmt.Sprintf("running (pid %d)", m.Process.PID)
+	if m.Elsewhere() {
+		found = fmt.Sprintf("running (pid %d in another pid namespace)", m.Process.PID)
+	}
 	switch {
-	case m.Status == ledger.ManagerGone || !m.Process.Alive():
+	case m.Gone():
 		return fine(check, "the last one is leaving, or one is just starting")
 	case m.Build != build():
 		return note(check, fmt.Sprintf("%s, of build %q; this program is %q", found, m.Build, build()),

@@ -36,6 +36,8 @@ func Init() {
 		exit(runManager(conn))
 	case role.Function:
 		exit(runner.Perform(conn, role.Extra(), &registered))
+	case role.Exec:
+		exit(runner.Become(conn))
 	case role.Describe:
 		exit(function.Tell(conn, build(), &registered))
 	}

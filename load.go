@@ -39,6 +39,9 @@ type LoadReport struct {
 // [ErrNotWhole]. Cancelling ctx before the end withdraws it, though not while
 // it waits for r.
 func (s System) Load(ctx context.Context, r io.Reader, o LoadOptions) (*LoadReport, error) {
+	if err := s.c.known.foreign; err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
 	return load(o, func(b broker.LoadOptions) (broker.LoadReport, error) {
 		whole, free, err := rewindable(r, s.c.dir)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"weft/internal/ledger"
 	"weft/internal/project"
@@ -39,7 +40,7 @@ func OpenExisting(dir string, opts ...Option) (*Context, error) {
 // services; if it is false, the new project's settings say that no manager starts
 // services. What is there already stays.
 func Create(dir string, autostart bool, opts ...Option) (*Context, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := errors.Join(foreign(filepath.Join(dir, ledger.Dir)), os.MkdirAll(dir, 0o777)); err != nil {
 		return nil, fmt.Errorf("create project: %w", err)
 	}
 	if !autostart {

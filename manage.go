@@ -2,6 +2,7 @@ package weft
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,6 +13,10 @@ import (
 	"weft/manager"
 	"weft/runner"
 )
+
+// ErrElsewhere is returned where a manager runs in another pid namespace, in a
+// container for example, and this process would have to see its tasks.
+var ErrElsewhere = errors.New("manager runs in another pid namespace")
 
 // A Manager speaks to the project's manager, the process that gives its tasks
 // to consumers, whether it is there or not: get it from [Context.Manager].
@@ -72,19 +77,52 @@ func (m *Manager) LogLevel() slog.Level {
 	return level
 }
 
+// Slots says how many tasks the running manager runs at once, and how many of
+// these slots are taken. Both are 0 if there is none.
+func (m *Manager) Slots(ctx context.Context) (taken, all int, err error) {
+	running, err := manager.Running(m.c.dir)
+	if err != nil || !running {
+		return 0, 0, err
+	}
+	err = m.c.broker.View(ctx, func(r broker.Reader) error {
+		rec, err := r.Record(ledger.ManagerKind, ledger.CurrentManager)
+		if err != nil {
+			return err
+		}
+		current, err := ledger.DecodeManager(rec)
+		if err != nil {
+			return err
+		}
+		all = current.Slots
+		taken, err = ledger.SlotsTaken(r)
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("count slots: %w", err)
+	}
+	return taken, all, nil
+}
+
 // A ManagerStatus is a manager of the project, past or present.
 type ManagerStatus struct {
 	TID     string
 	PID     int
 	Running bool
-	Started time.Time
-	Stopped time.Time // zero if it has not said that it left
+	// Elsewhere: it is in another pid namespace, in a container for example, where
+	// PID is its id.
+	Elsewhere bool
+	Started   time.Time
+	Stopped   time.Time // zero if it has not said that it left
 }
 
 // List returns the managers the project has had, oldest first; the last one may
 // be running.
 func (m *Manager) List(ctx context.Context) ([]ManagerStatus, error) {
 	recs, err := m.c.broker.Records(ctx, ledger.ManagerKind, broker.RecordSelect{})
+	if err != nil {
+		return nil, err
+	}
+	held, err := manager.Running(m.c.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -98,11 +136,12 @@ func (m *Manager) List(ctx context.Context) ([]ManagerStatus, error) {
 			return nil, err
 		}
 		all = append(all, ManagerStatus{
-			TID:     last.TID,
-			PID:     last.Process.PID,
-			Running: last.Status == ledger.ManagerRunning && last.Process.Alive(),
-			Started: moment(last.Started),
-			Stopped: moment(last.Stopped),
+			TID:       last.TID,
+			PID:       last.Process.PID,
+			Running:   held && !last.Gone(),
+			Elsewhere: last.Elsewhere(),
+			Started:   moment(last.Started),
+			Stopped:   moment(last.Stopped),
 		})
 	}
 	return all, nil
@@ -136,6 +175,10 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if c == ledger.CommandLeave && last.Elsewhere() {
+		// The next one could not see what becomes of the tasks that go on.
+		return true, fmt.Errorf("replace manager: %w (pid %d there): replace it there, or stop it with its tasks: weft manager stop", ErrElsewhere, last.Process.PID)
+	}
 	gone, err := m.c.broker.Listen(ledger.ManagerReplies)
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
@@ -145,19 +188,23 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}
-	if !last.Hosted {
+	if !last.Hosted && !last.Elsewhere() {
 		if err := last.Process.Wait(ctx); err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
 		return true, nil
 	}
-	// Its program may go on; only the manager leaves.
+	// Its program may go on; only the manager leaves. Or it cannot be seen from here.
 	for {
 		r, err := m.c.broker.Record(ctx, ledger.ManagerKind, last.TID)
 		if err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
-		if r.State == ledger.ManagerGone || !last.Process.Alive() {
+		held, err := manager.Running(m.c.dir)
+		if err != nil {
+			return true, fmt.Errorf("stop manager: %w", err)
+		}
+		if r.State == ledger.ManagerGone || last.Gone() || !held {
 			return true, nil
 		}
 		if err := gone.Wait(ctx); err != nil {

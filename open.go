@@ -21,7 +21,8 @@ import (
 var ErrNoProject = errors.New("no weft project found")
 
 // ErrOwner is returned by [Find] where the project found belongs to another
-// user. Opening it by name is consent.
+// user. Opened by name it can be read; what would change it, or run something,
+// returns ErrOwner, for root too: what runs there runs as its owner.
 var ErrOwner = errors.New("project belongs to another user")
 
 // A Context is an open project. It is safe for concurrent use; whoever opened
@@ -91,6 +92,9 @@ func open(dir string, o options) (*Context, error) {
 	if err := sqlite.CheckPath(c.dir); err != nil {
 		return nil, err
 	}
+	if c.known.foreign = foreign(c.dir); c.known.foreign != nil {
+		o.existing = true
+	}
 	made, err := enter(c.dir, o.existing)
 	if err != nil {
 		return nil, o.absent(dir, err)
@@ -118,11 +122,15 @@ func open(dir string, o options) (*Context, error) {
 		BusyTimeout:      c.settings.busyTimeout(),
 		Options:          broker.Options{MaxMessage: c.settings.MaxMessage, Views: ledger.View},
 		AcceptPOSIXLocks: o.posixLocks,
+		ReadOnly:         c.known.foreign,
 	})
 	if err != nil {
 		return nil, err
 	}
 	c.known.root, c.known.broker = c.root, c.broker
+	if c.known.foreign != nil {
+		return c, nil
+	}
 	if err := noteHost(c.broker); err != nil {
 		return nil, errors.Join(err, c.broker.Close())
 	}
@@ -140,6 +148,16 @@ func (o options) absent(dir string, err error) error {
 		return fmt.Errorf("%w in %s", ErrNoProject, dir)
 	}
 	return err
+}
+
+// foreign returns an error that wraps [ErrOwner] if the folder of a project is
+// there and belongs to another user.
+func foreign(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil || ownedByUs(info) {
+		return nil // what is wrong with it shows when it is used
+	}
+	return fmt.Errorf("%w: run as its owner: sudo -u %s weft …", ErrOwner, ownerName(info))
 }
 
 // enter looks for the project's folder, and makes it unless it must be there. It
@@ -191,11 +209,13 @@ func Find(dir string) (root string, err error) {
 	home, _ := os.UserHomeDir()
 	start := dir
 	for {
-		info, err := os.Lstat(filepath.Join(dir, ledger.Dir))
+		weft := filepath.Join(dir, ledger.Dir)
+		_, err := os.Lstat(weft)
 		switch {
-		case err == nil && !ownedByUs(info):
-			return "", fmt.Errorf("%w: %s; name it with --context if you trust it", ErrOwner, dir)
 		case err == nil:
+			if err := foreign(weft); err != nil {
+				return "", fmt.Errorf("%w, or only read it: --context %s", err, dir)
+			}
 			return dir, nil
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission):
 			return "", fmt.Errorf("find project: %w", err)

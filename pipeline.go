@@ -208,7 +208,7 @@ func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []Submit
 	if !commands {
 		env = named(env, names)
 	}
-	l.Env = ledger.EncodeEnv(env)
+	l.Env = s.snapshotOf(env)
 	l.Spec = &taskspec.Spec{Name: p.Name, Spec: taskspec.Work{Key: p.Key, DelaySeconds: p.Delay.Seconds()}}
 	l.Plan = plan
 	return l, nil

@@ -145,7 +145,7 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err != nil {
 		return nil, err
 	}
-	env := sync.OnceValue(func() string { return ledger.EncodeEnv(s.environ()) })
+	env := sync.OnceValue(func() string { return s.snapshotOf(s.environ()) })
 	all := make([]ledger.Submission, len(specs))
 	for i, spec := range specs {
 		if err := checkCall(ctx, c, spec, l.Item, true); err != nil {
@@ -153,12 +153,13 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 		}
 		all[i] = l
 		all[i].Spec = spec
-		if spec.Spec.Type == taskspec.KindFunction {
-			if len(spec.Spec.EnvFrom) > 0 {
-				all[i].Env = ledger.EncodeEnv(named(s.environ(), spec.Spec.EnvFrom))
-			}
-		} else {
+		switch {
+		case spec.Spec.Type != taskspec.KindFunction:
 			all[i].Env = env()
+		case !spec.Spec.Inline():
+			all[i].Env = s.snapshotOf(named(s.environ(), spec.Spec.EnvFrom))
+		case len(spec.Spec.EnvFrom) > 0:
+			all[i].Env = ledger.EncodeEnv(named(s.environ(), spec.Spec.EnvFrom))
 		}
 	}
 	return all, nil

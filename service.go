@@ -99,7 +99,7 @@ func currentManager(r broker.Reader) (*ledger.Manager, error) {
 		return nil, err
 	}
 	m, err := ledger.DecodeManager(rec)
-	if err != nil || m.Status == ledger.ManagerGone || !m.Process.Alive() {
+	if err != nil || m.Gone() {
 		return nil, err
 	}
 	return m, nil

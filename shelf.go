@@ -60,6 +60,9 @@ func (f shelf) store(name string, r io.Reader, put func(f *project.Folder, name 
 	if err := f.check(document); err != nil {
 		return err
 	}
+	if err := foreign(f.project); err != nil {
+		return err
+	}
 	folder, err := f.open((*project.Folder).MakeSub)
 	if err != nil {
 		return err
@@ -111,6 +114,9 @@ func (f shelf) read(name string) ([]byte, error) {
 // remove removes a document.
 func (f shelf) remove(name string) error {
 	file, err := fileOf(name)
+	if err == nil {
+		err = foreign(f.project)
+	}
 	if err != nil {
 		return f.about(name, err)
 	}

@@ -17,6 +17,7 @@ type Status struct {
 	Signal     string // the signal that the command died of, "SIGSEGV", or empty
 	Error      string // why it did not complete, one line, or empty
 	LimitMeans string // by what the limit was held that ended it: "cgroup", "rlimit" or "sampled"; else empty
+	Narrowed   string // what its submitter has and its process could not get: "niceness 5 instead of 0"; or empty
 	Details    string // what does not fit the line of Error: a stack, as a rule; or empty
 	Paused     bool   // it stands still: see [Task.Pause]
 	// Items is how far a persistent task is; nil for any other.
@@ -87,6 +88,7 @@ func (s *Status) fill(l *ledger.Task) {
 		Signal:          l.Signal,
 		Error:           l.Error,
 		LimitMeans:      l.LimitMeans,
+		Narrowed:        l.Narrowed,
 		Details:         l.Details,
 		Paused:          l.Paused,
 		WaitingFor:      ledger.WaitsFor(l),

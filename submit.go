@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/inherit"
 	"weft/internal/ledger"
 	"weft/taskspec"
 )
@@ -41,6 +42,15 @@ func (s *submission) environ() []string {
 		s.env = os.Environ()
 	}
 	return s.env
+}
+
+// snapshotOf packs an environment with the attributes of this process, as far as
+// they are known.
+func (s *submission) snapshotOf(env []string) string {
+	if a, err := inherit.Read(); err == nil {
+		env = ledger.WithAttributes(env, a.String())
+	}
+	return ledger.EncodeEnv(env)
 }
 
 // WithDir makes dir the submitter's directory, in which a task runs whose spec

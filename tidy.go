@@ -102,6 +102,9 @@ func (s System) Tidy(ctx context.Context, o TidyOptions) (TidyReport, error) {
 }
 
 func tidy(ctx context.Context, c *Context, keep ledger.Retention, report *TidyReport) error {
+	if c.known.foreign != nil {
+		return c.known.foreign
+	}
 	b := c.broker
 	info, err := b.Info(ctx)
 	if err != nil {

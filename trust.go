@@ -36,8 +36,9 @@ type trustRecord struct {
 
 // acquaintance is what a Context knows of how far its project is trusted.
 type acquaintance struct {
-	root   string
-	broker *broker.Broker
+	root    string
+	broker  *broker.Broker
+	foreign error // why nothing is submitted here, nor run, if it belongs to another user
 
 	mu  sync.Mutex
 	met bool // there is a file about it, or since is set
@@ -233,8 +234,11 @@ func (a *acquaintance) horizon(ctx context.Context) (since broker.ID, err error)
 
 // meet takes note of what is in the project, unless that was done before, and by
 // whomever. It comes before this user submits anything, and before anything is
-// run.
+// run. In a project of another user neither may be.
 func (a *acquaintance) meet(ctx context.Context) error {
+	if a.foreign != nil {
+		return a.foreign
+	}
 	a.mu.Lock()
 	met := a.met || a.since != 0
 	a.mu.Unlock()

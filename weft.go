@@ -66,7 +66,8 @@
 // when the task is stopped or out of time. Tasks run as the user who submits
 // them, in the directory of the submission: a command with the environment of the
 // submission too, a function with that of its manager, as if its program were
-// started there. With Isolation [taskspec.IsolationInline] a call is a goroutine
+// started there. Both have the umask, niceness, CPUs and soft limits of the
+// submission. With Isolation [taskspec.IsolationInline] a call is a goroutine
 // of a program that serves the project: faster, and without all that.
 //
 // # Pipelines

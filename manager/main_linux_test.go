@@ -33,6 +33,8 @@ func TestMain(m *testing.M) {
 	switch part, dir, _ := strings.Cut(os.Getenv(partVar), " "); {
 	case r == role.Consumer:
 		err = runner.Main(conn, build, os.Environ())
+	case r == role.Exec:
+		err = runner.Become(conn)
 	case r == role.Manager:
 		err = manage(conn)
 	case part == "lead":

@@ -151,5 +151,5 @@ func vacant(b *broker.Broker) bool {
 		return errors.Is(err, broker.ErrNotFound)
 	}
 	latest, err := ledger.DecodeManager(r)
-	return err == nil && (latest.Status == ledger.ManagerGone || !latest.Process.Alive())
+	return err == nil && latest.Gone()
 }

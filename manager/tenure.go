@@ -7,6 +7,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/proc"
 	"weft/internal/title"
 	"weft/taskspec"
 )
@@ -15,7 +16,7 @@ import (
 func (l *loop) arrive(ctx context.Context) error {
 	var live []*ledger.Task
 	err := l.o.Broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		m := ledger.Manager{Process: l.self, Build: l.o.Build, Hosted: l.o.Hosted, Autostart: l.o.Autostart != nil, Folder: folderID(l.o.Dir)}
+		m := ledger.Manager{Process: l.self, Namespace: proc.Namespace(), Build: l.o.Build, Hosted: l.o.Hosted, Autostart: l.o.Autostart != nil, Folder: folderID(l.o.Dir), Slots: l.o.MaxTasks}
 		if l.record, err = ledger.Arrive(tx, m, time.Now()); err != nil {
 			return err
 		}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,7 +25,7 @@ func Subreaper() error {
 // is one system call and reaps nothing. In a subreaper, false means that no
 // descendant is left at all.
 func HasChildren() (bool, error) {
-	_, err := hasZombie()
+	_, err := zombie()
 	if errors.Is(err, unix.ECHILD) {
 		return false, nil
 	}
@@ -38,7 +40,7 @@ func HasChildren() (bool, error) {
 // itself. Name in except the pids of all children that somebody here will wait
 // for, as [os/exec.Cmd.Wait] does; otherwise that wait fails with ECHILD.
 func Reap(except ...int) int {
-	if zombie, err := hasZombie(); err != nil || !zombie {
+	if pid, err := zombie(); err != nil || pid == 0 {
 		return 0
 	}
 	var r register
@@ -58,9 +60,28 @@ func Reap(except ...int) int {
 	return reaped
 }
 
-// hasZombie reports whether a child has ended that nobody has reaped. It
-// returns ECHILD if there is no child at all.
-func hasZombie() (bool, error) {
+// ReapOrphans removes one zombie after the other that is a child of this process,
+// and returns the CPU time that they used, with the children they waited for. It
+// stops at own, the one child that somebody here waits for, if it meets that: [Reap]
+// goes on behind it, but looks at all processes of the machine. It does not wait for
+// anybody.
+func ReapOrphans(own int) (cpu time.Duration) {
+	for {
+		pid, err := zombie()
+		if err != nil || pid == 0 || pid == own {
+			return cpu
+		}
+		var used unix.Rusage
+		if got, err := unix.Wait4(pid, nil, unix.WNOHANG|unix.WALL, &used); err != nil || got != pid {
+			return cpu
+		}
+		cpu += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	}
+}
+
+// zombie returns the pid of a child that has ended and that nobody has reaped; 0 if
+// there is none. It returns ECHILD if there is no child at all.
+func zombie() (pid int, err error) {
 	for {
 		// Given no zombie, the call leaves info as it is. WALL includes
 		// children that signal their end otherwise than by SIGCHLD, WNOWAIT
@@ -71,8 +92,14 @@ func hasZombie() (bool, error) {
 			continue
 		}
 		if err != nil {
-			return false, fmt.Errorf("look for children: %w", err)
+			return 0, fmt.Errorf("look for children: %w", err)
 		}
-		return info.Signo != 0, nil
+		if info.Signo == 0 {
+			return 0, nil
+		}
+		// What follows the first three numbers, aligned as a pointer, begins with
+		// the pid.
+		const behind = (3*4 + unsafe.Sizeof(uintptr(0)) - 1) &^ (unsafe.Sizeof(uintptr(0)) - 1)
+		return int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), behind))), nil
 	}
 }

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"errors"
 	"os/exec"
 	"testing"
 
@@ -66,6 +67,36 @@ func TestReap(t *testing.T) {
 	}
 	if got := Reap(own.Process.Pid, g.cmd.Process.Pid); got != 0 {
 		t.Errorf("second Reap() = %d, want 0", got)
+	}
+	own.Wait()
+	if got := own.ProcessState.ExitCode(); got != 7 {
+		t.Errorf("own child exited with %d, want 7", got)
+	}
+}
+
+// TestReapOrphans reaps what was adopted and leaves the one whose owner waits for it.
+func TestReapOrphans(t *testing.T) {
+	if got := ReapOrphans(0); got != 0 {
+		t.Errorf("ReapOrphans() without children = %v", got)
+	}
+	g := plant(t, 2, `sh -c "$L1" & `+leaf, leaf)
+	if killed, err := (Tree{Cookie: g.cookie}).Kill(soon(t)); err != nil || killed != 2 {
+		t.Fatalf("Kill() = %d, %v", killed, err)
+	}
+	own := exec.Command("sh", "-c", "exit 7")
+	if err := own.Start(); err != nil {
+		t.Fatal(err)
+	}
+	id, err := proc.Of(own.Process.Pid)
+	if err == nil {
+		err = id.Wait(t.Context())
+	}
+	if err != nil && !errors.Is(err, proc.ErrGone) {
+		t.Fatal(err)
+	}
+	ReapOrphans(own.Process.Pid)
+	if got := Reap(own.Process.Pid); got != 0 {
+		t.Errorf("Reap() after ReapOrphans() = %d, want 0", got)
 	}
 	own.Wait()
 	if got := own.ProcessState.ExitCode(); got != 7 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 )
 
 // errUnsupported tells that process trees cannot be found here yet.
@@ -27,6 +28,9 @@ func Subreaper() error { return errUnsupported }
 
 // HasChildren returns an error that wraps [errors.ErrUnsupported].
 func HasChildren() (bool, error) { return false, errUnsupported }
+
+// ReapOrphans removes nothing.
+func ReapOrphans(int) time.Duration { return 0 }
 
 // Reap removes nothing.
 func Reap(...int) int { return 0 }

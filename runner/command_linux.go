@@ -23,23 +23,24 @@ type command struct {
 	worker         *worker        // of a call of a function, nil for a command
 	terminal       *terminal      // in place of pipes, nil if it has none; then stdout is its, and there is no stderr
 	feeder         *feeder        // writes what it reads, nil if that is a file, or nothing
+	narrowed       string         // what it could not get of what its submitter has
 }
 
-// start starts the assignment's command in a process group of its own. It must
-// be called on the thread that lives as long as the process: the kernel kills
+// start starts the assignment's command, by launch, in a process group of its own.
+// It must be called on the thread that lives as long as the process: the kernel kills
 // the child when the thread that made it ends.
-func start(a *Assignment, env []string) (*command, *taskspec.Outcome) {
+func start(a *Assignment, env []string, launch startFunc) (*command, *taskspec.Outcome) {
 	path, failed := find(a.Argv[0], a.Dir, env)
 	if failed != nil {
 		return nil, failed
 	}
 	c := &command{group: newGroup(a)}
-	err := c.run(a, path, env)
+	err := c.run(a, path, env, launch)
 	if err != nil && c.group != nil {
 		// A group may be made in which this process may start nobody.
 		_ = c.group.Remove()
 		c.group = nil
-		err = c.run(a, path, env)
+		err = c.run(a, path, env, launch)
 	}
 	if err != nil {
 		return nil, refused(a.Argv[0], err)
@@ -54,7 +55,7 @@ func start(a *Assignment, env []string) (*command, *taskspec.Outcome) {
 }
 
 // run opens the command's standard streams and starts it.
-func (c *command) run(a *Assignment, path string, env []string) error {
+func (c *command) run(a *Assignment, path string, env []string, launch startFunc) error {
 	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if c.group != nil {
 		attr.UseCgroupFD, attr.CgroupFD = true, c.group.FD()
@@ -66,7 +67,7 @@ func (c *command) run(a *Assignment, path string, env []string) error {
 	}
 	childs, err := open(a)
 	if err == nil {
-		err = c.cmd.Start()
+		c.narrowed, err = launch(c.cmd)
 	}
 	for _, f := range childs {
 		f.Close()

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 
 	"weft/internal/bell"
+	"weft/internal/inherit"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/internal/title"
@@ -24,8 +26,9 @@ type Consumer struct {
 	orders chan Order // closed when the manager is gone
 	main   chan func()
 	own    []string // the process's own environment
-	envs   map[string][]string
+	envs   map[string]snapshot
 	bells  *bell.Set
+	start  *starter
 
 	waiting *command // a worker without work, or nil
 	hired   *worker  // the worker of the latest call
@@ -45,13 +48,18 @@ func Main(conn io.ReadWriteCloser, build string, env []string) error {
 	if err != nil {
 		return err
 	}
+	setter, err := inherit.NewSetter()
+	if err != nil {
+		return err
+	}
 	c := &Consumer{
 		self:   self,
 		link:   NewLink[Order, Report](conn),
 		orders: make(chan Order),
 		main:   make(chan func()),
 		own:    env,
-		envs:   make(map[string][]string),
+		envs:   make(map[string]snapshot),
+		start:  &starter{Setter: setter},
 	}
 	if c.link.Send(Report{Hello: &Hello{Protocol: Protocol, Build: build, Process: self}}) != nil {
 		return nil // the manager is gone, and nobody else wants anything
@@ -97,7 +105,7 @@ func (c *Consumer) serve() (err error) {
 			a = next
 		}
 	}
-	c.dismiss(nil)
+	c.dismiss(nil, nil)
 	return err
 }
 
@@ -108,7 +116,7 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 		// One environment is enough: tasks that follow one another mostly come
 		// from the same shell, and the manager sends it again when they do not.
 		clear(c.envs)
-		c.envs[a.Env] = ledger.DecodeEnv(string(a.EnvBlock))
+		c.envs[a.Env] = newSnapshot(string(a.EnvBlock))
 	}
 	alone := &alone{task: a, self: c.self}
 	permit, gone, err := c.permission(alone)
@@ -120,7 +128,7 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 		c.bells, _ = bell.Open(filepath.Join(a.WeftDir, "bells"), nil)
 	}
 	a.show(taskspec.StatusRunning)
-	c.dismiss(a.Function)
+	c.dismiss(a.Function, c.envs[a.Env].attributes)
 	s := newSession(c.orders, alone, gone)
 	defer func() { next = s.close() }()
 	ev := events{
@@ -162,7 +170,7 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 	// An error of sending is the end of the link, which the session sees too.
 	sent := c.link.Send(Report{Finished: h})
 	if sent == nil && a.Function != nil {
-		c.prepare(a.Function)
+		c.prepare(a)
 	}
 	select {
 	case <-s.acked:
@@ -198,7 +206,7 @@ func (c *Consumer) beginner(a *Assignment, alone *alone, message string) func() 
 	return func() (cmd *command, failed *taskspec.Outcome) {
 		if a.Function == nil {
 			env := c.environment(a, message)
-			c.onMain(func() { cmd, failed = start(a, env) })
+			c.onMain(func() { cmd, failed = start(a, env, c.starter(a)) })
 			return cmd, failed
 		}
 		env := maps.Clone(a.Over)
@@ -221,9 +229,30 @@ func (c *Consumer) beginner(a *Assignment, alone *alone, message string) func() 
 func (c *Consumer) environment(a *Assignment, message string) []string {
 	env := c.own
 	if a.Env != "" {
-		env = c.envs[a.Env]
+		env = c.envs[a.Env].env
 	}
 	return ledger.Overlay(ledger.Overlay(env, a.Over), identity(a, message))
+}
+
+// A snapshot is what the process of a submitter had.
+type snapshot struct {
+	env        []string
+	attributes *inherit.Attributes // nil: not known
+}
+
+func newSnapshot(packed string) (s snapshot) {
+	var line string
+	s.env, line = ledger.CutAttributes(ledger.DecodeEnv(packed))
+	if a, err := inherit.Parse(line); err == nil { // else it is of a version that packs them otherwise
+		s.attributes = &a
+	}
+	return s
+}
+
+// starter returns what starts processes for the task, on the main thread.
+func (c *Consumer) starter(a *Assignment) startFunc {
+	want := c.envs[a.Env].attributes
+	return func(cmd *exec.Cmd) (narrowed string, err error) { return c.start.start(cmd, want) }
 }
 
 // identity is how a task's processes know whose they are.

@@ -88,7 +88,7 @@ func (d *duty) work(item *ledger.Item) (*ledger.HandOff, *outputs) {
 // returns nil when the task is told to end.
 func (d *duty) next() (*ledger.Item, error) {
 	if d.done != nil && d.c.link.Send(Report{Item: d.done}) == nil && d.a.Function != nil {
-		d.c.prepare(d.a.Function)
+		d.c.prepare(d.a)
 	}
 	for {
 		switch {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"sync"
+	"time"
 
 	"weft/internal/ledger"
 	"weft/internal/role"
@@ -18,6 +20,10 @@ type guard struct {
 	watch  *monitor.Watch
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when nothing is sampled any more
+
+	mu     sync.Mutex // held while processes are looked at, or reaped
+	own    int        // the task's own process
+	reaped time.Duration
 }
 
 // newGuard begins to watch a task that has been started. used is told what it
@@ -28,7 +34,7 @@ func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage
 		limits.MemoryMB = nil
 	}
 	if limits == (taskspec.Limits{}) && !a.Reports {
-		return &guard{}
+		return &guard{own: c.cmd.Process.Pid}
 	}
 	sampler := monitor.Sampler{
 		Root:        os.Getpid(),
@@ -48,6 +54,15 @@ func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage
 		watch:  monitor.NewWatch(limits, a.Polling),
 		cancel: cancel,
 		ended:  make(chan struct{}),
+		own:    c.cmd.Process.Pid,
+	}
+	sample := func() (monitor.Sample, error) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		s, err := sampler.Sample()
+		s.CPU += g.reaped
+		g.reaped += monitor.ReapOrphans(g.own)
+		return s, err
 	}
 	if a.Reports {
 		g.watch.Report = func(s monitor.Sample, cpuPercent float64) {
@@ -60,7 +75,7 @@ func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage
 		defer close(g.ended)
 		// It goes on after the first: memory may run out during a grace.
 		for {
-			v, broken := g.watch.Run(ctx, sampler.Sample)
+			v, broken := g.watch.Run(ctx, sample)
 			if !broken {
 				return
 			}
@@ -71,6 +86,15 @@ func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage
 		}
 	}()
 	return g
+}
+
+// reap removes the zombies of processes that the task has left. The kernel gives
+// them to the consumer, a subreaper. What they used stays known.
+func (g *guard) reap() {
+	if g.mu.TryLock() { // else they are reaped after the look
+		g.reaped += monitor.ReapOrphans(g.own)
+		g.mu.Unlock()
+	}
 }
 
 // close ends the watch and returns the most that it has seen.

@@ -111,8 +111,9 @@ type Assignment struct {
 	OnStop  taskspec.Policy `json:"on_stop,omitempty"`
 
 	// The environment is that with the key Env, or the consumer's own if it is
-	// empty. EnvBlock holds it, packed, when this consumer has not had it yet.
-	// Over lies over it.
+	// empty. EnvBlock holds it, packed, when this consumer has not had it yet, with
+	// the attributes of the submitter. Over lies over it. A function gets that of
+	// its program, and the attributes.
 	Env      string            `json:"env,omitempty"`
 	EnvBlock []byte            `json:"env_block,omitempty"`
 	Over     map[string]string `json:"over,omitempty"`

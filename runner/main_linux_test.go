@@ -26,6 +26,8 @@ func TestMain(m *testing.M) {
 		err = Main(conn, testBuild, os.Environ())
 	case role.Function:
 		err = Perform(conn, role.Extra(), functionsOfTests())
+	case role.Exec:
+		err = Become(conn)
 	default:
 		goleak.VerifyTestMain(m)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"weft/internal/ledger"
 )
@@ -17,6 +18,9 @@ func noSpace(error) bool { return false }
 func Main(io.ReadWriteCloser, string, []string) error {
 	return fmt.Errorf("run tasks: %w", errors.ErrUnsupported)
 }
+
+// Become is never called.
+func Become(*os.File) error { return errors.ErrUnsupported }
 
 // An Inline would carry out functions inside this program.
 type Inline struct{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"sync"
@@ -73,7 +74,7 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 	}()
 
 	g := newGuard(a, c, ev.used)
-	e := supervise(a, c, out, exit, g.broken, ev)
+	e := supervise(a, c, out, exit, g, ev)
 	peak := g.close()
 	sweep()
 	settle(c, out, e, ev.requests, abandon)
@@ -86,7 +87,7 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 	}
 
 	h.Process.PID = c.cmd.Process.Pid
-	h.Usage = usage(c, peak)
+	h.Usage, h.Narrowed = usage(c, peak), c.narrowed
 	if c.group != nil {
 		if c.group.OutOfMemory() {
 			e = e.outOfMemory(*a.Limits.MemoryMB, c.group.PeakMB())
@@ -103,9 +104,9 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 	return h, out
 }
 
-// supervise waits for the command's own process and ends it when it has to.
-// broken tells of a limit that it breaks.
-func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, broken <-chan monitor.Violation, ev events) ending {
+// supervise waits for the command's own process and ends it when it has to. The
+// guard tells of a limit that it breaks.
+func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g *guard, ev events) ending {
 	e := ending{timeout: a.Timeout, grace: a.Grace}
 	var overtime, graceOver <-chan time.Time
 	if a.Timeout > 0 {
@@ -115,6 +116,8 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 	}
 	long := time.NewTimer(lively)
 	defer long.Stop()
+	died := make(chan os.Signal, 1)
+	defer signal.Stop(died)
 	paused := false
 	var interrupt <-chan struct{}
 	if c.feeder != nil {
@@ -131,6 +134,8 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 			return e
 		case <-long.C:
 			out.live()
+			signal.Notify(died, syscall.SIGCHLD) // what a short task leaves is reaped at its end
+			g.reap()
 			if id, err := proc.Of(c.cmd.Process.Pid); err == nil {
 				ev.started(id)
 			}
@@ -138,7 +143,9 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, br
 			e, act = e.overtime(time.Now())
 		case <-graceOver:
 			e, act = e.graceOver()
-		case v := <-broken:
+		case <-died:
+			g.reap()
+		case v := <-g.broken:
 			select {
 			case <-exit: // of two that are ready at once any may be taken
 				return e

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"weft/internal/inherit"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/internal/role"
@@ -35,12 +36,14 @@ type worker struct {
 	greeted bool
 	mute    bool // it was killed because it did not greet
 	answer  *Answer
+	// with are the attributes that it was started with.
+	with *inherit.Attributes
 }
 
 // hire starts a worker of the function's host. What it prints goes to the
 // standard error of its task; the value has a pipe of its own. Call it on the
 // main thread, as start.
-func hire(f *FunctionCall, env []string) (*command, error) {
+func hire(f *FunctionCall, env []string, launch startFunc) (*command, error) {
 	ours, theirs, err := role.Pair()
 	if err != nil {
 		return nil, err
@@ -70,7 +73,7 @@ func hire(f *FunctionCall, env []string) (*command, error) {
 		Stderr:      printed,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
-	if err := c.cmd.Start(); err != nil {
+	if c.narrowed, err = launch(c.cmd); err != nil {
 		c.close()
 		return nil, err
 	}
@@ -92,7 +95,7 @@ func (c *Consumer) call(a *Assignment, env map[string]string, said func(ledger.P
 	c.waiting, c.hired = nil, nil
 	if cmd == nil {
 		var err error
-		if cmd, err = hire(f, c.own); err != nil {
+		if cmd, err = c.hire(a); err != nil {
 			return nil, refusedHost(f, err)
 		}
 	}
@@ -128,24 +131,33 @@ func refusedHost(f *FunctionCall, err error) *taskspec.Outcome {
 
 // prepare starts the worker for the next call of a function of the same host, if
 // the last one was one.
-func (c *Consumer) prepare(f *FunctionCall) {
+func (c *Consumer) prepare(a *Assignment) {
 	if c.hired == nil || !c.hired.greeted {
 		return
 	}
 	c.onMain(func() {
 		// Without one the next call takes longer.
-		c.waiting, _ = hire(f, c.own)
+		c.waiting, _ = c.hire(a)
 	})
 }
 
-// dismiss ends the worker that waits, unless it is of this host and alive. It
-// returns when the process is gone: what a task leaves is told by what there is.
-func (c *Consumer) dismiss(unless *FunctionCall) {
+// hire starts a worker for a call by the submitter of a.
+func (c *Consumer) hire(a *Assignment) (*command, error) {
+	cmd, err := hire(a.Function, c.own, c.starter(a))
+	if err == nil {
+		cmd.worker.with = c.envs[a.Env].attributes
+	}
+	return cmd, err
+}
+
+// dismiss ends the worker that waits, unless it is of this host and alive, and was
+// started with these attributes. It returns when the process is gone: what a task leaves is told by what there is.
+func (c *Consumer) dismiss(unless *FunctionCall, with *inherit.Attributes) {
 	w := c.waiting
 	if w == nil {
 		return
 	}
-	if unless != nil && w.worker.host == unless.Host {
+	if unless != nil && w.worker.host == unless.Host && inherit.Equal(w.worker.with, with) {
 		// Nobody has reaped it, so the pid is its own.
 		if s, err := proc.Read(w.cmd.Process.Pid); err == nil && !s.Ended() {
 			return

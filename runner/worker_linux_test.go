@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -167,7 +168,7 @@ func BenchmarkWorker(b *testing.B) {
 	defer runtime.UnlockOSThread()
 	f := &FunctionCall{Name: "pid", Program: "/proc/self/exe", Host: "tests"}
 	hired := func() *command {
-		c, err := hire(f, os.Environ())
+		c, err := hire(f, os.Environ(), func(cmd *exec.Cmd) (string, error) { return "", cmd.Start() })
 		if err != nil {
 			b.Fatal(err)
 		}

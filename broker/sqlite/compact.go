@@ -16,6 +16,9 @@ func (s *store) Compact(ctx context.Context) error {
 	if s.writer.nested() {
 		return broker.ErrNested
 	}
+	if s.refusal != nil {
+		return s.refusal
+	}
 	// Not the committer's connection: SQLite cannot do this in a transaction.
 	// Writers wait as they do for another process.
 	c, err := s.readers.get(ctx)

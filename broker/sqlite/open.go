@@ -46,6 +46,10 @@ type Options struct {
 	// SQLite with POSIX locks. It is safe only if nothing in the process ever
 	// opens and closes the store's files.
 	AcceptPOSIXLocks bool
+	// ReadOnly opens a store that is there for reading only. Nothing is created
+	// beside it that would shut out its owner, no bell is rung, and whatever would
+	// write returns this error.
+	ReadOnly error
 	// Now is the clock for ids; nil means [time.Now].
 	Now func() time.Time
 }
@@ -110,7 +114,10 @@ func open(dir string, o Options) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, created, err := create0600(dir)
+	path, created := filepath.Join(dir, Name), false
+	if o.ReadOnly == nil {
+		path, created, err = create0600(dir)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +127,11 @@ func open(dir string, o Options) (*store, error) {
 		}
 		return nil, err
 	}
-	connector, err := driver.NewConnector(dsn(path, o.Durability))
+	uri := dsn(path, o.Durability)
+	if o.ReadOnly != nil {
+		uri += "&mode=ro"
+	}
+	connector, err := driver.NewConnector(uri)
 	if err != nil {
 		return nil, err
 	}
@@ -137,14 +148,18 @@ func open(dir string, o Options) (*store, error) {
 		writer:  &committer{open: connect, ballast: newBallast(dir), patience: o.BusyTimeout},
 		readers: readers{open: connect, slot: make(chan struct{}, maxReaders), done: make(chan struct{})},
 		changes: changes{open: connect},
+		refusal: o.ReadOnly,
 	}
 	s.writer.free.L = &s.writer.mu
 	s.closing = sync.OnceValue(s.close)
 	if err := s.start(created); err != nil {
 		return nil, errors.Join(err, s.writer.close(), db.Close())
 	}
-	s.bells, err = bell.Open(filepath.Join(dir, "bells"), s.changes.number)
-	if err != nil {
+	if o.ReadOnly != nil {
+		s.bells = bell.Deaf(s.changes.number)
+		return s, nil
+	}
+	if s.bells, err = bell.Open(filepath.Join(dir, "bells"), s.changes.number); err != nil {
 		return nil, errors.Join(err, s.writer.close(), db.Close())
 	}
 	return s, nil
@@ -156,7 +171,7 @@ func (s *store) start(created bool) error {
 		if err := s.writer.connect(); err != nil {
 			return err
 		}
-		return translate(ready(context.Background(), s.writer.conn))
+		return translate(ready(context.Background(), s.writer.conn, s.refusal == nil))
 	})
 	if err == nil && created {
 		err = s.writer.ballast.make()

@@ -64,7 +64,7 @@ CREATE INDEX record_rank ON record (kind, rank, key);
 
 // ready brings the store to this version's schema and refuses what is not a
 // Weft store or is newer.
-func ready(ctx context.Context, c *conn) error {
+func ready(ctx context.Context, c *conn, mayCreate bool) error {
 	app, err := c.pragma(ctx, "application_id")
 	if err != nil {
 		return err
@@ -74,6 +74,8 @@ func ready(ctx context.Context, c *conn) error {
 		return err
 	}
 	switch {
+	case app != applicationID && !mayCreate:
+		return fmt.Errorf("%w, or not one yet", broker.ErrNotStore)
 	case app != applicationID:
 		return create(ctx, c)
 	case version > schemaVersion:
@@ -96,7 +98,7 @@ func create(ctx context.Context, c *conn) error {
 	}
 	switch {
 	case found.App == applicationID:
-		return ready(ctx, c)
+		return ready(ctx, c, true)
 	case found.App != 0 || found.Version != 0 || found.Tables > 0:
 		return fmt.Errorf("%w: it belongs to another application", broker.ErrNotStore)
 	}

@@ -20,16 +20,24 @@ type store struct {
 	bells   *bell.Set
 	changes changes // for bells where files cannot be watched
 	closing func() error
+	refusal error // of whatever writes, if it may only read
 }
 
 var _ broker.Backend = (*store)(nil)
 
 func (s *store) Update(ctx context.Context, fn func(broker.Txn) error) error {
-	return s.writer.do(ctx, &op{fn: fn})
+	return s.write(ctx, &op{fn: fn})
 }
 
 func (s *store) Step(ctx context.Context, fn func(broker.Txn) error) error {
-	return s.writer.do(ctx, &op{fn: fn, step: true})
+	return s.write(ctx, &op{fn: fn, step: true})
+}
+
+func (s *store) write(ctx context.Context, o *op) error {
+	if s.refusal != nil {
+		return s.refusal
+	}
+	return s.writer.do(ctx, o)
 }
 
 func (s *store) View(ctx context.Context, fn func(broker.Reader) error) error {
@@ -76,7 +84,12 @@ func (s *store) read(ctx context.Context, fn func(*conn) error) error {
 
 func (s *store) Nested() bool { return s.writer.nested() }
 
-func (s *store) Ring(queues ...string) error { return s.bells.Ring(queues...) }
+func (s *store) Ring(queues ...string) error {
+	if s.refusal != nil {
+		return s.refusal
+	}
+	return s.bells.Ring(queues...)
+}
 
 func (s *store) Listen(queues ...string) (broker.Listener, error) {
 	l, err := s.bells.Listen(queues...)

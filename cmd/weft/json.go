@@ -86,6 +86,7 @@ type taskResult struct {
 	StderrTruncated bool            `json:"stderr_truncated,omitempty"`
 	Error           *string         `json:"error"`
 	LimitMeans      string          `json:"limit_means,omitempty"`
+	Narrowed        string          `json:"narrowed,omitempty"`
 	Details         string          `json:"details,omitempty"`
 	Metrics         taskMetrics     `json:"metrics"`
 }
@@ -124,6 +125,7 @@ func statusResult(s *weft.Status) taskResult {
 		StderrTruncated: s.StderrTruncated,
 		Error:           known(s.Error),
 		LimitMeans:      s.LimitMeans,
+		Narrowed:        s.Narrowed,
 		Details:         s.Details,
 		Metrics: taskMetrics{
 			Time:            elapsed(s).Seconds(),

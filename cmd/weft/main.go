@@ -9,10 +9,12 @@ import (
 	"os"
 
 	"weft"
+	"weft/internal/inherit"
 )
 
 func main() {
 	weft.Init()
+	inherit.Note() // tasks are submitted with the umask and the limits of this process
 	growStack()
 	// The project is not closed: whoever is the last to close it tidies up its
 	// store, and a person waits for this process. The manager does that.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weft"
+	"weft/internal/inherit"
 )
 
 type managerCmd struct {
@@ -101,6 +102,7 @@ func (c *managerServeCmd) Run(a *app) error {
 	}
 	stop, cancel := weft.StopSignals()
 	defer cancel()
+	inherit.Raise()
 	err = p.Serve(context.Background(), weft.ServeOptions{
 		Lifetime: time.Duration(c.Lifetime),
 		Replace:  c.Replace,
@@ -202,10 +204,11 @@ type managerLine struct {
 	PID       int    `json:"pid"`
 	Status    string `json:"status"` // "running", "stopped", or "lost": killed, or the machine went down
 	StartedAt *int64 `json:"started_at"`
+	Elsewhere bool   `json:"elsewhere,omitempty"` // in another pid namespace, of which the pid is
 }
 
 func newManagerLine(m weft.ManagerStatus) managerLine {
-	return managerLine{TID: m.TID, PID: m.PID, Status: managerState(m), StartedAt: nanoseconds(m.Started)}
+	return managerLine{TID: m.TID, PID: m.PID, Elsewhere: m.Elsewhere, Status: managerState(m), StartedAt: nanoseconds(m.Started)}
 }
 
 func managerState(m weft.ManagerStatus) string {
@@ -234,7 +237,11 @@ func managerText(running []weft.ManagerStatus) string {
 		return "none"
 	}
 	m := running[len(running)-1]
-	return fmt.Sprintf("running (pid %d) since %s", m.PID, clock(m.Started))
+	where := ""
+	if m.Elsewhere {
+		where = " in another pid namespace"
+	}
+	return fmt.Sprintf("running (pid %d%s) since %s", m.PID, where, clock(m.Started))
 }
 
 // printManager prints the manager that is running.

@@ -75,6 +75,7 @@ func (r *resultCmd) Run(a *app) error {
 		if err := a.noteHeld(ctx, p); err != nil {
 			return err
 		}
+		defer a.tellSlots(p, t).Stop()
 	}
 	if before.Items != nil {
 		return r.printItems(ctx, a, t)

@@ -141,6 +141,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Context, t *weft.Task, sp
 	if r.Verbose {
 		told = a.tellRetries(in.second, t)
 	}
+	defer a.tellSlots(p, t).Stop()
 	s, err := r.show(a, in, t, spec, d)
 	told(s != nil && s.Status.Terminal())
 	if s == nil && err == nil {

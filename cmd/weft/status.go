@@ -60,9 +60,15 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	if err != nil {
 		return err
 	}
-	live, err := liveText(p.Tasks(ctx, weft.TaskFilter{Statuses: weft.Unfinished()}))
+	live, queued, err := liveText(p.Tasks(ctx, weft.TaskFilter{Statuses: weft.Unfinished()}))
 	if err != nil {
 		return err
+	}
+	full := ""
+	if queued {
+		if full, err = fullText(ctx, p); err != nil {
+			return err
+		}
 	}
 	var tasks []*weft.Status
 	for s, err := range p.Tasks(ctx, selected(c.Status, c.All)) {
@@ -89,6 +95,9 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	a.stdout.Printf("System: %s\n", visible(system))
 	a.stdout.Printf("Manager: %s\n", managerText(managers))
 	a.stdout.Printf("Tasks: %s\n", live)
+	if full != "" {
+		a.stdout.Printf("Slots: %s\n", full)
+	}
 	if text := trust.String(); text != "" {
 		a.stdout.Printf("Trust: %s: weft trust\n", text)
 	}
@@ -109,9 +118,18 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []s
 		Trusted  bool         `json:"trusted"`
 		// Services are there where there are manifests.
 		Services []serviceLine `json:"services,omitempty"`
-	}{"ok", []string{}, nil, []taskLine{}, trust.Trusted, nil}
+		// Slots are there where none is free.
+		Slots *slotsLine `json:"slots,omitempty"`
+	}{System: "ok", Problems: []string{}, Tasks: []taskLine{}, Trusted: trust.Trusted}
 	if len(problems) > 0 {
 		v.System, v.Problems = "problem", problems
+	}
+	taken, all, err := p.Manager().Slots(ctx)
+	if err != nil {
+		return err
+	}
+	if all > 0 && taken >= all {
+		v.Slots = &slotsLine{taken, all}
 	}
 	for _, m := range managers {
 		v.Manager = new(newManagerLine(m))
@@ -136,19 +154,19 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []s
 }
 
 // liveText counts tasks that have not ended.
-func liveText(live iter.Seq2[*weft.Status, error]) (string, error) {
+func liveText(live iter.Seq2[*weft.Status, error]) (text string, waits bool, err error) {
 	running, queued := 0, 0
 	for s, err := range live {
 		switch {
 		case err != nil:
-			return "", err
+			return "", false, err
 		case s.Status == taskspec.StatusCreated:
 			queued++
 		default:
 			running++
 		}
 	}
-	return fmt.Sprintf("%d running, %d queued", running, queued), nil
+	return fmt.Sprintf("%d running, %d queued", running, queued), queued > 0, nil
 }
 
 // selected means the tasks with one status, or all of them, or those that have
@@ -189,7 +207,17 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Task", s.TID)
 	line("Name", visible(s.Name))
 	line("Status", a.paint(standing(s)))
-	line("Waits", expected(s, time.Now()))
+	waits := expected(s, time.Now())
+	if waitsForSlot(s) {
+		full, err := fullText(ctx, p)
+		if err != nil {
+			return err
+		}
+		if full != "" {
+			waits = "for a slot: " + full
+		}
+	}
+	line("Waits", waits)
 	line("Waits for", visible(s.WaitingFor))
 	past, err := weft.PastAttempts(ctx, t)
 	if err != nil {
@@ -203,6 +231,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	}
 	line("Error", visible(s.Error))
 	line("Held by", s.LimitMeans)
+	line("Not given", s.Narrowed)
 	if s.ReturnCode != nil {
 		line("Exit code", fmt.Sprint(*s.ReturnCode))
 	}

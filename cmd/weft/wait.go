@@ -43,6 +43,9 @@ func (c *waitCmd) Run(a *app) error {
 	if err := a.noteHeld(ctx, p); err != nil {
 		return err
 	}
+	for _, t := range tasks {
+		defer a.tellSlots(p, t).Stop()
+	}
 	ends, err := c.await(ctx, a, p, tasks)
 	if err != nil {
 		return err

@@ -72,6 +72,7 @@ type Poll func() (uint64, error)
 type Set struct {
 	dir  string
 	poll Poll
+	deaf bool
 
 	mu        sync.Mutex
 	closed    bool
@@ -117,6 +118,15 @@ func Open(dir string, poll Poll) (*Set, error) {
 		done:      make(chan struct{}),
 		listeners: make(map[*Listener]struct{}),
 	}, nil
+}
+
+// errForeign is why nothing is watched where there may be no bells of ours.
+var errForeign = errors.New("the bells belong to somebody else")
+
+// Deaf returns a Set without bells, for who may only read: it rings nothing, and
+// its listeners poll.
+func Deaf(poll Poll) *Set {
+	return &Set{poll: poll, deaf: true, done: make(chan struct{}), listeners: make(map[*Listener]struct{})}
 }
 
 // Mode says how the Set hears: "pipes", "fsnotify", or "poll: " followed by the

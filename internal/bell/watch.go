@@ -22,6 +22,10 @@ func (s *Set) start() {
 	if s.watch != nil || s.polling {
 		return
 	}
+	if s.deaf {
+		s.startPolling(errForeign)
+		return
+	}
 	w, err := newWatcher(s)
 	if err != nil {
 		s.startPolling(err)

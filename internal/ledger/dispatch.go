@@ -206,7 +206,7 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 }
 
 // findFunction looks for the function that the job calls. It gets the environment
-// of its program, and of the submitter's what the spec names.
+// of its program, and of the submitter's what the spec names, with its attributes.
 func findFunction(r broker.Reader, j *Job) (err error) {
 	if len(j.Work.EnvFrom) > 0 && j.Env != "" {
 		packed, err := Environment(r, j.Env)
@@ -215,7 +215,6 @@ func findFunction(r broker.Reader, j *Job) (err error) {
 		}
 		lend(j, packed)
 	}
-	j.Env = ""
 	j.Function, err = FindFunction(r, j.Work.FunctionTarget)
 	if errors.Is(err, broker.ErrNotFound) {
 		j.refused, err = UnknownFunction(j.Work.FunctionTarget), nil

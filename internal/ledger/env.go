@@ -41,6 +41,33 @@ func DecodeEnv(packed string) []string {
 	return strings.Split(packed, "\x00")
 }
 
+// attributesEntry begins the entry that holds the attributes of the submitter's
+// process: no variable has an empty name.
+const attributesEntry = "=weft="
+
+// WithAttributes puts the packed attributes of a process before its environment.
+func WithAttributes(env []string, attributes string) []string {
+	all := make([]string, 0, len(env)+1)
+	all = append(all, attributesEntry+attributes)
+	for _, entry := range env {
+		if !strings.HasPrefix(entry, attributesEntry) {
+			all = append(all, entry)
+		}
+	}
+	return all
+}
+
+// CutAttributes is the inverse of [WithAttributes]; attributes are empty where
+// there are none.
+func CutAttributes(all []string) (env []string, attributes string) {
+	if len(all) > 0 {
+		if attributes, found := strings.CutPrefix(all[0], attributesEntry); found {
+			return all[1:], attributes
+		}
+	}
+	return all, ""
+}
+
 // keepEnv stores an environment if it is new and returns its key. id is the
 // request that needs it; the first such gives the record its rank.
 func keepEnv(tx *broker.Tx, packed string, id broker.ID) (key string, err error) {

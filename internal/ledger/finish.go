@@ -24,10 +24,13 @@ type HandOff struct {
 	Output  Output           `json:"output"`
 	// Result is the output itself, unless it stays in its file; then Preview is
 	// how that begins.
-	Result  []byte    `json:"result,omitempty"`
-	Preview string    `json:"preview,omitempty"`
-	Usage   Usage     `json:"usage,omitzero"`
-	Ended   time.Time `json:"ended"`
+	Result  []byte `json:"result,omitempty"`
+	Preview string `json:"preview,omitempty"`
+	Usage   Usage  `json:"usage,omitzero"`
+	// Narrowed is what its submitter has and the process could not get, in words.
+	Narrowed string `json:"narrowed,omitempty"`
+
+	Ended time.Time `json:"ended"`
 	// Taken: who waits for the task gets the result at the same moment, inside the
 	// process that hands it off. It is as if the message had been read at once, so
 	// that none is written: see [HandOff.Takeable].
@@ -79,7 +82,7 @@ func Settle(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
 	if err := deliver(tx, t, h, body, again); err != nil {
 		return nil, err
 	}
-	t.Seq, t.Process, t.Output, t.Usage = h.Seq, h.Process, h.Output, h.Usage
+	t.Seq, t.Process, t.Output, t.Usage, t.Narrowed = h.Seq, h.Process, h.Output, h.Usage, h.Narrowed
 	if h.Output.Form == FormFile {
 		if err := t.log(tx, eventOutputSpilled, ended, Event{Bytes: &h.Output.Size}); err != nil {
 			return nil, err

@@ -122,7 +122,7 @@ func TestPrepareFunction(t *testing.T) {
 	if j.Refused() != "" || j.Function == nil || j.Function.Name != "f" || j.Function.Host.Path != "/a" || len(j.Call.Args) != 1 || string(j.Call.Args[0]) != `"x"` {
 		t.Errorf("job is %+v", j)
 	}
-	if j.Env != "" || j.Argv != nil || !maps.Equal(j.Work.Env, map[string]string{"A": "1", "B": "spec"}) || strings.Contains(string(j.Spec), `"A"`+":") {
+	if j.Env != p.task(tid).Env || j.Argv != nil || !maps.Equal(j.Work.Env, map[string]string{"A": "1", "B": "spec"}) || strings.Contains(string(j.Spec), `"A"`+":") {
 		t.Errorf("a function gets the environment %q %v and argv %q", j.Env, j.Work.Env, j.Argv)
 	}
 	p.update(func(tx *broker.Tx) error { return RemoveHost(tx, "/a") })

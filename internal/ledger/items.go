@@ -113,7 +113,7 @@ func endItem(tx *broker.Tx, t *Task, h *HandOff) (taskspec.Policy, error) {
 	}
 	again := policy == taskspec.PolicyRequeue && !h.Outcome.Ordered()
 	items.Resting = rested(items.Resting, h.Item, again, h.Ended)
-	t.Seq, t.Process, t.Usage, t.Progress = h.Seq, proc.Identity{}, h.Usage, nil
+	t.Seq, t.Process, t.Usage, t.Progress, t.Narrowed = h.Seq, proc.Identity{}, h.Usage, nil, h.Narrowed
 	name := eventItemFailed
 	if completed {
 		name = eventItemCompleted

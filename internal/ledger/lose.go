@@ -33,6 +33,20 @@ func lostItem(t *Task) (e Event) {
 	return e
 }
 
+// SlotsTaken counts the tasks that hold a slot.
+func SlotsTaken(r broker.Reader) (n int, err error) {
+	recs, err := r.Records(Kind, broker.RecordSelect{States: living})
+	if err != nil {
+		return 0, err
+	}
+	for _, rec := range recs {
+		if t, err := Decode(rec); err == nil && !t.Slotless && t.Inline == "" {
+			n++
+		}
+	}
+	return n, nil
+}
+
 // Live returns the tasks that have begun and not ended.
 func Live(tx *broker.Tx) ([]*Task, error) {
 	recs, err := tx.Records(Kind, broker.RecordSelect{States: living})

@@ -30,20 +30,42 @@ type Manager struct {
 	TID     string        `json:"tid"`
 	Status  string        `json:"status"`
 	Process proc.Identity `json:"process"`
-	Build   string        `json:"build"`
+	// Namespace is the pid namespace that its process is in; empty if it is not known.
+	Namespace string `json:"namespace,omitempty"`
+	Build     string `json:"build"`
 	// Hosted: the manager is part of a program that goes on when it leaves.
 	Hosted bool `json:"hosted,omitempty"`
 	// Folder tells the project's folder from a copy of it, which has another; empty
 	// if it is not known.
 	Folder string `json:"folder,omitempty"`
 	// Autostart: it starts services.
-	Autostart bool  `json:"autostart,omitempty"`
-	Started   int64 `json:"started_at"`
-	Stopped   int64 `json:"stopped_at,omitempty"`
+	Autostart bool `json:"autostart,omitempty"`
+	// Slots is how many tasks it runs at once.
+	Slots int `json:"slots,omitempty"`
+
+	Started int64 `json:"started_at"`
+	Stopped int64 `json:"stopped_at,omitempty"`
 
 	// Copied: the manager before it worked in another folder, of which this project
 	// is a copy. What runs, as its records say, runs there.
 	Copied bool `json:"-"`
+}
+
+// Elsewhere reports whether its process is in another pid namespace than this one,
+// from where it cannot be seen.
+func (m *Manager) Elsewhere() bool {
+	here := proc.Namespace()
+	if m.Namespace == "" || here == "" || m.Namespace == here {
+		return false
+	}
+	boot, err := proc.Boot()
+	return err == nil && boot == m.Process.Boot
+}
+
+// Gone reports whether it has left, or is dead, as far as that can be seen from
+// here: where it cannot, its lock tells.
+func (m *Manager) Gone() bool {
+	return m.Status == ManagerGone || !m.Elsewhere() && !m.Process.Alive()
 }
 
 func (m *Manager) save(tx *broker.Tx, event string, now time.Time) error {

@@ -89,6 +89,7 @@ type Task struct {
 	Signal     string `json:"signal,omitempty"`
 	Error      string `json:"error,omitempty"`
 	LimitMeans string `json:"limit_means,omitempty"` // see [taskspec.Outcome]
+	Narrowed   string `json:"narrowed,omitempty"`    // see [HandOff]
 	Details    string `json:"details,omitempty"`     // likewise
 	// Progress is what its function said last, nil if it said nothing.
 	Progress *Progress `json:"progress,omitempty"`
@@ -316,6 +317,7 @@ func encodeTask(t *Task) (string, error) {
 	o.string("signal", t.Signal)
 	o.string("error", t.Error)
 	o.string("limit_means", t.LimitMeans)
+	o.string("narrowed", t.Narrowed)
 	o.string("details", t.Details)
 	if t.Progress != nil {
 		o.value("progress", t.Progress)

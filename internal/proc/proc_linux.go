@@ -62,6 +62,16 @@ func Boot() (string, error) {
 	return string(bytes.TrimSpace(data)), nil
 }
 
+// Namespace names the pid namespace of this process: pids of another mean nothing
+// here. It is empty if it cannot be known.
+func Namespace() string {
+	name, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
 // readInto reads what fits into buf from a file of /proc. It makes the three
 // system calls that are needed; os.ReadFile would make seven, as it also tries
 // to have the file polled.

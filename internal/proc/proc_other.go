@@ -25,6 +25,9 @@ func LastPID() (int, error) { return 0, errUnsupported }
 // Environ returns an error that wraps [errors.ErrUnsupported].
 func Environ(int) ([]byte, error) { return nil, errUnsupported }
 
+// Namespace returns nothing.
+func Namespace() string { return "" }
+
 func (id Identity) signal(syscall.Signal) error { return errUnsupported }
 
 func (id Identity) wait(context.Context) error { return errUnsupported }

@@ -152,6 +152,9 @@ func open(f *Folder, name string, flag int, alone bool) (*os.File, error) {
 			return nil, err
 		}
 		file, err := f.root.OpenFile(name, flag|openFlags, 0)
+		if errors.Is(err, fs.ErrPermission) && !ours(before) {
+			err = fmt.Errorf("%w: it belongs to another user, who has run something here: remove it when that has ended", fs.ErrPermission)
+		}
 		if err != nil {
 			return nil, f.about(name, err)
 		}

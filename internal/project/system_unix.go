@@ -29,6 +29,12 @@ func sameOwner(a, b fs.FileInfo) bool {
 	return okA && okB && sa.Uid == sb.Uid
 }
 
+// ours reports whether a file belongs to the user of this process.
+func ours(info fs.FileInfo) bool {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}
+
 // syncDir makes the entries of a folder durable, where the file system can.
 func syncDir(dir *os.File) error {
 	err := dir.Sync()

@@ -17,10 +17,11 @@ const (
 	Consumer Role = "consumer"
 	Function Role = "function" // runs one function of the program; see [Extra]
 	Describe Role = "describe" // says which functions the program has
+	Exec     Role = "exec"     // becomes the process of a task
 )
 
 // known are the roles that [Take] gives.
-func known() []Role { return []Role{Manager, Consumer, Function, Describe} }
+func known() []Role { return []Role{Manager, Consumer, Function, Describe, Exec} }
 
 // variable is the environment variable that names the role.
 const variable = "WEFT_ROLE"

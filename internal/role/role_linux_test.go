@@ -34,6 +34,7 @@ type taken struct {
 	Heard  string   // what came through the connection
 	Left   []string // variables that still name a role
 	Open   []int    // those of the extra files that a program started now would get
+	Held   []int    // those behind the first that are open
 	Second Role     // a second Take
 }
 
@@ -43,6 +44,12 @@ func take() (got taken) {
 	for fd := 3; fd < 6; fd++ { // no test gives more than three
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
 			got.Open = append(got.Open, fd)
+		}
+	}
+	for fd := 4; fd < 6; fd++ { // what the runtime has opened is neither a pipe nor a device
+		var st unix.Stat_t
+		if err := unix.Fstat(fd, &st); err == nil && (st.Mode&unix.S_IFMT == unix.S_IFIFO || st.Mode&unix.S_IFMT == unix.S_IFCHR) {
+			got.Held = append(got.Held, fd)
 		}
 	}
 	for _, entry := range os.Environ() {
@@ -82,6 +89,8 @@ func TestTake(t *testing.T) {
 		"a consumer":               {Entry(Consumer), files(socket), taken{Role: Consumer, Heard: "hello back<nil>"}},
 		"a manager":                {Entry(Manager), files(socket), taken{Role: Manager, Heard: "hello back<nil>"}},
 		"with other descriptors":   {Entry(Consumer), files(socket, pipe, null), taken{Role: Consumer, Heard: "hello back<nil>"}},
+		"a manager, with others":   {Entry(Manager), files(socket, pipe, null), taken{Role: Manager, Heard: "hello back<nil>"}},
+		"a function, with others":  {Entry(Function), files(socket, pipe, null), taken{Role: Function, Heard: "hello back<nil>", Held: []int{4, 5}}},
 		"a role that nobody knows": {"WEFT_ROLE=king", files(socket), taken{Open: []int{3}}},
 		"an empty role":            {Entry(None), files(socket), taken{Open: []int{3}, Left: []string{"WEFT_ROLE="}}},
 	} {

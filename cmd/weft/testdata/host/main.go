@@ -48,6 +48,13 @@ func main() {
 		}
 		return n, nil
 	})
+	weft.Register("touch", func(_ context.Context, path string) (map[string]any, error) {
+		niceness, err := os.ReadFile("/proc/self/stat")
+		if err == nil {
+			err = os.WriteFile(path, nil, 0o666)
+		}
+		return map[string]any{"nice": strings.Fields(string(niceness))[18]}, err
+	})
 	weft.Register("end", end)
 	weft.Init()
 	p, err := weft.Open(".")

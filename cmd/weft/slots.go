@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"weft"
+	"weft/taskspec"
+)
+
+// slotsLine is how many slots for tasks there are, in JSON.
+type slotsLine struct {
+	Taken int `json:"taken"`
+	All   int `json:"all"`
+}
+
+// fullText says that there is no slot for another task; it is empty if there is
+// one.
+func fullText(ctx context.Context, p *weft.Context) (string, error) {
+	taken, all, err := p.Manager().Slots(ctx)
+	if err != nil || all == 0 || taken < all {
+		return "", err
+	}
+	return fmt.Sprintf("all %d are taken; a task that waits for its own task must leave it WEFT_TID", all), nil
+}
+
+// waitsForSlot reports whether a task waits for nothing else.
+func waitsForSlot(s *weft.Status) bool {
+	return s.Status == taskspec.StatusCreated && s.NotBefore.IsZero() && s.WaitingFor == "" && s.ParentTID == ""
+}
+
+// slotPatience is how long a task waits for a slot before somebody who waits for
+// the task is told.
+const slotPatience = 5 * time.Second
+
+// tellSlots says on standard error, if it comes to that, that the task does not
+// begin because there is no slot: to a person, and where a task waits for another,
+// which may be for ever. The caller stops it when it waits no more.
+func (a *app) tellSlots(p *weft.Context, t *weft.Task) *time.Timer {
+	return time.AfterFunc(slotPatience, func() {
+		if !isTerminal(a.stderr) && os.Getenv("WEFT_CONTEXT") != p.Root() {
+			return
+		}
+		ctx := context.Background()
+		s, err := t.Status(ctx)
+		if err != nil || !waitsForSlot(s) {
+			return
+		}
+		if text, err := fullText(ctx, p); err == nil && text != "" {
+			a.note("task %s waits for a slot: %s", taskspec.ShortTID(t.TID()), text)
+		}
+	})
+}
