@@ -109,7 +109,8 @@ func endSomehow(ctx context.Context, in struct {
 	case "signal":
 		return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "memory":
-		for all := [][]byte{}; ; {
+		all := make([][]byte, 0, 50) // more than it may have, and less than hurts
+		for len(all) < cap(all) {
 			block := make([]byte, 8<<20)
 			for i := 0; i < len(block); i += 4096 {
 				block[i] = 1
@@ -117,6 +118,8 @@ func endSomehow(ctx context.Context, in struct {
 			all = append(all, block)
 			<-time.After(time.Millisecond)
 		}
+		<-ctx.Done()
+		runtime.KeepAlive(all)
 	case "obey":
 		<-ctx.Done()
 		fmt.Println(context.Cause(ctx))

@@ -12,6 +12,7 @@ import (
 	"weft"
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -103,7 +104,7 @@ func TestInlineEnded(t *testing.T) {
 		spec := inline("end", "How", test.how, "Tell", tell.path)
 		spec.Spec.StopGrace = new(0.3)
 		if test.how == "obey" {
-			spec.Spec.StopGrace = new(patience.Seconds())
+			spec.Spec.StopGrace = new(waittest.Limit().Seconds())
 		}
 		c, tid := p.run(spec)
 		tell.read()

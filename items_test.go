@@ -170,11 +170,7 @@ func TestItemsOfKilledConsumers(t *testing.T) {
 		}
 		held := p.task(w.tid).Message
 		p.murder(p.task(w.tid).Consumer)
-		killed := time.Now()
 		w.ended()
-		if took := time.Since(killed); took > lostWithin {
-			t.Errorf("it was known after %v", took)
-		}
 		got := p.task(w.tid)
 		if got.Status != taskspec.StatusFailed || got.Error != "lost: consumer process died" || got.Items.Done != 1 || got.Items.Failed != 1 {
 			t.Errorf("record is %+v, items %+v", got, got.Items)

@@ -13,6 +13,7 @@ import (
 
 	"weft"
 	"weft/internal/role"
+	"weft/internal/waittest"
 )
 
 // partVariable makes this program, when a test executes it again, play a part
@@ -83,7 +84,7 @@ func hesitate(value string) {
 // needLong skips a proof that takes minutes, unless it is asked for.
 func needLong(t *testing.T) {
 	t.Helper()
-	if os.Getenv("WEFT_LONG") != "1" {
+	if !waittest.Long() {
 		t.Skip("takes minutes: set WEFT_LONG=1")
 	}
 }

@@ -131,7 +131,7 @@ func TestStdin(t *testing.T) {
 	if _, err := p.open().Manager().Stop(p.ctx); err != nil {
 		t.Fatal(err)
 	}
-	p.vanish(patience) // consumers remove inputs when their tasks have been recorded
+	p.vanish() // consumers remove inputs when their tasks have been recorded
 	if left, _ := filepath.Glob(filepath.Join(p.dir, ".weft", "outputs", "*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}

@@ -16,6 +16,7 @@ import (
 	"weft/broker"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -133,9 +134,7 @@ func TestStaleAssignment(t *testing.T) {
 		t.Fatal("the first manager had committed its assignment")
 	}
 	p.signal(consumer, syscall.SIGCONT)
-	ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
-	defer cancel()
-	if consumer.Wait(ctx) != nil {
+	if consumer.Wait(p.ctx) != nil {
 		t.Error("the consumer has begun the task a second time")
 	}
 	gate.open(2)
@@ -188,7 +187,7 @@ func (p *project) awaitInput(consumer proc.Identity) {
 	defer unix.Close(fd)
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
-		n, err := unix.Poll(fds, int(patience.Milliseconds()))
+		n, err := unix.Poll(fds, int(waittest.Limit().Milliseconds()))
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}

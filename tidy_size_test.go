@@ -42,7 +42,7 @@ func tidySize(t *testing.T, tasks int, o weft.TidyOptions) {
 	if _, err := p.open().Manager().Stop(p.ctx); err != nil {
 		t.Fatal(err)
 	}
-	p.vanish(patience)
+	p.vanish()
 	r := p.tidy(o)
 	left := p.sizes()
 	t.Logf("of %d tasks %v is left; %+v", tasks, left, r)
