@@ -242,15 +242,7 @@ func (g *gate) hear(t testing.TB) string {
 // heard is hear, if there is a line.
 func (g *gate) heard(t testing.TB) (line string, ok bool) {
 	t.Helper()
-	c, err := g.f.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var n int
-	if err := errors.Join(c.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.TIOCINQ) }), err); err != nil {
-		t.Fatal(err)
-	}
-	if n == 0 {
+	if !unread(g.f) {
 		return "", false
 	}
 	return g.hear(t), true
