@@ -13,7 +13,6 @@ import (
 
 	"weft"
 	"weft/internal/role"
-	"weft/internal/waittest"
 )
 
 // partVariable makes this program, when a test executes it again, play a part
@@ -78,13 +77,5 @@ func hesitate(value string) {
 	if f, err = os.OpenFile(gate, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
 		_, _ = f.Read(make([]byte, 1))
 		f.Close()
-	}
-}
-
-// needLong skips a proof that takes minutes, unless it is asked for.
-func needLong(t *testing.T) {
-	t.Helper()
-	if !waittest.Long() {
-		t.Skip("takes minutes: set WEFT_LONG=1")
 	}
 }

@@ -30,7 +30,7 @@ func TestRandomKills(t *testing.T) { randomKills(t, 60) }
 
 // TestLongRandomKills is the same for some minutes.
 func TestLongRandomKills(t *testing.T) {
-	needLong(t)
+	waittest.NeedLong(t)
 	randomKills(t, 1000)
 }
 

@@ -29,7 +29,7 @@ func TestRetryStorm(t *testing.T) { retryStorm(t, 200) }
 
 // TestLongRetryStorm is the same for 10,000 tasks.
 func TestLongRetryStorm(t *testing.T) {
-	needLong(t)
+	waittest.NeedLong(t)
 	retryStorm(t, 10_000)
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // wanted accepts bodies that begin with "+".
@@ -94,7 +94,7 @@ func TestConsumersShare(t *testing.T) {
 	t.Parallel()
 	const consumers, messages = 4, 200
 	b := opened(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithCancel(waittest.Context(t))
 	defer cancel()
 	var mu sync.Mutex
 	got := make(map[broker.ID]int)
@@ -138,7 +138,7 @@ func TestConsumeBesideBacklog(t *testing.T) {
 	t.Parallel()
 	const news = 100
 	backlog := 20_000
-	if os.Getenv("WEFT_LONG") == "1" {
+	if waittest.Long() {
 		backlog = 100_000
 	}
 	b := opened(t)
@@ -176,8 +176,7 @@ func TestConsumePutBack(t *testing.T) {
 	write(t, b, "q", "+old", "-", "+new")
 	_, err := b.Queue("q").Move(t.Context(), "elsewhere")
 	must(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := waittest.Context(t)
 	var got []string
 	for m, err := range Consume(ctx, b, "q", Selection{Accept: wanted}) {
 		must(t, err)
@@ -208,7 +207,7 @@ func TestConsumeModel(t *testing.T) {
 		defer func() { stop() }()
 		start := func(*rapid.T) {
 			stop()
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), waittest.Limit())
 			var end func()
 			next, end = iter.Pull2(Consume(ctx, b, queue, Selection{Accept: wanted}))
 			stop = func() { end(); cancel() }

@@ -17,9 +17,7 @@ import (
 // TestDumpMillion dumps and loads a million messages, and measures memory, time
 // and files. It runs where WEFT_LONG is 1.
 func TestDumpMillion(t *testing.T) {
-	if !waittest.Long() {
-		t.Skip("WEFT_LONG is not 1")
-	}
+	waittest.NeedLong(t)
 	const messages, batch = 1_000_000, 10_000
 	from, to, dump := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "dump")
 	p, err := weft.Open(from)

@@ -21,9 +21,7 @@ func TestFollow(t *testing.T) {
 
 // TestLongFollow is the same for longer.
 func TestLongFollow(t *testing.T) {
-	if !waittest.Long() {
-		t.Skip("takes a minute: set WEFT_LONG=1")
-	}
+	waittest.NeedLong(t)
 	follow(t, 200)
 }
 

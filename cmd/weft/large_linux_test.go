@@ -26,9 +26,7 @@ func TestLargeOutput(t *testing.T) {
 
 // TestLongLargeOutput does it with 1 GiB.
 func TestLongLargeOutput(t *testing.T) {
-	if !waittest.Long() {
-		t.Skip("writes 1 GiB: set WEFT_LONG=1")
-	}
+	waittest.NeedLong(t)
 	largeOutput(t, 1<<30)
 }
 
@@ -36,9 +34,7 @@ func TestLongLargeOutput(t *testing.T) {
 // also goes into the outbox: chunks wait in the file. The race detector makes
 // the store too slow for that in the other tests.
 func TestLongLargeStream(t *testing.T) {
-	if !waittest.Long() {
-		t.Skip("writes 256 MiB twice: set WEFT_LONG=1")
-	}
+	waittest.NeedLong(t)
 	largeOutput(t, 256<<20, "--stream-output")
 }
 

@@ -56,6 +56,14 @@ func InTime(t testing.TB, timeout time.Duration, try func(timeout time.Duration)
 // Long reports whether the long form of the tests is asked for.
 func Long() bool { return os.Getenv("WEFT_LONG") == "1" }
 
+// NeedLong skips a proof that takes long, unless the long form is asked for.
+func NeedLong(t testing.TB) {
+	t.Helper()
+	if !Long() {
+		t.Skip("takes long: set WEFT_LONG=1")
+	}
+}
+
 // Bound fails the test, in the long form only, if something took longer than was
 // promised, times the slowness of the machine.
 func Bound(t testing.TB, what string, took, promised time.Duration) {
