@@ -28,7 +28,7 @@ func TestFrozenConsumer(t *testing.T) {
 			t.Parallel()
 			p := newProject(t)
 			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
-				spec := shell("trap '' TERM; sleep 61 & sleep 62")
+				spec := shell("trap '' TERM; sleep 1001 & sleep 1002")
 				spec.Spec.StopGrace = new(0.1)
 				if test.end == nil {
 					spec.Spec.Timeout = new(timeout.Seconds())

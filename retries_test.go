@@ -116,9 +116,9 @@ func TestRetryCauses(t *testing.T) {
 	c := p.open()
 	// An attempt that has no time even to look at the file is one more that fails.
 	mayEnd := filepath.Join(p.dir, "go")
-	late := retrying(shell(`test -e "$1" || exec sleep 60; echo done`, mayEnd), 1000, time.Millisecond)
+	late := retrying(shell(`test -e "$1" || exec sleep 1000; echo done`, mayEnd), 1000, time.Millisecond)
 	late.Spec.Timeout, late.Spec.StopGrace = new(0.5), new(0.1)
-	lost := retrying(shell(`test "$WEFT_EPOCH" -gt 1 || exec sleep 60; echo done`), 2, time.Millisecond)
+	lost := retrying(shell(`test "$WEFT_EPOCH" -gt 1 || exec sleep 1000; echo done`), 2, time.Millisecond)
 	for name, test := range map[string]struct {
 		spec *taskspec.Spec
 		end  func(tid string)

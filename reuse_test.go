@@ -74,7 +74,7 @@ func reuse(t *testing.T, pid int) proc.Identity {
 		if err := os.WriteFile(lastPID, []byte(strconv.Itoa(pid-1)), 0); err != nil {
 			t.Fatal(err)
 		}
-		stranger := exec.Command("sleep", "60")
+		stranger := exec.Command("sleep", "1000")
 		stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := stranger.Start(); err != nil {
 			t.Fatal(err)

@@ -22,8 +22,8 @@ import (
 // Run again, it ends when the gate opens.
 const twins = `trap "" TERM
 if [ "$WEFT_EPOCH" = 2 ]; then echo again >"$1"; read -r line <"$2"; echo second; exit; fi
-(read -r pid rest </proc/self/stat; echo child $pid >"$1"; sleep 61) &
-echo parent $$ >"$1"; sleep 62`
+(read -r pid rest </proc/self/stat; echo child $pid >"$1"; sleep 1001) &
+echo parent $$ >"$1"; sleep 1002`
 
 // TestStaleHandOff freezes the consumer of a task, has the task end in every way
 // that the manager sees to, and hands in afterwards what the consumer would have

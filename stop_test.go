@@ -17,7 +17,7 @@ const graceOf = 1.0
 
 // stubborn is a task that ignores SIGTERM. It tells that it has begun.
 func stubborn(tell *fifo) *taskspec.Spec {
-	s := shell(`trap "" TERM; echo "$WEFT_TID" >"$1"; while :; do sleep 60; done`, tell.path)
+	s := shell(`trap "" TERM; echo "$WEFT_TID" >"$1"; while :; do sleep 1000; done`, tell.path)
 	s.Spec.StopGrace = new(graceOf)
 	return s
 }

@@ -268,8 +268,8 @@ func TestControl(t *testing.T) {
 	p := newProject(t)
 	p.manage(t, nil)
 	up := newGate(t)
-	stopped := p.submit(t, "", "echo up >$1; exec sleep 60", up.path)
-	killed := p.submit(t, "", "trap '' TERM; echo up >$1; sleep 60", up.path)
+	stopped := p.submit(t, "", "echo up >$1; exec sleep 1000", up.path)
+	killed := p.submit(t, "", "trap '' TERM; echo up >$1; sleep 1000", up.path)
 	up.passed(t)
 	up.passed(t)
 	p.write(t, ledger.ManagerControl, `{"command":"PING","request_id":"p"}`)
@@ -285,7 +285,7 @@ func TestControl(t *testing.T) {
 	p.wantEnd(t, stopped, taskspec.Stopped())
 	p.wantEnd(t, killed, taskspec.Killed())
 	// What was sent before the task began counts as well.
-	early := p.submit(t, "", "exec sleep 60")
+	early := p.submit(t, "", "exec sleep 1000")
 	p.write(t, ledger.QueuesOf(early).ControlIn, "kill")
 	p.wantEnd(t, early, taskspec.Killed())
 }

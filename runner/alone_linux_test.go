@@ -276,7 +276,7 @@ func TestConsumerIsKilled(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	up := newGate(t)
-	d.send(Order{Task: d.shell("echo $$ >$1; exec sleep 60", up.path)}, permit())
+	d.send(Order{Task: d.shell("echo $$ >$1; exec sleep 1000", up.path)}, permit())
 	pid := up.hear(t)
 	if err := d.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

@@ -62,7 +62,7 @@ func TestLimits(t *testing.T) {
 	t.Parallel()
 	const (
 		grandchild = `(use & wait) & wait`
-		stranger   = `(setsid env -i PATH="$PATH" "$USE" "$EXE" &) ; sleep 60`
+		stranger   = `(setsid env -i PATH="$PATH" "$USE" "$EXE" &) ; sleep 1000`
 		sampled    = `use >$1 & read line <$1; echo up >$2; read go <$3; echo $line`
 	)
 	memory := taskspec.Limits{MemoryMB: new(100.0)}
@@ -185,7 +185,7 @@ func TestStopDespitePolling(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	up := newGate(t)
-	a := d.shell(`echo up >$1; sleep 60`, up.path)
+	a := d.shell(`echo up >$1; sleep 1000`, up.path)
 	a.Limits, a.Polling = taskspec.Limits{MemoryMB: new(1000.0), CPUPercent: new(100.0)}, 7*24*time.Hour
 	d.send(Order{Task: a}, permit())
 	up.hear(t)

@@ -31,7 +31,7 @@ const (
 	// A shell runs a trap only between commands, so these wait for short ones.
 	obeys   = `trap 'echo bye; exit 3' TERM; echo up >$1; while :; do sleep 0.02; done`
 	refuses = `trap '' TERM; echo up >$1; while :; do sleep 0.02; done`
-	plain   = `echo up >$1; sleep 60`
+	plain   = `echo up >$1; sleep 1000`
 	family  = `trap : TERM; (trap 'echo child; exit' TERM; echo up >$1; while :; do sleep 0.02; done) & wait; wait; echo parent`
 )
 
@@ -139,16 +139,16 @@ func TestTimeout(t *testing.T) {
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"child":                 `sleep 60 & echo $!`,
-		"own session":           `setsid sleep 60 & echo $!`,
-		"daemon":                `(setsid sh -c 'echo $$; exec sleep 60' &)`,
-		"without environment":   `(env -i setsid sh -c 'echo $$; exec sleep 60' &)`,
-		"without the pipe":      `(setsid sh -c 'echo $$; exec sleep 60 >/dev/null 2>&1' &)`,
-		"deaf to signals":       `(trap '' TERM HUP INT; setsid sh -c 'echo $$; exec sleep 60' &)`,
-		"stopped":               `sleep 60 & kill -STOP $!; echo $!`,
-		"many":                  `for i in 1 2 3 4 5 6 7 8 9; do setsid sleep 60 & echo $!; done`,
+		"child":                 `sleep 1000 & echo $!`,
+		"own session":           `setsid sleep 1000 & echo $!`,
+		"daemon":                `(setsid sh -c 'echo $$; exec sleep 1000' &)`,
+		"without environment":   `(env -i setsid sh -c 'echo $$; exec sleep 1000' &)`,
+		"without the pipe":      `(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' &)`,
+		"deaf to signals":       `(trap '' TERM HUP INT; setsid sh -c 'echo $$; exec sleep 1000' &)`,
+		"stopped":               `sleep 1000 & kill -STOP $!; echo $!`,
+		"many":                  `for i in 1 2 3 4 5 6 7 8 9; do setsid sleep 1000 & echo $!; done`,
 		"started while we look": `(setsid sh -c 'echo $$; while :; do sleep 0.01; done' &)`,
-		"after its parent":      `sleep 60 & echo $!; kill -KILL $$`,
+		"after its parent":      `sleep 1000 & echo $!; kill -KILL $$`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -176,7 +176,7 @@ func TestManagerIsLeft(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	path := filepath.Join(t.TempDir(), "pid")
-	d.run(d.shell(`WEFT_ROLE=manager setsid sh -c 'echo $$ >$0; exec sleep 60' $1 & while [ ! -s $1 ]; do sleep 0.01; done`, path))
+	d.run(d.shell(`WEFT_ROLE=manager setsid sh -c 'echo $$ >$0; exec sleep 1000' $1 & while [ ! -s $1 ]; do sleep 0.01; done`, path))
 	endStray(t, readFile(t, path))
 }
 
