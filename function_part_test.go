@@ -129,7 +129,7 @@ func endSomehow(ctx context.Context, in struct {
 		// A child that would outlive it.
 		return "left", exec.Command("/bin/sh", "-c", "sleep 1000 &").Run()
 	case "large":
-		return strings.Repeat("x", 50<<20), nil
+		return strings.Repeat("x", 12<<20), nil
 	case "chan":
 		return make(chan int), nil
 	case "nan":

@@ -61,7 +61,7 @@ func TestFunctionEnds(t *testing.T) {
 		{how: "chan", status: "failed", code: 1, error: "function returned a value that cannot be written as JSON: json: unsupported type: chan int"},
 		{how: "nan", status: "failed", code: 1, error: "function returned a value that cannot be written as JSON: json: unsupported value: NaN"},
 		{how: "progress", status: "completed", output: "null"},
-		{how: "large", status: "completed", output: `"` + strings.Repeat("x", 50<<20) + `"`},
+		{how: "large", status: "completed", output: `"` + strings.Repeat("x", 12<<20) + `"`},
 	} {
 		spec := function("end", "How", test.how)
 		if test.change != nil {

@@ -64,6 +64,14 @@ func NeedLong(t testing.TB) {
 	}
 }
 
+// Size is how much of something a test does: more in the long form.
+func Size(usual, long int) int {
+	if Long() {
+		return long
+	}
+	return usual
+}
+
 // Bound fails the test, in the long form only, if something took longer than was
 // promised, times the slowness of the machine.
 func Bound(t testing.TB, what string, took, promised time.Duration) {

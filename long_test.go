@@ -24,3 +24,18 @@ func TestLongBounds(t *testing.T) {
 		t.Run(name, test)
 	}
 }
+
+// TestLongRounds runs tests that make more rounds in the long form.
+func TestLongRounds(t *testing.T) {
+	waittest.NeedLong(t)
+	for name, test := range map[string]func(*testing.T){
+		"fast tasks":     TestFastTasks,
+		"first run":      TestFirstRunKilled,
+		"idle exit":      TestIdleExit,
+		"stop idle exit": TestStopIdleExit,
+		"rivals":         TestRivalManagers,
+		"tidy killed":    TestTidyKilled,
+	} {
+		t.Run(name, test)
+	}
+}
