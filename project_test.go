@@ -37,7 +37,7 @@ type project struct {
 func newProject(t *testing.T, env ...string) *project {
 	t.Helper()
 	// A name of its own kind: it is what finds the project's processes.
-	p := &project{t: t, ctx: waittest.Context(t), dir: t.TempDir()}
+	p := &project{t: t, ctx: waittest.ContextFor(t, 3*waittest.Limit()), dir: t.TempDir()} // for many waits
 	p.env = append(os.Environ(), p.mark(), partVariable+"="+partClient)
 	// A process with the race detector would sleep for a second when it ends.
 	p.env = append(p.env, "GORACE=atexit_sleep_ms=0")
