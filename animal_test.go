@@ -58,28 +58,36 @@ func (a animal) cage(tell, gate *fifo) (*taskspec.Spec, error) {
 	return s, err
 }
 
-// keep waits until all of them have told that they live.
-func (a animal) keep(tell *fifo) []proc.Identity {
-	tell.t.Helper()
-	var herd []proc.Identity
-	for range a.says {
-		_, number, _ := strings.Cut(tell.read(), " ")
+// keep waits until all of them have told that they live. They are nil if the task
+// ends before.
+func (a animal) keep(p *project, tell *fifo, tid string) []proc.Identity {
+	p.t.Helper()
+	herd := p.members(tell, tid, a.says)
+	if a.name == "still" {
+		for _, id := range herd {
+			_ = id.Signal(syscall.SIGSTOP) // it may have ended
+		}
+	}
+	return herd
+}
+
+// members are n processes of a task that tell their names and pids, or nil if it
+// ends before.
+func (p *project) members(tell *fifo, tid string, n int) (all []proc.Identity) {
+	p.t.Helper()
+	for _, line := range p.told(tell, tid, n) {
+		_, number, _ := strings.Cut(line, " ")
 		pid, err := strconv.Atoi(number)
 		if err != nil {
-			tell.t.Fatal(err)
+			p.t.Fatal(err)
 		}
 		id, err := proc.Of(pid)
 		if err != nil {
-			tell.t.Fatalf("%s: %v", a.name, err)
+			return nil
 		}
-		if a.name == "still" {
-			if err := id.Signal(syscall.SIGSTOP); err != nil {
-				tell.t.Fatal(err)
-			}
-		}
-		herd = append(herd, id)
+		all = append(all, id)
 	}
-	return herd
+	return all
 }
 
 // playKeeper is a task that lets an animal out and waits at the gate.

@@ -21,6 +21,7 @@ import (
 	"weft/broker"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 )
 
 // problems are the findings about dir that need the user, by what was looked
@@ -293,7 +294,7 @@ func TestWatchersNeedNoInotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer watcher.Wait()
-	deaf := time.AfterFunc(patience, func() { watcher.Process.Kill() })
+	deaf := time.AfterFunc(waittest.Limit(), func() { watcher.Process.Kill() })
 	defer deaf.Stop()
 	lines := bufio.NewScanner(out)
 	for _, body := range []string{"first", "second", "third", "fourth", "last"} {

@@ -43,18 +43,18 @@ func tableOfEnds() []end {
 	kill := func(p *project, t *weft.Task) { _, _ = t.Kill(p.ctx) }
 	lose := func(p *project, t *weft.Task) { p.murder(p.task(t.TID()).Consumer) }
 	// A line of 200 MB is held in memory by tail, which has to find its end.
-	const greedy = "head -c 200000000 /dev/zero | tail -n 1 | wc -c"
+	const greedy = "(head -c 200000000 /dev/zero; sleep 1000) | tail -n 1 | wc -c"
 	return []end{
 		{name: "exit 0", spec: weft.Command("true"), status: "completed", code: new(0), event: "work_completed", by: taskspec.Exited(0, "")},
 		{name: "exit N", spec: shell("exit 3"), status: "failed", code: new(3), error: "command exited with 3", event: "work_failed", by: taskspec.Exited(3, "")},
 		{name: "signal", spec: shell("kill -SEGV $$"), status: "failed", code: new(139), signal: "SIGSEGV", error: "command was killed by SIGSEGV", event: "work_failed", by: taskspec.Signaled(11, "")},
 		{name: "cannot execute", spec: weft.Command("/etc/passwd"), status: "failed", code: new(126), error: "/etc/passwd: permission denied", event: "work_failed", by: taskspec.NotStarted(false, "")},
 		{name: "not found", spec: weft.Command("nosuchcommand"), status: "failed", code: new(127), error: "nosuchcommand: command not found", event: "work_failed", by: taskspec.NotStarted(true, "")},
-		{name: "timeout", spec: seconds(weft.Command("sleep", "60"), 0.2), status: "timeout", code: new(124), error: "timed out after 200ms", event: "work_timeout", by: taskspec.TimedOut(1)},
+		{name: "timeout", spec: seconds(weft.Command("sleep", "1000"), 0.2), status: "timeout", code: new(124), error: "timed out after 200ms", event: "work_timeout", by: taskspec.TimedOut(1)},
 		{name: "limit", spec: megabytes(shell(greedy), 50), status: "killed", code: new(137), error: "memory ", event: "work_limit_violation", by: taskspec.Limited("", "")},
-		{name: "STOP", spec: weft.Command("sleep", "60"), act: stop, status: "cancelled", code: new(143), error: "stopped", event: "work_cancelled", order: "control_stop", by: taskspec.Stopped()},
-		{name: "KILL", spec: weft.Command("sleep", "60"), act: kill, status: "killed", code: new(137), error: "killed", event: "work_killed", order: "control_kill", by: taskspec.Killed()},
-		{name: "lost", spec: weft.Command("sleep", "60"), act: lose, status: "failed", error: "lost: consumer process died", event: "work_lost", by: taskspec.Lost()},
+		{name: "STOP", spec: weft.Command("sleep", "1000"), act: stop, status: "cancelled", code: new(143), error: "stopped", event: "work_cancelled", order: "control_stop", by: taskspec.Stopped()},
+		{name: "KILL", spec: weft.Command("sleep", "1000"), act: kill, status: "killed", code: new(137), error: "killed", event: "work_killed", order: "control_kill", by: taskspec.Killed()},
+		{name: "lost", spec: weft.Command("sleep", "1000"), act: lose, status: "failed", error: "lost: consumer process died", event: "work_lost", by: taskspec.Lost()},
 	}
 }
 

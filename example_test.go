@@ -358,7 +358,7 @@ func ExampleTask_Stop() {
 	ctx := context.Background()
 	defer p.Manager().Stop(ctx)
 
-	task, err := p.Submit(weft.Command("sleep", "60"))
+	task, err := p.Submit(weft.Command("sleep", "1000"))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -5,6 +5,7 @@ package weft_test
 import (
 	"testing"
 
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -12,7 +13,7 @@ import (
 // result, get another's, or be done twice.
 func TestFastTasks(t *testing.T) {
 	t.Parallel()
-	const tasks = 1000
+	tasks := waittest.Size(250, 1000)
 	p := newProject(t)
 	c := p.client(call{Do: "load", Load: load{Tasks: tasks, Parallel: 8, Prefix: "token"}})
 	for tid, task := range c.results() {

@@ -4,14 +4,20 @@ package weft_test
 
 import (
 	"bufio"
+	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -41,7 +47,7 @@ func (p *project) fifo(name string) *fifo {
 // read is the next line that a task has written.
 func (f *fifo) read() string {
 	f.t.Helper()
-	if err := f.f.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := f.f.SetReadDeadline(time.Now().Add(waittest.Limit())); err != nil {
 		f.t.Fatal(err)
 	}
 	s, err := f.r.ReadString('\n')
@@ -49,6 +55,42 @@ func (f *fifo) read() string {
 		f.t.Fatalf("wait for a task to tell something: %v", err)
 	}
 	return strings.TrimSuffix(s, "\n")
+}
+
+// told is the next n lines that a task has written, or nil if it ends before.
+func (p *project) told(f *fifo, tid string, n int) (lines []string) {
+	p.t.Helper()
+	if err := f.f.SetReadDeadline(time.Now().Add(waittest.Limit())); err != nil {
+		p.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(p.ctx)
+	ended := false
+	var watch sync.WaitGroup
+	log := p.open().Queue(ledger.Log)
+	watch.Go(func() {
+		for m, err := range log.Watch(ctx, broker.WatchOptions{Peek: true}) {
+			var e ledger.Event
+			if err == nil && json.Unmarshal([]byte(m.Body), &e) == nil && e.TID == tid && e.Status.Terminal() {
+				ended = f.f.SetReadDeadline(time.Unix(1, 0)) == nil
+				return
+			}
+		}
+	})
+	for range n {
+		s, err := f.r.ReadString('\n')
+		if err != nil {
+			cancel()
+			watch.Wait()
+			if ended {
+				return nil
+			}
+			p.t.Fatalf("wait for a task to tell something: %v", err)
+		}
+		lines = append(lines, strings.TrimSuffix(s, "\n"))
+	}
+	cancel()
+	watch.Wait()
+	return lines
 }
 
 // open lets n tasks pass that read a line from the fifo.

@@ -10,6 +10,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -38,7 +39,7 @@ func TestFirstRuns(t *testing.T) {
 func TestFirstRunKilled(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(seed(t), 0))
-	for i := range 15 {
+	for i := range waittest.Size(6, 15) {
 		after := time.Duration(random.Int64N(int64(30 * time.Millisecond)))
 		t.Run(fmt.Sprintf("%d after %v", i, after.Round(time.Millisecond)), func(t *testing.T) {
 			p := newProject(t)

@@ -5,9 +5,11 @@ package weft_test
 import (
 	"syscall"
 	"testing"
+	"time"
 
 	"weft"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -16,32 +18,42 @@ import (
 func TestFrozenConsumer(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		timeout *float64
-		end     func(*weft.Task, *project)
+		end func(*weft.Task, *project) // nil: its time is over
 	}{
-		"killed":  {end: func(task *weft.Task, p *project) { _, _ = task.Kill(p.ctx) }},
-		"stopped": {end: func(task *weft.Task, p *project) { _, _ = task.Stop(p.ctx) }},
-		"timeout": {timeout: new(1.5), end: func(*weft.Task, *project) {}},
+		"killed":  {func(task *weft.Task, p *project) { _, _ = task.Kill(p.ctx) }},
+		"stopped": {func(task *weft.Task, p *project) { _, _ = task.Stop(p.ctx) }},
+		"timeout": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newProject(t)
-			spec := shell("trap '' TERM; sleep 61 & sleep 62")
-			spec.Spec.Timeout, spec.Spec.StopGrace = test.timeout, new(0.1)
-			task, err := p.open().SubmitContext(p.ctx, spec)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.await("the beginning", func(e ledger.Event) bool { return e.TID == task.TID() && e.Event == "work_started" })
-			p.signal(p.task(task.TID()).Consumer, syscall.SIGSTOP)
-			test.end(task, p)
-			s, err := task.Wait(p.ctx)
-			if err != nil || s.Status != taskspec.StatusFailed || s.Error != "lost: consumer process died" {
-				t.Errorf("task ended as %+v, %v", s, err)
-			}
-			if got := p.task(task.TID()); got.Epoch != 1 {
-				t.Errorf("it was begun %d times", got.Epoch)
-			}
+			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
+				spec := shell("trap '' TERM; sleep 1001 & sleep 1002")
+				spec.Spec.StopGrace = new(0.1)
+				if test.end == nil {
+					spec.Spec.Timeout = new(timeout.Seconds())
+				}
+				task, err := p.open().SubmitContext(p.ctx, spec)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.await("the beginning", func(e ledger.Event) bool { return e.TID == task.TID() && e.Event == "work_started" })
+				p.signal(p.task(task.TID()).Consumer, syscall.SIGSTOP)
+				if test.end != nil {
+					test.end(task, p)
+				}
+				s, err := task.Wait(p.ctx)
+				if err == nil && test.end == nil && s.Status == taskspec.StatusTimeout {
+					return false // its consumer still ended it
+				}
+				if err != nil || s.Status != taskspec.StatusFailed || s.Error != "lost: consumer process died" {
+					t.Errorf("task ended as %+v, %v", s, err)
+				}
+				if got := p.task(task.TID()); got.Epoch != 1 {
+					t.Errorf("it was begun %d times", got.Epoch)
+				}
+				return true
+			})
 			if s, err := p.c.RunContext(p.ctx, weft.Command("true")); err != nil {
 				t.Errorf("the next task: %+v, %v", s, err)
 			}

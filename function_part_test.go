@@ -109,7 +109,8 @@ func endSomehow(ctx context.Context, in struct {
 	case "signal":
 		return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "memory":
-		for all := [][]byte{}; ; {
+		all := make([][]byte, 0, 50) // more than it may have, and less than hurts
+		for len(all) < cap(all) {
 			block := make([]byte, 8<<20)
 			for i := 0; i < len(block); i += 4096 {
 				block[i] = 1
@@ -117,6 +118,8 @@ func endSomehow(ctx context.Context, in struct {
 			all = append(all, block)
 			<-time.After(time.Millisecond)
 		}
+		<-ctx.Done()
+		runtime.KeepAlive(all)
 	case "obey":
 		<-ctx.Done()
 		fmt.Println(context.Cause(ctx))
@@ -126,7 +129,7 @@ func endSomehow(ctx context.Context, in struct {
 		// A child that would outlive it.
 		return "left", exec.Command("/bin/sh", "-c", "sleep 1000 &").Run()
 	case "large":
-		return strings.Repeat("x", 50<<20), nil
+		return strings.Repeat("x", 12<<20), nil
 	case "chan":
 		return make(chan int), nil
 	case "nan":

@@ -3,14 +3,15 @@
 package weft_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"weft"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -31,9 +32,6 @@ func TestFunctionEnds(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
 	u := p.user()
-	seconds := func(s float64) func(*taskspec.Work) {
-		return func(w *taskspec.Work) { w.Timeout, w.StopGrace = &s, new(0.2) }
-	}
 	for _, test := range []struct {
 		how     string
 		change  func(*taskspec.Work)
@@ -56,22 +54,31 @@ func TestFunctionEnds(t *testing.T) {
 		{how: "signal", status: "failed", code: 137, signal: "SIGKILL", error: "function was killed by SIGKILL"},
 		{how: "memory", change: func(w *taskspec.Work) { w.Limits.MemoryMB, w.PollingInterval = new(200.0), new(0.05) },
 			status: "killed", code: 137, error: "memory "},
-		{how: "block", change: seconds(0.3), status: "timeout", code: 124, error: "timed out after 300ms"},
-		{how: "obey", change: seconds(0.3), status: "timeout", code: 124, error: "timed out after 300ms", stderr: "timed out after 300ms: context deadline exceeded\n"},
+		{how: "block", change: func(w *taskspec.Work) { w.Timeout, w.StopGrace = new(0.3), new(0.2) }, status: "timeout", code: 124, error: "timed out after 300ms"},
+		{how: "obey", change: func(w *taskspec.Work) { w.StopGrace = new(waittest.Limit().Seconds()) },
+			status: "timeout", code: 124, error: "timed out after ", stderr: "s: context deadline exceeded\n"},
 		{how: "leak", status: "completed", output: `"left"`},
 		{how: "chan", status: "failed", code: 1, error: "function returned a value that cannot be written as JSON: json: unsupported type: chan int"},
 		{how: "nan", status: "failed", code: 1, error: "function returned a value that cannot be written as JSON: json: unsupported value: NaN"},
 		{how: "progress", status: "completed", output: "null"},
-		{how: "large", status: "completed", output: `"` + strings.Repeat("x", 50<<20) + `"`},
+		{how: "large", status: "completed", output: `"` + strings.Repeat("x", 12<<20) + `"`},
 	} {
 		spec := function("end", "How", test.how)
 		if test.change != nil {
 			test.change(&spec.Spec)
 		}
-		u.call(call{Do: "run", Spec: spec})
-		tid := u.accepted()
-		got := u.line()
-		task := p.task(tid)
+		var tid string
+		var got line
+		var task *ledger.Task
+		waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
+			if test.how == "obey" {
+				spec.Spec.Timeout = new(timeout.Seconds())
+			}
+			u.call(call{Do: "run", Spec: spec})
+			tid = u.accepted()
+			got, task = u.line(), p.task(tid)
+			return test.how != "obey" || strings.HasPrefix(string(task.Output.Stderr), "printed\n") // it had begun
+		})
 		if got.Status != test.status || got.Code == nil || *got.Code != test.code || task.Signal != test.signal ||
 			!strings.HasPrefix(got.Reason, test.error) || (test.error == "") != (got.Reason == "") {
 			t.Errorf("%s: got %s, %v, %q, %q", test.how, got.Status, got.Code, task.Signal, got.Reason)
@@ -114,7 +121,7 @@ func TestFunctionEnded(t *testing.T) {
 			spec := function("end", "How", test.how, "Tell", tell.path)
 			spec.Spec.StopGrace = new(0.3)
 			if test.how == "obey" {
-				spec.Spec.StopGrace = new(patience.Seconds())
+				spec.Spec.StopGrace = new(waittest.Limit().Seconds())
 			}
 			c, tid := p.run(spec)
 			tell.read()
@@ -191,11 +198,9 @@ func TestFunctionLost(t *testing.T) {
 			}
 			for id, title := range p.processes() {
 				if strings.Contains(title, ":function") {
-					ctx, cancel := context.WithTimeout(p.ctx, lostWithin)
-					if id.Wait(ctx) != nil {
+					if id.Wait(p.ctx) != nil {
 						t.Errorf("process %d is left: %s", id.PID, title)
 					}
-					cancel()
 				}
 			}
 		})

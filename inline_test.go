@@ -12,6 +12,7 @@ import (
 	"weft"
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -56,7 +57,7 @@ func TestInlineEnds(t *testing.T) {
 		{how: "obey", change: seconds(0.3), status: "timeout", code: 124, error: "timed out after 300ms"},
 		{how: "chan", status: "failed", code: 1, error: "function returned a value that cannot be written as JSON: json: unsupported type: chan int"},
 		{how: "progress", status: "completed", output: "null"},
-		{how: "large", status: "completed", output: `"` + strings.Repeat("x", 50<<20) + `"`},
+		{how: "large", status: "completed", output: `"` + strings.Repeat("x", 12<<20) + `"`},
 	} {
 		spec := inline("end", "How", test.how)
 		if test.change != nil {
@@ -103,7 +104,7 @@ func TestInlineEnded(t *testing.T) {
 		spec := inline("end", "How", test.how, "Tell", tell.path)
 		spec.Spec.StopGrace = new(0.3)
 		if test.how == "obey" {
-			spec.Spec.StopGrace = new(patience.Seconds())
+			spec.Spec.StopGrace = new(waittest.Limit().Seconds())
 		}
 		c, tid := p.run(spec)
 		tell.read()

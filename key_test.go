@@ -16,6 +16,7 @@ import (
 	"weft"
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -216,7 +217,7 @@ func TestKeyOnce(t *testing.T) { keyOnce(t, 200, 20) }
 
 // TestLongKeyOnce is the same for 10,000 submissions.
 func TestLongKeyOnce(t *testing.T) {
-	needLong(t)
+	waittest.NeedLong(t)
 	keyOnce(t, 10_000, 1000)
 }
 

@@ -111,7 +111,7 @@ var kinds = []kind{
 		func(task string) string { return once(task) + strings.Repeat("0", 100000) + "\n" }},
 	// One child's parent leaves at once; both hold the output open and would
 	// live much longer than the task.
-	{"kids", `sign start; (sleep 60 & :); sleep 60 & sleep "$3"; echo "$2"; sign end`, once},
+	{"kids", `sign start; (sleep 1000 & :); sleep 1000 & sleep "$3"; echo "$2"; sign end`, once},
 }
 
 func once(task string) string { return task + "\n" }

@@ -35,7 +35,7 @@ func TestHistoryLogWindow(t *testing.T) {
 	if l := client.answer(); l.Status != taskspec.StatusFailed {
 		t.Errorf("the answer is %+v, want that it failed", l)
 	}
-	client, stopped := p.run(shell("sleep 60"))
+	client, stopped := p.run(shell("sleep 1000"))
 	task, err := c.Task(t.Context(), stopped)
 	if err != nil {
 		t.Fatal(err)

@@ -79,11 +79,3 @@ func hesitate(value string) {
 		f.Close()
 	}
 }
-
-// needLong skips a proof that takes minutes, unless it is asked for.
-func needLong(t *testing.T) {
-	t.Helper()
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes minutes: set WEFT_LONG=1")
-	}
-}

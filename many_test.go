@@ -99,7 +99,7 @@ func TestRunManyEnds(t *testing.T) {
 
 	// The context ends: what runs is stopped.
 	ctx, cancel := context.WithCancelCause(p.ctx)
-	err = weft.RunMany(ctx, c, each(weft.Command("true"), weft.Command("sleep", "60"), weft.Command("sleep", "61")), weft.RunManyOptions{},
+	err = weft.RunMany(ctx, c, each(weft.Command("true"), weft.Command("sleep", "1000"), weft.Command("sleep", "61")), weft.RunManyOptions{},
 		func(*weft.Task, *weft.Status) (bool, error) { cancel(broken); return true, nil })
 	if !errors.Is(err, broken) {
 		t.Errorf("cancelled: %v", err)

@@ -15,6 +15,7 @@ import (
 
 	"weft"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -52,7 +53,7 @@ func TestKillPipeline(t *testing.T) {
 // TestLongKillPipeline does the same many times over: where exactly the victim dies
 // depends on the machine.
 func TestLongKillPipeline(t *testing.T) {
-	needLong(t)
+	waittest.NeedLong(t)
 	kills := 0
 	for range 20 {
 		for _, victim := range []string{"client", "manager", "consumer"} {

@@ -4,13 +4,11 @@ package weft_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
-	"time"
 
 	"weft/internal/ledger"
 	"weft/internal/proc"
@@ -63,24 +61,22 @@ func (p *project) checkCrashes() {
 	}
 }
 
-// vanish reports the processes of the project that are still there after a
-// while, and kills them.
-func (p *project) vanish(while time.Duration) {
+// vanish waits until no process of the project is left. It reports those that
+// stay, and kills them.
+func (p *project) vanish() {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, while)
-	defer cancel()
 	for {
 		left := p.processes()
 		if len(left) == 0 {
 			return
 		}
 		for id, title := range left {
-			if id.Wait(ctx) != nil {
+			if id.Wait(p.ctx) != nil {
 				p.t.Errorf("process %d is left: %s", id.PID, title)
 				_ = id.Signal(9)
 			}
 		}
-		if ctx.Err() != nil {
+		if p.ctx.Err() != nil {
 			return
 		}
 	}

@@ -17,12 +17,10 @@ import (
 	"weft/broker"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/manager"
 	"weft/taskspec"
 )
-
-// patience is how long a test waits for anything that has no bound of its own.
-const patience = 60 * time.Second
 
 // A project is a folder with a project in it, and what a test knows about it.
 type project struct {
@@ -38,25 +36,20 @@ type project struct {
 // ends, the project is stopped and examined.
 func newProject(t *testing.T, env ...string) *project {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	// A name of its own kind: it is what finds the project's processes.
-	p := &project{t: t, ctx: ctx, dir: t.TempDir()}
+	p := &project{t: t, ctx: waittest.ContextFor(t, 3*waittest.Limit()), dir: t.TempDir()} // for many waits
 	p.env = append(os.Environ(), p.mark(), partVariable+"="+partClient)
 	// A process with the race detector would sleep for a second when it ends.
 	p.env = append(p.env, "GORACE=atexit_sleep_ms=0")
 	p.env = append(p.env, env...)
-	t.Cleanup(func() {
-		defer cancel()
-		p.end()
-	})
+	t.Cleanup(p.end)
 	return p
 }
 
 // patient gives the test more time than others have.
 func (p *project) patient(d time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), d)
-	p.t.Cleanup(cancel)
-	p.ctx = ctx
+	p.t.Helper()
+	p.ctx = waittest.ContextFor(p.t, waittest.Scale(d))
 }
 
 // open gives the test's own look at the project. The test never submits: what
@@ -186,9 +179,7 @@ func (p *project) end() {
 			p.dump()
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	p.ctx = ctx
+	p.ctx = waittest.Context(t)
 	c := p.open()
 	defer c.Close()
 	for _, task := range p.tasks() {
@@ -204,11 +195,11 @@ func (p *project) end() {
 		if !leading {
 			continue
 		}
-		if _, err := c.Manager().Stop(ctx); err != nil {
+		if _, err := c.Manager().Stop(p.ctx); err != nil {
 			t.Fatalf("stop manager: %v", err)
 		}
 	}
-	p.vanish(2 * time.Second)
+	p.vanish()
 	p.examine()
 	p.checkCrashes()
 }

@@ -18,6 +18,7 @@ import (
 	"weft/broker"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -44,15 +45,15 @@ func needReuse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !reaped(pid) {
+	if !reaped(pid, waittest.Scale(5*time.Second)) {
 		t.Skip("nobody reaps orphans here, so their pids stay taken")
 	}
 }
 
-// reaped waits until a dead process has lost its pid, but not for ever. No event
-// tells that: it is up to its parent.
-func reaped(pid int) bool {
-	for range 1000 {
+// reaped waits until a dead process has lost its pid. No event tells that: it is
+// up to its parent.
+func reaped(pid int, limit time.Duration) bool {
+	for end := time.Now().Add(limit); time.Now().Before(end); {
 		if _, err := proc.Read(pid); errors.Is(err, proc.ErrGone) {
 			return true
 		}
@@ -67,13 +68,13 @@ func reuse(t *testing.T, pid int) proc.Identity {
 	t.Helper()
 	const tries = 1000 // others start processes as well
 	for range tries {
-		if !reaped(pid) {
+		if !reaped(pid, waittest.Limit()) {
 			t.Fatalf("nobody has reaped process %d, or another keeps its number", pid)
 		}
 		if err := os.WriteFile(lastPID, []byte(strconv.Itoa(pid-1)), 0); err != nil {
 			t.Fatal(err)
 		}
-		stranger := exec.Command("sleep", "60")
+		stranger := exec.Command("sleep", "1000")
 		stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		if err := stranger.Start(); err != nil {
 			t.Fatal(err)
@@ -123,7 +124,7 @@ func TestPIDReuse(t *testing.T) {
 			u := p.user()
 			u.call(call{Do: "submit", Spec: spec})
 			tid := u.accepted()
-			escaped := animal{name: "session", says: 1}.keep(tell)[0]
+			escaped := p.members(tell, tid, 1)[0]
 			consumer, m := p.task(tid).Consumer, p.manager()
 			command := p.child(consumer)
 

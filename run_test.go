@@ -11,9 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"weft"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -59,13 +61,11 @@ func TestRun(t *testing.T) {
 		{name: "no interpreter", spec: weft.Command(orphan), status: taskspec.StatusFailed, code: 126, error: orphan + ": its interpreter does not exist"},
 		{name: "no folder", spec: weft.Command("true"), change: func(s *taskspec.Spec) { s.Spec.WorkingDir = "/no/such" },
 			status: taskspec.StatusFailed, code: 126, error: `working directory "/no/such": no such directory`},
-		{name: "timeout", spec: weft.Command("sleep", "60"), change: seconds(0.3), status: taskspec.StatusTimeout, code: 124, error: "timed out after 300ms"},
-		{name: "timeout, TERM ignored", spec: shell(`trap "" TERM; echo on; sleep 60`), change: seconds(0.3),
-			status: taskspec.StatusTimeout, code: 124, error: "timed out after 300ms", stdout: "on\n"},
+		{name: "timeout", spec: weft.Command("sleep", "1000"), change: seconds(0.3), status: taskspec.StatusTimeout, code: 124, error: "timed out after 300ms"},
 		{name: "environment", spec: shell(`echo "$GREETING from $WEFT_CONTEXT"`),
 			change: func(s *taskspec.Spec) { s.Spec.Env = map[string]string{"GREETING": "hi"} },
 			status: taskspec.StatusCompleted, stdout: "hi from " + p.dir + "\n"},
-		{name: "left behind", spec: shell("sleep 60 & echo done"), status: taskspec.StatusCompleted, stdout: "done\n"},
+		{name: "left behind", spec: shell("sleep 1000 & echo done"), status: taskspec.StatusCompleted, stdout: "done\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.change != nil {
@@ -86,6 +86,27 @@ func TestRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRunIntoTimeout has the output of a command that ignores SIGTERM.
+func TestRunIntoTimeout(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	waittest.InTime(t, 300*time.Millisecond, func(timeout time.Duration) bool {
+		tell := p.fifo("tell " + timeout.String())
+		spec := shell(`trap "" TERM; echo on; echo begun >"$1"; sleep 1000`, tell.path)
+		spec.Spec.Timeout, spec.Spec.StopGrace = new(timeout.Seconds()), new(0.2)
+		task, err := p.open().SubmitContext(p.ctx, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := p.told(tell, task.TID(), 1)
+		res, err := task.Result(p.ctx)
+		if err != nil || res.Status.Status != taskspec.StatusTimeout || begun != nil && string(res.Output) != "on\n" {
+			t.Errorf("got %+v, %v", res, err)
+		}
+		return begun != nil
+	})
 }
 
 // TestRunInvalid refuses before anything is queued.
@@ -131,7 +152,7 @@ func TestStdin(t *testing.T) {
 	if _, err := p.open().Manager().Stop(p.ctx); err != nil {
 		t.Fatal(err)
 	}
-	p.vanish(patience) // consumers remove inputs when their tasks have been recorded
+	p.vanish() // consumers remove inputs when their tasks have been recorded
 	if left, _ := filepath.Glob(filepath.Join(p.dir, ".weft", "outputs", "*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
@@ -262,7 +283,7 @@ func TestRunCancelled(t *testing.T) {
 		tell.read()
 		cancel()
 	}()
-	if _, err := p.open().RunContext(ctx, shell(`echo begun >"$1"; exec sleep 60`, tell.path)); !errors.Is(err, context.Canceled) {
+	if _, err := p.open().RunContext(ctx, shell(`echo begun >"$1"; exec sleep 1000`, tell.path)); !errors.Is(err, context.Canceled) {
 		t.Errorf("run: %v", err)
 	}
 	if tasks := p.tasks(taskspec.StatusCancelled); len(tasks) != 1 {

@@ -20,6 +20,7 @@ import (
 	"weft/broker"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -29,7 +30,7 @@ func TestServiceKilled(t *testing.T) { killService(t, 20) }
 
 // TestLongServiceKilled is the same for longer.
 func TestLongServiceKilled(t *testing.T) {
-	needLong(t)
+	waittest.NeedLong(t)
 	killService(t, 200)
 }
 

@@ -5,8 +5,6 @@ package weft_test
 import (
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"weft/broker"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -23,55 +22,48 @@ import (
 // Run again, it ends when the gate opens.
 const twins = `trap "" TERM
 if [ "$WEFT_EPOCH" = 2 ]; then echo again >"$1"; read -r line <"$2"; echo second; exit; fi
-(read -r pid rest </proc/self/stat; echo child $pid >"$1"; sleep 61) &
-echo parent $$ >"$1"; sleep 62`
+(read -r pid rest </proc/self/stat; echo child $pid >"$1"; sleep 1001) &
+echo parent $$ >"$1"; sleep 1002`
 
 // TestStaleHandOff freezes the consumer of a task, has the task end in every way
 // that the manager sees to, and hands in afterwards what the consumer would have
 // reported: the tree is gone, and the report changes nothing, not even when the
 // task runs again.
 func TestStaleHandOff(t *testing.T) {
-	const timeout = 1.0 + slowness
 	for _, do := range []string{"stop", "kill", "timeout"} {
 		t.Run(do, func(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, "WEFT_DURABILITY=normal")
-			p.open() // before anything is in a hurry
-			tell, gate := p.fifo("tell"), p.fifo("gate")
-			spec := shell(twins, tell.path, gate.path)
-			spec.Spec.StopGrace = new(0.1)
-			if do == "timeout" {
-				spec.Spec.Timeout = new(timeout)
-			}
 			u := p.user()
-			u.call(call{Do: "submit", Spec: spec})
-			tid := u.accepted()
+			var tell, gate *fifo
+			var tid string
 			var tree []proc.Identity
-			for range 2 {
-				_, number, _ := strings.Cut(tell.read(), " ")
-				pid, err := strconv.Atoi(number)
-				if err != nil {
-					t.Fatal(err)
+			var lost *ledger.Task
+			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
+				tell, gate = p.fifo("tell "+timeout.String()), p.fifo("gate "+timeout.String())
+				spec := shell(twins, tell.path, gate.path)
+				spec.Spec.StopGrace = new(0.1)
+				if do == "timeout" {
+					spec.Spec.Timeout = new(timeout.Seconds())
 				}
-				id, err := proc.Of(pid)
-				if err != nil {
-					t.Fatal(err)
+				u.call(call{Do: "submit", Spec: spec})
+				tid = u.accepted()
+				if tree = p.members(tell, tid, 2); tree == nil {
+					return false
 				}
-				tree = append(tree, id)
-			}
-			consumer := p.task(tid).Consumer
-			p.signal(consumer, syscall.SIGSTOP)
-			began := time.Now()
-			if do != "timeout" {
-				u.call(call{Do: do, TID: tid})
-				u.line()
-			}
-			lost := p.awaitEnd(tid)
-			t.Logf("lost after %v", time.Since(began))
+				tree = append(tree, p.task(tid).Consumer)
+				p.signal(tree[2], syscall.SIGSTOP)
+				if do != "timeout" {
+					u.call(call{Do: do, TID: tid})
+					u.line()
+				}
+				lost = p.awaitEnd(tid)
+				return do != "timeout" || lost.Status != taskspec.StatusTimeout // its consumer still ended it
+			})
 			if lost.Status != taskspec.StatusFailed || lost.Error != "lost: consumer process died" {
 				t.Errorf("the task ended as %+v", lost)
 			}
-			for _, id := range append(tree, consumer) {
+			for _, id := range tree {
 				if id.Alive() {
 					t.Errorf("process %d is left", id.PID)
 				}

@@ -19,6 +19,7 @@ import (
 	"weft"
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -28,7 +29,7 @@ func TestRetryStorm(t *testing.T) { retryStorm(t, 200) }
 
 // TestLongRetryStorm is the same for 10,000 tasks.
 func TestLongRetryStorm(t *testing.T) {
-	needLong(t)
+	waittest.NeedLong(t)
 	retryStorm(t, 10_000)
 }
 
@@ -79,7 +80,7 @@ func retryStorm(t *testing.T, tasks int) {
 				t.Fatal(err)
 			}
 			done = true
-		case <-time.After(time.Duration(s.random.Int64N(int64(time.Second)))): // a random moment is what is wanted
+		case <-time.After(time.Duration(s.random.Int64N(int64(waittest.Scale(time.Second))))): // a random moment, in which a manager may also have come far
 			if m := s.currentManager(); m != nil && m.Process.Signal(syscall.SIGKILL) == nil {
 				kills++
 			}

@@ -40,7 +40,7 @@ func TestStrangerLives(t *testing.T) {
 			p := newProject(t, "WEFT_DURABILITY=normal")
 			// It leads a session and a group, as every consumer does and every
 			// task's process.
-			stranger := exec.Command("sleep", "60")
+			stranger := exec.Command("sleep", "1000")
 			stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 			if err := stranger.Start(); err != nil {
 				t.Fatal(err)

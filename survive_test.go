@@ -16,6 +16,7 @@ import (
 	"weft/broker"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -53,7 +54,8 @@ func TestRivalManagers(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	rivals := []*client{p.user(), p.user()}
-	for round := range 50 {
+	rounds := waittest.Size(16, 50)
+	for round := range rounds {
 		do := "manager"
 		if round%2 == 1 {
 			do = "serve"
@@ -79,8 +81,8 @@ func TestRivalManagers(t *testing.T) {
 		}
 		p.murder(leads)
 	}
-	if n := p.managers(); n != 50 {
-		t.Errorf("%d managers have led in 50 rounds", n)
+	if n := p.managers(); n != rounds {
+		t.Errorf("%d managers have led in %d rounds", n, rounds)
 	}
 }
 
@@ -133,9 +135,7 @@ func TestStaleAssignment(t *testing.T) {
 		t.Fatal("the first manager had committed its assignment")
 	}
 	p.signal(consumer, syscall.SIGCONT)
-	ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
-	defer cancel()
-	if consumer.Wait(ctx) != nil {
+	if consumer.Wait(p.ctx) != nil {
 		t.Error("the consumer has begun the task a second time")
 	}
 	gate.open(2)
@@ -188,7 +188,7 @@ func (p *project) awaitInput(consumer proc.Identity) {
 	defer unix.Close(fd)
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	for {
-		n, err := unix.Poll(fds, int(patience.Milliseconds()))
+		n, err := unix.Poll(fds, int(waittest.Limit().Milliseconds()))
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"weft"
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -170,7 +171,7 @@ func TestTasksMove(t *testing.T) {
 // TestLongTasks lists 100,000 tasks, with 2 KiB of standard error each, in
 // little memory.
 func TestLongTasks(t *testing.T) {
-	needLong(t)
+	waittest.NeedLong(t)
 	const tasks, most = 100_000, 16 << 20 // bytes; all of the tasks are more than 200 MB
 	c, _ := listed(t, tasks, func(_ int, task *ledger.Task) {
 		task.Status = taskspec.StatusFailed

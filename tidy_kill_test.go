@@ -19,6 +19,7 @@ import (
 	"weft/broker"
 	"weft/broker/sqlite"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 )
 
 // tidierVariable makes TestTidier tidy the project in that folder.
@@ -48,7 +49,7 @@ func TestTidier(t *testing.T) {
 // TestTidyKilled kills who tidies, at any moment: it has only done less.
 func TestTidyKilled(t *testing.T) {
 	t.Parallel()
-	const rounds, longest = 10, 100 * time.Millisecond
+	const longest = 100 * time.Millisecond
 	dir := t.TempDir()
 	c, err := weft.Open(dir)
 	if err != nil {
@@ -89,7 +90,7 @@ func TestTidyKilled(t *testing.T) {
 	}
 	written := events() // of the submission
 	random := rand.New(rand.NewPCG(seed(t), 0))
-	for round := range rounds {
+	for round := range waittest.Size(4, 10) {
 		ids, err := c.Queue(ledger.Log).WriteAll(t.Context(), slices.Repeat([]string{strings.Repeat("x", 500)}, 2000))
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"weft"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 )
 
 // TestTidySize runs tasks and tidies: the project is small again.
@@ -18,7 +19,7 @@ func TestTidySize(t *testing.T) { tidySize(t, 300, weft.TidyOptions{KeepTasks: 3
 
 // TestLongTidySize is the same for 10,000 tasks, with the defaults.
 func TestLongTidySize(t *testing.T) {
-	needLong(t)
+	waittest.NeedLong(t)
 	tidySize(t, 10_000, weft.TidyOptions{KeepTasks: weft.DefaultKeepTasks, KeepEvents: weft.DefaultKeepEvents})
 }
 
@@ -42,7 +43,7 @@ func tidySize(t *testing.T, tasks int, o weft.TidyOptions) {
 	if _, err := p.open().Manager().Stop(p.ctx); err != nil {
 		t.Fatal(err)
 	}
-	p.vanish(patience)
+	p.vanish()
 	r := p.tidy(o)
 	left := p.sizes()
 	t.Logf("of %d tasks %v is left; %+v", tasks, left, r)

@@ -97,7 +97,7 @@ func TestTidyFiles(t *testing.T) {
 	if _, err := p.open().Manager().Stop(p.ctx); err != nil {
 		t.Fatal(err)
 	}
-	p.vanish(patience)
+	p.vanish()
 
 	folder := filepath.Join(p.dir, ledger.Dir, ledger.OutputDir)
 	outside := filepath.Join(p.dir, "outside")

@@ -26,10 +26,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// hangs is how long one command of a page may take before it hangs.
-const hangs = 5 * time.Minute
+	"weft/internal/waittest"
+)
 
 // checkout is the folder that holds the module.
 const checkout = ".."
@@ -286,7 +285,7 @@ func startShell(t *testing.T, home, folder, bin string) *shell {
 // that the shell has ended, or that the command hangs.
 func (sh *shell) do(command string) (printed string, err error) {
 	const mark = "\x01end of command\x01"
-	over := time.AfterFunc(hangs, func() { _ = sh.cmd.Process.Kill() })
+	over := time.AfterFunc(5*waittest.Limit(), func() { _ = sh.cmd.Process.Kill() }) // it may build all of weft
 	defer over.Stop()
 	// The exit code stays for the next command.
 	_, err = fmt.Fprintf(sh.stdin, "{ %s\n} </dev/null; code=$?; printf '%s\\n'; (exit $code)\n", command, mark)

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"weft/internal/waittest"
 )
 
 // playLeader takes the leadership of the project in dir and says how that went;
@@ -61,7 +63,7 @@ func newLeader(t *testing.T, dir string) *leader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := out.(*os.File).SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := out.(*os.File).SetReadDeadline(time.Now().Add(waittest.Limit())); err != nil {
 		t.Fatal(err)
 	}
 	l.out = bufio.NewReader(out)
@@ -188,7 +190,7 @@ func TestLeadershipIsNotInherited(t *testing.T) {
 	l.release()
 	// Another test of this process may be starting a program at this moment,
 	// which has the descriptor until it is executed.
-	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(waittest.Limit()); ; time.Sleep(time.Millisecond) {
 		if running, err := Running(dir); err != nil || time.Now().After(end) {
 			t.Fatalf("the place is kept: %v", err)
 		} else if !running {

@@ -12,12 +12,9 @@ import (
 	"weft/broker"
 	"weft/broker/sqlite"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
-
-// patience bounds every wait for something that must happen. It is long,
-// because the machine may be busy with other tests.
-const patience = 30 * time.Second
 
 // A project is a real store and the folders that a manager needs.
 type project struct {
@@ -86,7 +83,7 @@ func (p *project) manage(t *testing.T, edit func(*Options)) *tenure {
 	select {
 	case <-ready:
 	case <-m.done:
-	case <-time.After(patience):
+	case <-time.After(waittest.Limit()):
 		t.Fatal("the manager is not ready")
 	}
 	return m
@@ -97,7 +94,7 @@ func (m *tenure) left(t *testing.T) error {
 	t.Helper()
 	select {
 	case <-m.done:
-	case <-time.After(patience):
+	case <-time.After(waittest.Limit()):
 		t.Fatal("the manager has not left")
 	}
 	return m.err
@@ -150,8 +147,7 @@ func (p *project) task(t *testing.T, tid string) *ledger.Task {
 // ended waits for the end of a task that a client has submitted.
 func (p *project) ended(t *testing.T, tid string) *ledger.Task {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
+	ctx := waittest.Context(t)
 	w := p.listen(t, ledger.QueuesOf(tid).Outbox)
 	for {
 		l := p.task(t, tid)
@@ -212,7 +208,7 @@ func newGate(t *testing.T) *gate {
 // passed waits until a task has written a line into the gate.
 func (g *gate) passed(t *testing.T) {
 	t.Helper()
-	if err := g.f.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := g.f.SetReadDeadline(time.Now().Add(waittest.Limit())); err != nil {
 		t.Fatal(err)
 	}
 	for b := make([]byte, 1); b[0] != '\n'; {

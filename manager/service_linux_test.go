@@ -22,7 +22,7 @@ type testServices struct {
 // service is a service that writes into the gate when it begins.
 func (p *project) service(g *gate) *testServices {
 	s := &testServices{root: p.root, spec: &taskspec.Spec{Name: "serve", Spec: taskspec.Work{
-		Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", `echo up >"$1"; exec sleep 60`, "sh", g.path},
+		Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", `echo up >"$1"; exec sleep 1000`, "sh", g.path},
 	}}}
 	s.set(Declared{File: "web.json", Manifest: &taskspec.Manifest{
 		Name: "web", Target: taskspec.ManifestTarget{Type: taskspec.TargetTask, Name: "serve"},

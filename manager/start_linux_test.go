@@ -11,6 +11,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/runner"
 )
 
@@ -45,9 +46,7 @@ func TestStart(t *testing.T) {
 	p.wantEnd(t, p.submit(t, "", "true"), completed)
 	recs := p.managers(t)
 	p.write(t, ledger.ManagerControl, "STOP")
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := m.Process.Wait(ctx); err != nil {
+	if err := m.Process.Wait(waittest.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	wantRunning(t, p.dir, false)

@@ -37,7 +37,7 @@ func TestWire(t *testing.T) {
 			}
 			defer ours.Close()
 			defer theirs.Close()
-			cmd := exec.CommandContext(t.Context(), "sleep", "60")
+			cmd := exec.CommandContext(t.Context(), "sleep", "1000")
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"weft/internal/waittest"
 	"weft/monitor/monitortest"
 )
 
@@ -62,13 +63,13 @@ func (g *Group) remove(t *testing.T) {
 func TestGroupIsKilled(t *testing.T) {
 	const limit = 100
 	g := newTestGroup(t, limit)
-	cmd, out := g.start(t, `(setsid "$EXE" & wait) & setsid sleep 30 & wait; echo survived`, monitortest.Use{Megabytes: 300})
+	cmd, out := g.start(t, `(setsid "$EXE" & wait) & setsid sleep 600 & wait; echo survived`, monitortest.Use{Megabytes: 300})
 	said, err := io.ReadAll(out) // to its end: nobody holds the pipe any more
 	if err != nil || len(said) > 0 {
 		t.Errorf("%q, %v", said, err)
 	}
 	// The pipe is closed a little before they have ended.
-	if _, err := (Tree{Root: os.Getpid()}).Kill(soon(t)); err != nil {
+	if _, err := (Tree{Root: os.Getpid()}).Kill(waittest.Context(t)); err != nil {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"weft/internal/proc"
+	"weft/internal/waittest"
 )
 
 // hasChildren fails the test unless HasChildren says want.
@@ -59,7 +60,7 @@ func TestReap(t *testing.T) {
 	if got := Reap(own.Process.Pid, g.cmd.Process.Pid, g.stranger.Process.Pid); got != 0 {
 		t.Errorf("Reap() of running children = %d", got)
 	}
-	if killed, err := (Tree{Cookie: g.cookie}).Kill(soon(t)); err != nil || killed != 2 {
+	if killed, err := (Tree{Cookie: g.cookie}).Kill(waittest.Context(t)); err != nil || killed != 2 {
 		t.Fatalf("Kill() = %d, %v", killed, err)
 	}
 	if got := Reap(own.Process.Pid, g.cmd.Process.Pid); got != 1 {

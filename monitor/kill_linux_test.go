@@ -15,11 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/internal/proc"
+	"weft/internal/waittest"
 )
 
 // bomb starts $1 processes of its kind, which start $1-1, … 0 of theirs: 2 to
 // the power of $1 altogether. Every one leaves the session.
-const bomb = `echo $$; n=$1; while [ $n -gt 0 ]; do n=$((n-1)); setsid sh -c "$L1" sh $n & done; exec sleep 30`
+const bomb = `echo $$; n=$1; while [ $n -gt 0 ]; do n=$((n-1)); setsid sh -c "$L1" sh $n & done; exec sleep 600`
 
 // hopper goes on in a new process and a new session and ends itself, at most $1
 // times.
@@ -45,7 +46,7 @@ func TestKill(t *testing.T) {
 		{"parent gone, pipe held", []string{`setsid sh -c "$L1" & exit`, leaf}, 1},
 		{"own group", []string{`set -m 2>/dev/null; sh -c "$L1" & ` + leaf, leaf}, 2},
 		{"ignores signals", []string{`trap "" HUP INT QUIT TERM; sh -c "$L1" & ` + leaf, leaf}, 2},
-		{"stopped child", []string{`sh -c "$L1" & ` + leaf, `echo $$; kill -STOP $$; exec sleep 30`}, 2},
+		{"stopped child", []string{`sh -c "$L1" & ` + leaf, `echo $$; kill -STOP $$; exec sleep 600`}, 2},
 		{"fork bomb, gone off", []string{`sh -c "$L1" sh 8 & exit`, bomb}, 256},
 		{"fork bomb, going off", []string{`sh -c "$L1" sh 8 & exit`, bomb}, 10},
 	} {
@@ -53,7 +54,7 @@ func TestKill(t *testing.T) {
 			t.Run(test.name+" by "+mark, func(t *testing.T) {
 				g := plant(t, test.says, test.levels...)
 				begin := time.Now()
-				killed, err := g.marks()[mark].Kill(soon(t))
+				killed, err := g.marks()[mark].Kill(waittest.Context(t))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -69,9 +70,9 @@ func TestKill(t *testing.T) {
 // A process that starts its child anew whenever that dies must not get to do so.
 func TestKillStopsBeforeItKills(t *testing.T) {
 	const pairs = 60
-	g := plant(t, pairs, `i=0; while [ $i -lt 60 ]; do sh -c "$L1" & i=$((i+1)); done; exec sleep 30`,
+	g := plant(t, pairs, `i=0; while [ $i -lt 60 ]; do sh -c "$L1" & i=$((i+1)); done; exec sleep 600`,
 		`while :; do sh -c "$L2"; done`, leaf)
-	if killed, err := (Tree{Cookie: g.cookie}).Kill(soon(t)); err != nil || killed != 1+pairs+pairs {
+	if killed, err := (Tree{Cookie: g.cookie}).Kill(waittest.Context(t)); err != nil || killed != 1+pairs+pairs {
 		t.Errorf("Kill() = %d, %v, want each of the %d once", killed, err, 1+pairs+pairs)
 	}
 }
@@ -80,12 +81,12 @@ func TestKillStopsBeforeItKills(t *testing.T) {
 func TestKillCatchesHoppers(t *testing.T) {
 	for _, mark := range []string{"root", "cookie"} {
 		t.Run(mark, func(t *testing.T) {
-			g := plant(t, 1, `echo $$; for i in 1 2 3 4 5; do sh -c "$L1" sh 4000 & done; exec sleep 30`, hopper)
+			g := plant(t, 1, `echo $$; for i in 1 2 3 4 5; do sh -c "$L1" sh 4000 & done; exec sleep 600`, hopper)
 			for range 5 {
 				g.hear(t)
 			}
 			begin := time.Now()
-			killed, err := g.marks()[mark].Kill(soon(t))
+			killed, err := g.marks()[mark].Kill(waittest.Context(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +120,7 @@ func TestKillFindsEscapee(t *testing.T) {
 			t.Errorf("members of %+v: %v, %v", tree, members, err)
 		}
 	}
-	if killed, err := (Tree{Cookie: g.cookie}).Kill(soon(t)); err != nil || killed != 1 {
+	if killed, err := (Tree{Cookie: g.cookie}).Kill(waittest.Context(t)); err != nil || killed != 1 {
 		t.Errorf("Kill() = %d, %v", killed, err)
 	}
 }
@@ -139,7 +140,7 @@ func TestKillFindsClearedEnvironment(t *testing.T) {
 		t.Errorf("by its cookie: %v, %v", members, err)
 	}
 	tree := Tree{Root: os.Getpid(), Except: []int{g.stranger.Process.Pid}}
-	if killed, err := tree.Kill(soon(t)); err != nil || killed != 1 {
+	if killed, err := tree.Kill(waittest.Context(t)); err != nil || killed != 1 {
 		t.Errorf("Kill() = %d, %v", killed, err)
 	}
 }
@@ -158,7 +159,7 @@ func TestKillWithContextDone(t *testing.T) {
 		t.Error(err)
 	}
 	for _, id := range g.ids {
-		if err := id.Wait(soon(t)); err != nil {
+		if err := id.Wait(waittest.Context(t)); err != nil {
 			t.Errorf("process %d after Kill: %v", id.PID, err)
 		}
 	}
@@ -169,7 +170,7 @@ func TestKillReportsRefusal(t *testing.T) {
 		t.Skip("only root can start a process of another user")
 	}
 	g := plant(t, 1, leaf)
-	nobody := exec.CommandContext(soon(t), "/proc/self/exe")
+	nobody := exec.CommandContext(waittest.Context(t), "/proc/self/exe")
 	// The race detector would hold back the end of the process by a second.
 	nobody.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", fmt.Sprint(roleVar, "=kill group ", g.cmd.Process.Pid))
 	nobody.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
@@ -177,7 +178,7 @@ func TestKillReportsRefusal(t *testing.T) {
 	if want := fmt.Sprintf("0 true kill tree: send signal 9 to process %d: operation not permitted\n", g.ids[0].PID); err != nil || string(out) != want {
 		t.Errorf("as nobody: %q, %v, want %q", out, err, want)
 	}
-	if killed, err := (Tree{Group: g.cmd.Process.Pid}).Kill(soon(t)); err != nil || killed != 1 {
+	if killed, err := (Tree{Group: g.cmd.Process.Pid}).Kill(waittest.Context(t)); err != nil || killed != 1 {
 		t.Errorf("as root: %d, %v", killed, err)
 	}
 }

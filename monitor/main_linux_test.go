@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"os"
@@ -42,7 +41,7 @@ func TestMain(m *testing.M) {
 
 // leaf is a process that says its pid and stays. It ends by itself, so that a
 // failing test leaves no lasting harm.
-const leaf = "echo $$; exec sleep 30"
+const leaf = "echo $$; exec sleep 600"
 
 // grove is a tree of processes that a test has started.
 type grove struct {
@@ -62,7 +61,7 @@ func plant(t *testing.T, wanted int, levels ...string) *grove {
 	g := &grove{
 		cmd:      exec.Command("sh", "-c", levels[0]),
 		cookie:   []string{"WEFT_TID=" + t.Name(), fmt.Sprint("WEFT_EPOCH=", time.Now().UnixNano())},
-		stranger: exec.Command("sleep", "30"),
+		stranger: exec.Command("sleep", "600"),
 	}
 	g.stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := g.stranger.Start(); err != nil {
@@ -143,13 +142,4 @@ func (g *grove) leave(t *testing.T) {
 	if more, err := HasChildren(); err != nil || more {
 		t.Errorf("at the end: HasChildren() = %v, %v", more, err)
 	}
-}
-
-// soon bounds what a test waits for. It is the time after which a test fails,
-// far above what is measured.
-func soon(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
-	return ctx
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/internal/proc"
+	"weft/internal/waittest"
 )
 
 // members returns the members of a tree as a test sees them.
@@ -27,7 +28,7 @@ func TestMembers(t *testing.T) {
 	// The first leads a session and its group. Its children: one in the same
 	// group, one in a session of its own.
 	g := plant(t, 3, `sh -c "$L1" & setsid sh -c "$L1" & echo $$; wait`, leaf)
-	defer (Tree{Cookie: g.cookie}).Kill(soon(t))
+	defer (Tree{Cookie: g.cookie}).Kill(waittest.Context(t))
 	pid := g.cmd.Process.Pid
 	var first proc.Identity
 	for _, id := range g.ids {
@@ -95,8 +96,8 @@ func TestMembersLeaveOutTheCaller(t *testing.T) {
 // While a process executes another program its environment cannot be seen for a
 // moment.
 func TestMembersDuringExec(t *testing.T) {
-	g := plant(t, 1, `echo $$; exec sh -c "$L1" sh 5000`, `[ $1 -gt 0 ] && exec sh -c "$L1" sh $(($1-1))`)
-	defer (Tree{Cookie: g.cookie}).Kill(soon(t))
+	g := plant(t, 1, `echo $$; exec sh -c "$L1"`, `exec sh -c "$L1"`)
+	defer (Tree{Cookie: g.cookie}).Kill(waittest.Context(t))
 	for look := range 300 {
 		if diff := cmp.Diff(g.ids, members(t, Tree{Cookie: g.cookie})); diff != "" {
 			t.Fatalf("look %d: -want +got:\n%s", look, diff)
@@ -111,7 +112,7 @@ func TestMembersOfAnotherUser(t *testing.T) {
 	}
 	cookie := "WEFT_TID=" + t.Name()
 	for _, uid := range []uint32{0, 65534} {
-		cmd := exec.Command("sleep", "30")
+		cmd := exec.Command("sleep", "600")
 		cmd.Env = []string{cookie}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 		if err := cmd.Start(); err != nil {
@@ -129,9 +130,9 @@ func TestMembersOfAnotherUser(t *testing.T) {
 func TestSignal(t *testing.T) {
 	// wait returns when a trapped signal comes.
 	script := `trap "echo got it" USR1; echo $$; while :; do wait; done`
-	g := plant(t, 2, `setsid sh -c "$L1" & sleep 30 & `+script, `sleep 30 & `+script)
+	g := plant(t, 2, `setsid sh -c "$L1" & sleep 600 & `+script, `sleep 600 & `+script)
 	tree := Tree{Cookie: g.cookie}
-	defer tree.Kill(soon(t))
+	defer tree.Kill(waittest.Context(t))
 	if err := tree.Signal(syscall.SIGUSR1); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func TestCapFDs(t *testing.T) {
-	cmd := exec.Command("sleep", "30")
+	cmd := exec.Command("sleep", "600")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestCapFDs(t *testing.T) {
 
 // A sample caps whoever is in the tree.
 func TestSamplerCaps(t *testing.T) {
-	g := plant(t, 2, `echo $$; sh -c "$L1" & wait`, `echo $$; exec sleep 30`)
+	g := plant(t, 2, `echo $$; sh -c "$L1" & wait`, `echo $$; exec sleep 600`)
 	defer g.end(t)
 	sample(t, Sampler{Root: os.Getpid(), Cap: 300})
 	for _, id := range g.ids {

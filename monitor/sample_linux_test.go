@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/monitor/monitortest"
 )
 
@@ -49,8 +50,8 @@ func TestSampler(t *testing.T) {
 		script string
 		waited bool // somebody waits for it
 	}{
-		"its parent waits": {`env "$USE" "$EXE" & echo $! >&3; wait; echo gone; sleep 30`, true},
-		"it is an orphan":  {`(env "$USE" "$EXE" & echo $! >&3); sleep 30`, false},
+		"its parent waits": {`env "$USE" "$EXE" & echo $! >&3; wait; echo gone; sleep 600`, true},
+		"it is an orphan":  {`(env "$USE" "$EXE" & echo $! >&3); sleep 600`, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := plantUse(t, u, `exec 3>/dev/null; `+test.script)
@@ -77,7 +78,7 @@ func TestSampler(t *testing.T) {
 			if err := taker.Signal(syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			if err := taker.Wait(soon(t)); err != nil {
+			if err := taker.Wait(waittest.Context(t)); err != nil {
 				t.Fatal(err)
 			}
 			if test.waited {

@@ -13,6 +13,7 @@ import (
 	"weft/broker/sqlite"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -96,12 +97,33 @@ func TestManagerDiesBeforePermission(t *testing.T) {
 	}
 }
 
+const untilTold = `trap 'echo bye; over=1' TERM; trap over=1 USR1; echo up >$1
+	(read line <$2; kill -USR1 $$) & while [ -z "$over" ]; do sleep 0.02; done; echo done`
+
+// TestTimeoutAlone: the time of a task is over when its manager has died.
+func TestTimeoutAlone(t *testing.T) {
+	t.Parallel()
+	waittest.InTime(t, 500*time.Millisecond, func(timeout time.Duration) bool {
+		d := newDesk(t)
+		s := d.store()
+		up, on := newGate(t), newGate(t)
+		j, a := s.submit(untilTold, up.path, on.path)
+		a.Timeout = timeout
+		d.send(Order{Task: a}, s.dispatch(j, d.self))
+		_, over := d.begun(up)
+		d.link.Close()
+		d.endsWell()
+		if over == nil {
+			s.wantEnd(a.TID, taskspec.TimedOut(timeout), "bye\ndone\n")
+		}
+		return over == nil
+	})
+}
+
 // TestManagerDiesDuringWork: the consumer finishes alone, and obeys what is
 // written to its task.
 func TestManagerDiesDuringWork(t *testing.T) {
 	t.Parallel()
-	const script = `trap 'echo bye; over=1' TERM; trap over=1 USR1; echo up >$1
-		(read line <$2; kill -USR1 $$) & while [ -z "$over" ]; do sleep 0.02; done; echo done`
 	for name, test := range map[string]struct {
 		edit   func(*Assignment)
 		then   func(s *store, tid string, on *gate)
@@ -120,15 +142,13 @@ func TestManagerDiesDuringWork(t *testing.T) {
 		}, taskspec.Stopped(), []string{"bye\ndone\n"}},
 		"stops with its manager": {func(a *Assignment) { a.StopOnLoss = true }, func(*store, string, *gate) {},
 			taskspec.Stopped(), []string{"bye\ndone\n"}},
-		"timeout": {func(a *Assignment) { a.Timeout = time.Second }, func(*store, string, *gate) {},
-			taskspec.TimedOut(time.Second), []string{"bye\ndone\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			s := d.store()
 			up, on := newGate(t), newGate(t)
-			j, a := s.submit(script, up.path, on.path)
+			j, a := s.submit(untilTold, up.path, on.path)
 			if test.edit != nil {
 				test.edit(a)
 			}
@@ -256,7 +276,7 @@ func TestConsumerIsKilled(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	up := newGate(t)
-	d.send(Order{Task: d.shell("echo $$ >$1; exec sleep 60", up.path)}, permit())
+	d.send(Order{Task: d.shell("echo $$ >$1; exec sleep 1000", up.path)}, permit())
 	pid := up.hear(t)
 	if err := d.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

@@ -21,13 +21,10 @@ import (
 	"weft/internal/proc"
 	"weft/internal/role"
 	"weft/internal/title"
+	"weft/internal/waittest"
 	"weft/monitor"
 	"weft/taskspec"
 )
-
-// patience bounds every wait for something that must happen. It is long,
-// because the machine may be busy with other tests.
-const patience = 30 * time.Second
 
 // A desk is a manager with one consumer, played by a test. The consumer is a
 // real process, and so are its tasks.
@@ -101,7 +98,7 @@ func (d *desk) leave() {
 	d.link.Close()
 	select {
 	case <-d.exited:
-	case <-time.After(patience):
+	case <-time.After(waittest.Limit()):
 		d.Error("consumer has not ended")
 		_ = d.cmd.Process.Kill()
 		<-d.exited
@@ -121,8 +118,8 @@ func await[T any](t testing.TB, what string, c <-chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(patience):
-		t.Fatalf("%s: nothing after %v", what, patience)
+	case <-time.After(waittest.Limit()):
+		t.Fatalf("%s: nothing after %v", what, waittest.Limit())
 		panic("unreachable")
 	}
 }
@@ -147,7 +144,7 @@ func (d *desk) task(argv ...string) *Assignment {
 	d.tasks++
 	return &Assignment{
 		TID: fmt.Sprint(1_763_740_800_000_000_000 + d.tasks*broker.Grain), Epoch: 1, Name: "greet", Root: d.root, WeftDir: d.dir,
-		Argv: argv, Dir: d.root, Grace: patience, OutputLimit: 10 << 20, Title: true, MaxMessage: broker.MaxMessageBytes, Durability: "normal",
+		Argv: argv, Dir: d.root, Grace: waittest.Limit(), OutputLimit: 10 << 20, Title: true, MaxMessage: broker.MaxMessageBytes, Durability: "normal",
 	}
 }
 
@@ -228,7 +225,7 @@ func newGate(t testing.TB) *gate {
 // hear waits for a line that a task writes into the gate.
 func (g *gate) hear(t testing.TB) string {
 	t.Helper()
-	if err := g.f.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := g.f.SetReadDeadline(time.Now().Add(waittest.Limit())); err != nil {
 		t.Fatal(err)
 	}
 	var line []byte
@@ -240,6 +237,41 @@ func (g *gate) hear(t testing.TB) string {
 			return string(line)
 		}
 	}
+}
+
+// heard is hear, if there is a line.
+func (g *gate) heard(t testing.TB) (line string, ok bool) {
+	t.Helper()
+	if !unread(g.f) {
+		return "", false
+	}
+	return g.hear(t), true
+}
+
+// begun waits for a line that the task writes into the gate, unless it ends before:
+// then it returns its hand-off.
+func (d *desk) begun(g *gate) (line string, h *ledger.HandOff) {
+	d.Helper()
+	h = d.unless(func() (ok bool) {
+		line, ok = g.heard(d)
+		return ok
+	})
+	return line, h
+}
+
+// unless polls until done returns true, or until the task has ended: then it
+// returns its hand-off.
+func (d *desk) unless(done func() bool) (h *ledger.HandOff) {
+	d.Helper()
+	poll(d, func() bool {
+		select {
+		case r := <-d.reports:
+			h = r.Finished
+		default:
+		}
+		return h != nil || done()
+	})
+	return h
 }
 
 // open lets a task go on that reads a line from the gate.
@@ -360,9 +392,9 @@ func (s *store) wantEnd(tid string, want taskspec.Outcome, output ...string) {
 // poll waits for what nothing announces.
 func poll(t testing.TB, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !done(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(waittest.Limit()); !done(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("nothing after %v", patience)
+			t.Fatalf("nothing after %v", waittest.Limit())
 		}
 	}
 }

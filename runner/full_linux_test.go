@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -74,7 +75,12 @@ func TestFullDisk(t *testing.T) {
 // waitUntilFull waits until the file has taken all that it can. That is all
 // there is to see of a stream that waits.
 func (o *output) waitUntilFull(t testing.TB) {
-	poll(t, func() bool { info, err := os.Stat(o.path); return err == nil && info.Size() == room })
+	poll(t, func() bool { return full(o.path) })
+}
+
+func full(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() == room
 }
 
 // A stream on a full disk is given up when somebody ends the task: what fits is
@@ -122,30 +128,42 @@ func TestFullDiskOfATask(t *testing.T) {
 	}
 	kill := func(d *desk) { d.send(Order{End: RequestKill}) }
 	for name, test := range map[string]struct {
-		timeout  time.Duration
+		timeout  bool
 		then     []func(*desk) // before and after the end of the task's process
 		complete bool
 		want     string // the error begins so
 	}{
-		"room again": {0, []func(*desk){lift, nil}, true, ""},
+		"room again": {false, []func(*desk){lift, nil}, true, ""},
 		// A kill does not wait for room, nor does a timeout, to end the process.
-		"killed":                    {0, []func(*desk){kill, nil}, false, "killed; output is incomplete: "},
-		"timeout, then room again":  {time.Second, []func(*desk){nil, lift}, true, "timed out after 1s"},
-		"timeout, then no patience": {time.Second, []func(*desk){nil, kill}, false, ""},
+		"killed":                    {false, []func(*desk){kill, nil}, false, "killed; output is incomplete: "},
+		"timeout, then room again":  {true, []func(*desk){nil, lift}, true, "timed out after "},
+		"timeout, then no patience": {true, []func(*desk){nil, kill}, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			up := newGate(t)
-			a := d.shell(`echo $$ >$1; head -c 300000 /dev/zero | tr '\0' x`, up.path)
-			a.Timeout, a.Grace = test.timeout, 0
 			if err := limitFiles(d.self.PID, room); err != nil {
 				t.Fatal(err)
 			}
-			d.send(Order{Task: a}, permit())
-			pid := up.hear(t)
-			path := ledger.OutputFile(d.dir, a.TID, 1, ledger.Stdout)
-			(&output{path: path}).waitUntilFull(t)
+			var pid, path string
+			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
+				a := d.shell(`echo $$ >$1; head -c 300000 /dev/zero | tr '\0' x`, up.path)
+				a.Grace = 0
+				if test.timeout {
+					a.Timeout = timeout
+				}
+				d.send(Order{Task: a}, permit())
+				path = ledger.OutputFile(d.dir, a.TID, 1, ledger.Stdout)
+				var over *ledger.HandOff
+				if pid, over = d.begun(up); over == nil {
+					over = d.unless(func() bool { return full(path) })
+				}
+				if over != nil {
+					d.send(Order{Ack: 1})
+				}
+				return over == nil
+			})
 			for _, then := range test.then {
 				if then != nil {
 					then(d)
@@ -163,7 +181,7 @@ func TestFullDiskOfATask(t *testing.T) {
 					t.Errorf("%s holds %d bytes", h.Output.Form, len(got))
 				}
 			// A task that was not left to its end wrote what the pipe took.
-			case len(h.Result) <= room || test.timeout == 0 && len(h.Result) != 300_000 || strings.Trim(string(h.Result), "x") != "":
+			case len(h.Result) <= room || !test.timeout && len(h.Result) != 300_000 || strings.Trim(string(h.Result), "x") != "":
 				t.Errorf("result has %d bytes", len(h.Result))
 			}
 		})

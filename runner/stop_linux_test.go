@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -26,49 +27,45 @@ func tell(requests ...Request) told {
 	}
 }
 
+const (
+	// A shell runs a trap only between commands, so these wait for short ones.
+	obeys   = `trap 'echo bye; exit 3' TERM; echo up >$1; while :; do sleep 0.02; done`
+	refuses = `trap '' TERM; echo up >$1; while :; do sleep 0.02; done`
+	plain   = `echo up >$1; sleep 1000`
+	family  = `trap : TERM; (trap 'echo child; exit' TERM; echo up >$1; while :; do sleep 0.02; done) & wait; wait; echo parent`
+)
+
+const never = time.Hour
+
 func TestStop(t *testing.T) {
 	t.Parallel()
-	const (
-		// A shell runs a trap only between commands, so these wait for short ones.
-		obeys   = `trap 'echo bye; exit 3' TERM; echo up >$1; while :; do sleep 0.02; done`
-		refuses = `trap '' TERM; echo up >$1; while :; do sleep 0.02; done`
-		plain   = `echo up >$1; sleep 60`
-		family  = `trap : TERM; (trap 'echo child; exit' TERM; echo up >$1; while :; do sleep 0.02; done) & wait; wait; echo parent`
-	)
-	const never = time.Hour
 	many := slices.Repeat([]Request{RequestStop}, 100)
 	for name, test := range map[string]struct {
-		script         string
-		timeout, grace time.Duration
-		told           told
-		want           taskspec.Outcome
-		stdout         string
+		script string
+		grace  time.Duration
+		told   told
+		want   taskspec.Outcome
+		stdout string
 	}{
-		"stop":                    {obeys, 0, never, tell(RequestStop), taskspec.Stopped(), "bye\n"},
-		"stop of who has no trap": {plain, 0, never, tell(RequestStop), taskspec.Stopped(), ""},
-		"stop of who refuses":     {refuses, 0, 50 * time.Millisecond, tell(RequestStop), taskspec.Stopped(), ""},
-		"stop without grace":      {obeys, 0, 0, tell(RequestStop), taskspec.Stopped(), ""},
-		"stop reaches the group":  {family, 0, never, tell(RequestStop), taskspec.Stopped(), "child\nparent\n"},
-		"stop twice":              {obeys, 0, never, tell(RequestStop, RequestStop), taskspec.Stopped(), "bye\n"},
-		"stop many times":         {refuses, 0, 300 * time.Millisecond, tell(many...), taskspec.Stopped(), ""},
-		"kill":                    {obeys, 0, never, tell(RequestKill), taskspec.Killed(), ""},
-		"kill after stop":         {refuses, 0, never, tell(RequestStop, RequestKill), taskspec.Killed(), ""},
-		"kill after many stops":   {refuses, 0, never, tell(append(slices.Clone(many), RequestKill)...), taskspec.Killed(), ""},
-		"timeout":                 {obeys, 500 * time.Millisecond, never, tell(), taskspec.TimedOut(500 * time.Millisecond), "bye\n"},
-		"timeout of who refuses":  {refuses, 100 * time.Millisecond, 50 * time.Millisecond, tell(), taskspec.TimedOut(100 * time.Millisecond), ""},
-		"timeout without grace":   {plain, 100 * time.Millisecond, 0, tell(), taskspec.TimedOut(100 * time.Millisecond), ""},
-		"stop before the timeout": {refuses, 200 * time.Millisecond, 500 * time.Millisecond, tell(RequestStop), taskspec.Stopped(), ""},
+		"stop":                    {obeys, never, tell(RequestStop), taskspec.Stopped(), "bye\n"},
+		"stop of who has no trap": {plain, never, tell(RequestStop), taskspec.Stopped(), ""},
+		"stop of who refuses":     {refuses, 50 * time.Millisecond, tell(RequestStop), taskspec.Stopped(), ""},
+		"stop without grace":      {obeys, 0, tell(RequestStop), taskspec.Stopped(), ""},
+		"stop reaches the group":  {family, never, tell(RequestStop), taskspec.Stopped(), "child\nparent\n"},
+		"stop twice":              {obeys, never, tell(RequestStop, RequestStop), taskspec.Stopped(), "bye\n"},
+		"stop many times":         {refuses, 300 * time.Millisecond, tell(many...), taskspec.Stopped(), ""},
+		"kill":                    {obeys, never, tell(RequestKill), taskspec.Killed(), ""},
+		"kill after stop":         {refuses, never, tell(RequestStop, RequestKill), taskspec.Killed(), ""},
+		"kill after many stops":   {refuses, never, tell(append(slices.Clone(many), RequestKill)...), taskspec.Killed(), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			up := newGate(t)
 			a := d.shell(test.script, up.path)
-			a.Timeout, a.Grace = test.timeout, test.grace
+			a.Grace = test.grace
 			d.send(Order{Task: a}, permit())
-			if test.timeout == 0 {
-				up.hear(t)
-			}
+			up.hear(t)
 			begin := time.Now()
 			test.told(d)
 			h := d.finished()
@@ -78,7 +75,7 @@ func TestStop(t *testing.T) {
 			if string(h.Result) != test.stdout {
 				t.Errorf("output is %q, want %q", h.Result, test.stdout)
 			}
-			if took := time.Since(begin); test.timeout == 0 && test.grace < never && took < test.grace {
+			if took := time.Since(begin); test.grace < never && took < test.grace {
 				t.Errorf("it ended after %v, within its grace", took)
 			}
 			d.send(Order{Ack: 1})
@@ -89,21 +86,69 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// TestTimeout has the time of a task run out, also while it is being stopped.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		script string
+		grace  time.Duration
+		stop   bool
+		stdout string
+	}{
+		"it obeys":                {obeys, never, false, "bye\n"},
+		"it refuses":              {refuses, 50 * time.Millisecond, false, ""},
+		"without grace":           {plain, 0, false, ""},
+		"stop before the timeout": {refuses, 0, true, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			waittest.InTime(t, 200*time.Millisecond, func(timeout time.Duration) bool {
+				up := newGate(t)
+				a := d.shell(test.script, up.path)
+				want := taskspec.TimedOut(timeout)
+				a.Timeout, a.Grace = timeout, test.grace
+				orders := []Order{{Task: a}, permit()}
+				if test.stop { // and its grace lasts longer than its time
+					want, a.Grace = taskspec.Stopped(), 2*timeout
+					orders = append(orders, Order{End: RequestStop})
+				}
+				d.send(orders...)
+				h := d.finished()
+				d.send(Order{Ack: 1})
+				if test.stop && h.Outcome.Status == taskspec.StatusTimeout {
+					return false // it was not stopped before
+				}
+				if _, begun := up.heard(t); !begun && !test.stop {
+					return false
+				}
+				if diff := cmp.Diff(want, h.Outcome); diff != "" {
+					t.Errorf("outcome (-want +got):\n%s", diff)
+				}
+				if string(h.Result) != test.stdout {
+					t.Errorf("output is %q, want %q", h.Result, test.stdout)
+				}
+				return true
+			})
+		})
+	}
+}
+
 // When the task's own process ends, what it has left running ends, before its
 // end is told; wherever it went, and whoever holds the pipe.
 func TestNothingIsLeft(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{
-		"child":                 `sleep 60 & echo $!`,
-		"own session":           `setsid sleep 60 & echo $!`,
-		"daemon":                `(setsid sh -c 'echo $$; exec sleep 60' &)`,
-		"without environment":   `(env -i setsid sh -c 'echo $$; exec sleep 60' &)`,
-		"without the pipe":      `(setsid sh -c 'echo $$; exec sleep 60 >/dev/null 2>&1' &)`,
-		"deaf to signals":       `(trap '' TERM HUP INT; setsid sh -c 'echo $$; exec sleep 60' &)`,
-		"stopped":               `sleep 60 & kill -STOP $!; echo $!`,
-		"many":                  `for i in 1 2 3 4 5 6 7 8 9; do setsid sleep 60 & echo $!; done`,
+		"child":                 `sleep 1000 & echo $!`,
+		"own session":           `setsid sleep 1000 & echo $!`,
+		"daemon":                `(setsid sh -c 'echo $$; exec sleep 1000' &)`,
+		"without environment":   `(env -i setsid sh -c 'echo $$; exec sleep 1000' &)`,
+		"without the pipe":      `(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' &)`,
+		"deaf to signals":       `(trap '' TERM HUP INT; setsid sh -c 'echo $$; exec sleep 1000' &)`,
+		"stopped":               `sleep 1000 & kill -STOP $!; echo $!`,
+		"many":                  `for i in 1 2 3 4 5 6 7 8 9; do setsid sleep 1000 & echo $!; done`,
 		"started while we look": `(setsid sh -c 'echo $$; while :; do sleep 0.01; done' &)`,
-		"after its parent":      `sleep 60 & echo $!; kill -KILL $$`,
+		"after its parent":      `sleep 1000 & echo $!; kill -KILL $$`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -131,7 +176,7 @@ func TestManagerIsLeft(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	path := filepath.Join(t.TempDir(), "pid")
-	d.run(d.shell(`WEFT_ROLE=manager setsid sh -c 'echo $$ >$0; exec sleep 60' $1 & while [ ! -s $1 ]; do sleep 0.01; done`, path))
+	d.run(d.shell(`WEFT_ROLE=manager setsid sh -c 'echo $$ >$0; exec sleep 1000' $1 & while [ ! -s $1 ]; do sleep 0.01; done`, path))
 	endStray(t, readFile(t, path))
 }
 

@@ -234,9 +234,9 @@ func managers(tree monitor.Tree) (pids []int) {
 }
 
 // settle waits until the output of the dead tree has been read. Somebody else
-// may hold the pipes open: once nothing has come for pipeDeadline, nothing
-// will. What a full disk holds up is given up if somebody has asked for the end
-// of the task, or does so now.
+// may hold the pipes open: once they are empty and nothing has come for
+// pipeDeadline, nothing will. What a full disk holds up is given up if somebody
+// has asked for the end of the task, or does so now.
 func settle(c *command, out *outputs, e ending, requests <-chan Request, abandon chan<- struct{}) {
 	if c.terminal != nil {
 		c.terminal.hangUp()
@@ -262,13 +262,25 @@ func settle(c *command, out *outputs, e ending, requests <-chan Request, abandon
 			close(abandon)
 			requests = nil
 		case <-idle.C:
-			if out.idle() {
+			if out.idle() && !unread(c.stdout) && !unread(c.stderr) {
 				past := time.Now()
 				_ = c.stdout.SetReadDeadline(past)
 				_ = c.stderr.SetReadDeadline(past)
 			}
 		}
 	}
+}
+
+// unread reports whether there is something in a pipe or a socket that this process
+// had no time to read yet.
+func unread(f *os.File) bool {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var n int
+	_ = c.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	return n > 0
 }
 
 // outputs are the two streams of a task.

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -338,5 +339,39 @@ func TestTitle(t *testing.T) {
 	quiet.Title = false
 	if got := string(d.run(quiet).Result); !strings.Contains(got, ":consumer:idle") {
 		t.Errorf("during a task without a title it is called %q", got)
+	}
+}
+
+// TestLateReader has the end of a task find its output unread, as where this process
+// gets no time to read it: nothing is lost, though somebody else holds the pipe open.
+func TestLateReader(t *testing.T) {
+	t.Parallel()
+	stdout, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, errs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	defer errs.Close()
+	if _, err := out.WriteString("late\n"); err != nil {
+		t.Fatal(err)
+	}
+	d := t.TempDir()
+	o := newOutputs(&Assignment{TID: "1", WeftDir: d}, func() {}, nil, nil)
+	read := make(chan struct{})
+	o.writers.Go(func() { <-read; o.stdout.drain(stdout) })
+	settled := make(chan struct{})
+	go func() {
+		defer close(settled)
+		settle(&command{stdout: stdout, stderr: stderr}, o, ending{}, nil, make(chan struct{}))
+	}()
+	<-time.After(3 * pipeDeadline) // it would be given up by then
+	close(read)
+	await(t, "wait for the output", settled)
+	if got := o.stdout.written(); got != int64(len("late\n")) {
+		t.Errorf("%d bytes were read", got)
 	}
 }

@@ -195,14 +195,17 @@ func (w *worker) listen(process *os.Process, said func(ledger.Progress)) {
 
 // hangUp waits until all is heard that the worker has said, whose tree is dead.
 func (w *worker) hangUp() {
-	select {
-	case <-w.heard:
-		w.link.Close()
-	case <-time.After(pipeDeadline):
-		// Somebody else holds the socket open, as it may be with the pipes.
-		w.link.Close()
-		<-w.heard
+	for heard := false; !heard; {
+		select {
+		case <-w.heard:
+			heard = true
+		case <-time.After(pipeDeadline):
+			// Somebody else may hold the socket open, as it may be with the pipes.
+			heard = !unread(w.conn)
+		}
 	}
+	w.link.Close()
+	<-w.heard
 }
 
 // outcome is how the worker's call ended, whose process ended so.

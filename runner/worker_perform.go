@@ -21,7 +21,7 @@ import (
 
 // reasonWait is how long after a SIGTERM it is awaited that the consumer says
 // why. Whoever else sent it says nothing.
-const reasonWait = 50 * time.Millisecond
+const reasonWait = time.Second
 
 // errTerminated is the cause of a context when somebody beside the consumer has
 // sent a SIGTERM.

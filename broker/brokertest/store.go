@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // A store is what a case works on: an open broker, its folder and its clock.
@@ -186,16 +187,12 @@ func wants(t testing.TB, what string, err, want error) {
 	}
 }
 
-// patience bounds the wait for an event that a correct backend brings about at
-// once.
-const patience = 30 * time.Second
-
 // soon awaits an event.
 func soon[T any](t testing.TB, what string, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(patience):
+	case <-time.After(waittest.Limit()):
 		t.Fatalf("%s did not happen", what)
 	}
 	return v

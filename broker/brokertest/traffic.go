@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // trafficCases let many goroutines work at once, over two handles that stand
@@ -64,8 +65,7 @@ var trafficCases = []testCase{
 		const producers, each = 8, 40
 		other := s.handle(t)
 		defer other.Close()
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
+		ctx := waittest.Context(t)
 		w, err := other.Listen("q")
 		must(t, err)
 		defer w.Close()

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
@@ -24,9 +23,6 @@ func TestMain(m *testing.M) {
 	fmt.Fprintln(os.Stderr, monitorRole(dir))
 	os.Exit(1)
 }
-
-// patience bounds the wait for what must happen at once.
-const patience = 30 * time.Second
 
 // opened is an empty store that does not wait for the disk.
 func opened(t *testing.T) *broker.Broker {

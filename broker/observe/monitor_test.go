@@ -15,6 +15,7 @@ import (
 
 	"weft/broker"
 	"weft/broker/sqlite"
+	"weft/internal/waittest"
 )
 
 // drain lets the monitor copy what there is.
@@ -134,8 +135,7 @@ func TestMonitorsShare(t *testing.T) {
 // and returns the id of the last.
 func awaitCopies(t *testing.T, b *broker.Broker, after broker.ID, n int) broker.ID {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := waittest.Context(t)
 	for m, err := range b.Queue("to").Watch(ctx, broker.WatchOptions{Peek: true, After: after, Limit: n}) {
 		must(t, err)
 		after = m.ID
@@ -159,7 +159,7 @@ func monitorRole(dir string) error {
 func TestKillMonitor(t *testing.T) {
 	t.Parallel()
 	rounds := 20
-	if os.Getenv("WEFT_LONG") == "1" {
+	if waittest.Long() {
 		rounds = 200
 	}
 	dir := t.TempDir()

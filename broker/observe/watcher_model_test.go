@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // TestWatcherModel compares a watcher with lists, while its handler writes to
@@ -31,7 +32,7 @@ func TestWatcherModel(t *testing.T) {
 		w := Watcher{Broker: b, Queues: []string{prefix + "a", prefix + "b"}, Control: prefix + "control",
 			Patterns: []broker.Pattern{broker.Prefix(prefix)}, Mode: m.mode, Worker: "worker",
 			Failed: func(broker.Message, error) Verdict { return Skip }}
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.Background(), waittest.Limit())
 		defer cancel()
 		if err := w.Run(ctx, m.handle); err != nil {
 			r.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // A handler notes what it is given, and does what the body says: "fail" fails,
@@ -36,8 +37,7 @@ func (h *handler) handle(_ context.Context, m broker.Message) error {
 // run runs w until it has handed out n messages, and returns them.
 func run(t *testing.T, w Watcher, n int) ([]string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := waittest.Context(t)
 	h := handler{last: n}
 	err := w.Run(ctx, h.handle)
 	return h.got, err
@@ -148,8 +148,7 @@ func TestWatcherAgain(t *testing.T) {
 			b := opened(t)
 			write(t, b, "a", "1", "2")
 			write(t, b, "b", "3")
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
-			defer cancel()
+			ctx := waittest.Context(t)
 			w.Broker, w.Queues, w.Failed = b, []string{"a", "b"}, verdict(Again)
 			var got []string
 			var failed time.Time
@@ -214,7 +213,7 @@ func TestWatcherEnds(t *testing.T) {
 func TestWatcherMeetsQueues(t *testing.T) {
 	t.Parallel()
 	b := opened(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithCancel(waittest.Context(t))
 	defer cancel()
 	write(t, b, "x.1", "1")
 	var got []string
@@ -278,8 +277,7 @@ func TestWatcherServesControl(t *testing.T) {
 func TestWatcherMeetsQueuesAtWork(t *testing.T) {
 	t.Parallel()
 	b := opened(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := waittest.Context(t)
 	write(t, b, "busy", "first")
 	w := Watcher{Broker: b, Queues: []string{"busy", "b"}, Patterns: []broker.Pattern{broker.Prefix("x.")}}
 	missing := map[string]bool{"b": true, "x.1": true}

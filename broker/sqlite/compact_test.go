@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // viewed begins a view and returns when it has read; it lasts until end is
@@ -76,7 +77,7 @@ func TestCompactWaitsForReaders(t *testing.T) {
 	compacted := make(chan error, 1)
 	go func() { compacted <- b.Compact(t.Context()) }()
 	// The copy of the store goes into the log: it is as long again.
-	for deadline := time.Now().Add(patience); logged(t, dir) < 2<<20; {
+	for deadline := time.Now().Add(waittest.Limit()); logged(t, dir) < 2<<20; {
 		if time.Now().After(deadline) {
 			t.Fatalf("the log has %d bytes", logged(t, dir))
 		}
@@ -150,7 +151,7 @@ func TestCloseAwaitsCompact(t *testing.T) {
 	await(t, "the beginning of a transaction", begun)
 	compacted := make(chan error, 1)
 	go func() { compacted <- s.Compact(t.Context()) }()
-	for deadline := time.Now().Add(patience); len(s.readers.slot) == 0; runtime.Gosched() {
+	for deadline := time.Now().Add(waittest.Limit()); len(s.readers.slot) == 0; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatal("compact does not take a connection")
 		}

@@ -11,6 +11,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/bell"
+	"weft/internal/waittest"
 )
 
 // These are the defects of brokertest's history that need other processes, or
@@ -29,8 +30,7 @@ func TestHistoryFollower(t *testing.T) {
 	defer w.Close()
 	const processes, each = 16, 4
 	cs := together(t, processes, "write", func(i int) []string { return []string{dir, strconv.Itoa(each), strconv.Itoa(i)} })
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := waittest.Context(t)
 	var last broker.ID
 	for n := 0; n < processes*4*each; {
 		for m, err := range b.Queue("q").Messages(ctx, broker.Select{After: last}) {
@@ -104,7 +104,7 @@ func compactRole(args []string) error {
 func TestHistoryKilledCompact(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	b, err := Open(dir, Options{Durability: Normal, BusyTimeout: 2 * time.Second})
+	b, err := Open(dir, Options{Durability: Normal})
 	must(t, err)
 	bodies := make([]string, 500)
 	for i := range bodies {

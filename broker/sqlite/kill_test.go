@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // crashRole does what it can until it is killed, on several goroutines, and
@@ -70,7 +70,7 @@ func crashRole(args []string) error {
 func TestKill(t *testing.T) {
 	t.Parallel()
 	rounds := 20
-	if os.Getenv("WEFT_LONG") == "1" {
+	if waittest.Long() {
 		rounds = 200
 	}
 	dir := t.TempDir()

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"weft/internal/waittest"
 )
 
 // roleVariable makes this test binary play one of the roles instead of
@@ -145,15 +147,12 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// patience bounds the wait for what must happen at once.
-const patience = 30 * time.Second
-
 // await awaits an event.
 func await[T any](t testing.TB, what string, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(patience):
+	case <-time.After(waittest.Limit()):
 		t.Fatalf("%s did not happen", what)
 	}
 	return v

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // roles are what this binary can be to a test in another process. The first
@@ -241,8 +242,7 @@ func TestLostRing(t *testing.T) {
 	must(t, err)
 	b := broker.New(s, broker.Options{})
 	defer b.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := waittest.Context(t)
 	waited := make(chan error, 1)
 	asked := make(chan struct{})
 	go func() { waited <- b.Queue("q").Wait(&asking{Context: ctx, asked: asked}) }()

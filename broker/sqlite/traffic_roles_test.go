@@ -59,7 +59,7 @@ func produceRole(args []string) error {
 	return takePart(args, perWriter, func(b *broker.Broker, a trafficArgs, g int) (done account, err error) {
 		producer := fmt.Sprint(a.number, ".", g)
 		n := 0
-		for begin := time.Now(); time.Since(begin) < a.while; n++ {
+		for begin := time.Now(); n == 0 || time.Since(begin) < a.while; n++ {
 			wrote := time.Now()
 			if _, err := b.Queue("q").Write(context.Background(), fmt.Sprint(producer, " ", n)); err != nil {
 				return done, err

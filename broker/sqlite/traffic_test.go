@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // The traffic: processes write into "q", others move what comes there on to
@@ -37,12 +38,10 @@ func TestTraffic(t *testing.T) {
 
 // TestLongTraffic is the same for longer, and bounds how long a write takes.
 func TestLongTraffic(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes a minute: set WEFT_LONG=1")
-	}
+	waittest.NeedLong(t)
 	for _, d := range []Durability{Full, Normal} {
 		t.Run(d.String(), func(t *testing.T) {
-			if p99 := traffic(t, d, 20*time.Second); p99 > writeBound {
+			if p99 := traffic(t, d, 20*time.Second); p99 > waittest.Scale(writeBound) {
 				t.Errorf("p99 of a write is %v, want at most %v", p99, writeBound)
 			}
 		})
@@ -236,9 +235,7 @@ func TestFollowProcesses(t *testing.T) {
 
 // TestLongFollowProcesses is the same for longer.
 func TestLongFollowProcesses(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes half a minute: set WEFT_LONG=1")
-	}
+	waittest.NeedLong(t)
 	follow(t, 20*time.Second)
 }
 

@@ -16,10 +16,9 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
-)
 
-// longest bounds every wait for something that must happen.
-const longest = 60 * time.Second
+	"weft/internal/waittest"
+)
 
 // A seat is a person at a terminal, in a folder of their own, played by a test.
 type seat struct {
@@ -32,8 +31,8 @@ func newSeat(t *testing.T) *seat {
 	t.Helper()
 	s := &seat{T: t, dir: t.TempDir()}
 	s.env = append(os.Environ(), "HOME="+s.dir, "TERM=xterm", "PS1=$ ", "ENV=", "BASH_ENV=", "INPUTRC=/dev/null",
-		"WEFT_MANAGER_LIFETIME_TIMEOUT=1", "GORACE=atexit_sleep_ms=0")
-	t.Cleanup(func() { awaitProcesses(t, "HOME="+s.dir) })
+		"GORACE=atexit_sleep_ms=0")
+	t.Cleanup(func() { stopProcesses(t, "HOME="+s.dir) })
 	s.weft("init", "-q")
 	return s
 }
@@ -121,7 +120,7 @@ func (s *seat) open(args ...string) *screen {
 func (c *screen) expect(pattern string) string {
 	c.Helper()
 	re := regexp.MustCompile(pattern)
-	timeout := time.After(longest)
+	timeout := time.After(waittest.Limit())
 	for {
 		c.mu.Lock()
 		rest, changed := c.shown.Bytes()[c.seen:], c.changed
@@ -179,7 +178,7 @@ func (c *screen) ends(code int) {
 	c.Helper()
 	select {
 	case <-c.exited:
-	case <-time.After(longest):
+	case <-time.After(waittest.Limit()):
 		c.Fatalf("weft has not ended; shown: %q", c.all())
 	}
 	got := 0
@@ -347,8 +346,8 @@ func TestTerminalStop(t *testing.T) {
 	c.expect("begun\r\n")
 	s.weft("task", "stop", "@last")
 	c.ends(1)
-	c = s.shell("--tty", "--timeout", "2", "--stop-grace", "1000")
-	c.press("(trap '' HUP TERM; sleep 1000) &\r")
+	c = s.open("run", "--tty", "--timeout", "1", "--stop-grace", "1000",
+		"bash", "-c", "(trap '' HUP TERM; exec sleep 1000) & exec bash --norc --noprofile --noediting")
 	c.ends(exitTimeout)
 }
 

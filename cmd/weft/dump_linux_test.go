@@ -11,14 +11,13 @@ import (
 	"time"
 
 	"weft"
+	"weft/internal/waittest"
 )
 
 // TestDumpMillion dumps and loads a million messages, and measures memory, time
 // and files. It runs where WEFT_LONG is 1.
 func TestDumpMillion(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("WEFT_LONG is not 1")
-	}
+	waittest.NeedLong(t)
 	const messages, batch = 1_000_000, 10_000
 	from, to, dump := t.TempDir(), t.TempDir(), filepath.Join(t.TempDir(), "dump")
 	p, err := weft.Open(from)

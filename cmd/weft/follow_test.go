@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"weft/internal/waittest"
 )
 
 // TestFollow lets 16 `weft queue write` run at a time while a reader asks again and again for what came after the last message it saw:
@@ -19,9 +21,7 @@ func TestFollow(t *testing.T) {
 
 // TestLongFollow is the same for longer.
 func TestLongFollow(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("takes a minute: set WEFT_LONG=1")
-	}
+	waittest.NeedLong(t)
 	follow(t, 200)
 }
 

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"weft/internal/waittest"
 )
 
 // TestLargeOutput proves that a large output costs neither memory nor a second
@@ -24,9 +26,7 @@ func TestLargeOutput(t *testing.T) {
 
 // TestLongLargeOutput does it with 1 GiB.
 func TestLongLargeOutput(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("writes 1 GiB: set WEFT_LONG=1")
-	}
+	waittest.NeedLong(t)
 	largeOutput(t, 1<<30)
 }
 
@@ -34,9 +34,7 @@ func TestLongLargeOutput(t *testing.T) {
 // also goes into the outbox: chunks wait in the file. The race detector makes
 // the store too slow for that in the other tests.
 func TestLongLargeStream(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("writes 256 MiB twice: set WEFT_LONG=1")
-	}
+	waittest.NeedLong(t)
 	largeOutput(t, 256<<20, "--stream-output")
 }
 
@@ -48,7 +46,7 @@ const growth = 16 << 20
 // little, and compares what both needed.
 func largeOutput(t *testing.T, size int, options ...string) {
 	l := &large{T: t, dir: t.TempDir()}
-	t.Cleanup(func() { awaitProcesses(t, "HOME="+l.dir) })
+	t.Cleanup(func() { stopProcesses(t, "HOME="+l.dir) })
 	l.weft("init", "-q")
 	defer l.weft("manager", "stop")
 

@@ -9,27 +9,33 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
 
 	"weft/internal/proc"
+	"weft/internal/waittest"
 )
 
-// awaitProcesses waits until no process is left that has the entry in its
-// environment. Those that stay are a failure, and are killed; so are all where
-// the test has failed, because it did not come to its end.
-func awaitProcesses(t testing.TB, entry string) {
+// stopProcesses stops the managers that have the entry in their environment, and
+// waits until no process is left that has it. Those that stay are a failure, and
+// are killed; so are all where the test has failed, because it did not come to its
+// end.
+func stopProcesses(t testing.TB, entry string) {
 	t.Helper()
-	// A manager leaves after a second without work, its consumers with it.
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
+	ctx := waittest.Context(t)
 	failed := t.Failed()
 	if failed {
+		over, cancel := context.WithCancel(ctx)
 		cancel()
+		ctx = over
 	}
 	for {
 		left := processes(entry)
 		if len(left) == 0 {
 			return
+		}
+		for _, id := range left {
+			if isManager(id.PID) {
+				_ = id.Signal(syscall.SIGTERM) // if it has not left by now
+			}
 		}
 		for _, id := range left {
 			if id.Wait(ctx) == nil {
@@ -42,6 +48,12 @@ func awaitProcesses(t testing.TB, entry string) {
 			_ = id.Signal(syscall.SIGKILL)
 		}
 	}
+}
+
+// isManager reports whether the title of a process says so.
+func isManager(pid int) bool {
+	title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return bytes.HasPrefix(title, []byte("weft-manager")) || bytes.Contains(title, []byte(":manager:"))
 }
 
 // processes returns the processes that have the entry in their environment.

@@ -4,5 +4,5 @@ package main
 
 import "testing"
 
-// awaitProcesses has nothing to wait for: tasks run on Linux only.
-func awaitProcesses(testing.TB, string) {}
+// stopProcesses has nothing to wait for: tasks run on Linux only.
+func stopProcesses(testing.TB, string) {}

@@ -68,7 +68,6 @@ func TestScripts(t *testing.T) {
 			// Under the race detector every program would sleep for a second at
 			// its end.
 			env.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
-			env.Setenv("WEFT_MANAGER_LIFETIME_TIMEOUT", "1")
 			if strings.Contains(filepath.Base(env.WorkDir), "function") {
 				dir, err := host()
 				if err != nil {
@@ -77,7 +76,7 @@ func TestScripts(t *testing.T) {
 				env.Setenv("HOSTS", dir)
 				env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			}
-			env.Defer(func() { awaitProcesses(env.T().(testing.TB), "HOME="+env.WorkDir) })
+			env.Defer(func() { stopProcesses(env.T().(testing.TB), "HOME="+env.WorkDir) })
 			return nil
 		},
 	})

@@ -18,11 +18,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"weft"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -198,8 +198,7 @@ func (s service) get(t *testing.T, url string) (a answer) {
 // wait waits for the end of a task, and does nothing to bring it about.
 func (s service) wait(t *testing.T, location string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx := waittest.Context(t)
 	task, err := s.open(t).Task(ctx, path.Base(location))
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Count is the number of bells in a folder. Among ten names, two share a bell with
@@ -70,9 +71,10 @@ type Poll func() (uint64, error)
 // Set is the bells of one folder, as one process uses them. Create it with
 // [Open]; all its methods may be called concurrently.
 type Set struct {
-	dir  string
-	poll Poll
-	deaf bool
+	dir       string
+	poll      Poll
+	deaf      bool
+	lookAgain time.Duration // how often it looks whether its bells are still in the folder
 
 	mu        sync.Mutex
 	closed    bool
@@ -84,6 +86,8 @@ type Set struct {
 	polling   bool                     // a goroutine polls, because of refusal
 	refusal   error                    // why the last attempt to watch failed
 }
+
+const lookAgain = 5 * time.Second
 
 // Open names the folder of the bells. It creates the folder with mode 0700 if it
 // is missing (not its parents) and otherwise opens nothing and starts nothing,
@@ -115,6 +119,7 @@ func Open(dir string, poll Poll) (*Set, error) {
 	return &Set{
 		dir:       dir,
 		poll:      poll,
+		lookAgain: lookAgain,
 		done:      make(chan struct{}),
 		listeners: make(map[*Listener]struct{}),
 	}, nil

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"weft/internal/waittest"
 )
 
 // ringerEnv makes the test binary a second process that rings in that folder.
@@ -131,13 +133,15 @@ func newFolder(t testing.TB) string {
 	return filepath.Join(t.TempDir(), "bells")
 }
 
-// newSet opens a Set on dir and checks at the end that closing it succeeds.
+// newSet opens a Set on dir and checks at the end that closing it succeeds. It does
+// not look by itself whether its bells are there, which would hide a lost ring.
 func newSet(t testing.TB, dir string, poll Poll) *Set {
 	t.Helper()
 	s, err := Open(dir, poll)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.lookAgain = 1000 * time.Hour
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -162,8 +166,7 @@ func ring(t testing.TB, s *Set, names ...string) {
 	}
 }
 
-// hears waits for a ring, less long than a Set sleeps before it looks by itself,
-// so that this does not hide that the ring was lost.
+// hears waits for a ring.
 func hears(t testing.TB, l *Listener) {
 	t.Helper()
 	select {
@@ -171,7 +174,7 @@ func hears(t testing.TB, l *Listener) {
 		if !ok {
 			t.Fatal("C is closed, want a ring")
 		}
-	case <-time.After(4 * time.Second):
+	case <-time.After(waittest.Limit()):
 		t.Fatal("no ring was heard")
 	}
 }

@@ -12,10 +12,6 @@ import (
 
 const watcherName = "pipes"
 
-// lookAgain is how often a Set looks whether its pipes are still those in the
-// folder, because nothing tells it that somebody has deleted one.
-const lookAgain = 5 * time.Second
-
 // pipes is the watcher for Linux. Whoever listens keeps the pipe of the bell open
 // and waits for it as others wait for a connection, but never reads it: the byte
 // could be what wakes somebody else. The kernel reports each write to all who wait
@@ -97,9 +93,10 @@ func (w *pipes) close() error {
 	return nil
 }
 
-// inspect has those pipes opened again that are not in the folder any more.
+// inspect has those pipes opened again that are not in the folder any more. Nothing
+// tells that somebody has deleted one.
 func (w *pipes) inspect() {
-	ticker := time.NewTicker(lookAgain)
+	ticker := time.NewTicker(w.set.lookAgain)
 	defer ticker.Stop()
 	for {
 		select {

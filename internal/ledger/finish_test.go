@@ -12,6 +12,7 @@ import (
 
 	"weft/broker"
 	"weft/broker/sqlite"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -382,7 +383,7 @@ func TestEndRings(t *testing.T) {
 			}
 			select {
 			case <-w.C():
-			case <-time.After(10 * time.Second):
+			case <-time.After(waittest.Limit()):
 				t.Error("nobody rang")
 			}
 		})

@@ -20,7 +20,7 @@ import (
 func TestWaitForGrandchild(t *testing.T) {
 	t.Parallel()
 	// Standard input of a background job is /dev/null unless it is named.
-	c, line := start(t, exec.Command("sh", "-c", "exec 3<&0; cat <&3 3<&- & echo $!; exec sleep 60 3<&- <&-"))
+	c, line := start(t, exec.Command("sh", "-c", "exec 3<&0; cat <&3 3<&- & echo $!; exec sleep 1000 3<&- <&-"))
 	pid, err := strconv.Atoi(line)
 	if err != nil {
 		t.Fatal(err)
