@@ -81,7 +81,7 @@ func TestReapOrphans(t *testing.T) {
 		t.Errorf("ReapOrphans() without children = %v", got)
 	}
 	g := plant(t, 2, `sh -c "$L1" & `+leaf, leaf)
-	if killed, err := (Tree{Cookie: g.cookie}).Kill(soon(t)); err != nil || killed != 2 {
+	if killed, err := (Tree{Cookie: g.cookie}).Kill(waittest.Context(t)); err != nil || killed != 2 {
 		t.Fatalf("Kill() = %d, %v", killed, err)
 	}
 	own := exec.Command("sh", "-c", "exit 7")
