@@ -81,24 +81,30 @@ func TestReapOrphans(t *testing.T) {
 		t.Errorf("ReapOrphans() without children = %v", got)
 	}
 	g := plant(t, 2, `sh -c "$L1" & `+leaf, leaf)
+	own := exec.Command("sh", "-c", "read line; exit 7")
+	stdin, err := own.StdinPipe()
+	if err == nil {
+		err = own.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	if killed, err := (Tree{Cookie: g.cookie}).Kill(waittest.Context(t)); err != nil || killed != 2 {
 		t.Fatalf("Kill() = %d, %v", killed, err)
-	}
-	own := exec.Command("sh", "-c", "exit 7")
-	if err := own.Start(); err != nil {
-		t.Fatal(err)
-	}
-	id, err := proc.Of(own.Process.Pid)
-	if err == nil {
-		err = id.Wait(t.Context())
-	}
-	if err != nil && !errors.Is(err, proc.ErrGone) {
-		t.Fatal(err)
 	}
 	ReapOrphans(own.Process.Pid)
 	if got := Reap(own.Process.Pid); got != 0 {
 		t.Errorf("Reap() after ReapOrphans() = %d, want 0", got)
 	}
+	stdin.Close()
+	id, err := proc.Of(own.Process.Pid)
+	if err == nil {
+		err = id.Wait(waittest.Context(t))
+	}
+	if err != nil && !errors.Is(err, proc.ErrGone) {
+		t.Fatal(err)
+	}
+	ReapOrphans(own.Process.Pid)
 	own.Wait()
 	if got := own.ProcessState.ExitCode(); got != 7 {
 		t.Errorf("own child exited with %d, want 7", got)
