@@ -76,6 +76,9 @@ type Txn interface {
 	Restore(ms []Message) error
 	// Advance makes every new id greater than id.
 	Advance(id ID) error
+	// ResetIDs makes the next id greater than those of all messages, and than the
+	// ranks up to most of all records, and forgets that there ever was a greater one.
+	ResetIDs(most ID) error
 	// Take deletes the selected messages and returns them in id order.
 	Take(queue string, sel Select) ([]Message, error)
 	// Move puts the selected messages into dst under their ids and returns

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"io"
@@ -13,7 +14,8 @@ import (
 )
 
 // DumpOptions say what [Dump] leaves out or rewrites. The zero value dumps
-// everything as it is.
+// everything as it is. What one of the functions returns an error for that wraps
+// [ErrDamaged], or is not UTF-8 and so has no place in JSON, is left out and counted.
 type DumpOptions struct {
 	// Record returns what to write instead of a record, and whether to write it
 	// at all. Aliases are not records here. nil writes all.
@@ -28,6 +30,8 @@ type DumpOptions struct {
 // A DumpReport counts what a dump holds.
 type DumpReport struct {
 	Aliases, Records, Messages, Queues int
+
+	Damaged int // records and messages that were left out because they are
 }
 
 // Dump writes the store to w as JSON lines: one that describes the dump, then
@@ -85,7 +89,7 @@ func (d *dumper) write(ctx context.Context, r Reader, info Info) error {
 	if err != nil {
 		return err
 	}
-	if err := eachRecord(ctx, r, aliasKind, d.alias); err != nil {
+	if err := EachRecord(ctx, r, aliasKind, d.alias); err != nil {
 		return err
 	}
 	kinds, err := r.Kinds()
@@ -96,7 +100,7 @@ func (d *dumper) write(ctx context.Context, r Reader, info Info) error {
 		if kind == aliasKind {
 			continue
 		}
-		if err := eachRecord(ctx, r, kind, d.record); err != nil {
+		if err := EachRecord(ctx, r, kind, d.record); err != nil {
 			return err
 		}
 	}
@@ -124,13 +128,12 @@ func (d *dumper) alias(r Record) error {
 
 func (d *dumper) record(r Record) error {
 	r, keep, err := d.o.Record(r)
+	if errors.Is(err, ErrDamaged) || err == nil && keep && !utf8.ValidString(r.Kind+r.Key+r.State+r.Body) {
+		d.report.Damaged++
+		return nil
+	}
 	if err != nil || !keep {
 		return err
-	}
-	for _, text := range []string{r.Kind, r.Key, r.State, r.Body} {
-		if !utf8.ValidString(text) {
-			return fmt.Errorf("record %s %q: it is not UTF-8 and has no place in JSON", r.Kind, r.Key)
-		}
 	}
 	d.report.Records++
 	return d.out.Encode(recordLine{Type: typeRecord, Kind: r.Kind, Key: r.Key, State: r.State, Rank: r.Rank, Body: r.Body})
@@ -138,11 +141,12 @@ func (d *dumper) record(r Record) error {
 
 func (d *dumper) message(m Message) error {
 	m, err := d.o.Message(m)
+	if errors.Is(err, ErrDamaged) || err == nil && !utf8.ValidString(m.Queue+m.Body) {
+		d.report.Damaged++
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("message %v of %q: %w", m.ID, m.Queue, err)
-	}
-	if !utf8.ValidString(m.Body) {
-		return fmt.Errorf("message %v of %q: %w", m.ID, m.Queue, ErrBody)
 	}
 	d.report.Messages++
 	d.queues.add(m.Queue)
@@ -152,8 +156,9 @@ func (d *dumper) message(m Message) error {
 // recordPage is how many records are held in memory at once.
 const recordPage = 64
 
-// eachRecord calls fn with every record of a kind.
-func eachRecord(ctx context.Context, r Reader, kind string, fn func(Record) error) error {
+// EachRecord calls fn with every record of a kind, in the order of their ranks, and
+// holds few of them in memory. It ends with an error of fn, or with that of ctx.
+func EachRecord(ctx context.Context, r Reader, kind string, fn func(Record) error) error {
 	for after, limit := int64(0), recordPage; ; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

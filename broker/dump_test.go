@@ -342,8 +342,11 @@ func TestDumpFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := broker.Dump(t.Context(), b, io.Discard, broker.DumpOptions{}); err == nil || !strings.Contains(err.Error(), `record k "1"`) {
-		t.Errorf("a record that is not UTF-8: error %v", err)
+	report, err := broker.Dump(t.Context(), b, io.Discard, broker.DumpOptions{Message: func(m broker.Message) (broker.Message, error) {
+		return m, fmt.Errorf("one of them: %w", broker.ErrDamaged)
+	}})
+	if err != nil || report.Records != 0 || report.Messages != 0 || report.Damaged <= 1 {
+		t.Errorf("a record that is not UTF-8, and damaged messages: %+v, error %v", report, err)
 	}
 }
 

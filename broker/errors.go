@@ -13,6 +13,9 @@ var (
 	ErrName = errors.New("invalid queue name")
 	// ErrID: the text is no message id; see [ParseID].
 	ErrID = errors.New("invalid message id")
+	// ErrNoIDs: the store has lost its count of ids, or has given the last one. See
+	// [SpentIDs].
+	ErrNoIDs = errors.New("the store's count of message ids is damaged: weft system repair")
 	// ErrBody: the message is not UTF-8.
 	ErrBody = errors.New("message is not valid UTF-8")
 	// ErrTooLarge: the message is larger than the store accepts, by default
@@ -32,6 +35,9 @@ var (
 	ErrPattern = errors.New("invalid pattern")
 	// ErrDump: what is to be loaded is not a dump, or is damaged.
 	ErrDump = errors.New("bad dump")
+	// ErrDamaged: a record or message cannot be read by who knows what it should hold.
+	// It concerns nothing else.
+	ErrDamaged = errors.New("damaged")
 	// ErrConflict: what is to be loaded contradicts what is in the store.
 	ErrConflict = errors.New("conflict")
 	// ErrNested: a function given to [Broker.Update] called the broker. It

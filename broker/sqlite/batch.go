@@ -85,7 +85,7 @@ func (c *conn) id() (broker.ID, error) {
 	now := broker.IDAt(c.now())
 	if c.batch.next == 0 {
 		if err := c.row(nextID, []any{int64(now)}, &c.batch.next); err != nil {
-			return 0, err
+			return 0, c.noIDs(err)
 		}
 	}
 	id := max(now, c.batch.next)

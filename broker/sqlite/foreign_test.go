@@ -55,6 +55,12 @@ func TestForeign(t *testing.T) {
 			must(t, b.Close())
 			build(t, path, fmt.Sprintf("PRAGMA user_version=%d; CREATE TABLE later (x)", schemaVersion+1))
 		}, broker.ErrNewer},
+		{"the store of an older version", func(t *testing.T, path string) {
+			b, err := Open(filepath.Dir(path), Options{})
+			must(t, err)
+			must(t, b.Close())
+			build(t, path, fmt.Sprintf("PRAGMA user_version=%d", schemaVersion-1))
+		}, nil},
 		{"nothing", func(*testing.T, string) {}, nil},
 		// What a process leaves that is killed while it creates a store.
 		{"an empty file", func(t *testing.T, path string) { must(t, os.WriteFile(path, nil, 0o600)) }, nil},

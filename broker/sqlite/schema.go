@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"weft/broker"
+	"weft/internal/protocol"
 )
 
 const (
@@ -16,7 +17,7 @@ const (
 	applicationID = 0x57454654
 	// schemaVersion is kept in SQLite's user_version, so that an up-to-date
 	// store costs one pragma at each start.
-	schemaVersion = 1
+	schemaVersion = protocol.Version
 )
 
 // schema creates an empty store.
@@ -79,7 +80,9 @@ func ready(ctx context.Context, c *conn, mayCreate bool) error {
 	case app != applicationID:
 		return create(ctx, c)
 	case version > schemaVersion:
-		return fmt.Errorf("%w: schema %d, this weft knows %d", broker.ErrNewer, version, schemaVersion)
+		return fmt.Errorf("%w: protocol %d, this one knows %d: use that version", broker.ErrNewer, version, schemaVersion)
+	case version < schemaVersion:
+		return c.exec(ctx, fmt.Sprintf("PRAGMA user_version=%d", schemaVersion)) // the tables are the same
 	}
 	return nil
 }
@@ -129,12 +132,17 @@ func fill(ctx context.Context, c *conn) error {
 	if err := c.exec(ctx, schema); err != nil {
 		return err
 	}
-	id := make([]byte, 16)
-	rand.Read(id)
-	if _, err := c.sx.ExecContext(ctx, "INSERT INTO meta (one, store, last) VALUES (1, ?, 0)", hex.EncodeToString(id)); err != nil {
+	if _, err := c.sx.ExecContext(ctx, "INSERT INTO meta (one, store, last) VALUES (1, ?, 0)", newStoreID()); err != nil {
 		return err
 	}
 	return c.exec(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, schemaVersion))
+}
+
+// newStoreID is an id that no other store has.
+func newStoreID() string {
+	id := make([]byte, 16)
+	rand.Read(id)
+	return hex.EncodeToString(id)
 }
 
 // isSchema reports whether statements, one behind the other in any order, are those

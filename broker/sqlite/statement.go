@@ -19,6 +19,8 @@ const (
 	restoreSome
 	restoreMany
 	advance
+	resetIDs
+	countIDs
 	takeFirst
 	takeID
 	take
@@ -49,16 +51,17 @@ const (
 	statements
 )
 
-// selected picks messages by (queue, after, before, limit); a limit of -1 is
+// selected picks messages by (queue, after, last, limit); a limit of -1 is
 // no limit.
-const selected = `SELECT id FROM messages WHERE queue = ?1 AND id > ?2 AND id < ?3 ORDER BY id LIMIT ?4`
+const selected = `SELECT id FROM messages WHERE queue = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4`
 
 // first picks the oldest message of a queue. Naming it with = instead of IN
 // spares SQLite a temporary table: 1.3 times faster for the common case.
 const first = `(SELECT id FROM messages WHERE queue = ?1 ORDER BY id LIMIT 1)`
 
-// next is the next id: the clock's, ?1, unless one as high was given before.
-const next = `max(?1, coalesce((SELECT max(id) FROM messages), 0) + 1, (SELECT last FROM meta) + 1)`
+// next is the next id: the clock's, ?1, unless one as high was given before. It is no
+// integer if there is none, or the count is lost: see noIDs.
+const next = `max(?1, coalesce((SELECT max(id) FROM messages), 0) + 1, coalesce((SELECT last FROM meta), 9223372036854775807) + 1)`
 
 // names are the queues from the name ?1 on, by a skip scan: one seek in the
 // index for each queue, however many messages it holds.
@@ -111,6 +114,10 @@ var text = [statements]string{
 	restoreMany: restoreRows(rowsAtOnce),
 	advance:     `UPDATE meta SET last = ?1 WHERE last < ?1`,
 
+	countIDs: `SELECT count(*), max(coalesce(max(last), 0), coalesce((SELECT max(id) FROM messages), 0)) FROM meta`,
+	resetIDs: `INSERT INTO meta (one, store, last) VALUES (1, ?1, max(coalesce((SELECT max(id) FROM messages), 0),
+		coalesce((SELECT max(rank) FROM record WHERE rank <= ?2), 0))) ON CONFLICT (one) DO UPDATE SET last = excluded.last`,
+
 	takeFirst:   `DELETE FROM messages WHERE id = ` + first + ` RETURNING id, queue, body`,
 	takeID:      `DELETE FROM messages WHERE id = ?2 AND queue = ?1 RETURNING id, queue, body`,
 	take:        `DELETE FROM messages WHERE id IN (` + selected + `) RETURNING id, queue, body`,
@@ -123,9 +130,9 @@ var text = [statements]string{
 	// A task's queues are drained so at its end, and are nearly always empty: then
 	// one seek tells it, half as long as three statements, and the list is not read.
 	clearQueues: `DELETE FROM messages WHERE queue >= ?1 AND queue <= ?2 AND +queue IN (SELECT value FROM json_each(?3))`,
-	peek: `SELECT id, queue, body FROM messages WHERE queue = ?1 AND id > ?2 AND id < ?3
+	peek: `SELECT id, queue, body FROM messages WHERE queue = ?1 AND id > ?2 AND id <= ?3
 		ORDER BY id LIMIT ?4`,
-	peekAll: `SELECT id, queue, body FROM messages WHERE id > ?1 AND id < ?2 ORDER BY id LIMIT ?3`,
+	peekAll: `SELECT id, queue, body FROM messages WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3`,
 
 	queues:   names + `SELECT name FROM names WHERE name IS NOT NULL LIMIT ?2`,
 	stats:    `SELECT ` + counts,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ func (c *conn) Insert(queue, body string) (broker.ID, error) {
 	}
 	r, err := c.run(insert, int64(broker.IDAt(c.now())), queue, body)
 	if err != nil {
-		return 0, err
+		return 0, c.noIDs(err)
 	}
 	id, err := r.LastInsertId()
 	return broker.ID(id), err
@@ -83,6 +84,25 @@ func (c *conn) Advance(id broker.ID) error {
 	c.batch.next = 0
 	_, err := c.run(advance, int64(id))
 	return err
+}
+
+func (c *conn) ResetIDs(most broker.ID) error {
+	c.batch.next = 0
+	_, err := c.run(resetIDs, newStoreID(), int64(most))
+	return err
+}
+
+// noIDs gives an error of giving an id its name, if there is none to give.
+func (c *conn) noIDs(err error) error {
+	if fatal(err) || busy(err) || full(err) {
+		return err
+	}
+	var known int
+	var last int64
+	if failed := c.row(countIDs, nil, &known, &last); failed != nil || known == 1 && last < math.MaxInt64 {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", broker.ErrNoIDs, err)
 }
 
 func (c *conn) Take(queue string, sel broker.Select) ([]broker.Message, error) {
@@ -241,17 +261,17 @@ func (c *conn) each(s statement, args []any, fn func(broker.Message) bool) error
 
 // bounds is a selection as arguments of the statements that use it.
 func bounds(queue string, sel broker.Select) []any {
-	after, before, limit := int64(sel.After), int64(sel.Before), int64(sel.Limit)
-	if before == 0 {
-		before = math.MaxInt64
+	after, last, limit := int64(sel.After), int64(math.MaxInt64), int64(sel.Limit)
+	if sel.Before != 0 {
+		last = int64(sel.Before) - 1
 	}
 	if sel.ID != 0 {
-		after, before = max(after, int64(sel.ID)-1), min(before, int64(sel.ID)+1)
+		after, last = max(after, int64(sel.ID)-1), min(last, int64(sel.ID))
 	}
 	if limit == 0 {
 		limit = -1
 	}
-	return []any{queue, after, before, limit}
+	return []any{queue, after, last, limit}
 }
 
 func (c *conn) Queues(first string, limit int) (names []string, err error) {
@@ -284,7 +304,7 @@ func (c *conn) Info() (info broker.Info, err error) {
 		return info, err
 	}
 	var made string
-	err = c.row(storeInfo, nil, &info.ID, &info.LastID, &info.Bytes, &info.Free, &made)
+	err = named(c.row(storeInfo, nil, &info.ID, &info.LastID, &info.Bytes, &info.Free, &made))
 	info.Altered = !isSchema(made)
 	if err == nil {
 		info.Log, err = c.logSize()
@@ -293,8 +313,16 @@ func (c *conn) Info() (info broker.Info, err error) {
 }
 
 func (c *conn) ID() (id string, err error) {
-	err = c.row(storeID, nil, &id)
+	err = named(c.row(storeID, nil, &id))
 	return id, err
+}
+
+// named is the error of a query about the store.
+func named(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return broker.ErrNoIDs
+	}
+	return err
 }
 
 func (c *conn) Kinds() (names []string, err error) {

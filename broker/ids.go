@@ -1,0 +1,44 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// lastID is the greatest id after which there are enough for as long as anybody
+// counts.
+const lastID = math.MaxInt64 - 1<<40
+
+// SpentIDs reports whether the store can give hardly an id any more, because its count
+// of them is lost or was set to the end; ms are the messages whose ids are there.
+// [ResetIDs] mends it.
+func SpentIDs(r Reader) (ms []Message, spent bool, err error) {
+	info, err := r.Info()
+	if errors.Is(err, ErrNoIDs) {
+		info.LastID, err = math.MaxInt64, nil
+	}
+	if err != nil || info.LastID <= lastID {
+		return nil, false, err
+	}
+	err = r.Scan("", Select{After: lastID}, func(m Message) bool {
+		ms = append(ms, m)
+		return true
+	})
+	return ms, true, err
+}
+
+// ResetIDs removes messages that [SpentIDs] has found, and lets the store give ids again
+// which are greater than those of the others.
+func ResetIDs(tx *Tx, ms []Message) error {
+	for _, m := range ms {
+		if _, err := tx.txn.Delete(m.Queue, Select{ID: m.ID}); err != nil {
+			return wrap(m.Queue, "delete from", err)
+		}
+	}
+	if err := tx.txn.ResetIDs(IDAt(time.Now())); err != nil {
+		return fmt.Errorf("reset ids: %w", err)
+	}
+	return nil
+}
