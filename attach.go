@@ -41,7 +41,7 @@ func FromStart() AttachOption {
 // [errors.ErrUnsupported] where there are no tasks. Cancelling ctx ends the wait,
 // and later the session.
 func Attach(ctx context.Context, t *Task, opts ...AttachOption) (*Session, error) {
-	hello := tty.Frame{Kind: tty.Hello, Offset: tty.Recent}
+	hello := tty.NewHello(tty.Recent, tty.Size{})
 	for _, opt := range opts {
 		opt(&hello)
 	}

@@ -36,6 +36,13 @@ func (s System) Check(ctx context.Context) (problems []string, err error) {
 	if waiting > 0 && !running {
 		problems = append(problems, fmt.Sprintf("no manager for the unfinished tasks (%d): run weft manager start", waiting))
 	}
+	damage, err := damageProblem(ctx, s.c)
+	if err != nil {
+		return nil, fmt.Errorf("check project: %w", err)
+	}
+	if damage != "" {
+		problems = append(problems, damage)
+	}
 	if free, known := freeDisk(s.c.dir); known && free < lowDisk {
 		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", free>>20, s.c.dir))
 	}

@@ -38,6 +38,7 @@ func (s System) Doctor(ctx context.Context) ([]Finding, error) {
 	found := slices.Concat(
 		examinePlace(s.c.dir),
 		examineStore(ctx, s.c),
+		examineRecords(ctx, s.c),
 		examineHost(s.c.dir),
 		examineTasks(ctx, s.c),
 	)

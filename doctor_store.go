@@ -2,6 +2,7 @@ package weft
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"weft/broker"
@@ -26,10 +27,14 @@ const runTidy = "weft system tidy"
 // examineStore looks at the store of an open project.
 func examineStore(ctx context.Context, c *Context) []Finding {
 	info, err := c.broker.Info(ctx)
+	if errors.Is(err, broker.ErrNoIDs) {
+		return []Finding{problem("store", err.Error(), "")}
+	}
 	if err != nil {
 		return []Finding{problem("store", err.Error(), restore)}
 	}
 	return []Finding{
+		examineIDs(ctx, c),
 		examineContent(ctx, c.dir, info),
 		examineLog(info),
 		examineEvents(ctx, c),

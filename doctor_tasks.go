@@ -80,7 +80,7 @@ func examineManager(ctx context.Context, c *Context, running bool, unfinished in
 	}
 	m, err := ledger.DecodeManager(rec)
 	if err != nil {
-		return problem(check, err.Error(), "")
+		return fine(check, "running; its record is damaged")
 	}
 	found := fmt.Sprintf("running (pid %d)", m.Process.PID)
 	if m.Elsewhere() {
@@ -89,6 +89,8 @@ func examineManager(ctx context.Context, c *Context, running bool, unfinished in
 	switch {
 	case m.Gone():
 		return fine(check, "the last one is leaving, or one is just starting")
+	case m.CheckProtocol() != nil:
+		return problem(check, m.CheckProtocol().Error(), "weft manager stop")
 	case m.Build != build():
 		return note(check, fmt.Sprintf("%s, of build %q; this program is %q", found, m.Build, build()),
 			"weft manager stop, so that the next is of this build")

@@ -3,7 +3,6 @@ package weft
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"strings"
 	"time"
@@ -57,7 +56,7 @@ func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] 
 				mine := false
 				if err == nil {
 					after = m.ID
-					e, mine, err = decodeEvent(t, m)
+					e, mine = decodeEvent(t, m)
 				}
 				if (mine || err != nil) && !yield(e, err) || err != nil {
 					return
@@ -76,16 +75,17 @@ func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] 
 	}
 }
 
-// decodeEvent decodes an event; mine is false if it is another task's.
-func decodeEvent(t *Task, m broker.Message) (event Event, mine bool, err error) {
+// decodeEvent decodes an event; mine is false if it is another task's, or none at all:
+// anybody may write to the log.
+func decodeEvent(t *Task, m broker.Message) (event Event, mine bool) {
 	if !strings.Contains(m.Body, t.tid) {
-		return Event{}, false, nil // cheaper than to decode it
+		return Event{}, false // cheaper than to decode it
 	}
 	var e ledger.Event
 	if err := json.Unmarshal([]byte(m.Body), &e); err != nil {
-		return Event{}, false, fmt.Errorf("decode event %s: %w", m.ID, err)
+		return Event{}, false
 	}
 	return Event{
 		ID: m.ID, Name: e.Event, Status: e.Status, Time: moment(e.Timestamp), Error: e.Error, Body: m.Body,
-	}, e.TID == t.tid, nil
+	}, e.TID == t.tid
 }

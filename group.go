@@ -9,6 +9,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/taskspec"
 )
 
 // A Group waits for many tasks at the cost of one: it reads the project's log
@@ -102,10 +103,7 @@ func (g *Group) read(ctx context.Context) error {
 		}
 		g.after = m.ID
 		tid, status, err := ledger.EventOf(m.Body)
-		if err != nil {
-			return fmt.Errorf("decode event %s: %w", m.ID, err)
-		}
-		if !status.Terminal() || !g.waiting[tid] {
+		if err != nil || !status.Terminal() || !g.waiting[tid] {
 			continue
 		}
 		// It may be the end of an attempt after which the task was retried.
@@ -115,6 +113,9 @@ func (g *Group) read(ctx context.Context) error {
 	}
 	return nil
 }
+
+// askedAtOnce is how many of the tasks, any of them, are asked themselves at each look.
+const askedAtOnce = 50
 
 // look makes sure that there is a manager, and that no end was missed because
 // the log was cleared.
@@ -127,10 +128,14 @@ func (g *Group) look(ctx context.Context) error {
 	if err != nil && !errors.Is(err, broker.ErrEmpty) {
 		return err
 	}
+	most := len(g.waiting)
 	if err == nil && oldest.ID <= g.after {
-		return nil
+		most = askedAtOnce // one whose record is damaged has no events
 	}
 	for tid := range g.waiting {
+		if most--; most < 0 {
+			break
+		}
 		if err := g.ask(ctx, tid); err != nil {
 			return err
 		}
@@ -142,6 +147,9 @@ func (g *Group) look(ctx context.Context) error {
 func (g *Group) ask(ctx context.Context, tid string) error {
 	t := Task{c: g.c, tid: tid}
 	s, err := t.Status(ctx)
+	if damaged, is := errors.AsType[*DamagedError](err); is {
+		s, err = &Status{TID: tid, Status: taskspec.StatusFailed, Error: damaged.Error()}, nil
+	}
 	if err == nil && s.Status.Terminal() {
 		delete(g.waiting, tid)
 		g.ended = append(g.ended, s)

@@ -9,6 +9,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/proc"
 	"weft/internal/project"
 	"weft/manager"
 	"weft/runner"
@@ -91,7 +92,7 @@ func (m *Manager) Slots(ctx context.Context) (taken, all int, err error) {
 		}
 		current, err := ledger.DecodeManager(rec)
 		if err != nil {
-			return err
+			return nil // how many it has is not known
 		}
 		all = current.Slots
 		taken, err = ledger.SlotsTaken(r)
@@ -133,7 +134,7 @@ func (m *Manager) List(ctx context.Context) ([]ManagerStatus, error) {
 		}
 		last, err := ledger.DecodeManager(r)
 		if err != nil {
-			return nil, err
+			continue // Check tells of it
 		}
 		all = append(all, ManagerStatus{
 			TID:       last.TID,
@@ -173,7 +174,9 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 	}
 	last, err := ledger.DecodeManager(r)
 	if err != nil {
-		return false, err
+		last = new(ledger.Manager) // its record is damaged: only its lock tells of it
+	} else if err := last.CheckProtocol(); err != nil && c == ledger.CommandLeave {
+		return false, err // its consumers could not write to the store without it
 	}
 	if c == ledger.CommandLeave && last.Elsewhere() {
 		// The next one could not see what becomes of the tasks that go on.
@@ -187,6 +190,9 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 	err = m.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.TellManager(tx, c) })
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
+	}
+	if last.Process == (proc.Identity{}) {
+		return true, awaitNoManager(ctx, m.c, gone)
 	}
 	if !last.Hosted && !last.Elsewhere() {
 		if err := last.Process.Wait(ctx); err != nil {
@@ -209,6 +215,22 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 		}
 		if err := gone.Wait(ctx); err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
+		}
+	}
+}
+
+// awaitNoManager waits until the project has no manager; gone hears that one leaves.
+func awaitNoManager(ctx context.Context, c *Context, gone *broker.Waiter) error {
+	for {
+		running, err := manager.Running(c.dir)
+		if err == nil && running {
+			err = waitFor(ctx, gone, managerLook)
+		}
+		if err != nil {
+			return fmt.Errorf("stop manager: %w", err)
+		}
+		if !running {
+			return nil
 		}
 	}
 }

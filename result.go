@@ -148,6 +148,7 @@ func Untaken(ctx context.Context, c *Context) (tasks []*Task, err error) {
 			t := &Task{c: c, tid: strings.TrimSuffix(name[1:], ".outbox")}
 			switch l, err := loadTask(ctx, t); {
 			case errors.Is(err, ErrNoTask): // a queue of the user's
+			case errors.Is(err, broker.ErrDamaged):
 			case err != nil:
 				return nil, fmt.Errorf("find results: %w", err)
 			case l.Output.Form != ledger.FormNone:
@@ -189,7 +190,11 @@ func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, e
 		body, found, err = ledger.ResultMessage(r, l)
 		return err
 	})
-	if err == nil && !found {
+	switch {
+	case err != nil || found:
+	case l.Result == 0 && l.Stage == 0 && l.Output.Form != ledger.FormNone:
+		err = fmt.Errorf("another version of weft recorded its end, and this one cannot tell which message is its result: weft queue peek --all %s", l.Queues().Outbox)
+	default:
 		err = ErrTaken
 	}
 	if err != nil {

@@ -99,7 +99,10 @@ func currentManager(r broker.Reader) (*ledger.Manager, error) {
 		return nil, err
 	}
 	m, err := ledger.DecodeManager(rec)
-	if err != nil || m.Gone() {
+	if err != nil {
+		return nil, nil // it is not known which
+	}
+	if m.Gone() {
 		return nil, err
 	}
 	return m, nil
@@ -119,6 +122,10 @@ func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) 
 		s.Mode = taskspec.ModeEnsure
 	}
 	was, t, err := ledger.FindService(r, m.Name)
+	if damaged, is := errors.AsType[*DamagedError](err); is {
+		s.Problem, s.unfit = damaged.Error(), true
+		return s, nil
+	}
 	if err != nil {
 		return s, err
 	}

@@ -87,11 +87,7 @@ func lastTID(ctx context.Context, b *broker.Broker) (string, error) {
 		if len(recs) == 0 {
 			return "", ErrNoTask
 		}
-		t, err := ledger.Decode(recs[0])
-		if err != nil {
-			return "", err
-		}
-		if t.Stage == 0 {
+		if t, err := ledger.Decode(recs[0]); err == nil && t.Stage == 0 {
 			return t.TID, nil
 		}
 		sel.BeforeRank = recs[0].Rank
@@ -138,6 +134,10 @@ func end(ctx context.Context, t *Task, command ledger.Command) (*Status, error) 
 		l, err = ledger.End(tx, t.tid, command, time.Now())
 		return err
 	})
+	if errors.Is(err, broker.ErrDamaged) {
+		told := t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })
+		err = errors.Join(err, told)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s task %s: %w", strings.ToLower(string(command)), t.tid, err)
 	}
@@ -192,6 +192,9 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 		}
 		if time.Since(checked) >= managerLook {
 			checked = time.Now()
+			if err := t.c.broker.View(ctx, func(r broker.Reader) error { return ledger.CheckTask(r, l) }); err != nil {
+				return nil, err
+			}
 			if err := t.c.Manager().ensure(ctx); err != nil {
 				return nil, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
 			}

@@ -36,7 +36,7 @@ func ReadCall(conn io.Reader) (Call, error) {
 		return c, fmt.Errorf("read call: %w", err)
 	}
 	if c.Protocol != runner.Protocol {
-		return c, fmt.Errorf("client speaks protocol %d of build %q, this program %d", c.Protocol, c.Build, runner.Protocol)
+		return c, fmt.Errorf("client has protocol %d of build %q, this program %d: use one version of weft", c.Protocol, c.Build, runner.Protocol)
 	}
 	return c, nil
 }

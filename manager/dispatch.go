@@ -2,7 +2,6 @@ package manager
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,6 +31,8 @@ type dispatcher struct {
 	// held is the last id of the requests that are not to be run: see
 	// [Options.Held].
 	held broker.ID
+	// damaged are the records that were logged as damaged.
+	damaged map[string]bool
 }
 
 // How many requests are read ahead, and how many bytes at most.
@@ -74,7 +75,7 @@ func (d *dispatcher) fill(ctx context.Context, w *work) error {
 // look reads requests that can be given out, and makes them ready.
 func (d *dispatcher) look(ctx context.Context, n int, nestedOnly bool) (jobs []*ledger.Job, err error) {
 	var inputs []string
-	err = d.o.Broker.View(ctx, func(r broker.Reader) error {
+	err = d.view(ctx, func(r broker.Reader) error {
 		ready, err := ledger.OldestNested(r, d.held, n)
 		if !nestedOnly {
 			ready, inputs, err = ledger.Oldest(r, d.held, n, maxAheadBytes)
@@ -87,7 +88,7 @@ func (d *dispatcher) look(ctx context.Context, n int, nestedOnly bool) (jobs []*
 			if jobs[i], err = ledger.PrepareReady(r, d.o.Root, request); err != nil {
 				return err
 			}
-			if err := d.environment(r, jobs[i].Env); err != nil {
+			if err := d.environment(r, jobs[i].Env); err != nil && !ledger.RefuseEnvironment(jobs[i], err) {
 				return err
 			}
 		}
@@ -101,6 +102,25 @@ func (d *dispatcher) look(ctx context.Context, n int, nestedOnly bool) (jobs []*
 	}
 	return jobs, nil
 }
+
+// view is [broker.Broker.View] for who passes over damaged records: each of them is
+// logged, once.
+func (d *dispatcher) view(ctx context.Context, fn func(broker.Reader) error) error {
+	return d.o.Broker.View(ctx, func(r broker.Reader) error { return fn(ledger.Noting{Reader: r, Note: d.logDamage}) })
+}
+
+// logDamage logs that a record is damaged, unless it was logged before.
+func (d *dispatcher) logDamage(e *ledger.DamagedError) {
+	name := e.Name()
+	if d.damaged[name] || len(d.damaged) >= maxDamaged {
+		return
+	}
+	d.damaged[name] = true
+	d.o.Log.Error("record is damaged and passed over", "record", name, "problem", e.Err, "todo", "weft system repair")
+}
+
+// maxDamaged bounds what is remembered of damaged records.
+const maxDamaged = 1000
 
 // listen hears the bells of the queues that tasks wait for, and of no others. It
 // reports whether one of them is new.
@@ -134,7 +154,7 @@ func (d *dispatcher) environment(r broker.Reader, key string) error {
 		return nil
 	}
 	block, err := ledger.Environment(r, key)
-	if err != nil && !errors.Is(err, broker.ErrNotFound) { // then it is an empty one
+	if err != nil {
 		return err
 	}
 	d.envs[key] = block

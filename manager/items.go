@@ -115,11 +115,11 @@ func (l *loop) seek(ctx context.Context, w *work, now time.Time) error {
 	var found []itemTurn
 	var due time.Time
 	if len(waiting) > 0 {
-		err := l.o.Broker.View(ctx, func(r broker.Reader) error {
+		err := l.view(ctx, func(r broker.Reader) error {
 			found, due = nil, time.Time{}
 			for _, c := range waiting {
 				waits, rests, err := ledger.ItemWaits(r, c.task.tid, now)
-				if err != nil && !errors.Is(err, broker.ErrNotFound) {
+				if err != nil {
 					return err
 				}
 				if waits {

@@ -265,7 +265,11 @@ func (l *loop) beginStop(ctx context.Context) error {
 	// Survivors listen to their own queues.
 	return l.o.Broker.Update(ctx, func(tx *broker.Tx) error {
 		for t := range l.pool.survivors {
-			if _, err := ledger.End(tx, t.tid, ledger.CommandStop, time.Now()); err != nil {
+			_, err := ledger.End(tx, t.tid, ledger.CommandStop, time.Now())
+			if errors.Is(err, broker.ErrDamaged) {
+				err = ledger.EndDamaged(tx, t.tid, ledger.CommandStop)
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -135,6 +135,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		dispatcher: dispatcher{
 			o: m.o, pool: pool, controls: controls, requests: requests, supply: supply{inboxes: inboxes, heard: make(map[string]bool)},
 			envs: make(map[string]string), inputs: make(map[string]bool), pipelines: make(map[string]bool), asked: make(map[string]bool),
+			damaged: make(map[string]bool),
 		},
 	}
 	return l.run(ctx, requests, m.stop)

@@ -36,7 +36,7 @@ func (l *loop) promote(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	var next time.Time
-	err := l.o.Broker.View(ctx, func(r broker.Reader) (err error) {
+	err := l.view(ctx, func(r broker.Reader) (err error) {
 		next, err = ledger.NextDue(r, now)
 		return err
 	})

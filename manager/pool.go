@@ -106,7 +106,9 @@ func (p *pool) grow(n int) error {
 			for {
 				r, err := c.link.Receive()
 				if err != nil {
-					// Everything it said is read; now its end can be told.
+					// Everything it said is read; now its end can be told. One that has
+					// said what is no report goes on alone.
+					c.link.Close()
 					return died{c, wait(ctx)}
 				}
 				emit(reported{c, r})

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/internal/ledger"
+	"weft/runner"
 	"weft/taskspec"
 )
 
@@ -299,7 +300,7 @@ func TestUselessExecutable(t *testing.T) {
 	}{
 		"missing":       {func(o *Options) { o.Executable = "/no/such/program" }, "start consumer: "},
 		"no consumer":   {func(o *Options) { o.Executable = "/bin/true" }, "consumer ended before it said hello: "},
-		"other build":   {func(o *Options) { o.Build = "other" }, `consumer speaks protocol 1 of build "test", this manager 1 of "other"`},
+		"other build":   {func(o *Options) { o.Build = "other" }, fmt.Sprintf(`consumer speaks protocol %d of build "test", this manager %[1]d of "other"`, runner.Protocol)},
 		"not a program": {func(o *Options) { o.Executable = "/etc/passwd" }, "start consumer: "},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -108,15 +108,20 @@ func (l *loop) keepServices(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// steps decides for each manifest what is to be done.
+// steps decides for each manifest what is to be done. One whose service cannot be
+// read becomes one that has an error.
 func (l *loop) steps(ctx context.Context, declared []Declared, now time.Time) (steps []ledger.Step, err error) {
-	err = l.o.Broker.View(ctx, func(r broker.Reader) error {
+	err = l.view(ctx, func(r broker.Reader) error {
 		steps = make([]ledger.Step, len(declared))
 		for i, d := range declared {
 			if d.Manifest == nil {
 				continue
 			}
-			if steps[i], err = ledger.NextStep(r, d.Manifest, l.record.TID, now); err != nil {
+			steps[i], err = ledger.NextStep(r, d.Manifest, l.record.TID, now)
+			if damaged, is := errors.AsType[*ledger.DamagedError](err); is {
+				declared[i], err = Declared{File: d.File, Err: damaged}, nil
+			}
+			if err != nil {
 				return err
 			}
 		}

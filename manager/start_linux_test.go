@@ -63,7 +63,7 @@ func TestStartFails(t *testing.T) {
 	}{
 		"it says why":         {"refuses", "/proc/self/exe", runner.Protocol, "start manager: it is not my day"},
 		"without a word":      {"mute", "/proc/self/exe", runner.Protocol, "start manager: it ended without a word; see "},
-		"another protocol":    {"v9", "/proc/self/exe", 99, `start manager: client speaks protocol 99 of build "v9", this program 1`},
+		"another protocol":    {"v9", "/proc/self/exe", 99, `start manager: client has protocol 99 of build "v9", this program `},
 		"no manager":          {"v1", "/bin/true", runner.Protocol, "start manager: it ended without a word; see "},
 		"no such program":     {"v1", "/no/such/program", runner.Protocol, "start manager: fork/exec /no/such/program: no such file or directory"},
 		"its own environment": {"tells", "/proc/self/exe", runner.Protocol, `start manager: "" "" "x"`},

@@ -26,6 +26,9 @@ func (l *loop) arrive(ctx context.Context) error {
 		l.seen, err = ledger.Servers(tx)
 		return err
 	})
+	if err == nil {
+		err = l.logDamages(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("take over project: %w", err)
 	}
@@ -47,6 +50,22 @@ func (l *loop) arrive(ctx context.Context) error {
 	}
 	l.watchServers(l.seen)
 	return nil
+}
+
+// recentDamage is how many of the newest records of each kind a manager looks at when
+// it arrives.
+const recentDamage = 100
+
+// logDamages logs the records that are damaged, as far as the manager has to do with
+// them.
+func (l *loop) logDamages(ctx context.Context) error {
+	return l.o.Broker.View(ctx, func(r broker.Reader) error {
+		found, err := ledger.RecentDamage(r, recentDamage)
+		for _, d := range found {
+			l.logDamage(d.Err)
+		}
+		return err
+	})
 }
 
 // leave records that the manager leaves, so that whoever submits starts

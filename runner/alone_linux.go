@@ -125,6 +125,9 @@ func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 		}
 		defer w.Close()
 		t, err := a.record(b)
+		if errors.Is(err, broker.ErrDamaged) {
+			t, err = new(ledger.Task), nil // it can still be told to end
+		}
 		if err != nil {
 			return err
 		}

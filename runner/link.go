@@ -9,12 +9,13 @@ import (
 
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/protocol"
 	"weft/taskspec"
 )
 
 // Protocol is the version of what goes over a [Link]. Both ends are the same
 // program as a rule; where they are not, the manager refuses.
-const Protocol = 1
+const Protocol = protocol.Version
 
 // A Link is one end of the connection between a manager and a consumer. Send
 // may be called by several goroutines; In is what Send sends at the other end.

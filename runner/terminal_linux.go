@@ -125,10 +125,19 @@ func (t *terminal) attend(c *tty.Conn) {
 		delete(t.clients, c)
 	}()
 	defer c.Close()
+	// One that says nothing holds up nobody, and does not stay for ever.
+	_ = c.SetReadDeadline(time.Now().Add(helloTime))
 	hello, err := c.Receive()
-	if err != nil || hello.Kind != tty.Hello {
+	if err != nil {
 		return
 	}
+	if err := tty.CheckHello(hello); err != nil {
+		if c.Send(tty.Frame{Kind: tty.Output, Data: fmt.Appendf(nil, "weft: attach: %v\r\n", err)}) == nil {
+			_ = c.Send(tty.Frame{Kind: tty.End})
+		}
+		return
+	}
+	t.greeted(c)
 	gone := make(chan struct{})
 	t.serving.Go(func() {
 		defer close(gone)
@@ -144,6 +153,18 @@ func (t *terminal) attend(c *tty.Conn) {
 		t.redraw()
 	}
 	t.show(c, off, gone)
+}
+
+// helloTime is how long a client may take to say what it wants.
+const helloTime = 10 * time.Second
+
+// greeted lets a client take its time from now on, as long as the output lasts.
+func (t *terminal) greeted(c *tty.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ended {
+		_ = c.SetReadDeadline(time.Time{})
+	}
 }
 
 // listen passes on what a client types.

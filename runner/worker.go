@@ -4,13 +4,14 @@ import (
 	"time"
 
 	"weft/internal/ledger"
+	"weft/internal/protocol"
 	"weft/taskspec"
 )
 
 // WorkerProtocol is the version of what a consumer and a worker say to each
-// other. They may be different programs, built with different versions of Weft;
-// so what is added to it must be something that the other end may ignore.
-const WorkerProtocol = 1
+// other. They may be different programs, built with different versions of Weft: then
+// the program must be built anew.
+const WorkerProtocol = protocol.Version
 
 // A FunctionCall is a registered function and what it is called with.
 type FunctionCall struct {

@@ -99,7 +99,7 @@ type performance struct {
 func (p *performance) prepare(f *function.Function) *Answer {
 	switch {
 	case p.Protocol != WorkerProtocol:
-		return &Answer{How: Refused, Text: fmt.Sprintf("function %s: its program was built with another version of weft: it speaks protocol %d, the manager %d",
+		return &Answer{How: Refused, Text: fmt.Sprintf("function %s: its program was built with another version of weft: it has protocol %d, the manager %d: build it anew",
 			p.Name, WorkerProtocol, p.Protocol)}
 	case f == nil:
 		return &Answer{How: Refused, Text: fmt.Sprintf("function %s: its program has no such function any more, or registers it after weft.Init", p.Name)}

@@ -52,9 +52,13 @@ func (c *systemDumpCmd) Run(a *app) error {
 			Queues   int    `json:"queues"`
 			Aliases  int    `json:"aliases"`
 			Records  int    `json:"records"`
-		}{path, report.Messages, report.Queues, report.Aliases, report.Records})
+			Damaged  int    `json:"damaged,omitempty"`
+		}{path, report.Messages, report.Queues, report.Aliases, report.Records, report.Damaged})
 	}
 	a.stdout.Printf("Exported %s to %s\n", contents(report), visible(path))
+	if report.Damaged > 0 {
+		a.stdout.Printf("Left out because they are damaged: %d: weft system doctor\n", report.Damaged)
+	}
 	return nil
 }
 

@@ -39,7 +39,11 @@ func (s ownState) Run() int {
 
 // TestScripts runs what a user would type. Each script has a folder, a home and
 // a manager of its own, and may leave no process behind.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", nil) }
+
+// runScripts runs the scripts in a folder, or one script, with more environment.
+func runScripts(t *testing.T, path string, more map[string]string) {
+	t.Helper()
 	// The program with functions that some scripts use, a later version of it, and
 	// the folder they are in.
 	folder := t.TempDir()
@@ -52,10 +56,10 @@ func TestScripts(t *testing.T) {
 		}
 		return folder, nil
 	})
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	p := testscript.Params{
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"damage": damage, "age": age, "spend": spend},
 		Condition: func(name string) (bool, error) {
 			if name == "root" {
 				return os.Geteuid() == 0, nil
@@ -68,6 +72,9 @@ func TestScripts(t *testing.T) {
 			// Under the race detector every program would sleep for a second at
 			// its end.
 			env.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
+			for name, value := range more {
+				env.Setenv(name, value)
+			}
 			if strings.Contains(filepath.Base(env.WorkDir), "function") {
 				dir, err := host()
 				if err != nil {
@@ -79,5 +86,11 @@ func TestScripts(t *testing.T) {
 			env.Defer(func() { stopProcesses(env.T().(testing.TB), "HOME="+env.WorkDir) })
 			return nil
 		},
-	})
+	}
+	if filepath.Ext(path) == ".txtar" {
+		p.Files = []string{path}
+	} else {
+		p.Dir = path
+	}
+	testscript.Run(t, p)
 }

@@ -157,7 +157,10 @@ func attempts(r recorder, tid string) ([]broker.Record, error) {
 
 // dropAttempt removes an attempt and its result.
 func dropAttempt(tx *broker.Tx, r broker.Record) error {
-	t, err := Decode(r)
+	t, err := pastAttempts.decode(r)
+	if damaged(err) {
+		return nil // it stays for who repairs it
+	}
 	if err != nil {
 		return err
 	}
@@ -209,15 +212,21 @@ func dropLostAttempts(tx *broker.Tx) error {
 // pastAttempt is the task as it was at the end of an attempt that its policy
 // followed by another; nil if that is not kept.
 func pastAttempt(r recordReader, tid string, epoch int) (*Task, error) {
-	rec, err := r.Record(attemptKind, attemptKey(tid, epoch))
+	t, err := pastAttempts.get(r, attemptKey(tid, epoch))
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return Decode(rec)
+	return t, err
 }
+
+var pastAttempts = table[*Task]{attemptKind, func(rec broker.Record) (*Task, error) {
+	t := &Task{stored: rec}
+	err := fields(rec, t)
+	if err == nil && (t.TID != rec.State || attemptKey(t.TID, t.Epoch) != rec.Key) {
+		err = errElsewhere
+	}
+	return t, err
+}}
 
 // PastAttempt is the task as it was at the end of an attempt, counted from 1,
 // that its policy followed by another. The error wraps [broker.ErrNotFound] if
@@ -233,18 +242,7 @@ func PastAttempt(r broker.Reader, tid string, epoch int) (*Task, error) {
 
 // PastAttempts are all attempts that [PastAttempt] knows, in order.
 func PastAttempts(r broker.Reader, tid string) (past []*Task, err error) {
-	recs, err := attempts(r, tid)
-	if err != nil {
-		return nil, err
-	}
-	for _, rec := range recs {
-		t, err := Decode(rec)
-		if err != nil {
-			return nil, err
-		}
-		past = append(past, t)
-	}
-	return past, nil
+	return pastAttempts.list(r, broker.RecordSelect{States: []string{tid}})
 }
 
 // MayRetry reports whether another attempt may follow the one that runs.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -104,16 +105,19 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 	if ms, err := tx.Messages(q.ControlIn, broker.Select{Limit: 1}); err != nil || len(ms) == 0 {
 		return nil, err
 	}
-	ms, err := tx.Read(q.ControlIn, broker.Select{})
+	ms, err := readControls(tx, q.ControlIn)
 	if err != nil {
 		return nil, err
 	}
 	t, err := load(tx, tid)
+	if unreadable(err) {
+		return endOrders(ms), nil // what runs of it can still be ended
+	}
 	if err != nil {
 		return nil, err
 	}
 	var orders []Command
-	for _, m := range ms {
+	for i, m := range ms {
 		c := ParseControl(m.Body)
 		a := answer(c, tid, now)
 		if c.Command.holds() && t.Inline != "" {
@@ -135,6 +139,9 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 		if err := writeReply(tx, q.ControlOut, a); err != nil {
 			return nil, err
 		}
+		if i >= maxLogged {
+			continue
+		}
 		if err := t.log(tx, eventControl(c.Command), now.UnixNano(), Event{}); err != nil {
 			return nil, err
 		}
@@ -142,7 +149,17 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 	if len(orders) > 0 {
 		err = t.save(tx)
 	}
-	return orders, err
+	return orders, cmp.Or(err, trimReplies(tx, q.ControlOut))
+}
+
+// endOrders are those of the messages that end a task.
+func endOrders(ms []broker.Message) (orders []Command) {
+	for _, m := range ms {
+		if c := ParseControl(m.Body).Command; c == CommandStop || c == CommandKill {
+			orders = append(orders, c)
+		}
+	}
+	return orders
 }
 
 // activity is what a running task is doing, as STATUS tells it.
@@ -160,7 +177,7 @@ func (t *Task) activity() string {
 
 // ObeyManager does the same for the control messages of a manager.
 func (m *Manager) ObeyManager(tx *broker.Tx, now time.Time) ([]Command, error) {
-	ms, err := tx.Read(ManagerControl, broker.Select{})
+	ms, err := readControls(tx, ManagerControl)
 	if err != nil || len(ms) == 0 {
 		return nil, err
 	}
@@ -183,7 +200,7 @@ func (m *Manager) ObeyManager(tx *broker.Tx, now time.Time) ([]Command, error) {
 			return nil, err
 		}
 	}
-	return orders, nil
+	return orders, trimReplies(tx, ManagerReplies)
 }
 
 // The answers to a command that will be carried out, and to one that the
@@ -218,6 +235,37 @@ func writeReply(tx *broker.Tx, queue string, a reply) error {
 	_, err = tx.Write(queue, string(body))
 	if errors.Is(err, broker.ErrTooLarge) {
 		return nil
+	}
+	return err
+}
+
+// How many control messages one transaction takes, of how many of them history tells,
+// and how many replies a queue keeps, the newest, for those who have yet to read them.
+// Anybody may send any number, and nobody may read the replies.
+const (
+	controlsAtOnce = 1000
+	maxLogged      = 100
+	maxReplies     = 1000
+)
+
+// readControls takes control messages from a queue.
+func readControls(tx *broker.Tx, queue string) ([]broker.Message, error) {
+	ms, err := tx.Read(queue, broker.Select{Limit: controlsAtOnce})
+	if len(ms) == controlsAtOnce {
+		tx.Ring(queue) // there may be more
+	}
+	return ms, err
+}
+
+// trimReplies removes the oldest replies from a queue if there are too many.
+func trimReplies(tx *broker.Tx, queue string) error {
+	var ids []broker.ID
+	err := tx.Scan(queue, broker.Select{}, func(m broker.Message) bool {
+		ids = append(ids, m.ID)
+		return true
+	})
+	if err == nil && len(ids) > maxReplies {
+		_, err = tx.Delete(queue, broker.Select{Before: ids[len(ids)-maxReplies]})
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"runtime"
@@ -50,10 +51,20 @@ type Job struct {
 	request string          // the body of the request
 	item    string          // the body of its work item
 	refused string          // why it cannot run
+	damaged bool            // because its record cannot be read
 }
 
 // Refuse notes why the request cannot be run after all.
 func (j *Job) Refuse(why string) { j.refused = why }
+
+// RefuseEnvironment notes that the environment of the request cannot be read, if err
+// says so, and reports whether it does.
+func RefuseEnvironment(j *Job, err error) bool {
+	if unreadable(err) {
+		j.refused = fmt.Sprintf("the environment that it was submitted with cannot be read: %v", err)
+	}
+	return unreadable(err)
+}
 
 // Refused is why the request cannot be run, or empty.
 func (j *Job) Refused() string { return j.refused }
@@ -103,22 +114,21 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Message) (*Job, error) {
 	j := &Job{TID: m.ID.String(), Name: "invalid request", Epoch: 1, queue: m.Queue, request: m.Body}
 	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
-	rec, err := r.Record(Kind, j.TID)
+	t, err := tasks.get(r, j.TID)
 	switch {
 	case errors.Is(err, broker.ErrNotFound): // written by hand
+	case damaged(err):
+		j.refused, j.damaged = err.Error(), true
+		return j, nil
 	case err != nil:
 		return nil, err
 	default:
-		t, err := Decode(rec)
-		if err != nil {
-			return nil, err
-		}
 		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, t.Dir, t.Env
 		j.Nested, j.task = t.Slotless, t
 		rules.Template = t.Epoch == 0 // else the request has the spec as it was resolved
 	}
 	spec, plan, item, err := decodeRequest(m.Body, rules)
-	if err == nil && rec.Key == "" && spec.Spec.Key != "" {
+	if err == nil && j.task == nil && spec.Spec.Key != "" {
 		err = errors.New("invalid taskspec: spec.key: holds only for what is submitted, not for a request that is written by hand")
 	}
 	if err != nil {
@@ -210,14 +220,20 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 func findFunction(r broker.Reader, j *Job) (err error) {
 	if len(j.Work.EnvFrom) > 0 && j.Env != "" {
 		packed, err := Environment(r, j.Env)
-		if err != nil && !errors.Is(err, broker.ErrNotFound) { // as for a command
+		if RefuseEnvironment(j, err) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 		lend(j, packed)
 	}
 	j.Function, err = FindFunction(r, j.Work.FunctionTarget)
-	if errors.Is(err, broker.ErrNotFound) {
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
 		j.refused, err = UnknownFunction(j.Work.FunctionTarget), nil
+	case damaged(err):
+		j.refused, err = err.Error(), nil
 	}
 	return err
 }
@@ -373,8 +389,15 @@ func NoteUsage(tx *broker.Tx, tid string, epoch int, u Usage, now time.Time) err
 }
 
 // Refuse ends a task whose request cannot be run. The message of a queue that it
-// cannot be run with is its own, as if it had failed on it.
+// cannot be run with is its own, as if it had failed on it. One whose record is
+// damaged cannot be ended: its request is put where nobody looks for work.
 func Refuse(tx *broker.Tx, j *Job, now time.Time) error {
+	if j.damaged {
+		if _, err := load(tx, j.TID); !damaged(err) {
+			return err // somebody has repaired it
+		}
+		return setAside(tx, j.queue, j.TID)
+	}
 	if there, err := j.supplied(tx, false); err != nil || !there {
 		return err
 	}

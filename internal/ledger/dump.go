@@ -16,9 +16,14 @@ import (
 // only with secrets what specs give their tasks as environment, and what the
 // paths lead to that [taskspec.Spec.Redacted] takes.
 func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
+	left := make(map[string]bool) // tasks whose records are damaged
 	o := broker.DumpOptions{
 		Redacted: !secrets,
 		Record: func(r broker.Record) (broker.Record, bool, error) {
+			if err := Check(r); err != nil {
+				left[r.Key] = left[r.Key] || r.Kind == Kind
+				return r, false, err
+			}
 			switch r.Kind {
 			case Kind:
 				r, err := dumped(r, !secrets, paths)
@@ -34,11 +39,15 @@ func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 			return r, state, nil
 		},
 	}
-	if !secrets {
-		o.Message = func(m broker.Message) (broker.Message, error) {
-			m.Body = redactMessage(m, paths)
-			return m, nil
+	o.Message = func(m broker.Message) (broker.Message, error) {
+		if isRequests(m.Queue) && left[m.ID.String()] {
+			// Where it is loaded it would seem to be written by hand.
+			return m, &DamagedError{Kind, m.ID.String(), errElsewhere}
 		}
+		if !secrets {
+			m.Body = redactMessage(m, paths)
+		}
+		return m, nil
 	}
 	return o
 }

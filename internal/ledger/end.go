@@ -9,7 +9,8 @@ import (
 
 // End asks for the end of a task and returns how it stands afterwards. One that
 // has not been dispatched is ended here; one that runs gets a control message,
-// and its consumer ends it; one that has ended stays as it is.
+// and its consumer ends it; one that has ended stays as it is. The error is a
+// *[DamagedError] where nobody can tell: see [EndDamaged].
 func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 	t, err := load(tx, tid)
 	if err != nil || t.Status.Terminal() {
@@ -56,4 +57,11 @@ func endUnstarted(tx *broker.Tx, t *Task, o taskspec.Outcome, now time.Time) err
 		return err
 	}
 	return t.conclude(tx, o, now.UnixNano(), Event{})
+}
+
+// EndDamaged asks whoever runs a task whose record is damaged to end it, if anybody
+// does.
+func EndDamaged(tx *broker.Tx, tid string, c Command) error {
+	_, err := tx.Write(QueuesOf(tid).ControlIn, string(c))
+	return err
 }

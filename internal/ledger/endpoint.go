@@ -89,6 +89,9 @@ func nameInbox(tx *broker.Tx, t *Task) (holder string, err error) {
 		return "", nil
 	}
 	holder, err = putEndpoint(tx, t, Endpoint{Name: t.Name, Queue: inboxOf(t), TID: t.TID})
+	if damaged(err) {
+		return "", nil // whose name it is nobody knows
+	}
 	if holder == "" && err == nil {
 		t.Endpoints = []string{t.Name}
 	}
@@ -98,11 +101,7 @@ func nameInbox(tx *broker.Tx, t *Task) (holder string, err error) {
 // EndpointOf looks a name up; the error wraps [broker.ErrNotFound] if no
 // running task has it.
 func EndpointOf(tx *broker.Tx, name string) (Endpoint, error) {
-	rec, err := tx.Record(endpointKind, name)
-	if err != nil {
-		return Endpoint{}, err
-	}
-	return decodeEndpoint(rec)
+	return endpoints.get(tx, name)
 }
 
 // FindEndpoint is [EndpointOf] outside a transaction.
@@ -111,32 +110,26 @@ func FindEndpoint(ctx context.Context, b *broker.Broker, name string) (Endpoint,
 	if err != nil {
 		return Endpoint{}, err
 	}
-	return decodeEndpoint(rec)
+	return endpoints.decode(rec)
 }
 
 // Endpoints returns all named endpoints, in the order in which they were
 // claimed.
 func Endpoints(ctx context.Context, b *broker.Broker) (all []Endpoint, err error) {
-	recs, err := b.Records(ctx, endpointKind, broker.RecordSelect{})
-	if err != nil {
-		return nil, err
-	}
-	for _, rec := range recs {
-		e, err := decodeEndpoint(rec)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, e)
-	}
-	return all, nil
+	err = b.View(ctx, func(r broker.Reader) (err error) {
+		all, err = endpoints.list(r, broker.RecordSelect{})
+		return err
+	})
+	return all, err
 }
 
-func decodeEndpoint(rec broker.Record) (e Endpoint, err error) {
-	if err := json.Unmarshal([]byte(rec.Body), &e); err != nil {
-		return Endpoint{}, fmt.Errorf("decode endpoint %q: %w", rec.Key, err)
+var endpoints = table[Endpoint]{endpointKind, func(rec broker.Record) (e Endpoint, err error) {
+	err = fields(rec, &e)
+	if err == nil && (e.Name != rec.Key || e.Queue != rec.State) {
+		err = errElsewhere
 	}
-	return e, nil
-}
+	return e, err
+}}
 
 // dropEndpoints ends the names that the task has claimed.
 func (t *Task) dropEndpoints(tx *broker.Tx) error {

@@ -71,8 +71,7 @@ func CutAttributes(all []string) (env []string, attributes string) {
 // keepEnv stores an environment if it is new and returns its key. id is the
 // request that needs it; the first such gives the record its rank.
 func keepEnv(tx *broker.Tx, packed string, id broker.ID) (key string, err error) {
-	sum := sha256.Sum256([]byte(packed))
-	key = hex.EncodeToString(sum[:])
+	key = envKey(packed)
 	_, err = tx.Record(envKind, key)
 	if errors.Is(err, broker.ErrNotFound) {
 		err = tx.PutRecord(broker.Record{Kind: envKind, Key: key, Rank: int64(id), Body: packed})
@@ -81,9 +80,18 @@ func keepEnv(tx *broker.Tx, packed string, id broker.ID) (key string, err error)
 }
 
 // Environment reads a kept environment, packed as [EncodeEnv] does.
-func Environment(r broker.Reader, key string) (string, error) {
-	rec, err := r.Record(envKind, key)
-	return rec.Body, err
+func Environment(r broker.Reader, key string) (string, error) { return environments.get(r, key) }
+
+var environments = table[string]{envKind, func(rec broker.Record) (string, error) {
+	if envKey(rec.Body) != rec.Key {
+		return "", errElsewhere
+	}
+	return rec.Body, nil
+}}
+
+func envKey(packed string) string {
+	sum := sha256.Sum256([]byte(packed))
+	return hex.EncodeToString(sum[:])
 }
 
 // Overlay returns env with the variables of over added or replaced.

@@ -44,7 +44,7 @@ func Forget(tx *broker.Tx, keep Retention, before int64, now time.Time, after in
 	for _, rec := range recs {
 		t, err := Decode(rec)
 		if err != nil {
-			return 0, 0, err
+			continue // it stays for who repairs it
 		}
 		old := keep.Age > 0 && t.Completed < now.Add(-keep.Age).UnixNano()
 		if !t.Status.Terminal() || rec.Rank >= before && !old {

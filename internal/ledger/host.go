@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -76,9 +75,9 @@ func NewHost(path string, stamp function.Stamp, build string, functions []functi
 
 // Known reports whether the host is recorded just so.
 func (h *Host) Known(r recordReader) (bool, error) {
-	was, err := findHost(r, HostKey(h.Path))
-	if errors.Is(err, broker.ErrNotFound) {
-		return false, nil
+	was, err := hosts.get(r, HostKey(h.Path))
+	if unreadable(err) {
+		return false, nil // it is recorded anew
 	}
 	return err == nil && was.Stamp == h.Stamp && was.Build == h.Build && was.Digest == h.Digest && slices.Equal(was.Functions, h.Functions), err
 }
@@ -93,15 +92,15 @@ type recordReader interface {
 // has. A function of the same name in another host is no longer called there.
 func PutHost(tx *broker.Tx, h *Host, functions []function.Description, now time.Time) error {
 	key := HostKey(h.Path)
-	if err := RemoveHost(tx, h.Path); err != nil && !errors.Is(err, broker.ErrNotFound) {
+	if err := RemoveHost(tx, h.Path); err != nil && !unreadable(err) {
 		return err
 	}
 	for i, f := range functions {
-		was, err := functionAt(tx, f.Name)
+		was, err := callables.get(tx, f.Name)
 		switch {
 		case err == nil:
 			err = dropFunction(tx, was.Host, f.Name)
-		case errors.Is(err, broker.ErrNotFound):
+		case unreadable(err):
 			err = nil
 		}
 		if err != nil {
@@ -122,7 +121,7 @@ func PutHost(tx *broker.Tx, h *Host, functions []function.Description, now time.
 // means that it is not known.
 func RemoveHost(tx *broker.Tx, path string) error {
 	key := HostKey(path)
-	h, err := findHost(tx, key)
+	h, err := hosts.get(tx, key)
 	if err != nil {
 		return err
 	}
@@ -136,8 +135,8 @@ func RemoveHost(tx *broker.Tx, path string) error {
 
 // dropFunction takes a function from its host, and forgets a host without any.
 func dropFunction(tx *broker.Tx, key, name string) error {
-	h, err := findHost(tx, key)
-	if errors.Is(err, broker.ErrNotFound) {
+	h, err := hosts.get(tx, key)
+	if unreadable(err) {
 		return nil
 	}
 	if err != nil {
@@ -161,11 +160,11 @@ func put(tx *broker.Tx, kind, key string, rank int64, v any) error {
 // FindFunction returns the function with this name and its host. The error wraps
 // [broker.ErrNotFound] if there is none.
 func FindFunction(r recordReader, name string) (*Function, error) {
-	f, err := functionAt(r, name)
+	f, err := callables.get(r, name)
 	if err != nil {
 		return nil, err
 	}
-	h, err := findHost(r, f.Host)
+	h, err := hosts.get(r, f.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +173,7 @@ func FindFunction(r recordReader, name string) (*Function, error) {
 
 // Functions returns all functions, sorted by their names.
 func Functions(r recordReader) ([]*Function, error) {
-	recs, err := r.Records(functionKind, broker.RecordSelect{})
+	recorded, err := callables.list(r, broker.RecordSelect{})
 	if err != nil {
 		return nil, err
 	}
@@ -183,11 +182,7 @@ func Functions(r recordReader) ([]*Function, error) {
 		return nil, err
 	}
 	var all []*Function
-	for _, rec := range recs {
-		var f functionRecord
-		if err := json.Unmarshal([]byte(rec.Body), &f); err != nil {
-			return nil, fmt.Errorf("decode function %s: %w", rec.Key, err)
-		}
+	for _, f := range recorded {
 		i := slices.IndexFunc(hosts, func(h *Host) bool { return HostKey(h.Path) == f.Host })
 		if i >= 0 {
 			all = append(all, &Function{f.Description, hosts[i]})
@@ -198,46 +193,24 @@ func Functions(r recordReader) ([]*Function, error) {
 }
 
 // Hosts returns all hosts.
-func Hosts(r recorder) ([]*Host, error) {
-	recs, err := r.Records(hostKind, broker.RecordSelect{})
-	if err != nil {
-		return nil, err
-	}
-	all := make([]*Host, len(recs))
-	for i, rec := range recs {
-		if all[i], err = decodeHost(rec); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
-}
+func Hosts(r recorder) ([]*Host, error) { return hosts.list(r, broker.RecordSelect{}) }
 
-func functionAt(r recordReader, name string) (f functionRecord, err error) {
-	rec, err := r.Record(functionKind, name)
-	if err != nil {
-		return f, err
+var callables = table[functionRecord]{functionKind, func(rec broker.Record) (f functionRecord, err error) {
+	err = fields(rec, &f)
+	if err == nil && (f.Name != rec.Key || f.Host == "") {
+		err = errElsewhere
 	}
-	if err := json.Unmarshal([]byte(rec.Body), &f); err != nil {
-		return f, fmt.Errorf("decode function %s: %w", name, err)
-	}
-	return f, nil
-}
+	return f, err
+}}
 
-func findHost(r recordReader, key string) (*Host, error) {
-	rec, err := r.Record(hostKind, key)
-	if err != nil {
-		return nil, err
-	}
-	return decodeHost(rec)
-}
-
-func decodeHost(rec broker.Record) (*Host, error) {
+var hosts = table[*Host]{hostKind, func(rec broker.Record) (*Host, error) {
 	h := new(Host)
-	if err := json.Unmarshal([]byte(rec.Body), h); err != nil {
-		return nil, fmt.Errorf("decode host %s: %w", rec.Key, err)
+	err := fields(rec, h)
+	if err == nil && HostKey(h.Path) != rec.Key {
+		err = errElsewhere
 	}
-	return h, nil
-}
+	return h, err
+}}
 
 // UnknownFunction says that there is no function with this name, and what to do.
 func UnknownFunction(name string) string {

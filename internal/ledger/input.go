@@ -141,7 +141,7 @@ func OldestNested(r broker.Reader, held broker.ID, n int) (ready []Ready, err er
 		ready = append(ready, Ready{Request: m})
 	}
 	given := make(map[string]bool) // queues whose oldest message has its request
-	for mark, err := range each(r, nestedKind, int64(held), inputMark) {
+	for mark, err := range marks.each(r, int64(held), inputMark) {
 		if err != nil {
 			return nil, err
 		}

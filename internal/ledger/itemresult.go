@@ -147,6 +147,13 @@ func logItem(tx *broker.Tx, t *Task, name string, h *HandOff) error {
 // and their body the queue of that.
 const itemFileKind = "itemfile"
 
+var itemFiles = table[broker.Record]{itemFileKind, func(rec broker.Record) (broker.Record, error) {
+	if !isTID(rec.State) {
+		return rec, errElsewhere
+	}
+	return rec, broker.CheckName(rec.Body)
+}}
+
 func itemFileKey(tid string, epoch int, item broker.ID) string {
 	return fmt.Sprintf("%s.%d.%v", tid, epoch, item)
 }
@@ -207,7 +214,10 @@ func (a Attempt) itemNeeded(r broker.Reader, t *Task) (bool, error) {
 	if !t.Status.Terminal() && a.Epoch == t.Epoch && t.Message == a.Item {
 		return true, nil
 	}
-	f, err := r.Record(itemFileKind, itemFileKey(a.TID, a.Epoch, a.Item))
+	f, err := itemFiles.get(r, itemFileKey(a.TID, a.Epoch, a.Item))
+	if damaged(err) {
+		return true, nil
+	}
 	if errors.Is(err, broker.ErrNotFound) || err == nil && a.Stream != Stdout {
 		return false, nil
 	}

@@ -213,11 +213,10 @@ func choose(r store, t *Task, now time.Time) (id broker.ID, due time.Time, err e
 // ItemWaits reports whether a persistent task that waits can take an item now, or
 // when it can take one that rests.
 func ItemWaits(r broker.Reader, tid string, now time.Time) (waits bool, due time.Time, err error) {
-	rec, err := r.Record(Kind, tid)
-	if err != nil {
-		return false, due, err
+	t, err := tasks.get(r, tid)
+	if unreadable(err) {
+		return false, due, nil
 	}
-	t, err := Decode(rec)
 	if err != nil || t.Items == nil || t.Hold || t.Ordered != "" {
 		return false, due, err
 	}

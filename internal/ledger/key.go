@@ -20,15 +20,18 @@ type keyRecord struct {
 	// Digest is of what the task was submitted with. It is empty where that must
 	// not be told from outside: in a dump without secrets, and what came from one.
 	Digest string `json:"digest,omitempty"`
+
+	name string
 }
 
-// decodeKey reads a key's record.
-func decodeKey(r broker.Record) (k keyRecord, err error) {
-	if err := json.Unmarshal([]byte(r.Body), &k); err != nil {
-		return k, fmt.Errorf("decode key %q: %w", r.Key, err)
+var keys = table[keyRecord]{keyKind, func(rec broker.Record) (k keyRecord, err error) {
+	err = fields(rec, &k)
+	if err == nil && k.TID != broker.ID(rec.Rank).String() {
+		err = errElsewhere
 	}
-	return k, nil
-}
+	k.name = rec.Key
+	return k, err
+}}
 
 // digest tells apart what tasks are submitted with: a spec, in JSON, and an
 // input. Where and with which environment is left out of it, because who submits
@@ -45,31 +48,19 @@ func (s Submission) digest(spec []byte) string {
 // holder returns the task that holds a key and the digest of what it was
 // submitted with; nil if none does.
 func holder(r store, key string) (t *Task, digest string, err error) {
-	rec, err := r.Record(keyKind, key)
+	k, err := keys.get(r, key)
+	if err == nil {
+		t, err = tasks.get(r, k.TID)
+	}
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, "", nil
 	}
-	if err != nil {
-		return nil, "", err
-	}
-	k, err := decodeKey(rec)
-	if err != nil {
-		return nil, "", err
-	}
-	rec, err = r.Record(Kind, k.TID)
-	if errors.Is(err, broker.ErrNotFound) {
-		return nil, "", nil
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	t, err = Decode(rec)
 	return t, k.Digest, err
 }
 
 // holdKey makes the task the holder of its key.
 func holdKey(tx *broker.Tx, t *Task, digest string) error {
-	body, err := json.Marshal(keyRecord{t.TID, digest})
+	body, err := json.Marshal(keyRecord{TID: t.TID, Digest: digest})
 	if err != nil {
 		return fmt.Errorf("encode key %q: %w", t.Key, err)
 	}
@@ -82,14 +73,11 @@ func dropKey(tx *broker.Tx, t *Task) error {
 	if t.Key == "" {
 		return nil
 	}
-	rec, err := tx.Record(keyKind, t.Key)
-	if errors.Is(err, broker.ErrNotFound) {
+	k, err := keys.get(tx, t.Key)
+	if unreadable(err) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	if k, err := decodeKey(rec); err != nil || k.TID != t.TID {
+	if err != nil || k.TID != t.TID {
 		return err
 	}
 	return tx.DeleteRecord(keyKind, t.Key)
@@ -97,17 +85,13 @@ func dropKey(tx *broker.Tx, t *Task) error {
 
 // dropLostKeys removes the keys whose tasks are gone.
 func dropLostKeys(tx *broker.Tx) error {
-	for rec, err := range each(tx, keyKind, 0) {
-		if err != nil {
-			return err
-		}
-		k, err := decodeKey(rec)
+	for k, err := range keys.each(tx, 0) {
 		if err != nil {
 			return err
 		}
 		_, err = tx.Record(Kind, k.TID)
 		if errors.Is(err, broker.ErrNotFound) {
-			err = tx.DeleteRecord(keyKind, rec.Key)
+			err = tx.DeleteRecord(keyKind, k.name)
 		}
 		if err != nil {
 			return err
@@ -126,7 +110,7 @@ func KeyKeepsInput(r broker.Reader, key, input string) (bool, error) {
 // dumpedKey is a key's record as a dump has it. A digest would let one who
 // guesses what was hidden of a spec know when he is right.
 func dumpedKey(r broker.Record, redact bool) (broker.Record, error) {
-	k, err := decodeKey(r)
+	k, err := keys.decode(r)
 	if err != nil || !redact {
 		return r, err
 	}
@@ -138,7 +122,7 @@ func dumpedKey(r broker.Record, redact bool) (broker.Record, error) {
 // key takes in the record of a key, unless the store has it. What becomes of
 // its task is only known at the end.
 func (in *Intake) key(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
-	k, err := decodeKey(r)
+	k, err := keys.decode(r)
 	if err != nil {
 		return r, 0, fmt.Errorf("%w: %w", broker.ErrDump, err)
 	}

@@ -57,6 +57,9 @@ func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, b
 // belonging takes in what belongs to a task beside its record: that it waits, if
 // requests are taken in, and what became of its attempts.
 func (in *Intake) belonging(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
+	if err := Check(r); err != nil {
+		return r, 0, fmt.Errorf("%w: %w", broker.ErrDump, err)
+	}
 	switch {
 	case r.Kind == pendingKind && !in.run:
 		return r, broker.Leave, nil

@@ -49,15 +49,5 @@ func SlotsTaken(r broker.Reader) (n int, err error) {
 
 // Live returns the tasks that have begun and not ended.
 func Live(tx *broker.Tx) ([]*Task, error) {
-	recs, err := tx.Records(Kind, broker.RecordSelect{States: living})
-	if err != nil {
-		return nil, err
-	}
-	tasks := make([]*Task, len(recs))
-	for i, rec := range recs {
-		if tasks[i], err = Decode(rec); err != nil {
-			return nil, err
-		}
-	}
-	return tasks, nil
+	return tasks.list(tx, broker.RecordSelect{States: living})
 }

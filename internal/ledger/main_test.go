@@ -291,7 +291,7 @@ func (p *project) check() {
 		}
 	}
 	for _, r := range s.Records[endpointKind] {
-		e, err := decodeEndpoint(r)
+		e, err := endpoints.decode(r)
 		if err != nil || e.TID == "" || claimed[r.Key] != e.TID || e.Queue != r.State {
 			p.Errorf("endpoint %s of task %q is not the task's: %v", r.Key, e.TID, err)
 		}
@@ -325,7 +325,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	}) == (t.NotBefore != 0), "it is pending if and only if it has a time")
 	must(marked == (created && t.NotBefore == 0 && t.Slotless), "it is marked if and only if it waits for a slot and is nested")
 	for _, r := range s.Records[attemptKind] {
-		if past, err := Decode(r); err != nil || past.TID == t.TID {
+		if past, err := pastAttempts.decode(r); err != nil || past.TID == t.TID {
 			must(err == nil && past.Epoch < t.Epoch+btoi(t.Message == 0) && past.Status.Terminal(), "a past attempt is not one")
 			must(err == nil && holds(q.Attempts, past.Result) == (past.Output.Form != FormNone), "a past attempt has one result if and only if it reported")
 		}

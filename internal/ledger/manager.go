@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/proc"
+	"weft/internal/protocol"
 	"weft/taskspec"
 )
 
@@ -33,6 +35,8 @@ type Manager struct {
 	// Namespace is the pid namespace that its process is in; empty if it is not known.
 	Namespace string `json:"namespace,omitempty"`
 	Build     string `json:"build"`
+	// Protocol is that of its version of Weft, 0 before there was one.
+	Protocol int `json:"protocol,omitempty"`
 	// Hosted: the manager is part of a program that goes on when it leaves.
 	Hosted bool `json:"hosted,omitempty"`
 	// Folder tells the project's folder from a copy of it, which has another; empty
@@ -100,17 +104,17 @@ func Arrive(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) {
 	switch last, err := tx.Record(ManagerKind, CurrentManager); {
 	case err == nil:
 		id = max(id, broker.ID(last.Rank)+1) // the clock may have stepped back
-		before, err := DecodeManager(last)
-		if err != nil {
-			return nil, err
+		// One that cannot be read is replaced by this.
+		if before, err := DecodeManager(last); err == nil {
+			m.Copied = before.Folder != "" && before.Folder != m.Folder
 		}
-		m.Copied = before.Folder != "" && before.Folder != m.Folder
 	case !errors.Is(err, broker.ErrNotFound):
 		return nil, err
 	}
 	if _, err := tx.Delete(ManagerControl, broker.Select{}); err != nil {
 		return nil, err
 	}
+	m.Protocol = protocol.Version
 	m.TID, m.Status, m.Started = id.String(), ManagerRunning, now.UnixNano()
 	return &m, m.save(tx, eventManagerStarted, now)
 }
@@ -126,16 +130,12 @@ func (m *Manager) LeaveIdle(tx *broker.Tx, held broker.ID, now time.Time) (bool,
 			return false, err
 		}
 	}
-	live, err := tx.Records(Kind, broker.RecordSelect{States: living, Limit: 1})
-	if err != nil || len(live) > 0 {
+	for _, err := range tasks.each(tx, 0, living...) {
 		return false, err
 	}
 	// Those that wait for a queue need somebody who hears its bell.
-	for rec, err := range each(tx, Kind, int64(held), string(taskspec.StatusCreated)) {
-		if err != nil {
-			return false, err
-		}
-		if t, err := Decode(rec); err != nil || t.In != "" {
+	for t, err := range tasks.each(tx, int64(held), string(taskspec.StatusCreated)) {
+		if err != nil || t.In != "" {
 			return false, err
 		}
 	}
@@ -160,31 +160,61 @@ func (m *Manager) leave(tx *broker.Tx, event string, now time.Time) error {
 // TellManager sends the latest manager a command, unless it has said that it
 // leaves.
 func TellManager(tx *broker.Tx, c Command) error {
-	managed, err := Managed(tx)
-	if err != nil || !managed {
+	r, err := tx.Record(ManagerKind, CurrentManager)
+	if errors.Is(err, broker.ErrNotFound) || err == nil && r.State != ManagerRunning {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	_, err = tx.Write(ManagerControl, string(c))
 	return err
 }
 
-// Managed reports whether the latest manager has not said that it leaves.
+// ErrSkew is returned where the project's manager is of a version of Weft that writes,
+// or reads, something else than this one.
+var ErrSkew = errors.New("manager is of another version of weft")
+
+// CheckProtocol returns [ErrSkew], and what to do, if the manager lives and is of another
+// version.
+func (m *Manager) CheckProtocol() error {
+	if m.Protocol == protocol.Version || m.Gone() {
+		return nil
+	}
+	return fmt.Errorf("%w: process %d has protocol %d, this one %d: weft manager stop, then again",
+		ErrSkew, m.Process.PID, m.Protocol, protocol.Version)
+}
+
+// Managed reports whether the latest manager has not said that it leaves. The error is
+// [ErrSkew] if it must not be given work by this version.
 func Managed(tx *broker.Tx) (bool, error) {
 	r, err := tx.Record(ManagerKind, CurrentManager)
 	if errors.Is(err, broker.ErrNotFound) {
 		return false, nil
 	}
-	return r.State == ManagerRunning, err
+	if err != nil || r.State != ManagerRunning {
+		return false, err
+	}
+	m, err := DecodeManager(r)
+	if damaged(err) {
+		return false, nil // whoever starts one finds out
+	}
+	return err == nil, cmp.Or(err, m.CheckProtocol())
 }
 
 // IsCurrent reports whether r is the double of the latest manager's record.
 func IsCurrent(r broker.Record) bool { return r.Key == CurrentManager }
 
-// DecodeManager reads a manager from its record.
-func DecodeManager(r broker.Record) (*Manager, error) {
+var managers = table[*Manager]{ManagerKind, func(rec broker.Record) (*Manager, error) {
 	m := new(Manager)
-	if err := json.Unmarshal([]byte(r.Body), m); err != nil {
-		return nil, fmt.Errorf("decode manager %s: %w", r.Key, err)
+	if err := fields(rec, m); err != nil {
+		return nil, err
+	}
+	if m.TID != broker.ID(rec.Rank).String() || rec.Key != m.TID && !IsCurrent(rec) || m.Status != rec.State {
+		return nil, errElsewhere
 	}
 	return m, nil
-}
+}}
+
+// DecodeManager reads a manager from its record. The error is a *[DamagedError].
+func DecodeManager(rec broker.Record) (*Manager, error) { return managers.decode(rec) }

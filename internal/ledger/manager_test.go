@@ -8,6 +8,7 @@ import (
 	"weft/broker"
 	"weft/broker/sqlite"
 	"weft/internal/proc"
+	"weft/internal/protocol"
 	"weft/taskspec"
 )
 
@@ -41,7 +42,7 @@ func TestArriveAndLeave(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	m := p.arrive(consumer)
-	want := &Manager{TID: broker.IDAt(at).String(), Status: "running", Process: consumer, Build: "v1", Started: at.UnixNano()}
+	want := &Manager{TID: broker.IDAt(at).String(), Status: "running", Process: consumer, Build: "v1", Protocol: protocol.Version, Started: at.UnixNano()}
 	if diff := cmp.Diff(want, p.current(), bare); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}

@@ -27,21 +27,17 @@ func (o Orphans) Count() int { return len(o.Endpoints) + len(o.Marks) }
 
 // FindOrphans looks for them.
 func FindOrphans(r store) (o Orphans, err error) {
-	endpoints, err := r.Records(endpointKind, broker.RecordSelect{})
+	claimed, err := endpoints.list(r, broker.RecordSelect{})
 	if err != nil {
 		return o, err
 	}
-	for _, rec := range endpoints {
-		e, err := decodeEndpoint(rec)
-		if err != nil {
-			return o, err
-		}
+	for _, e := range claimed {
 		task, err := r.Record(Kind, e.TID)
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return o, err
 		}
 		if task.State != string(taskspec.StatusRunning) {
-			o.Endpoints = append(o.Endpoints, rec.Key)
+			o.Endpoints = append(o.Endpoints, e.Name)
 		}
 	}
 	for rec, err := range each(r, nestedKind, 0, "") {
@@ -93,31 +89,23 @@ type Census struct {
 
 // TakeCensus counts them.
 func TakeCensus(r broker.Reader) (c Census, err error) {
-	for rec, err := range each(r, Kind, 0, string(taskspec.StatusCreated)) {
+	for t, err := range tasks.each(r, 0, string(taskspec.StatusCreated)) {
 		if err != nil {
 			return c, err
 		}
 		c.Queued++
-		t, err := Decode(rec)
-		if err != nil {
-			return c, err
-		}
 		if t.NotBefore != 0 {
 			c.Pending++
 		}
-		request, err := r.Messages(t.requests(), broker.Select{ID: broker.ID(rec.Rank)})
+		request, err := r.Messages(t.requests(), broker.Select{ID: t.Number()})
 		if err != nil {
 			return c, err
 		}
 		if len(request) == 0 {
-			c.Requestless = append(c.Requestless, rec.Key)
+			c.Requestless = append(c.Requestless, t.TID)
 		}
 	}
-	for rec, err := range each(r, Kind, 0, living...) {
-		if err != nil {
-			return c, err
-		}
-		t, err := Decode(rec)
+	for t, err := range tasks.each(r, 0, living...) {
 		if err != nil {
 			return c, err
 		}

@@ -1,9 +1,9 @@
 package ledger
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"weft/broker"
@@ -27,12 +27,26 @@ type pendingRecord struct {
 	Wait time.Duration `json:"wait_ns"`
 }
 
+var waits = table[pending]{pendingKind, func(rec broker.Record) (pending, error) {
+	var body pendingRecord
+	err := fields(rec, &body)
+	if err == nil && (!isTID(rec.Key) || rec.State != "" || body.Wait <= 0) {
+		err = errElsewhere
+	}
+	return pending{rec.Key, rec.Rank, body.Wait}, err
+}}
+
 func (p pending) put(tx *broker.Tx) error {
-	body, err := json.Marshal(pendingRecord{p.wait})
+	rec, err := p.record()
 	if err != nil {
 		return fmt.Errorf("encode pending task %s: %w", p.tid, err)
 	}
-	return tx.PutRecord(broker.Record{Kind: pendingKind, Key: p.tid, Rank: p.due, Body: string(body)})
+	return tx.PutRecord(rec)
+}
+
+// record is how it is stored.
+func (p pending) record() (broker.Record, error) {
+	return withBody(broker.Record{Kind: pendingKind, Key: p.tid, Rank: p.due}, pendingRecord{p.wait})
 }
 
 // at is the task as it waits at a moment. If more is left than all of its wait,
@@ -62,11 +76,12 @@ func readSchedule(r recorder, now time.Time) (s schedule, err error) {
 		return s, err
 	}
 	for _, rec := range recs {
-		var body pendingRecord
-		if err := json.Unmarshal([]byte(rec.Body), &body); err != nil {
-			return s, fmt.Errorf("decode pending task %s: %w", rec.Key, err)
+		was, err := waits.decode(rec)
+		if err != nil {
+			// When it is due is no part of what is damaged. That the clock was set
+			// back cannot be told.
+			was = pending{rec.Key, rec.Rank, math.MaxInt64}
 		}
-		was := pending{rec.Key, rec.Rank, body.Wait}
 		is := was.at(now.UnixNano())
 		if is.due <= now.UnixNano() {
 			s.due = append(s.due, is)
@@ -152,6 +167,10 @@ func (p pending) task(tx *broker.Tx) (*Task, error) {
 	t, err := load(tx, p.tid)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
+	case damaged(err):
+		if err := setAside(tx, Delayed, p.tid); err != nil {
+			return nil, err
+		}
 	case err != nil:
 		return nil, err
 	case t.Status == taskspec.StatusCreated && t.NotBefore != 0:

@@ -148,13 +148,13 @@ func pipelineOf(tx *broker.Tx, t *Task) (*Task, error) {
 		return nil, nil
 	}
 	p, err := load(tx, t.Parent)
-	if errors.Is(err, broker.ErrNotFound) {
+	if unreadable(err) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if p.Status != taskspec.StatusRunning || t.Stage > len(p.Plan.Stages) || p.Plan.Stages[t.Stage-1].TID != t.TID {
+	if p.Plan == nil || p.Status != taskspec.StatusRunning || t.Stage > len(p.Plan.Stages) || p.Plan.Stages[t.Stage-1].TID != t.TID {
 		return nil, nil
 	}
 	return p, nil
@@ -272,7 +272,7 @@ func endPipeline(tx *broker.Tx, p *Task, c Command, now time.Time) error {
 		return err
 	}
 	_, err := End(tx, p.Plan.Current().TID, c, now)
-	if errors.Is(err, broker.ErrNotFound) { // somebody has deleted its record
+	if unreadable(err) { // nobody can tell when it ends
 		return p.conclude(tx, ordered(c), now.UnixNano(), Event{})
 	}
 	return err
@@ -293,13 +293,16 @@ func ObeyPipeline(tx *broker.Tx, tid string, now time.Time) (runs bool, err erro
 	q := PipelineQueues(tid)
 	ms, err := tx.Messages(q.ControlIn, broker.Select{Limit: 1}) // cheaper than to take none
 	if err == nil && len(ms) > 0 {
-		ms, err = tx.Read(q.ControlIn, broker.Select{})
+		ms, err = readControls(tx, q.ControlIn)
 	}
 	if err != nil {
 		return false, err
 	}
 	for _, m := range ms {
 		t, err := load(tx, tid) // the one before may have ended it
+		if unreadable(err) {
+			return false, nil
+		}
 		if err != nil {
 			return false, err
 		}
@@ -323,8 +326,11 @@ func ObeyPipeline(tx *broker.Tx, tid string, now time.Time) (runs bool, err erro
 			return false, err
 		}
 	}
+	if err := trimReplies(tx, q.ControlOut); err != nil {
+		return false, err
+	}
 	t, err := load(tx, tid)
-	if errors.Is(err, broker.ErrNotFound) {
+	if unreadable(err) {
 		return false, nil
 	}
 	return err == nil && t.Status == taskspec.StatusRunning, err
@@ -422,29 +428,24 @@ func showPipeline(r broker.Reader, t *Task) (string, error) {
 }
 
 // StagesOf returns the tasks of the pipeline's stages, in order: nil for one that
-// has not begun. Of one whose record is gone only name, id and status are known.
-func StagesOf(r broker.Reader, t *Task) (tasks []*Task, err error) {
+// has not begun. Of one whose record is gone, or damaged, only name, id and status are known.
+func StagesOf(r broker.Reader, t *Task) (all []*Task, err error) {
 	if t.Plan == nil {
 		return nil, nil
 	}
 	for _, s := range t.Plan.Stages {
 		if s.TID == "" {
-			tasks = append(tasks, nil)
+			all = append(all, nil)
 			continue
 		}
-		rec, err := r.Record(Kind, s.TID)
-		if errors.Is(err, broker.ErrNotFound) {
-			tasks = append(tasks, &Task{TID: s.TID, Name: s.Name, Status: s.Status, Parent: t.TID, Epoch: s.Epoch})
-			continue
+		stage, err := tasks.get(r, s.TID)
+		if unreadable(err) {
+			stage, err = &Task{TID: s.TID, Name: s.Name, Status: s.Status, Parent: t.TID, Epoch: s.Epoch}, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		stage, err := Decode(rec)
-		if err != nil {
-			return nil, err
-		}
-		tasks = append(tasks, stage)
+		all = append(all, stage)
 	}
-	return tasks, nil
+	return all, nil
 }

@@ -15,6 +15,9 @@ const (
 	Log            = "weft.log.tasks"
 	ManagerControl = "weft.manager.ctrl_in"
 	ManagerReplies = "weft.manager.ctrl_out"
+	// Damaged holds the requests of tasks whose records are damaged. Nobody gives
+	// them out, and without their records they would seem to be written by hand.
+	Damaged = "weft.spawn.damaged"
 )
 
 // InlinePrefix begins the names of the queues of requests for functions that run
@@ -34,7 +37,7 @@ func InlineRequests(name string) string {
 
 // isRequests reports whether the messages of a queue are requests.
 func isRequests(queue string) bool {
-	return queue == Requests || queue == Delayed || strings.HasPrefix(queue, InlinePrefix) || strings.HasPrefix(queue, waitingPrefix)
+	return queue == Requests || queue == Delayed || queue == Damaged || strings.HasPrefix(queue, InlinePrefix) || strings.HasPrefix(queue, waitingPrefix)
 }
 
 // Queues are the queues of one task.

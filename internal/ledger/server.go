@@ -26,6 +26,9 @@ func (s *Server) key() string {
 // PutServer records that a program begins to serve, and tells the manager, which
 // watches it from then on.
 func PutServer(tx *broker.Tx, s *Server) error {
+	if _, err := Managed(tx); err != nil {
+		return err
+	}
 	body, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encode server: %w", err)
@@ -40,19 +43,17 @@ func DropServer(tx *broker.Tx, s *Server) error { return tx.DeleteRecord(serverK
 // Servers returns the programs that serve, as far as is known: one that was
 // killed could not say so.
 func Servers(r recorder) ([]*Server, error) {
-	recs, err := r.Records(serverKind, broker.RecordSelect{})
-	if err != nil {
-		return nil, err
-	}
-	all := make([]*Server, len(recs))
-	for i, rec := range recs {
-		all[i] = new(Server)
-		if err := json.Unmarshal([]byte(rec.Body), all[i]); err != nil {
-			return nil, fmt.Errorf("decode server %s: %w", rec.Key, err)
-		}
-	}
-	return all, nil
+	return servers.list(r, broker.RecordSelect{})
 }
+
+var servers = table[*Server]{serverKind, func(rec broker.Record) (*Server, error) {
+	s := new(Server)
+	err := fields(rec, s)
+	if err == nil && s.key() != rec.Key {
+		err = errElsewhere
+	}
+	return s, err
+}}
 
 // LoseServer records that a program died while it served, and with it the tasks
 // that ran inside it.

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -97,27 +96,28 @@ func (s *Service) Next(policy taskspec.ServicePolicy, task *Task, manager string
 // FindService returns the record of a service and its latest task; either is nil
 // if it is not known.
 func FindService(r recordReader, name string) (*Service, *Task, error) {
-	rec, err := r.Record(serviceKind, name)
+	s, err := services.get(r, name)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, nil, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	s := new(Service)
-	if err := json.Unmarshal([]byte(rec.Body), s); err != nil {
-		return nil, nil, fmt.Errorf("decode service %q: %w", name, err)
-	}
-	rec, err = r.Record(Kind, s.TID)
+	t, err := tasks.get(r, s.TID)
 	if errors.Is(err, broker.ErrNotFound) {
 		return s, nil, nil
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	t, err := Decode(rec)
 	return s, t, err
 }
+
+var services = table[*Service]{serviceKind, func(rec broker.Record) (*Service, error) {
+	s := new(Service)
+	err := fields(rec, s)
+	if err == nil && (s.Name != rec.Key || s.TID != broker.ID(rec.Rank).String()) {
+		err = errElsewhere
+	}
+	return s, err
+}}
 
 // NextStep is [Service.Next] for the service of a manifest.
 func NextStep(r recordReader, m *taskspec.Manifest, manager string, now time.Time) (Step, error) {
@@ -191,6 +191,9 @@ func DropServices(tx *broker.Tx, declared map[string]bool) error {
 			continue
 		}
 		_, t, err := FindService(tx, rec.Key)
+		if damaged(err) {
+			continue // whether it has ended is not known
+		}
 		if err == nil && (t == nil || t.Status.Terminal()) {
 			err = tx.DeleteRecord(serviceKind, rec.Key)
 		}

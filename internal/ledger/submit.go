@@ -241,15 +241,31 @@ func mark(tx *broker.Tx, t *Task, wait time.Duration) error {
 // markNested marks the request of a task that holds no slot, unless no manager
 // gives it out.
 func (t *Task) markNested(tx *broker.Tx) error {
-	if t.Inline != "" || !t.Slotless {
+	mark, marked := markOf(t)
+	if !marked {
 		return nil
-	}
-	mark := broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())}
-	if t.In != "" && t.Items == nil {
-		mark.State, mark.Body = inputMark, t.In
 	}
 	return tx.PutRecord(mark)
 }
+
+// markOf is the mark of the task's request, if that has one.
+func markOf(t *Task) (mark broker.Record, marked bool) {
+	mark = broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())}
+	if t.In != "" && t.Items == nil {
+		mark.State, mark.Body = inputMark, t.In
+	}
+	return mark, t.Inline == "" && t.Slotless
+}
+
+// marks are those of requests.
+var marks = table[broker.Record]{nestedKind, func(rec broker.Record) (broker.Record, error) {
+	plain := rec.State == "" && rec.Body == ""
+	forQueue := rec.State == inputMark && broker.CheckName(rec.Body) == nil
+	if rec.Key != broker.ID(rec.Rank).String() || !plain && !forQueue {
+		return rec, errElsewhere
+	}
+	return rec, nil
+}}
 
 // depthBelow is the depth of a task submitted by parent. A parent that is not
 // known any more counts as the first.

@@ -215,7 +215,7 @@ func decodeSpec(t *Task) (*taskspec.Spec, error) {
 	s := new(taskspec.Spec)
 	if len(t.Spec) > 0 {
 		if err := json.Unmarshal(t.Spec, s); err != nil {
-			return nil, fmt.Errorf("decode spec of task %s: %w", t.TID, err)
+			return nil, &DamagedError{Kind, t.TID, fmt.Errorf("decode its spec: %w", err)}
 		}
 	}
 	return s, nil
@@ -342,21 +342,28 @@ func encodeTask(t *Task) (string, error) {
 	return o.end()
 }
 
-// Decode reads a task from its record.
-func Decode(r broker.Record) (*Task, error) {
-	t := &Task{stored: r}
-	if err := json.Unmarshal([]byte(r.Body), t); err != nil {
-		return nil, fmt.Errorf("decode task %s: %w", r.Key, err)
-	}
-	return t, nil
-}
-
-// load reads a task inside a transaction; the error wraps
-// [broker.ErrNotFound] if there is none.
-func load(tx *broker.Tx, tid string) (*Task, error) {
-	r, err := tx.Record(Kind, tid)
-	if err != nil {
+var tasks = table[*Task]{Kind, func(rec broker.Record) (*Task, error) {
+	t := &Task{stored: rec}
+	if err := fields(rec, t); err != nil {
 		return nil, err
 	}
-	return Decode(r)
+	return t, checkTask(t, rec)
+}}
+
+// checkTask says how a task contradicts its record.
+func checkTask(t *Task, rec broker.Record) error {
+	switch {
+	case t.TID != rec.Key || t.Number() == 0 || int64(t.Number()) != rec.Rank:
+		return errElsewhere
+	case !t.Status.Valid() || string(t.Status) != rec.State:
+		return fmt.Errorf("its status is %q and %q", t.Status, rec.State)
+	}
+	return nil
 }
+
+// Decode reads a task from its record. The error is a *[DamagedError].
+func Decode(rec broker.Record) (*Task, error) { return tasks.decode(rec) }
+
+// load reads a task inside a transaction; the error is a *[DamagedError], or wraps
+// [broker.ErrNotFound] if there is none.
+func load(tx *broker.Tx, tid string) (*Task, error) { return tasks.get(tx, tid) }

@@ -1,9 +1,7 @@
 package ledger
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"strconv"
@@ -125,15 +123,9 @@ func SpareEnvironments(r recorder, after int64, limit int) (keys []string, next 
 	if len(spare) == 0 {
 		return nil, 0, nil
 	}
-	for rec, err := range each(r, Kind, 0, uncompleted...) {
+	for t, err := range tasks.each(r, 0, uncompleted...) {
 		if err != nil {
 			return nil, 0, err
-		}
-		var t struct {
-			Env string `json:"env"`
-		}
-		if err := json.Unmarshal([]byte(rec.Body), &t); err != nil {
-			return nil, 0, fmt.Errorf("decode task %s: %w", rec.Key, err)
 		}
 		if delete(spare, t.Env); len(spare) == 0 {
 			break
@@ -215,14 +207,18 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	}
 	t, err := Decode(rec)
 	if err != nil {
-		return false, err
+		return true, nil // whoever repairs it may want to look at it
 	}
 	if a.Item != 0 {
 		return a.itemNeeded(r, t)
 	}
 	of := t
 	if a.Epoch != t.Epoch {
-		if of, err = pastAttempt(r, a.TID, a.Epoch); of == nil || err != nil {
+		of, err = pastAttempt(r, a.TID, a.Epoch)
+		if damaged(err) {
+			return true, nil
+		}
+		if of == nil || err != nil {
 			return false, err
 		}
 	} else if !t.Status.Terminal() {
@@ -250,14 +246,10 @@ func passedOn(r broker.Reader, t *Task, a Attempt) (bool, error) {
 	if t.Stage == 0 || t.Last || a.Stream != Stdout || t.Output.Form != FormFile {
 		return false, nil
 	}
-	rec, err := r.Record(Kind, t.Parent)
-	if errors.Is(err, broker.ErrNotFound) {
+	p, err := tasks.get(r, t.Parent)
+	if unreadable(err) {
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	p, err := Decode(rec)
 	if err != nil {
 		return false, err
 	}
@@ -288,11 +280,7 @@ func UseOfInputs(r broker.Reader, uses map[string]InputUse) error {
 	if len(uses) == 0 {
 		return nil
 	}
-	for rec, err := range each(r, Kind, 0, slices.Concat(uncompleted, []string{string(taskspec.StatusCompleted)})...) {
-		if err != nil {
-			return err
-		}
-		t, err := Decode(rec)
+	for t, err := range tasks.each(r, 0, slices.Concat(uncompleted, []string{string(taskspec.StatusCompleted)})...) {
 		if err != nil {
 			return err
 		}

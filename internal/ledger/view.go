@@ -28,7 +28,7 @@ func View(queue string) broker.ViewFunc {
 			if IsCurrent(r) {
 				return "", nil
 			}
-			return r.Body, nil
+			return r.Body, Check(r)
 		})
 	case "tid_mappings":
 		return recordsView(queue, Kind, mapping)
@@ -38,9 +38,9 @@ func View(queue string) broker.ViewFunc {
 			return all(r, sel)
 		}
 	case "endpoints":
-		return recordsView(queue, endpointKind, func(r broker.Record) (string, error) { return r.Body, nil })
+		return recordsView(queue, endpointKind, func(r broker.Record) (string, error) { return r.Body, Check(r) })
 	case "services":
-		return recordsView(queue, serviceKind, func(r broker.Record) (string, error) { return r.Body, nil })
+		return recordsView(queue, serviceKind, func(r broker.Record) (string, error) { return r.Body, Check(r) })
 	}
 	return func(broker.Reader, broker.Select) ([]broker.Message, error) { return nil, nil }
 }
@@ -60,15 +60,14 @@ func statusOf(queue string) (tid string, ok bool) {
 // pipelineView shows how one pipeline stands, as one message.
 func pipelineView(queue, tid string) broker.ViewFunc {
 	return func(r broker.Reader, sel broker.Select) ([]broker.Message, error) {
-		rec, err := r.Record(Kind, tid)
+		t, err := tasks.get(r, tid)
 		if errors.Is(err, broker.ErrNotFound) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		id := broker.ID(rec.Rank)
-		t, err := Decode(rec)
+		id := t.Number()
 		if err != nil || t.Plan == nil || id <= sel.After || sel.Before != 0 && id >= sel.Before || sel.ID != 0 && id != sel.ID {
 			return nil, err
 		}
@@ -108,7 +107,7 @@ func mapping(r broker.Record) (string, error) {
 }
 
 // recordsView shows records of a kind as messages, whose ids are the ranks and
-// whose bodies come from show. A record whose body is empty is left out.
+// whose bodies come from show. A record whose body is empty, or that cannot be read, is left out.
 func recordsView(queue, kind string, show func(broker.Record) (string, error)) broker.ViewFunc {
 	return func(r broker.Reader, sel broker.Select) (ms []broker.Message, err error) {
 		for rec, err := range each(r, kind, int64(max(sel.After, sel.ID-1))) {
@@ -120,6 +119,9 @@ func recordsView(queue, kind string, show func(broker.Record) (string, error)) b
 				break
 			}
 			body, err := show(rec)
+			if damaged(err) {
+				continue
+			}
 			if err != nil {
 				return nil, err
 			}

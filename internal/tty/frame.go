@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"sync"
+
+	"weft/internal/protocol"
 )
 
 // Kind says what a [Frame] is.
@@ -15,12 +18,30 @@ type Kind byte
 // The kinds of frames. Hello, Input and Resize are a client's, Output and End
 // a consumer's.
 const (
-	Hello  Kind = 'h' // Offset, Size
+	Hello  Kind = 'h' // Offset, Size, Data: see NewHello
 	Input  Kind = 'i' // Data
 	Resize Kind = 'r' // Size
 	Output Kind = 'o' // Offset, Data
 	End    Kind = 'e'
 )
+
+// NewHello is the first frame of a client, which says what protocol it has.
+func NewHello(offset int64, size Size) Frame {
+	return Frame{Kind: Hello, Offset: offset, Size: size, Data: []byte(version)}
+}
+
+// CheckHello says why a client cannot be served by its first frame.
+func CheckHello(f Frame) error {
+	switch {
+	case f.Kind != Hello:
+		return errFrame
+	case string(f.Data) != version:
+		return errors.New("client is of another version of weft than the task: weft manager stop, then again")
+	}
+	return nil
+}
+
+var version = strconv.Itoa(protocol.Version)
 
 // Recent is the offset of a client that wants to see how things stand, instead
 // of all that the task has printed.

@@ -62,11 +62,18 @@ func Listen(weftDir, tid string, epoch int) (*Listener, error) {
 	return l, nil
 }
 
+// acceptPause is how long to wait where a client cannot be let in.
+const acceptPause = 100 * time.Millisecond
+
 // AcceptClient waits for the next client. It turns strangers away. An error means that
 // the socket is closed.
 func (l *Listener) AcceptClient() (*Conn, error) {
 	for {
 		c, err := l.AcceptUnix()
+		if err != nil && !errors.Is(err, net.ErrClosed) {
+			<-time.After(acceptPause) // there may be no descriptor just now
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("accept terminal: %w", err)
 		}

@@ -1,0 +1,66 @@
+package main
+
+import "fmt"
+
+type systemRepairCmd struct{}
+
+// Help shows how it is used.
+func (systemRepairCmd) Help() string {
+	return `Records that cannot be read are passed over until this sets them aside: out of the
+store into a file in the project's folder, of JSON lines, with what belongs to them.
+The request of a task whose record is damaged is never run; what runs of one is
+killed. What is known from elsewhere is made anew. See weft system doctor.
+
+Examples:
+
+    weft system repair
+    weft system repair --json
+`
+}
+
+// Run repairs the project and prints what was done.
+func (systemRepairCmd) Run(a *app) error {
+	p, err := a.open()
+	if err != nil {
+		return err
+	}
+	r, err := p.System().Repair(interruptible().first)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		type line struct {
+			Kind     string `json:"kind"`
+			Key      string `json:"key"`
+			Problem  string `json:"problem"`
+			Mended   bool   `json:"mended"`
+			Messages int    `json:"messages"`
+		}
+		v := struct {
+			Records []line   `json:"records"`
+			File    *string  `json:"file"`
+			Store   []string `json:"store"`
+		}{[]line{}, known(r.File), append([]string{}, r.Store...)}
+		for _, rec := range r.Records {
+			v.Records = append(v.Records, line(rec))
+		}
+		return a.printJSON(v)
+	}
+	for _, text := range r.Store {
+		a.stdout.Printf("%s\n", visible(text))
+	}
+	for _, rec := range r.Records {
+		done := "set aside"
+		if rec.Mended {
+			done = "made anew"
+		}
+		a.stdout.Printf("%s: %s\n", visible(fmt.Sprintf("%s %s (%s)", rec.Kind, rec.Key, rec.Problem)), done)
+	}
+	switch {
+	case r.File != "":
+		a.stdout.Printf("What was damaged is in %s\n", visible(r.File))
+	case len(r.Store) == 0:
+		a.stdout.Printf("Nothing is damaged.\n")
+	}
+	return nil
+}

@@ -1,0 +1,278 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// A DamagedError says that a record does not hold what this version of Weft writes
+// into one of its kind: the store was damaged, or somebody else has written it. It
+// concerns nothing but what the record is of.
+type DamagedError struct {
+	Kind, Key string
+	Err       error
+}
+
+// Error names the record, and what to do about it.
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("the record of %s is damaged (%v): weft system doctor shows it, weft system repair sets it aside", e.Name(), e.Err)
+}
+
+// Name says what the record is of.
+func (e *DamagedError) Name() string {
+	if e.Kind == Kind {
+		return "task " + e.Key
+	}
+	return fmt.Sprintf("%s %q", e.Kind, e.Key)
+}
+
+// Unwrap is what is wrong with it.
+func (e *DamagedError) Unwrap() error { return e.Err }
+
+// Is reports whether target is [broker.ErrDamaged].
+func (e *DamagedError) Is(target error) bool { return target == broker.ErrDamaged }
+
+// damaged reports whether err says that a record is damaged.
+func damaged(err error) bool { return errors.Is(err, broker.ErrDamaged) }
+
+// unreadable reports whether err says that there is no record which could be read.
+func unreadable(err error) bool { return damaged(err) || errors.Is(err, broker.ErrNotFound) }
+
+// A table is a kind of record: read makes of one what it holds, and says what is
+// wrong with it. All records are read through their tables.
+type table[T any] struct {
+	kind string
+	read func(broker.Record) (T, error)
+}
+
+// decode reads a record. The error is a *[DamagedError].
+func (k table[T]) decode(rec broker.Record) (T, error) {
+	v, err := k.read(rec)
+	if err != nil {
+		var none T
+		return none, &DamagedError{rec.Kind, rec.Key, err}
+	}
+	return v, nil
+}
+
+// get reads the record with a key. The error is a *[DamagedError], or wraps
+// [broker.ErrNotFound].
+func (k table[T]) get(r recordReader, key string) (T, error) {
+	rec, err := r.Record(k.kind, key)
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return k.decode(rec)
+}
+
+// each iterates as the function each does, and passes over what is damaged: a record
+// that cannot be read stops nobody but those who ask for it.
+func (k table[T]) each(r recorder, after int64, states ...string) iter.Seq2[T, error] {
+	return k.decodeEach(r, each(r, k.kind, after, states...))
+}
+
+// list is each for what a selection finds.
+func (k table[T]) list(r recorder, sel broker.RecordSelect) (all []T, err error) {
+	recs, err := r.Records(k.kind, sel)
+	if err != nil {
+		return nil, err
+	}
+	found := func(yield func(broker.Record, error) bool) {
+		for _, rec := range recs {
+			if !yield(rec, nil) {
+				return
+			}
+		}
+	}
+	for v, err := range k.decodeEach(r, found) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+func (k table[T]) decodeEach(r recorder, recs iter.Seq2[broker.Record, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for rec, err := range recs {
+			var v T
+			if err == nil {
+				v, err = k.decode(rec)
+			}
+			if d, is := errors.AsType[*DamagedError](err); is {
+				if n, hears := r.(damageNoter); hears {
+					n.NoteDamage(d)
+				}
+				continue
+			}
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// damageNoter is a reader that wants to hear of records that were passed over.
+type damageNoter interface{ NoteDamage(*DamagedError) }
+
+// Noting is a reader that tells note of each damaged record that is passed over.
+type Noting struct {
+	broker.Reader
+	Note func(*DamagedError)
+}
+
+// NoteDamage tells of a record.
+func (n Noting) NoteDamage(d *DamagedError) { n.Note(d) }
+
+// checks say of each kind that Weft has what is wrong with a record of it: all that
+// can be told from the record alone.
+var checks = map[string]func(broker.Record) error{
+	Kind: func(rec broker.Record) error {
+		t, err := tasks.read(rec)
+		if err == nil {
+			_, err = t.work()
+		}
+		return err
+	},
+	ManagerKind:  checkOf(managers),
+	attemptKind:  checkOf(pastAttempts),
+	endpointKind: checkOf(endpoints),
+	envKind:      checkOf(environments),
+	functionKind: checkOf(callables),
+	hostKind:     checkOf(hosts),
+	itemFileKind: checkOf(itemFiles),
+	keyKind:      checkOf(keys),
+	nestedKind:   checkOf(marks),
+	pendingKind:  checkOf(waits),
+	serverKind:   checkOf(servers),
+	serviceKind:  checkOf(services),
+	shownKind:    checkOf(copies),
+}
+
+func checkOf[T any](k table[T]) func(broker.Record) error {
+	return func(rec broker.Record) error {
+		_, err := k.read(rec)
+		return err
+	}
+}
+
+// Kinds are the kinds of records that Weft has, in byte order.
+func Kinds() []string { return slices.Sorted(maps.Keys(checks)) }
+
+// Check says what is wrong with a record, if that is of a kind that Weft has: nil, or a
+// *[DamagedError]. It looks closer than who only reads the record.
+func Check(rec broker.Record) error {
+	check := checks[rec.Kind]
+	if check == nil {
+		return nil
+	}
+	if err := check(rec); err != nil {
+		return &DamagedError{rec.Kind, rec.Key, err}
+	}
+	return nil
+}
+
+// CheckTask is [Check] for the record that a task was read from, and for that of the
+// stage that it has come to.
+func CheckTask(r broker.Reader, t *Task) error {
+	err := Check(t.stored)
+	if stage := t.Plan.Current(); err == nil && stage != nil && !t.Status.Terminal() {
+		if _, err = tasks.get(r, stage.TID); errors.Is(err, broker.ErrNotFound) {
+			err = nil
+		}
+	}
+	return err
+}
+
+// Damage is a record that cannot be read.
+type Damage struct {
+	Record broker.Record
+	Err    *DamagedError
+}
+
+// FindDamage returns the damaged records, of all kinds.
+func FindDamage(ctx context.Context, r broker.Reader) (found []Damage, err error) {
+	for _, kind := range Kinds() {
+		err := broker.EachRecord(ctx, r, kind, func(rec broker.Record) error {
+			found = appendDamage(found, rec)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// RecentDamage is [FindDamage] among the newest records of each kind, so many of each,
+// and of tasks also those in each state that is not the end: what it costs does not
+// grow with the past.
+func RecentDamage(r broker.Reader, most int) (found []Damage, err error) {
+	sels := []broker.RecordSelect{{Newest: true, Limit: most}}
+	for _, state := range append([]string{string(taskspec.StatusCreated)}, living...) {
+		sels = append(sels, broker.RecordSelect{States: []string{state}, Newest: true, Limit: most})
+	}
+	seen := make(map[string]bool)
+	for _, kind := range Kinds() {
+		for _, sel := range sels {
+			recs, err := r.Records(kind, sel)
+			if err != nil {
+				return nil, err
+			}
+			for _, rec := range recs {
+				if id := rec.Kind + " " + rec.Key; !seen[id] {
+					seen[id] = true
+					found = appendDamage(found, rec)
+				}
+			}
+			if kind != Kind {
+				break
+			}
+		}
+	}
+	return found, nil
+}
+
+// appendDamage appends the record if it is damaged.
+func appendDamage(found []Damage, rec broker.Record) []Damage {
+	if d, is := errors.AsType[*DamagedError](Check(rec)); is {
+		found = append(found, Damage{rec, d})
+	}
+	return found
+}
+
+// fields decodes the body of a record, which is a JSON object.
+func fields(rec broker.Record, into any) error { return json.Unmarshal([]byte(rec.Body), into) }
+
+var errElsewhere = errors.New("what it says is not of this record")
+
+// isTID reports whether a key is the full id of a task.
+func isTID(key string) bool {
+	id, err := broker.ParseID(key)
+	return err == nil && id.String() == key
+}
+
+// setAside puts the request of a task whose record is damaged from its queue into
+// [Damaged], and tells those who wait for the task.
+func setAside(tx *broker.Tx, queue, tid string) error {
+	id, err := broker.ParseID(tid)
+	if err != nil {
+		return err
+	}
+	if err := tx.DeleteRecord(nestedKind, tid); err != nil {
+		return err
+	}
+	tx.Ring(OutboxOf(tid))
+	_, err = tx.Move(queue, Damaged, broker.Select{ID: id})
+	return err
+}

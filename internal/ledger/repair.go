@@ -1,0 +1,250 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"weft/broker"
+	"weft/internal/proc"
+	"weft/taskspec"
+)
+
+// A Repair is what is done about a damaged record: it goes, and with it what belongs to
+// it, which would lie about without it, or come alive: the request of a task without a
+// record is one that was written by hand.
+type Repair struct {
+	Damage
+	// Instead takes its place where all that it said is known from elsewhere, or can be
+	// done without; nil if there is none.
+	Instead *broker.Record
+	// Records and Messages go with it.
+	Records  []broker.Record
+	Messages []broker.Message
+}
+
+// Running is the task that may be running although its record is damaged; empty for
+// any other repair. Whoever repairs it ends its processes.
+func (p *Repair) Running() (tid string) {
+	if p.Record.Kind == Kind && slices.Contains(living, p.Record.State) {
+		tid = p.Record.Key
+	}
+	return tid
+}
+
+// PrepareRepair looks for what belongs to a damaged record.
+func PrepareRepair(r broker.Reader, d Damage) (p *Repair, err error) {
+	p = &Repair{Damage: d}
+	if d.Record.Kind == Kind {
+		return p, p.gather(r)
+	}
+	again := mended[d.Record.Kind]
+	if again == nil {
+		return p, nil
+	}
+	instead, err := again(r, d.Record)
+	if unreadable(err) || err == nil && Check(instead) != nil {
+		return p, nil
+	}
+	p.Instead = &instead
+	return p, err
+}
+
+// gather collects what belongs to a task.
+func (p *Repair) gather(r broker.Reader) error {
+	tid := p.Record.Key
+	for _, kind := range []string{nestedKind, pendingKind, shownKind} {
+		rec, err := r.Record(kind, tid)
+		if errors.Is(err, broker.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p.Records = append(p.Records, rec)
+	}
+	for _, kind := range []string{attemptKind, itemFileKind} {
+		recs, err := r.Records(kind, broker.RecordSelect{States: []string{tid}})
+		if err != nil {
+			return err
+		}
+		p.Records = append(p.Records, recs...)
+	}
+	id, err := broker.ParseID(tid)
+	if err != nil {
+		return nil // no task of Weft's
+	}
+	for _, prefix := range []string{"T" + tid + ".", "P" + tid + ".", "weft.spawn.", InlinePrefix, waitingPrefix} {
+		queues, err := queuesBelow(r, prefix)
+		if err != nil {
+			return err
+		}
+		for _, queue := range queues {
+			var sel broker.Select
+			if isRequests(queue) {
+				sel.ID = id
+			}
+			ms, err := r.Messages(queue, sel)
+			if err != nil {
+				return err
+			}
+			p.Messages = append(p.Messages, ms...)
+		}
+	}
+	return nil
+}
+
+// Apply carries the repair out. It returns false, and changes nothing, if the record is
+// not as it was found.
+func (p *Repair) Apply(tx *broker.Tx, now time.Time) (done bool, err error) {
+	rec, err := tx.Record(p.Record.Kind, p.Record.Key)
+	if errors.Is(err, broker.ErrNotFound) || err == nil && rec != p.Record {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, rec := range append(slices.Clone(p.Records), p.Record) {
+		if err := tx.DeleteRecord(rec.Kind, rec.Key); err != nil {
+			return false, err
+		}
+	}
+	for _, m := range p.Messages {
+		if _, err := tx.Delete(m.Queue, broker.Select{ID: m.ID}); err != nil {
+			return false, err
+		}
+	}
+	if p.Instead != nil {
+		err = tx.PutRecord(*p.Instead)
+	}
+	if p.Record.Kind == Kind && err == nil {
+		err = loseStage(tx, p.Record.Key, now)
+	}
+	// Whoever waits for it, or watches it, learns of it at once.
+	tx.Ring(OutboxOf(p.Record.Key))
+	tx.Ring(ManagerControl)
+	tx.Ring(Delayed)
+	tx.Ring(Services)
+	return true, err
+}
+
+// loseStage ends the pipeline that has come to the stage with this id, which is gone.
+func loseStage(tx *broker.Tx, tid string, now time.Time) error {
+	live, err := Live(tx)
+	if err != nil {
+		return err
+	}
+	for _, t := range live {
+		if stage := t.Plan.Current(); stage != nil && stage.TID == tid {
+			o := taskspec.Lost()
+			o.Error = "lost: its record was damaged"
+			stage.Status = o.Status
+			return t.conclude(tx, o.InStage(stage.Name), now.UnixNano(), Event{})
+		}
+	}
+	return nil
+}
+
+// mended makes, of the kinds whose records say what is known from elsewhere, a record
+// anew. An error that wraps [broker.ErrNotFound], or says that something else is
+// damaged, means that it is not known.
+var mended = map[string]func(broker.Reader, broker.Record) (broker.Record, error){
+	keyKind:     mendKey,
+	ManagerKind: mendManager,
+	nestedKind:  mendMark,
+	pendingKind: mendPending,
+	serverKind:  mendServer,
+	serviceKind: mendService,
+}
+
+// ofRank is the task whose id is the rank of a record.
+func ofRank(r broker.Reader, rec broker.Record) (*Task, error) {
+	return tasks.get(r, broker.ID(rec.Rank).String())
+}
+
+// mendKey makes the task the holder again. What it was submitted with is forgotten.
+func mendKey(r broker.Reader, rec broker.Record) (broker.Record, error) {
+	t, err := ofRank(r, rec)
+	if err == nil && t.Key != rec.Key {
+		err = broker.ErrNotFound
+	}
+	if err != nil {
+		return rec, err
+	}
+	return withBody(rec, keyRecord{TID: t.TID})
+}
+
+// mendManager makes the two records of a manager alike. What is left of the latest one
+// if neither can be read is its id, and whether it has left.
+func mendManager(r broker.Reader, rec broker.Record) (broker.Record, error) {
+	twin := CurrentManager
+	if IsCurrent(rec) {
+		twin = broker.ID(rec.Rank).String()
+	}
+	other, err := r.Record(ManagerKind, twin)
+	if err == nil && other.Rank == rec.Rank && other.State == rec.State && Check(other) == nil {
+		rec.Body = other.Body
+		return rec, nil
+	}
+	if !IsCurrent(rec) {
+		return rec, broker.ErrNotFound
+	}
+	return withBody(rec, Manager{TID: broker.ID(rec.Rank).String(), Status: rec.State})
+}
+
+// mendMark marks the request of a task again.
+func mendMark(r broker.Reader, rec broker.Record) (broker.Record, error) {
+	t, err := tasks.get(r, rec.Key)
+	if err != nil {
+		return rec, err
+	}
+	mark, marked := markOf(t)
+	if t.Status != taskspec.StatusCreated || t.NotBefore != 0 || !marked {
+		err = broker.ErrNotFound
+	}
+	return mark, err
+}
+
+// mendPending lets a task wait as its own record says.
+func mendPending(r broker.Reader, rec broker.Record) (broker.Record, error) {
+	t, err := tasks.get(r, rec.Key)
+	if err == nil && (t.Status != taskspec.StatusCreated || t.NotBefore == 0) {
+		err = broker.ErrNotFound
+	}
+	if err != nil {
+		return rec, err
+	}
+	wait := max(time.Duration(t.NotBefore-t.Created), 1)
+	return pending{t.TID, t.NotBefore, wait}.record()
+}
+
+// mendServer reads the process from the key.
+func mendServer(_ broker.Reader, rec broker.Record) (broker.Record, error) {
+	s := Server{Started: rec.Rank}
+	if _, err := fmt.Sscanf(rec.Key, "%d.%d.%s", &s.Process.PID, &s.Process.Ticks, &s.Process.Boot); err != nil || s.Process == (proc.Identity{}) {
+		return rec, broker.ErrNotFound
+	}
+	return withBody(rec, s)
+}
+
+// mendService finds the latest task of a service. How often it was restarted is
+// forgotten.
+func mendService(r broker.Reader, rec broker.Record) (broker.Record, error) {
+	t, err := ofRank(r, rec)
+	if err == nil && t.Service != rec.Key {
+		err = broker.ErrNotFound
+	}
+	if err != nil {
+		return rec, err
+	}
+	return withBody(rec, Service{Name: rec.Key, TID: t.TID})
+}
+
+// withBody is a record with another body.
+func withBody(rec broker.Record, v any) (broker.Record, error) {
+	body, err := json.Marshal(v)
+	rec.Body = string(body)
+	return rec, err
+}
