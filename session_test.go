@@ -8,12 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
 	"weft"
+	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/tty"
 	"weft/taskspec"
 )
 
@@ -302,5 +305,58 @@ func TestSendInput(t *testing.T) {
 		if err := weft.SendInput(p.ctx, task, nil); !errors.Is(err, weft.ErrNotRunning) {
 			t.Errorf("send input to a task that has ended: %v", err)
 		}
+	}
+}
+
+// TestSessionBesideGarbage attaches to a task while others have connected to it that say
+// nothing, half of what they should, or anything else: each of them ends alone.
+func TestSessionBesideGarbage(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	s, err := weft.OpenSession(p.ctx, p.open(), onTerminal(`read a; echo "got $a"; read b`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hello := tty.NewHello(0, tty.Size{})
+	old := tty.Frame{Kind: tty.Hello}
+	var others []*tty.Conn
+	for _, say := range []func(*tty.Conn) error{
+		func(*tty.Conn) error { return nil },
+		func(c *tty.Conn) error { _, err := c.Write([]byte("h")); return err },
+		func(c *tty.Conn) error { _, err := c.Write([]byte(strings.Repeat("garbage", 1000))); return err },
+		func(c *tty.Conn) error {
+			return errors.Join(c.Send(hello), c.Send(tty.Frame{Kind: 'x', Data: []byte("x")}))
+		},
+		func(c *tty.Conn) error {
+			_, err := c.Write([]byte(strings.Repeat("\xff", 100)))
+			return errors.Join(c.Send(hello), err)
+		},
+		func(c *tty.Conn) error { return c.Send(old) },
+	} {
+		c, err := tty.Dial(filepath.Join(p.dir, ledger.Dir), s.Task().TID(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		_ = say(c) // it may have been turned away
+		others = append(others, c)
+	}
+	told, err := others[len(others)-1].Receive()
+	if err != nil || !strings.Contains(string(told.Data), "another version of weft") {
+		t.Errorf("a client of another version is told %q, %v", told.Data, err)
+	}
+	d := newDialogue(t, s)
+	d.say("one\r")
+	d.hear("got one")
+	again, err := weft.Attach(p.ctx, s.Task())
+	if err != nil {
+		t.Fatal(err)
+	}
+	newDialogue(t, again).say("two\r")
+	if status, err := s.Wait(p.ctx); err != nil || status.Status != taskspec.StatusCompleted {
+		t.Errorf("ended with %+v, %v", status, err)
+	}
+	if err := errors.Join(again.Close(), s.Close()); err != nil {
+		t.Error(err)
 	}
 }

@@ -298,9 +298,13 @@ func TestUselessExecutable(t *testing.T) {
 		edit func(*Options)
 		want string
 	}{
-		"missing":       {func(o *Options) { o.Executable = "/no/such/program" }, "start consumer: "},
-		"no consumer":   {func(o *Options) { o.Executable = "/bin/true" }, "consumer ended before it said hello: "},
-		"other build":   {func(o *Options) { o.Build = "other" }, fmt.Sprintf(`consumer speaks protocol %d of build "test", this manager %[1]d of "other"`, runner.Protocol)},
+		"missing":     {func(o *Options) { o.Executable = "/no/such/program" }, "start consumer: "},
+		"no consumer": {func(o *Options) { o.Executable = "/bin/true" }, "consumer ended before it said hello: "},
+		"other build": {func(o *Options) { o.Build = "other" }, fmt.Sprintf(`consumer speaks protocol %d of build "test", this manager %[1]d of "other"`, runner.Protocol)},
+		"says garbage, and stays": {func(o *Options) { o.Executable = script(t, "echo garbage >&3; exec cat <&3") },
+			"consumer ended before it said hello: "},
+		"says half a word, and stays": {func(o *Options) { o.Executable = script(t, `printf '{"hello":' >&3; exec 3>&-`) },
+			"consumer ended before it said hello: "},
 		"not a program": {func(o *Options) { o.Executable = "/etc/passwd" }, "start consumer: "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -315,6 +319,15 @@ func TestUselessExecutable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// script is a program that runs lines of shell.
+func script(t *testing.T, lines string) (path string) {
+	path = filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+lines+"\n"), 0o700); err != nil {
+		t.Error(err)
+	}
+	return path
 }
 
 // While no more consumers can be started, those that live go on, and what they

@@ -375,3 +375,18 @@ func TestLateReader(t *testing.T) {
 		t.Errorf("%d bytes were read", got)
 	}
 }
+
+// A consumer whose manager says what is no order leaves, as if the manager had gone.
+func TestGarbageOrders(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"garbage\n", `{"task":5}` + "\n", `{"task":`, "\x00\xff\n"} {
+		d := newDesk(t)
+		if _, err := d.link.rw.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if text == `{"task":` {
+			d.link.Close()
+		}
+		await(t, "the end of the consumer after "+text, d.exited)
+	}
+}
