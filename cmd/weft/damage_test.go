@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -26,7 +27,7 @@ var damages = map[string]string{
 }
 
 // damage is a command of scripts: damage KIND KEY HOW damages a record; where there is
-// none, it makes one. KEY may be the name of a file that holds it.
+// none, it makes one. KEY may be the name of a file that holds it; any means all.
 func damage(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {
 		ts.Fatalf("usage: damage KIND KEY HOW")
@@ -74,6 +75,14 @@ func change(dir string, fn func(*broker.Tx) error) error {
 
 func damageRecord(dir, kind, key, body string) error {
 	return change(dir, func(tx *broker.Tx) error {
+		if key == "any" {
+			all, err := tx.Records(kind, broker.RecordSelect{})
+			for _, rec := range all {
+				rec.Body = body
+				err = errors.Join(err, tx.PutRecord(rec))
+			}
+			return err
+		}
 		rec, err := tx.Record(kind, key)
 		if err != nil {
 			// The rank and state of one that might be met everywhere.

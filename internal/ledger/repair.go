@@ -119,8 +119,13 @@ func (p *Repair) Apply(tx *broker.Tx, now time.Time) (done bool, err error) {
 	if p.Instead != nil {
 		err = tx.PutRecord(*p.Instead)
 	}
-	if p.Record.Kind == Kind && err == nil {
+	switch {
+	case err != nil:
+		return false, err
+	case p.Record.Kind == Kind:
 		err = loseStage(tx, p.Record.Key, now)
+	case p.Record.Kind == functionKind:
+		err = unregister(tx, p.Record.Key)
 	}
 	// Whoever waits for it, or watches it, learns of it at once.
 	tx.Ring(OutboxOf(p.Record.Key))
@@ -128,6 +133,19 @@ func (p *Repair) Apply(tx *broker.Tx, now time.Time) (done bool, err error) {
 	tx.Ring(Delayed)
 	tx.Ring(Services)
 	return true, err
+}
+
+// unregister lets the programs that have this function register it again, when they
+// are there the next time.
+func unregister(tx *broker.Tx, function string) error {
+	all, err := Hosts(tx)
+	for _, h := range all {
+		if err == nil && slices.Contains(h.Functions, function) {
+			h.Digest = ""
+			err = put(tx, hostKind, HostKey(h.Path), h.Noted, h)
+		}
+	}
+	return err
 }
 
 // loseStage ends the pipeline that has come to the stage with this id, which is gone.
