@@ -15,6 +15,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/manager"
 )
 
@@ -53,10 +54,13 @@ func (s System) Repair(ctx context.Context) (report RepairReport, err error) {
 }
 
 func repair(ctx context.Context, c *Context, report *RepairReport) error {
+	if c.known.foreign != nil {
+		return c.known.foreign // before a file is made
+	}
 	var aside aside
 	err := errors.Join(repairIDs(ctx, c, &aside, report), repairRecords(ctx, c, &aside, report))
 	if aside.file != nil {
-		report.File = aside.file.Name()
+		report.File = aside.path
 		err = errors.Join(err, aside.file.Close())
 	}
 	return err
@@ -134,7 +138,10 @@ func repairRecord(ctx context.Context, c *Context, d ledger.Damage, aside *aside
 }
 
 // aside is the file that holds what was set aside. It is made when there is something.
-type aside struct{ file *os.File }
+type aside struct {
+	file *os.File
+	path string
+}
 
 // asideLine is a record or a message. A body that is not UTF-8 is in base64.
 type asideLine struct {
@@ -165,11 +172,15 @@ func (l asideLine) with(body string) asideLine {
 func (a *aside) write(dir, problem string, records []broker.Record, messages []broker.Message) error {
 	if a.file == nil {
 		name := "damaged-" + time.Now().UTC().Format("20060102T150405.000000000") + ".jsonl"
-		f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		folder, err := project.Open(dir)
 		if err != nil {
 			return err
 		}
-		a.file = f
+		defer folder.Close()
+		if a.file, err = folder.Create(name); err != nil {
+			return err
+		}
+		a.path = filepath.Join(dir, name)
 	}
 	buf := bufio.NewWriter(a.file)
 	out := json.NewEncoder(buf)
@@ -182,16 +193,7 @@ func (a *aside) write(dir, problem string, records []broker.Record, messages []b
 		l := asideLine{Type: "message", Queue: m.Queue, ID: m.ID.String(), Problem: problem}
 		failed, problem = cmp.Or(failed, out.Encode(l.with(m.Body))), ""
 	}
-	return cmp.Or(failed, buf.Flush(), a.file.Sync(), syncFolder(dir))
-}
-
-// syncFolder makes the names in a folder survive a power failure.
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return cmp.Or(failed, buf.Flush(), a.file.Sync(), project.Sync(dir, false))
 }
 
 // examineIDs looks whether the store can give ids.

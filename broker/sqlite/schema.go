@@ -65,7 +65,7 @@ CREATE INDEX record_rank ON record (kind, rank, key);
 
 // ready brings the store to this version's schema and refuses what is not a
 // Weft store or is newer.
-func ready(ctx context.Context, c *conn, mayCreate bool) error {
+func ready(ctx context.Context, c *conn, mayWrite bool) error {
 	app, err := c.pragma(ctx, "application_id")
 	if err != nil {
 		return err
@@ -75,13 +75,13 @@ func ready(ctx context.Context, c *conn, mayCreate bool) error {
 		return err
 	}
 	switch {
-	case app != applicationID && !mayCreate:
+	case app != applicationID && !mayWrite:
 		return fmt.Errorf("%w, or not one yet", broker.ErrNotStore)
 	case app != applicationID:
 		return create(ctx, c)
 	case version > schemaVersion:
 		return fmt.Errorf("%w: protocol %d, this one knows %d: use that version", broker.ErrNewer, version, schemaVersion)
-	case version < schemaVersion:
+	case version < schemaVersion && mayWrite:
 		return c.exec(ctx, fmt.Sprintf("PRAGMA user_version=%d", schemaVersion)) // the tables are the same
 	}
 	return nil

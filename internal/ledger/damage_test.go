@@ -2,6 +2,10 @@ package ledger
 
 import (
 	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -207,5 +211,27 @@ func TestControlFlood(t *testing.T) {
 	}
 	if !slices.Equal(orders, []Command{CommandStop, CommandStop}) {
 		t.Errorf("orders are %v", orders)
+	}
+}
+
+// Each kind of record that the sources name is one of [Kinds], so that it is looked at.
+func TestKinds(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^\s*(?:const )?\w*Kind\s+= "(\w+)"$`).FindAllSubmatch(text, -1) {
+			named[string(m[1])] = true
+		}
+	}
+	if got := slices.Sorted(maps.Keys(named)); !slices.Equal(got, Kinds()) {
+		t.Errorf("the sources name %q, and %q are looked at", got, Kinds())
 	}
 }
