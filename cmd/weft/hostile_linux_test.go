@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -11,7 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"weft/internal/waittest"
 )
 
 // hostileNames are the files and folders of a project's folder that something else
@@ -41,9 +41,6 @@ var hostileKinds = map[string]func(path, outside string) error{
 	},
 }
 
-// hang is how long a command is waited for that does not come to its end.
-const hang = 2 * time.Minute
-
 // TestHostileFolder: whatever a folder .weft holds that came from elsewhere, weft
 // changes nothing outside of it, and comes to its end, with an error that names what
 // is wrong.
@@ -54,9 +51,7 @@ func TestHostileFolder(t *testing.T) {
 
 // TestLongHostileProject is [TestHostileFolder] for a project that was used before.
 func TestLongHostileProject(t *testing.T) {
-	if os.Getenv("WEFT_LONG") != "1" {
-		t.Skip("runs 1,000 commands: set WEFT_LONG=1")
-	}
+	waittest.NeedLong(t) // it runs 1,000 commands
 	eachHostile(t, true)
 }
 
@@ -131,8 +126,7 @@ func (h *hostile) content() map[string]string {
 // weft runs a command in the project, and returns what it says on standard error.
 func (h *hostile) weft(args ...string) (text string, failed bool) {
 	h.Helper()
-	ctx, cancel := context.WithTimeout(h.Context(), hang)
-	defer cancel()
+	ctx := waittest.Context(h)
 	cmd := exec.CommandContext(ctx, "weft", args...)
 	cmd.Dir = h.root
 	cmd.Env = append(os.Environ(), "HOME="+h.root, "WEFT_MANAGER_REUSE_ENABLED=false", "GORACE=atexit_sleep_ms=0")
