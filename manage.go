@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"syscall"
 	"time"
 
 	"weft/broker"
@@ -40,7 +42,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.c.started.Store(true)
 	call := manager.Call{
-		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.once(),
+		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.Once(),
 		Autostart: m.c.autostart, Since: m.c.known.unrecorded(),
 	}
 	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)
@@ -59,9 +61,9 @@ func (m *Manager) ensure(ctx context.Context) error {
 	return m.Start(ctx)
 }
 
-// once reports whether a manager that is started here leaves as soon as there
-// is no work, because it is not to be reused.
-func (m *Manager) once() bool { return m.c.settings.Reuse != nil && !*m.c.settings.Reuse }
+// Once reports whether a manager that is started here leaves as soon as there
+// is no work, because the settings say that it is not to be reused.
+func (m *Manager) Once() bool { return m.c.settings.Reuse != nil && !*m.c.settings.Reuse }
 
 // Lifetime is how long a manager that is started for this project stays
 // without work, as its settings say; 0 means for ever.
@@ -118,7 +120,17 @@ type ManagerStatus struct {
 // List returns the managers the project has had, oldest first; the last one may
 // be running.
 func (m *Manager) List(ctx context.Context) ([]ManagerStatus, error) {
-	recs, err := m.c.broker.Records(ctx, ledger.ManagerKind, broker.RecordSelect{})
+	return m.list(ctx, broker.RecordSelect{})
+}
+
+// Running returns the manager that is running, or none.
+func (m *Manager) Running(ctx context.Context) ([]ManagerStatus, error) {
+	all, err := m.list(ctx, broker.RecordSelect{States: []string{ledger.ManagerRunning}})
+	return slices.DeleteFunc(all, func(s ManagerStatus) bool { return !s.Running }), err
+}
+
+func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerStatus, error) {
+	recs, err := m.c.broker.Records(ctx, ledger.ManagerKind, sel)
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +171,35 @@ func (m *Manager) Stop(ctx context.Context) (bool, error) {
 // like [Manager.Stop].
 func (m *Manager) Replace(ctx context.Context) (bool, error) {
 	return m.dismiss(ctx, ledger.CommandLeave)
+}
+
+// Kill ends the process of the manager at once, and returns when it has gone, or false
+// if there was none. Running tasks go on, as after a crash, and what is queued waits.
+// It is for a manager that does not leave when it is told to. One inside a program of
+// the user's is not killed, for that the program would be.
+func (m *Manager) Kill(ctx context.Context) (bool, error) {
+	running, err := manager.Running(m.c.dir)
+	if err != nil || !running {
+		return false, err
+	}
+	r, err := m.c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
+	if err != nil {
+		return false, fmt.Errorf("kill manager: %w", err)
+	}
+	last, err := ledger.DecodeManager(r)
+	switch {
+	case err != nil:
+		return false, err
+	case last.Hosted:
+		return false, fmt.Errorf("kill manager: %w: it is part of the program with pid %d: end that", errors.ErrUnsupported, last.Process.PID)
+	}
+	if err = last.Process.Signal(syscall.SIGKILL); err == nil {
+		err = last.Process.Wait(ctx)
+	}
+	if err != nil {
+		return false, fmt.Errorf("kill manager: %w", err)
+	}
+	return true, nil
 }
 
 // dismiss tells the manager to go and waits until it has.
