@@ -52,6 +52,10 @@ func (c *batchCmd) Run(a *app) error {
 	case isTerminal(a.stdin):
 		return usageError{"weft batch reads lines from standard input, which is a terminal"}
 	}
+	if err := a.canDeliver(); err != nil {
+		return err
+	}
+	a.delivers = true
 	specs, checkFirst := peekFirst(c.specs(a.stdin))
 	p, err := a.openOrCreate(checkFirst)
 	if err != nil {

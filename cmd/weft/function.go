@@ -128,7 +128,7 @@ func (c *functionShowCmd) Run(a *app) error {
 	if a.JSON {
 		return a.printJSON(newFunctionLine(f))
 	}
-	a.stdout.Printf("Name:     %s\n", f.Name)
+	a.stdout.Printf("Name:     %s\n", visible(f.Name))
 	if f.Description != "" {
 		a.stdout.Printf("About:    %s\n", visible(f.Description))
 	}
@@ -143,7 +143,7 @@ func (c *functionShowCmd) Run(a *app) error {
 			if err := json.Indent(&b, schema.text, "", "  "); err != nil {
 				return err
 			}
-			text = b.String()
+			text = spelled(b.Bytes(), escapeJSON)
 		}
 		a.stdout.Printf("%-9s %s\n", schema.name+":", text)
 	}

@@ -55,7 +55,7 @@ func (a *app) printEvents(ctx context.Context, t *weft.Task, follow bool, text f
 		if err != nil {
 			return err
 		}
-		if _, err := a.stdout.Write([]byte(text(e) + "\n")); err != nil {
+		if _, err := a.shown(false).Write([]byte(text(e) + "\n")); err != nil {
 			return err
 		}
 	}

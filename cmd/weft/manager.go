@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"strings"
 	"time"
 
 	"weft"
@@ -59,6 +59,9 @@ func (c *managerStartCmd) Run(a *app) error {
 	p, err := a.open(c.opening()...)
 	if err != nil {
 		return err
+	}
+	if p.Manager().Once() {
+		return usageError{"WEFT_MANAGER_REUSE_ENABLED is false: a manager that this started would leave with it: use weft manager serve"}
 	}
 	in := interruptible()
 	if c.Replace {
@@ -122,7 +125,14 @@ func (a *app) logger(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(a.stderr, options))
 }
 
-type managerStopCmd struct{}
+type managerStopCmd struct {
+	TID     string    `arg:"" optional:"" name:"tid" complete:"-" help:"Only if this is the manager that is running: its id, or the last digits of it."`
+	Timeout *duration `placeholder:"TIME" help:"Wait no longer than that (default: until it has gone)."`
+	Force   bool      `help:"Kill the manager if it has not gone by then, after 5 s unless --timeout says otherwise. Its running tasks go on."`
+}
+
+// forceAfter is how long a manager has before it is killed, if nobody says.
+const forceAfter = duration(5 * time.Second)
 
 // Help shows how it is used.
 func (managerStopCmd) Help() string {
@@ -132,16 +142,32 @@ manager.
 Examples:
 
     weft manager stop
+    weft manager stop --force --timeout 30
 `
 }
 
 // Run stops the manager.
-func (managerStopCmd) Run(a *app) error {
+func (c *managerStopCmd) Run(a *app) error {
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
-	stopped, err := p.Manager().Stop(interruptible().first)
+	in := interruptible()
+	if err := c.check(in.first, p); err != nil {
+		return err
+	}
+	if c.Force && c.Timeout == nil {
+		c.Timeout = new(forceAfter)
+	}
+	ctx, cancel := until(in.first, c.Timeout)
+	defer cancel()
+	stopped, err := p.Manager().Stop(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if _, late := errors.AsType[waitedError](err); late && c.Force {
+		stopped, err = p.Manager().Kill(in.first)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -155,8 +181,27 @@ func (managerStopCmd) Run(a *app) error {
 	return nil
 }
 
+// check makes sure that the manager that is running is the one that is meant.
+func (c *managerStopCmd) check(ctx context.Context, p *weft.Context) error {
+	digits := strings.TrimPrefix(c.TID, "T")
+	if c.TID == "" {
+		return nil
+	}
+	running, err := p.Manager().Running(ctx)
+	for _, m := range running {
+		if len(digits) >= 4 && strings.HasSuffix(m.TID, digits) {
+			return nil
+		}
+	}
+	if err == nil {
+		err = noneOf{fmt.Sprintf("manager %s is not running: see weft manager list", c.TID)}
+	}
+	return err
+}
+
 type managerListCmd struct {
 	All bool `help:"List the managers that have left too."`
+	rows
 }
 
 // Help shows how it is used.
@@ -170,11 +215,15 @@ func (managerListCmd) Help() string {
 
 // Run lists managers.
 func (c *managerListCmd) Run(a *app) error {
+	limit, err := c.limit(a)
+	if err != nil {
+		return err
+	}
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
-	return a.listManagers(context.Background(), p, c.All)
+	return a.listManagers(context.Background(), p, c.All, limit)
 }
 
 type managerStatusCmd struct{}
@@ -221,16 +270,6 @@ func managerState(m weft.ManagerStatus) string {
 	return "stopped"
 }
 
-// managers returns the managers of the project: the one that is running, or all
-// that it has had.
-func managers(ctx context.Context, p *weft.Context, all bool) ([]weft.ManagerStatus, error) {
-	ms, err := p.Manager().List(ctx)
-	if err != nil || all {
-		return ms, err
-	}
-	return slices.DeleteFunc(ms, func(m weft.ManagerStatus) bool { return !m.Running }), nil
-}
-
 // managerText is the manager in a line.
 func managerText(running []weft.ManagerStatus) string {
 	if len(running) == 0 {
@@ -246,7 +285,7 @@ func managerText(running []weft.ManagerStatus) string {
 
 // printManager prints the manager that is running.
 func (a *app) printManager(ctx context.Context, p *weft.Context) error {
-	ms, err := managers(ctx, p, false)
+	ms, err := p.Manager().Running(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -259,11 +298,20 @@ func (a *app) printManager(ctx context.Context, p *weft.Context) error {
 	return nil
 }
 
-// listManagers prints managers, one a line.
-func (a *app) listManagers(ctx context.Context, p *weft.Context, all bool) error {
-	ms, err := managers(ctx, p, all)
+// listManagers prints managers, one a line: the newest, unless limit is 0.
+func (a *app) listManagers(ctx context.Context, p *weft.Context, all bool, limit int) error {
+	find := p.Manager().Running
+	if all {
+		find = p.Manager().List
+	}
+	ms, err := find(ctx)
 	if err != nil {
 		return err
+	}
+	more := 0
+	if limit > 0 {
+		more = max(0, len(ms)-limit)
+		ms = ms[more:]
 	}
 	rows := [][]string{{"TID", "PID", "STATUS", "STARTED"}}
 	for _, m := range ms {
@@ -278,5 +326,6 @@ func (a *app) listManagers(ctx context.Context, p *weft.Context, all bool) error
 	if len(rows) > 1 {
 		a.printTable(rows, nil)
 	}
+	a.printMore(more)
 	return nil
 }

@@ -80,7 +80,7 @@ func (c *queueMoveCmd) Run(a *app) (err error) {
 	if n == 0 {
 		return none(src)
 	}
-	return moved.copyTo(a.stdout)
+	return moved.copyTo(a.shown(c.Raw))
 }
 
 // A spool keeps what is to be printed later: in memory while it is short, in a

@@ -27,7 +27,7 @@ func (w *watching) watch(a *app, p *weft.Context, tid string, show func(context.
 	ctx := interruptible().first
 	survivePipe()
 	switch {
-	case isTerminal(a.stdout.file) && !a.JSON:
+	case a.stdout.terminal && !a.JSON:
 		err = w.redraw(ctx, a, p, tid, show)
 	case tid != "":
 		var t *weft.Task
@@ -96,7 +96,7 @@ func (a *app) printLog(ctx context.Context, p *weft.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := a.stdout.Write([]byte(m.Body + "\n")); err != nil {
+		if _, err := a.shown(false).Write([]byte(m.Body + "\n")); err != nil {
 			return err
 		}
 	}
