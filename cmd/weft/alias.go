@@ -104,7 +104,6 @@ func (c *queueAliasListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	all, err := p.Broker().Aliases().List(context.Background(), c.Target)
 	if err != nil {
 		return err

@@ -59,7 +59,6 @@ func (c *attachCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	t, err := p.Task(in.first, c.TID)
 	if err != nil {
 		return err

@@ -62,7 +62,6 @@ func (c *batchCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	b := batch{a: a, line: progress{a: a}}
 	over := make(chan error, 1)
 	go func() {

@@ -70,6 +70,7 @@ type app struct {
 // execute runs the command that args name and returns the exit code.
 func execute(args []string) int {
 	a := &app{stdin: os.Stdin, stdout: &sink{file: os.Stdout, terminal: isTerminal(os.Stdout)}, stderr: os.Stderr}
+	survivePipe()
 	a.leaveOnQuit()
 	args = rewrite(args)
 	var run runCmd

@@ -36,7 +36,6 @@ func (c *systemDumpCmd) Run(a *app) error {
 	ctx := context.Background()
 	options := weft.DumpOptions{State: c.IncludeState, Secrets: c.IncludeSecrets}
 	if c.Output == "-" {
-		survivePipe()
 		if err := a.canDeliver(); err != nil {
 			return err
 		}

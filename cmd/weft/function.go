@@ -70,7 +70,6 @@ func (functionListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	all, err := weft.Functions(p).List(interruptible().first)
 	if err != nil {
 		return err
@@ -156,7 +155,6 @@ func (a *app) function(name string) (*weft.FunctionInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	survivePipe()
 	return weft.Functions(p).Find(interruptible().first, name)
 }
 

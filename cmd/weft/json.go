@@ -31,7 +31,7 @@ func (a *app) printJSON(v any) error {
 		return err
 	}
 	a.stdout.Printf("%s\n", a.shownJSON(line))
-	return nil
+	return a.stdout.err
 }
 
 // taskLine is a task in a list. Times are nanoseconds since 1970.

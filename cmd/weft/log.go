@@ -32,7 +32,6 @@ func (c *taskLogCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	t, err := p.Task(in.first, c.TID)
 	if err != nil {
 		return err

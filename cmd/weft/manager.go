@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -80,8 +81,8 @@ func (c *managerStartCmd) Run(a *app) error {
 
 type managerServeCmd struct {
 	autostartOption
-	Lifetime duration `default:"0" env:"WEFT_MANAGER_LIFETIME_TIMEOUT" placeholder:"TIME" help:"Leave after so long without work (default: never)."`
-	Replace  bool     `help:"Let the manager that there is leave first; its running tasks go on."`
+	Lifetime *duration `placeholder:"TIME" help:"Leave after so long without work (default: $WEFT_MANAGER_LIFETIME_TIMEOUT, else never)."`
+	Replace  bool      `help:"Let the manager that there is leave first; its running tasks go on."`
 }
 
 // Help shows how it is used.
@@ -103,17 +104,34 @@ func (c *managerServeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	lifetime, err := c.lifetime()
+	if err != nil {
+		return err
+	}
 	stop, cancel := weft.StopSignals()
 	defer cancel()
 	inherit.Raise()
 	err = p.Serve(context.Background(), weft.ServeOptions{
-		Lifetime: time.Duration(c.Lifetime),
+		Lifetime: lifetime,
 		Replace:  c.Replace,
 		Only:     true,
 		Log:      a.logger(p.Manager().LogLevel()),
 		Stop:     stop,
 	})
 	return errors.Join(err, p.Close())
+}
+
+// lifetime is how long the manager stays without work, 0 for ever: not what the
+// project's settings say of one that a command starts.
+func (c *managerServeCmd) lifetime() (time.Duration, error) {
+	if c.Lifetime != nil {
+		return time.Duration(*c.Lifetime), nil
+	}
+	text := os.Getenv("WEFT_MANAGER_LIFETIME_TIMEOUT")
+	if text == "" {
+		return 0, nil
+	}
+	return weft.ParseDuration(text)
 }
 
 // logger logs to standard error: for a person, or else for a program.

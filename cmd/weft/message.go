@@ -127,7 +127,6 @@ func (s *selector) show(
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	found := false
 	for m, err := range fetch(q, context.Background(), sel) {
 		if err != nil {

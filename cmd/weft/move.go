@@ -50,7 +50,6 @@ func (c *queueMoveCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	var moved spool
 	defer func() { err = errors.Join(err, moved.close()) }()
 	n := 0

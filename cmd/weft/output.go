@@ -38,7 +38,6 @@ func (c *taskOutputCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	t, err := p.Task(in.first, c.TID)
 	if err != nil {
 		return err

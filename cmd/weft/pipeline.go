@@ -37,7 +37,6 @@ func (r *runCmd) runPipeline(a *app) error {
 		pipeline.Delay = time.Duration(*r.Delay)
 	}
 	in := interruptible()
-	survivePipe()
 	last := pipeline.Stages[len(pipeline.Stages)-1]
 	spec := taskspec.Spec{Spec: taskspec.Work{Type: last.Spec.Spec.Type}} // of nothing that talks
 	var options []weft.SubmitOption

@@ -89,7 +89,6 @@ func (c *queueListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	if c.Endpoints {
 		return a.printEndpoints(p, limit)
 	}

@@ -66,7 +66,6 @@ func (r *resultCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	if r.All {
 		return r.printAll(in.first, a, p)
 	}

@@ -119,7 +119,6 @@ func (r *runCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, spec)...)
 	if t == nil || err != nil && !in.interrupted() {
 		return err // it may be accepted, but nobody runs it: then the error says so

@@ -168,7 +168,6 @@ func (c specListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	if c.Type != pipelineType {
 		if err := a.printTaskSpecs(p); err != nil {
 			return err
@@ -259,7 +258,6 @@ func (c *specShowCmd) Run(a *app) error {
 	}); err != nil {
 		return err
 	}
-	survivePipe()
 	if !bytes.HasSuffix(document, []byte("\n")) {
 		document = append(document, '\n')
 	}
@@ -368,7 +366,6 @@ func (c specSchemaCmd) Run(a *app) error {
 
 // printDocument prints indented JSON, with --json on one line.
 func (a *app) printDocument(document []byte) error {
-	survivePipe()
 	if a.JSON {
 		return a.printJSON(json.RawMessage(document))
 	}

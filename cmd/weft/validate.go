@@ -37,7 +37,7 @@ func (c *validateCmd) Run(a *app) error {
 	}
 	name, kind, err := a.check(document, c.isPipeline(document))
 	if invalid, ok := errors.AsType[*taskspec.ValidationError](err); ok {
-		if err := errors.Join(a.printProblems(invalid.Problems), a.stdout.Flush()); err != nil {
+		if err := a.printProblems(invalid.Problems); err != nil {
 			return err
 		}
 		return exitCode(exitError) // the answer, and not an error
@@ -89,7 +89,6 @@ func parseSpec(document []byte) (*taskspec.Spec, error) {
 
 // printProblems prints what is wrong with a spec.
 func (a *app) printProblems(problems []taskspec.Problem) error {
-	survivePipe()
 	if !a.JSON {
 		for _, p := range problems {
 			a.stdout.Printf("%s\n", visible(p.String()))

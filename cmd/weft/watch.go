@@ -55,7 +55,6 @@ func (c *queueWatchCmd) Run(a *app) error {
 		}
 	}
 	signals := interruptible()
-	survivePipe()
 	p, err := a.open()
 	if err != nil {
 		return err

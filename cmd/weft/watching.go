@@ -25,7 +25,6 @@ func (w *watching) watch(a *app, p *weft.Context, tid string, show func(context.
 		return usageError{"--interval: give a time above 0"}
 	}
 	ctx := interruptible().first
-	survivePipe()
 	switch {
 	case a.stdout.terminal && !a.JSON:
 		err = w.redraw(ctx, a, p, tid, show)
