@@ -54,9 +54,6 @@ func (o *streams) copy(l *ledger.Task) error {
 	if err := o.stdout.copy(l.Epoch, math.MaxInt64); err != nil || size == 0 {
 		return err
 	}
-	if size == 0 {
-		return nil
-	}
 	return o.errs.copy(l.Epoch, size)
 }
 

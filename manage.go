@@ -178,18 +178,14 @@ func (m *Manager) Replace(ctx context.Context) (bool, error) {
 // It is for a manager that does not leave when it is told to. One inside a program of
 // the user's is not killed, for that the program would be.
 func (m *Manager) Kill(ctx context.Context) (bool, error) {
-	running, err := manager.Running(m.c.dir)
-	if err != nil || !running {
-		return false, err
-	}
-	r, err := m.c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
-	if err != nil {
-		return false, fmt.Errorf("kill manager: %w", err)
-	}
-	last, err := ledger.DecodeManager(r)
+	last, err := m.current(ctx)
 	switch {
 	case err != nil:
-		return false, err
+		return false, fmt.Errorf("kill manager: %w", err)
+	case last == nil:
+		return false, nil
+	case last.Elsewhere():
+		return false, fmt.Errorf("kill manager: %w (pid %d there)", ErrElsewhere, last.Process.PID)
 	case last.Hosted:
 		return false, fmt.Errorf("kill manager: %w: it is part of the program with pid %d: end that", errors.ErrUnsupported, last.Process.PID)
 	}
@@ -202,19 +198,27 @@ func (m *Manager) Kill(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// dismiss tells the manager to go and waits until it has.
-func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
+// current is the manager that is running, nil if there is none.
+func (m *Manager) current(ctx context.Context) (*ledger.Manager, error) {
 	running, err := manager.Running(m.c.dir)
 	if err != nil || !running {
-		return false, err
+		return nil, err
 	}
 	r, err := m.c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
 	if err != nil {
+		return nil, err
+	}
+	return ledger.DecodeManager(r)
+}
+
+// dismiss tells the manager to go and waits until it has.
+func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
+	last, err := m.current(ctx)
+	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}
-	last, err := ledger.DecodeManager(r)
-	if err != nil {
-		return false, err
+	if last == nil {
+		return false, nil
 	}
 	if c == ledger.CommandLeave && last.Elsewhere() {
 		// The next one could not see what becomes of the tasks that go on.
