@@ -22,12 +22,13 @@ const lowDisk = 64 << 20
 // Check looks for what keeps the project from working, and returns a line for
 // each problem, with what to do about it. It changes nothing.
 func (s System) Check(ctx context.Context) (problems []string, err error) {
+	counts, err := CountTasks(ctx, s.c)
+	if err != nil {
+		return nil, err
+	}
 	waiting := 0
-	for _, err := range s.c.Tasks(ctx, TaskFilter{Statuses: Unfinished()}) {
-		if err != nil {
-			return nil, err
-		}
-		waiting++
+	for _, status := range Unfinished() {
+		waiting += counts[status]
 	}
 	running, err := manager.Running(s.c.dir)
 	if err != nil {

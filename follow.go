@@ -1,18 +1,22 @@
 package weft
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 
 	"weft/internal/ledger"
 	"weft/internal/project"
+	"weft/taskspec"
 )
 
 // streams copies both streams of a task.
@@ -41,23 +45,48 @@ func (o *streams) copy(l *ledger.Task) error {
 	if l.Status.Terminal() || o.last && ledger.MayRetry(l) {
 		return nil // finish writes the rest
 	}
-	if err := o.stdout.copy(l.Epoch); err != nil {
+	// What of standard error is there before standard output is read was not written
+	// before what is read then; the rest comes the next time.
+	size, err := o.errs.size(l.Epoch)
+	if err != nil {
 		return err
 	}
-	return o.errs.copy(l.Epoch)
+	if err := o.stdout.copy(l.Epoch, math.MaxInt64); err != nil || size == 0 {
+		return err
+	}
+	return o.errs.copy(l.Epoch, size)
 }
 
-// finish writes the rest of what a task has printed that has ended.
+// finish writes the rest of what a task has printed that has ended: standard output
+// first, but for the value of a function, which comes when all has been said. What
+// one of the streams lacks does not keep the other back.
 func (o *streams) finish(ctx context.Context, l *ledger.Task) error {
 	if l.Output.Form == ledger.FormNone {
 		return nil
 	}
-	whole := func() ([]byte, error) { return l.Output.Stderr, nil }
-	if err := o.errs.finish(ctx, l, whole, l.Output.StderrTruncated()); err != nil {
-		return err
+	stdout := func() error {
+		whole := func() ([]byte, error) { return output(ctx, o.t, l) }
+		return o.stdout.finish(ctx, l, whole, l.Output.Form == ledger.FormFile)
 	}
-	whole = func() ([]byte, error) { return output(ctx, o.t, l) }
-	return o.stdout.finish(ctx, l, whole, l.Output.Form == ledger.FormFile)
+	stderr := func() error {
+		whole := func() ([]byte, error) { return l.Output.Stderr, nil }
+		return o.errs.finish(ctx, l, whole, l.Output.StderrTruncated())
+	}
+	if l.Output.StderrSize > 0 && isFunction(l) {
+		stdout, stderr = stderr, stdout
+	}
+	first, second := stdout(), stderr()
+	return cmp.Or(first, second)
+}
+
+// isFunction reports whether a task that has begun calls a function.
+func isFunction(l *ledger.Task) bool {
+	var s struct {
+		Spec struct {
+			Type taskspec.Kind `json:"type"`
+		} `json:"spec"`
+	}
+	return json.Unmarshal(l.Spec, &s) == nil && s.Spec.Type == taskspec.KindFunction
 }
 
 func (o *streams) close() {
@@ -80,13 +109,25 @@ type follower struct {
 	digest hash.Hash // of what was copied; nil before the first
 }
 
-// copy writes what has come since the last time. That a file is there and cannot be
-// opened is said when the task has ended.
-func (f *follower) copy(epoch int) error {
+// size is how much of the stream there is by now.
+func (f *follower) size(epoch int) (int64, error) {
+	if f.w == nil || f.open(epoch) != nil || f.file == nil {
+		return 0, nil
+	}
+	info, err := f.file.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("follow task %s: %w", f.tid, err)
+	}
+	return info.Size(), nil
+}
+
+// copy writes what has come since the last time, up to so much of the stream. That a
+// file is there and cannot be opened is said when the task has ended.
+func (f *follower) copy(epoch int, size int64) error {
 	if f.w == nil || f.open(epoch) != nil || f.file == nil {
 		return nil
 	}
-	n, err := io.Copy(io.MultiWriter(f.w, f.digest), f.file)
+	n, err := io.Copy(io.MultiWriter(f.w, f.digest), io.LimitReader(f.file, size-f.copied))
 	f.copied += n
 	return err
 }
@@ -153,7 +194,7 @@ func (f *follower) finishFile(ctx context.Context, l *ledger.Task) error {
 	if info.Size() > size { // and perhaps without end
 		return f.changed()
 	}
-	if err := f.copy(l.Epoch); err != nil {
+	if err := f.copy(l.Epoch, math.MaxInt64); err != nil {
 		return err
 	}
 	if digest != "" && hex.EncodeToString(f.digest.Sum(nil)) != digest {

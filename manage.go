@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"syscall"
 	"time"
 
 	"weft/broker"
@@ -45,7 +47,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.c.started.Store(true)
 	call := manager.Call{
-		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.once(),
+		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.Once(),
 		Autostart: m.c.autostart, Since: m.c.known.unrecorded(),
 	}
 	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)
@@ -64,9 +66,9 @@ func (m *Manager) ensure(ctx context.Context) error {
 	return m.Start(ctx)
 }
 
-// once reports whether a manager that is started here leaves as soon as there
-// is no work, because it is not to be reused.
-func (m *Manager) once() bool { return m.c.settings.Reuse != nil && !*m.c.settings.Reuse }
+// Once reports whether a manager that is started here leaves as soon as there
+// is no work, because the settings say that it is not to be reused.
+func (m *Manager) Once() bool { return m.c.settings.Reuse != nil && !*m.c.settings.Reuse }
 
 // Lifetime is how long a manager that is started for this project stays
 // without work, as its settings say; 0 means for ever.
@@ -123,7 +125,17 @@ type ManagerStatus struct {
 // List returns the managers the project has had, oldest first; the last one may
 // be running.
 func (m *Manager) List(ctx context.Context) ([]ManagerStatus, error) {
-	recs, err := m.c.broker.Records(ctx, ledger.ManagerKind, broker.RecordSelect{})
+	return m.list(ctx, broker.RecordSelect{})
+}
+
+// Running returns the manager that is running, or none.
+func (m *Manager) Running(ctx context.Context) ([]ManagerStatus, error) {
+	all, err := m.list(ctx, broker.RecordSelect{States: []string{ledger.ManagerRunning}})
+	return slices.DeleteFunc(all, func(s ManagerStatus) bool { return !s.Running }), err
+}
+
+func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerStatus, error) {
+	recs, err := m.c.broker.Records(ctx, ledger.ManagerKind, sel)
 	if err != nil {
 		return nil, err
 	}
@@ -166,20 +178,61 @@ func (m *Manager) Replace(ctx context.Context) (bool, error) {
 	return m.dismiss(ctx, ledger.CommandLeave)
 }
 
-// dismiss tells the manager to go and waits until it has.
-func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
+// Kill ends the process of the manager at once, and returns when it has gone, or false
+// if there was none. Running tasks go on, as after a crash, and what is queued waits.
+// It is for a manager that does not leave when it is told to. One inside a program of
+// the user's is not killed, for that the program would be.
+func (m *Manager) Kill(ctx context.Context) (bool, error) {
+	last, err := m.current(ctx)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("kill manager: %w", err)
+	case last == nil:
+		return false, nil
+	case last.Process == (proc.Identity{}):
+		return false, errors.New("kill manager: its record is damaged, so its process is not known: weft system repair")
+	case last.Elsewhere():
+		return false, fmt.Errorf("kill manager: %w (pid %d there)", ErrElsewhere, last.Process.PID)
+	case last.Hosted:
+		return false, fmt.Errorf("kill manager: %w: it is part of the program with pid %d: end that", errors.ErrUnsupported, last.Process.PID)
+	}
+	if err = last.Process.Signal(syscall.SIGKILL); err == nil {
+		err = last.Process.Wait(ctx)
+	}
+	if err != nil {
+		return false, fmt.Errorf("kill manager: %w", err)
+	}
+	return true, nil
+}
+
+// current is the manager that is running, nil if there is none. One whose record is
+// damaged, so that only its lock tells of it, is a zero one.
+func (m *Manager) current(ctx context.Context) (*ledger.Manager, error) {
 	running, err := manager.Running(m.c.dir)
 	if err != nil || !running {
-		return false, err
+		return nil, err
 	}
 	r, err := m.c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
 	if err != nil {
-		return false, fmt.Errorf("stop manager: %w", err)
+		return nil, err
 	}
 	last, err := ledger.DecodeManager(r)
 	if err != nil {
-		last = new(ledger.Manager) // its record is damaged: only its lock tells of it
-	} else if err := last.CheckProtocol(); err != nil && c == ledger.CommandLeave {
+		return new(ledger.Manager), nil
+	}
+	return last, nil
+}
+
+// dismiss tells the manager to go and waits until it has.
+func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
+	last, err := m.current(ctx)
+	if err != nil {
+		return false, fmt.Errorf("stop manager: %w", err)
+	}
+	if last == nil {
+		return false, nil
+	}
+	if err := last.CheckProtocol(); err != nil && c == ledger.CommandLeave && last.Process != (proc.Identity{}) {
 		return false, err // its consumers could not write to the store without it
 	}
 	if c == ledger.CommandLeave && last.Elsewhere() {

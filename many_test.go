@@ -62,7 +62,7 @@ func TestRunMany(t *testing.T) {
 		if o.Limit > 0 && o.AsCompleted && most > o.Limit {
 			t.Errorf("%+v: %d were unfinished at a time", o, most)
 		}
-		if left, err := weft.Untaken(p.ctx, c); err != nil || len(left) > 0 {
+		if left, _, err := weft.Untaken(p.ctx, c, 0); err != nil || len(left) > 0 {
 			t.Errorf("%+v: %d results are left, %v", o, len(left), err)
 		}
 	}
@@ -93,7 +93,7 @@ func TestRunManyEnds(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Errorf("done failed: %v", err)
 	}
-	if left, err := weft.Untaken(p.ctx, c); err != nil || len(left) != 1 {
+	if left, _, err := weft.Untaken(p.ctx, c, 0); err != nil || len(left) != 1 {
 		t.Errorf("%d results are left, %v", len(left), err)
 	}
 

@@ -18,11 +18,12 @@ var ErrMoment = errors.New("invalid time")
 //
 //   - the id of a message: 19 digits
 //   - a date, with a time or without: 2026-11-21, 20261121, 2026-11-21T14:03,
-//     2026-11-21 14:03:07+01:00; UTC unless it says otherwise
+//     2026-11-21 14:03:07.250+01:00; UTC unless it says otherwise
 //   - a time since 1970: up to 11 digits are seconds, 12 to 14 milliseconds,
-//     and a number with s, ms or ns behind it is what it says
+//     and a number with s, ms or ns behind it is what it says; seconds and
+//     milliseconds may have a fraction, as in 1795269780.25
 //
-// Spaces around it do not matter. There are no signs and no fractions. A time
+// Spaces around it do not matter, nor does a T before an id. There are no signs. A time
 // stands for the smallest id that a message could have then, which is never 0:
 // that would be no bound. The error wraps [ErrMoment].
 func ParseMoment(text string) (broker.ID, error) {
@@ -47,9 +48,6 @@ func ParseMoment(text string) (broker.ID, error) {
 // parseDate reads the forms that are dates. Eight digits that could be a date
 // are one: as seconds they would be a day in 1970.
 func parseDate(text string) (time.Time, bool) {
-	if strings.ContainsAny(text, ".,") {
-		return time.Time{}, false // a fraction, which time.Parse would take
-	}
 	text = strings.Replace(text, " ", "T", 1)
 	for _, layout := range []string{
 		"2006-01-02", "20060102",
@@ -64,17 +62,22 @@ func parseDate(text string) (time.Time, bool) {
 }
 
 // parseNumber reads the forms that are numbers: the id of a message, or a time
-// and id 0. The unit of a bare one is told by its length, which is right from
-// 1973 to 2286.
+// and id 0. The unit of a bare one is told by the length of its whole part, which
+// is right from 1973 to 2286.
 func parseNumber(text string) (t time.Time, id broker.ID, ok bool) {
-	digits := strings.TrimRight(text, "mns")
+	number := strings.TrimRight(text, "mns")
+	suffix := text[len(number):]
+	digits, fraction, hasFraction := strings.Cut(number, ".")
+	if tid, is := strings.CutPrefix(digits, "T"); is && len(tid) == 19 {
+		digits = tid
+	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || strings.Trim(digits, "0123456789") != "" { // a sign
+	if err != nil || strings.Trim(digits+fraction, "0123456789") != "" { // a sign
 		return t, 0, false
 	}
 	var unit time.Duration
-	switch suffix := text[len(digits):]; {
-	case suffix == "" && len(digits) == 19:
+	switch {
+	case suffix == "" && len(digits) == 19 && !hasFraction:
 		return t, max(1, broker.ID(n)), true
 	case suffix == "s", suffix == "" && len(digits) <= 11:
 		unit = time.Second
@@ -83,8 +86,13 @@ func parseNumber(text string) (t time.Time, id broker.ID, ok bool) {
 	case suffix == "ns":
 		unit = time.Nanosecond
 	}
-	if unit == 0 || n > math.MaxInt64/int64(unit) {
+	if unit == 0 || n > math.MaxInt64/int64(unit) || hasFraction && (fraction == "" || unit == time.Nanosecond) {
 		return t, 0, false
 	}
-	return time.Unix(0, n*int64(unit)), 0, true
+	ns := n * int64(unit)
+	for _, digit := range fraction { // exactly, to the nanosecond
+		unit /= 10
+		ns += int64(digit-'0') * int64(unit)
+	}
+	return time.Unix(0, ns), 0, ns >= 0
 }

@@ -132,31 +132,36 @@ func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 }
 
 // Untaken returns the tasks of a project that have ended and whose results
-// nobody has taken, oldest first, and then such pipelines.
-func Untaken(ctx context.Context, c *Context) (tasks []*Task, err error) {
+// nobody has taken, oldest first, and then such pipelines: at most limit of them,
+// all if that is 0. more is how many queues of results there are beyond.
+func Untaken(ctx context.Context, c *Context, limit int) (tasks []*Task, more int, err error) {
 	// A result is a message; looking for its queue spares looking at tasks whose
 	// results are gone, which are most.
 	for _, pattern := range []string{"T*.outbox", "P*.outbox"} {
 		outboxes, err := broker.Glob(pattern)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for name, err := range c.broker.Queues(outboxes).Names(ctx) {
 			if err != nil {
-				return nil, fmt.Errorf("find results: %w", err)
+				return nil, 0, fmt.Errorf("find results: %w", err)
+			}
+			if limit > 0 && len(tasks) == limit {
+				more++
+				continue
 			}
 			t := &Task{c: c, tid: strings.TrimSuffix(name[1:], ".outbox")}
 			switch l, err := loadTask(ctx, t); {
 			case errors.Is(err, ErrNoTask): // a queue of the user's
 			case errors.Is(err, broker.ErrDamaged):
 			case err != nil:
-				return nil, fmt.Errorf("find results: %w", err)
+				return nil, 0, fmt.Errorf("find results: %w", err)
 			case l.Output.Form != ledger.FormNone:
 				tasks = append(tasks, t)
 			}
 		}
 	}
-	return tasks, nil
+	return tasks, more, nil
 }
 
 // output reads a result that is kept in its message.

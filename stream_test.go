@@ -181,7 +181,7 @@ func TestUntakenOfStream(t *testing.T) {
 	p.awaitChunk(lost, "half")
 	p.murder(p.task(lost).Consumer)
 	p.awaitEnd(lost)
-	untaken, err := weft.Untaken(p.ctx, p.open())
+	untaken, _, err := weft.Untaken(p.ctx, p.open(), 0)
 	if err != nil || len(untaken) != 1 || untaken[0].TID() != whole {
 		t.Errorf("untaken are %v, %v; want %s", untaken, err, whole)
 	}

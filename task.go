@@ -35,7 +35,8 @@ type Task struct {
 func (t *Task) TID() string { return t.tid }
 
 // Task finds a task by its full TID, by a unique end of it of at least four
-// digits, or by "@last", the newest that is no stage of a pipeline. Errors wrap [ErrNoTask] or [ErrAmbiguous].
+// digits, or by "@last", the newest that is no stage of a pipeline. There may be a T
+// before the digits, or a P, as in the names of queues. Errors wrap [ErrNoTask] or [ErrAmbiguous].
 func (c *Context) Task(ctx context.Context, tid string) (*Task, error) {
 	full, err := findTID(ctx, c.broker, tid)
 	if err != nil {
@@ -51,6 +52,9 @@ const (
 )
 
 func findTID(ctx context.Context, b *broker.Broker, tid string) (string, error) {
+	if len(tid) > minTID && (tid[0] == 'T' || tid[0] == 'P') {
+		tid = tid[1:]
+	}
 	switch {
 	case tid == "@last":
 		return lastTID(ctx, b)

@@ -22,6 +22,7 @@ const tasksAtOnce = 100
 type TaskFilter struct {
 	Statuses []taskspec.Status // only tasks with one of these; empty = any
 	Name     string            // only tasks whose name matches this pattern, see [broker.Glob]; empty = any
+	Tag      string            // only tasks that have this tag; empty = any
 	Oldest   bool              // oldest first
 }
 
@@ -40,6 +41,19 @@ func (c *Context) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*Status, er
 			yield(nil, fmt.Errorf("list tasks: %w", err))
 		}
 	}
+}
+
+// CountTasks counts the tasks of a project by how they stand, without reading them.
+func CountTasks(ctx context.Context, c *Context) (map[taskspec.Status]int, error) {
+	states, err := broker.CountRecords(ctx, c.broker, ledger.Kind)
+	if err != nil {
+		return nil, fmt.Errorf("count tasks: %w", err)
+	}
+	counts := make(map[taskspec.Status]int, len(states))
+	for state, n := range states {
+		counts[taskspec.Status(state)] = n
+	}
+	return counts, nil
 }
 
 // each calls yield with the tasks, until it returns false.
@@ -61,7 +75,8 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Stat
 			if err != nil {
 				continue // Check tells of it
 			}
-			if (f.Name == "" || name.Match(l.Name)) && !yield(newStatus(l)) {
+			matches := (f.Name == "" || name.Match(l.Name)) && (f.Tag == "" || slices.Contains(l.Tags, f.Tag))
+			if matches && !yield(newStatus(l)) {
 				return nil
 			}
 		}

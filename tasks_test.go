@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -195,5 +196,52 @@ func TestLongTasks(t *testing.T) {
 	t.Logf("%d tasks; at most %d kB more than before", n, peak>>10)
 	if n != tasks || peak > most {
 		t.Errorf("%d tasks in %d bytes, want %d in %d", n, peak, tasks, most)
+	}
+}
+
+// TestCountTasks counts tasks, also some that cannot be read: none is.
+func TestCountTasks(t *testing.T) {
+	t.Parallel()
+	c, tids := listed(t, 9, func(i int, task *ledger.Task) {
+		task.Status = []taskspec.Status{taskspec.StatusCreated, taskspec.StatusRunning, taskspec.StatusFailed}[min(i/2, 2)]
+	})
+	err := c.Broker().Update(t.Context(), func(tx *broker.Tx) error {
+		id, err := broker.ParseID(tids[0])
+		if err != nil {
+			return err
+		}
+		return tx.PutRecord(broker.Record{Kind: ledger.Kind, Key: tids[0], State: string(taskspec.StatusCreated), Rank: int64(id), Body: "unreadable"})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, err := weft.CountTasks(t.Context(), c)
+	want := map[taskspec.Status]int{taskspec.StatusCreated: 2, taskspec.StatusRunning: 2, taskspec.StatusFailed: 5}
+	if err != nil || !maps.Equal(counts, want) {
+		t.Errorf("counts %v, %v; want %v", counts, err, want)
+	}
+	problems, err := c.System().Check(t.Context())
+	if err != nil || !slices.ContainsFunc(problems, func(p string) bool { return strings.Contains(p, "unfinished tasks (4)") }) {
+		t.Errorf("problems %q, %v", problems, err)
+	}
+}
+
+// TestTasksByTag finds the tasks that have a tag.
+func TestTasksByTag(t *testing.T) {
+	t.Parallel()
+	c, tids := listed(t, 250, func(i int, task *ledger.Task) {
+		if i%100 == 7 {
+			task.Tags = []string{"other", "mine"}
+		}
+	})
+	var got []string
+	for s, err := range c.Tasks(t.Context(), weft.TaskFilter{Tag: "mine", Oldest: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, s.TID)
+	}
+	if want := []string{tids[7], tids[107], tids[207]}; !slices.Equal(got, want) {
+		t.Errorf("tasks %q, want %q", got, want)
 	}
 }

@@ -53,6 +53,8 @@ type Reader interface {
 	Record(kind, key string) (Record, error)
 	// Records returns the selected records of kind ordered by rank, then key.
 	Records(kind string, sel RecordSelect) ([]Record, error)
+	// CountRecords counts the records of kind by their states.
+	CountRecords(kind string) (map[string]int, error)
 	// Kinds returns the kinds of which there are records, in byte order.
 	Kinds() ([]string, error)
 	// ID is that of Info, for much less.

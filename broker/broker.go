@@ -127,6 +127,18 @@ func (b *Broker) Records(ctx context.Context, kind string, sel RecordSelect) (re
 	return recs, nil
 }
 
+// CountRecords counts the records of a kind by their states, without reading them.
+func CountRecords(ctx context.Context, b *Broker, kind string) (counts map[string]int, err error) {
+	err = b.backend.Look(ctx, func(r Reader) (err error) {
+		counts, err = r.CountRecords(kind)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("count records of %s: %w", kind, err)
+	}
+	return counts, nil
+}
+
 // StoreID is the id of b's store, which was made with it and never changes: that of
 // [Broker.Info], for much less. It is asked where changes are made: a program that
 // asks for it will make some, and may never need anything else to read with.

@@ -65,8 +65,12 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 		out.stdout.lively, out.stderr.lively = true, true // somebody waits for an answer
 		c.feeder.start(ev.inbox)
 	}
-	out.writers.Go(func() { out.stdout.drain(stdout) })
-	out.writers.Go(func() { out.stderr.drain(c.stderr) })
+	if c.terminal != nil {
+		out.writers.Go(func() { out.stdout.drain(stdout) })
+		out.writers.Go(func() { out.stderr.drain(c.stderr) })
+	} else {
+		out.drainPipes(c.stdout, c.stderr)
+	}
 	exit := make(chan struct{})
 	go func() {
 		_ = c.cmd.Wait() // the state says it all

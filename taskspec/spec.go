@@ -24,6 +24,21 @@ type Spec struct {
 	Metadata map[string]any `json:"metadata,omitzero"`
 }
 
+// Tags are the tags of the task, in its metadata.
+func (s *Spec) Tags() (tags []string) {
+	switch all := s.Metadata["tags"].(type) {
+	case []string:
+		return all
+	case []any: // as [Decode] leaves it
+		for _, tag := range all {
+			if text, ok := tag.(string); ok {
+				tags = append(tags, text)
+			}
+		}
+	}
+	return tags
+}
+
 // Version is the format's version, which an empty [Spec.Version] stands for.
 const Version = "1.0"
 

@@ -48,6 +48,7 @@ func everyCall(t testing.TB, ctx context.Context, b *broker.Broker) map[string]f
 
 		"record":  func() error { _, err := b.Record(ctx, "task", "t"); return err },
 		"records": func() error { _, err := b.Records(ctx, "task", broker.RecordSelect{}); return err },
+		"count":   func() error { _, err := broker.CountRecords(ctx, b, "task"); return err },
 		"info":    func() error { _, err := b.Info(ctx); return err },
 		"id":      func() error { _, err := broker.StoreID(ctx, b); return err },
 		"compact": func() error { return b.Compact(ctx) },

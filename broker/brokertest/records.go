@@ -86,6 +86,26 @@ var recordCases = []testCase{
 			}
 		}
 	}},
+	{"counts by state", func(t *testing.T, s *store) {
+		count := func(want map[string]int) {
+			t.Helper()
+			got, err := broker.CountRecords(t.Context(), s.Broker, "task")
+			must(t, err)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("counts (-want +got):\n%s", diff)
+			}
+		}
+		count(map[string]int{})
+		s.put(t,
+			broker.Record{Kind: "task", Key: "a", State: "created", Rank: 1},
+			broker.Record{Kind: "task", Key: "b", State: "created", Rank: 1},
+			broker.Record{Kind: "task", Key: "c", Rank: 2},
+			broker.Record{Kind: "manager", Key: "m", State: "running", Rank: 1},
+		)
+		count(map[string]int{"created": 2, "": 1})
+		s.put(t, broker.Record{Kind: "task", Key: "a", State: "done", Rank: 1})
+		count(map[string]int{"created": 1, "done": 1, "": 1})
+	}},
 	{"change of state and rank moves it in the lists", func(t *testing.T, s *store) {
 		s.put(t, broker.Record{Kind: "task", Key: "a", State: "created", Rank: 1}, broker.Record{Kind: "task", Key: "b", State: "created", Rank: 2})
 		s.put(t, broker.Record{Kind: "task", Key: "a", State: "done", Rank: 3})

@@ -44,6 +44,9 @@ func TestPlans(t *testing.T) {
 	if got := plan(text[stateRecords], []any{"task", 0, 9, 1, "running"}); !strings.Contains(got, "record_state (kind=? AND state=? AND rank>? AND rank<?)") {
 		t.Errorf("records of one state: %s", got)
 	}
+	if got := plan(text[countRecords], []any{"task"}); !strings.Contains(got, "COVERING INDEX record_state (kind=?)") || strings.Contains(got, "TEMP B-TREE") {
+		t.Errorf("counts of records: %s", got)
+	}
 	query, args, err := chosenRecords("task", broker.RecordSelect{KeySuffix: "1234", Limit: 2})
 	must(t, err)
 	if got := plan(query, args); !strings.Contains(got, "record_key (kind=?)") {

@@ -43,6 +43,7 @@ const (
 	records
 	newestRecords
 	stateRecords
+	countRecords
 	putRecord
 	swapRecord
 	swapState
@@ -156,6 +157,7 @@ var text = [statements]string{
 	// A manager asks it for each task.
 	stateRecords: `SELECT kind, key, state, rank, body FROM record INDEXED BY record_state
 		WHERE kind = ?1 AND rank > ?2 AND rank <= ?3 AND state = ?5 ORDER BY rank, key LIMIT ?4`,
+	countRecords: `SELECT state, count(*) FROM record INDEXED BY record_state WHERE kind = ? GROUP BY state`,
 	putRecord: `INSERT INTO record (kind, key, state, rank, body) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT (kind, key) DO UPDATE SET state = ?3, rank = ?4, body = ?5`,
 	swapRecord: `UPDATE record SET state = ?6, rank = ?7, body = ?8` + asBefore,

@@ -358,6 +358,22 @@ func (c *conn) Records(kind string, sel broker.RecordSelect) (rs []broker.Record
 	return rs, err
 }
 
+// CountRecords reads nothing but an index.
+func (c *conn) CountRecords(kind string) (map[string]int, error) {
+	var found []struct {
+		State string
+		Count int `db:"count(*)"`
+	}
+	if err := c.all(&found, countRecords, kind); err != nil {
+		return nil, err
+	}
+	counts := make(map[string]int, len(found))
+	for _, f := range found {
+		counts[f.State] = f.Count
+	}
+	return counts, nil
+}
+
 // plainRecords is the statement for records of all states.
 func plainRecords(kind string, sel broker.RecordSelect) (s statement, args []any) {
 	s, limit := records, sel.Limit

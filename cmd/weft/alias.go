@@ -16,6 +16,7 @@ type queueAliasCmd struct {
 type queueAliasAddCmd struct {
 	Alias string `arg:"" complete:"-" help:"The second name. It is used with an @ before it."`
 	Queue string `arg:"" complete:"queue" help:"The queue."`
+	Quiet bool   `short:"q" help:"Print nothing."`
 }
 
 // Help shows how it is used.
@@ -36,6 +37,9 @@ func (c *queueAliasAddCmd) Run(a *app) error {
 	if err := p.Broker().Aliases().Add(context.Background(), c.Alias, c.Queue); err != nil {
 		return err
 	}
+	if c.Quiet {
+		return nil
+	}
 	return a.printAlias(broker.Alias{Name: c.Alias, Queue: c.Queue})
 }
 
@@ -47,7 +51,7 @@ func (a *app) printAlias(alias broker.Alias) error {
 			Target string `json:"target"`
 		}{alias.Name, alias.Queue})
 	}
-	a.stdout.Printf("%s -> %s\n", alias.Name, alias.Queue)
+	a.stdout.Printf("%s -> %s\n", visible(alias.Name), visible(alias.Queue))
 	return a.stdout.err
 }
 
@@ -100,7 +104,6 @@ func (c *queueAliasListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	all, err := p.Broker().Aliases().List(context.Background(), c.Target)
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ type attachCmd struct {
 
 // detachOption is how to leave a terminal.
 type detachOption struct {
-	DetachKeys string `placeholder:"KEYS" default:"ctrl-\\,d" complete:"-" help:"The keys that leave the terminal and let the task go on, separated by commas; none if empty (default: ctrl-\\,d)."`
+	DetachKeys string `empty:"" placeholder:"KEYS" default:"ctrl-\\,d" complete:"-" help:"The keys that leave the terminal and let the task go on, separated by commas; none if empty (default: ctrl-\\,d)."`
 }
 
 // Help shows how it is used.
@@ -59,7 +59,6 @@ func (c *attachCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	t, err := p.Task(in.first, c.TID)
 	if err != nil {
 		return err
@@ -90,7 +89,7 @@ func (a *app) talk(in *interrupts, t *weft.Task, d *detacher, stdin *os.File) (*
 	s, err := weft.Attach(in.first, t, opts...)
 	switch {
 	case errors.Is(err, weft.ErrNotRunning) || in.interrupted():
-		return a.follow(in, t)
+		return a.follow(in, t, a.lines())
 	case err != nil:
 		return nil, err
 	}
@@ -145,7 +144,9 @@ var errDetached = errors.New("detached")
 // stdin is what to send: keys if it is a terminal; nil is nothing.
 func (a *app) converse(in *interrupts, s *weft.Session, d *detacher, stdin *os.File) (*weft.Status, error) {
 	restore := func() {}
+	out := a.lines() // those of the task's terminal
 	if stdin != nil && isTerminal(stdin) {
+		out = a.stdout // which ends no lines itself then
 		state, err := term.MakeRaw(int(stdin.Fd()))
 		if err != nil {
 			return nil, fmt.Errorf("set terminal: %w", err)
@@ -155,13 +156,17 @@ func (a *app) converse(in *interrupts, s *weft.Session, d *detacher, stdin *os.F
 		d = new(detacher) // what is no terminal has no keys
 	}
 	defer restore()
+	a.atQuit.Store(new(func() {
+		restore()
+		a.note("task %s goes on", s.Task().TID())
+	}))
 	left := make(chan error, 3) // why the conversation has ended; nil: the task has
 	modes := new(tty.Modes)
 	printed := make(chan struct{})
 	go func() {
 		defer close(printed)
 		defer restoreOnPanic(restore)
-		_, err := io.Copy(io.MultiWriter(a.stdout, modes), s)
+		_, err := io.Copy(io.MultiWriter(out, modes), s)
 		left <- err
 	}()
 	if stdin != nil {
@@ -210,7 +215,7 @@ func (a *app) keepSize(in *interrupts, s *weft.Session, left <-chan error) error
 // tidyScreen brings the terminal back from what a program has left it in that
 // did not end by itself. printed is closed when nothing of it comes any more.
 func (a *app) tidyScreen(modes *tty.Modes, printed <-chan struct{}) {
-	if !isTerminal(a.stdout.file) {
+	if !a.stdout.terminal {
 		return
 	}
 	select {
@@ -222,6 +227,14 @@ func (a *app) tidyScreen(modes *tty.Modes, printed <-chan struct{}) {
 
 // screenPause is how long a terminal may take to show what it was sent.
 const screenPause = time.Second
+
+// lines is standard output for what ends its lines as a terminal shows them.
+func (a *app) lines() io.Writer {
+	if !a.stdout.terminal {
+		return a.stdout
+	}
+	return a.stdout.through(&escaper{spell: passed})
+}
 
 // leave says that the task goes on, and how to come back to it.
 func (a *app) leave(t *weft.Task, err error) error {

@@ -73,6 +73,13 @@ type screen struct {
 // open runs weft in a terminal of 30 by 100.
 func (s *seat) open(args ...string) *screen {
 	s.Helper()
+	return s.openWith(true, args...)
+}
+
+// openWith is open for a program that perhaps has no keyboard: then its standard input
+// is empty.
+func (s *seat) openWith(keyboard bool, args ...string) *screen {
+	s.Helper()
 	master, slave, err := pty.Open()
 	if err != nil {
 		s.Fatal(err)
@@ -80,8 +87,11 @@ func (s *seat) open(args ...string) *screen {
 	c := &screen{T: s.T, cmd: s.command(args), master: master, slave: slave, exited: make(chan struct{}), changed: make(chan struct{})}
 	c.resize(30, 100)
 	c.before = c.settings()
-	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = slave, slave, slave
-	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	c.cmd.Stdout, c.cmd.Stderr = slave, slave
+	if keyboard {
+		c.cmd.Stdin = slave
+		c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	}
 	if err := c.cmd.Start(); err != nil {
 		s.Fatal(err)
 	}

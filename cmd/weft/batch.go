@@ -52,13 +52,16 @@ func (c *batchCmd) Run(a *app) error {
 	case isTerminal(a.stdin):
 		return usageError{"weft batch reads lines from standard input, which is a terminal"}
 	}
+	if err := a.canDeliver(); err != nil {
+		return err
+	}
+	a.delivers = true
 	specs, checkFirst := peekFirst(c.specs(a.stdin))
 	p, err := a.openOrCreate(checkFirst)
 	if err != nil {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	b := batch{a: a, line: progress{a: a}}
 	over := make(chan error, 1)
 	go func() {

@@ -8,7 +8,7 @@ import (
 )
 
 type queueBroadcastCmd struct {
-	Message *string `arg:"" optional:"" complete:"-" help:"The message; without one, or with -, standard input is the message, to the last byte."`
+	Message *string `arg:"" optional:"" empty:"" complete:"-" help:"The message; without one, or with -, standard input is the message, to the last byte."`
 	Pattern string  `short:"p" placeholder:"GLOB" help:"Only to queues whose name matches."`
 }
 

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -61,26 +62,43 @@ type app struct {
 	stdout *sink
 	stderr *os.File
 	color  bool
+	atQuit atomic.Pointer[func()] // what to do before SIGQUIT ends the program
+	// delivers: an answer that nobody has read to its end is a failure.
+	delivers bool
 }
 
 // execute runs the command that args name and returns the exit code.
 func execute(args []string) int {
-	a := &app{stdin: os.Stdin, stdout: &sink{file: os.Stdout}, stderr: os.Stderr}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
+	a := &app{stdin: os.Stdin, stdout: &sink{file: os.Stdout, terminal: isTerminal(os.Stdout)}, stderr: os.Stderr}
+	survivePipe()
+	a.leaveOnQuit()
+	args = rewrite(args)
 	var run runCmd
 	var batch batchCmd
 	parser := newParser(&a.globals, commands(&run, &batch), args)
 	options, command := splitRun(parser.Model.Node, args)
-	ctx, err := parser.Parse(options)
+	ctx, err := parse(parser, options)
 	if err != nil {
 		a.JSON = slices.Contains(options, "--json") // it may not have come to that
 		return a.report(usageError{err.Error()})
 	}
-	a.color = colored(a.Color, os.Stdout)
+	a.color = colored(a.Color, a.stdout.terminal)
 	run.Command, batch.Command = command, command
 	return a.report(ctx.Run(a))
+}
+
+// rewrite is what a line means that asks for help, or for the version, in another way
+// than this grammar does.
+func rewrite(line []string) []string {
+	switch {
+	case len(line) == 0:
+		return []string{"--help"}
+	case line[0] == "help":
+		return append(slices.Clone(line[1:]), "--help")
+	case line[0] == "--version":
+		return append([]string{"version"}, line[1:]...)
+	}
+	return line
 }
 
 // newParser returns the parser of a line.
@@ -92,6 +110,41 @@ func newParser(flags *globals, all []command, line []string) *kong.Kong {
 		kong.Help(printHelp),
 		kong.KindMapper(reflect.String, kong.MapperFunc(decodeString)),
 	)...)
+}
+
+// parse reads a line. An empty value, of a shell's variable that is not set as a
+// rule, is refused where there might be none: it would be as if nothing had been
+// said, and select everything. Where an empty value is one, the tag "empty" says so.
+func parse(parser *kong.Kong, line []string) (*kong.Context, error) {
+	ctx, err := parser.Parse(line)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range ctx.Path {
+		switch {
+		case part.Flag != nil && isEmpty(part.Flag.Value):
+			return nil, fmt.Errorf("--%s: its value is empty: give one, or leave the option out", part.Flag.Name)
+		case part.Positional != nil && !part.Positional.Required && isEmpty(part.Positional):
+			return nil, fmt.Errorf("<%s> is empty: give a value, or leave it out", part.Positional.Name)
+		}
+	}
+	return ctx, nil
+}
+
+// isEmpty reports whether a value that was given is an empty text, or has one in
+// it, where that is none.
+func isEmpty(v *kong.Value) bool {
+	if v.Tag.Has("empty") {
+		return false
+	}
+	switch target := reflect.Indirect(v.Target); target.Kind() {
+	case reflect.String:
+		return target.Len() == 0
+	case reflect.Slice:
+		texts, _ := target.Interface().([]string)
+		return slices.Contains(texts, "")
+	}
+	return false
 }
 
 // grammar adds the commands among which the line may choose. To build the

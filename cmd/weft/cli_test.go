@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,5 +57,67 @@ func TestGrammar(t *testing.T) {
 	}
 	if groups < 10 {
 		t.Errorf("%d commands in groups: this tests nothing", groups)
+	}
+}
+
+// TestEmptyValues gives every option of every command an empty value, which is refused
+// unless the option is one of those for which it is a value. An option that is new is
+// refused too, unless its tag says otherwise and it is added here.
+func TestEmptyValues(t *testing.T) {
+	t.Parallel()
+	values := []string{
+		"run --arg", "run --input", "run --detach-keys", "attach --detach-keys", "queue write <message>", "queue broadcast <message>",
+	}
+	parseLine := func(line []string) error {
+		parser := newParser(&globals{}, commands(&runCmd{}, &batchCmd{}), line)
+		_, err := parse(parser, line)
+		return err
+	}
+	whole := newParser(&globals{}, commands(&runCmd{}, &batchCmd{}), []string{""})
+	refused := 0
+	check := func(what, name string, line []string) {
+		err := parseLine(line)
+		switch allowed := slices.Contains(values, what); {
+		case allowed && err != nil:
+			t.Errorf("%s: %q is refused: %v", what, line, err)
+		case !allowed && err == nil:
+			t.Errorf("%s: %q is taken", what, line)
+		case !allowed && !strings.Contains(err.Error(), name):
+			t.Errorf("%s: %q is refused for another reason: %v", what, line, err)
+		case !allowed:
+			refused++
+		}
+	}
+	for _, leaf := range whole.Model.Leaves(true) {
+		path := slices.DeleteFunc(strings.Fields(leaf.Path()), func(word string) bool { return word[0] == '(' }) // an alias
+		var arguments []string
+		for _, arg := range leaf.Positional {
+			if arg.Required {
+				arguments = append(arguments, "1")
+			}
+		}
+		flags := slices.Concat(leaf.AllFlags(false)...)
+		for _, flag := range flags {
+			if flag.Required {
+				arguments = append(arguments, "--"+flag.Name, "1")
+			}
+		}
+		for _, flag := range flags {
+			if flag.Name != "help" && !flag.IsBool() {
+				name := "--" + flag.Name
+				check(leaf.Path()+" "+name, name, slices.Concat(path, arguments, []string{name, ""}))
+				check(leaf.Path()+" "+name, name, slices.Concat(path, arguments, []string{name + "="}))
+			}
+		}
+		for i, arg := range leaf.Positional {
+			if arg.Required || takesCommand(leaf.Name) || leaf.Name == "complete" {
+				continue // a required one has no meaning when it is left out
+			}
+			given, name := slices.Repeat([]string{"1"}, i), "<"+arg.Name+">"
+			check(leaf.Path()+" "+name, name, slices.Concat(path, given, []string{""}))
+		}
+	}
+	if refused < 100 {
+		t.Errorf("%d values were refused: this tests nothing", refused)
 	}
 }

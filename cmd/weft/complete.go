@@ -11,7 +11,7 @@ import (
 // completeCmd is what the scripts of weft completion call. Its last word is the
 // one at the cursor, as far as it is typed.
 type completeCmd struct {
-	Words []string `arg:"" optional:"" sep:"none" complete:"-"`
+	Words []string `arg:"" optional:"" sep:"none" empty:"" complete:"-"`
 }
 
 // Run prints, on the first line, what the shell is to offer itself: nothing

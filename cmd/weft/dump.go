@@ -36,8 +36,11 @@ func (c *systemDumpCmd) Run(a *app) error {
 	ctx := context.Background()
 	options := weft.DumpOptions{State: c.IncludeState, Secrets: c.IncludeSecrets}
 	if c.Output == "-" {
-		survivePipe()
-		_, err := p.System().Dump(ctx, a.stdout, options)
+		if err := a.canDeliver(); err != nil {
+			return err
+		}
+		a.delivers = true
+		_, err := p.System().Dump(ctx, a.shown(false), options)
 		return err
 	}
 	path := cmp.Or(c.Output, p.System().ExportFile())

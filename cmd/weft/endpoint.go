@@ -32,7 +32,7 @@ func (c *queueResolveCmd) Run(a *app) error {
 	case a.JSON:
 		return a.printEndpoint(e)
 	}
-	a.stdout.Printf("%s\n", e.Queue)
+	a.stdout.Printf("%s\n", visible(e.Queue))
 	return nil
 }
 
@@ -70,17 +70,22 @@ func (c *queueClaimCmd) Run(a *app) error {
 	return a.printEndpoint(e)
 }
 
-// printEndpoints prints the named endpoints.
-func (a *app) printEndpoints(p *weft.Context) error {
+// printEndpoints prints the named endpoints, at most limit unless that is 0.
+func (a *app) printEndpoints(p *weft.Context, limit int) error {
 	all, err := p.Endpoints().List(context.Background())
 	if err != nil {
 		return err
 	}
-	for _, e := range all {
+	more := 0
+	if limit > 0 {
+		more = max(0, len(all)-limit)
+	}
+	for _, e := range all[:len(all)-more] {
 		if err := a.printEndpoint(e); err != nil {
 			return err
 		}
 	}
+	a.printMore(more)
 	return nil
 }
 
@@ -92,6 +97,6 @@ func (a *app) printEndpoint(e weft.Endpoint) error {
 			TID   string `json:"tid"`
 		}{e.Name, e.Queue, e.TID})
 	}
-	a.stdout.Printf("%s: %s\n", e.Name, e.Queue)
+	a.stdout.Printf("%s: %s\n", visible(e.Name), visible(e.Queue))
 	return a.stdout.err
 }

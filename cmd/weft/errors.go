@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"weft"
 	"weft/broker"
@@ -37,18 +38,22 @@ type noneOf struct{ text string }
 
 func (e noneOf) Error() string { return e.text }
 
-// The ends of a wait, as causes of a context that ends.
-var (
-	errInterrupted = errors.New("interrupted")
-	errWaited      = errors.New("timed out waiting")
-)
+// errInterrupted is the cause of a context that a signal has ended.
+var errInterrupted = errors.New("interrupted")
+
+// A waitedError is the cause of a context that has ended because so much time is
+// over. What it has kept from being done is not worth telling.
+type waitedError time.Duration
+
+func (e waitedError) Error() string {
+	return fmt.Sprintf("timed out waiting after %s", time.Duration(e))
+}
 
 // kinds says what the errors are called in JSON, how the program exits, and
 // what to do about them. The first that matches counts.
 func kinds() []kind {
 	return []kind{
 		{errInterrupted, "interrupted", exitInterrupted, ""},
-		{errWaited, "timeout", exitTimeout, ""},
 		{context.Canceled, "interrupted", exitInterrupted, ""}, // only a signal cancels
 		{context.DeadlineExceeded, "timeout", exitTimeout, ""},
 		{weft.ErrNoProject, "no_project", exitNotFound, "create one with weft init, or name one with --context"},
@@ -113,6 +118,9 @@ func classify(err error) kind {
 	if _, ok := errors.AsType[noneOf](err); ok {
 		return kind{code: "not_found", exit: exitNotFound}
 	}
+	if _, ok := errors.AsType[waitedError](err); ok {
+		return kind{code: "timeout", exit: exitTimeout}
+	}
 	for _, k := range kinds() {
 		if errors.Is(err, k.err) {
 			return k
@@ -129,21 +137,26 @@ func classify(err error) kind {
 
 // report writes what is wrong, if anything is, and returns the exit code.
 func (a *app) report(err error) int {
-	if code, ok := errors.AsType[exitCode](err); ok {
-		return int(code)
-	}
-	if flushErr := a.stdout.Flush(); err == nil {
+	if flushErr := a.stdout.finish(); err == nil {
 		err = flushErr
 	}
-	if err == nil {
+	code, done := errors.AsType[exitCode](err)
+	switch {
+	case err == nil:
+		return 0
+	case done:
+		return int(code)
+	case a.stdout.closed():
+		// Whoever read the answer has had enough: nothing to complain about.
+		if a.delivers {
+			return exitError
+		}
 		return 0
 	}
-	if a.stdout.closed() {
-		// Whoever read the answer has had enough: nothing to complain about,
-		// but the answer was not delivered.
-		return exitError
-	}
 	k := classify(err)
+	if waited, ok := errors.AsType[waitedError](err); ok {
+		err = waited
+	}
 	a.complain(err, k)
 	return k.exit
 }
@@ -180,5 +193,5 @@ func (a *app) noteJSON(v any) {
 	if err != nil {
 		line = []byte(err.Error())
 	}
-	fmt.Fprintf(a.stderr, "%s\n", line)
+	fmt.Fprintf(a.stderr, "%s\n", spelled(line, escapeJSON))
 }

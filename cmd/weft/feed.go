@@ -37,7 +37,7 @@ func (a *app) feed(in *interrupts, t *weft.Task, r io.Reader) (*weft.Status, err
 		}
 	})
 	defer undo()
-	return a.follow(&interrupts{first: stop, second: context.WithoutCancel(stop)}, t)
+	return a.follow(&interrupts{first: stop, second: context.WithoutCancel(stop)}, t, a.stdout)
 }
 
 // sendAll sends what r holds, as it comes, and its end.

@@ -11,13 +11,14 @@ import (
 
 // follow shows a task to its end, and says how it ended. The first interruption
 // stops the task, the second leaves it.
-func (a *app) follow(in *interrupts, t *weft.Task) (*weft.Status, error) {
-	return a.attend(in, t, func() (*weft.Status, error) { return a.deliver(in.second, t, a.stderr) })
+func (a *app) follow(in *interrupts, t *weft.Task, stdout io.Writer) (*weft.Status, error) {
+	return a.attend(in, t, func() (*weft.Status, error) { return a.deliver(in.second, t, stdout, a.stderr) })
 }
 
 // attend calls deliver, which shows the task to its end, and returns early at the
 // second interruption.
 func (a *app) attend(in *interrupts, t *weft.Task, deliver func() (*weft.Status, error)) (*weft.Status, error) {
+	a.atQuit.Store(new(func() { a.note("task %s goes on", t.TID()) }))
 	var s *weft.Status
 	var err error
 	over := make(chan struct{})
@@ -65,11 +66,14 @@ func (a *app) stopOn(in *interrupts, t *weft.Task) (settled func()) {
 // deliver waits for the end of a task and prints what it writes: its output as
 // it comes, or all in one object. The result is taken when that has been
 // written, and left where it is if that could not be.
-func (a *app) deliver(ctx context.Context, t *weft.Task, stderr io.Writer) (*weft.Status, error) {
+func (a *app) deliver(ctx context.Context, t *weft.Task, stdout, stderr io.Writer) (*weft.Status, error) {
 	if a.JSON {
 		return a.deliverJSON(ctx, t, true)
 	}
-	s, err := t.Output(ctx, a.stdout, stderr)
+	s, err := t.Output(ctx, stdout, stderr)
+	if err == nil {
+		err = a.stdout.finish()
+	}
 	if err != nil {
 		return s, err
 	}

@@ -70,7 +70,6 @@ func (functionListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	all, err := weft.Functions(p).List(interruptible().first)
 	if err != nil {
 		return err
@@ -128,7 +127,7 @@ func (c *functionShowCmd) Run(a *app) error {
 	if a.JSON {
 		return a.printJSON(newFunctionLine(f))
 	}
-	a.stdout.Printf("Name:     %s\n", f.Name)
+	a.stdout.Printf("Name:     %s\n", visible(f.Name))
 	if f.Description != "" {
 		a.stdout.Printf("About:    %s\n", visible(f.Description))
 	}
@@ -143,7 +142,7 @@ func (c *functionShowCmd) Run(a *app) error {
 			if err := json.Indent(&b, schema.text, "", "  "); err != nil {
 				return err
 			}
-			text = b.String()
+			text = spelled(b.Bytes(), escapeJSON)
 		}
 		a.stdout.Printf("%-9s %s\n", schema.name+":", text)
 	}
@@ -156,7 +155,6 @@ func (a *app) function(name string) (*weft.FunctionInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	survivePipe()
 	return weft.Functions(p).Find(interruptible().first, name)
 }
 

@@ -39,6 +39,23 @@ func interruptible() *interrupts {
 // interrupted reports whether a signal has come.
 func (in *interrupts) interrupted() bool { return in.first.Err() != nil }
 
+// exitQuit is how a program ends that SIGQUIT has ended.
+const exitQuit = 128 + int(syscall.SIGQUIT)
+
+// leaveOnQuit makes SIGQUIT end the program, in the place of the runtime, which would
+// print what all goroutines do. Tasks go on.
+func (a *app) leaveOnQuit() {
+	quit := make(chan os.Signal, 1)
+	signal.Notify(quit, syscall.SIGQUIT)
+	go func() {
+		<-quit
+		if before := a.atQuit.Load(); before != nil {
+			(*before)()
+		}
+		os.Exit(exitQuit)
+	}()
+}
+
 // survivePipe makes writing to a standard output that nobody reads any more
 // return an error instead of ending the process. The signal must not be
 // ignored: tasks would inherit that.

@@ -17,7 +17,7 @@ func (a *app) followItems(in *interrupts, t *weft.Task) (*weft.Status, error) {
 			if err != nil {
 				return nil, err
 			}
-			if err := a.printItem(in.second, r, true); err != nil && !errors.Is(err, weft.ErrTaken) {
+			if err := a.printItem(in.second, r, true, true); err != nil && !errors.Is(err, weft.ErrTaken) {
 				return nil, err
 			}
 		}
@@ -27,20 +27,21 @@ func (a *app) followItems(in *interrupts, t *weft.Task) (*weft.Status, error) {
 
 // printItem prints the result of an item and then takes it, if it is to be taken.
 // One that is only described stays, as of any task.
-func (a *app) printItem(ctx context.Context, r *weft.ItemResult, take bool) error {
+func (a *app) printItem(ctx context.Context, r *weft.ItemResult, take, raw bool) error {
+	out := a.shown(raw)
 	if a.JSON {
-		a.stdout.Printf("%s\n", r.Message)
+		a.stdout.Printf("%s\n", a.shownJSON([]byte(r.Message)))
 		take = take && r.Large == nil
-	} else if _, err := r.WriteTo(a.stdout); err != nil {
+	} else if _, err := r.WriteTo(out); err != nil {
 		return err
 	} else if r.Value {
-		a.stdout.Printf("\n") // a value does not end its line, and another one may follow
+		_, _ = out.Write([]byte("\n")) // a value does not end its line, and another one may follow
 	}
-	if err := a.stdout.Flush(); err != nil {
+	if err := a.stdout.finish(); err != nil {
 		return err
 	}
 	if r.Status != taskspec.StatusCompleted && !a.JSON {
-		fmt.Fprint(a.stderr, r.Stderr)
+		fmt.Fprint(a.stderr, a.shownText([]byte(r.Stderr), raw))
 		a.note("item %s: %s", r.MessageID, r.Reason)
 	}
 	if !take {
@@ -60,7 +61,7 @@ func (r *resultCmd) printItems(ctx context.Context, a *app, t *weft.Task) error 
 		if err != nil {
 			return err
 		}
-		if err := a.printItem(ctx, item, !r.Peek); err != nil {
+		if err := a.printItem(ctx, item, !r.Peek, r.Raw); err != nil {
 			return err
 		}
 		if some = true; item.Status != taskspec.StatusCompleted {

@@ -30,8 +30,8 @@ func (a *app) printJSON(v any) error {
 	if err != nil {
 		return err
 	}
-	a.stdout.Printf("%s\n", line)
-	return nil
+	a.stdout.Printf("%s\n", a.shownJSON(line))
+	return a.stdout.err
 }
 
 // taskLine is a task in a list. Times are nanoseconds since 1970.
@@ -49,6 +49,7 @@ type taskLine struct {
 	WaitingFor  string          `json:"waiting_for,omitempty"` // a queue
 	Items       *taskItems      `json:"items,omitempty"`
 	Service     string          `json:"service,omitempty"`
+	Tags        []string        `json:"tags,omitempty"`
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
 	CompletedAt *int64          `json:"completed_at"`
@@ -70,6 +71,7 @@ func newTaskLine(s *weft.Status) taskLine {
 		WaitingFor:  s.WaitingFor,
 		Items:       newTaskItems(s),
 		Service:     s.Service,
+		Tags:        s.Tags,
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),
 		CompletedAt: nanoseconds(s.Completed),
@@ -151,6 +153,7 @@ type taskDetails struct {
 	ParentTID   string        `json:"parent_tid,omitempty"`
 	Key         string        `json:"key,omitempty"`
 	Service     string        `json:"service,omitempty"`
+	Tags        []string      `json:"tags,omitempty"`
 	Progress    *taskProgress `json:"progress,omitempty"`
 	Stages      []stageLine   `json:"stages,omitempty"` // of a pipeline
 	CreatedAt   *int64        `json:"created_at"`
@@ -196,6 +199,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		ParentTID:   s.ParentTID,
 		Key:         s.Key,
 		Service:     s.Service,
+		Tags:        s.Tags,
 		Progress:    newTaskProgress(s),
 		CreatedAt:   nanoseconds(s.Created),
 		StartedAt:   nanoseconds(s.Started),

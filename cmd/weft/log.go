@@ -32,7 +32,6 @@ func (c *taskLogCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	t, err := p.Task(in.first, c.TID)
 	if err != nil {
 		return err
@@ -55,7 +54,7 @@ func (a *app) printEvents(ctx context.Context, t *weft.Task, follow bool, text f
 		if err != nil {
 			return err
 		}
-		if _, err := a.stdout.Write([]byte(text(e) + "\n")); err != nil {
+		if _, err := a.shown(false).Write([]byte(text(e) + "\n")); err != nil {
 			return err
 		}
 	}

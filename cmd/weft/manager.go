@@ -5,7 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
+	"os"
+	"strings"
 	"time"
 
 	"weft"
@@ -60,6 +61,9 @@ func (c *managerStartCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	if p.Manager().Once() {
+		return usageError{"WEFT_MANAGER_REUSE_ENABLED is false: a manager that this started would leave with it: use weft manager serve"}
+	}
 	in := interruptible()
 	if c.Replace {
 		if _, err := p.Manager().Replace(in.first); err != nil {
@@ -77,8 +81,8 @@ func (c *managerStartCmd) Run(a *app) error {
 
 type managerServeCmd struct {
 	autostartOption
-	Lifetime duration `default:"0" env:"WEFT_MANAGER_LIFETIME_TIMEOUT" placeholder:"TIME" help:"Leave after so long without work (default: never)."`
-	Replace  bool     `help:"Let the manager that there is leave first; its running tasks go on."`
+	Lifetime *duration `placeholder:"TIME" help:"Leave after so long without work (default: $WEFT_MANAGER_LIFETIME_TIMEOUT, else never)."`
+	Replace  bool      `help:"Let the manager that there is leave first; its running tasks go on."`
 }
 
 // Help shows how it is used.
@@ -100,17 +104,34 @@ func (c *managerServeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	lifetime, err := c.lifetime()
+	if err != nil {
+		return err
+	}
 	stop, cancel := weft.StopSignals()
 	defer cancel()
 	inherit.Raise()
 	err = p.Serve(context.Background(), weft.ServeOptions{
-		Lifetime: time.Duration(c.Lifetime),
+		Lifetime: lifetime,
 		Replace:  c.Replace,
 		Only:     true,
 		Log:      a.logger(p.Manager().LogLevel()),
 		Stop:     stop,
 	})
 	return errors.Join(err, p.Close())
+}
+
+// lifetime is how long the manager stays without work, 0 for ever: not what the
+// project's settings say of one that a command starts.
+func (c *managerServeCmd) lifetime() (time.Duration, error) {
+	if c.Lifetime != nil {
+		return time.Duration(*c.Lifetime), nil
+	}
+	text := os.Getenv("WEFT_MANAGER_LIFETIME_TIMEOUT")
+	if text == "" {
+		return 0, nil
+	}
+	return weft.ParseDuration(text)
 }
 
 // logger logs to standard error: for a person, or else for a program.
@@ -122,7 +143,14 @@ func (a *app) logger(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(a.stderr, options))
 }
 
-type managerStopCmd struct{}
+type managerStopCmd struct {
+	TID     string    `arg:"" optional:"" name:"tid" complete:"-" help:"Only if this is the manager that is running: its id, or the last digits of it."`
+	Timeout *duration `placeholder:"TIME" help:"Wait no longer than that (default: until it has gone)."`
+	Force   bool      `help:"Kill the manager if it has not gone by then, after 5 s unless --timeout says otherwise. Its running tasks go on."`
+}
+
+// forceAfter is how long a manager has before it is killed, if nobody says.
+const forceAfter = duration(5 * time.Second)
 
 // Help shows how it is used.
 func (managerStopCmd) Help() string {
@@ -132,16 +160,32 @@ manager.
 Examples:
 
     weft manager stop
+    weft manager stop --force --timeout 30
 `
 }
 
 // Run stops the manager.
-func (managerStopCmd) Run(a *app) error {
+func (c *managerStopCmd) Run(a *app) error {
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
-	stopped, err := p.Manager().Stop(interruptible().first)
+	in := interruptible()
+	if err := c.check(in.first, p); err != nil {
+		return err
+	}
+	if c.Force && c.Timeout == nil {
+		c.Timeout = new(forceAfter)
+	}
+	ctx, cancel := until(in.first, c.Timeout)
+	defer cancel()
+	stopped, err := p.Manager().Stop(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if _, late := errors.AsType[waitedError](err); late && c.Force {
+		stopped, err = p.Manager().Kill(in.first)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -155,8 +199,27 @@ func (managerStopCmd) Run(a *app) error {
 	return nil
 }
 
+// check makes sure that the manager that is running is the one that is meant.
+func (c *managerStopCmd) check(ctx context.Context, p *weft.Context) error {
+	digits := strings.TrimPrefix(c.TID, "T")
+	if c.TID == "" {
+		return nil
+	}
+	running, err := p.Manager().Running(ctx)
+	for _, m := range running {
+		if len(digits) >= 4 && strings.HasSuffix(m.TID, digits) {
+			return nil
+		}
+	}
+	if err == nil {
+		err = noneOf{fmt.Sprintf("manager %s is not running: see weft manager list", c.TID)}
+	}
+	return err
+}
+
 type managerListCmd struct {
 	All bool `help:"List the managers that have left too."`
+	rows
 }
 
 // Help shows how it is used.
@@ -170,11 +233,15 @@ func (managerListCmd) Help() string {
 
 // Run lists managers.
 func (c *managerListCmd) Run(a *app) error {
+	limit, err := c.limit(a)
+	if err != nil {
+		return err
+	}
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
-	return a.listManagers(context.Background(), p, c.All)
+	return a.listManagers(context.Background(), p, c.All, limit)
 }
 
 type managerStatusCmd struct{}
@@ -221,16 +288,6 @@ func managerState(m weft.ManagerStatus) string {
 	return "stopped"
 }
 
-// managers returns the managers of the project: the one that is running, or all
-// that it has had.
-func managers(ctx context.Context, p *weft.Context, all bool) ([]weft.ManagerStatus, error) {
-	ms, err := p.Manager().List(ctx)
-	if err != nil || all {
-		return ms, err
-	}
-	return slices.DeleteFunc(ms, func(m weft.ManagerStatus) bool { return !m.Running }), nil
-}
-
 // managerText is the manager in a line.
 func managerText(running []weft.ManagerStatus) string {
 	if len(running) == 0 {
@@ -246,7 +303,7 @@ func managerText(running []weft.ManagerStatus) string {
 
 // printManager prints the manager that is running.
 func (a *app) printManager(ctx context.Context, p *weft.Context) error {
-	ms, err := managers(ctx, p, false)
+	ms, err := p.Manager().Running(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -259,11 +316,20 @@ func (a *app) printManager(ctx context.Context, p *weft.Context) error {
 	return nil
 }
 
-// listManagers prints managers, one a line.
-func (a *app) listManagers(ctx context.Context, p *weft.Context, all bool) error {
-	ms, err := managers(ctx, p, all)
+// listManagers prints managers, one a line: the newest, unless limit is 0.
+func (a *app) listManagers(ctx context.Context, p *weft.Context, all bool, limit int) error {
+	find := p.Manager().Running
+	if all {
+		find = p.Manager().List
+	}
+	ms, err := find(ctx)
 	if err != nil {
 		return err
+	}
+	more := 0
+	if limit > 0 {
+		more = max(0, len(ms)-limit)
+		ms = ms[more:]
 	}
 	rows := [][]string{{"TID", "PID", "STATUS", "STARTED"}}
 	for _, m := range ms {
@@ -278,5 +344,6 @@ func (a *app) listManagers(ctx context.Context, p *weft.Context, all bool) error
 	if len(rows) > 1 {
 		a.printTable(rows, nil)
 	}
+	a.printMore(more)
 	return nil
 }

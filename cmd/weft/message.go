@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"strings"
 
@@ -17,8 +18,9 @@ type selector struct {
 	Message    string `short:"m" placeholder:"ID" help:"Only this message."`
 	After      string `aliases:"since" placeholder:"TIME" help:"Only messages after this id or time (also --since)."`
 	Before     string `placeholder:"TIME" help:"Only messages before this id or time."`
-	Limit      int    `short:"n" placeholder:"N" help:"At most so many (default: 1)."`
+	Limit      *int   `short:"n" placeholder:"N" help:"At most so many (default: 1)."`
 	Timestamps bool   `short:"t" help:"Print the id and a tab before each message."`
+	rawOption
 }
 
 // times explains the values of --after and --before in a command's help.
@@ -29,17 +31,17 @@ s, ms or ns behind it.
 
 // selection is what the options select: by default the oldest message.
 func (s *selector) selection() (sel broker.Select, err error) {
-	if s.Limit < 0 || s.All && s.Limit > 0 {
+	switch {
+	case s.Limit == nil && !s.All:
+		sel.Limit = 1
+	case s.Limit == nil:
+	case s.All || *s.Limit < 1:
 		return sel, usageError{"give --all, or --limit with a number from 1 on"}
+	default:
+		sel.Limit = *s.Limit
 	}
-	sel.Limit = max(1, s.Limit)
-	if s.All {
-		sel.Limit = 0
-	}
-	if s.Message != "" {
-		if sel.ID, err = broker.ParseID(s.Message); err != nil {
-			return sel, err
-		}
+	if sel.ID, err = messageID(s.Message); err != nil {
+		return sel, err
 	}
 	for _, bound := range []struct {
 		text string
@@ -53,6 +55,18 @@ func (s *selector) selection() (sel broker.Select, err error) {
 		}
 	}
 	return sel, nil
+}
+
+// messageID reads the value of --message, 0 where there is none.
+func messageID(text string) (broker.ID, error) {
+	if text == "" {
+		return 0, nil
+	}
+	id, err := broker.ParseID(strings.TrimPrefix(text, "T"))
+	if err == nil && len(id.String()) != 19 {
+		err = fmt.Errorf("%w %q: want 19 digits", broker.ErrID, text)
+	}
+	return id, err
 }
 
 // line is a message as it is printed.
@@ -93,18 +107,17 @@ Examples:
 
 // Run takes messages.
 func (c *queueReadCmd) Run(a *app) error {
-	// Written one by one: if nobody reads any more, no further one is taken.
-	return c.show(a, c.Queue, (*broker.Queue).Take, func(line []byte) error {
-		_, err := a.stdout.Write(line)
+	if err := a.canDeliver(); err != nil {
 		return err
-	})
+	}
+	// Written one by one: if nobody reads any more, no further one is taken.
+	return c.show(a, c.Queue, (*broker.Queue).Take, a.shown(c.Raw))
 }
 
-// show prints the selected messages of a queue, as fetch gets them.
+// show writes the selected messages of a queue to out, as fetch gets them.
 func (s *selector) show(
 	a *app, queue string,
-	fetch func(*broker.Queue, context.Context, broker.Select) iter.Seq2[broker.Message, error],
-	write func(line []byte) error,
+	fetch func(*broker.Queue, context.Context, broker.Select) iter.Seq2[broker.Message, error], out io.Writer,
 ) error {
 	sel, err := s.selection()
 	if err != nil {
@@ -114,7 +127,6 @@ func (s *selector) show(
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	found := false
 	for m, err := range fetch(q, context.Background(), sel) {
 		if err != nil {
@@ -125,7 +137,7 @@ func (s *selector) show(
 		if err != nil {
 			return err
 		}
-		if err := write(line); err != nil {
+		if _, err := out.Write(line); err != nil {
 			return err
 		}
 	}
@@ -155,15 +167,16 @@ Examples:
 
 // Run prints messages.
 func (c *queuePeekCmd) Run(a *app) error {
-	return c.show(a, c.Queue, (*broker.Queue).Messages, func(line []byte) error {
-		a.stdout.Printf("%s", line)
-		return a.stdout.err
-	})
+	out := a.shown(c.Raw)
+	if !a.stdout.terminal {
+		out = later{a.stdout} // nothing depends on when it is written
+	}
+	return c.show(a, c.Queue, (*broker.Queue).Messages, out)
 }
 
 type queueWriteCmd struct {
 	Queue      *string `arg:"" optional:"" complete:"queue" help:"The queue, or @ and an alias."`
-	Message    *string `arg:"" optional:"" complete:"-" help:"The message; without one, or with -, standard input is the message, to the last byte."`
+	Message    *string `arg:"" optional:"" empty:"" complete:"-" help:"The message; without one, or with -, standard input is the message, to the last byte."`
 	Endpoint   string  `placeholder:"NAME" complete:"endpoint" help:"Write to the queue of this named endpoint, instead of a queue."`
 	Timestamps bool    `short:"t" help:"Print the id of the message."`
 }

@@ -50,7 +50,6 @@ func (c *queueMoveCmd) Run(a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	var moved spool
 	defer func() { err = errors.Join(err, moved.close()) }()
 	n := 0
@@ -80,7 +79,7 @@ func (c *queueMoveCmd) Run(a *app) (err error) {
 	if n == 0 {
 		return none(src)
 	}
-	return moved.copyTo(a.stdout)
+	return moved.copyTo(a.shown(c.Raw))
 }
 
 // A spool keeps what is to be printed later: in memory while it is short, in a

@@ -13,14 +13,14 @@ import (
 type taskOutputCmd struct {
 	TID     string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
 	Follow  bool   `short:"f" help:"Print what is still to come too, until the task has ended."`
-	Attempt int    `placeholder:"N" help:"Print what this attempt has written, counted from 1, instead of the last one."`
-	Stderr  bool   `help:"Print what the task wrote to its standard error instead."`
+	Attempt *int   `placeholder:"N" help:"Print what this attempt has written, counted from 1, instead of the last one."`
+	rawOption
+	Stderr bool `help:"Print what the task wrote to its standard error instead."`
 }
 
 // Help shows how it is used.
 func (taskOutputCmd) Help() string {
-	return `It prints what a task has written so far, byte for byte, and leaves the result:
-see weft result.
+	return `It prints what a task has written so far, and leaves the result: see weft result.
 
 Examples:
 
@@ -38,7 +38,6 @@ func (c *taskOutputCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	t, err := p.Task(in.first, c.TID)
 	if err != nil {
 		return err
@@ -52,17 +51,17 @@ func (c *taskOutputCmd) Run(a *app) error {
 	}
 	print := t.OutputSoFar
 	switch {
-	case c.Follow && c.Attempt != 0:
+	case c.Follow && c.Attempt != nil:
 		return usageError{"--attempt does not go with --follow"}
 	case c.Follow:
 		print = t.Output
-	case c.Attempt != 0:
+	case c.Attempt != nil:
 		print = func(ctx context.Context, stdout, stderr io.Writer) (*weft.Status, error) {
-			return weft.OutputOf(ctx, t, c.Attempt, stdout, stderr)
+			return weft.OutputOf(ctx, t, *c.Attempt, stdout, stderr)
 		}
 	}
 	var buf bytes.Buffer
-	var w io.Writer = a.stdout
+	w := a.shown(c.Raw)
 	if a.JSON {
 		w = &buf
 	}

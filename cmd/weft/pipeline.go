@@ -15,6 +15,9 @@ func (r *runCmd) runPipeline(a *app) error {
 	if err := r.checkPipeline(); err != nil {
 		return err
 	}
+	if err := r.ready(a); err != nil {
+		return err
+	}
 	var pipeline *weft.Pipeline // from a pipe, it can be read only once
 	p, err := a.openOrCreate(func() (err error) {
 		pipeline, err = a.newPipeline(*r.Pipeline)
@@ -34,10 +37,13 @@ func (r *runCmd) runPipeline(a *app) error {
 		pipeline.Delay = time.Duration(*r.Delay)
 	}
 	in := interruptible()
-	survivePipe()
-	var spec taskspec.Spec // of nothing that talks
+	last := pipeline.Stages[len(pipeline.Stages)-1]
+	spec := taskspec.Spec{Spec: taskspec.Work{Type: last.Spec.Spec.Type}} // of nothing that talks
 	var options []weft.SubmitOption
 	if r.Input != nil {
+		if err := r.onlyInput(a, in); err != nil {
+			return err
+		}
 		pipeline.Stages[0].Input = weft.ParseArgument(*r.Input)
 	} else {
 		options = r.surroundings(a, in, &spec)
@@ -140,7 +146,7 @@ func (a *app) stageTexts(ctx context.Context, t *weft.Task) (lines []string, err
 	for _, s := range stages {
 		line := fmt.Sprintf("%-*s", width, visible(s.Name))
 		if s.TID != "" {
-			line += fmt.Sprintf("  %s  %s", taskspec.ShortTID(s.TID), a.paint(standing(s)))
+			line += fmt.Sprintf("  %s  %s", visible(taskspec.ShortTID(s.TID)), a.paint(standing(s)))
 		}
 		if !s.Started.IsZero() {
 			line += "  " + short(elapsedUntil(s, time.Now()))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"weft"
 	"weft/broker"
@@ -45,10 +47,11 @@ func resolve(p *weft.Context, name string) (*broker.Queue, error) {
 }
 
 type queueListCmd struct {
-	Stats     bool   `help:"Count the messages (which is done anyway)."`
-	Pattern   string `short:"p" placeholder:"GLOB" xor:"which" help:"Only queues whose name matches."`
-	Prefix    string `placeholder:"TEXT" xor:"which" help:"Only queues whose name begins with this."`
-	Endpoints bool   `xor:"which" help:"List the named endpoints of running tasks, and their queues."`
+	Stats   bool   `help:"Count the messages (which is done anyway)."`
+	Pattern string `short:"p" placeholder:"GLOB" xor:"which" help:"Only queues whose name matches."`
+	Prefix  string `placeholder:"TEXT" xor:"which" help:"Only queues whose name begins with this."`
+	rows
+	Endpoints bool `xor:"which" help:"List the named endpoints of running tasks, and their queues."`
 }
 
 // globs explains the values of --pattern in a command's help.
@@ -59,7 +62,8 @@ these. It is about the whole name, and case matters.
 // Help shows how it is used.
 func (queueListCmd) Help() string {
 	return `A queue is there while it holds a message. Each is printed with the number of
-its messages.
+its messages. Of many, those of tasks are left out first, the oldest before the
+others.
 
 ` + globs + `
 Examples:
@@ -77,13 +81,19 @@ func (c *queueListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	limit, err := c.limit(a)
+	if err != nil {
+		return err
+	}
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
-	survivePipe()
 	if c.Endpoints {
-		return a.printEndpoints(p)
+		return a.printEndpoints(p, limit)
+	}
+	if limit > 0 {
+		return a.printSomeQueues(p, pattern, limit)
 	}
 	for st, err := range p.Broker().Queues(pattern).Stats(context.Background()) {
 		if err != nil {
@@ -93,6 +103,39 @@ func (c *queueListCmd) Run(a *app) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// printSomeQueues prints queues, at most limit, and counts the messages of no
+// others.
+func (a *app) printSomeQueues(p *weft.Context, pattern broker.Pattern, limit int) error {
+	ctx := context.Background()
+	var others, ofTasks []string
+	for name, err := range p.Broker().Queues(pattern).Names(ctx) {
+		switch {
+		case err != nil:
+			return err
+		case weft.Reserved(name) && !strings.HasPrefix(name, "weft."):
+			ofTasks = append(ofTasks, name)
+		default:
+			others = append(others, name)
+		}
+	}
+	// The newest of a task are the last.
+	names := append(slices.Clone(others[:min(limit, len(others))]), ofTasks[max(0, len(ofTasks)-max(0, limit-len(others))):]...)
+	slices.Sort(names)
+	for _, name := range names {
+		switch st, err := p.Queue(name).Stats(ctx); {
+		case err != nil:
+			return err
+		case st.Pending == 0: // since then
+		default:
+			if err := a.printStats(st); err != nil {
+				return err
+			}
+		}
+	}
+	a.printMore(len(others) + len(ofTasks) - len(names))
 	return nil
 }
 
@@ -107,7 +150,7 @@ func queuePattern(glob, prefix string) (broker.Pattern, error) {
 // printStats prints how many messages a queue holds.
 func (a *app) printStats(st broker.Stats) error {
 	if !a.JSON {
-		a.stdout.Printf("%s: %d\n", st.Queue, st.Pending)
+		a.stdout.Printf("%s: %d\n", visible(st.Queue), st.Pending)
 		return a.stdout.err
 	}
 	return a.printJSON(struct {
@@ -209,18 +252,15 @@ func (c *queueDeleteCmd) Run(a *app) error {
 	if c.All == (c.Queue != "") || c.All && c.Message != "" {
 		return usageError{"give a queue, perhaps with --message, or --all"}
 	}
-	var sel broker.Select
-	if c.Message != "" {
-		var err error
-		if sel.ID, err = broker.ParseID(c.Message); err != nil {
-			return err
-		}
+	id, err := messageID(c.Message)
+	if err != nil {
+		return err
 	}
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
-	n, err := c.delete(p, sel)
+	n, err := c.delete(p, broker.Select{ID: id})
 	switch {
 	case err != nil:
 		return err

@@ -14,12 +14,14 @@ import (
 type resultCmd struct {
 	TID string `arg:"" optional:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
 
-	All      bool      `help:"All results that wait to be taken, each behind the id of its task."`
-	Timeout  *duration `placeholder:"TIME" help:"Wait no longer than that; the task goes on."`
-	Peek     bool      `help:"Leave the result for others."`
-	Stream   bool      `help:"Show the output as it is produced, while the task runs; of a persistent task, all results as they come."`
-	Error    bool      `help:"Print what the task wrote to its standard error instead, and leave the result."`
-	ExitCode bool      `help:"Exit as the task did."`
+	All     bool      `help:"All results that wait to be taken, each behind the id of its task."`
+	Timeout *duration `placeholder:"TIME" help:"Wait no longer than that; the task goes on."`
+	Peek    bool      `help:"Leave the result for others."`
+	Stream  bool      `help:"Show the output as it is produced, while the task runs; of a persistent task, all results as they come."`
+	rawOption
+	rows
+	Error    bool `help:"Print what the task wrote to its standard error instead, and leave the result."`
+	ExitCode bool `help:"Exit as the task did."`
 }
 
 // Help shows how it is used.
@@ -50,33 +52,40 @@ func (r *resultCmd) Run(a *app) error {
 		return usageError{"give the id of a task, or --all"}
 	}
 	if r.All && (r.Timeout != nil || r.Stream || r.Error || r.ExitCode) {
-		return usageError{"--all goes with --peek and --json only"}
+		return usageError{"--all goes with --peek, --limit, --raw and --json only"}
 	}
+	if !r.All && r.Limit != nil {
+		return usageError{"--limit goes with --all"}
+	}
+	if err := a.canDeliver(); err != nil {
+		return err
+	}
+	a.delivers = true
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
-	ctx, cancel := until(in.first, r.Timeout)
-	defer cancel()
 	if r.All {
-		return r.printAll(ctx, a, p)
+		return r.printAll(in.first, a, p)
 	}
-	t, err := p.Task(ctx, r.TID)
+	t, err := p.Task(in.first, r.TID)
 	if err != nil {
 		return err
 	}
-	before, err := t.Status(ctx)
+	before, err := t.Status(in.first)
 	if err != nil {
 		return err
 	}
+	ctx, cancel := in.first, context.CancelFunc(func() {})
 	if !before.Status.Terminal() {
 		if err := a.noteHeld(ctx, p); err != nil {
 			return err
 		}
 		defer a.tellSlots(p, t).Stop()
+		ctx, cancel = until(ctx, r.Timeout)
 	}
+	defer cancel()
 	if before.Items != nil {
 		return r.printItems(ctx, a, t)
 	}
@@ -98,48 +107,65 @@ func (r *resultCmd) print(ctx context.Context, a *app, t *weft.Task) (*weft.Stat
 	}
 	switch {
 	case r.Error && !a.JSON:
-		return t.Output(ctx, nil, a.stdout)
+		return t.Output(ctx, nil, a.shown(r.Raw))
 	case a.JSON:
 		return a.deliverJSON(ctx, t, !r.Peek && !r.Error)
 	case r.Peek:
-		return t.Output(ctx, a.stdout, nil)
+		return t.Output(ctx, a.shown(r.Raw), nil)
 	}
-	return a.deliver(ctx, t, nil)
+	return a.deliver(ctx, t, a.shown(r.Raw), nil)
 }
 
-// printAll prints the results of all tasks that have ended.
+// printAll prints the results of all tasks that have ended, or the oldest of many.
 func (r *resultCmd) printAll(ctx context.Context, a *app, p *weft.Context) error {
-	tasks, err := weft.Untaken(ctx, p)
+	limit, err := r.limit(a)
 	if err != nil {
 		return err
 	}
+	tasks, more, err := weft.Untaken(ctx, p, limit)
+	if err != nil {
+		return err
+	}
+	failed := false
 	for _, t := range tasks {
-		err := r.printOne(ctx, a, t)
+		s, err := r.printOne(ctx, a, t)
 		if errors.Is(err, weft.ErrTaken) {
 			continue // by somebody else, since
 		}
 		if err != nil {
 			return err
 		}
+		if reason := s.Err(); reason != nil {
+			failed = true
+			if !a.JSON {
+				a.note("%v", reason)
+			}
+		}
+	}
+	if more > 0 && !a.JSON { // beside the output of tasks
+		a.note("%s", moreText(more))
+	}
+	if failed {
+		return exitCode(exitError)
 	}
 	return nil
 }
 
-// printOne prints one of several results.
-func (r *resultCmd) printOne(ctx context.Context, a *app, t *weft.Task) error {
+// printOne prints one of several results, and says how its task ended.
+func (r *resultCmd) printOne(ctx context.Context, a *app, t *weft.Task) (*weft.Status, error) {
 	if a.JSON {
-		_, err := a.deliverJSON(ctx, t, !r.Peek)
-		return err
+		return a.deliverJSON(ctx, t, !r.Peek)
 	}
 	a.stdout.Printf("%s: ", t.TID())
-	w := &lineEnder{w: a.stdout}
-	if _, err := t.Output(ctx, w, nil); err != nil {
-		return err
+	w := &lineEnder{w: a.shown(r.Raw)}
+	s, err := t.Output(ctx, w, nil)
+	if err != nil {
+		return s, err
 	}
 	if err := w.end(); err != nil || r.Peek {
-		return err
+		return s, err
 	}
-	return t.Take(ctx)
+	return s, t.Take(ctx)
 }
 
 // A lineEnder ends what is written through it with a line's end.
@@ -178,5 +204,5 @@ func until(ctx context.Context, timeout *duration) (context.Context, context.Can
 		return context.WithCancel(ctx)
 	}
 	d := time.Duration(*timeout)
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%w after %s", errWaited, d))
+	return context.WithTimeoutCause(ctx, d, waitedError(d))
 }

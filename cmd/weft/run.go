@@ -16,10 +16,10 @@ type runCmd struct {
 
 	Spec     *string  `placeholder:"NAME|PATH" complete:"spec,file" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
 	Function *string  `placeholder:"NAME" complete:"function" help:"Call this function instead of a command: see weft function list."`
-	Arg      []string `sep:"none" placeholder:"VALUE" complete:"-" help:"An argument of the function, as JSON or text; may be repeated."`
+	Arg      []string `sep:"none" empty:"" placeholder:"VALUE" complete:"-" help:"An argument of the function, as JSON or text; may be repeated."`
 	KW       []string `name:"kw" sep:"none" placeholder:"NAME=VALUE" complete:"-" help:"A named argument of the function; may be repeated."`
 	Pipeline *string  `placeholder:"NAME|PATH" complete:"pipeline,file" help:"Run this stored pipeline, or this file, instead of a command."`
-	Input    *string  `placeholder:"VALUE" complete:"-" help:"What the first stage of the pipeline works on, as JSON or text, instead of standard input."`
+	Input    *string  `empty:"" placeholder:"VALUE" complete:"-" help:"What the first stage of the pipeline works on, as JSON or text, instead of standard input."`
 	Inline   bool     `help:"Call the function inside the program that serves the project, instead of in a process of its own."`
 	Wait     bool     `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
 	Key      string   `complete:"-" help:"Run this once: while a task is known that was run with this key, it is shown instead, whether it has ended or not."`
@@ -98,7 +98,7 @@ func (r *runCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	r.onTerminal = isTerminal(a.stdin) && isTerminal(a.stdout.file) && !a.JSON
+	r.onTerminal = isTerminal(a.stdin) && a.stdout.terminal && !a.JSON
 	if err := r.overlay(spec); err != nil {
 		return err
 	}
@@ -106,6 +106,9 @@ func (r *runCmd) Run(a *app) error {
 		return usageError{"a terminal is for a person: --json does not go with it, but for --no-wait"}
 	}
 	d, err := newDetacher(r.DetachKeys)
+	if err == nil {
+		err = r.ready(a)
+	}
 	if err != nil {
 		return err
 	}
@@ -116,12 +119,37 @@ func (r *runCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	survivePipe()
 	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, spec)...)
 	if t == nil || err != nil && !in.interrupted() {
 		return err // it may be accepted, but nobody runs it: then the error says so
 	}
 	return r.await(a, in, p, t, spec, d)
+}
+
+// ready makes sure that the output can be shown, before anything is done.
+func (r *runCmd) ready(a *app) error {
+	if !r.Wait {
+		return nil
+	}
+	a.delivers = true
+	return a.canDeliver()
+}
+
+// onlyInput refuses a standard input beside --input: one of the two would be dropped.
+// An empty one is none.
+func (r *runCmd) onlyInput(a *app, in *interrupts) error {
+	stdin := input(a.stdin)
+	if stdin == nil || r.NoStdin {
+		return nil
+	}
+	n, err := io.ReadFull(cancellable(in.first, stdin), make([]byte, 1))
+	switch {
+	case n > 0:
+		return usageError{"--input and standard input are two inputs: leave one out, or give --no-stdin"}
+	case err != io.EOF:
+		return fmt.Errorf("read standard input: %w", err)
+	}
+	return nil
 }
 
 // await shows what was submitted to its end, unless told otherwise.
@@ -156,7 +184,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Context, t *weft.Task, sp
 	if err != nil {
 		return err
 	}
-	if r.Function != nil && !a.JSON && s.Status == taskspec.StatusCompleted && isTerminal(a.stdout.file) {
+	if spec.Spec.Type == taskspec.KindFunction && !spec.Spec.Persistent && s.Status == taskspec.StatusCompleted && a.stdout.terminal && !a.JSON {
 		a.stdout.Printf("\n") // a value does not end its line, and a prompt would follow
 	}
 	if r.Verbose {
@@ -203,7 +231,7 @@ func (r *runCmd) show(a *app, in *interrupts, t *weft.Task, spec *taskspec.Spec,
 	case spec.Spec.Persistent:
 		return a.followItems(in, t)
 	default:
-		return a.follow(in, t)
+		return a.follow(in, t, a.stdout)
 	}
 }
 

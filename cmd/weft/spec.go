@@ -29,6 +29,17 @@ type specCreateCmd struct {
 	Name  string `arg:"" complete:"spec" help:"The name: letters, digits, '_', '.' and '-'."`
 	File  string `short:"f" required:"" placeholder:"FILE" complete:"file" help:"The spec or pipeline, in JSON; - is standard input."`
 	Force bool   `help:"Replace what is stored under that name."`
+	specType
+}
+
+// specType says what a document is, or which are meant.
+type specType struct {
+	Type string `enum:",task,pipeline" default:"" placeholder:"TYPE" help:"A task or a pipeline (default: what it looks like, or both)."`
+}
+
+// isPipeline reports whether a document is to be a pipeline.
+func (t specType) isPipeline(document []byte) bool {
+	return t.Type == pipelineType || t.Type == "" && weft.IsPipeline(document)
 }
 
 // Help shows how it is used.
@@ -57,7 +68,7 @@ func (c *specCreateCmd) Run(a *app) error {
 		return err
 	}
 	var folder specFolder = weft.Specs(p)
-	if weft.IsPipeline(document) {
+	if c.isPipeline(document) {
 		folder = weft.Pipelines(p)
 	}
 	store := folder.Create
@@ -139,7 +150,7 @@ func (a *app) printDone(what, name string) error {
 	return nil
 }
 
-type specListCmd struct{}
+type specListCmd struct{ specType }
 
 // Help shows how it is used.
 func (specListCmd) Help() string {
@@ -152,20 +163,18 @@ func (specListCmd) Help() string {
 
 // Run lists the stored specs. About one that cannot be run it complains, and
 // goes on.
-func (specListCmd) Run(a *app) error {
+func (c specListCmd) Run(a *app) error {
 	p, err := a.open()
 	if err != nil {
 		return err
 	}
-	survivePipe()
-	specs, err := weft.Specs(p).List()
-	if err != nil {
-		return err
-	}
-	for _, s := range specs {
-		if err := a.printSpec(specLine{Name: s.Name, Description: s.Description, Type: string(s.Type)}, s.Err); err != nil {
+	if c.Type != pipelineType {
+		if err := a.printTaskSpecs(p); err != nil {
 			return err
 		}
+	}
+	if c.Type == "task" {
+		return nil
 	}
 	pipelines, err := weft.Pipelines(p).List()
 	if err != nil {
@@ -173,6 +182,20 @@ func (specListCmd) Run(a *app) error {
 	}
 	for _, s := range pipelines {
 		if err := a.printSpec(specLine{s.Name, s.Description, pipelineType, s.Stages, ""}, s.Err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printTaskSpecs prints the stored specs of tasks.
+func (a *app) printTaskSpecs(p *weft.Context) error {
+	specs, err := weft.Specs(p).List()
+	if err != nil {
+		return err
+	}
+	for _, s := range specs {
+		if err := a.printSpec(specLine{Name: s.Name, Description: s.Description, Type: string(s.Type)}, s.Err); err != nil {
 			return err
 		}
 	}
@@ -235,11 +258,10 @@ func (c *specShowCmd) Run(a *app) error {
 	}); err != nil {
 		return err
 	}
-	survivePipe()
 	if !bytes.HasSuffix(document, []byte("\n")) {
 		document = append(document, '\n')
 	}
-	_, err = a.stdout.Write(document)
+	_, err = a.shown(false).Write(document)
 	return err
 }
 
@@ -344,7 +366,6 @@ func (c specSchemaCmd) Run(a *app) error {
 
 // printDocument prints indented JSON, with --json on one line.
 func (a *app) printDocument(document []byte) error {
-	survivePipe()
 	if a.JSON {
 		return a.printJSON(json.RawMessage(document))
 	}

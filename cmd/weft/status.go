@@ -1,10 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,10 +12,29 @@ import (
 	"weft/taskspec"
 )
 
+// which says which tasks a list has.
+type which struct {
+	All    bool   `help:"The tasks that have ended too."`
+	Status string `enum:",created,spawning,running,completed,failed,timeout,cancelled,killed" default:"" placeholder:"STATUS" help:"Only tasks with this status."`
+	Tag    string `complete:"-" help:"Only tasks that have this tag; ended ones too."`
+}
+
+// filter is what the options select: by default what has not ended.
+func (w which) filter() weft.TaskFilter {
+	f := weft.TaskFilter{Tag: w.Tag}
+	switch {
+	case w.Status != "":
+		f.Statuses = []taskspec.Status{taskspec.Status(w.Status)}
+	case !w.All && w.Tag == "":
+		f.Statuses = weft.Unfinished()
+	}
+	return f
+}
+
 type statusCmd struct {
-	TID    string `arg:"" optional:"" name:"tid" complete:"task" help:"One task: its id, the last digits of it, or @last."`
-	All    bool   `help:"Show the tasks that have ended too."`
-	Status string `enum:",created,spawning,running,completed,failed,timeout,cancelled,killed" default:"" placeholder:"STATUS" help:"Show only tasks with this status."`
+	TID string `arg:"" optional:"" name:"tid" complete:"task" help:"One task: its id, the last digits of it, or @last."`
+	which
+	rows
 	watching
 }
 
@@ -56,26 +74,27 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	if err != nil {
 		return err
 	}
-	managers, err := managers(ctx, p, false)
+	managers, err := p.Manager().Running(ctx)
 	if err != nil {
 		return err
 	}
-	live, queued, err := liveText(p.Tasks(ctx, weft.TaskFilter{Statuses: weft.Unfinished()}))
+	counts, err := weft.CountTasks(ctx, p)
 	if err != nil {
 		return err
 	}
 	full := ""
-	if queued {
+	if counts[taskspec.StatusCreated] > 0 {
 		if full, err = fullText(ctx, p); err != nil {
 			return err
 		}
 	}
-	var tasks []*weft.Status
-	for s, err := range p.Tasks(ctx, selected(c.Status, c.All)) {
-		if err != nil {
-			return err
-		}
-		tasks = append(tasks, s)
+	limit, err := c.limit(a)
+	if err != nil {
+		return err
+	}
+	tasks, more, err := newest(ctx, p, c.filter(), limit)
+	if err != nil {
+		return err
 	}
 	services, err := weft.Services(ctx, p)
 	if err != nil {
@@ -94,7 +113,7 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	}
 	a.stdout.Printf("System: %s\n", visible(system))
 	a.stdout.Printf("Manager: %s\n", managerText(managers))
-	a.stdout.Printf("Tasks: %s\n", live)
+	a.stdout.Printf("Tasks: %s\n", liveText(counts))
 	if full != "" {
 		a.stdout.Printf("Slots: %s\n", full)
 	}
@@ -105,6 +124,7 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	if len(tasks) > 0 {
 		a.stdout.Printf("\n")
 		a.printTasks(tasks, time.Now())
+		a.printMore(more)
 	}
 	return nil
 }
@@ -153,33 +173,10 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []s
 	return a.printJSON(v)
 }
 
-// liveText counts tasks that have not ended.
-func liveText(live iter.Seq2[*weft.Status, error]) (text string, waits bool, err error) {
-	running, queued := 0, 0
-	for s, err := range live {
-		switch {
-		case err != nil:
-			return "", false, err
-		case s.Status == taskspec.StatusCreated:
-			queued++
-		default:
-			running++
-		}
-	}
-	return fmt.Sprintf("%d running, %d queued", running, queued), queued > 0, nil
-}
-
-// selected means the tasks with one status, or all of them, or those that have
-// not ended.
-func selected(status string, all bool) weft.TaskFilter {
-	f := weft.TaskFilter{Oldest: true}
-	switch {
-	case status != "":
-		f.Statuses = []taskspec.Status{taskspec.Status(status)}
-	case !all:
-		f.Statuses = weft.Unfinished()
-	}
-	return f
+// liveText says how many tasks have not ended.
+func liveText(counts map[taskspec.Status]int) string {
+	queued := counts[taskspec.StatusCreated]
+	return fmt.Sprintf("%d running, %d queued", count(counts, weft.Unfinished())-queued, queued)
 }
 
 // printTask prints all there is to know about one task.
@@ -204,7 +201,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 			a.stdout.Printf("%-10s %s\n", name+":", value)
 		}
 	}
-	line("Task", s.TID)
+	line("Task", visible(s.TID))
 	line("Name", visible(s.Name))
 	line("Status", a.paint(standing(s)))
 	waits := expected(s, time.Now())
@@ -224,14 +221,14 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 		return err
 	}
 	for _, was := range past {
-		line("Before", fmt.Sprintf("attempt %d %s in %s: %s", was.Attempt, was.Status, short(elapsed(was)), visible(was.Error)))
+		line("Before", fmt.Sprintf("attempt %d %s in %s: %s", was.Attempt, visible(string(was.Status)), short(elapsed(was)), visible(was.Error)))
 	}
 	if s.NotBefore.IsZero() && s.Tried > 1 {
 		line("Attempt", fmt.Sprintf("%d of %d", s.Tried, s.MaxAttempts))
 	}
 	line("Error", visible(s.Error))
-	line("Held by", s.LimitMeans)
-	line("Not given", s.Narrowed)
+	line("Held by", visible(s.LimitMeans))
+	line("Not given", visible(s.Narrowed))
 	if s.ReturnCode != nil {
 		line("Exit code", fmt.Sprint(*s.ReturnCode))
 	}
@@ -247,8 +244,9 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 		line("Stage", text)
 	}
 	line("Items", itemsText(s))
-	line("Parent", s.ParentTID)
+	line("Parent", visible(s.ParentTID))
 	line("Key", visible(s.Key))
+	line("Tags", visible(strings.Join(s.Tags, ", ")))
 	line("Service", visible(s.Service))
 	line("Submitted", when(s.Created))
 	line("Started", when(s.Started))
@@ -292,19 +290,21 @@ func when(t time.Time) string {
 }
 
 type listCmd struct {
-	All     bool   `help:"List the tasks that have ended too."`
-	Status  string `enum:",created,spawning,running,completed,failed,timeout,cancelled,killed" default:"" placeholder:"STATUS" help:"List only tasks with this status."`
-	Stats   bool   `help:"Count all tasks by their status instead."`
-	Workers bool   `help:"List managers instead."`
+	which
+	rows
+	Stats   bool `help:"Count all tasks by their status instead."`
+	Workers bool `help:"List managers instead."`
 }
 
 // Help shows how it is used.
 func (listCmd) Help() string {
-	return `A line has the id, the status and the name of a task, oldest first.
+	return `A line has the id, the status and the name of a task, oldest first. Of many the
+newest are listed. With --json there is more.
 
 Examples:
 
     weft list
+    weft list --tag nightly
     weft list --all --json
     weft list --stats
 `
@@ -317,59 +317,75 @@ func (c *listCmd) Run(a *app) error {
 		return err
 	}
 	ctx := context.Background()
-	if c.Workers {
-		return a.listManagers(ctx, p, c.All)
-	}
-	tasks := p.Tasks(ctx, selected(c.Status, c.All || c.Stats))
-	if c.Stats {
-		return a.printCounts(tasks)
-	}
-	for s, err := range tasks {
-		if err != nil {
-			return err
-		}
-		if a.JSON {
-			if err := a.printJSON(newTaskLine(s)); err != nil {
+	limit, err := c.limit(a)
+	switch {
+	case err != nil:
+		return err
+	case c.Workers:
+		return a.listManagers(ctx, p, c.All, limit)
+	case c.Stats:
+		return c.printCounts(ctx, a, p)
+	case limit == 0: // as they come: there may be any number
+		f := c.filter()
+		f.Oldest = true
+		for s, err := range p.Tasks(ctx, f) {
+			if err == nil {
+				err = a.printListed(s)
+			}
+			if err != nil {
 				return err
 			}
-			continue
 		}
-		a.stdout.Printf("%s %s %s%s", s.TID, a.paint(standing(s)), visible(s.Name), visible(waiting(s, " (", ")")))
-		if waits := expected(s, time.Now()); waits != "" {
-			a.stdout.Printf(" (%s)", waits)
-		}
-		a.stdout.Printf("\n")
+		return nil
 	}
+	tasks, more, err := newest(ctx, p, c.filter(), limit)
+	if err != nil {
+		return err
+	}
+	for _, s := range tasks {
+		if err := a.printListed(s); err != nil {
+			return err
+		}
+	}
+	a.printMore(more)
 	return nil
 }
 
+// printListed prints a task in a list.
+func (a *app) printListed(s *weft.Status) error {
+	if a.JSON {
+		return a.printJSON(newTaskLine(s))
+	}
+	line := fmt.Sprintf("%s%s", visible(s.Name), visible(waiting(s, " (", ")")))
+	if waits := expected(s, time.Now()); waits != "" {
+		line += " (" + waits + ")"
+	}
+	a.stdout.Printf("%s %s %s\n", visible(s.TID), a.paint(standing(s)), line)
+	return a.stdout.err
+}
+
 // printCounts counts tasks by status.
-func (a *app) printCounts(tasks iter.Seq2[*weft.Status, error]) error {
-	type count struct {
-		Status taskspec.Status `json:"status"`
-		Count  int             `json:"count"`
+func (c *listCmd) printCounts(ctx context.Context, a *app, p *weft.Context) error {
+	if c.Tag != "" {
+		return usageError{"--tag does not go with --stats"}
 	}
-	var counts []count
-	for s, err := range tasks {
-		if err != nil {
-			return err
-		}
-		i := slices.IndexFunc(counts, func(c count) bool { return c.Status == s.Status })
-		if i < 0 {
-			i = len(counts)
-			counts = append(counts, count{Status: s.Status})
-		}
-		counts[i].Count++
+	counts, err := weft.CountTasks(ctx, p)
+	if err != nil {
+		return err
 	}
-	slices.SortFunc(counts, func(a, b count) int { return cmp.Compare(a.Status, b.Status) })
-	for _, c := range counts {
-		if a.JSON {
-			if err := a.printJSON(c); err != nil {
+	for _, status := range slices.Sorted(maps.Keys(counts)) {
+		switch {
+		case c.Status != "" && c.Status != string(status):
+		case a.JSON:
+			if err := a.printJSON(struct {
+				Status taskspec.Status `json:"status"`
+				Count  int             `json:"count"`
+			}{status, counts[status]}); err != nil {
 				return err
 			}
-			continue
+		default:
+			a.stdout.Printf("%s: %d\n", a.paint(status), counts[status])
 		}
-		a.stdout.Printf("%s: %d\n", a.paint(c.Status), c.Count)
 	}
 	return nil
 }

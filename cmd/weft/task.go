@@ -220,7 +220,7 @@ func (c *taskTIDCmd) find(ctx context.Context, p *weft.Context) (string, error) 
 		}
 		return t.TID(), nil
 	}
-	for s, err := range p.Tasks(ctx, weft.TaskFilter{Statuses: weft.Unfinished()}) {
+	for s, err := range p.Tasks(ctx, weft.TaskFilter{Statuses: []taskspec.Status{taskspec.StatusSpawning, taskspec.StatusRunning}}) {
 		if err != nil {
 			return "", err
 		}

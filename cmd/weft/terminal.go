@@ -20,9 +20,28 @@ import (
 // A sink is standard output. It remembers that writing failed, which is how
 // an answer that did not arrive is told from an answer that could not be had.
 type sink struct {
-	file *os.File
-	buf  *bufio.Writer // nil while nothing is buffered
-	err  error
+	file     *os.File
+	terminal bool          // a person reads it
+	buf      *bufio.Writer // nil while nothing is buffered
+	shown    *escaper      // nil until text is written through it
+	err      error
+}
+
+// through is the sink behind e, of which there is one.
+func (s *sink) through(e *escaper) *escaper {
+	if s.shown == nil {
+		e.to = s
+		s.shown = e
+	}
+	return s.shown
+}
+
+// finish writes all that is held back, because nothing follows that belongs to it.
+func (s *sink) finish() error {
+	if s.shown != nil {
+		_ = s.shown.end() // remembered
+	}
+	return s.Flush()
 }
 
 // Write writes at once, byte for byte.
@@ -43,6 +62,14 @@ func (s *sink) Printf(format string, args ...any) {
 	fmt.Fprintf(s.buf, format, args...)
 }
 
+// later writes to a sink, at the latest with the next Write or Flush of that.
+type later struct{ *sink }
+
+func (l later) Write(p []byte) (int, error) {
+	l.Printf("%s", p)
+	return len(p), l.err
+}
+
 // Flush writes what is buffered.
 func (s *sink) Flush() error {
 	if s.err == nil && s.buf != nil {
@@ -56,6 +83,9 @@ func (s *sink) fail(err error) {
 		s.err = fmt.Errorf("write standard output: %w", err)
 	}
 }
+
+// errClosed is returned where there is nobody to give an answer to.
+var errClosed = errors.New("standard output is closed: open it, or send it to /dev/null")
 
 // closed reports whether whoever reads the output has closed it.
 func (s *sink) closed() bool { return errors.Is(s.err, syscall.EPIPE) }
@@ -75,14 +105,14 @@ func input(f *os.File) io.Reader {
 func isTerminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
 
 // colored decides whether text is colored: when is auto, always or never.
-func colored(when string, f *os.File) bool {
-	return when == "always" || when == "auto" && os.Getenv("NO_COLOR") == "" && isTerminal(f)
+func colored(when string, terminal bool) bool {
+	return when == "always" || when == "auto" && os.Getenv("NO_COLOR") == "" && terminal
 }
 
 // paint colors a status.
 func (a *app) paint(s taskspec.Status) string {
 	if !a.color {
-		return string(s)
+		return visible(string(s))
 	}
 	color := map[taskspec.Status]int{
 		taskspec.StatusCompleted: 32, // green
@@ -95,7 +125,7 @@ func (a *app) paint(s taskspec.Status) string {
 	if color == 0 {
 		color = 31 // red
 	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, s)
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, visible(string(s)))
 }
 
 // visible returns text with everything that a terminal would act on, or that

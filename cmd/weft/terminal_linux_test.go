@@ -30,7 +30,7 @@ func TestColored(t *testing.T) {
 		{"never", "", terminal, false},
 	} {
 		t.Setenv("NO_COLOR", test.noColor)
-		if got := colored(test.when, test.f); got != test.want {
+		if got := colored(test.when, isTerminal(test.f)); got != test.want {
 			t.Errorf("--color=%s, NO_COLOR=%q, %s: %v, want %v", test.when, test.noColor, test.f.Name(), got, test.want)
 		}
 	}

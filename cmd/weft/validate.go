@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"runtime"
 
 	"weft"
 	"weft/taskspec"
@@ -10,6 +11,7 @@ import (
 
 type validateCmd struct {
 	File string `arg:"" complete:"file" help:"The spec or pipeline, in JSON; - is standard input."`
+	specType
 }
 
 // Help shows how it is used.
@@ -17,6 +19,7 @@ func (validateCmd) Help() string {
 	return `All that is wrong is printed at once, a line for each problem; then the exit code
 is 1. What is valid here can be run here: a limit may be too high for a machine
 with fewer cores. The specs that a pipeline names must be stored in the project.
+The spec of a task that there is, which has its tid, is checked as that.
 
 Examples:
 
@@ -32,9 +35,9 @@ func (c *validateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	name, kind, err := a.check(document)
+	name, kind, err := a.check(document, c.isPipeline(document))
 	if invalid, ok := errors.AsType[*taskspec.ValidationError](err); ok {
-		if err := errors.Join(a.printProblems(invalid.Problems), a.stdout.Flush()); err != nil {
+		if err := a.printProblems(invalid.Problems); err != nil {
 			return err
 		}
 		return exitCode(exitError) // the answer, and not an error
@@ -54,9 +57,9 @@ func (c *validateCmd) Run(a *app) error {
 }
 
 // check says of a spec, or of a pipeline, what it is, or what is wrong with it.
-func (a *app) check(document []byte) (name, kind string, err error) {
-	if !weft.IsPipeline(document) {
-		spec, err := weft.ParseSpec(bytes.NewReader(document))
+func (a *app) check(document []byte, isPipeline bool) (name, kind string, err error) {
+	if !isPipeline {
+		spec, err := parseSpec(document)
 		if err != nil {
 			return "", "", err
 		}
@@ -76,9 +79,16 @@ func (a *app) check(document []byte) (name, kind string, err error) {
 	return pipeline.Name, pipelineType, nil
 }
 
+// parseSpec reads a template, or the spec of a task that was spawned.
+func parseSpec(document []byte) (*taskspec.Spec, error) {
+	if spec, err := taskspec.Decode(document); err == nil && spec.TID != "" {
+		return spec, spec.ValidateFor(taskspec.Rules{Cores: runtime.NumCPU(), Supported: true})
+	}
+	return weft.ParseSpec(bytes.NewReader(document))
+}
+
 // printProblems prints what is wrong with a spec.
 func (a *app) printProblems(problems []taskspec.Problem) error {
-	survivePipe()
 	if !a.JSON {
 		for _, p := range problems {
 			a.stdout.Printf("%s\n", visible(p.String()))

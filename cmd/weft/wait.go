@@ -36,17 +36,25 @@ func (c *waitCmd) Run(a *app) error {
 	in := interruptible()
 	ctx, cancel := until(in.first, c.Timeout)
 	defer cancel()
-	tasks, err := findTasks(ctx, p, c.TIDs)
+	tasks, err := findTasks(in.first, p, c.TIDs)
 	if err != nil {
 		return err
 	}
-	if err := a.noteHeld(ctx, p); err != nil {
+	if err := a.noteHeld(in.first, p); err != nil {
+		return err
+	}
+	g, err := weft.NewGroup(p)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	if err := g.Add(in.first, tasks...); err != nil {
 		return err
 	}
 	for _, t := range tasks {
 		defer a.tellSlots(p, t).Stop()
 	}
-	ends, err := c.await(ctx, a, p, tasks)
+	ends, err := c.await(ctx, a, g)
 	if err != nil {
 		return err
 	}
@@ -59,15 +67,7 @@ func (c *waitCmd) Run(a *app) error {
 }
 
 // await returns how the tasks ended, by their ids; with --any, only the first.
-func (c *waitCmd) await(ctx context.Context, a *app, p *weft.Context, tasks []*weft.Task) (map[string]*weft.Status, error) {
-	g, err := weft.NewGroup(p)
-	if err != nil {
-		return nil, err
-	}
-	defer g.Close()
-	if err := g.Add(ctx, tasks...); err != nil {
-		return nil, err
-	}
+func (c *waitCmd) await(ctx context.Context, a *app, g *weft.Group) (map[string]*weft.Status, error) {
 	ends := make(map[string]*weft.Status)
 	for g.Len() > 0 {
 		s, err := g.Next(ctx)
@@ -85,7 +85,7 @@ func (c *waitCmd) await(ctx context.Context, a *app, p *weft.Context, tasks []*w
 // printEnd prints how a task ended, at once.
 func (a *app) printEnd(s *weft.Status) error {
 	if !a.JSON {
-		a.stdout.Printf("%s %s\n", s.TID, a.paint(standing(s)))
+		a.stdout.Printf("%s %s\n", visible(s.TID), a.paint(standing(s)))
 	} else if err := a.printJSON(newTaskLine(s)); err != nil {
 		return err
 	}

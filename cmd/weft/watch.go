@@ -10,14 +10,15 @@ import (
 )
 
 type queueWatchCmd struct {
-	Queue      string   `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
-	Limit      int      `short:"n" placeholder:"N" help:"End after so many messages."`
-	Peek       bool     `xor:"mode" help:"Leave the messages."`
-	Move       string   `xor:"mode" placeholder:"QUEUE" complete:"queue" help:"Put the messages into this queue."`
-	After      string   `aliases:"since" placeholder:"TIME" help:"Only messages after this id or time (also --since)."`
-	Timestamps bool     `short:"t" help:"Print the id and a tab before each message."`
-	Quiet      bool     `short:"q" help:"Do not say what is watched."`
-	Interval   duration `placeholder:"TIME" help:"Look at least this often (default: messages are signalled; look after 1s to 5s)."`
+	Queue      string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
+	Limit      *int   `short:"n" placeholder:"N" help:"End after so many messages."`
+	Peek       bool   `xor:"mode" help:"Leave the messages."`
+	Move       string `xor:"mode" placeholder:"QUEUE" complete:"queue" help:"Put the messages into this queue."`
+	After      string `aliases:"since" placeholder:"TIME" help:"Only messages after this id or time (also --since)."`
+	Timestamps bool   `short:"t" help:"Print the id and a tab before each message."`
+	rawOption
+	Quiet    bool     `short:"q" help:"Do not say what is watched."`
+	Interval duration `placeholder:"TIME" help:"Look at least this often (default: messages are signalled; look after 1s to 5s)."`
 }
 
 // Help shows how it is used.
@@ -36,18 +37,24 @@ Examples:
 
 // Run prints messages until it is told to end, or nobody reads them.
 func (c *queueWatchCmd) Run(a *app) error {
-	if c.Limit < 0 {
-		return usageError{"--limit: give a number from 1 on"}
+	o := broker.WatchOptions{Peek: c.Peek, Look: time.Duration(c.Interval)}
+	if c.Limit != nil {
+		if o.Limit = *c.Limit; o.Limit < 1 {
+			return usageError{"--limit: give a number from 1 on"}
+		}
 	}
-	o := broker.WatchOptions{Peek: c.Peek, Limit: c.Limit, Look: time.Duration(c.Interval)}
 	if c.After != "" {
 		var err error
 		if o.After, err = weft.ParseMoment(c.After); err != nil {
 			return err
 		}
 	}
+	if !c.Peek {
+		if err := a.canDeliver(); err != nil {
+			return err
+		}
+	}
 	signals := interruptible()
-	survivePipe()
 	p, err := a.open()
 	if err != nil {
 		return err
@@ -82,7 +89,7 @@ func (c *queueWatchCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		if _, err := a.stdout.Write(line); a.stdout.closed() {
+		if _, err := a.shown(c.Raw).Write(line); a.stdout.closed() {
 			return exitCode(0)
 		} else if err != nil {
 			return err

@@ -25,9 +25,8 @@ func (w *watching) watch(a *app, p *weft.Context, tid string, show func(context.
 		return usageError{"--interval: give a time above 0"}
 	}
 	ctx := interruptible().first
-	survivePipe()
 	switch {
-	case isTerminal(a.stdout.file) && !a.JSON:
+	case a.stdout.terminal && !a.JSON:
 		err = w.redraw(ctx, a, p, tid, show)
 	case tid != "":
 		var t *weft.Task
@@ -96,7 +95,7 @@ func (a *app) printLog(ctx context.Context, p *weft.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := a.stdout.Write([]byte(m.Body + "\n")); err != nil {
+		if _, err := a.shown(false).Write([]byte(m.Body + "\n")); err != nil {
 			return err
 		}
 	}

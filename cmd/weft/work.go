@@ -70,9 +70,9 @@ func (o *workOptions) addTags(spec *taskspec.Spec) {
 	if len(o.Tag) == 0 {
 		return
 	}
-	tags, _ := spec.Metadata["tags"].([]any) // valid ones are a list
+	tags := slices.Clone(spec.Tags())
 	for _, tag := range o.Tag {
-		if !slices.Contains(tags, any(tag)) {
+		if !slices.Contains(tags, tag) {
 			tags = append(tags, tag)
 		}
 	}

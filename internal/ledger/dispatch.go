@@ -43,6 +43,7 @@ type Job struct {
 	Env    string
 	Nested bool // it holds no slot
 
+	tags    []string        // of the spec
 	plan    *Plan           // of a pipeline; nil for a task
 	queue   string          // of the request
 	in, out string          // see [Task]
@@ -273,7 +274,7 @@ func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	if err != nil {
 		return err.Error()
 	}
-	j.Spec, j.Work = raw, resolved.Spec
+	j.Spec, j.Work, j.tags = raw, resolved.Spec, spec.Tags()
 	return ""
 }
 
@@ -460,6 +461,9 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 // describe notes in the record of the task what it became when it was made ready.
 func (j *Job) describe(t *Task) {
 	t.Name, t.Spec, t.decoded = j.Name, j.Spec, &j.Work
+	if len(j.tags) > 0 {
+		t.Tags = j.tags
+	}
 	if j.Work.Retry != nil {
 		t.MaxAttempts = j.Work.Retry.Attempts()
 	}

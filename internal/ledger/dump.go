@@ -63,6 +63,10 @@ func dumped(r broker.Record, redact bool, paths []string) (broker.Record, error)
 		if t.Spec, err = t.redacted(paths...); err != nil {
 			return r, err
 		}
+		if len(t.Tags) > 0 {
+			s := taskspec.Spec{Metadata: map[string]any{"tags": t.Tags}}
+			t.Tags = s.Redacted(slices.Concat(paths, t.Redact)...).Tags()
+		}
 		if t.Plan != nil {
 			t.Plan.redact(paths)
 		}

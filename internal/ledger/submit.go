@@ -168,6 +168,7 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 		Parent:  s.Parent,
 		Redact:  s.Redact,
 		Key:     s.Spec.Spec.Key,
+		Tags:    s.Spec.Tags(),
 		Created: now.UnixNano(),
 		Service: s.Service,
 		decoded: &s.Spec.Spec,

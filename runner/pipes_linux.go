@@ -1,0 +1,99 @@
+package runner
+
+import (
+	"os"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// drainPipes reads both streams to their ends, in the order in which the task writes
+// to them as far as that can be known: what was there on standard output when
+// something was read from standard error came before it.
+func (o *outputs) drainPipes(stdout, stderr *os.File) {
+	var order sync.Mutex // held from a read until what it read is kept
+	out := &pipe{file: stdout, to: o.stdout, buf: make([]byte, 32<<10)}
+	errs := &pipe{file: stderr, to: o.stderr, buf: make([]byte, 32<<10)}
+	o.writers.Go(func() {
+		out.drain(func(fd uintptr) (over, again bool) {
+			order.Lock()
+			defer order.Unlock()
+			_, over, again = out.read(fd)
+			return over, again
+		})
+	})
+	o.writers.Go(func() {
+		errs.drain(func(fd uintptr) (over, again bool) {
+			order.Lock()
+			defer order.Unlock()
+			n, over, again := errs.take(fd)
+			if n > 0 {
+				out.readWaiting()
+				errs.to.add(errs.buf[:n])
+			}
+			return over, again
+		})
+	})
+}
+
+// A pipe is what the task writes a stream to.
+type pipe struct {
+	file *os.File
+	to   *output
+	buf  []byte
+}
+
+// drain calls step whenever there may be something to read, until it is over.
+func (p *pipe) drain(step func(fd uintptr) (over, again bool)) {
+	raw, err := p.file.SyscallConn()
+	for over := false; err == nil && !over; {
+		// It ends with an error at the deadline that is set when the tree is dead.
+		err = raw.Read(func(fd uintptr) (done bool) {
+			var again bool
+			over, again = step(fd)
+			return !again
+		})
+	}
+}
+
+// take reads a piece. over says that nothing follows, again that nothing is there yet.
+func (p *pipe) take(fd uintptr) (n int, over, again bool) {
+	for {
+		n, err := unix.Read(int(fd), p.buf)
+		switch err {
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return 0, false, true
+		default:
+			return max(0, n), n <= 0, false
+		}
+	}
+}
+
+// read reads a piece and keeps it.
+func (p *pipe) read(fd uintptr) (n int, over, again bool) {
+	if n, over, again = p.take(fd); n > 0 {
+		p.to.add(p.buf[:n])
+	}
+	return n, over, again
+}
+
+// readWaiting reads and keeps what is there, and not what comes meanwhile, of which
+// there may be no end.
+func (p *pipe) readWaiting() {
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) { // else it is closed
+		waiting, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+		for err == nil && waiting > 0 {
+			n, over, again := p.read(fd)
+			if over || again {
+				return
+			}
+			waiting -= n
+		}
+	})
+}
