@@ -52,7 +52,9 @@ type Work struct {
 	// Type is required.
 	Type Kind `json:"type"`
 	// ProcessTarget is the program of a command, a path or a name for PATH. It
-	// is required for a command and not allowed for a function.
+	// is required for a command and not allowed for a function. Like args of a
+	// command, working_dir and the values of env it may hold any byte but NUL: see
+	// [RawString] for how that stands in JSON.
 	ProcessTarget string `json:"process_target,omitempty"`
 	// FunctionTarget is the registered name of a function. It is required for
 	// a function and not allowed for a command.
@@ -249,6 +251,8 @@ func argText(arg any) (string, bool) {
 		return arg, true
 	case json.Number:
 		return arg.String(), true
+	case map[string]any: // of a spec that was decoded without its kind, such as that of a stage
+		return rawText(arg)
 	}
 	// A spec built in Go may hold any numeric type; JSON decides its spelling,
 	// so that the task gets the same text as if the spec had been a file.
