@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"weft/internal/ledger"
+	"weft/taskspec"
 )
 
 // Peek waits for the end of the task and returns its result, and leaves it where
@@ -42,6 +43,27 @@ type LargeOutput struct {
 	SizeMB  float64 `json:"size_mb"`
 	SHA256  string  `json:"sha256"`            // of the file, in hexadecimal
 	Preview string  `json:"truncated_preview"` // how it begins
+}
+
+type plainLargeOutput LargeOutput
+
+// rawLargeOutput is a LargeOutput in JSON: its path may hold any bytes.
+type rawLargeOutput struct {
+	*plainLargeOutput
+	Path taskspec.RawString `json:"path"`
+}
+
+// MarshalJSON writes the description, its path as a [taskspec.RawString].
+func (o LargeOutput) MarshalJSON() ([]byte, error) {
+	return json.Marshal(rawLargeOutput{(*plainLargeOutput)(&o), taskspec.RawString(o.Path)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (o *LargeOutput) UnmarshalJSON(data []byte) error {
+	v := rawLargeOutput{plainLargeOutput: (*plainLargeOutput)(o)}
+	err := json.Unmarshal(data, &v)
+	o.Path = string(v.Path)
+	return err
 }
 
 // largeOutput reads the message that stands for the output of a task.

@@ -8,14 +8,15 @@ import (
 
 	"weft/broker"
 	"weft/runner"
+	"weft/taskspec"
 )
 
 // A Call is what a client tells the manager that it starts.
 type Call struct {
-	Protocol int    `json:"protocol"`
-	Build    string `json:"build"`
-	Root     string `json:"root"`           // the project's root
-	Once     bool   `json:"once,omitempty"` // leave as soon as there is no work
+	Protocol int                `json:"protocol"`
+	Build    string             `json:"build"`
+	Root     taskspec.RawString `json:"root"`           // the project's root
+	Once     bool               `json:"once,omitempty"` // leave as soon as there is no work
 	// Autostart says whether to start services; nil: as the settings say.
 	Autostart *bool `json:"autostart,omitempty"`
 	// Since is the last id of what was in the project before this user came, if

@@ -14,6 +14,7 @@ import (
 
 	"weft/internal/ledger"
 	"weft/internal/project"
+	"weft/taskspec"
 )
 
 const (
@@ -288,7 +289,7 @@ func describeStdout(h *ledger.HandOff, stdout *output, limit int64, maxMessage i
 
 func describeStderr(h *ledger.HandOff, stderr *output) {
 	h.Output.StderrSize = stderr.size
-	h.Output.Stderr = stderr.tail[max(0, len(stderr.tail)-stderrTail):]
+	h.Output.Stderr = taskspec.Tail(stderr.tail, stderrTail)
 }
 
 // noteIncomplete says in the error what of the output could not be kept.
@@ -308,11 +309,9 @@ func (o *output) preview() string {
 	if o.file == nil {
 		return ""
 	}
-	head := make([]byte, previewBytes)
-	n, _ := o.file.ReadAt(head, 0)
-	for head = head[:n]; len(head) > 0 && !utf8.Valid(head) && len(head) > n-utf8.UTFMax; {
-		head = head[:len(head)-1] // a character cut in two
-	}
+	begin := make([]byte, previewBytes+utf8.UTFMax)
+	n, _ := o.file.ReadAt(begin, 0)
+	head := taskspec.Head(begin[:n], previewBytes)
 	if !utf8.Valid(head) {
 		return ""
 	}

@@ -116,3 +116,20 @@ func TestRawStringRefuses(t *testing.T) {
 		}
 	}
 }
+
+func TestHeadAndTailCutNoCharacter(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		text, most := rapid.String().Draw(rt, "text"), rapid.IntRange(0, 40).Draw(rt, "most")
+		head, tail := Head(text, most), Tail(text, most)
+		if !utf8.ValidString(head) || !strings.HasPrefix(text, head) || len(head) > most || len(head) <= most-utf8.UTFMax && len(head) < len(text) {
+			rt.Errorf("Head(%q, %d) = %q", text, most, head)
+		}
+		if !utf8.ValidString(tail) || !strings.HasSuffix(text, tail) || len(tail) > most || len(tail) <= most-utf8.UTFMax && len(tail) < len(text) {
+			rt.Errorf("Tail(%q, %d) = %q", text, most, tail)
+		}
+		if bytes := strings.Repeat("\x80", 50); most >= utf8.UTFMax && (len(Head(bytes, most)) != most || len(Tail(bytes, most)) != most) {
+			rt.Errorf("what is no text is cut to %d and %d bytes, want %d", len(Head(bytes, most)), len(Tail(bytes, most)), most)
+		}
+	})
+}

@@ -36,6 +36,34 @@ func osText(text string) bool {
 	return !strings.Contains(text, "\x00")
 }
 
+// Head returns the first bytes of text, at most so many, and cuts no character in
+// two.
+func Head[T string | []byte](text T, most int) T {
+	if len(text) <= most {
+		return text
+	}
+	for cut := most; cut >= max(0, most-utf8.UTFMax+1); cut-- {
+		if utf8.RuneStart(text[cut]) {
+			return text[:cut]
+		}
+	}
+	return text[:most] // it is no text
+}
+
+// Tail is [Head] for the last bytes.
+func Tail[T string | []byte](text T, most int) T {
+	start := len(text) - most
+	if start <= 0 {
+		return text
+	}
+	for cut := start; cut <= min(len(text), start+utf8.UTFMax-1); cut++ {
+		if cut == len(text) || utf8.RuneStart(text[cut]) {
+			return text[cut:]
+		}
+	}
+	return text[start:]
+}
+
 // checkFree checks a value that has no schema: its text, its numbers and its
 // depth. depth is the level in the document that the value would be on if it is
 // a list or an object. Go values other than the ones JSON decodes to are left

@@ -7,6 +7,7 @@ import (
 
 	"weft"
 	"weft/broker"
+	"weft/taskspec"
 )
 
 type systemDumpCmd struct {
@@ -47,12 +48,12 @@ func (c *systemDumpCmd) Run(a *app) error {
 	}
 	if a.JSON {
 		return a.printJSON(struct {
-			File     string `json:"file"`
-			Messages int    `json:"messages"`
-			Queues   int    `json:"queues"`
-			Aliases  int    `json:"aliases"`
-			Records  int    `json:"records"`
-		}{path, report.Messages, report.Queues, report.Aliases, report.Records})
+			File     taskspec.RawString `json:"file"`
+			Messages int                `json:"messages"`
+			Queues   int                `json:"queues"`
+			Aliases  int                `json:"aliases"`
+			Records  int                `json:"records"`
+		}{taskspec.RawString(path), report.Messages, report.Queues, report.Aliases, report.Records})
 	}
 	a.stdout.Printf("Exported %s to %s\n", contents(report), visible(path))
 	return nil

@@ -161,7 +161,7 @@ func (a *app) complain(err error, k kind) {
 	a.noteJSON(struct {
 		Error string `json:"error"`
 		Code  string `json:"code"`
-	}{text, k.code})
+	}{readable(text), k.code})
 }
 
 // note tells the person at the terminal, or the log, something beside the
@@ -169,7 +169,7 @@ func (a *app) complain(err error, k kind) {
 func (a *app) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if a.JSON {
-		a.noteJSON(map[string]string{"note": text})
+		a.noteJSON(map[string]string{"note": readable(text)})
 		return
 	}
 	fmt.Fprintf(a.stderr, "weft: %s\n", visible(text))

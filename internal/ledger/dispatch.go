@@ -113,7 +113,7 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 		if err != nil {
 			return nil, err
 		}
-		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, t.Dir, t.Env
+		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, string(t.Dir), t.Env
 		j.Nested, j.task = t.Slotless, t
 		rules.Template = t.Epoch == 0 // else the request has the spec as it was resolved
 	}
@@ -241,7 +241,7 @@ func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	resolved.State = nil // the record holds the state
 	j.Dir = directory(spec.Spec.WorkingDir, cmp.Or(j.Dir, root))
 	resolved.Spec.WorkingDir = j.Dir
-	raw, err := json.Marshal(resolved)
+	raw, err := resolved.MarshalJSON()
 	if err != nil {
 		return err.Error()
 	}
@@ -411,7 +411,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	}
 	switch {
 	case fresh:
-		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Dir: j.Dir, Slotless: j.Nested, Created: now.UnixNano()}
+		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Dir: taskspec.RawString(j.Dir), Slotless: j.Nested, Created: now.UnixNano()}
 		if err := t.log(tx, eventInitialized, t.Created, Event{}); err != nil {
 			return nil, err
 		}

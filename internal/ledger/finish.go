@@ -198,13 +198,13 @@ func (h *HandOff) message(dir string) (string, error) {
 		}{"bytes", "base64", base64.StdEncoding.EncodeToString(h.Result)}
 	case FormFile:
 		v = struct {
-			Type    string  `json:"type"`
-			Path    string  `json:"path"`
-			Size    int64   `json:"size"`
-			SizeMB  float64 `json:"size_mb"`
-			Digest  string  `json:"sha256"`
-			Preview string  `json:"truncated_preview"`
-		}{"large_output", h.file(dir), h.Output.Size,
+			Type    string             `json:"type"`
+			Path    taskspec.RawString `json:"path"`
+			Size    int64              `json:"size"`
+			SizeMB  float64            `json:"size_mb"`
+			Digest  string             `json:"sha256"`
+			Preview string             `json:"truncated_preview"`
+		}{"large_output", taskspec.RawString(h.file(dir)), h.Output.Size,
 			float64(h.Output.Size) / (1 << 20), h.Output.Digest, h.Preview}
 	default:
 		return string(h.Result), nil

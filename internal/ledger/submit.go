@@ -108,11 +108,18 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 
 // encode is what is asked for, in JSON: a spec, or the stages of a pipeline.
 func (s Submission) encode() (json.RawMessage, error) {
-	var what any = s.Spec
-	if s.Plan != nil {
-		what = s.Plan.Stages
+	if s.Plan == nil {
+		return encodeSpec(s.Spec)
 	}
-	text, err := json.Marshal(what)
+	text, err := json.Marshal(s.Plan.Stages)
+	if err != nil {
+		return nil, fmt.Errorf("encode spec: %w", err)
+	}
+	return text, nil
+}
+
+func encodeSpec(s *taskspec.Spec) (json.RawMessage, error) {
+	text, err := s.MarshalJSON() // json.Marshal would read it again
 	if err != nil {
 		return nil, fmt.Errorf("encode spec: %w", err)
 	}
@@ -163,7 +170,7 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 	t = &Task{
 		Name:    s.Spec.Name,
 		Status:  taskspec.StatusCreated,
-		Dir:     s.Dir,
+		Dir:     taskspec.RawString(s.Dir),
 		Input:   s.Input,
 		Parent:  s.Parent,
 		Redact:  s.Redact,

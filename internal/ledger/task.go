@@ -23,11 +23,11 @@ type Task struct {
 	// What the submitter gave: its directory, the hash of its environment, the
 	// name of the file that holds the input if that was large, and the task it
 	// was itself part of.
-	Dir    string `json:"dir,omitempty"`
-	Env    string `json:"env,omitempty"`
-	Input  string `json:"input,omitempty"`
-	Parent string `json:"parent_tid,omitempty"`
-	Depth  int    `json:"depth,omitempty"`
+	Dir    taskspec.RawString `json:"dir,omitempty"`
+	Env    string             `json:"env,omitempty"`
+	Input  string             `json:"input,omitempty"`
+	Parent string             `json:"parent_tid,omitempty"`
+	Depth  int                `json:"depth,omitempty"`
 	// Slotless: it holds none of the slots for tasks that run at once.
 	Slotless bool `json:"slotless,omitempty"`
 	// Service is the service that it is an instance of, or empty.
@@ -214,7 +214,7 @@ func (t *Task) work() (*taskspec.Work, error) {
 func decodeSpec(t *Task) (*taskspec.Spec, error) {
 	s := new(taskspec.Spec)
 	if len(t.Spec) > 0 {
-		if err := json.Unmarshal(t.Spec, s); err != nil {
+		if err := s.UnmarshalJSON(t.Spec); err != nil { // it is JSON, and need not be checked twice
 			return nil, fmt.Errorf("decode spec of task %s: %w", t.TID, err)
 		}
 	}
@@ -274,7 +274,7 @@ func encodeTask(t *Task) (string, error) {
 	o.phrase("tid", t.TID)
 	o.phrase("name", t.Name)
 	o.phrase("status", string(t.Status))
-	o.string("dir", t.Dir)
+	o.rawString("dir", t.Dir)
 	o.string("env", t.Env)
 	o.string("input", t.Input)
 	o.string("parent_tid", t.Parent)
