@@ -33,7 +33,7 @@ func runManager(conn io.ReadWriteCloser) error {
 }
 
 func serveDetached(call manager.Call, ready func()) error {
-	c, err := OpenExisting(string(call.Root))
+	c, err := OpenExisting(call.Root)
 	if err != nil {
 		return err
 	}

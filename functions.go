@@ -47,7 +47,7 @@ func newFunctionInfo(f *ledger.Function) *FunctionInfo {
 		Description: f.Description.Description,
 		Input:       f.Input,
 		Output:      f.Output,
-		Program:     string(f.Host.Path),
+		Program:     f.Host.Path,
 		Build:       f.Host.Build,
 		Noted:       moment(f.Host.Noted),
 		about:       f.Description,

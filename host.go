@@ -152,7 +152,7 @@ func unknownFunction(ctx context.Context, c *Context, name string) error {
 // hasChanged reports whether the program's file is another than the one that was
 // asked. One that is gone cannot be asked.
 func hasChanged(h *ledger.Host) bool {
-	stamp, err := function.StampOf(string(h.Path))
+	stamp, err := function.StampOf(h.Path)
 	return err == nil && stamp != h.Stamp
 }
 
@@ -174,7 +174,7 @@ func refreshHosts(ctx context.Context, c *Context) error {
 		if !hasChanged(h) {
 			continue
 		}
-		_, err := askHost(ctx, c, string(h.Path))
+		_, err := askHost(ctx, c, h.Path)
 		if err != nil && !errors.Is(err, function.ErrNoHost) {
 			return err
 		}

@@ -12,7 +12,6 @@ import (
 	"weft/internal/project"
 	"weft/manager"
 	"weft/runner"
-	"weft/taskspec"
 )
 
 // ErrElsewhere is returned where a manager runs in another pid namespace, in a
@@ -41,7 +40,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.c.started.Store(true)
 	call := manager.Call{
-		Protocol: runner.Protocol, Build: build(), Root: taskspec.RawString(m.c.root), Once: m.once(),
+		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.once(),
 		Autostart: m.c.autostart, Since: m.c.known.unrecorded(),
 	}
 	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)

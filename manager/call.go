@@ -13,15 +13,36 @@ import (
 
 // A Call is what a client tells the manager that it starts.
 type Call struct {
-	Protocol int                `json:"protocol"`
-	Build    string             `json:"build"`
-	Root     taskspec.RawString `json:"root"`           // the project's root
-	Once     bool               `json:"once,omitempty"` // leave as soon as there is no work
+	Protocol int    `json:"protocol"`
+	Build    string `json:"build"`
+	Root     string `json:"root"`           // the project's root
+	Once     bool   `json:"once,omitempty"` // leave as soon as there is no work
 	// Autostart says whether to start services; nil: as the settings say.
 	Autostart *bool `json:"autostart,omitempty"`
 	// Since is the last id of what was in the project before this user came, if
 	// that could not be recorded.
 	Since broker.ID `json:"since,omitempty"`
+}
+
+// rawCall is a Call in JSON: the root may hold any bytes.
+type rawCall struct {
+	*plainCall
+	Root taskspec.RawString `json:"root"`
+}
+
+type plainCall Call
+
+// MarshalJSON writes the call.
+func (c Call) MarshalJSON() ([]byte, error) {
+	return json.Marshal(rawCall{(*plainCall)(&c), taskspec.RawString(c.Root)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Call) UnmarshalJSON(data []byte) error {
+	v := rawCall{plainCall: (*plainCall)(c)}
+	err := json.Unmarshal(data, &v)
+	c.Root = string(v.Root)
+	return err
 }
 
 // answer is what the manager says when it works, or why it does not.

@@ -45,8 +45,8 @@ func (d *dispatcher) locate(j *ledger.Job) {
 		return
 	}
 	host := j.Function.Host
-	j.Program = string(host.Path)
-	stamp, err := function.StampOf(string(host.Path))
+	j.Program = host.Path
+	stamp, err := function.StampOf(host.Path)
 	switch {
 	case err == nil && stamp == host.Stamp:
 		return
@@ -78,15 +78,15 @@ type described struct {
 
 // ask asks a host for its functions, beside the loop.
 func (d *dispatcher) ask(host ledger.Host) {
-	if d.asked[string(host.Path)] {
+	if d.asked[host.Path] {
 		return
 	}
-	d.asked[string(host.Path)] = true
-	d.o.Log.Info("program has changed: ask for its functions", "program", string(host.Path))
+	d.asked[host.Path] = true
+	d.o.Log.Info("program has changed: ask for its functions", "program", host.Path)
 	d.pool.watch(func(ctx context.Context, _ func(event)) event {
 		e := described{host: host}
-		if e.stamp, e.err = function.StampOf(string(host.Path)); e.err == nil {
-			e.what, e.err = function.Ask(ctx, string(host.Path), d.o.Env)
+		if e.stamp, e.err = function.StampOf(host.Path); e.err == nil {
+			e.what, e.err = function.Ask(ctx, host.Path, d.o.Env)
 		}
 		return e
 	})
@@ -94,18 +94,18 @@ func (d *dispatcher) ask(host ledger.Host) {
 
 // noteDescribed takes what a host has said.
 func (l *loop) noteDescribed(e described) {
-	delete(l.asked, string(e.host.Path))
+	delete(l.asked, e.host.Path)
 	if e.err != nil && !errors.Is(e.err, function.ErrNoHost) {
 		l.log.Warn("ask for functions", "program", e.host.Path, "err", e.err)
 		return // it is asked again when the next one is called
 	}
-	l.unsettled.note("functions of "+string(e.host.Path), e.write)
+	l.unsettled.note("functions of "+e.host.Path, e.write)
 }
 
 // write records what the host has said. One that has nothing to say has no
 // functions any more.
 func (e described) write(tx *broker.Tx, now time.Time) error {
-	h, err := ledger.NewHost(string(e.host.Path), e.stamp, e.what.Build, e.what.Functions)
+	h, err := ledger.NewHost(e.host.Path, e.stamp, e.what.Build, e.what.Functions)
 	if err != nil {
 		return err
 	}

@@ -309,9 +309,11 @@ func (o *output) preview() string {
 	if o.file == nil {
 		return ""
 	}
-	begin := make([]byte, previewBytes+utf8.UTFMax)
-	n, _ := o.file.ReadAt(begin, 0)
-	head := taskspec.Head(begin[:n], previewBytes)
+	head := make([]byte, previewBytes)
+	n, _ := o.file.ReadAt(head, 0)
+	for head = head[:n]; len(head) > 0 && !utf8.Valid(head) && len(head) > n-utf8.UTFMax; {
+		head = head[:len(head)-1] // a character cut in two
+	}
 	if !utf8.Valid(head) {
 		return ""
 	}

@@ -110,7 +110,7 @@ func TestRequestByHand(t *testing.T) {
 			message := p.run(tid)
 			got := p.task(tid)
 			want := &Task{
-				TID: tid, Name: "greet", Status: "running", Spec: got.Spec, Dir: p.root, NoItem: true, Epoch: 1, Consumer: consumer,
+				TID: tid, Name: "greet", Status: "running", Spec: got.Spec, Dir: taskspec.RawString(p.root), NoItem: true, Epoch: 1, Consumer: consumer,
 				Message: message, Created: at.UnixNano(), Started: at.UnixNano(),
 			}
 			if diff := cmp.Diff(want, got, bare); diff != "" {

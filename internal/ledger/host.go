@@ -25,15 +25,36 @@ const (
 // Host is a program that has registered functions, as it was when it was last
 // asked.
 type Host struct {
-	Path  taskspec.RawString `json:"path"` // of the executable
-	Stamp function.Stamp     `json:"stamp"`
-	Build string             `json:"build"`
+	Path  string         `json:"path"` // of the executable
+	Stamp function.Stamp `json:"stamp"`
+	Build string         `json:"build"`
 	// Functions are the names of those that are called in this host, sorted. Two
 	// programs may register the same name: the later has it.
 	Functions []string `json:"functions"`
 	// Digest is that of all it registers.
 	Digest string `json:"digest"`
 	Noted  int64  `json:"noted_at"` // nanoseconds since 1970
+}
+
+// rawHost is a Host in JSON: its path may hold any bytes.
+type rawHost struct {
+	*plainHost
+	Path taskspec.RawString `json:"path"`
+}
+
+type plainHost Host
+
+// MarshalJSON writes the host.
+func (h *Host) MarshalJSON() ([]byte, error) {
+	return json.Marshal(rawHost{(*plainHost)(h), taskspec.RawString(h.Path)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (h *Host) UnmarshalJSON(data []byte) error {
+	v := rawHost{plainHost: (*plainHost)(h)}
+	err := json.Unmarshal(data, &v)
+	h.Path = string(v.Path)
+	return err
 }
 
 // Function is a function and its host.
@@ -67,7 +88,7 @@ func NewHost(path string, stamp function.Stamp, build string, functions []functi
 		return nil, fmt.Errorf("encode functions of %s: %w", path, err)
 	}
 	sum := sha256.Sum256(text)
-	h := &Host{Path: taskspec.RawString(path), Stamp: stamp, Build: build, Digest: hex.EncodeToString(sum[:])}
+	h := &Host{Path: path, Stamp: stamp, Build: build, Digest: hex.EncodeToString(sum[:])}
 	for _, f := range functions {
 		h.Functions = append(h.Functions, f.Name)
 	}
@@ -77,7 +98,7 @@ func NewHost(path string, stamp function.Stamp, build string, functions []functi
 
 // Known reports whether the host is recorded just so.
 func (h *Host) Known(r recordReader) (bool, error) {
-	was, err := findHost(r, HostKey(string(h.Path)))
+	was, err := findHost(r, HostKey(h.Path))
 	if errors.Is(err, broker.ErrNotFound) {
 		return false, nil
 	}
@@ -93,8 +114,8 @@ type recordReader interface {
 // PutHost records a host and its functions, and forgets those that it no longer
 // has. A function of the same name in another host is no longer called there.
 func PutHost(tx *broker.Tx, h *Host, functions []function.Description, now time.Time) error {
-	key := HostKey(string(h.Path))
-	if err := RemoveHost(tx, string(h.Path)); err != nil && !errors.Is(err, broker.ErrNotFound) {
+	key := HostKey(h.Path)
+	if err := RemoveHost(tx, h.Path); err != nil && !errors.Is(err, broker.ErrNotFound) {
 		return err
 	}
 	for i, f := range functions {
@@ -189,7 +210,7 @@ func Functions(r recordReader) ([]*Function, error) {
 		if err := json.Unmarshal([]byte(rec.Body), &f); err != nil {
 			return nil, fmt.Errorf("decode function %s: %w", rec.Key, err)
 		}
-		i := slices.IndexFunc(hosts, func(h *Host) bool { return HostKey(string(h.Path)) == f.Host })
+		i := slices.IndexFunc(hosts, func(h *Host) bool { return HostKey(h.Path) == f.Host })
 		if i >= 0 {
 			all = append(all, &Function{f.Description, hosts[i]})
 		}
