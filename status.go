@@ -39,6 +39,7 @@ type Status struct {
 	Stage                   string
 	StageNumber, StageCount int
 	Key                     string // that it was submitted with and holds, or empty
+	Loaded                  bool   // it came with a dump: its output is here only if that had not been taken
 	Service                 string // the service that it is an instance of, or empty
 	Created                 time.Time
 	Started                 time.Time
@@ -99,6 +100,7 @@ func (s *Status) fill(l *ledger.Task) {
 		ParentTID:       l.Parent,
 		Pipeline:        l.Pipeline,
 		Key:             l.Key,
+		Loaded:          l.Loaded,
 		Service:         l.Service,
 		Created:         moment(l.Created),
 		Started:         moment(l.Started),

@@ -32,6 +32,8 @@ var (
 	ErrPattern = errors.New("invalid pattern")
 	// ErrDump: what is to be loaded is not a dump, or is damaged.
 	ErrDump = errors.New("bad dump")
+	// ErrFuture: what is to be loaded has ids that are far ahead of the clock.
+	ErrFuture = errors.New("ids from the future")
 	// ErrConflict: what is to be loaded contradicts what is in the store.
 	ErrConflict = errors.New("conflict")
 	// ErrNested: a function given to [Broker.Update] called the broker. It

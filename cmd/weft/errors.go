@@ -71,6 +71,7 @@ func kinds() []kind {
 		{weft.ErrNoAttempt, "no_attempt", exitNotFound, ""},
 		{weft.ErrNoOutput, "output_missing", exitNotFound, ""},
 		{weft.ErrNotWhole, "incomplete_request", exitError, ""},
+		{broker.ErrFuture, "future_ids", exitError, "set the clock, or take them in with --force"},
 		{broker.ErrConflict, "conflict", exitConflict, ""},
 		{broker.ErrDump, "bad_dump", exitError, ""},
 		{broker.ErrEmpty, "empty", exitNotFound, ""},

@@ -149,6 +149,9 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Context, t *weft.Task, sp
 	}
 	if s != nil && !weft.Fresh(t) && errors.Is(err, weft.ErrTaken) {
 		err = nil // what it wrote was shown to whoever came first
+		if s.Loaded {
+			a.note("task %s %s", taskspec.ShortTID(t.TID()), loaded)
+		}
 	}
 	if err != nil && in.interrupted() {
 		return fmt.Errorf("%w: %w", errInterrupted, err)

@@ -127,19 +127,18 @@ func encodeSpec(s *taskspec.Spec) (json.RawMessage, error) {
 }
 
 // held says which task holds the key of the spec, if it has one and some task
-// does, and what the digest of the submission is. spec is the spec in JSON.
-func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, digest string, err error) {
+// does, and what tells the submission from others. spec is the spec in JSON.
+func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, k keyRecord, err error) {
 	name := s.Spec.Spec.Key
 	if name == "" {
-		return nil, "", nil
+		return nil, k, nil
 	}
-	digest = s.digest(spec)
+	k = s.digests(spec)
 	t, known, err := holder(tx, name)
 	if t == nil || err != nil {
-		return nil, digest, err
+		return nil, k, err
 	}
-	other := known != "" && known != digest
-	return &Accepted{TID: t.TID, Existing: true, Other: other, Ended: t.Status.Terminal()}, digest, nil
+	return &Accepted{TID: t.TID, Existing: true, Other: known.differs(k), Ended: t.Status.Terminal()}, k, nil
 }
 
 // needsEnv reports whether the environment is to be kept for the task. A function

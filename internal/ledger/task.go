@@ -48,6 +48,8 @@ type Task struct {
 	Last     bool  `json:"last_stage,omitempty"`
 	// Key is the key that it was submitted with, and holds.
 	Key string `json:"key,omitempty"`
+	// Loaded: it came with a dump, without its files.
+	Loaded bool `json:"loaded,omitempty"`
 	// Items is how far it is, if it is persistent: it takes item after item.
 	Items *Items `json:"items,omitempty"`
 
@@ -291,6 +293,7 @@ func encodeTask(t *Task) (string, error) {
 	o.number("stage", int64(t.Stage))
 	o.flag("last_stage", t.Last)
 	o.string("key", t.Key)
+	o.flag("loaded", t.Loaded)
 	if t.Items != nil {
 		o.value("items", t.Items)
 	}
