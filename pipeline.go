@@ -183,7 +183,7 @@ func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []Submit
 	if err := c.known.meet(ctx); err != nil {
 		return l, err
 	}
-	s := newSubmission(opts)
+	s := newSubmission(c, opts)
 	first := p.Stages[0].Spec
 	if err := s.wired([]*taskspec.Spec{first}); err != nil {
 		return l, err

@@ -134,7 +134,7 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err := c.known.meet(ctx); err != nil {
 		return nil, err
 	}
-	s := newSubmission(opts)
+	s := newSubmission(c, opts)
 	if s.stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -270,7 +269,7 @@ func serviceTask(ctx context.Context, c *Context, m *taskspec.Manifest) (s ledge
 		}
 	}
 	s = ledger.Submission{Spec: spec, Item: item, Dir: c.root, Redact: c.settings.Redact}
-	env := os.Environ()
+	env := Environ(c)
 	if spec.Spec.Type == taskspec.KindFunction {
 		env = named(env, spec.Spec.EnvFrom)
 		if _, err := knownFunction(ctx, c, spec.Spec.FunctionTarget); err != nil && !errors.Is(err, broker.ErrNotFound) {

@@ -22,6 +22,8 @@ type Call struct {
 	// Since is the last id of what was in the project before this user came, if
 	// that could not be recorded.
 	Since broker.ID `json:"since,omitempty"`
+	// Env is the environment of the manager's process; nil is the client's.
+	Env []string `json:"-"`
 }
 
 // rawCall is a Call in JSON: the root may hold any bytes.
