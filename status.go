@@ -20,6 +20,8 @@ type Status struct {
 	Narrowed   string // what its submitter has and its process could not get: "niceness 5 instead of 0"; or empty
 	Details    string // what does not fit the line of Error: a stack, as a rule; or empty
 	Paused     bool   // it stands still: see [Task.Pause]
+	// Outbox is the queue that its spec names for results, empty for its own.
+	Outbox string
 	// Items is how far a persistent task is; nil for any other.
 	Items      *ItemCount
 	WaitingFor string // the queue that it waits for, to take its work item from; empty if it has begun, or waits for a slot only
@@ -93,6 +95,7 @@ func (s *Status) fill(l *ledger.Task) {
 		Details:         l.Details,
 		Paused:          l.Paused,
 		WaitingFor:      ledger.WaitsFor(l),
+		Outbox:          l.Out,
 		PID:             l.Process.PID,
 		Attempt:         l.Epoch,
 		NotBefore:       moment(l.NotBefore),

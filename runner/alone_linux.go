@@ -119,13 +119,16 @@ func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 	}()
 	// What fails here is tried again for as long as the task runs.
 	_ = a.patiently(done, func(b *broker.Broker) error {
-		w, err := b.Listen(ledger.QueuesOf(a.task.TID).ControlIn)
+		t, err := a.record(b)
+		if err != nil {
+			return err
+		}
+		w, err := b.Listen(append(t.Controls(), ledger.QueuesOf(a.task.TID).ControlIn)...)
 		if err != nil {
 			return err
 		}
 		defer w.Close()
-		t, err := a.record(b)
-		if err != nil {
+		if t, err = a.record(b); err != nil { // what was ordered before it listened
 			return err
 		}
 		if t.Ordered != "" {
@@ -137,7 +140,7 @@ func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 		for {
 			var orders []ledger.Command
 			err := b.Update(ctx, func(tx *broker.Tx) (err error) {
-				orders, err = ledger.ObeyTask(tx, a.task.TID, time.Now())
+				orders, err = ledger.ObeyTask(tx, a.task.TID, time.Now(), t.Controls()...)
 				return err
 			})
 			if err != nil {

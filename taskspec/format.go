@@ -225,7 +225,7 @@ func format() map[string]entry {
 			rules: []rule{queuesRule()},
 		},
 		"io.control": {
-			about: `From the task's name for a queue ("ctrl_in", "ctrl_out") to the queue: ` + notYet + `.`,
+			about: `From "ctrl_in" to a queue whose control messages the task obeys, and from "ctrl_out" to the one that it answers into.`,
 			rules: []rule{queuesRule()},
 		},
 		"state": {

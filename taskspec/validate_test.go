@@ -226,8 +226,8 @@ func TestValidateTemplate(t *testing.T) {
 func TestValidateSupported(t *testing.T) {
 	t.Parallel()
 	s := command()
-	s.Spec.Timeout, s.IO.Control = new(0.0), map[string]string{"ctrl_in": "c"}
-	want := "spec.timeout: must be more than 0 and at most 1000000000 seconds; io.control.ctrl_in: not supported yet"
+	s.Spec.Timeout, s.IO.Control = new(0.0), map[string]string{"ctrl": "c"}
+	want := "spec.timeout: must be more than 0 and at most 1000000000 seconds; io.control.ctrl: not supported yet"
 	if got := text(s.ValidateFor(Rules{Supported: true})); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

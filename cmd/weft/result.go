@@ -78,7 +78,7 @@ func (r *resultCmd) Run(a *app) error {
 		defer a.tellSlots(p, t).Stop()
 	}
 	if before.Items != nil {
-		return r.printItems(ctx, a, t)
+		return r.printItems(ctx, a, p, t)
 	}
 	s, err := r.print(ctx, a, t)
 	if errors.Is(err, weft.ErrTaken) {

@@ -42,15 +42,20 @@ type Job struct {
 	Env    string
 	Nested bool // it holds no slot
 
-	plan    *Plan           // of a pipeline; nil for a task
-	queue   string          // of the request
-	in, out string          // see [Task]
-	supply  *broker.Message // the work item of the queue in; nil if there is none yet
-	task    *Task           // as it was; nil for a request written by hand
-	request string          // the body of the request
-	item    string          // the body of its work item
-	refused string          // why it cannot run
+	plan                  *Plan           // of a pipeline; nil for a task
+	queue                 string          // of the request
+	in, out               string          // see [Task]
+	controlIn, controlOut string          // likewise
+	supply                *broker.Message // the work item of the queue in; nil if there is none yet
+	task                  *Task           // as it was; nil for a request written by hand
+	request               string          // the body of the request
+	item                  string          // the body of its work item
+	refused               string          // why it cannot run
 }
+
+// Controls are the queues whose control messages the job's task obeys beside those of
+// its own.
+func (j *Job) Controls() []string { return named(j.controlIn) }
 
 // Refuse notes why the request cannot be run after all.
 func (j *Job) Refuse(why string) { j.refused = why }
@@ -428,7 +433,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 		return nil, err
 	}
 	if j.refused == "" {
-		t.In, t.Out = j.in, j.out
+		t.In, t.Out, t.ControlIn, t.ControlOut = j.in, j.out, j.controlIn, j.controlOut
 	}
 	j.describe(t)
 	return t, nil

@@ -130,7 +130,7 @@ func ResultAlone(t *Task) bool {
 // result: items, or chunks of its output.
 func mayHoldMore(t *Task) bool {
 	// As the spec was encoded; to decode it takes longer than all the rest.
-	return t.Items != nil || bytes.Contains(t.Spec, []byte(`"stream_output":true`))
+	return t.Items != nil || bytes.Contains(t.Spec, []byte(`"stream_output":true`)) || bytes.Contains(t.Spec, []byte(`"interactive":true`))
 }
 
 // Take removes the result of a task, and with it the chunks of its output that
@@ -263,7 +263,9 @@ func drain(tx *broker.Tx, t *Task, w *taskspec.Work) error {
 		return nil
 	}
 	q := t.Queues()
-	spent := []string{q.Inbox, q.ControlIn, q.ControlOut}
+	// What waits in a queue of the user's has nobody to obey it any more; replies are
+	// for whoever asked.
+	spent := append([]string{q.Inbox, q.ControlIn, q.ControlOut}, t.Controls()...)
 	if t.Items != nil {
 		spent = spent[1:] // items are work that was accepted: another epoch may do it
 	}

@@ -39,6 +39,10 @@ type Task struct {
 	// result goes to if it completes; empty for its own.
 	In  string `json:"in,omitempty"`
 	Out string `json:"out,omitempty"`
+	// ControlIn is a queue whose control messages it obeys beside its own, and
+	// ControlOut where it answers; empty for its own.
+	ControlIn  string `json:"ctrl_in,omitempty"`
+	ControlOut string `json:"ctrl_out,omitempty"`
 	// Pipeline: it is a pipeline, which does Plan, from the dispatch on. Stage is
 	// which of the stages of its parent the task is, counted from 1, and Last
 	// whether that is the last one; else they are zero.
@@ -286,6 +290,8 @@ func encodeTask(t *Task) (string, error) {
 	o.string("inline", t.Inline)
 	o.string("in", t.In)
 	o.string("out", t.Out)
+	o.string("ctrl_in", t.ControlIn)
+	o.string("ctrl_out", t.ControlOut)
 	o.flag("pipeline", t.Pipeline)
 	if t.Plan != nil {
 		o.value("plan", t.Plan)
