@@ -1,6 +1,7 @@
 package weft
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -49,20 +50,25 @@ type plainLargeOutput LargeOutput
 
 // rawLargeOutput is a LargeOutput in JSON: its path may hold any bytes.
 type rawLargeOutput struct {
-	*plainLargeOutput
+	Type string             `json:"type"`
 	Path taskspec.RawString `json:"path"`
+	*plainLargeOutput
 }
 
 // MarshalJSON writes the description, its path as a [taskspec.RawString].
 func (o LargeOutput) MarshalJSON() ([]byte, error) {
-	return json.Marshal(rawLargeOutput{(*plainLargeOutput)(&o), taskspec.RawString(o.Path)})
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // that is for whoever asks for it
+	err := e.Encode(rawLargeOutput{o.Type, taskspec.RawString(o.Path), (*plainLargeOutput)(&o)})
+	return b.Bytes(), err
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (o *LargeOutput) UnmarshalJSON(data []byte) error {
 	v := rawLargeOutput{plainLargeOutput: (*plainLargeOutput)(o)}
 	err := json.Unmarshal(data, &v)
-	o.Path = string(v.Path)
+	o.Type, o.Path = v.Type, string(v.Path)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package taskspec
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -19,7 +20,11 @@ const rawKey = "base64"
 // MarshalJSON writes a string or an object.
 func (s RawString) MarshalJSON() ([]byte, error) {
 	if utf8.ValidString(string(s)) {
-		return json.Marshal(string(s))
+		var b bytes.Buffer
+		e := json.NewEncoder(&b)
+		e.SetEscapeHTML(false) // that is for whoever asks for it
+		err := e.Encode(string(s))
+		return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 	}
 	return json.Marshal(map[string]string{rawKey: base64.StdEncoding.EncodeToString([]byte(s))})
 }
