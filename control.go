@@ -73,7 +73,7 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	replies := l.Replies()
+	replies := ledger.Replies(l)
 	w, err := t.c.broker.Listen(replies, ledger.OutboxOf(t.tid))
 	if err != nil {
 		return 0, err

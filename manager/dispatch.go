@@ -191,7 +191,7 @@ func (d *dispatcher) hand(j *ledger.Job, free *[]*consumer) *consumer {
 
 // hear listens to the control queues of a job's task.
 func (d *dispatcher) hear(j *ledger.Job) error {
-	named := j.Controls()
+	named := ledger.ControlsOf(j)
 	if len(named) > 0 {
 		d.named[j.TID] = named
 	}

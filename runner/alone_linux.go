@@ -123,7 +123,7 @@ func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 		if err != nil {
 			return err
 		}
-		w, err := b.Listen(append(t.Controls(), ledger.QueuesOf(a.task.TID).ControlIn)...)
+		w, err := b.Listen(append(ledger.Controls(t), ledger.QueuesOf(a.task.TID).ControlIn)...)
 		if err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 		for {
 			var orders []ledger.Command
 			err := b.Update(ctx, func(tx *broker.Tx) (err error) {
-				orders, err = ledger.ObeyTask(tx, a.task.TID, time.Now(), t.Controls()...)
+				orders, err = ledger.ObeyTask(tx, a.task.TID, time.Now(), ledger.Controls(t)...)
 				return err
 			})
 			if err != nil {

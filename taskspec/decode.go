@@ -85,7 +85,7 @@ func decode(data []byte, want *shape, into reflect.Value) (problems report, isJS
 		d.mismatch(want.form)
 	}
 	if s, isSpec := into.Addr().Interface().(*Spec); isSpec {
-		s.Spec.readArgs()
+		readArgs(&s.Spec)
 	}
 	return d.report, true
 }

@@ -11,7 +11,7 @@ import (
 // variables are written as a [RawString] where they are not UTF-8.
 func (s Spec) MarshalJSON() ([]byte, error) {
 	type plain Spec // has the fields only
-	if s.Spec.isText() {
+	if isPlain(&s.Spec) {
 		return json.Marshal(plain(s))
 	}
 	return json.Marshal(struct {
@@ -76,12 +76,12 @@ func (r *rawWork) work() Work {
 	w := Work(r.plainWork)
 	w.ProcessTarget, w.WorkingDir, w.WeftContext = string(r.ProcessTarget), string(r.WorkingDir), string(r.WeftContext)
 	w.Args, w.Env = r.Args, PlainEnv(r.Env)
-	w.readArgs()
+	readArgs(&w)
 	return w
 }
 
 // readArgs replaces the objects that stand for arguments of a command.
-func (w *Work) readArgs() {
+func readArgs(w *Work) {
 	if w.Type != KindCommand {
 		return
 	}
@@ -95,8 +95,8 @@ func (w *Work) readArgs() {
 	}
 }
 
-// isText reports whether nothing in the work has to be a [RawString] in JSON.
-func (w *Work) isText() bool {
+// isPlain reports whether nothing in the work has to be a [RawString] in JSON.
+func isPlain(w *Work) bool {
 	if !utf8.ValidString(w.ProcessTarget) || !utf8.ValidString(w.WorkingDir) || !utf8.ValidString(w.WeftContext) {
 		return false
 	}

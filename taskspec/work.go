@@ -83,7 +83,7 @@ type Work struct {
 	// TTY gives the command a pseudo-terminal.
 	TTY bool `json:"tty,omitempty"`
 	// StreamOutput puts the output into the outbox in chunks as it is written. That of
-	// an interactive task without a terminal always goes there: see [Work.Streams].
+	// an interactive task without a terminal always goes there: see [Streams].
 	StreamOutput bool `json:"stream_output,omitempty"`
 	// CleanupOnExit drains the inbox and the control queues at the end.
 	CleanupOnExit *bool `json:"cleanup_on_exit,omitempty"`
@@ -204,9 +204,9 @@ func (w Work) OutputLimit() int64 {
 	return int64(min(mb, maxMB) * bytesPerMB)
 }
 
-// Streams reports whether the output is put into the outbox in chunks: if the spec says
+// Streams reports whether the output of the work is put into the outbox in chunks: if the spec says
 // so, and of what is talked to by queues.
-func (w Work) Streams() bool { return w.StreamOutput || w.Interactive && !w.TTY }
+func Streams(w Work) bool { return w.StreamOutput || w.Interactive && !w.TTY }
 
 // Cleanup reports whether the inbox and the control queues are drained at the
 // end, true by default.

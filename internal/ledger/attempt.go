@@ -65,7 +65,7 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 
 // toldToEnd reports whether the task has an order to end that nobody has read.
 func toldToEnd(tx *broker.Tx, t *Task) (bool, error) {
-	for _, queue := range append(t.Controls(), QueuesOf(t.TID).ControlIn) {
+	for _, queue := range append(Controls(t), QueuesOf(t.TID).ControlIn) {
 		orders, err := tx.Messages(queue, broker.Select{})
 		told := slices.ContainsFunc(orders, func(m broker.Message) bool {
 			c := ParseControl(m.Body).Command

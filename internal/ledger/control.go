@@ -100,7 +100,7 @@ type reply struct {
 
 // Controls are the queues whose control messages the task obeys beside those of its
 // own.
-func (t *Task) Controls() []string { return named(t.ControlIn) }
+func Controls(t *Task) []string { return named(t.ControlIn) }
 
 // named is a list of the queue, if there is one.
 func named(queue string) []string {
@@ -119,13 +119,13 @@ func ControlQueues(tx *broker.Tx) (queues []string, err error) {
 		if err != nil {
 			continue // it can be told nothing, and is named elsewhere
 		}
-		queues = append(append(queues, t.Queues().ControlIn), t.Controls()...)
+		queues = append(append(queues, t.Queues().ControlIn), Controls(t)...)
 	}
 	return queues, err
 }
 
 // Replies is the queue that the task answers control messages into.
-func (t *Task) Replies() string { return cmp.Or(t.ControlOut, t.Queues().ControlOut) }
+func Replies(t *Task) string { return cmp.Or(t.ControlOut, t.Queues().ControlOut) }
 
 // ObeyTask takes the control messages of a running task, from its own queue and from
 // others, answers them, and returns those that whoever runs the task must carry out,
@@ -173,7 +173,7 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time, others ...string) ([]Com
 			a.TaskStatus, a.Paused, a.ShouldStop = string(t.Status), &t.Paused, new(t.Ordered != "")
 			a.Activity, a.Metrics = t.activity(), &t.Usage
 		}
-		if err := writeReply(tx, t.Replies(), a); err != nil {
+		if err := writeReply(tx, Replies(t), a); err != nil {
 			return nil, err
 		}
 		if err := t.log(tx, eventControl(c.Command), now.UnixNano(), Event{}); err != nil {

@@ -53,9 +53,8 @@ type Job struct {
 	refused               string          // why it cannot run
 }
 
-// Controls are the queues whose control messages the job's task obeys beside those of
-// its own.
-func (j *Job) Controls() []string { return named(j.controlIn) }
+// ControlsOf is [Controls] for the job's task.
+func ControlsOf(j *Job) []string { return named(j.controlIn) }
 
 // Refuse notes why the request cannot be run after all.
 func (j *Job) Refuse(why string) { j.refused = why }

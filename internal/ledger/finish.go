@@ -265,7 +265,7 @@ func drain(tx *broker.Tx, t *Task, w *taskspec.Work) error {
 	q := t.Queues()
 	// What waits in a queue of the user's has nobody to obey it any more; replies are
 	// for whoever asked.
-	spent := append([]string{q.Inbox, q.ControlIn, q.ControlOut}, t.Controls()...)
+	spent := append([]string{q.Inbox, q.ControlIn, q.ControlOut}, Controls(t)...)
 	if t.Items != nil {
 		spent = spent[1:] // items are work that was accepted: another epoch may do it
 	}
