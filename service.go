@@ -264,7 +264,7 @@ func serviceTask(ctx context.Context, c *Context, m *taskspec.Manifest) (s ledge
 	case spec.IO.Inputs["inbox"] != "":
 		return s, fmt.Errorf("defaults.input: spec %s takes its work item from a queue", m.Target.Name)
 	default:
-		if item, err = itemText(m.Defaults.Input); err != nil {
+		if item, err = itemText(m.Defaults.Input, spec.Spec.Type); err != nil {
 			return s, fmt.Errorf("defaults.input: %w", err)
 		}
 	}
