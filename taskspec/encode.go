@@ -12,7 +12,7 @@ import (
 func (s Spec) MarshalJSON() ([]byte, error) {
 	type plain Spec // has the fields only
 	if isPlain(&s.Spec) {
-		return json.Marshal(plain(s))
+		return json.Marshal((*plain)(&s))
 	}
 	return json.Marshal(struct {
 		plain
@@ -24,6 +24,9 @@ func (s Spec) MarshalJSON() ([]byte, error) {
 // [encoding/json.Number] in args, keyword_args and metadata. [Decode] is strict.
 func (s *Spec) UnmarshalJSON(data []byte) error {
 	type plain Spec
+	if !bytes.Contains(data, []byte(`"`+rawKey+`"`)) { // mostly, and this is the faster way
+		return unmarshalNumbers(data, (*plain)(s))
+	}
 	v := struct {
 		*plain
 		Spec rawWork `json:"spec"`
