@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -80,7 +79,7 @@ func (s seconds) MarshalJSON() ([]byte, error) {
 
 // loadSettings reads the settings of the project in dir. Durability belongs to
 // the project: the environment decides it only when the project is created.
-func loadSettings(dir string, created bool) (settings, error) {
+func loadSettings(dir string, created bool, variables fileEnv) (settings, error) {
 	s := settings{
 		Durability: sqlite.Full.String(),
 		Lifetime:   seconds(defaultLifetime),
@@ -90,11 +89,7 @@ func loadSettings(dir string, created bool) (settings, error) {
 	if err := s.readFile(dir); err != nil {
 		return s, fmt.Errorf("read settings %s: %w", filepath.Join(dir, configName), err)
 	}
-	variables, err := environment()
-	if err != nil {
-		return s, err
-	}
-	return s, s.override(variables, created)
+	return s, s.override(variables.lookup, created)
 }
 
 // maxConfig is the most that a file of settings may have, in bytes.
@@ -261,37 +256,6 @@ func (s *settings) override(variable func(string) string, created bool) error {
 		return fmt.Errorf("WEFT_LOG_LEVEL=%w", err)
 	}
 	return nil
-}
-
-// environment returns how to look up variables: in the real environment, then
-// in the file that WEFT_ENV_FILE names, which holds lines of KEY=VALUE.
-func environment() (func(string) string, error) {
-	path := os.Getenv("WEFT_ENV_FILE")
-	if path == "" {
-		return os.Getenv, nil
-	}
-	data, err := project.ReadFile(path, maxConfig)
-	if err != nil {
-		return nil, fmt.Errorf("WEFT_ENV_FILE: %w", err)
-	}
-	values := make(map[string]string)
-	for n, line := range strings.Split(string(data), "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		key, value, ok := strings.Cut(line, "=")
-		if !ok {
-			return nil, fmt.Errorf("WEFT_ENV_FILE: line %d of %s is not KEY=VALUE", n+1, path)
-		}
-		values[key] = value
-	}
-	return func(name string) string {
-		if v, ok := os.LookupEnv(name); ok {
-			return v
-		}
-		return values[name]
-	}, nil
 }
 
 // save writes the settings that belong to the project, unless they are there:

@@ -73,8 +73,8 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	q := l.Queues()
-	w, err := t.c.broker.Listen(q.ControlOut, ledger.OutboxOf(t.tid))
+	replies := ledger.Replies(l)
+	w, err := t.c.broker.Listen(replies, ledger.OutboxOf(t.tid))
 	if err != nil {
 		return 0, err
 	}
@@ -88,13 +88,13 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		for m, err := range t.c.Queue(q.ControlOut).Messages(ctx, broker.Select{}) {
+		for m, err := range t.c.Queue(replies).Messages(ctx, broker.Select{}) {
 			if err != nil {
 				return 0, err
 			}
 			if ledger.ReplyTo(m.Body) == id {
 				took := time.Since(began)
-				_, err := t.c.Queue(q.ControlOut).Delete(ctx, broker.Select{ID: m.ID})
+				_, err := t.c.Queue(replies).Delete(ctx, broker.Select{ID: m.ID})
 				return took, err
 			}
 		}

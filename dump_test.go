@@ -87,8 +87,13 @@ func TestLoadPipe(t *testing.T) {
 		t.Errorf("message %+v, %v", m, err)
 	}
 	report, err = to.System().Load(t.Context(), strings.NewReader(text), weft.LoadOptions{})
-	if !errors.Is(err, broker.ErrConflict) || report == nil || report.Conflicting != 1 {
+	if err != nil || report.Messages != 0 || report.Present != 1 {
 		t.Errorf("loaded twice: %+v, %v", report, err)
+	}
+	differs := strings.Replace(text, "hello", "other", 1)
+	report, err = to.System().Load(t.Context(), strings.NewReader(differs), weft.LoadOptions{})
+	if !errors.Is(err, broker.ErrConflict) || report == nil || report.Conflicting != 1 {
+		t.Errorf("in conflict: %+v, %v", report, err)
 	}
 	if report, err := to.System().Load(t.Context(), strings.NewReader("x"), weft.LoadOptions{}); !errors.Is(err, broker.ErrDump) || report != nil {
 		t.Errorf("no dump: %+v, %v", report, err)

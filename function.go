@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"unicode/utf8"
 
 	"weft/internal/function"
 	"weft/taskspec"
@@ -38,7 +39,8 @@ func ParseArgument(text string) any {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	var v any
-	if !json.Valid([]byte(text)) || d.Decode(&v) != nil {
+	// The decoder would replace what is not UTF-8.
+	if !utf8.ValidString(text) || !json.Valid([]byte(text)) || d.Decode(&v) != nil {
 		return text
 	}
 	return v

@@ -189,7 +189,7 @@ func askHost(ctx context.Context, c *Context, path string) ([]function.Descripti
 	if err != nil {
 		return nil, err
 	}
-	l, asked := function.Ask(ctx, path, os.Environ())
+	l, asked := function.Ask(ctx, path, Environ(c))
 	if asked != nil && !errors.Is(asked, function.ErrNoHost) {
 		return nil, asked
 	}

@@ -2,14 +2,13 @@ package weft
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/taskspec"
 )
 
 // ErrNotInteractive is returned for a task that reads nothing while it runs: its
@@ -18,10 +17,9 @@ var ErrNotInteractive = ledger.ErrNotInteractive
 
 // input is a message to an interactive task: see [SendInput].
 type input struct {
-	Stdin     string `json:"stdin,omitempty"`
-	Encoding  string `json:"encoding,omitempty"`
-	Close     bool   `json:"close,omitempty"`
-	Interrupt bool   `json:"interrupt,omitempty"`
+	Stdin     taskspec.RawString `json:"stdin,omitempty"`
+	Close     bool               `json:"close,omitempty"`
+	Interrupt bool               `json:"interrupt,omitempty"`
 }
 
 // SendInput gives an interactive task p to read from its standard input, as it
@@ -30,16 +28,12 @@ type input struct {
 // has not begun reads it when it does. At most 7 MiB go at once.
 //
 // A body written to the inbox by other means is a line by itself, or an object
-// {"stdin": text, "close": true}.
+// {"stdin": text, "close": true}, where text that is not UTF-8 is {"base64": "…"}.
 //
 // Errors wrap [ErrNotRunning] if the task has ended, or [ErrNotInteractive].
 // Cancelling ctx withdraws what has not been accepted.
 func SendInput(ctx context.Context, t *Task, p []byte) error {
-	in := input{Stdin: string(p)}
-	if !utf8.Valid(p) {
-		in = input{Stdin: base64.StdEncoding.EncodeToString(p), Encoding: "base64"}
-	}
-	return send(ctx, t, in)
+	return send(ctx, t, input{Stdin: taskspec.RawString(p)})
 }
 
 // CloseInput ends the standard input of an interactive task, after what was sent

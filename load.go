@@ -19,6 +19,9 @@ type LoadOptions struct {
 	// Requests also takes in tasks that wait to be run. They run, here, as soon
 	// as a manager comes to them, with the manager's environment.
 	Requests bool
+	// Force takes in a dump with ids that are more than [broker.MaxAhead] ahead of
+	// the clock. Every task and message that comes after gets a greater one.
+	Force bool
 }
 
 // A LoadReport says what came, or would come, of a dump.
@@ -30,19 +33,19 @@ type LoadReport struct {
 }
 
 // Load takes in a dump, all of it or, on any error, nothing. Messages and tasks
-// keep their ids. Tasks that were running when the dump was made are lost, as
+// keep their ids; what is there already, the same, is skipped. Tasks that were running when the dump was made are lost, as
 // if their consumers had died; those that wait are left out unless o says
 // otherwise. Dumps of the original Weft are read too: see [broker.Load].
 //
 // What cannot be read twice is copied to a temporary file first. Errors wrap
-// [broker.ErrDump], [broker.ErrConflict], which comes with a report, or
-// [ErrNotWhole]. Cancelling ctx before the end withdraws it, though not while
+// [broker.ErrDump], [broker.ErrFuture], [broker.ErrConflict], which comes with a
+// report, or [ErrNotWhole]. Cancelling ctx before the end withdraws it, though not while
 // it waits for r.
 func (s System) Load(ctx context.Context, r io.Reader, o LoadOptions) (*LoadReport, error) {
 	if err := s.c.known.foreign; err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	return load(o, func(b broker.LoadOptions) (broker.LoadReport, error) {
+	return load(o, s.c.settings.Redact, func(b broker.LoadOptions) (broker.LoadReport, error) {
 		whole, free, err := rewindable(r, s.c.dir)
 		if err != nil {
 			return broker.LoadReport{}, fmt.Errorf("load: %w", err)
@@ -54,7 +57,7 @@ func (s System) Load(ctx context.Context, r io.Reader, o LoadOptions) (*LoadRepo
 
 // PreviewLoad is [System.Load] with DryRun where there is no project yet.
 func PreviewLoad(ctx context.Context, r io.Reader, o LoadOptions) (*LoadReport, error) {
-	return load(o, func(b broker.LoadOptions) (broker.LoadReport, error) {
+	return load(o, nil, func(b broker.LoadOptions) (broker.LoadReport, error) {
 		return broker.CheckDump(ctx, r, broker.Options{Views: ledger.View}, b)
 	})
 }
@@ -63,11 +66,11 @@ func PreviewLoad(ctx context.Context, r io.Reader, o LoadOptions) (*LoadReport, 
 // was meant, because something of it was hidden or is not in the dump.
 var ErrNotWhole = ledger.ErrNotWhole
 
-func load(o LoadOptions, do func(broker.LoadOptions) (broker.LoadReport, error)) (*LoadReport, error) {
+func load(o LoadOptions, redact []string, do func(broker.LoadOptions) (broker.LoadReport, error)) (*LoadReport, error) {
 	now := time.Now()
 	in := new(ledger.Intake)
-	report, err := do(broker.LoadOptions{DryRun: o.DryRun, Policy: func(h broker.Header) broker.Policy {
-		in = ledger.NewIntake(h, o.Requests, now)
+	report, err := do(broker.LoadOptions{DryRun: o.DryRun, Force: o.Force, Policy: func(h broker.Header) broker.Policy {
+		in = ledger.NewIntake(h, o.Requests, redact, now)
 		return in.Policy()
 	}})
 	if err != nil && !errors.Is(err, broker.ErrConflict) {

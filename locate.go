@@ -18,11 +18,11 @@ func Locate(dir string) (root string, err error) {
 	if dir != "" {
 		return dir, nil
 	}
-	variable, err := environment()
+	variables, err := readFileEnv()
 	if err != nil {
 		return "", err
 	}
-	if dir = variable(ledger.EnvContext); dir != "" {
+	if dir = variables.lookup(ledger.EnvContext); dir != "" {
 		return dir, nil
 	}
 	return Find(".")

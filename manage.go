@@ -48,7 +48,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	m.c.started.Store(true)
 	call := manager.Call{
 		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.Once(),
-		Autostart: m.c.autostart, Since: m.c.known.unrecorded(),
+		Autostart: m.c.autostart, Since: m.c.known.unrecorded(), Env: Environ(m.c),
 	}
 	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)
 }

@@ -31,6 +31,7 @@ type Context struct {
 	root     string // absolute
 	dir      string // root/.weft
 	settings settings
+	fileEnv  fileEnv
 	broker   *broker.Broker
 	created  bool
 	// autostart is whether managers that are started through it start services, if
@@ -92,6 +93,9 @@ func open(dir string, o options) (*Context, error) {
 	if err := sqlite.CheckPath(c.dir); err != nil {
 		return nil, err
 	}
+	if c.fileEnv, err = readFileEnv(); err != nil {
+		return nil, err
+	}
 	if c.known.foreign = foreign(c.dir); c.known.foreign != nil {
 		o.existing = true
 	}
@@ -106,7 +110,7 @@ func open(dir string, o options) (*Context, error) {
 		return nil, err
 	}
 	c.created = !there && !o.existing
-	if c.settings, err = loadSettings(c.dir, c.created); err != nil {
+	if c.settings, err = loadSettings(c.dir, c.created, c.fileEnv); err != nil {
 		return nil, err
 	}
 	switch {

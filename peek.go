@@ -1,11 +1,13 @@
 package weft
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 
 	"weft/internal/ledger"
+	"weft/taskspec"
 )
 
 // Peek waits for the end of the task and returns its result, and leaves it where
@@ -42,6 +44,32 @@ type LargeOutput struct {
 	SizeMB  float64 `json:"size_mb"`
 	SHA256  string  `json:"sha256"`            // of the file, in hexadecimal
 	Preview string  `json:"truncated_preview"` // how it begins
+}
+
+type plainLargeOutput LargeOutput
+
+// rawLargeOutput is a LargeOutput in JSON: its path may hold any bytes.
+type rawLargeOutput struct {
+	Type string             `json:"type"`
+	Path taskspec.RawString `json:"path"`
+	*plainLargeOutput
+}
+
+// MarshalJSON writes the description, its path as a [taskspec.RawString].
+func (o LargeOutput) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // that is for whoever asks for it
+	err := e.Encode(rawLargeOutput{o.Type, taskspec.RawString(o.Path), (*plainLargeOutput)(&o)})
+	return b.Bytes(), err
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (o *LargeOutput) UnmarshalJSON(data []byte) error {
+	v := rawLargeOutput{plainLargeOutput: (*plainLargeOutput)(o)}
+	err := json.Unmarshal(data, &v)
+	o.Type, o.Path = v.Type, string(v.Path)
+	return err
 }
 
 // largeOutput reads the message that stands for the output of a task.

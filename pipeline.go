@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"time"
+	"unicode/utf8"
 
 	"weft/broker"
 	"weft/internal/ledger"
@@ -148,7 +149,7 @@ func (p *Pipeline) plan() (*ledger.Plan, error) {
 		}
 		stage := ledger.Stage{Name: spec.Name, Spec: template}
 		if s.Input != nil {
-			item, err := itemText(s.Input)
+			item, err := itemText(s.Input, spec.Spec.Type)
 			if err != nil {
 				return nil, fmt.Errorf("input of stage %s: %w", spec.Name, err)
 			}
@@ -159,13 +160,19 @@ func (p *Pipeline) plan() (*ledger.Plan, error) {
 	return plan, nil
 }
 
-// itemText is the work item that a value is: text, or JSON.
-func itemText(v any) (string, error) {
-	if text, ok := v.(string); ok {
+// itemText is the work item that a value is for such work: text, or JSON.
+func itemText(v any, kind taskspec.Kind) (string, error) {
+	text, isText := v.(string)
+	switch {
+	case isText && utf8.ValidString(text):
 		return text, nil
+	case isText && kind == taskspec.KindCommand:
+		return stdinItem([]byte(text))
+	case isText:
+		return "", broker.ErrBody
 	}
-	text, err := json.Marshal(v)
-	return string(text), err
+	body, err := json.Marshal(v)
+	return string(body), err
 }
 
 // preparePipeline is [prepare] for a pipeline.
@@ -183,7 +190,7 @@ func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []Submit
 	if err := c.known.meet(ctx); err != nil {
 		return l, err
 	}
-	s := newSubmission(opts)
+	s := newSubmission(c, opts)
 	first := p.Stages[0].Spec
 	if err := s.wired([]*taskspec.Spec{first}); err != nil {
 		return l, err

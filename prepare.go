@@ -134,7 +134,7 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err := c.known.meet(ctx); err != nil {
 		return nil, err
 	}
-	s := newSubmission(opts)
+	s := newSubmission(c, opts)
 	if s.stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")
 	}
@@ -245,15 +245,10 @@ func named(env, names []string) []string {
 // messageItem is the work item that r holds: text or JSON, which must fit a message
 // of so many bytes. what says what it is, where it does not.
 func messageItem(r io.Reader, most int, what string) (string, error) {
-	if r == nil {
-		return noInput, nil
-	}
-	text, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
+	text, err := messageText(r, most, what)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("read standard input: %w", err)
-	case len(text) > most:
-		return "", fmt.Errorf("%s: %w", what, broker.ErrTooLarge)
+		return "", err
 	case !utf8.Valid(text):
 		return "", fmt.Errorf("%s: %w", what, broker.ErrBody)
 	case len(bytes.TrimSpace(text)) == 0:
@@ -262,13 +257,28 @@ func messageItem(r io.Reader, most int, what string) (string, error) {
 	return string(text), nil
 }
 
+// messageText reads what must fit a message of so many bytes; nil is empty.
+func messageText(r io.Reader, most int, what string) ([]byte, error) {
+	if r == nil {
+		return nil, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(r, int64(most)+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read standard input: %w", err)
+	case len(text) > most:
+		return nil, fmt.Errorf("%s: %w", what, broker.ErrTooLarge)
+	}
+	return text, nil
+}
+
 // commandItem is the first item of a persistent command, whose standard input r is.
 func commandItem(r io.Reader, most int) (string, error) {
-	text, err := messageItem(r, most, "item of a persistent task")
-	if err != nil || text == noInput {
+	text, err := messageText(r, most, "item of a persistent task")
+	if err != nil || len(bytes.TrimSpace(text)) == 0 {
 		return noInput, err
 	}
-	return stdinItem([]byte(text))
+	return stdinItem(text)
 }
 
 // spool reads the standard input of a task and returns its work item, or the

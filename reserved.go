@@ -1,9 +1,11 @@
 package weft
 
 import (
+	"context"
 	"strings"
 
 	"weft/broker"
+	"weft/internal/ledger"
 )
 
 // weftPrefix begins the names of Weft's own queues.
@@ -18,6 +20,13 @@ func Reserved(queue string) bool {
 	owner, _, ok := strings.Cut(queue, ".")
 	return ok && len(owner) == 1+fullTID && (owner[0] == 'T' || owner[0] == 'P') &&
 		strings.Trim(owner[1:], "0123456789") == ""
+}
+
+// Broadcast writes a message to each queue that p matches, all in one transaction, and
+// returns their names. Beside those that hold a message, the control queues of tasks
+// and pipelines that run are there.
+func Broadcast(ctx context.Context, c *Context, p broker.Pattern, body string) ([]string, error) {
+	return c.broker.Queues(p).Also(ledger.ControlQueues).Broadcast(ctx, body)
 }
 
 // SpareReserved returns p without the queues that are [Reserved], for what is

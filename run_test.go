@@ -122,8 +122,8 @@ func TestRunInvalid(t *testing.T) {
 		t.Errorf("two problems expected: %v", err)
 	}
 	elsewhere := weft.Command("true")
-	elsewhere.IO.Control = map[string]string{"ctrl_in": "orders"}
-	if _, err = p.open().SubmitContext(p.ctx, elsewhere); err == nil || !strings.Contains(err.Error(), "io.control.ctrl_in: not supported yet") {
+	elsewhere.IO.Control = map[string]string{"other": "orders"}
+	if _, err = p.open().SubmitContext(p.ctx, elsewhere); err == nil || !strings.Contains(err.Error(), "io.control.other: not supported yet") {
 		t.Errorf("a task that would not hear its orders: %v", err)
 	}
 	if tasks := p.tasks(); len(tasks) != 0 {

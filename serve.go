@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -123,7 +122,7 @@ func serve(ctx context.Context, c *Context, o ServeOptions, hosted bool) error {
 		Executable: path,
 		Build:      build(),
 		Hosted:     hosted,
-		Env:        os.Environ(),
+		Env:        Environ(c),
 		MaxTasks:   c.settings.MaxTasks,
 		Lifetime:   o.Lifetime,
 		Ready:      o.Ready,

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -272,12 +271,12 @@ func serviceTask(ctx context.Context, c *Context, m *taskspec.Manifest) (s ledge
 	case spec.IO.Inputs["inbox"] != "":
 		return s, fmt.Errorf("defaults.input: spec %s takes its work item from a queue", m.Target.Name)
 	default:
-		if item, err = itemText(m.Defaults.Input); err != nil {
+		if item, err = itemText(m.Defaults.Input, spec.Spec.Type); err != nil {
 			return s, fmt.Errorf("defaults.input: %w", err)
 		}
 	}
 	s = ledger.Submission{Spec: spec, Item: item, Dir: c.root, Redact: c.settings.Redact}
-	env := os.Environ()
+	env := Environ(c)
 	if spec.Spec.Type == taskspec.KindFunction {
 		env = named(env, spec.Spec.EnvFrom)
 		if _, err := knownFunction(ctx, c, spec.Spec.FunctionTarget); err != nil && !errors.Is(err, broker.ErrNotFound) {

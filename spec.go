@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"unicode"
+
+	"weft/taskspec"
 )
 
 // noInput is the work item of a task without input.
@@ -15,7 +17,7 @@ func stdinItem(stdin []byte) (string, error) {
 	if len(stdin) == 0 {
 		return noInput, nil
 	}
-	item, err := json.Marshal(map[string]string{"stdin": string(stdin)})
+	item, err := json.Marshal(map[string]taskspec.RawString{"stdin": taskspec.RawString(stdin)})
 	return string(item), err
 }
 
@@ -31,5 +33,8 @@ func taskName(command string) string {
 		}
 		return r
 	}, filepath.Base(command)))
+	if len(name) == 0 {
+		return "command" // of one whose name is no text
+	}
 	return string(name[:min(len(name), maxNameRunes)])
 }

@@ -20,6 +20,8 @@ type Status struct {
 	Narrowed   string // what its submitter has and its process could not get: "niceness 5 instead of 0"; or empty
 	Details    string // what does not fit the line of Error: a stack, as a rule; or empty
 	Paused     bool   // it stands still: see [Task.Pause]
+	// Outbox is the queue that its spec names for results, empty for its own.
+	Outbox string
 	// Items is how far a persistent task is; nil for any other.
 	Items      *ItemCount
 	WaitingFor string // the queue that it waits for, to take its work item from; empty if it has begun, or waits for a slot only
@@ -40,6 +42,7 @@ type Status struct {
 	StageNumber, StageCount int
 	Key                     string // that it was submitted with and holds, or empty
 	Tags                    []string
+	Loaded                  bool   // it came with a dump: its output is here only if that had not been taken
 	Service                 string // the service that it is an instance of, or empty
 	Created                 time.Time
 	Started                 time.Time
@@ -93,6 +96,7 @@ func (s *Status) fill(l *ledger.Task) {
 		Details:         l.Details,
 		Paused:          l.Paused,
 		WaitingFor:      ledger.WaitsFor(l),
+		Outbox:          l.Out,
 		PID:             l.Process.PID,
 		Attempt:         l.Epoch,
 		NotBefore:       moment(l.NotBefore),
@@ -101,6 +105,7 @@ func (s *Status) fill(l *ledger.Task) {
 		Pipeline:        l.Pipeline,
 		Key:             l.Key,
 		Tags:            l.Tags,
+		Loaded:          l.Loaded,
 		Service:         l.Service,
 		Created:         moment(l.Created),
 		Started:         moment(l.Started),

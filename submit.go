@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"weft/broker"
@@ -26,10 +25,12 @@ type submission struct {
 	dir   string
 	env   []string
 	stdin io.Reader
+
+	fileEnv fileEnv
 }
 
-func newSubmission(opts []SubmitOption) submission {
-	var s submission
+func newSubmission(c *Context, opts []SubmitOption) submission {
+	s := submission{fileEnv: c.fileEnv}
 	for _, opt := range opts {
 		opt(&s)
 	}
@@ -39,7 +40,7 @@ func newSubmission(opts []SubmitOption) submission {
 // environ is the environment that it is submitted with.
 func (s *submission) environ() []string {
 	if s.env == nil {
-		s.env = os.Environ()
+		s.env = s.fileEnv.environ()
 	}
 	return s.env
 }

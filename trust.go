@@ -16,6 +16,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/taskspec"
 )
 
 // A project may have come with a clone, an archive or another user. What is in it
@@ -26,9 +27,9 @@ import (
 
 // trustRecord is the content of the file about one project.
 type trustRecord struct {
-	Path    string `json:"path"`  // the project's root
-	Store   string `json:"store"` // the id of its store
-	Trusted bool   `json:"trusted"`
+	Path    taskspec.RawString `json:"path"`  // the project's root
+	Store   string             `json:"store"` // the id of its store
+	Trusted bool               `json:"trusted"`
 	// Since is the last id of what was there when this user first came, or ceased
 	// to trust the project.
 	Since broker.ID `json:"since,string"`
@@ -178,7 +179,7 @@ func (a *acquaintance) readTrust(ctx context.Context) (t trustRecord, err error)
 	if err != nil {
 		return t, err
 	}
-	if json.Unmarshal(data, &t) != nil || t.Path != a.root || t.Store != store {
+	if json.Unmarshal(data, &t) != nil || string(t.Path) != a.root || t.Store != store {
 		return trustRecord{}, fs.ErrNotExist // it was damaged
 	}
 	return t, nil
@@ -207,7 +208,7 @@ func (a *acquaintance) writeTrust(ctx context.Context, trusted bool, since broke
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	data, err := json.Marshal(trustRecord{a.root, store, trusted, since})
+	data, err := json.Marshal(trustRecord{taskspec.RawString(a.root), store, trusted, since})
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,8 @@ var (
 	// ErrDamaged: a record or message cannot be read by who knows what it should hold.
 	// It concerns nothing else.
 	ErrDamaged = errors.New("damaged")
+	// ErrFuture: what is to be loaded has ids that are far ahead of the clock.
+	ErrFuture = errors.New("ids from the future")
 	// ErrConflict: what is to be loaded contradicts what is in the store.
 	ErrConflict = errors.New("conflict")
 	// ErrNested: a function given to [Broker.Update] called the broker. It

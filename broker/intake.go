@@ -42,6 +42,9 @@ func (in *intake) begin(h Header, p Policy, now time.Time) error {
 	if in.policy.Message == nil {
 		in.policy.Message = func(Message) (bool, error) { return true, nil }
 	}
+	if in.policy.Same == nil {
+		in.policy.Same = func(m, here Message) bool { return m == here }
+	}
 	if in.reader == nil {
 		return nil
 	}
@@ -154,14 +157,8 @@ func (in *intake) message(m Message) error {
 	if err != nil || !take {
 		return err
 	}
-	in.report.Messages++
-	if in.queues.add(m.Queue) {
-		in.report.Queues++
-		if in.tx != nil && in.report.Queues <= maxRung {
-			in.tx.Ring(m.Queue)
-		}
-	}
 	if in.reader == nil {
+		in.count(m)
 		if in.report.Header.Format == headFormat {
 			in.ids = append(in.ids, m.ID)
 		}
@@ -179,15 +176,35 @@ func (in *intake) message(m Message) error {
 	return in.flush()
 }
 
+// count counts a message that is taken in.
+func (in *intake) count(m Message) {
+	in.report.Messages++
+	if in.queues.add(m.Queue) {
+		in.report.Queues++
+		if in.tx != nil && in.report.Queues <= maxRung {
+			in.tx.Ring(m.Queue)
+		}
+	}
+}
+
 // flush stores the batch.
 func (in *intake) flush() error {
-	taken, err := in.taken()
+	here, err := in.here()
 	if err != nil {
 		return err
 	}
-	for _, id := range taken {
-		in.conflict("message %v is there already", id)
-	}
+	in.batch = slices.DeleteFunc(in.batch, func(m Message) bool {
+		there, isThere := here[m.ID]
+		switch {
+		case !isThere:
+			in.count(m)
+		case in.policy.Same(m, there):
+			in.report.Present++
+		default:
+			in.conflict("message %v is there already and differs", m.ID)
+		}
+		return isThere
+	})
 	if in.stores() && len(in.batch) > 0 {
 		if err := in.tx.txn.Restore(in.batch); err != nil {
 			return err
@@ -198,8 +215,8 @@ func (in *intake) flush() error {
 	return nil
 }
 
-// taken returns the ids of the batch that are in use.
-func (in *intake) taken() (found []ID, err error) {
+// here returns the messages of the store that have ids of the batch.
+func (in *intake) here() (found map[ID]Message, err error) {
 	var ids []ID
 	for _, m := range in.batch {
 		if m.ID <= in.floor {
@@ -212,20 +229,20 @@ func (in *intake) taken() (found []ID, err error) {
 	slices.Sort(ids)
 	// Mostly few other messages lie between them, and one look is enough.
 	seen := 0
+	found = make(map[ID]Message)
 	err = in.reader.Scan("", Select{After: ids[0] - 1, Before: ids[len(ids)-1] + 1}, func(m Message) bool {
 		seen++
 		if _, hit := slices.BinarySearch(ids, m.ID); hit {
-			found = append(found, m.ID)
+			found[m.ID] = m
 		}
 		return seen <= 2*batchMessages
 	})
 	if err != nil || seen <= 2*batchMessages {
 		return found, err
 	}
-	found = nil
 	for _, id := range ids {
-		err := in.reader.Scan("", Select{ID: id}, func(Message) bool {
-			found = append(found, id)
+		err := in.reader.Scan("", Select{ID: id}, func(m Message) bool {
+			found[m.ID] = m
 			return false
 		})
 		if err != nil {

@@ -13,6 +13,9 @@ import (
 type LoadOptions struct {
 	// DryRun reports what would be done, and does nothing.
 	DryRun bool
+	// Force takes in ids that are more than [MaxAhead] ahead of the clock and of
+	// the store. All later ids of the store are greater than those.
+	Force bool
 	// Policy is called at the beginning of each pass over the dump, of which
 	// there are two or three, and returns who decides in that pass. nil takes
 	// everything.
@@ -30,6 +33,9 @@ type Policy struct {
 	// Message reports whether to take in m. It has no id where it is to get a
 	// new one.
 	Message func(m Message) (bool, error)
+	// Same reports whether a message is the one that the store has under its id. By
+	// default it has the same queue and body.
+	Same func(m, here Message) bool
 	// Done does what there is to do after all has been stored, in the same
 	// transaction.
 	Done func(tx *Tx) error
@@ -53,13 +59,17 @@ type LoadReport struct {
 	// What was taken in. Queues counts those of the messages.
 	Aliases, Records, Messages, Queues int
 
-	Present int // aliases and records that were there already, the same
+	Present int // aliases, records and messages that were there already, the same
 	Views   int // messages of queues that are views, and aliases of those: left out
 	// Conflicts describes what contradicts the store, at most 20 of it;
 	// Conflicting counts all.
 	Conflicts   []string
 	Conflicting int
 }
+
+// MaxAhead is how far the ids of a dump may be ahead of the clock: as far as clocks
+// that are set by hand in different time zones.
+const MaxAhead = 24 * time.Hour
 
 // maxConflicts is how many conflicts are named.
 const maxConflicts = 20
@@ -77,23 +87,25 @@ func (r *LoadReport) conflict() error {
 }
 
 // Load takes in the dump that r holds from where it stands, all of it or, on
-// any error, nothing. Messages keep their ids, which must be free, and new ids
-// are greater than those the dumped store had given; aliases that are there
-// already are skipped. Memory does not grow with the dump.
+// any error, nothing. Messages keep their ids, and new ids are greater than those the
+// dumped store had given; what is there already, the same, is skipped. Memory does
+// not grow with the dump.
 //
 // It reads what [Dump] writes, and both formats of the original Weft:
 // simplebroker-dump, version 1, and that of Weft 0.1.0, whose messages get new
 // ids in the order of the file. It reads the dump once to check it and once in
 // the transaction, which others wait for, so the dump must not change meanwhile.
 //
-// Errors wrap [ErrDump], with the number of the line, or [ErrConflict]; then the
-// report tells the conflicts. Cancelling ctx before the end withdraws it.
+// Errors wrap [ErrDump], with the number of the line, [ErrFuture], or [ErrConflict];
+// then the report tells the conflicts. Cancelling ctx before the end withdraws it.
 func Load(ctx context.Context, b *Broker, r io.ReadSeeker, o LoadOptions) (report LoadReport, err error) {
 	start, err := r.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return report, fmt.Errorf("load: %w", err)
 	}
-	if report, err = CheckDump(ctx, r, b.options, o); err != nil {
+	unforced := o
+	unforced.Force = true // the store may be as far ahead
+	if report, err = CheckDump(ctx, r, b.options, unforced); err != nil {
 		return report, err
 	}
 	again := func(reader Reader, tx *Tx) error {
@@ -137,8 +149,13 @@ func read(ctx context.Context, r io.Reader, in *intake, o LoadOptions) (LoadRepo
 	if o.Policy != nil {
 		p = o.Policy(d.header)
 	}
-	if err := in.begin(d.header, p, time.Now()); err != nil {
+	now := time.Now()
+	if err := in.begin(d.header, p, now); err != nil {
 		return in.report, err
+	}
+	if ahead := d.header.LastID.Time().Sub(now); ahead > MaxAhead && d.header.LastID > in.floor && !o.Force {
+		return in.report, fmt.Errorf("%w: the last one is of %s, and now it is %s", ErrFuture,
+			d.header.LastID.Time().Format(time.DateTime), now.Format(time.DateTime))
 	}
 	for ctx.Err() == nil {
 		e, err := d.next()

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -171,11 +172,11 @@ func TestLoadConflicts(t *testing.T) {
 		`alias "alias" of "q": already exists: it stands for "a"`,
 		`alias "chain" of "alias2": invalid alias: "alias2" is an alias itself`,
 		`k 2 is there already and differs`,
-		fmt.Sprintf("message %d is there already", ids[0]),
-		fmt.Sprintf("message %d is there already", ids[1]),
+		fmt.Sprintf("message %d is there already and differs", ids[0]),
+		fmt.Sprintf("message %d is there already and differs", ids[1]),
 	}
 	for _, dry := range []bool{true, false} {
-		report, err := broker.Load(t.Context(), b, strings.NewReader(dumped), broker.LoadOptions{DryRun: dry})
+		report, err := broker.Load(t.Context(), b, strings.NewReader(dumped), broker.LoadOptions{DryRun: dry, Force: true})
 		if !errors.Is(err, broker.ErrConflict) {
 			t.Errorf("error %v", err)
 		}
@@ -202,7 +203,8 @@ func TestLoadManyConflicts(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := read(t, b)
-	report, err := broker.Load(t.Context(), b, bytes.NewReader(dumped), broker.LoadOptions{})
+	changed := bytes.ReplaceAll(dumped, []byte(`"body":""`), []byte(`"body":"x"`))
+	report, err := broker.Load(t.Context(), b, bytes.NewReader(changed), broker.LoadOptions{})
 	if !errors.Is(err, broker.ErrConflict) || report.Conflicting != 1500 || len(report.Conflicts) != 20 ||
 		!strings.HasSuffix(err.Error(), "; and 1480 more") {
 		t.Errorf("%d conflicts, %d named: %v", report.Conflicting, len(report.Conflicts), err)
@@ -213,11 +215,11 @@ func TestLoadManyConflicts(t *testing.T) {
 	load(t, other, dumped)
 	sparse := lines(`{"type":"meta","format":"weft-dump","version":1,"last_id":"4611686018427387904"}`,
 		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[0]-1),
-		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[1]),
-		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[2499]),
+		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":"x"}`, ids[1]),
+		fmt.Sprintf(`{"type":"message","queue":"p","id":"%d","body":""}`, ids[2499]),
 		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[2499]+1), end(4))
-	report, err = broker.Load(t.Context(), other, strings.NewReader(sparse), broker.LoadOptions{})
-	want := []string{fmt.Sprintf("message %d is there already", ids[1]), fmt.Sprintf("message %d is there already", ids[2499])}
+	report, err = broker.Load(t.Context(), other, strings.NewReader(sparse), broker.LoadOptions{Force: true})
+	want := []string{fmt.Sprintf("message %d is there already and differs", ids[1]), fmt.Sprintf("message %d is there already and differs", ids[2499])}
 	if !errors.Is(err, broker.ErrConflict) || !slices.Equal(report.Conflicts, want) {
 		t.Errorf("conflicts %q: %v, want %q", report.Conflicts, err, want)
 	}
@@ -228,21 +230,51 @@ func TestLoadManyConflicts(t *testing.T) {
 func TestLoadMerges(t *testing.T) {
 	t.Parallel()
 	b, other := open(t, t.TempDir(), broker.Options{}), open(t, t.TempDir(), broker.Options{})
-	fillSmall(t, b)
-	if _, err := b.Queue("a").Delete(t.Context(), broker.Select{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := b.Queue("b").Delete(t.Context(), broker.Select{}); err != nil {
-		t.Fatal(err)
-	}
+	ids := fillSmall(t, b)
 	dumped := dump(t, b)
 	load(t, other, dumped)
 	after := read(t, other)
-	if report := load(t, other, dumped); report.Present != 3 || report.Aliases+report.Records+report.Messages != 0 {
+	if report := load(t, other, dumped); report.Present != 3+len(ids) || report.Queues != 0 || report.Aliases+report.Records+report.Messages != 0 {
 		t.Errorf("the second time: %+v", report)
 	}
 	same(t, after, read(t, other))
 	same(t, read(t, b), after)
+	// So it is with one's own, of which a part has been read since.
+	if _, err := b.Queue("b").Delete(t.Context(), broker.Select{}); err != nil {
+		t.Fatal(err)
+	}
+	if report := load(t, b, dumped); report.Messages == 0 || report.Present+report.Messages != 3+len(ids) {
+		t.Errorf("one's own: %+v", report)
+	}
+	same(t, after, read(t, b))
+}
+
+// TestLoadFromFuture refuses ids that are far ahead, for all later ones would be so.
+func TestLoadFromFuture(t *testing.T) {
+	t.Parallel()
+	at := func(ahead time.Duration) string {
+		id := broker.IDAt(time.Now().Add(ahead))
+		return lines(fmt.Sprintf(`{"type":"meta","format":"weft-dump","version":1,"last_id":"%d"}`, id), end(0))
+	}
+	b := open(t, t.TempDir(), broker.Options{})
+	before := read(t, b)
+	far := at(broker.MaxAhead + time.Hour)
+	for _, o := range []broker.LoadOptions{{}, {DryRun: true}} {
+		if _, err := broker.Load(t.Context(), b, strings.NewReader(far), o); !errors.Is(err, broker.ErrFuture) {
+			t.Errorf("%+v: error %v", o, err)
+		}
+	}
+	if _, err := broker.CheckDump(t.Context(), strings.NewReader(far), broker.Options{}, broker.LoadOptions{}); !errors.Is(err, broker.ErrFuture) {
+		t.Errorf("where there is no store: error %v", err)
+	}
+	same(t, before, read(t, b))
+	if _, err := broker.Load(t.Context(), b, strings.NewReader(at(broker.MaxAhead-time.Hour)), broker.LoadOptions{}); err != nil {
+		t.Errorf("an hour less than a day ahead: %v", err)
+	}
+	if _, err := broker.Load(t.Context(), b, strings.NewReader(far), broker.LoadOptions{Force: true}); err != nil {
+		t.Errorf("forced: %v", err)
+	}
+	load(t, b, dump(t, b)) // the store is as far ahead itself
 }
 
 // TestLoadPolicy lets somebody decide.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 )
 
@@ -13,10 +14,20 @@ import (
 type Queues struct {
 	b       *Broker
 	pattern Pattern
+	also    func(*Tx) ([]string, error)
 }
 
 // Queues names the queues that p matches. It costs nothing.
 func (b *Broker) Queues(p Pattern) *Queues { return &Queues{b: b, pattern: p} }
+
+// Also returns the queues with others, which count as existing for Broadcast although
+// they hold nothing. There, others names them within the transaction; the pattern
+// says which of them are meant.
+func (qs *Queues) Also(others func(*Tx) ([]string, error)) *Queues {
+	with := *qs
+	with.also = others
+	return &with
+}
 
 // Names iterates over the names, in byte order, without reading messages. It
 // sees queues that come and go while it runs.
@@ -78,7 +89,7 @@ func (qs *Queues) match(queue string) bool {
 
 // Broadcast appends the message to each of the queues, all in one transaction,
 // and returns their names; none is no error. A queue gets it if it exists, that
-// is holds a message, when the transaction begins.
+// is holds a message, when the transaction begins, or is one of [Queues.Also].
 func (qs *Queues) Broadcast(ctx context.Context, body string) (reached []string, err error) {
 	err = CheckBody(body, qs.b.options.MaxMessage)
 	if err == nil {
@@ -130,7 +141,20 @@ func (qs *Queues) update(ctx context.Context, fn func(tx *Tx, names []string) er
 			}
 			names = append(names, name)
 		}
-		return fn(tx, names)
+		if qs.also == nil {
+			return fn(tx, names)
+		}
+		others, err := qs.also(tx)
+		if err != nil {
+			return err
+		}
+		for _, name := range others {
+			if qs.match(name) {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		return fn(tx, slices.Compact(names))
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"weft/broker"
 	"weft/runner"
+	"weft/taskspec"
 )
 
 // A Call is what a client tells the manager that it starts.
@@ -21,6 +22,29 @@ type Call struct {
 	// Since is the last id of what was in the project before this user came, if
 	// that could not be recorded.
 	Since broker.ID `json:"since,omitempty"`
+	// Env is the environment of the manager's process; nil is the client's.
+	Env []string `json:"-"`
+}
+
+// rawCall is a Call in JSON: the root may hold any bytes.
+type rawCall struct {
+	*plainCall
+	Root taskspec.RawString `json:"root"`
+}
+
+type plainCall Call
+
+// MarshalJSON writes the call.
+func (c Call) MarshalJSON() ([]byte, error) {
+	return json.Marshal(rawCall{(*plainCall)(&c), taskspec.RawString(c.Root)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Call) UnmarshalJSON(data []byte) error {
+	v := rawCall{plainCall: (*plainCall)(c)}
+	err := json.Unmarshal(data, &v)
+	c.Root = string(v.Root)
+	return err
 }
 
 // answer is what the manager says when it works, or why it does not.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestReadCall(t *testing.T) {
 		"not JSON":    {"hello\n", Call{}, "read call: invalid character"},
 	} {
 		got, err := ReadCall(strings.NewReader(test.text))
-		if got != test.want {
+		if !reflect.DeepEqual(got, test.want) {
 			t.Errorf("%s: read %+v, want %+v", name, got, test.want)
 		}
 		if (err == nil) != (test.err == "") || err != nil && !strings.HasPrefix(err.Error(), test.err) {

@@ -15,10 +15,11 @@ import (
 type dispatcher struct {
 	o        Options
 	pool     *pool
-	controls *broker.Waiter  // hears the control queues of the tasks given out
-	supply   supply          // of items for persistent tasks
-	requests *broker.Waiter  // hears requests, and the queues that tasks wait for
-	inputs   map[string]bool // these queues
+	controls *broker.Waiter      // hears the control queues of the tasks given out
+	named    map[string][]string // those beside their own, by TID
+	supply   supply              // of items for persistent tasks
+	requests *broker.Waiter      // hears requests, and the queues that tasks wait for
+	inputs   map[string]bool     // these queues
 	// pipelines are those whose control queues are heard.
 	pipelines map[string]bool
 	envs      map[string]string // packed environments by their key
@@ -197,7 +198,7 @@ func (d *dispatcher) hand(j *ledger.Job, free *[]*consumer) *consumer {
 			c.state = leaving // it is dying; its death will be reported
 			continue
 		}
-		if err := d.controls.Add(ledger.QueuesOf(j.TID).ControlIn); err != nil {
+		if err := d.hear(j); err != nil {
 			d.o.Log.Warn("listen for control", "tid", j.TID, "err", err) // the slow look remains
 		}
 		if err := d.supply.listen(c.inbox); err != nil {
@@ -208,10 +209,30 @@ func (d *dispatcher) hand(j *ledger.Job, free *[]*consumer) *consumer {
 	return nil
 }
 
+// hear listens to the control queues of a job's task.
+func (d *dispatcher) hear(j *ledger.Job) error {
+	named := ledger.ControlsOf(j)
+	if len(named) > 0 {
+		d.named[j.TID] = named
+	}
+	return d.controls.Add(append(named, ledger.QueuesOf(j.TID).ControlIn)...)
+}
+
+// hearNot ceases to listen to them, but for those that another task has as well.
+func (d *dispatcher) hearNot(tid string) {
+	d.controls.Remove(ledger.QueuesOf(tid).ControlIn)
+	named := d.named[tid]
+	delete(d.named, tid)
+	for _, others := range d.named {
+		named = slices.DeleteFunc(named, func(queue string) bool { return slices.Contains(others, queue) })
+	}
+	d.controls.Remove(named...)
+}
+
 // drop takes a job back from its consumer.
 func (d *dispatcher) drop(given dispatched) {
 	_ = given.to.link.Send(runner.Order{Drop: true})
-	d.controls.Remove(ledger.QueuesOf(given.job.TID).ControlIn)
+	d.hearNot(given.job.TID)
 	given.to.freed(time.Now())
 	// If it had not seen the job yet, it will not know the environment either.
 	given.to.env = ""

@@ -233,7 +233,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		Durability:  p.o.Durability,
 	}
 	a.HandsOn = j.HandsOn()
-	a.StreamOutput = j.Work.StreamOutput
+	a.StreamOutput = taskspec.Streams(j.Work)
 	a.TTY, a.Interactive = j.Work.TTY, j.Work.Interactive
 	a.Inbox, a.Persistent = j.Inbox(), j.Work.Persistent
 	if j.Function != nil {

@@ -61,7 +61,7 @@ func Start(ctx context.Context, executable string, call Call, dir string, b *bro
 
 // launch starts the process and waits until it says that it works, or why not.
 func launch(ctx context.Context, executable string, call Call, dir string) error {
-	conn, err := spawn(executable, dir)
+	conn, err := spawn(executable, dir, call.Env)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func launch(ctx context.Context, executable string, call Call, dir string) error
 
 // spawn starts the process, in a session of its own, and returns the
 // connection to it.
-func spawn(executable, dir string) (*os.File, error) {
+func spawn(executable, dir string, env []string) (*os.File, error) {
 	crash, err := projectfiles.OpenCrashLog(dir)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,10 @@ func spawn(executable, dir string) (*os.File, error) {
 		return nil, err
 	}
 	defer theirs.Close()
-	env := slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "WEFT_TID=") })
+	if env == nil {
+		env = os.Environ()
+	}
+	env = slices.DeleteFunc(slices.Clone(env), func(entry string) bool { return strings.HasPrefix(entry, "WEFT_TID=") })
 	cmd := &exec.Cmd{
 		Path:        executable,
 		Args:        []string{"weft-manager" + title.Pad()},

@@ -140,7 +140,7 @@ func (l *loop) obey(tx *broker.Tx, w *work, in inbox, now time.Time, orders *[]o
 		}
 	}
 	for _, t := range listening {
-		commands, err := ledger.ObeyTask(tx, t.tid, now)
+		commands, err := ledger.ObeyTask(tx, t.tid, now, l.named[t.tid]...)
 		if err != nil {
 			return err
 		}
@@ -161,10 +161,10 @@ func (l *loop) tell(w *work) {
 	}
 	for _, f := range w.finished {
 		_ = f.from.link.Send(runner.Order{Ack: f.what.Seq}) // if it is dead, it knows enough
-		l.controls.Remove(ledger.QueuesOf(f.what.TID).ControlIn)
+		l.hearNot(f.what.TID)
 	}
 	for _, t := range w.lost {
-		l.controls.Remove(ledger.QueuesOf(t.tid).ControlIn)
+		l.hearNot(t.tid)
 	}
 	for _, d := range w.dispatched {
 		if d.task == nil {

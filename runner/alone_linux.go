@@ -105,6 +105,16 @@ func (a *alone) record(b *broker.Broker) (*ledger.Task, error) {
 	return ledger.Decode(r)
 }
 
+// ordered is record for who obeys the task's orders. A task whose record is damaged can
+// still be told to end.
+func (a *alone) ordered(b *broker.Broker) (*ledger.Task, error) {
+	t, err := a.record(b)
+	if errors.Is(err, broker.ErrDamaged) {
+		return new(ledger.Task), nil
+	}
+	return t, err
+}
+
 // obey carries out the control messages of the task until done is closed. First
 // comes what the manager was told: it may have died before it passed that on.
 func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
@@ -119,16 +129,16 @@ func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 	}()
 	// What fails here is tried again for as long as the task runs.
 	_ = a.patiently(done, func(b *broker.Broker) error {
-		w, err := b.Listen(ledger.QueuesOf(a.task.TID).ControlIn)
+		t, err := a.ordered(b)
+		if err != nil {
+			return err
+		}
+		w, err := b.Listen(append(ledger.Controls(t), ledger.QueuesOf(a.task.TID).ControlIn)...)
 		if err != nil {
 			return err
 		}
 		defer w.Close()
-		t, err := a.record(b)
-		if errors.Is(err, broker.ErrDamaged) {
-			t, err = new(ledger.Task), nil // it can still be told to end
-		}
-		if err != nil {
+		if t, err = a.ordered(b); err != nil { // what was ordered before it listened
 			return err
 		}
 		if t.Ordered != "" {
@@ -140,7 +150,7 @@ func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 		for {
 			var orders []ledger.Command
 			err := b.Update(ctx, func(tx *broker.Tx) (err error) {
-				orders, err = ledger.ObeyTask(tx, a.task.TID, time.Now())
+				orders, err = ledger.ObeyTask(tx, a.task.TID, time.Now(), ledger.Controls(t)...)
 				return err
 			})
 			if err != nil {

@@ -168,7 +168,7 @@ func (s *server) take(e callEvent) {
 		s.progress = append(s.progress, c)
 	case callLively:
 		c.out.live()
-		if err := s.controls.Add(ledger.QueuesOf(c.task.TID).ControlIn); err != nil {
+		if err := s.controls.Add(append(ledger.Controls(c.task), ledger.QueuesOf(c.task.TID).ControlIn)...); err != nil {
 			s.o.Log.Warn("listen for control", "tid", c.task.TID, "err", err) // the slow look remains
 		}
 		c.listening, s.asked = true, true

@@ -136,7 +136,7 @@ func (s *server) commit(t *inlineTurn) error {
 			}
 		}
 		for _, c := range t.asked {
-			commands, err := ledger.ObeyTask(tx, c.task.TID, now)
+			commands, err := ledger.ObeyTask(tx, c.task.TID, now, ledger.Controls(c.task)...)
 			if err != nil {
 				return fmt.Errorf("read control messages of task %s: %w", c.task.TID, err)
 			}
@@ -171,7 +171,7 @@ func (s *server) settle(t *inlineTurn) {
 		c.recorded = true
 		c.out.discard()
 		if c.listening {
-			s.controls.Remove(ledger.QueuesOf(c.task.TID).ControlIn)
+			s.controls.Remove(append(ledger.Controls(c.task), ledger.QueuesOf(c.task.TID).ControlIn)...)
 		}
 		if c.answer != nil {
 			s.forget(c)

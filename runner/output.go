@@ -14,6 +14,7 @@ import (
 
 	"weft/internal/ledger"
 	"weft/internal/project"
+	"weft/taskspec"
 )
 
 const (
@@ -288,7 +289,7 @@ func describeStdout(h *ledger.HandOff, stdout *output, limit int64, maxMessage i
 
 func describeStderr(h *ledger.HandOff, stderr *output) {
 	h.Output.StderrSize = stderr.size
-	h.Output.Stderr = stderr.tail[max(0, len(stderr.tail)-stderrTail):]
+	h.Output.Stderr = taskspec.Tail(stderr.tail, stderrTail)
 }
 
 // noteIncomplete says in the error what of the output could not be kept.

@@ -84,6 +84,9 @@ func decode(data []byte, want *shape, into reflect.Value) (problems report, isJS
 	} else {
 		d.mismatch(want.form)
 	}
+	if s, isSpec := into.Addr().Interface().(*Spec); isSpec {
+		readArgs(&s.Spec)
+	}
 	return d.report, true
 }
 

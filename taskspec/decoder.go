@@ -62,6 +62,8 @@ func (d *decoder) field(want *shape, into reflect.Value) {
 	switch want.form {
 	case formText:
 		into.SetString(d.string())
+	case formRaw:
+		into.SetString(d.raw())
 	case formFlag:
 		into.SetBool(d.word() == "true")
 	case formNumber, formWhole:
@@ -72,6 +74,8 @@ func (d *decoder) field(want *shape, into reflect.Value) {
 		into.Set(reflect.ValueOf(list(d, (*decoder).free)))
 	case formTextMap:
 		into.Set(reflect.ValueOf(object(d, (*decoder).listedText)))
+	case formRawMap:
+		into.Set(reflect.ValueOf(object(d, (*decoder).raw)))
 	case formFreeMap:
 		into.Set(reflect.ValueOf(object(d, (*decoder).free)))
 	case formRecord:
@@ -227,6 +231,22 @@ func (d *decoder) listedText() string {
 		return ""
 	}
 	return d.string()
+}
+
+// raw decodes a string of any bytes. null has no meaning here.
+func (d *decoder) raw() string {
+	if !formRaw.fits(d.peek()) {
+		d.mismatch(formRaw)
+		return ""
+	}
+	if formText.fits(d.peek()) {
+		return d.string()
+	}
+	text, ok := rawText(d.free())
+	if !ok {
+		d.problem("want %s", aRawString)
+	}
+	return text
 }
 
 // string decodes the string at the cursor.

@@ -1,6 +1,9 @@
 package taskspec
 
-import "maps"
+import (
+	"encoding/json"
+	"maps"
+)
 
 // Defaults are what lies over a stored task where something names it: a stage of a
 // pipeline, or the manifest of a service.
@@ -46,5 +49,29 @@ func describeDefaults(format map[string]entry, path, about, input string) {
 	format[path+".env"] = entry{
 		about: "Variables that lie over those of the task.",
 		rules: []rule{members{keys: []*textRule{variableRule()}, values: []*textRule{osRule()}}},
+		raw:   true,
 	}
+}
+
+// MarshalJSON writes the values of variables as [RawString].
+func (d Defaults) MarshalJSON() ([]byte, error) {
+	type plain Defaults
+	return json.Marshal(struct {
+		plain
+		Env map[string]RawString `json:"env,omitzero"`
+	}{plain(d), RawEnv(d.Env)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (d *Defaults) UnmarshalJSON(data []byte) error {
+	type plain Defaults
+	v := struct {
+		*plain
+		Env map[string]RawString `json:"env,omitzero"`
+	}{(*plain)(d), RawEnv(d.Env)}
+	if err := unmarshalNumbers(data, &v); err != nil {
+		return err
+	}
+	d.Env = PlainEnv(v.Env)
+	return nil
 }

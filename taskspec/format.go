@@ -8,6 +8,7 @@ type entry struct {
 	kind      Kind   // the only kind of work that has it; empty for all
 	spawned   bool   // only a spawned task has it, never a template
 	rules     []rule // which values it may have; none for all of its form
+	raw       bool   // its text may be any bytes: see [RawString]
 }
 
 // format returns what there is to say about every field, by its path. The
@@ -48,12 +49,13 @@ func format() map[string]entry {
 			missing: "required for a command",
 			kind:    KindCommand,
 			rules:   []rule{osRule()},
+			raw:     true,
 		},
 		"spec.function_target": {
 			about:   "The registered name of a function.",
 			missing: "required for a function",
 			kind:    KindFunction,
-			rules:   []rule{osRule()},
+			rules:   []rule{osRule(), unicodeRule()},
 		},
 		"spec.args": {
 			about:     "Follow the program in a command's argument vector (strings and numbers only), or are passed to the function (any values).",
@@ -98,6 +100,7 @@ func format() map[string]entry {
 			about:     "Variables that lie over the submitter's environment.",
 			byDefault: map[string]string{},
 			rules:     []rule{members{keys: []*textRule{variableRule()}, values: []*textRule{osRule()}}},
+			raw:       true,
 		},
 		"spec.env_from": {
 			about:     "Names of variables that are taken from the submitter's environment, so that a secret need not stand here.",
@@ -107,6 +110,7 @@ func format() map[string]entry {
 		"spec.working_dir": {
 			about: "Where the work runs. By default the submitter's directory.",
 			rules: []rule{osRule()},
+			raw:   true,
 		},
 		"spec.interactive": {
 			about:     "Makes each item of the inbox a line of the command's input.",
@@ -166,6 +170,7 @@ func format() map[string]entry {
 			about:   "The root of the project.",
 			spawned: true,
 			rules:   []rule{osRule()},
+			raw:     true,
 		},
 		"spec.retry": {
 			about: "When an attempt that did not complete is followed by another. Never by default.",
@@ -220,7 +225,7 @@ func format() map[string]entry {
 			rules: []rule{queuesRule()},
 		},
 		"io.control": {
-			about: `From the task's name for a queue ("ctrl_in", "ctrl_out") to the queue: ` + notYet + `.`,
+			about: `From "ctrl_in" to a queue whose control messages the task obeys, and from "ctrl_out" to the one that it answers into.`,
 			rules: []rule{queuesRule()},
 		},
 		"state": {

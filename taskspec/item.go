@@ -18,7 +18,7 @@ type Item struct {
 
 // CommandItem reads the message body of a command. A JSON object with no keys
 // but "stdin" (a string) and "args" (a list of strings and numbers) is what it
-// says; an empty one is empty input. Every other body is text and becomes
+// says, where a string of any bytes may be a [RawString]; an empty one is empty input. Every other body is text and becomes
 // standard input unchanged, JSON or not. An object with the right keys and the
 // wrong values is a mistake, not text: the error holds a *[ValidationError].
 func CommandItem(body string) (Item, error) {
@@ -76,7 +76,7 @@ func itemStdin(r *report, value string) string {
 	}
 	text, ok := itemText(r, "stdin", value)
 	if !ok {
-		r.add("stdin", "want a string")
+		r.add("stdin", "want "+aRawString)
 	}
 	return text
 }
@@ -109,9 +109,15 @@ func itemArgs(r *report, value string) []string {
 	return args
 }
 
-// itemText returns the text of a JSON string, and false for any other value.
+// itemText returns the text of a [RawString], and false for any other value.
 func itemText(r *report, path, value string) (string, bool) {
-	if value[0] != '"' {
+	switch value[0] {
+	case '"':
+	case '{':
+		var object any
+		_ = json.Unmarshal([]byte(value), &object) // it is valid
+		return rawText(object)
+	default:
 		return "", false
 	}
 	if loneSurrogate(value) {

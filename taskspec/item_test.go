@@ -22,6 +22,7 @@ func TestCommandItem(t *testing.T) {
 		"no args":        {`{"args":[]}`, Item{Args: []string{}}},
 		"both":           {"\t{ \"args\" : [ \"a\" , 1 ] ,\n \"stdin\" : \"s\" }\n", Item{Stdin: "s", Args: []string{"a", "1"}}},
 		"escaped key":    {`{"\u0073tdin":"s","ar\u0067s":[1]}`, Item{Stdin: "s", Args: []string{"1"}}},
+		"raw":            {`{"stdin":{"base64":"AP8="},"args":[{"base64":"Yf8="}]}`, Item{Stdin: "\x00\xff", Args: []string{"a\xff"}}},
 		"pair":           {`{"stdin":"\ud83d\ude00"}`, Item{Stdin: "😀"}},
 	}
 	for name, test := range tests {
@@ -58,19 +59,19 @@ func TestCommandItemIsText(t *testing.T) {
 func TestCommandItemRefuses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct{ body, want string }{
-		"number as stdin":     {`{"stdin":1}`, "stdin: want a string"},
-		"null as stdin":       {`{"stdin":null}`, "stdin: want a string"},
-		"object as stdin":     {`{"stdin":{"stdin":"a"}}`, "stdin: want a string"},
+		"number as stdin":     {`{"stdin":1}`, "stdin: want a string or {\"base64\": \"…\"}"},
+		"null as stdin":       {`{"stdin":null}`, "stdin: want a string or {\"base64\": \"…\"}"},
+		"object as stdin":     {`{"stdin":{"stdin":"a"}}`, "stdin: want a string or {\"base64\": \"…\"}"},
 		"text as args":        {`{"args":"a"}`, "args: want a list of strings and numbers"},
 		"object as args":      {`{"args":{"a":1}}`, "args: want a list of strings and numbers"},
 		"null as args":        {`{"args":null}`, "args: want a list of strings and numbers"},
 		"other args":          {`{"args":["a",true,null,["b"],{}]}`, "args[1]: want a string or a number; args[2]: want a string or a number; args[3]: want a string or a number; args[4]: want a string or a number"},
-		"NUL in args":         {`{"args":["a\u0000"]}`, "args[0]: must be valid UTF-8 without NUL characters"},
+		"NUL in args":         {`{"args":["a\u0000"]}`, "args[0]: must not hold NUL characters"},
 		"half a pair":         {`{"stdin":"\udcff"}`, "stdin: holds half of a UTF-16 pair, which is no text"},
 		"half a pair in args": {`{"args":["\ud800x"]}`, "args[0]: holds half of a UTF-16 pair, which is no text"},
 		"twice":               {`{"stdin":"a","stdin":"b"}`, "stdin: given twice"},
 		"twice by escape":     {`{"args":[],"\u0061rgs":[]}`, "args: given twice"},
-		"all at once":         {`{"args":1,"stdin":2}`, "stdin: want a string; args: want a list of strings and numbers"},
+		"all at once":         {`{"args":1,"stdin":2}`, "stdin: want a string or {\"base64\": \"…\"}; args: want a list of strings and numbers"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

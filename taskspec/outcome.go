@@ -88,6 +88,7 @@ func Signaled(number int, name string) Outcome {
 // NotStarted is the end of a command that could not be executed, notFound where
 // there is no such program. reason becomes the error.
 func NotStarted(notFound bool, reason string) Outcome {
+	reason = visible(reason, maxError) // it names what the user named
 	if notFound {
 		return failed(codeNotFound, reason)
 	}
@@ -159,7 +160,7 @@ func crashIn(text string) string {
 
 // bounded is as much of text as details may have.
 func bounded(text string) string {
-	return strings.ToValidUTF8(text[:min(len(text), maxDetails)], "\uFFFD")
+	return strings.ToValidUTF8(Head(text, maxDetails), "\uFFFD")
 }
 
 // Rejected is the end of a task that could not be run at all, such as one whose

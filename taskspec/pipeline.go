@@ -151,7 +151,7 @@ func pipelineFormat() map[string]entry {
 			rules: []rule{queuesRule()},
 		},
 		"stages[].io_overrides.control": {
-			about: `From the task's name for a queue ("ctrl_in", "ctrl_out") to the queue: ` + notYet + `.`,
+			about: `From "ctrl_in" to a queue whose control messages the stage obeys, and from "ctrl_out" to the one that it answers into.`,
 			rules: []rule{queuesRule()},
 		},
 	}

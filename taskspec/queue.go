@@ -93,6 +93,18 @@ func (s *Spec) queueProblems() []Problem {
 		add(w.StreamOutput, path, "does not go with stream_output, whose chunks are no results")
 		add(s.Talks(), path, "does not go with an interactive task")
 	})
-	each("io.control", s.IO.Control, refuse)
+	each("io.control", s.IO.Control, func(path, queue string) {
+		if path != "io.control.ctrl_in" && path != "io.control.ctrl_out" {
+			refuse(path, queue)
+			return
+		}
+		add(strings.HasPrefix(queue, own), path, own+"* queues are Weft's own")
+		for _, queues := range []map[string]string{s.IO.Inputs, s.IO.Outputs} {
+			for _, other := range queues {
+				add(queue == other, path, "is the task's queue for something else as well")
+			}
+		}
+		add(path == "io.control.ctrl_out" && queue == s.IO.Control["ctrl_in"], path, "is ctrl_in as well: the task would obey its own replies")
+	})
 	return problems
 }

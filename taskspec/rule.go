@@ -136,6 +136,7 @@ func (arguments) describeFor(kind Kind) *schema {
 	}
 	item := osRule().keywords
 	item.Type = types{"string", "number"}
+	item.orRaw()
 	return &schema{Items: &item}
 }
 

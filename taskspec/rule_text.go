@@ -43,7 +43,7 @@ func unicodeRule() *textRule {
 }
 
 // osRule accepts what an operating system takes in an argv, an environment or a
-// path.
+// path: any bytes but NUL.
 func osRule() *textRule {
 	return &textRule{ok: osText, says: always(notOSText), keywords: schema{Pattern: `^[^\x00]*$`}}
 }
@@ -99,7 +99,9 @@ func tidRule() *textRule {
 // variable.
 func variableRule() *textRule {
 	return &textRule{
-		ok:       func(name string) bool { return name != "" && !strings.Contains(name, "=") && osText(name) },
+		ok: func(name string) bool {
+			return name != "" && !strings.ContainsAny(name, "=\x00") && utf8.ValidString(name)
+		},
 		says:     always(`a variable's name must be valid UTF-8, not empty, without "=" and NUL characters`),
 		keywords: schema{Pattern: `^[^=\x00]+$`},
 	}
@@ -156,10 +158,13 @@ func first(c *checker, rules []*textRule, path, text string) {
 	}
 }
 
-func (m members) describe(to *schema, _ *field, _ Rules) {
+func (m members) describe(to *schema, f *field, _ Rules) {
 	to.PropertyNames = together(m.keys)
 	value := together(m.values)
 	value.Type = types{"string"}
+	if f.raw {
+		value.orRaw()
+	}
 	to.AdditionalProperties = value
 }
 

@@ -12,8 +12,9 @@ import (
 //
 // It comes from the same table as the checks of [DecodeValid] and accepts the
 // same, but for what a schema cannot say: a key given twice, a value nested
-// more than 64 deep, half of a UTF-16 pair, a whole number written as 3.0 and a
-// number or tid that does not fit 64 bits pass the schema only. In turn, the
+// more than 64 deep, half of a UTF-16 pair, what the base64 of a [RawString] holds,
+// a whole number written as 3.0 and a number or tid that does not fit 64 bits pass
+// the schema only. In turn, the
 // schema of templates does not know tid, state and weft_context at all, while
 // DecodeValid lets them pass where they are null or empty.
 func Schema(rules Rules) []byte {
@@ -138,7 +139,7 @@ func (s *schema) merge(keywords schema) {
 // jsonType is the form's name in JSON Schema, empty for any value.
 func (f form) jsonType() string {
 	switch f {
-	case formText:
+	case formText, formRaw:
 		return "string"
 	case formFlag:
 		return "boolean"
@@ -148,7 +149,7 @@ func (f form) jsonType() string {
 		return "integer"
 	case formTextList, formFreeList, formRecordList:
 		return "array"
-	case formTextMap, formFreeMap, formRecord:
+	case formTextMap, formRawMap, formFreeMap, formRecord:
 		return "object"
 	}
 	return ""
@@ -162,6 +163,9 @@ func (s *shape) schema(rules Rules) *schema {
 	}
 	if s.form == formRecordList {
 		to.Items = s.item.schema(rules)
+	}
+	if s.form == formRaw {
+		to.orRaw()
 	}
 	if s.form != formRecord {
 		return to
@@ -221,7 +225,11 @@ func (s *shape) schemaFor(kind Kind) *schema {
 func (f *field) schemaFor(kind Kind) *schema {
 	switch {
 	case f.kind == kind && f.missing != "":
-		return &schema{Type: types{"string"}, Pattern: filledPattern}
+		filled := &schema{Type: types{"string"}, Pattern: filledPattern}
+		if f.raw {
+			filled.orRaw()
+		}
+		return filled
 	case f.kind != "" && f.kind != kind:
 		return &schema{MaxLength: new(0), MaxProperties: new(0)}
 	}

@@ -102,6 +102,10 @@ func values() []any {
 	for _, value := range []any{nil, true, json.Number("1"), []any{}, jsonObject{}} {
 		all = append(all, []any{"a", value}, jsonObject{"a": value}, jsonObject{"tags": value}, jsonObject{"tags": []any{value}}, jsonObject{"parent_tid": value})
 	}
+	for _, encoded := range []any{"Yf8=", "!", "", "YQ==\n", "Yf8", nil} {
+		raw := jsonObject{"base64": encoded}
+		all = append(all, raw, []any{raw}, jsonObject{"A": raw}, jsonObject{"base64": encoded, "a": "b"})
+	}
 	return append(all, []any{}, jsonObject{}, jsonObject{"inbox": "raw.data"}, []any{"A", "B"})
 }
 

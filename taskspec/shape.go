@@ -12,12 +12,14 @@ type form int
 const (
 	formFree       form = iota // any value
 	formText                   // a string
+	formRaw                    // a string of any bytes, see [RawString]
 	formFlag                   // true or false
 	formNumber                 // a number
 	formWhole                  // a number without a fraction
 	formTextList               // a list of strings
 	formFreeList               // a list of any values
 	formTextMap                // an object whose keys are the user's, of strings
+	formRawMap                 // an object whose keys are the user's, of strings of any bytes
 	formFreeMap                // an object whose keys are the user's, of any values
 	formRecord                 // an object whose keys are the format's
 	formRecordList             // a list of such objects
@@ -28,13 +30,15 @@ func (f form) fits(b byte) bool {
 	switch f {
 	case formText:
 		return b == '"'
+	case formRaw:
+		return b == '"' || b == '{'
 	case formFlag:
 		return b == 't' || b == 'f'
 	case formNumber, formWhole:
 		return isNumber(b)
 	case formTextList, formFreeList, formRecordList:
 		return b == '['
-	case formTextMap, formFreeMap, formRecord:
+	case formTextMap, formRawMap, formFreeMap, formRecord:
 		return b == '{'
 	}
 	return true
@@ -43,7 +47,7 @@ func (f form) fits(b byte) bool {
 // String names the form with its article, for errors.
 func (f form) String() string {
 	switch f {
-	case formText:
+	case formText, formRaw:
 		return "a string"
 	case formFlag:
 		return "true or false"
@@ -53,7 +57,7 @@ func (f form) String() string {
 		return "a whole number"
 	case formTextList, formFreeList, formRecordList:
 		return "a list"
-	case formTextMap, formFreeMap, formRecord:
+	case formTextMap, formRawMap, formFreeMap, formRecord:
 		return "an object"
 	}
 	return "any value"
@@ -120,6 +124,13 @@ func recordOf(t reflect.Type, path string, format map[string]entry) *shape {
 		name := jsonName(t.Field(i))
 		at := child(path, name)
 		f := &field{name: name, path: at, index: i, shape: shapeOf(t.Field(i).Type, at, format), entry: format[at]}
+		switch {
+		case !f.raw:
+		case f.shape.form == formText:
+			f.shape.form = formRaw
+		case f.shape.form == formTextMap:
+			f.shape.form = formRawMap
+		}
 		s.fields[name] = f
 		s.order = append(s.order, f)
 	}

@@ -52,7 +52,10 @@ const Version = "1.0"
 // back there. With an "outbox" its result goes to that queue if it completes; what
 // it has written otherwise stays in its own. A persistent task takes all its items
 // from that inbox, of which several may share one, and puts the result of each item
-// that completed into that outbox. The other names are not supported yet.
+// that completed into that outbox. With a "ctrl_in" the task obeys what comes into
+// that queue, beside its own; with a "ctrl_out" it answers into that one. A message of
+// a ctrl_in that several tasks share is for the first that reads it. The other names
+// are not supported yet.
 type IO struct {
 	Inputs  map[string]string `json:"inputs,omitzero"`
 	Outputs map[string]string `json:"outputs,omitzero"`

@@ -13,7 +13,7 @@ import (
 
 const (
 	notUTF8   = "must be valid UTF-8"
-	notOSText = "must be valid UTF-8 without NUL characters"
+	notOSText = "must not hold NUL characters"
 )
 
 // checkUTF8 refuses text that JSON cannot carry.
@@ -33,7 +33,35 @@ func checkOSText(r *report, path, text string) {
 
 // osText reports whether [checkOSText] accepts the text.
 func osText(text string) bool {
-	return utf8.ValidString(text) && !strings.Contains(text, "\x00")
+	return !strings.Contains(text, "\x00")
+}
+
+// Head returns the first bytes of text, at most so many, and cuts no character in
+// two.
+func Head[T string | []byte](text T, most int) T {
+	if len(text) <= most {
+		return text
+	}
+	for cut := most; cut >= max(0, most-utf8.UTFMax+1); cut-- {
+		if utf8.RuneStart(text[cut]) {
+			return text[:cut]
+		}
+	}
+	return text[:most] // it is no text
+}
+
+// Tail is [Head] for the last bytes.
+func Tail[T string | []byte](text T, most int) T {
+	start := len(text) - most
+	if start <= 0 {
+		return text
+	}
+	for cut := start; cut <= min(len(text), start+utf8.UTFMax-1); cut++ {
+		if cut == len(text) || utf8.RuneStart(text[cut]) {
+			return text[cut:]
+		}
+	}
+	return text[start:]
 }
 
 // checkFree checks a value that has no schema: its text, its numbers and its

@@ -47,13 +47,13 @@ func TestUnsupported(t *testing.T) {
 		"queues": {func(s *Spec) {
 			s.IO.Inputs = map[string]string{"inbox": "raw.data", "b": "q"}
 			s.IO.Outputs = map[string]string{"outbox": "done"}
-			s.IO.Control = map[string]string{"ctrl_in": "c"}
-		}, []string{"io.inputs.b", "io.control.ctrl_in"}},
+			s.IO.Control = map[string]string{"ctrl_in": "c", "ctrl_out": "d", "ctrl": "e"}
+		}, []string{"io.inputs.b", "io.control.ctrl"}},
 		"own queues": {func(s *Spec) { *s = *s.Resolve(testTID, "/p") }, nil},
 		"own queues of another": {func(s *Spec) {
 			*s = *s.Resolve(testTID, "/p")
 			s.TID = otherTID
-		}, []string{"io.control.ctrl_in", "io.control.ctrl_out"}},
+		}, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -85,6 +85,11 @@ func TestQueueProblems(t *testing.T) {
 		}
 		return s
 	}
+	controlled := func(in, out string) *Spec {
+		s := wired("a", "b", func(*Work) {})
+		s.IO.Control = map[string]string{"ctrl_in": in, "ctrl_out": out}
+		return s
+	}
 	tests := map[string]struct {
 		spec *Spec
 		want []Problem
@@ -96,6 +101,13 @@ func TestQueueProblems(t *testing.T) {
 			{"io.inputs.inbox", "the name of a queue to take items from must have at most 499 bytes"}}},
 		"inline": {wired("a", "b", func(w *Work) { w.Isolation = IsolationInline }), []Problem{
 			{"io.inputs.inbox", `does not go with isolation "inline"`}}},
+		"control": {controlled("c", "d"), nil},
+		"control, own": {controlled("weft.log.tasks", "weft.manager.ctrl_in"), []Problem{
+			{"io.control.ctrl_in", "weft.* queues are Weft's own"}, {"io.control.ctrl_out", "weft.* queues are Weft's own"}}},
+		"control, the same": {controlled("c", "c"), []Problem{
+			{"io.control.ctrl_out", "is ctrl_in as well: the task would obey its own replies"}}},
+		"control, inbox and outbox": {controlled("a", "b"), []Problem{
+			{"io.control.ctrl_in", "is the task's queue for something else as well"}, {"io.control.ctrl_out", "is the task's queue for something else as well"}}},
 		"inline output": {wired("", "b", func(w *Work) { w.Isolation = IsolationInline }), nil},
 		"stream": {wired("a", "b", func(w *Work) { w.StreamOutput = true }), []Problem{
 			{"io.outputs.outbox", "does not go with stream_output, whose chunks are no results"}}},

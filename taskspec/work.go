@@ -52,7 +52,9 @@ type Work struct {
 	// Type is required.
 	Type Kind `json:"type"`
 	// ProcessTarget is the program of a command, a path or a name for PATH. It
-	// is required for a command and not allowed for a function.
+	// is required for a command and not allowed for a function. Like args of a
+	// command, working_dir and the values of env it may hold any byte but NUL: see
+	// [RawString] for how that stands in JSON.
 	ProcessTarget string `json:"process_target,omitempty"`
 	// FunctionTarget is the registered name of a function. It is required for
 	// a function and not allowed for a command.
@@ -80,7 +82,8 @@ type Work struct {
 	Interactive bool `json:"interactive,omitempty"`
 	// TTY gives the command a pseudo-terminal.
 	TTY bool `json:"tty,omitempty"`
-	// StreamOutput puts the output into the outbox in chunks as it is written.
+	// StreamOutput puts the output into the outbox in chunks as it is written. That of
+	// an interactive task without a terminal always goes there: see [Streams].
 	StreamOutput bool `json:"stream_output,omitempty"`
 	// CleanupOnExit drains the inbox and the control queues at the end.
 	CleanupOnExit *bool `json:"cleanup_on_exit,omitempty"`
@@ -201,6 +204,10 @@ func (w Work) OutputLimit() int64 {
 	return int64(min(mb, maxMB) * bytesPerMB)
 }
 
+// Streams reports whether the output of the work is put into the outbox in chunks: if the spec says
+// so, and of what is talked to by queues.
+func Streams(w Work) bool { return w.StreamOutput || w.Interactive && !w.TTY }
+
 // Cleanup reports whether the inbox and the control queues are drained at the
 // end, true by default.
 func (w Work) Cleanup() bool { return valueOr(w.CleanupOnExit, true) }
@@ -249,6 +256,8 @@ func argText(arg any) (string, bool) {
 		return arg, true
 	case json.Number:
 		return arg.String(), true
+	case map[string]any: // of a spec that was decoded without its kind, such as that of a stage
+		return rawText(arg)
 	}
 	// A spec built in Go may hold any numeric type; JSON decides its spelling,
 	// so that the task gets the same text as if the spec had been a file.

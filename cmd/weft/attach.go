@@ -101,9 +101,9 @@ func (a *app) talk(in *interrupts, t *weft.Task, d *detacher, stdin *os.File) (*
 	return status, t.Take(in.second)
 }
 
-// terminalEnv is this process's environment with the size of its terminal.
-func (a *app) terminalEnv() []string {
-	env := os.Environ()
+// terminalEnv is the environment of what is submitted, with the size of its terminal.
+func (a *app) terminalEnv(p *weft.Context) []string {
+	env := weft.Environ(p)
 	if size := a.size(); size != (tty.Size{}) {
 		env = append(env, fmt.Sprintf("LINES=%d", size.Rows), fmt.Sprintf("COLUMNS=%d", size.Cols))
 	}

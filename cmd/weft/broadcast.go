@@ -15,7 +15,8 @@ type queueBroadcastCmd struct {
 // Help shows how it is used.
 func (queueBroadcastCmd) Help() string {
 	return `Every queue that holds a message gets this one too, all in one step. Queues of
-weft and of tasks do not, unless the GLOB begins with weft., T or P.
+weft and of tasks do not, unless the GLOB begins with weft., T or P; the control
+queues of tasks that run are there although they are empty.
 
 ` + globs + `
 Examples:
@@ -40,7 +41,7 @@ func (c *queueBroadcastCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	reached, err := p.Broker().Queues(weft.SpareReserved(pattern)).Broadcast(context.Background(), body)
+	reached, err := weft.Broadcast(context.Background(), p, weft.SpareReserved(pattern), body)
 	switch {
 	case err != nil:
 		return err

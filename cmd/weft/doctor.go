@@ -90,5 +90,5 @@ func (a *app) printFinding(f weft.Finding) error {
 		State  weft.FindingState `json:"state"`
 		Found  string            `json:"found"`
 		Advice *string           `json:"advice"`
-	}{f.Check, f.State, f.Found, known(f.Advice)})
+	}{f.Check, f.State, readable(f.Found), known(readable(f.Advice))})
 }

@@ -7,6 +7,7 @@ import (
 
 	"weft"
 	"weft/broker"
+	"weft/taskspec"
 )
 
 type systemDumpCmd struct {
@@ -50,13 +51,13 @@ func (c *systemDumpCmd) Run(a *app) error {
 	}
 	if a.JSON {
 		return a.printJSON(struct {
-			File     string `json:"file"`
-			Messages int    `json:"messages"`
-			Queues   int    `json:"queues"`
-			Aliases  int    `json:"aliases"`
-			Records  int    `json:"records"`
-			Damaged  int    `json:"damaged,omitempty"`
-		}{path, report.Messages, report.Queues, report.Aliases, report.Records, report.Damaged})
+			File     taskspec.RawString `json:"file"`
+			Messages int                `json:"messages"`
+			Queues   int                `json:"queues"`
+			Aliases  int                `json:"aliases"`
+			Records  int                `json:"records"`
+			Damaged  int                `json:"damaged,omitempty"`
+		}{taskspec.RawString(path), report.Messages, report.Queues, report.Aliases, report.Records, report.Damaged})
 	}
 	a.stdout.Printf("Exported %s to %s\n", contents(report), visible(path))
 	if report.Damaged > 0 {

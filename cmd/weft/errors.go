@@ -76,6 +76,7 @@ func kinds() []kind {
 		{weft.ErrNoAttempt, "no_attempt", exitNotFound, ""},
 		{weft.ErrNoOutput, "output_missing", exitNotFound, ""},
 		{weft.ErrNotWhole, "incomplete_request", exitError, ""},
+		{broker.ErrFuture, "future_ids", exitError, "set the clock, or take them in with --force"},
 		{broker.ErrConflict, "conflict", exitConflict, ""},
 		{broker.ErrDump, "bad_dump", exitError, ""},
 		{broker.ErrEmpty, "empty", exitNotFound, ""},
@@ -174,7 +175,7 @@ func (a *app) complain(err error, k kind) {
 	a.noteJSON(struct {
 		Error string `json:"error"`
 		Code  string `json:"code"`
-	}{text, k.code})
+	}{readable(text), k.code})
 }
 
 // note tells the person at the terminal, or the log, something beside the
@@ -182,7 +183,7 @@ func (a *app) complain(err error, k kind) {
 func (a *app) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if a.JSON {
-		a.noteJSON(map[string]string{"note": text})
+		a.noteJSON(map[string]string{"note": readable(text)})
 		return
 	}
 	fmt.Fprintf(a.stderr, "weft: %s\n", visible(text))

@@ -92,17 +92,17 @@ func (functionListCmd) Run(a *app) error {
 
 // functionLine is a function in JSON.
 type functionLine struct {
-	Name        string          `json:"name"`
-	Description string          `json:"description"`
-	Program     string          `json:"program"`
-	Build       string          `json:"build"`
-	NotedAt     *int64          `json:"noted_at"`
-	Input       json.RawMessage `json:"input"`  // null: anything
-	Output      json.RawMessage `json:"output"` // likewise
+	Name        string             `json:"name"`
+	Description string             `json:"description"`
+	Program     taskspec.RawString `json:"program"`
+	Build       string             `json:"build"`
+	NotedAt     *int64             `json:"noted_at"`
+	Input       json.RawMessage    `json:"input"`  // null: anything
+	Output      json.RawMessage    `json:"output"` // likewise
 }
 
 func newFunctionLine(f *weft.FunctionInfo) functionLine {
-	return functionLine{f.Name, f.Description, f.Program, f.Build, nanoseconds(f.Noted), f.Input, f.Output}
+	return functionLine{f.Name, f.Description, taskspec.RawString(f.Program), f.Build, nanoseconds(f.Noted), f.Input, f.Output}
 }
 
 type functionShowCmd struct {
@@ -215,7 +215,7 @@ func (c *functionAddCmd) Run(a *app) error {
 		return err
 	}
 	if a.JSON {
-		return a.printJSON(map[string]any{"program": c.Path, "functions": names})
+		return a.printJSON(map[string]any{"program": taskspec.RawString(c.Path), "functions": names})
 	}
 	for _, name := range names {
 		a.stdout.Printf("%s\n", name)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"weft"
+	"weft/taskspec"
 )
 
 type initCmd struct {
@@ -50,7 +51,7 @@ func (c *initCmd) Run(a *app) error {
 	case c.Quiet:
 		return nil
 	case a.JSON:
-		return a.printJSON(map[string]any{"context": p.Root(), "created": p.Created()})
+		return a.printJSON(map[string]any{"context": taskspec.RawString(p.Root()), "created": p.Created()})
 	}
 	what := "Initialized"
 	if !p.Created() {

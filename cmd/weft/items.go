@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"weft"
+	"weft/broker"
 	"weft/taskspec"
 )
 
@@ -52,9 +53,13 @@ func (a *app) printItem(ctx context.Context, r *weft.ItemResult, take, raw bool)
 
 // printItems prints the next result of a persistent task, or with stream all of them
 // until it has ended.
-func (r *resultCmd) printItems(ctx context.Context, a *app, t *weft.Task) error {
+func (r *resultCmd) printItems(ctx context.Context, a *app, p *weft.Context, t *weft.Task) error {
 	if r.Error {
 		return usageError{"--error does not go with a persistent task: its results have the end of the standard error, see --json"}
+	}
+	elsewhere, err := r.elsewhere(ctx, a, p, t)
+	if err != nil {
+		return err
 	}
 	some, code := false, 0
 	for item, err := range weft.Items(ctx, t) {
@@ -75,13 +80,35 @@ func (r *resultCmd) printItems(ctx context.Context, a *app, t *weft.Task) error 
 		}
 		break
 	}
-	if !some {
+	switch {
+	case !some && elsewhere != nil:
+		return elsewhere
+	case !some:
 		return taken(ctx, t)
 	}
 	if code != 0 {
 		return exitCode(code)
 	}
 	return nil
+}
+
+// elsewhere says where the results of items are that completed, if the spec names a
+// queue for them: as an error where nobody is to wait for others.
+func (r *resultCmd) elsewhere(ctx context.Context, a *app, p *weft.Context, t *weft.Task) (where, err error) {
+	s, err := t.Status(ctx)
+	if err != nil || s.Outbox == "" {
+		return nil, err
+	}
+	where = noneOf{fmt.Sprintf("results of task %s are in queue %s: weft queue read %s", taskspec.ShortTID(s.TID), s.Outbox, s.Outbox)}
+	if r.Stream {
+		a.note("%v", where)
+		return where, nil
+	}
+	_, err = p.Queue("T" + s.TID + ".outbox").Peek(ctx) // of those that did not complete
+	if errors.Is(err, broker.ErrEmpty) {
+		err = where
+	}
+	return where, err
 }
 
 // itemsText is how far a persistent task is, or nothing for any other.

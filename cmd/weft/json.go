@@ -149,6 +149,7 @@ type taskDetails struct {
 	MaxAttempts int           `json:"max_attempts,omitempty"`
 	NotBefore   *int64        `json:"not_before,omitempty"`
 	WaitingFor  string        `json:"waiting_for,omitempty"`
+	Outbox      string        `json:"outbox,omitempty"` // that the spec names
 	Items       *taskItems    `json:"items,omitempty"`
 	ParentTID   string        `json:"parent_tid,omitempty"`
 	Key         string        `json:"key,omitempty"`
@@ -195,6 +196,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 		MaxAttempts: s.MaxAttempts,
 		NotBefore:   nanoseconds(s.NotBefore),
 		WaitingFor:  s.WaitingFor,
+		Outbox:      s.Outbox,
 		Items:       newTaskItems(s),
 		ParentTID:   s.ParentTID,
 		Key:         s.Key,

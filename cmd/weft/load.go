@@ -16,13 +16,15 @@ import (
 type systemLoadCmd struct {
 	Input    string `short:"i" placeholder:"FILE" complete:"file" help:"The file, or - for standard input (default: weft_export.jsonl in .weft)."`
 	DryRun   bool   `help:"Show what would be done, and do nothing."`
+	Force    bool   `help:"Also take in a dump whose ids are more than a day ahead of this clock. All later ids are then greater."`
 	Requests bool   `help:"Also take in tasks that wait to be run. They run here, with the manager's environment."`
 }
 
 // Help shows how it is used.
 func (systemLoadCmd) Help() string {
 	return `All of it is taken in, or nothing. Messages and tasks keep their ids; what is
-there already must not differ (exit 3). Tasks that were running when the dump
+there already, the same, is skipped, and must not differ (exit 3). Outputs that
+weft keeps in files are not in a dump. Tasks that were running when the dump
 was made are lost; those that wait are left out unless --requests is given.
 Dumps of the original Weft are read too.
 
@@ -41,7 +43,7 @@ func (c *systemLoadCmd) Run(a *app) error {
 	}
 	defer in.Close()
 	ctx := context.Background()
-	options := weft.LoadOptions{DryRun: c.DryRun, Requests: c.Requests}
+	options := weft.LoadOptions{DryRun: c.DryRun, Requests: c.Requests, Force: c.Force}
 	var report *weft.LoadReport
 	if p == nil {
 		report, err = weft.PreviewLoad(ctx, in, options)

@@ -46,7 +46,7 @@ func (r *runCmd) runPipeline(a *app) error {
 		}
 		pipeline.Stages[0].Input = weft.ParseArgument(*r.Input)
 	} else {
-		options = r.surroundings(a, in, &spec)
+		options = r.surroundings(a, in, p, &spec)
 	}
 	t, err := weft.SubmitPipeline(in.first, p, pipeline, options...)
 	if t == nil || err != nil && !in.interrupted() {

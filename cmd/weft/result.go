@@ -87,7 +87,7 @@ func (r *resultCmd) Run(a *app) error {
 	}
 	defer cancel()
 	if before.Items != nil {
-		return r.printItems(ctx, a, t)
+		return r.printItems(ctx, a, p, t)
 	}
 	s, err := r.print(ctx, a, t)
 	if errors.Is(err, weft.ErrTaken) {
@@ -189,13 +189,20 @@ func (l *lineEnder) end() error {
 	return err
 }
 
+// loaded says why there is no output of a task.
+const loaded = "came with a dump, which holds no output that was taken"
+
 // taken says that a result was taken before, and how the task stands.
 func taken(ctx context.Context, t *weft.Task) error {
 	s, err := t.Status(ctx)
 	if err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: task %s %s on %s", weft.ErrTaken, taskspec.ShortTID(s.TID), s.Status, clock(s.Completed))
+	err = fmt.Errorf("%w: task %s %s on %s", weft.ErrTaken, taskspec.ShortTID(s.TID), s.Status, clock(s.Completed))
+	if s.Loaded {
+		err = fmt.Errorf("%w, and %s", err, loaded)
+	}
+	return err
 }
 
 // until bounds a wait, and gives its end a cause.

@@ -119,7 +119,7 @@ func (r *runCmd) Run(a *app) error {
 		return err
 	}
 	in := interruptible()
-	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, spec)...)
+	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, p, spec)...)
 	if t == nil || err != nil && !in.interrupted() {
 		return err // it may be accepted, but nobody runs it: then the error says so
 	}
@@ -177,6 +177,9 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Context, t *weft.Task, sp
 	}
 	if s != nil && !weft.Fresh(t) && errors.Is(err, weft.ErrTaken) {
 		err = nil // what it wrote was shown to whoever came first
+		if s.Loaded {
+			a.note("task %s %s", taskspec.ShortTID(t.TID()), loaded)
+		}
 	}
 	if err != nil && in.interrupted() {
 		return fmt.Errorf("%w: %w", errInterrupted, err)
@@ -202,9 +205,9 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Context, t *weft.Task, sp
 
 // surroundings are the input and the environment that the task is submitted
 // with. A task that talks is sent what standard input holds when it is there.
-func (r *runCmd) surroundings(a *app, in *interrupts, spec *taskspec.Spec) []weft.SubmitOption {
+func (r *runCmd) surroundings(a *app, in *interrupts, p *weft.Context, spec *taskspec.Spec) []weft.SubmitOption {
 	if r.Wait && spec.Spec.TTY {
-		return []weft.SubmitOption{weft.WithEnv(a.terminalEnv())}
+		return []weft.SubmitOption{weft.WithEnv(a.terminalEnv(p))}
 	}
 	stdin := input(a.stdin)
 	if stdin == nil || r.NoStdin || r.Wait && spec.Spec.Interactive {

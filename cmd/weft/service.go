@@ -11,19 +11,19 @@ import (
 
 // serviceLine is a service in JSON. Times are nanoseconds since 1970.
 type serviceLine struct {
-	Name      string           `json:"name"`
-	Manifest  string           `json:"manifest"`
-	Mode      *string          `json:"mode"`
-	TID       *string          `json:"tid"`
-	Status    *taskspec.Status `json:"status"`
-	Restarts  int              `json:"restarts"`
-	NextStart *int64           `json:"next_start"`
-	Problem   *string          `json:"problem"`
+	Name      taskspec.RawString `json:"name"` // of a manifest that cannot be read, its file's
+	Manifest  taskspec.RawString `json:"manifest"`
+	Mode      *string            `json:"mode"`
+	TID       *string            `json:"tid"`
+	Status    *taskspec.Status   `json:"status"`
+	Restarts  int                `json:"restarts"`
+	NextStart *int64             `json:"next_start"`
+	Problem   *string            `json:"problem"`
 }
 
 func newServiceLine(s weft.ServiceStatus) serviceLine {
 	return serviceLine{
-		Name: s.Name, Manifest: s.File, Mode: known(s.Mode), TID: known(s.TID), Status: known(s.Status),
+		Name: taskspec.RawString(s.Name), Manifest: taskspec.RawString(s.File), Mode: known(s.Mode), TID: known(s.TID), Status: known(s.Status),
 		Restarts: s.Restarts, NextStart: nanoseconds(s.Next), Problem: known(s.Problem),
 	}
 }

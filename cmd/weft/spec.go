@@ -144,9 +144,9 @@ func (a *app) document(file string) (io.ReadCloser, error) {
 // printDone says what was done to a spec.
 func (a *app) printDone(what, name string) error {
 	if a.JSON {
-		return a.printJSON(map[string]string{strings.ToLower(what): name})
+		return a.printJSON(map[string]taskspec.RawString{strings.ToLower(what): taskspec.RawString(name)})
 	}
-	a.stdout.Printf("%s %s\n", what, name)
+	a.stdout.Printf("%s %s\n", what, visible(name))
 	return nil
 }
 

@@ -216,6 +216,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	}
 	line("Waits", waits)
 	line("Waits for", visible(s.WaitingFor))
+	line("Outbox", visible(s.Outbox))
 	past, err := weft.PastAttempts(ctx, t)
 	if err != nil {
 		return err

@@ -128,6 +128,25 @@ func (a *app) paint(s taskspec.Status) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, visible(string(s)))
 }
 
+// readable returns text with what is not UTF-8 spelled as an escape. JSON is for it,
+// and would lose it.
+func readable(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	var b strings.Builder
+	for text != "" {
+		r, size := utf8.DecodeRuneInString(text)
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, `\x%02x`, text[0])
+		} else {
+			b.WriteString(text[:size])
+		}
+		text = text[size:]
+	}
+	return b.String()
+}
+
 // visible returns text with everything that a terminal would act on, or that
 // is not text, spelled as an escape: one line that shows what is there.
 func visible(text string) string {

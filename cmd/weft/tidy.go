@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"weft"
+	"weft/taskspec"
 )
 
 type systemTidyCmd struct {
@@ -59,7 +60,7 @@ func (c *systemTidyCmd) Run(a *app) error {
 		return err
 	}
 	if a.JSON {
-		return a.printTidyJSON(p.Root(), r)
+		return a.printTidyJSON(taskspec.RawString(p.Root()), r)
 	}
 	a.stdout.Printf("Tidied %s\n", visible(r.Dir))
 	a.stdout.Printf("Events:       %d removed\n", r.Events)
@@ -75,20 +76,20 @@ func (c *systemTidyCmd) Run(a *app) error {
 	return nil
 }
 
-func (a *app) printTidyJSON(root string, r weft.TidyReport) error {
+func (a *app) printTidyJSON(root taskspec.RawString, r weft.TidyReport) error {
 	return a.printJSON(struct {
-		Context      string `json:"context"`
-		Events       int    `json:"events"`
-		Tasks        int    `json:"tasks"`
-		Environments int    `json:"environments"`
-		Records      int    `json:"records"`
-		Files        int    `json:"files"`
-		FileBytes    int64  `json:"file_bytes"`
-		Strangers    int    `json:"unknown_files"`
-		StoreBefore  int64  `json:"store_bytes_before"`
-		StoreAfter   int64  `json:"store_bytes_after"`
-		LogBefore    int64  `json:"log_bytes_before"`
-		LogAfter     int64  `json:"log_bytes_after"`
+		Context      taskspec.RawString `json:"context"`
+		Events       int                `json:"events"`
+		Tasks        int                `json:"tasks"`
+		Environments int                `json:"environments"`
+		Records      int                `json:"records"`
+		Files        int                `json:"files"`
+		FileBytes    int64              `json:"file_bytes"`
+		Strangers    int                `json:"unknown_files"`
+		StoreBefore  int64              `json:"store_bytes_before"`
+		StoreAfter   int64              `json:"store_bytes_after"`
+		LogBefore    int64              `json:"log_bytes_before"`
+		LogAfter     int64              `json:"log_bytes_after"`
 	}{
 		root, r.Events, r.Tasks, r.Environments, r.Records, r.Files, r.FileBytes, r.Strangers,
 		r.StoreBefore, r.StoreAfter, r.LogBefore, r.LogAfter,

@@ -5,6 +5,7 @@ import (
 	"context"
 
 	"weft"
+	"weft/taskspec"
 )
 
 type trustCmd struct {
@@ -45,7 +46,7 @@ func (c *trustCmd) Run(a *app) error {
 		return err
 	}
 	if a.JSON {
-		return a.printJSON(map[string]any{"context": p.Root(), "trusted": !c.Revoke})
+		return a.printJSON(map[string]any{"context": taskspec.RawString(p.Root()), "trusted": !c.Revoke})
 	}
 	a.stdout.Printf("%s: %s\n", word, visible(p.Root()))
 	return nil

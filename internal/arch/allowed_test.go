@@ -32,9 +32,6 @@ var maySleep = map[string]string{
 // mayBeLong lists files of more than 500 lines that would be worse in pieces.
 var mayBeLong = map[string]string{}
 
-// mayHaveMethods lists exported types with more than 15 methods.
-var mayHaveMethods = map[string]string{}
-
 // mayTouchFile lists functions that open, create or remove files by their paths.
 var mayTouchFile = map[string]string{
 	"doctor_folder.go:examineModes":           "lists the project's folder itself, and opens nothing in it",

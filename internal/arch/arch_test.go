@@ -57,9 +57,6 @@ func rules() []rule {
 			"Make it a function that the caller calls, or a value that is computed where it is used.", nil},
 		{"package name", vagueNames, "Name the package for the thing it holds.", nil},
 		{"file length", longFiles, "Split it by noun or verb; a file has one reason to exist.", mayBeLong},
-		{"method count", manyMethods,
-			"Split the type, or make methods into functions; a public façade may go into mayHaveMethods.",
-			mayHaveMethods},
 		{"imports", wrongArrows, "Move the code, or pass what is needed as a parameter.", nil},
 	}
 }
@@ -142,13 +139,6 @@ func TestRules(t *testing.T) {
 			"b.go":      "package weft\n" + strings.Repeat("\n", 499),
 			"a_test.go": "package weft\n" + strings.Repeat("\n", 500),
 		}, []string{"a.go"}},
-		{"method count", map[string]string{
-			"a.go":         "package weft\ntype T struct{}\n" + methods("*T", 15),
-			"a_linux.go":   "package weft\nfunc (T) M1() {}",
-			"b/b.go":       "package b\ntype T[K any] struct{}\ntype t int\n" + methods("*T[K]", 9) + methods("t", 16),
-			"b/b_other.go": "package b\nfunc (t *T[K]) Extra0() {}\n" + methods("T[K]", 15),
-			"c/c.go":       "package c\ntype I interface { A(); B(); C(); D(); E(); F(); G(); H(); I(); J(); K(); L(); M(); N(); O(); P() }",
-		}, []string{"b.T", "c.I"}},
 		{"imports", map[string]string{
 			"taskspec/a.go":          "package taskspec\nimport (\"strings\"; \"github.com/google/uuid\")",
 			"taskspec/a_test.go":     "package taskspec\nimport \"weft/broker\"",
@@ -201,13 +191,4 @@ func TestRules(t *testing.T) {
 			t.Errorf("nothing here breaks the rule %q", r.name)
 		}
 	}
-}
-
-// methods is the source of n methods, M1 to Mn, of the receiver type.
-func methods(receiver string, n int) string {
-	var text strings.Builder
-	for i := range n {
-		fmt.Fprintf(&text, "func (%s) M%d() {}\n", receiver, i+1)
-	}
-	return text.String()
 }

@@ -11,8 +11,7 @@ import (
 )
 
 const (
-	maxLines   = 500 // of a file that is not a test
-	maxMethods = 15  // of an exported type
+	maxLines = 500 // of a file that is not a test
 )
 
 // sleeps finds uses of time.Sleep, called or not. In a synctest bubble time is
@@ -100,48 +99,6 @@ func longFiles(m *module) (found []finding) {
 		}
 	}
 	return found
-}
-
-// manyMethods finds exported types with more than maxMethods methods, exported
-// or not. A method that has one form for each system counts once.
-func manyMethods(m *module) []finding {
-	methods := make(map[string][]string)
-	for _, s := range m.files {
-		if s.isTest() {
-			continue
-		}
-		pkg := strings.TrimPrefix(s.importPath(), modulePath+"/")
-		for _, node := range s.decls() {
-			switch d := node.(type) {
-			case *ast.FuncDecl:
-				if typ := receiver(d); ast.IsExported(typ) {
-					place := pkg + "." + typ
-					methods[place] = append(methods[place], d.Name.Name)
-				}
-			case *ast.TypeSpec:
-				typ, ok := d.Type.(*ast.InterfaceType)
-				if !ok || !d.Name.IsExported() {
-					continue
-				}
-				place := pkg + "." + d.Name.Name
-				for _, method := range typ.Methods.List {
-					for _, name := range method.Names {
-						methods[place] = append(methods[place], name.Name)
-					}
-				}
-			}
-		}
-	}
-	found := make(map[string]finding)
-	for place, names := range methods {
-		slices.Sort(names)
-		names = slices.Compact(names)
-		if len(names) > maxMethods {
-			found[place] = finding{place, place, fmt.Sprintf("%d methods, at most %d: %s",
-				len(names), maxMethods, strings.Join(names, " "))}
-		}
-	}
-	return sorted(found)
 }
 
 // sorted gives the findings in the order of their keys.

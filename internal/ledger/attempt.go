@@ -65,11 +65,17 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 
 // toldToEnd reports whether the task has an order to end that nobody has read.
 func toldToEnd(tx *broker.Tx, t *Task) (bool, error) {
-	orders, err := tx.Messages(QueuesOf(t.TID).ControlIn, broker.Select{})
-	return slices.ContainsFunc(orders, func(m broker.Message) bool {
-		c := ParseControl(m.Body).Command
-		return c == CommandStop || c == CommandKill
-	}), err
+	for _, queue := range append(Controls(t), QueuesOf(t.TID).ControlIn) {
+		orders, err := tx.Messages(queue, broker.Select{})
+		told := slices.ContainsFunc(orders, func(m broker.Message) bool {
+			c := ParseControl(m.Body).Command
+			return c == CommandStop || c == CommandKill
+		})
+		if told || err != nil {
+			return told, err
+		}
+	}
+	return false, nil
 }
 
 // quoted is a text as JSON.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,18 +98,57 @@ type reply struct {
 	Metrics    *Usage  `json:"metrics,omitempty"`
 }
 
-// ObeyTask takes the control messages of a running task, answers them, and
-// returns those that whoever runs the task must carry out, in order.
-func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
-	q := QueuesOf(tid)
-	// Mostly there is none, and looking is cheaper than taking.
-	if ms, err := tx.Messages(q.ControlIn, broker.Select{Limit: 1}); err != nil || len(ms) == 0 {
-		return nil, err
+// Controls are the queues whose control messages the task obeys beside those of its
+// own.
+func Controls(t *Task) []string { return named(t.ControlIn) }
+
+// named is a list of the queue, if there is one.
+func named(queue string) []string {
+	if queue == "" {
+		return nil
 	}
-	ms, err := readControls(tx, q.ControlIn)
-	if err != nil {
-		return nil, err
+	return []string{queue}
+}
+
+// ControlQueues are the queues of control messages of all tasks and pipelines that
+// run: they are there although they mostly hold nothing.
+func ControlQueues(tx *broker.Tx) (queues []string, err error) {
+	recs, err := tx.Records(Kind, broker.RecordSelect{States: living})
+	for _, rec := range recs {
+		t, err := Decode(rec)
+		if err != nil {
+			continue // it can be told nothing, and is named elsewhere
+		}
+		queues = append(append(queues, t.Queues().ControlIn), Controls(t)...)
 	}
+	return queues, err
+}
+
+// Replies is the queue that the task answers control messages into.
+func Replies(t *Task) string { return cmp.Or(t.ControlOut, t.Queues().ControlOut) }
+
+// ObeyTask takes the control messages of a running task, from its own queue and from
+// others, answers them, and returns those that whoever runs the task must carry out,
+// in order.
+func ObeyTask(tx *broker.Tx, tid string, now time.Time, others ...string) ([]Command, error) {
+	var ms []broker.Message
+	for _, queue := range append([]string{QueuesOf(tid).ControlIn}, others...) {
+		// Mostly there is none, and looking is cheaper than taking.
+		if some, err := tx.Messages(queue, broker.Select{Limit: 1}); err != nil {
+			return nil, err
+		} else if len(some) == 0 {
+			continue
+		}
+		taken, err := readControls(tx, queue)
+		if err != nil {
+			return nil, err
+		}
+		ms = append(ms, taken...)
+	}
+	if len(ms) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(ms, func(a, b broker.Message) int { return cmp.Compare(a.ID, b.ID) })
 	t, err := load(tx, tid)
 	if unreadable(err) {
 		return endOrders(ms), nil // what runs of it can still be ended
@@ -136,7 +176,7 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 			a.TaskStatus, a.Paused, a.ShouldStop = string(t.Status), &t.Paused, new(t.Ordered != "")
 			a.Activity, a.Metrics = t.activity(), &t.Usage
 		}
-		if err := writeReply(tx, q.ControlOut, a); err != nil {
+		if err := writeReply(tx, Replies(t), a); err != nil {
 			return nil, err
 		}
 		if i >= maxLogged {
@@ -149,7 +189,10 @@ func ObeyTask(tx *broker.Tx, tid string, now time.Time) ([]Command, error) {
 	if len(orders) > 0 {
 		err = t.save(tx)
 	}
-	return orders, cmp.Or(err, trimReplies(tx, q.ControlOut))
+	if t.ControlOut == "" { // what is in a queue of the user's is the user's
+		err = cmp.Or(err, trimReplies(tx, t.Queues().ControlOut))
+	}
+	return orders, err
 }
 
 // endOrders are those of the messages that end a task.

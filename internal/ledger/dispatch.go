@@ -43,17 +43,21 @@ type Job struct {
 	Env    string
 	Nested bool // it holds no slot
 
-	tags    []string        // of the spec
-	plan    *Plan           // of a pipeline; nil for a task
-	queue   string          // of the request
-	in, out string          // see [Task]
-	supply  *broker.Message // the work item of the queue in; nil if there is none yet
-	task    *Task           // as it was; nil for a request written by hand
-	request string          // the body of the request
-	item    string          // the body of its work item
-	refused string          // why it cannot run
-	damaged bool            // because its record cannot be read
+	tags                  []string        // of the spec
+	plan                  *Plan           // of a pipeline; nil for a task
+	queue                 string          // of the request
+	in, out               string          // see [Task]
+	controlIn, controlOut string          // likewise
+	supply                *broker.Message // the work item of the queue in; nil if there is none yet
+	task                  *Task           // as it was; nil for a request written by hand
+	request               string          // the body of the request
+	item                  string          // the body of its work item
+	refused               string          // why it cannot run
+	damaged               bool            // because its record cannot be read
 }
+
+// ControlsOf is [Controls] for the job's task.
+func ControlsOf(j *Job) []string { return named(j.controlIn) }
 
 // Refuse notes why the request cannot be run after all.
 func (j *Job) Refuse(why string) { j.refused = why }
@@ -124,7 +128,7 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 	case err != nil:
 		return nil, err
 	default:
-		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, t.Dir, t.Env
+		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, string(t.Dir), t.Env
 		j.Nested, j.task = t.Slotless, t
 		rules.Template = t.Epoch == 0 // else the request has the spec as it was resolved
 	}
@@ -258,7 +262,7 @@ func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	resolved.State = nil // the record holds the state
 	j.Dir = directory(spec.Spec.WorkingDir, cmp.Or(j.Dir, root))
 	resolved.Spec.WorkingDir = j.Dir
-	raw, err := json.Marshal(resolved)
+	raw, err := resolved.MarshalJSON()
 	if err != nil {
 		return err.Error()
 	}
@@ -435,7 +439,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	}
 	switch {
 	case fresh:
-		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Dir: j.Dir, Slotless: j.Nested, Created: now.UnixNano()}
+		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Dir: taskspec.RawString(j.Dir), Slotless: j.Nested, Created: now.UnixNano()}
 		if err := t.log(tx, eventInitialized, t.Created, Event{}); err != nil {
 			return nil, err
 		}
@@ -452,7 +456,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 		return nil, err
 	}
 	if j.refused == "" {
-		t.In, t.Out = j.in, j.out
+		t.In, t.Out, t.ControlIn, t.ControlOut = j.in, j.out, j.controlIn, j.controlOut
 	}
 	j.describe(t)
 	return t, nil

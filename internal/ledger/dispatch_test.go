@@ -110,7 +110,7 @@ func TestRequestByHand(t *testing.T) {
 			message := p.run(tid)
 			got := p.task(tid)
 			want := &Task{
-				TID: tid, Name: "greet", Status: "running", Spec: got.Spec, Dir: p.root, NoItem: true, Epoch: 1, Consumer: consumer,
+				TID: tid, Name: "greet", Status: "running", Spec: got.Spec, Dir: taskspec.RawString(p.root), NoItem: true, Epoch: 1, Consumer: consumer,
 				Message: message, Created: at.UnixNano(), Started: at.UnixNano(),
 			}
 			if diff := cmp.Diff(want, got, bare); diff != "" {
@@ -124,7 +124,7 @@ func TestRequestByHand(t *testing.T) {
 }
 
 // elsewhere asks for what is not supported.
-func elsewhere(s *taskspec.Spec) { s.IO.Control = map[string]string{"ctrl_in": "c"} }
+func elsewhere(s *taskspec.Spec) { s.IO.Control = map[string]string{"other": "c"} }
 
 // badRequests are bodies that nobody can run, and what is said of them.
 func badRequests() map[string]struct{ body, reason, name string } {
@@ -144,7 +144,7 @@ func badRequests() map[string]struct{ body, reason, name string } {
 		"request, unknown":    {`{"taskspec":` + spec + `,"inbox_mesage":"x"}`, `request has an unknown field "inbox_mesage"`, ""},
 		"request, other case": {`{"TaskSpec":` + spec + `}`, "invalid taskspec: TaskSpec: ", ""},
 		"has a tid":           {strings.Replace(spec, `{`, `{"tid":"1763740800000000000",`, 1), "invalid taskspec: tid: ", ""},
-		"unsupported":         {unsupported, "invalid taskspec: io.control.ctrl_in: not supported yet", ""},
+		"unsupported":         {unsupported, "invalid taskspec: io.control.other: not supported yet", ""},
 		"bad call":            {`{"taskspec":{"name":"greet","spec":{"type":"function","function_target":"a.b"}},"inbox_message":{"args":1}}`, "read work item: args: want a list", "greet"},
 		"bad work item":       {`{"taskspec":` + spec + `,"inbox_message":{"stdin":5}}`, "read work item: stdin: ", "greet"},
 		"bad argument":        {`{"taskspec":` + spec + `,"inbox_message":{"args":[true]}}`, "read work item: args[0]: ", "greet"},
@@ -198,7 +198,7 @@ func TestRefuseSubmitted(t *testing.T) {
 		p.update(func(tx *broker.Tx) error { return Refuse(tx, j, at) })
 	}
 	got := p.task(tid)
-	if got.Name != "greet" || got.Status != "failed" || got.Error != "invalid taskspec: io.control.ctrl_in: not supported yet" ||
+	if got.Name != "greet" || got.Status != "failed" || got.Error != "invalid taskspec: io.control.other: not supported yet" ||
 		got.Dir != "/home/ann" || got.Parent != parent || got.ReturnCode != nil || got.Epoch != 0 {
 		t.Errorf("record is %+v", got)
 	}

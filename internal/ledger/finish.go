@@ -130,7 +130,7 @@ func ResultAlone(t *Task) bool {
 // result: items, or chunks of its output.
 func mayHoldMore(t *Task) bool {
 	// As the spec was encoded; to decode it takes longer than all the rest.
-	return t.Items != nil || bytes.Contains(t.Spec, []byte(`"stream_output":true`))
+	return t.Items != nil || bytes.Contains(t.Spec, []byte(`"stream_output":true`)) || bytes.Contains(t.Spec, []byte(`"interactive":true`))
 }
 
 // Take removes the result of a task, and with it the chunks of its output that
@@ -198,13 +198,13 @@ func (h *HandOff) message(dir string) (string, error) {
 		}{"bytes", "base64", base64.StdEncoding.EncodeToString(h.Result)}
 	case FormFile:
 		v = struct {
-			Type    string  `json:"type"`
-			Path    string  `json:"path"`
-			Size    int64   `json:"size"`
-			SizeMB  float64 `json:"size_mb"`
-			Digest  string  `json:"sha256"`
-			Preview string  `json:"truncated_preview"`
-		}{"large_output", h.file(dir), h.Output.Size,
+			Type    string             `json:"type"`
+			Path    taskspec.RawString `json:"path"`
+			Size    int64              `json:"size"`
+			SizeMB  float64            `json:"size_mb"`
+			Digest  string             `json:"sha256"`
+			Preview string             `json:"truncated_preview"`
+		}{"large_output", taskspec.RawString(h.file(dir)), h.Output.Size,
 			float64(h.Output.Size) / (1 << 20), h.Output.Digest, h.Preview}
 	default:
 		return string(h.Result), nil
@@ -263,7 +263,9 @@ func drain(tx *broker.Tx, t *Task, w *taskspec.Work) error {
 		return nil
 	}
 	q := t.Queues()
-	spent := []string{q.Inbox, q.ControlIn, q.ControlOut}
+	// What waits in a queue of the user's has nobody to obey it any more; replies are
+	// for whoever asked.
+	spent := append([]string{q.Inbox, q.ControlIn, q.ControlOut}, Controls(t)...)
 	if t.Items != nil {
 		spent = spent[1:] // items are work that was accepted: another epoch may do it
 	}

@@ -93,6 +93,7 @@ func (d *Draft) Begin(tx *broker.Tx, by proc.Identity, now time.Time) (*Begun, e
 func (d *Draft) named(t *Task) *Job {
 	j := d.job
 	j.TID, j.Nested, j.out, j.task = t.TID, t.Slotless, t.Out, t
+	j.controlIn, j.controlOut = t.ControlIn, t.ControlOut
 	j.Spec = bytes.ReplaceAll(d.spec, []byte(d.blank), []byte(t.TID))
 	return j
 }

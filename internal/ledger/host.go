@@ -11,6 +11,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/function"
+	"weft/taskspec"
 )
 
 // The kinds of the records of host programs, whose keys are those of
@@ -32,6 +33,27 @@ type Host struct {
 	// Digest is that of all it registers.
 	Digest string `json:"digest"`
 	Noted  int64  `json:"noted_at"` // nanoseconds since 1970
+}
+
+// rawHost is a Host in JSON: its path may hold any bytes.
+type rawHost struct {
+	*plainHost
+	Path taskspec.RawString `json:"path"`
+}
+
+type plainHost Host
+
+// MarshalJSON writes the host.
+func (h *Host) MarshalJSON() ([]byte, error) {
+	return json.Marshal(rawHost{(*plainHost)(h), taskspec.RawString(h.Path)})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (h *Host) UnmarshalJSON(data []byte) error {
+	v := rawHost{plainHost: (*plainHost)(h)}
+	err := json.Unmarshal(data, &v)
+	h.Path = string(v.Path)
+	return err
 }
 
 // Function is a function and its host.

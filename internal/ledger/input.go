@@ -17,8 +17,10 @@ const waitingPrefix = "weft.waiting."
 
 // The names of the queues of a task that a spec may put others in the place of.
 const (
-	inboxName  = "inbox"
-	outboxName = "outbox"
+	inboxName      = "inbox"
+	outboxName     = "outbox"
+	controlInName  = "ctrl_in"
+	controlOutName = "ctrl_out"
 )
 
 // wire notes the queues that a spec names instead of the task's own.
@@ -29,6 +31,12 @@ func wire(t *Task, s *taskspec.Spec) {
 	}
 	if t.Out = s.IO.Outputs[outboxName]; t.Out == q.Outbox {
 		t.Out = ""
+	}
+	if t.ControlIn = s.IO.Control[controlInName]; t.ControlIn == q.ControlIn {
+		t.ControlIn = ""
+	}
+	if t.ControlOut = s.IO.Control[controlOutName]; t.ControlOut == q.ControlOut {
+		t.ControlOut = ""
 	}
 }
 
@@ -180,7 +188,7 @@ func PrepareReady(r broker.Reader, root string, m Ready) (*Job, error) {
 func (j *Job) wire(s *taskspec.Spec, supply *broker.Message) {
 	t := &Task{TID: j.TID}
 	wire(t, s)
-	j.in, j.out = t.In, t.Out
+	j.in, j.out, j.controlIn, j.controlOut = t.In, t.Out, t.ControlIn, t.ControlOut
 	switch {
 	case j.in == "":
 	case supply != nil:

@@ -65,8 +65,7 @@ func (h *HandOff) itemResult(kind taskspec.Kind) (string, error) {
 		ReturnCode: h.Outcome.ReturnCode, Error: h.Outcome.Error,
 	}
 	if r.Status != taskspec.StatusCompleted {
-		end := h.Output.Stderr
-		r.Stderr = strings.ToValidUTF8(string(end[max(0, len(end)-itemStderr):]), "\uFFFD")
+		r.Stderr = strings.ToValidUTF8(string(taskspec.Tail(h.Output.Stderr, itemStderr)), "\uFFFD")
 	}
 	var output any
 	switch {

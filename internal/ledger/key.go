@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"weft/broker"
 )
@@ -20,8 +21,19 @@ type keyRecord struct {
 	// Digest is of what the task was submitted with. It is empty where that must
 	// not be told from outside: in a dump without secrets, and what came from one.
 	Digest string `json:"digest,omitempty"`
+	// Shown is the digest of its spec alone, without what is hidden of that.
+	Shown string `json:"shown,omitempty"`
 
 	name string
+}
+
+// differs reports whether a task was submitted with something else. What nobody
+// knows does not differ.
+func (k keyRecord) differs(other keyRecord) bool {
+	if k.Digest != "" && other.Digest != "" {
+		return k.Digest != other.Digest
+	}
+	return k.Shown != "" && k.Shown != other.Shown
 }
 
 var keys = table[keyRecord]{keyKind, func(rec broker.Record) (k keyRecord, err error) {
@@ -33,34 +45,54 @@ var keys = table[keyRecord]{keyKind, func(rec broker.Record) (k keyRecord, err e
 	return k, err
 }}
 
-// digest tells apart what tasks are submitted with: a spec, in JSON, and an
+// digests tell apart what tasks are submitted with: a spec, in JSON, and an
 // input. Where and with which environment is left out of it, because who submits
 // again may do so from elsewhere.
-func (s Submission) digest(spec []byte) string {
+func (s Submission) digests(spec []byte) keyRecord {
+	return keyRecord{
+		Digest: digest(spec, []byte(s.Item), []byte(s.InputSum)),
+		Shown:  digest(s.shown(spec)),
+	}
+}
+
+// shown is what is asked for without what history must not show.
+func (s Submission) shown(spec []byte) []byte {
+	switch {
+	case s.Plan != nil:
+		plan := Plan{slices.Clone(s.Plan.Stages)}
+		plan.redact(s.Redact)
+		spec, _ = json.Marshal(plan.Stages) // could be encoded before
+		return spec
+	case len(s.Spec.Spec.Env) == 0 && len(s.Redact) == 0:
+		return spec
+	}
+	return redactSpec(spec, s.Redact)
+}
+
+func digest(parts ...[]byte) string {
 	h := sha256.New()
-	for _, part := range [][]byte{spec, []byte(s.Item), []byte(s.InputSum)} {
+	for _, part := range parts {
 		fmt.Fprintf(h, "%d ", len(part))
 		h.Write(part)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// holder returns the task that holds a key and the digest of what it was
-// submitted with; nil if none does.
-func holder(r store, key string) (t *Task, digest string, err error) {
-	k, err := keys.get(r, key)
-	if err == nil {
+// holder returns the task that holds a key and the record of that; nil if none does.
+func holder(r store, key string) (t *Task, k keyRecord, err error) {
+	if k, err = keys.get(r, key); err == nil {
 		t, err = tasks.get(r, k.TID)
 	}
 	if errors.Is(err, broker.ErrNotFound) {
-		return nil, "", nil
+		return nil, k, nil
 	}
-	return t, k.Digest, err
+	return t, k, err
 }
 
 // holdKey makes the task the holder of its key.
-func holdKey(tx *broker.Tx, t *Task, digest string) error {
-	body, err := json.Marshal(keyRecord{TID: t.TID, Digest: digest})
+func holdKey(tx *broker.Tx, t *Task, k keyRecord) error {
+	k.TID = t.TID
+	body, err := json.Marshal(k)
 	if err != nil {
 		return fmt.Errorf("encode key %q: %w", t.Key, err)
 	}
@@ -114,7 +146,8 @@ func dumpedKey(r broker.Record, redact bool) (broker.Record, error) {
 	if err != nil || !redact {
 		return r, err
 	}
-	body, err := json.Marshal(keyRecord{TID: k.TID})
+	k.Digest = ""
+	body, err := json.Marshal(k)
 	r.Body = string(body)
 	return r, err
 }
@@ -133,12 +166,8 @@ func (in *Intake) key(r broker.Record, here *broker.Record) (broker.Record, brok
 		in.keys++
 		return r, broker.Take, nil
 	}
-	theirs, err := dumpedKey(r, in.header.Redacted)
-	if err != nil {
-		return r, 0, err
-	}
-	ours, err := dumpedKey(*here, in.header.Redacted)
-	if err == nil && theirs != ours {
+	ours, err := keys.decode(*here)
+	if err == nil && (ours.TID != k.TID || ours.differs(k)) {
 		return r, broker.Clash, nil
 	}
 	return r, broker.Skip, err

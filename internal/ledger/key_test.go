@@ -163,16 +163,22 @@ func TestKeyLoaded(t *testing.T) {
 		if got := other.again(keyed(withEnv))[0]; got != want {
 			t.Errorf("secrets %v: after the load %+v, want %+v", secrets, got, want)
 		}
-		want.Other = secrets
+		want.Other = true
 		if got := other.again(keyed())[0]; got != want {
 			t.Errorf("secrets %v: another spec after the load %+v, want %+v", secrets, got, want)
+		}
+		want.Other = secrets // of what is hidden nothing is told
+		secret := keyed(withEnv)
+		secret.Spec.Spec.Env = map[string]string{"PASSWORD": "another"}
+		if got := other.again(secret)[0]; got != want {
+			t.Errorf("secrets %v: another secret after the load %+v, want %+v", secrets, got, want)
 		}
 		other.update(func(tx *broker.Tx) error {
 			here, err := tx.Record(keyKind, "k")
 			if err != nil {
 				return err
 			}
-			in := NewIntake(broker.Header{LastID: broker.ID(here.Rank), Redacted: !secrets}, false, at)
+			in := NewIntake(broker.Header{LastID: broker.ID(here.Rank), Redacted: !secrets}, false, nil, at)
 			if _, verdict, err := in.key(here, &here); err != nil || verdict != broker.Skip {
 				t.Errorf("secrets %v: what is there already: %v, %v", secrets, verdict, err)
 			}

@@ -21,7 +21,8 @@ type Intake struct {
 	State    int // records that are about processes of elsewhere: left out
 	Lost     int // tasks that had begun and not ended
 
-	run    bool // take in requests
+	run    bool     // take in requests
+	redact []string // paths that dumps of this project hide
 	header broker.Header
 	living []string           // TIDs of the tasks that are lost
 	left   map[broker.ID]bool // requests of tasks that are left out
@@ -31,14 +32,15 @@ type Intake struct {
 }
 
 // NewIntake begins a pass over a dump. run says whether to take in requests
-// that wait: their tasks run as soon as a manager comes to them.
-func NewIntake(h broker.Header, run bool, now time.Time) *Intake {
-	return &Intake{header: h, run: run, now: now, left: make(map[broker.ID]bool)}
+// that wait: their tasks run as soon as a manager comes to them. redact are the paths
+// that a dump of the project here would hide, as [DumpOptions] has them.
+func NewIntake(h broker.Header, run bool, redact []string, now time.Time) *Intake {
+	return &Intake{header: h, run: run, redact: redact, now: now, left: make(map[broker.ID]bool)}
 }
 
 // Policy is the intake as the broker asks it.
 func (in *Intake) Policy() broker.Policy {
-	return broker.Policy{Record: in.record, Message: in.message, Done: in.done}
+	return broker.Policy{Record: in.record, Message: in.message, Same: in.sameMessage, Done: in.done}
 }
 
 func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
@@ -107,6 +109,7 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 		// Its parent is lost and holds no slot for it: it waits for its own.
 		t.Parent, t.Slotless, t.Service = "", t.Items != nil, ""
 	}
+	t.Loaded = true
 	r, err = t.record()
 	return r, broker.Take, err
 }
@@ -125,14 +128,36 @@ func (in *Intake) plausible(t *Task, r broker.Record) error {
 	return err
 }
 
-// same reports whether a task is here as it is in the dump.
+// same reports whether a task is here as it is in the dump, or as it was taken in.
 func (in *Intake) same(r, here broker.Record) (bool, error) {
-	r, err := dumped(r, in.header.Redacted, nil)
+	r, err := dumped(r, in.header.Redacted, in.redact)
 	if err != nil {
 		return false, err
 	}
-	here, err = dumped(here, in.header.Redacted, nil)
+	if here, err = dumped(here, in.header.Redacted, in.redact); err != nil || r == here {
+		return err == nil, err
+	}
+	theirs, err := Decode(r)
+	if err != nil {
+		return false, err
+	}
+	ours, err := Decode(here)
+	if err != nil || !ours.Loaded {
+		return false, err
+	}
+	if ours.Loaded = theirs.Loaded; ours.Error == lostInDump && !theirs.Status.Terminal() {
+		return ours.Epoch == theirs.Epoch, nil
+	}
+	here, err = ours.record()
 	return r == here, err
+}
+
+// sameMessage reports whether a message is here as it is in the dump.
+func (in *Intake) sameMessage(m, here broker.Message) bool {
+	if in.header.Redacted {
+		here.Body = redactMessage(here, in.redact)
+	}
+	return m == here
 }
 
 func (in *Intake) message(m broker.Message) (bool, error) {
@@ -155,6 +180,9 @@ func (in *Intake) message(m broker.Message) (bool, error) {
 // wasHidden reports whether a spec in JSON has lost something to a dump.
 func wasHidden(spec string) bool { return strings.Contains(spec, hidden) }
 
+// lostInDump is the error of tasks that are lost so.
+const lostInDump = "lost: it was running when its project was dumped"
+
 // done ends the tasks that had begun where the dump was made, and calls the
 // manager to those that wait.
 func (in *Intake) done(tx *broker.Tx) error {
@@ -163,7 +191,7 @@ func (in *Intake) done(tx *broker.Tx) error {
 		tx.Ring(Delayed)
 	}
 	outcome := taskspec.Lost()
-	outcome.Error = "lost: it was running when its project was dumped"
+	outcome.Error = lostInDump
 	for _, tid := range in.living {
 		t, err := load(tx, tid)
 		if err != nil {

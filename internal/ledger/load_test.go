@@ -32,7 +32,7 @@ func (p *project) dump(state, secrets bool) string {
 func (p *project) load(dump string, run bool) (*Intake, broker.LoadReport, error) {
 	var in *Intake
 	report, err := broker.Load(ctx, p.b, strings.NewReader(dump), broker.LoadOptions{Policy: func(h broker.Header) broker.Policy {
-		in = NewIntake(h, run, at)
+		in = NewIntake(h, run, nil, at)
 		return in.Policy()
 	}})
 	return in, report, err
@@ -74,7 +74,7 @@ func TestLoad(t *testing.T) {
 		t.Errorf("intake %+v, report %+v", in, report)
 	}
 	want := p.task(completed)
-	want.Env = ""
+	want.Env, want.Loaded = "", true
 	if diff := cmp.Diff(want, other.task(completed), bare); diff != "" {
 		t.Errorf("completed task (-want +got):\n%s", diff)
 	}

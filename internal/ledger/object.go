@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"weft/internal/proc"
+	"weft/taskspec"
 )
 
 // A jsonObject is one that is written field by field. A task has four events at
@@ -46,6 +47,17 @@ func (o *jsonObject) phrase(name, v string) {
 func (o *jsonObject) string(name, v string) {
 	if v != "" {
 		o.phrase(name, v)
+	}
+}
+
+// rawString adds a string of any bytes, unless it is empty.
+func (o *jsonObject) rawString(name string, v taskspec.RawString) {
+	switch {
+	case v == "":
+	case plain(string(v)):
+		o.phrase(name, string(v))
+	default:
+		o.value(name, v)
 	}
 }
 

@@ -125,7 +125,7 @@ func askStage(tx *broker.Tx, t *Task, index int, p passed, at int64) error {
 		return err
 	}
 	s := Submission{
-		Spec: spec, Item: p.item, Input: p.input, Dir: t.Dir, Parent: t.TID, Redact: t.Redact,
+		Spec: spec, Item: p.item, Input: p.input, Dir: string(t.Dir), Parent: t.TID, Redact: t.Redact,
 		pipeline: t, stage: index + 1,
 	}
 	asked, err := s.create(tx, stage.Spec, t.Env, time.Unix(0, at))

@@ -108,11 +108,18 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 
 // encode is what is asked for, in JSON: a spec, or the stages of a pipeline.
 func (s Submission) encode() (json.RawMessage, error) {
-	var what any = s.Spec
-	if s.Plan != nil {
-		what = s.Plan.Stages
+	if s.Plan == nil {
+		return encodeSpec(s.Spec)
 	}
-	text, err := json.Marshal(what)
+	text, err := json.Marshal(s.Plan.Stages)
+	if err != nil {
+		return nil, fmt.Errorf("encode spec: %w", err)
+	}
+	return text, nil
+}
+
+func encodeSpec(s *taskspec.Spec) (json.RawMessage, error) {
+	text, err := s.MarshalJSON() // json.Marshal would read it again
 	if err != nil {
 		return nil, fmt.Errorf("encode spec: %w", err)
 	}
@@ -120,19 +127,18 @@ func (s Submission) encode() (json.RawMessage, error) {
 }
 
 // held says which task holds the key of the spec, if it has one and some task
-// does, and what the digest of the submission is. spec is the spec in JSON.
-func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, digest string, err error) {
+// does, and what tells the submission from others. spec is the spec in JSON.
+func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, k keyRecord, err error) {
 	name := s.Spec.Spec.Key
 	if name == "" {
-		return nil, "", nil
+		return nil, k, nil
 	}
-	digest = s.digest(spec)
+	k = s.digests(spec)
 	t, known, err := holder(tx, name)
 	if t == nil || err != nil {
-		return nil, digest, err
+		return nil, k, err
 	}
-	other := known != "" && known != digest
-	return &Accepted{TID: t.TID, Existing: true, Other: other, Ended: t.Status.Terminal()}, digest, nil
+	return &Accepted{TID: t.TID, Existing: true, Other: known.differs(k), Ended: t.Status.Terminal()}, k, nil
 }
 
 // needsEnv reports whether the environment is to be kept for the task. A function
@@ -163,7 +169,7 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 	t = &Task{
 		Name:    s.Spec.Name,
 		Status:  taskspec.StatusCreated,
-		Dir:     s.Dir,
+		Dir:     taskspec.RawString(s.Dir),
 		Input:   s.Input,
 		Parent:  s.Parent,
 		Redact:  s.Redact,

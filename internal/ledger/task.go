@@ -23,11 +23,11 @@ type Task struct {
 	// What the submitter gave: its directory, the hash of its environment, the
 	// name of the file that holds the input if that was large, and the task it
 	// was itself part of.
-	Dir    string `json:"dir,omitempty"`
-	Env    string `json:"env,omitempty"`
-	Input  string `json:"input,omitempty"`
-	Parent string `json:"parent_tid,omitempty"`
-	Depth  int    `json:"depth,omitempty"`
+	Dir    taskspec.RawString `json:"dir,omitempty"`
+	Env    string             `json:"env,omitempty"`
+	Input  string             `json:"input,omitempty"`
+	Parent string             `json:"parent_tid,omitempty"`
+	Depth  int                `json:"depth,omitempty"`
 	// Slotless: it holds none of the slots for tasks that run at once.
 	Slotless bool `json:"slotless,omitempty"`
 	// Service is the service that it is an instance of, or empty.
@@ -39,6 +39,10 @@ type Task struct {
 	// result goes to if it completes; empty for its own.
 	In  string `json:"in,omitempty"`
 	Out string `json:"out,omitempty"`
+	// ControlIn is a queue whose control messages it obeys beside its own, and
+	// ControlOut where it answers; empty for its own.
+	ControlIn  string `json:"ctrl_in,omitempty"`
+	ControlOut string `json:"ctrl_out,omitempty"`
 	// Pipeline: it is a pipeline, which does Plan, from the dispatch on. Stage is
 	// which of the stages of its parent the task is, counted from 1, and Last
 	// whether that is the last one; else they are zero.
@@ -50,6 +54,8 @@ type Task struct {
 	Key string `json:"key,omitempty"`
 	// Tags are those of its spec, also before the dispatch.
 	Tags []string `json:"tags,omitempty"`
+	// Loaded: it came with a dump, without its files.
+	Loaded bool `json:"loaded,omitempty"`
 	// Items is how far it is, if it is persistent: it takes item after item.
 	Items *Items `json:"items,omitempty"`
 
@@ -216,7 +222,7 @@ func (t *Task) work() (*taskspec.Work, error) {
 func decodeSpec(t *Task) (*taskspec.Spec, error) {
 	s := new(taskspec.Spec)
 	if len(t.Spec) > 0 {
-		if err := json.Unmarshal(t.Spec, s); err != nil {
+		if err := s.UnmarshalJSON(t.Spec); err != nil { // it is JSON, and need not be checked twice
 			return nil, &DamagedError{Kind, t.TID, fmt.Errorf("decode its spec: %w", err)}
 		}
 	}
@@ -276,7 +282,7 @@ func encodeTask(t *Task) (string, error) {
 	o.phrase("tid", t.TID)
 	o.phrase("name", t.Name)
 	o.phrase("status", string(t.Status))
-	o.string("dir", t.Dir)
+	o.rawString("dir", t.Dir)
 	o.string("env", t.Env)
 	o.string("input", t.Input)
 	o.string("parent_tid", t.Parent)
@@ -286,6 +292,8 @@ func encodeTask(t *Task) (string, error) {
 	o.string("inline", t.Inline)
 	o.string("in", t.In)
 	o.string("out", t.Out)
+	o.string("ctrl_in", t.ControlIn)
+	o.string("ctrl_out", t.ControlOut)
 	o.flag("pipeline", t.Pipeline)
 	if t.Plan != nil {
 		o.value("plan", t.Plan)
@@ -294,6 +302,7 @@ func encodeTask(t *Task) (string, error) {
 	o.flag("last_stage", t.Last)
 	o.string("key", t.Key)
 	o.strings("tags", t.Tags)
+	o.flag("loaded", t.Loaded)
 	if t.Items != nil {
 		o.value("items", t.Items)
 	}

@@ -1,0 +1,81 @@
+package weft
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/go-envparse"
+
+	"weft/internal/project"
+)
+
+// envFileName is the variable that names a file with others.
+const envFileName = "WEFT_ENV_FILE"
+
+// fileEnv are the variables of the file that WEFT_ENV_FILE names. They are as good as
+// those of the real environment, which wins.
+type fileEnv map[string]string
+
+// readFileEnv reads the file, if there is one. An error names the line, and never what
+// stands there, which may be a secret.
+func readFileEnv() (fileEnv, error) {
+	path := os.Getenv(envFileName)
+	if path == "" {
+		return nil, nil
+	}
+	values, err := parseFileEnv(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", envFileName, err)
+	}
+	return values, nil
+}
+
+func parseFileEnv(path string) (fileEnv, error) {
+	data, err := project.ReadFile(path, maxConfig)
+	if err != nil {
+		return nil, err
+	}
+	values, err := envparse.Parse(bytes.NewReader(data))
+	if e, ok := errors.AsType[*envparse.ParseError](err); ok {
+		what, _, _ := strings.Cut(e.Err.Error(), ": ") // what follows is of the value
+		return nil, fmt.Errorf("%s, line %d: %s", path, e.Line, what)
+	}
+	return values, err
+}
+
+// lookup is the value of a variable, empty if there is none.
+func (e fileEnv) lookup(name string) string {
+	if v, ok := os.LookupEnv(name); ok {
+		return v
+	}
+	return e[name]
+}
+
+// environ is the whole environment, for processes that need not know of the file.
+func (e fileEnv) environ() []string {
+	env := os.Environ()
+	if e == nil {
+		return env
+	}
+	env = slices.DeleteFunc(env, func(entry string) bool { return strings.HasPrefix(entry, envFileName+"=") })
+	names := make([]string, 0, len(e))
+	for name := range e {
+		if _, there := os.LookupEnv(name); !there {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names) // the same environments are kept once
+	for _, name := range names {
+		env = append(env, name+"="+e[name])
+	}
+	return env
+}
+
+// Environ is the environment that tasks are submitted with to a project: that of this
+// process, and what the file has said that WEFT_ENV_FILE names when the project was
+// opened.
+func Environ(c *Context) []string { return c.fileEnv.environ() }
