@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"weft/internal/disk"
 	"weft/manager"
 	"weft/taskspec"
 )
@@ -36,8 +37,8 @@ func (s System) Check(ctx context.Context) (problems []string, err error) {
 	if waiting > 0 && !running {
 		problems = append(problems, fmt.Sprintf("no manager for the unfinished tasks (%d): run weft manager start", waiting))
 	}
-	if free, known := freeDisk(s.c.dir); known && free < lowDisk {
-		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", free>>20, s.c.dir))
+	if space, known := disk.SpaceIn(s.c.dir); known && space.Free < lowDisk {
+		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", space.Free>>20, s.c.dir))
 	}
 	return problems, nil
 }
