@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
 	"weft/broker"
@@ -52,6 +54,9 @@ func (m *Manager) Started() bool { return m.c.started.Load() }
 
 // ensure starts a manager unless there is one.
 func (m *Manager) ensure(ctx context.Context) error {
+	if _, err := os.Lstat(m.c.dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s was moved or removed", broker.ErrGone, m.c.dir)
+	}
 	running, err := manager.Running(m.c.dir)
 	if err != nil || running {
 		return err

@@ -33,6 +33,8 @@ type loop struct {
 	log       *slog.Logger
 	self      proc.Identity
 	record    *ledger.Manager
+	lock      *lock
+	placed    time.Time // when it was last made sure that the lock is the project's
 	watch     watch
 	events    <-chan event
 	unsettled work                   // what is to be written in the next turn
@@ -98,12 +100,20 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 			l.waiting, l.agenda.stale, l.supply.look, in.manager, in.tasks = true, true, true, true, true
 			look = min(2*look, lastLook)
 		}
-		switch err := l.turn(ctx, in); {
+		err := l.stay(ctx, time.Now())
+		if err == nil {
+			err = l.turn(ctx, in)
+		}
+		switch {
 		case err == nil:
 			retry = 0
 		case errors.Is(err, errReplaced):
 			l.log.Info("told to leave; running tasks go on")
 			return l.leave()
+		case errors.Is(err, broker.ErrGone):
+			// Consumers look for themselves what has become of it, and of their tasks.
+			l.log.Error("manager leaves", "err", err)
+			return err
 		case errors.Is(err, broker.ErrUncertain):
 			// Whether tasks were given out stands in the store alone. Without a
 			// manager every consumer looks there for itself.

@@ -127,6 +127,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		o:       m.o,
 		log:     m.o.Log,
 		self:    self,
+		lock:    lock,
 		watch:   watch,
 		events:  events,
 		delayed: delayed,

@@ -143,6 +143,11 @@ func (s *server) serve(ctx context.Context) error {
 		}
 		err := s.turn(leave != nil)
 		switch {
+		case errors.Is(err, broker.ErrGone):
+			for _, c := range s.calls {
+				s.request(c, RequestStop)
+			}
+			return err
 		case errors.Is(err, broker.ErrClosed), err != nil && leave == nil && retry == maxInlineRetry:
 			return err // the tasks are lost when the process ends
 		case err != nil:
