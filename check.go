@@ -37,6 +37,9 @@ func (s System) Check(ctx context.Context) (problems []string, err error) {
 	if waiting > 0 && !running {
 		problems = append(problems, fmt.Sprintf("no manager for the unfinished tasks (%d): run weft manager start", waiting))
 	}
+	if trouble := s.c.Manager().trouble(ctx); running && trouble != nil {
+		problems = append(problems, trouble.Error())
+	}
 	if space, known := disk.SpaceIn(s.c.dir); known && space.Free < lowDisk {
 		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", space.Free>>20, s.c.dir))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/control"
 	"weft/internal/ledger"
 	"weft/internal/project"
 	"weft/manager"
@@ -113,6 +114,7 @@ type ManagerStatus struct {
 	TID     string
 	PID     int
 	Running bool
+	Halted  bool // it runs, and stands still, because a signal has stopped it
 	// Elsewhere: it is in another pid namespace, in a container for example, where
 	// PID is its id.
 	Elsewhere bool
@@ -144,6 +146,7 @@ func (m *Manager) List(ctx context.Context) ([]ManagerStatus, error) {
 			TID:       last.TID,
 			PID:       last.Process.PID,
 			Running:   held && !last.Gone(),
+			Halted:    halted(last),
 			Elsewhere: last.Elsewhere(),
 			Started:   moment(last.Started),
 			Stopped:   moment(last.Stopped),
@@ -190,6 +193,15 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 	}
 	defer gone.Close()
 	err = m.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.TellManager(tx, c) })
+	trouble := m.trouble(ctx)
+	if unwritable(err) || err == nil && trouble != nil {
+		if _, unheard := control.Give(ctx, m.c.dir, control.Order{Command: c}); unheard == nil {
+			err, trouble = nil, nil
+		}
+	}
+	if err == nil && trouble != nil {
+		err = fmt.Errorf("it was told to, but %w", trouble)
+	}
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}

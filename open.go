@@ -37,6 +37,7 @@ type Context struct {
 	// that was said: see [Autostart].
 	autostart *bool
 	known     acquaintance
+	notices   notices
 	started   atomic.Bool                   // a manager, through it
 	inline    atomic.Pointer[runner.Inline] // while this program serves it
 }
@@ -48,6 +49,7 @@ type options struct {
 	posixLocks bool
 	existing   bool  // create nothing
 	autostart  *bool // of managers
+	tell       func(string)
 	store      *bool // the same for a project that is created
 }
 
@@ -89,6 +91,7 @@ func open(dir string, o options) (*Context, error) {
 		return nil, o.absent(dir, err)
 	}
 	c := &Context{root: root, dir: filepath.Join(root, ledger.Dir), autostart: o.autostart}
+	c.notices.tell = o.tell
 	if err := sqlite.CheckPath(c.dir); err != nil {
 		return nil, err
 	}

@@ -68,6 +68,8 @@ func kinds() []kind {
 		{errNoManager, "no_manager", exitNotFound, "start it with weft manager start"},
 		{weft.ErrManagerRunning, "manager_running", exitError, ""},
 		{broker.ErrGone, "store_gone", exitError, "look where the project is now"},
+		{weft.ErrUnrecorded, "unrecorded", exitError, ""},
+		{weft.ErrStuck, "stuck", exitError, ""},
 		{weft.ErrManager, "no_manager", exitError, ""},
 		{weft.ErrNoAttempt, "no_attempt", exitNotFound, ""},
 		{weft.ErrNoOutput, "output_missing", exitNotFound, ""},
