@@ -8,7 +8,7 @@
 //
 // All who open files below .weft do it here. Three packages have files of a kind of
 // their own, and the same rules: broker/sqlite, internal/bell with its pipes, and
-// internal/tty with its sockets.
+// internal/socket with its sockets.
 package project
 
 import (
