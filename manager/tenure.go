@@ -65,7 +65,7 @@ func (l *loop) stay(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	if l.record.Folder == folderID(l.o.Dir) {
-		l.log.Warn("the lock of the manager was removed", "file", lockName)
+		l.log.Warn("the lock of the manager was removed", "folder", l.o.Dir)
 		return errReplaced
 	}
 	l.log.Warn("the project was moved or removed", "folder", l.o.Dir)
