@@ -60,7 +60,10 @@ func lead(ctx context.Context, dir string, vacant func() bool) (*lock, error) {
 // where it was.
 func (l *lock) inPlace() bool {
 	info, err := os.Lstat(l.path)
-	return err == nil && os.SameFile(info, l.info)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return false
+	}
+	return err != nil || os.SameFile(info, l.info) // another error says nothing of it
 }
 
 // release gives the leadership up.

@@ -233,8 +233,8 @@ func checkFiles(path string) error {
 // twice what it has between two of SQLite's own checkpoints (1,000 pages).
 const logBytes = 8 << 20
 
-// dsn is the URI of the database, for the given mode of opening it. It must be escaped: in a plain path a '?'
-// would end the name, and the store would lie elsewhere.
+// dsn is the URI of the database, to be opened in the given mode. It must be escaped:
+// in a plain path a '?' would end the name, and the store would lie elsewhere.
 func dsn(path, mode string, d Durability) string {
 	// SQLite's own waiting is off: see patiently.
 	options := "mode=" + mode + "&_dqs=0&_defensive=1&_pragma=busy_timeout(0)&_pragma=journal_size_limit(" + strconv.Itoa(logBytes) + ")"
