@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"weft/internal/disk"
 	"weft/manager"
 	"weft/taskspec"
 )
@@ -44,8 +45,11 @@ func (s System) Check(ctx context.Context) (problems []string, err error) {
 	if damage != "" {
 		problems = append(problems, damage)
 	}
-	if free, known := freeDisk(s.c.dir); known && free < lowDisk {
-		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", free>>20, s.c.dir))
+	if trouble := s.c.Manager().trouble(ctx); running && trouble != nil {
+		problems = append(problems, trouble.Error())
+	}
+	if space, known := disk.SpaceIn(s.c.dir); known && space.Free < lowDisk {
+		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", space.Free>>20, s.c.dir))
 	}
 	return problems, nil
 }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/control"
 	"weft/internal/ledger"
+	"weft/taskspec"
 )
 
 // ErrNotRunning is returned for a task that does not run, where only a running
@@ -40,8 +42,10 @@ func hold(ctx context.Context, t *Task, c ledger.Command, verb string) error {
 	if err == nil {
 		err = tell(ctx, t, ledger.Control{Command: c})
 	}
-	if err == nil {
-		_, err = awaitTask(ctx, t, func(l *ledger.Task) error {
+	if unwritable(err) {
+		_, err = beside(ctx, t, c, err)
+	} else if err == nil {
+		_, err = awaitOrder(ctx, t, c, func(l *ledger.Task) error {
 			switch {
 			case l.Status.Terminal():
 				return fmt.Errorf("%w: it %s", ErrNotRunning, l.Status)
@@ -79,7 +83,7 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 		return 0, err
 	}
 	defer w.Close()
-	id, began := rand.Text(), time.Now()
+	watch, id, began := newWatch(t.c), rand.Text(), time.Now()
 	if err := tell(ctx, t, ledger.Control{Command: ledger.CommandPing, RequestID: id}); err != nil {
 		return 0, err
 	}
@@ -101,13 +105,68 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 		if l.Status.Terminal() {
 			return 0, fmt.Errorf("%w: it %s", ErrNotRunning, l.Status)
 		}
-		if err := t.c.Manager().ensure(ctx); err != nil {
+		if err := watch.look(ctx); err != nil {
 			return 0, fmt.Errorf("%w: %w", ErrManager, err)
 		}
 		if err := waitFor(ctx, w, managerLook); err != nil {
 			return 0, err
 		}
 	}
+}
+
+// awaitOrder waits for the end of a task that was given an order, or until look
+// returns an error. It waits no longer than there is somebody who sees to the order:
+// where the manager cannot, it is given beside the store.
+func awaitOrder(ctx context.Context, t *Task, c ledger.Command, look func(*ledger.Task) error) (*Status, error) {
+	watch := newWatch(t.c)
+	l, err := awaitTask(ctx, t, func(l *ledger.Task) error {
+		if err := look(l); err != nil || l.Status.Terminal() {
+			return err
+		}
+		return watch.trouble(ctx)
+	})
+	if trouble, ok := errors.AsType[trouble](err); ok {
+		s, err := beside(ctx, t, c, trouble)
+		if errors.Is(err, control.ErrNobody) {
+			err = fmt.Errorf("%w, and was told to: %w", ErrStuck, trouble)
+		}
+		return s, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	return newStatus(l), nil
+}
+
+// ErrUnrecorded is returned for an order that has been carried out, or will be, though
+// the store cannot be written just now: it records that when it can.
+var ErrUnrecorded = errors.New("done, and recorded when the store can be written")
+
+// beside gives an order beside the store, which cannot be written, and says why not.
+// It returns how the task stands then, with [ErrUnrecorded] unless that could be
+// recorded meanwhile.
+func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*Status, error) {
+	l, err := loadTask(ctx, t)
+	if err != nil {
+		return nil, errors.Join(why, err)
+	}
+	o := control.Order{TID: t.tid, Command: c, Queued: l.Status == taskspec.StatusCreated || l.Pipeline}
+	a, err := control.Give(ctx, t.c.dir, o)
+	if stage, none := working(ctx, t); err == nil && l.Pipeline && none == nil {
+		a, err = control.Give(ctx, t.c.dir, control.Order{TID: stage.tid, Command: c})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; %w", why, err)
+	}
+	now, err := loadTask(ctx, t)
+	if err == nil && now.Status.Terminal() {
+		return newStatus(now), nil
+	}
+	s := newStatus(l)
+	if o := a.Outcome; o != nil && !l.Pipeline {
+		s.Status, s.ReturnCode, s.Signal, s.Error = o.Status, o.ReturnCode, o.Signal, o.Error
+	}
+	return s, fmt.Errorf("%w: %w", ErrUnrecorded, why)
 }
 
 // tell sends a control message to a running task.

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"weft/broker/sqlite"
+	"weft/internal/disk"
 )
 
 // examinePlace looks at the folder of a project and what it is on.
@@ -77,12 +78,12 @@ func examineFilesystem(dir string) Finding {
 // examineDisk looks at the room there is.
 func examineDisk(dir string) Finding {
 	const check = "disk"
-	free, known := freeDisk(dir)
+	space, known := disk.SpaceIn(dir)
 	switch {
 	case !known:
 		return note(check, "unknown", "")
-	case free < lowDisk:
-		return problem(check, megabytes(free)+" free: nearly full", "make room in "+filepath.Dir(dir))
+	case space.Free < lowDisk:
+		return problem(check, megabytes(space.Free)+" free: nearly full", "make room in "+filepath.Dir(dir))
 	}
-	return fine(check, megabytes(free)+" free")
+	return fine(check, megabytes(space.Free)+" free")
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"weft/broker"
 	"weft/internal/ledger"
@@ -20,7 +19,7 @@ type Group struct {
 	waiting map[string]bool // by TID; what has not ended, as far as is known
 	ended   []*Status       // not returned yet
 	after   broker.ID       // the log has been read so far
-	looked  time.Time       // when the tasks were last asked themselves
+	watch   *watch
 }
 
 // NewGroup returns a Group without tasks. The caller closes it.
@@ -29,7 +28,7 @@ func NewGroup(c *Context) (*Group, error) {
 	if err != nil {
 		return nil, fmt.Errorf("wait for tasks: %w", err)
 	}
-	return &Group{c: c, waiter: w, waiting: make(map[string]bool), looked: time.Now()}, nil
+	return &Group{c: c, waiter: w, waiting: make(map[string]bool), watch: newWatch(c)}, nil
 }
 
 // Close ends the waiting; the tasks go on.
@@ -83,7 +82,7 @@ func (g *Group) Next(ctx context.Context) (*Status, error) {
 		if len(g.ended) > 0 {
 			continue
 		}
-		if time.Since(g.looked) >= managerLook {
+		if g.watch.due() {
 			if err := g.look(ctx); err != nil {
 				return nil, err
 			}
@@ -120,8 +119,7 @@ const askedAtOnce = 50
 // look makes sure that there is a manager, and that no end was missed because
 // the log was cleared.
 func (g *Group) look(ctx context.Context) error {
-	g.looked = time.Now()
-	if err := g.c.Manager().ensure(ctx); err != nil {
+	if err := g.watch.look(ctx); err != nil {
 		return fmt.Errorf("%d tasks wait: %w: %w", len(g.waiting), ErrManager, err)
 	}
 	oldest, err := g.c.Queue(ledger.Log).Peek(ctx)

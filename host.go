@@ -46,7 +46,7 @@ func noteHost(b *broker.Broker) error {
 	if err == nil && !known {
 		err = b.Update(ctx, func(tx *broker.Tx) error { return ledger.PutHost(tx, h, functions, time.Now()) })
 	}
-	if errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrBusy) {
+	if errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrUnwritable) || errors.Is(err, broker.ErrBusy) {
 		return nil // who opens the project must be able to look at it, and the next one tries again
 	}
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"io/fs"
 	"iter"
 	"path/filepath"
-	"time"
 
 	"weft/broker"
 	"weft/internal/ledger"
@@ -97,7 +96,7 @@ func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
 	}
 	defer w.Close()
 	var seen broker.ID
-	checked := time.Now()
+	watch := newWatch(t.c)
 	for {
 		l, err := loadTask(ctx, t)
 		switch {
@@ -118,11 +117,8 @@ func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
 		if l.Status.Terminal() { // and its results were there before that
 			return nil
 		}
-		if time.Since(checked) >= managerLook {
-			checked = time.Now()
-			if err := t.c.Manager().ensure(ctx); err != nil {
-				return fmt.Errorf("%w: %w", ErrManager, err)
-			}
+		if err := watch.look(ctx); err != nil {
+			return fmt.Errorf("%w: %w", ErrManager, err)
 		}
 		if err := waitFor(ctx, w, managerLook); err != nil {
 			return err

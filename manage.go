@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"slices"
 	"syscall"
 	"time"
 
 	"weft/broker"
+	"weft/internal/control"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/internal/project"
@@ -59,6 +62,9 @@ func (m *Manager) Started() bool { return m.c.started.Load() }
 
 // ensure starts a manager unless there is one.
 func (m *Manager) ensure(ctx context.Context) error {
+	if _, err := os.Lstat(m.c.dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s was moved or removed", broker.ErrGone, m.c.dir)
+	}
 	running, err := manager.Running(m.c.dir)
 	if err != nil || running {
 		return err
@@ -115,6 +121,7 @@ type ManagerStatus struct {
 	TID     string
 	PID     int
 	Running bool
+	Halted  bool // it runs, and stands still, because a signal has stopped it
 	// Elsewhere: it is in another pid namespace, in a container for example, where
 	// PID is its id.
 	Elsewhere bool
@@ -156,6 +163,7 @@ func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerS
 			TID:       last.TID,
 			PID:       last.Process.PID,
 			Running:   held && !last.Gone(),
+			Halted:    halted(last),
 			Elsewhere: last.Elsewhere(),
 			Started:   moment(last.Started),
 			Stopped:   moment(last.Stopped),
@@ -245,6 +253,15 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 	}
 	defer gone.Close()
 	err = m.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.TellManager(tx, c) })
+	trouble := m.trouble(ctx)
+	if unwritable(err) || err == nil && trouble != nil {
+		if _, unheard := control.Give(ctx, m.c.dir, control.Order{Command: c}); unheard == nil {
+			err, trouble = nil, nil
+		}
+	}
+	if err == nil && trouble != nil {
+		err = fmt.Errorf("it was told to, but %w", trouble)
+	}
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}

@@ -115,7 +115,7 @@ func (m *many) run(ctx context.Context) error {
 // wait waits for tasks that have been submitted, or for a reason to look. more
 // is false when no more will be submitted.
 func (m *many) wait(ctx context.Context, submitted <-chan []*Task) (tasks []*Task, more bool, err error) {
-	if m.group.Len() > 0 && time.Since(m.group.looked) >= managerLook {
+	if m.group.Len() > 0 && m.group.watch.due() {
 		return nil, submitted != nil, m.group.look(ctx)
 	}
 	timer := time.NewTimer(managerLook)

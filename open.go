@@ -38,6 +38,7 @@ type Context struct {
 	// that was said: see [Autostart].
 	autostart *bool
 	known     acquaintance
+	notices   notices
 	started   atomic.Bool                   // a manager, through it
 	inline    atomic.Pointer[runner.Inline] // while this program serves it
 }
@@ -49,6 +50,7 @@ type options struct {
 	posixLocks bool
 	existing   bool  // create nothing
 	autostart  *bool // of managers
+	tell       func(string)
 	store      *bool // the same for a project that is created
 }
 
@@ -90,6 +92,7 @@ func open(dir string, o options) (*Context, error) {
 		return nil, o.absent(dir, err)
 	}
 	c := &Context{root: root, dir: filepath.Join(root, ledger.Dir), autostart: o.autostart}
+	c.notices.tell = o.tell
 	if err := sqlite.CheckPath(c.dir); err != nil {
 		return nil, err
 	}

@@ -121,7 +121,9 @@ func (t *Task) Wait(ctx context.Context) (*Status, error) {
 // Stop asks the task to end, SIGTERM and after its grace SIGKILL, and waits
 // until it has ended. A task that has not begun never begins. Cancelling ctx
 // ends the wait, not the request. It returns how the task ended, which may be
-// otherwise than by the request, if that came too late.
+// otherwise than by the request, if that came too late. The error is [ErrUnrecorded],
+// with how it ended, if the store cannot be written, and wraps [ErrStuck] where
+// nobody will carry the request out soon.
 func (t *Task) Stop(ctx context.Context) (*Status, error) {
 	return end(ctx, t, ledger.CommandStop)
 }
@@ -142,13 +144,21 @@ func end(ctx context.Context, t *Task, command ledger.Command) (*Status, error) 
 		told := t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })
 		err = errors.Join(err, told)
 	}
+	var s *Status
+	switch {
+	case unwritable(err):
+		s, err = beside(ctx, t, command, err)
+	case err == nil && l.Status.Terminal():
+		s = newStatus(l)
+	case err == nil && t.visit != nil:
+		s, err = t.Wait(ctx)
+	case err == nil:
+		s, err = awaitOrder(ctx, t, command, func(*ledger.Task) error { return nil })
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s task %s: %w", strings.ToLower(string(command)), t.tid, err)
+		err = fmt.Errorf("%s task %s: %w", strings.ToLower(string(command)), t.tid, err)
 	}
-	if l.Status.Terminal() {
-		return newStatus(l), nil
-	}
-	return t.Wait(ctx)
+	return s, err
 }
 
 // loadTask reads the task's record.
@@ -162,9 +172,6 @@ func loadTask(ctx context.Context, t *Task) (*ledger.Task, error) {
 	}
 	return ledger.Decode(r)
 }
-
-// managerLook is how often a waiter makes sure that there is a manager.
-const managerLook = time.Second
 
 // awaitTask waits for the end of the task and calls look, if it is not nil, with
 // the task's record whenever it may have changed or the task may have written
@@ -180,7 +187,7 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 		return nil, err
 	}
 	defer w.Close()
-	checked := time.Now()
+	watch := newWatch(t.c)
 	for {
 		l, err := loadTask(ctx, t)
 		if err != nil {
@@ -194,14 +201,13 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 		if l.Status.Terminal() {
 			return l, nil
 		}
-		if time.Since(checked) >= managerLook {
-			checked = time.Now()
+		if watch.due() {
 			if err := t.c.broker.View(ctx, func(r broker.Reader) error { return ledger.CheckTask(r, l) }); err != nil {
 				return nil, err
 			}
-			if err := t.c.Manager().ensure(ctx); err != nil {
-				return nil, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
-			}
+		}
+		if err := watch.look(ctx); err != nil {
+			return nil, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
 		}
 		if err := waitFor(ctx, w, managerLook); err != nil {
 			return nil, err

@@ -30,6 +30,9 @@ type Backend interface {
 	Listen(queues ...string) (Listener, error)
 	// Compact shrinks the store to what it holds.
 	Compact(ctx context.Context) error
+	// Flush puts all that has been committed into the store's own file, so that a
+	// copy of that is whole, unless somebody reads.
+	Flush(ctx context.Context) error
 	// Close waits for running transactions and releases the store.
 	Close() error
 }

@@ -175,6 +175,16 @@ func (b *Broker) Compact(ctx context.Context) error {
 	return nil
 }
 
+// Flush puts all that has been committed into the store's own file, from the log that
+// lies beside it, so that a copy of the file alone is whole. While somebody reads it
+// does nothing. It is for those who leave: a store needs it never.
+func Flush(ctx context.Context, b *Broker) error {
+	if err := b.backend.Flush(ctx); err != nil {
+		return fmt.Errorf("flush store: %w", err)
+	}
+	return nil
+}
+
 // stored reports why the messages of queue cannot be changed: its name is bad,
 // or it is a view.
 func (b *Broker) stored(queue string) error {

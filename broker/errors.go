@@ -49,9 +49,17 @@ var (
 	ErrClosed = errors.New("broker is closed")
 	// ErrBusy: other processes held the store for longer than the busy timeout.
 	ErrBusy = errors.New("store is busy")
-	// ErrFull: the disk, or a limit on file size, leaves no room. Nothing was
-	// written; the call may be repeated when there is room again.
+	// ErrFull: the disk leaves no room. Nothing was written; the call may be
+	// repeated when there is room again.
 	ErrFull = errors.New("no space left for the store")
+	// ErrUnwritable: the system refuses to write the store, and not for want of
+	// room: because of a limit on the size of files, a file system that is mounted
+	// for reading only, or a disk that fails. Nothing was written; the call may be
+	// repeated.
+	ErrUnwritable = errors.New("store cannot be written")
+	// ErrGone: the file of the store has been removed since it was opened, or
+	// another one is in its place. Whoever needs a store opens one anew.
+	ErrGone = errors.New("store is gone")
 	// ErrUncertain: the storage failed at the moment of the commit. The change
 	// may or may not be there; read before repeating it.
 	ErrUncertain = errors.New("storage failed during commit, outcome unknown")

@@ -21,7 +21,7 @@ type Queue struct {
 func (q *Queue) Name() string { return q.name }
 
 // Write appends a message and returns its id once it is durable. Errors wrap
-// [ErrBody], [ErrTooLarge] or [ErrFull].
+// [ErrBody], [ErrTooLarge], [ErrFull] or [ErrUnwritable].
 func (q *Queue) Write(ctx context.Context, body string) (id ID, err error) {
 	if err := checkWrite(q.b, q.name, body); err != nil {
 		return 0, wrap(q.name, "write to", err)

@@ -4,7 +4,6 @@ import (
 	"syscall"
 	"time"
 
-	"weft/internal/proc"
 	"weft/runner"
 )
 
@@ -43,7 +42,7 @@ func (p *pool) killFrozen(now time.Time) (next time.Time) {
 		}
 		if !now.Before(c.due) {
 			c.due = now.Add(frozenSlack)
-			if standsStill(c.self) {
+			if c.self.Stopped() {
 				p.o.Log.Warn("kill frozen consumer", "tid", c.task.tid, "pid", c.self.PID)
 				_ = c.self.Signal(syscall.SIGKILL) // if it has ended, that will be heard
 			}
@@ -51,10 +50,4 @@ func (p *pool) killFrozen(now time.Time) (next time.Time) {
 		next = earliest(next, c.due)
 	}
 	return next
-}
-
-// standsStill reports whether a process has been stopped by a signal.
-func standsStill(id proc.Identity) bool {
-	s, err := proc.Read(id.PID)
-	return err == nil && s.Ticks == id.Ticks && (s.State == 'T' || s.State == 't')
 }

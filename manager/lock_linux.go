@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +21,11 @@ const lockName = "manager.lock"
 // process ends, however it ends. It is an open file description lock: closing
 // another descriptor of the file does not drop it, and it is not inherited by
 // programs that the process starts, because the descriptor is not.
-type lock struct{ f *os.File }
+type lock struct {
+	f    *os.File
+	path string      // f's
+	info os.FileInfo // f's
+}
 
 // lockPause is how long to wait between two attempts at a lock. The kernel tells
 // only those who sleep in fcntl(2) when it becomes free, and nothing calls these
@@ -35,10 +40,13 @@ func lead(ctx context.Context, dir string, vacant func() bool) (*lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lead project: %w", err)
 	}
-	err = awaitLock(ctx, f, vacant)
+	l := &lock{f: f, path: filepath.Join(dir, lockName)}
+	if err = awaitLock(ctx, f, vacant); err == nil {
+		l.info, err = f.Stat()
+	}
 	switch {
 	case err == nil:
-		return &lock{f}, nil
+		return l, nil
 	case heldByOther(err):
 		err = ErrRunning
 	default:
@@ -46,6 +54,16 @@ func lead(ctx context.Context, dir string, vacant func() bool) (*lock, error) {
 	}
 	f.Close()
 	return nil, err
+}
+
+// inPlace reports whether the lock is the one that others would find: its file is
+// where it was.
+func (l *lock) inPlace() bool {
+	info, err := os.Lstat(l.path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return false
+	}
+	return err != nil || os.SameFile(info, l.info) // another error says nothing of it
 }
 
 // release gives the leadership up.

@@ -33,6 +33,8 @@ type loop struct {
 	log       *slog.Logger
 	self      proc.Identity
 	record    *ledger.Manager
+	lock      *lock
+	placed    time.Time // when it was last made sure that the lock is the project's
 	watch     watch
 	events    <-chan event
 	unsettled work                   // what is to be written in the next turn
@@ -43,7 +45,9 @@ type loop struct {
 	agenda    agenda
 	changed   *broker.Waiter // hears that services have ended, or their files are to be read
 	services  services
-	stillborn int // consumers in a row that have ended before they said hello
+	stillborn int     // consumers in a row that have ended before they said hello
+	orders    []order // that have come beside the store, and are to be carried out
+	problem   string  // why the last turn could not be written; empty if it was
 	stopping  bool
 	idleSince time.Time
 	dispatcher
@@ -98,18 +102,30 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 			l.waiting, l.agenda.stale, l.supply.look, in.manager, in.tasks = true, true, true, true, true
 			look = min(2*look, lastLook)
 		}
-		switch err := l.turn(ctx, in); {
+		err := l.stay(ctx, time.Now())
+		if orders := l.orders; err == nil && len(orders) > 0 {
+			l.orders = nil
+			err = l.carryOut(ctx, orders)
+		}
+		if err == nil {
+			err = l.turn(ctx, in)
+		}
+		switch {
 		case err == nil:
-			retry = 0
+			retry, l.problem = 0, ""
 		case errors.Is(err, errReplaced):
 			l.log.Info("told to leave; running tasks go on")
 			return l.leave()
+		case errors.Is(err, broker.ErrGone):
+			// Consumers look for themselves what has become of it, and of their tasks.
+			l.log.Error("manager leaves", "err", err)
+			return err
 		case errors.Is(err, broker.ErrUncertain):
 			// Whether tasks were given out stands in the store alone. Without a
 			// manager every consumer looks there for itself.
 			return errors.Join(err, l.leave())
 		case ctx.Err() == nil:
-			retry = min(max(10*time.Millisecond, 2*retry), maxRetry)
+			retry, l.problem = min(max(10*time.Millisecond, 2*retry), maxRetry), problemOf(err, l.o.Dir)
 			l.log.Error("write turn", "err", err, "retry", retry)
 		}
 		now := time.Now()
@@ -171,6 +187,8 @@ func (l *loop) take(e event) error {
 		return l.heard(e.from, e.what, now)
 	case died:
 		return l.mourn(e)
+	case asked:
+		l.takeOrder(e)
 	case described:
 		l.noteDescribed(e)
 	case deserted:
@@ -204,6 +222,7 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 			return ledger.NoteProcess(tx, of.tid, of.epoch, *r.Started)
 		})
 	case r.Paused != nil:
+		c.asked().Held(*r.Paused)
 		l.unsettled.note("pause of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NotePaused(tx, of.tid, of.epoch, *r.Paused)
 		})
@@ -221,6 +240,7 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 		l.unsettled.items = append(l.unsettled.items, itemTurn{from: c, turn: ledger.Turn{TID: of.tid, Epoch: of.epoch, Done: r.Item}})
 		c.handed, c.due = r.Item.Seq, time.Time{}
 	case r.Finished != nil:
+		c.waiters.Ended(r.Finished.Outcome)
 		// What it did is known; it can have the next task while this one is
 		// being recorded.
 		l.unsettled.finished = append(l.unsettled.finished, finished{c, r.Finished, c.known})
@@ -233,6 +253,7 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 // before its loss is recorded, and nobody waits for that here.
 func (l *loop) mourn(e died) error {
 	c := e.who
+	c.waiters.Lost()
 	l.pool.remove(c)
 	switch c.state {
 	case starting:
@@ -262,31 +283,21 @@ func (l *loop) beginStop(ctx context.Context) error {
 		_ = c.link.Send(runner.Order{End: runner.RequestStop})
 		c.told(runner.RequestStop, time.Now())
 	}
-	// Survivors listen to their own queues.
-	return l.o.Broker.Update(ctx, func(tx *broker.Tx) error {
-		for t := range l.pool.survivors {
-			_, err := ledger.End(tx, t.tid, ledger.CommandStop, time.Now())
-			if errors.Is(err, broker.ErrDamaged) {
-				err = ledger.EndDamaged(tx, t.tid, ledger.CommandStop)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return l.stopSurvivors(ctx)
 }
 
 // finished reports whether the manager has left: because it was stopped and
 // nothing runs any more, or because it has been without work for its lifetime.
 func (l *loop) finished(now time.Time) (bool, error) {
-	if len(l.pool.busy()) > 0 || len(l.pool.survivors) > 0 || !l.unsettled.empty() {
+	// What cannot be written now its consumers record when they can.
+	written := l.unsettled.empty() || l.stopping && l.problem != ""
+	if len(l.pool.busy()) > 0 || len(l.pool.survivors) > 0 || !written {
 		l.idleSince = time.Time{}
 		return false, nil
 	}
 	if l.stopping {
 		// It leaves nothing behind, so it goes when its consumers have gone.
-		if l.pool.dismiss() > 0 {
+		if l.unsettled.empty() && l.pool.dismiss() > 0 {
 			return false, nil
 		}
 		return true, l.leave()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/control"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 )
@@ -121,12 +122,18 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer cancel()
 	events := make(chan event, 64)
 	watch := watcher(inner, &background, events)
+	orders, err := control.Serve(m.o.Dir, takeOrders(events))
+	if err != nil {
+		m.o.Log.Warn("orders come through the store only", "err", err)
+	}
+	defer orders.Close()
 	pool := &pool{o: m.o, watch: watch, survivors: make(survivors)}
 	defer pool.close()
 	l := &loop{
 		o:       m.o,
 		log:     m.o.Log,
 		self:    self,
+		lock:    lock,
 		watch:   watch,
 		events:  events,
 		delayed: delayed,

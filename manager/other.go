@@ -14,6 +14,8 @@ type lock struct{}
 
 func (*lock) release() {}
 
+func (*lock) inPlace() bool { return true }
+
 func lead(context.Context, string, func() bool) (*lock, error) {
 	return nil, fmt.Errorf("run tasks: %w on this system yet", errors.ErrUnsupported)
 }

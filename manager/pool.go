@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"weft/internal/control"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/runner"
@@ -49,7 +50,8 @@ type consumer struct {
 	handed  int           // the latest hand-off of an item
 	timeout time.Duration // 0: none
 	grace   time.Duration
-	due     time.Time // when to look whether it is frozen; zero: never
+	due     time.Time        // when to look whether it is frozen; zero: never
+	waiters *control.Waiters // nil: nobody has given orders beside the store
 }
 
 // state is what a consumer is doing.
@@ -150,7 +152,7 @@ func (p *pool) idle() []*consumer {
 func (c *consumer) freed(now time.Time) {
 	c.state, c.since = idle, now
 	c.task, c.own, c.known, c.nested, c.due = task{}, proc.Identity{}, nil, false, time.Time{}
-	c.inbox, c.waits, c.handed = "", false, 0
+	c.inbox, c.waits, c.handed, c.waiters = "", false, 0, nil
 }
 
 // remove forgets a consumer that has died.

@@ -68,6 +68,29 @@ func (l *loop) logDamages(ctx context.Context) error {
 	})
 }
 
+// placeLook is how often a manager makes sure that its lock is the project's.
+const placeLook = time.Second
+
+// stay looks whether the manager still leads the project. It returns errReplaced if
+// another one may lead by now, because the file of the lock is gone. If the project
+// has been moved, consumers would not find it to record the ends of their tasks, so
+// these are stopped while the store is open; whoever comes to the new place starts a
+// manager there.
+func (l *loop) stay(ctx context.Context, now time.Time) error {
+	if l.stopping || now.Sub(l.placed) < placeLook {
+		return nil
+	}
+	if l.placed = now; l.lock.inPlace() {
+		return nil
+	}
+	if l.record.Folder == folderID(l.o.Dir) {
+		l.log.Warn("the lock of the manager was removed", "folder", l.o.Dir)
+		return errReplaced
+	}
+	l.log.Warn("the project was moved or removed", "folder", l.o.Dir)
+	return l.beginStop(ctx)
+}
+
 // leave records that the manager leaves, so that whoever submits starts
 // another one.
 func (l *loop) leave() error {
@@ -75,7 +98,17 @@ func (l *loop) leave() error {
 		return l.record.Leave(tx, time.Now())
 	})
 	l.log.Info("manager stopped")
+	if err == nil {
+		l.flush()
+	}
 	return err
+}
+
+// flush leaves the store's file whole for whoever copies it while nobody works.
+func (l *loop) flush() {
+	if err := broker.Flush(context.Background(), l.o.Broker); err != nil {
+		l.log.Warn("leave the store's log as it is", "err", err)
+	}
 }
 
 // leaveIdle records that the manager leaves unless there is work after all.
@@ -86,6 +119,7 @@ func (l *loop) leaveIdle() (left bool, err error) {
 	})
 	if left {
 		l.log.Info("manager leaves: no work")
+		l.flush()
 	}
 	return left, err
 }

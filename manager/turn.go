@@ -63,14 +63,14 @@ func (l *loop) write(ctx context.Context, w *work, in inbox) ([]order, error) {
 	// A turn that has begun is completed: consumers wait for it.
 	ctx = context.WithoutCancel(ctx)
 	orders, err := l.commit(ctx, w, in)
-	if err == nil || transient(err) || errors.Is(err, broker.ErrUncertain) || errors.Is(err, ledger.ErrChanged) {
+	if err == nil || transient(err) || lasting(err) || errors.Is(err, ledger.ErrChanged) {
 		return orders, err
 	}
 	l.log.Error("write turn, now one by one", "err", err)
 	for _, single := range w.singles() {
 		some, err := l.commit(ctx, single, inbox{})
 		switch {
-		case transient(err), errors.Is(err, broker.ErrUncertain):
+		case transient(err), lasting(err):
 			return orders, err
 		case err != nil:
 			l.log.Error("give up change", "err", err)
@@ -82,7 +82,12 @@ func (l *loop) write(ctx context.Context, w *work, in inbox) ([]order, error) {
 
 // transient reports whether the same transaction may succeed later.
 func transient(err error) bool {
-	return errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrBusy)
+	return errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrUnwritable) || errors.Is(err, broker.ErrBusy)
+}
+
+// lasting reports whether the manager cannot go on with its store.
+func lasting(err error) bool {
+	return errors.Is(err, broker.ErrUncertain) || errors.Is(err, broker.ErrGone)
 }
 
 // commit writes w in one transaction and reads control messages. Its function

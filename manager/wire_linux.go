@@ -46,7 +46,7 @@ func (w *wire) Write(p []byte) (n int, err error) {
 			return n, err
 		case m > 0:
 			looks = 0
-		case looks == wireLooks || standsStill(w.to):
+		case looks == wireLooks || w.to.Stopped():
 			w.log.Warn("kill deaf consumer", "pid", w.to.PID)
 			_ = w.to.Signal(syscall.SIGKILL) // if it has ended, that will be heard
 			return n, fmt.Errorf("%w: process %d", errDeaf, w.to.PID)

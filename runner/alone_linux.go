@@ -54,6 +54,25 @@ func (a *alone) close() {
 	}
 }
 
+// forget closes a store that is gone, so that another one is looked for in its place.
+func (a *alone) forget(gone *broker.Broker) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.store == gone {
+		a.store = nil
+		_ = gone.Close()
+	}
+}
+
+// errNotOurs: a store that was put in the place of the first one knows the task
+// otherwise, and somebody may be running it again.
+var errNotOurs = errors.New("task is not this consumer's any more")
+
+// homeless: nobody but this consumer knows that the task runs.
+func homeless(err error) bool {
+	return errors.Is(err, errNoProject) || errors.Is(err, errNotOurs) || errors.Is(err, broker.ErrNotFound)
+}
+
 // patiently repeats try until it succeeds or can no longer succeed. The store
 // may be full or busy for a while; what the task did must not be lost for that.
 func (a *alone) patiently(done <-chan struct{}, try func(*broker.Broker) error) error {
@@ -62,9 +81,12 @@ func (a *alone) patiently(done <-chan struct{}, try func(*broker.Broker) error) 
 		if err == nil {
 			err = try(b)
 		}
-		if err == nil || errors.Is(err, errNoProject) || errors.Is(err, ledger.ErrStale) ||
-			errors.Is(err, broker.ErrNotFound) || errors.Is(err, broker.ErrNotStore) || errors.Is(err, broker.ErrNewer) {
+		if err == nil || homeless(err) || errors.Is(err, ledger.ErrStale) ||
+			errors.Is(err, broker.ErrNotStore) || errors.Is(err, broker.ErrNewer) {
 			return err
+		}
+		if errors.Is(err, broker.ErrGone) {
+			a.forget(b)
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -85,7 +107,7 @@ func (a *alone) reserved() (p *Permit, err error) {
 		if err != nil {
 			return err
 		}
-		if t.Epoch == a.task.Epoch && t.Consumer == a.self && t.Status == taskspec.StatusRunning {
+		if a.owns(t) {
 			p = &Permit{Message: t.Message.String()}
 		}
 		return nil
@@ -94,6 +116,11 @@ func (a *alone) reserved() (p *Permit, err error) {
 		return nil, fmt.Errorf("look for the reservation of task %s: %w", a.task.TID, err)
 	}
 	return p, nil
+}
+
+// owns reports whether the task is this consumer's to run.
+func (a *alone) owns(t *ledger.Task) bool {
+	return t.Epoch == a.task.Epoch && t.Consumer == a.self && t.Status == taskspec.StatusRunning
 }
 
 // record is how the task stands.
@@ -110,13 +137,14 @@ func (a *alone) record(b *broker.Broker) (*ledger.Task, error) {
 func (a *alone) ordered(b *broker.Broker) (*ledger.Task, error) {
 	t, err := a.record(b)
 	if errors.Is(err, broker.ErrDamaged) {
-		return new(ledger.Task), nil
+		return &ledger.Task{Epoch: a.task.Epoch, Consumer: a.self, Status: taskspec.StatusRunning}, nil
 	}
 	return t, err
 }
 
 // obey carries out the control messages of the task until done is closed. First
-// comes what the manager was told: it may have died before it passed that on.
+// comes what the manager was told: it may have died before it passed that on. A
+// task of which no store knows that it runs here is stopped: nobody else could.
 func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -127,8 +155,8 @@ func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 		case <-ctx.Done():
 		}
 	}()
-	// What fails here is tried again for as long as the task runs.
-	_ = a.patiently(done, func(b *broker.Broker) error {
+	// What else fails here is tried again for as long as the task runs.
+	err := a.patiently(done, func(b *broker.Broker) error {
 		t, err := a.ordered(b)
 		if err != nil {
 			return err
@@ -140,6 +168,9 @@ func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 		defer w.Close()
 		if t, err = a.ordered(b); err != nil { // what was ordered before it listened
 			return err
+		}
+		if !a.owns(t) {
+			return errNotOurs
 		}
 		if t.Ordered != "" {
 			carryOut(OrderFor(t.Ordered))
@@ -164,6 +195,9 @@ func (a *alone) obey(carryOut func(Order), done <-chan struct{}) {
 			}
 		}
 	})
+	if homeless(err) {
+		carryOut(OrderFor(ledger.CommandStop))
+	}
 }
 
 // notePaused records that the task stands still, or goes on.

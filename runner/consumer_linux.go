@@ -137,6 +137,7 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 		lost:     s.lost,
 		started:  func(id proc.Identity) { _ = c.link.Send(Report{Started: &id}) },
 		paused: func(paused bool) {
+			s.asked.Held(paused)
 			if c.link.Send(Report{Paused: &paused}) != nil {
 				_ = alone.notePaused(context.Background(), paused)
 			}
@@ -165,6 +166,7 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.asked.Ended(h.Outcome)
 	defer out.discard()
 	defer a.discardInput(h.Outcome)
 	// An error of sending is the end of the link, which the session sees too.

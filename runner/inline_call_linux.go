@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"weft/internal/control"
 	"weft/internal/function"
 	"weft/internal/ledger"
 )
@@ -31,6 +32,7 @@ type call struct {
 	handOff   *ledger.HandOff  // nil until the task is over
 	left      *ledger.Task     // as its end was recorded
 	recorded  bool             // that it is over
+	asked     control.Waiters  // for what it was told beside the store
 	visit     *Visit           // of who submitted it here; nil if nobody did
 }
 
@@ -229,6 +231,7 @@ func (s *server) end(c *call, value []byte) {
 	h.Ended = time.Now()
 	c.out.describe(h, c.assigned)
 	c.handOff = h
+	c.asked.Ended(h.Outcome)
 	s.ended = append(s.ended, c)
 }
 

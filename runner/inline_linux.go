@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/control"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 )
@@ -48,6 +49,7 @@ func NewInline(o InlineOptions) (*Inline, error) {
 		slots:  slots{free: o.Slots},
 		calls:  make(map[string]*call),
 		events: make(chan callEvent, 2*o.Slots),
+		asks:   make(chan asked),
 		over:   make(chan struct{}),
 	}
 	for _, name := range o.Functions.Names() {
@@ -66,6 +68,7 @@ type server struct {
 	controls *broker.Waiter
 	slots    slots
 	events   chan callEvent
+	asks     chan asked    // orders that come beside the store
 	over     chan struct{} // closed at the end, when nobody reads events any more
 
 	held     broker.ID // see [InlineOptions.Held]
@@ -101,7 +104,12 @@ func (i *Inline) Serve(ctx context.Context) (err error) {
 	if err := s.update(ledger.PutServer); err != nil {
 		return fmt.Errorf("serve functions: %w", err)
 	}
+	orders, err := control.Serve(s.o.Dir, s.takeOrder)
+	if err != nil {
+		s.o.Log.Warn("orders come through the store only", "err", err)
+	}
 	err = s.serve(ctx)
+	orders.Close()
 	s.answer(s.guests, err)
 	return errors.Join(err, s.update(ledger.DropServer))
 }
@@ -130,6 +138,8 @@ func (s *server) serve(ctx context.Context) error {
 		case e := <-s.events:
 			s.gather(e)
 			look = firstInlineLook
+		case a := <-s.asks:
+			s.order(a)
 		case <-s.requests.C():
 			s.waiting, look = true, firstInlineLook
 			if s.held != 0 {
@@ -143,6 +153,11 @@ func (s *server) serve(ctx context.Context) error {
 		}
 		err := s.turn(leave != nil)
 		switch {
+		case errors.Is(err, broker.ErrGone):
+			for _, c := range s.calls {
+				s.request(c, RequestStop)
+			}
+			return err
 		case errors.Is(err, broker.ErrClosed), err != nil && leave == nil && retry == maxInlineRetry:
 			return err // the tasks are lost when the process ends
 		case err != nil:
@@ -168,6 +183,35 @@ func (s *server) idle() bool {
 		}
 	}
 	return s.slots.taken(s.o.Slots) == len(s.calls) // nobody is about to begin one
+}
+
+// An asked is an order that has come beside the store.
+type asked struct {
+	order control.Order
+	reply chan<- (<-chan control.Answer) // of the last answer; nil: it is for somebody else
+}
+
+// takeOrder passes on an order that comes beside the store, on any goroutine.
+func (s *server) takeOrder(ctx context.Context, o control.Order, answer func(control.Answer)) {
+	reply := make(chan (<-chan control.Answer), 1)
+	select {
+	case s.asks <- asked{o, reply}:
+		if done := <-reply; done != nil {
+			control.Relay(ctx, done, answer)
+		}
+	case <-ctx.Done():
+	}
+}
+
+// order carries it out, if it is to end a call.
+func (s *server) order(a asked) {
+	c, end := s.calls[a.order.TID], OrderFor(a.order.Command).End
+	if c == nil || end == NoRequest {
+		a.reply <- nil
+		return
+	}
+	a.reply <- c.asked.Add(a.order.Command)
+	s.request(c, end)
 }
 
 // forget gives back the slot of a call.

@@ -85,7 +85,7 @@ func (s *server) write(t *inlineTurn) error {
 		s.settle(t)
 		return nil
 	}
-	for _, lasting := range []error{ledger.ErrChanged, broker.ErrUncertain, broker.ErrFull, broker.ErrBusy, broker.ErrClosed} {
+	for _, lasting := range []error{ledger.ErrChanged, broker.ErrUncertain, broker.ErrFull, broker.ErrUnwritable, broker.ErrBusy, broker.ErrClosed, broker.ErrGone} {
 		if errors.Is(err, lasting) {
 			return err
 		}

@@ -7,11 +7,14 @@ import (
 	"hash"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 	"unicode/utf8"
 
+	"weft/internal/disk"
 	"weft/internal/ledger"
 	"weft/internal/project"
 	"weft/taskspec"
@@ -28,6 +31,9 @@ const (
 	stderrTail = 64 << 10
 	// previewBytes is how much of a large output its message quotes.
 	previewBytes = 1 << 10
+	// roomLook is how many bytes of a stream are written before it is made sure
+	// again that the store keeps its room.
+	roomLook = 256 << 10
 	// fullRetry is the longest pause between attempts to write to a full disk.
 	fullRetry = time.Second
 )
@@ -45,6 +51,7 @@ type output struct {
 	file   *os.File
 	size   int64
 	inFile int64 // of the stream; what is in buf comes after it
+	room   int64 // there was room for so much of it in the file
 	closed bool
 	seen   int64 // the size when idle was last asked
 	tail   []byte
@@ -107,12 +114,38 @@ func (o *output) idle() bool {
 	return idle
 }
 
+// OutputReserve is how many bytes of a file system with so many in all are left to the
+// store, which must record how tasks end: large outputs wait as on a full disk while
+// there are no more.
+func OutputReserve(total int64) int64 { return min(16<<20, total/16) }
+
+// errReserved is what writing a large output then gives.
+var errReserved = fmt.Errorf("the rest is kept for the store: %w", syscall.ENOSPC)
+
+// checkRoom returns errReserved while a stream that goes on must not take more room. A
+// short one may: to record it takes as much.
+func (o *output) checkRoom() error {
+	end := o.inFile + int64(len(o.buf))
+	if end <= max(o.room, inMemory) {
+		return nil
+	}
+	space, known := disk.SpaceIn(filepath.Dir(o.path))
+	if known && space.Free-int64(len(o.buf)) < OutputReserve(space.Total) {
+		return errReserved
+	}
+	o.room = end + roomLook
+	return nil
+}
+
 // flush moves what is in memory to the file. While the disk is full it tries
 // again until there is room or somebody ends the task: a task that prints has
 // to wait, but what it printed is not lost.
 func (o *output) flush() {
 	for pause := 10 * time.Millisecond; o.err == nil; pause = min(2*pause, fullRetry) {
-		err := o.write()
+		err := o.checkRoom()
+		if err == nil {
+			err = o.write()
+		}
 		if err == nil {
 			o.ring()
 			o.tell()

@@ -1,5 +1,12 @@
 package runner
 
+import (
+	"context"
+	"sync"
+
+	"weft/internal/control"
+)
+
 // A session serves one task from outside: while the manager is there it passes
 // on what the manager orders; when the manager is gone it listens by itself.
 type session struct {
@@ -10,12 +17,14 @@ type session struct {
 	next     *Assignment   // what the manager wants to have done after this task
 	told     chan struct{} // closed by the first request to end the task; then first says which
 	first    Request
-	items    chan *Next    // what a persistent task does next
-	took     chan int      // the sequence of the chunks that the manager has recorded
-	acked    chan struct{} // closed when the manager has recorded the end
-	lost     chan struct{} // closed when the manager is gone
-	done     chan struct{} // closed by close
-	ended    chan struct{} // closed when serve has returned
+	items    chan *Next      // what a persistent task does next
+	took     chan int        // the sequence of the chunks that the manager has recorded
+	acked    chan struct{}   // closed when the manager has recorded the end
+	lost     chan struct{}   // closed when the manager is gone
+	ordering sync.Mutex      // orders come through the store, and beside it
+	asked    control.Waiters // for what came beside it
+	done     chan struct{}   // closed by close
+	ended    chan struct{}   // closed when serve has returned
 }
 
 // newSession returns a session that runs until it is closed. gone says that
@@ -49,7 +58,21 @@ func (s *session) serve(gone bool) {
 		}
 		close(s.lost)
 	}
+	// Where no socket can be made, orders come through the store only.
+	orders, _ := control.Serve(s.alone.task.WeftDir, s.takeOrder)
+	defer orders.Close()
 	s.alone.obey(s.carryOut, s.done)
+	<-s.done
+}
+
+// takeOrder carries out an order that comes beside the store.
+func (s *session) takeOrder(ctx context.Context, o control.Order, answer func(control.Answer)) {
+	if o.TID != s.alone.task.TID {
+		return
+	}
+	done := s.asked.Add(o.Command)
+	s.carryOut(OrderFor(o.Command))
+	control.Relay(ctx, done, answer)
 }
 
 // connected passes on what the manager orders. It returns false when the
@@ -104,6 +127,8 @@ func (s *session) recorded(seq int) bool {
 
 // carryOut passes on what concerns the running task.
 func (s *session) carryOut(o Order) {
+	s.ordering.Lock()
+	defer s.ordering.Unlock()
 	if o.End != NoRequest {
 		s.request(o.End)
 	}

@@ -30,12 +30,31 @@ func (s *store) Compact(ctx context.Context) error {
 		return c.note(c.exec(context.Background(), "VACUUM"))
 	})
 	if err == nil {
-		err = patiently(context.Background(), time.Time{}, logPatience, c.emptyLog)
-		if errors.Is(err, broker.ErrBusy) {
-			err = nil // somebody reads: the log is emptied another time
-		}
+		err = c.emptyLogUnlessRead()
 	}
 	return errors.Join(err, s.writer.ballast.make())
+}
+
+// Flush empties the log. One that somebody reads is emptied another time.
+func (s *store) Flush(ctx context.Context) error {
+	if s.writer.nested() {
+		return broker.ErrNested
+	}
+	c, err := s.readers.get(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.readers.put(c)
+	return c.emptyLogUnlessRead()
+}
+
+// emptyLogUnlessRead is emptyLog where that can wait.
+func (c *conn) emptyLogUnlessRead() error {
+	err := patiently(context.Background(), time.Time{}, logPatience, c.emptyLog)
+	if errors.Is(err, broker.ErrBusy) {
+		return nil
+	}
+	return err
 }
 
 const (
@@ -45,7 +64,7 @@ const (
 	manyRows = 10_000
 	// pageBytes is the size of a page, which counts as a row where one fills it.
 	pageBytes = 4096
-	// logPatience is how long Compact waits for readers of the log.
+	// logPatience is how long readers of the log are waited for.
 	logPatience = 2 * time.Second
 )
 
@@ -56,7 +75,7 @@ func (c *conn) emptyLog() error {
 	err := c.sx.GetContext(context.Background(), &result, "PRAGMA wal_checkpoint(TRUNCATE)")
 	switch {
 	case err != nil:
-		return translate(err)
+		return translate(c.path, err)
 	case result.Busy != 0:
 		return broker.ErrBusy
 	}

@@ -105,7 +105,7 @@ func (c *conn) note(err error) error {
 	if err == nil {
 		return nil
 	}
-	named := translate(err)
+	named := translate(c.path, err)
 	if c.broken == nil && fatal(err) {
 		c.broken = named
 	}

@@ -3,11 +3,13 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	driver "modernc.org/sqlite"
 	code "modernc.org/sqlite/lib"
 
 	"weft/broker"
+	"weft/internal/disk"
 )
 
 // primary is SQLite's primary result code of err, 0 if err is not SQLite's.
@@ -31,22 +33,44 @@ func fatal(err error) bool {
 	return false
 }
 
-// full: there is no room. A limit on the size of files shows itself as a
-// failed write rather than as a full disk.
-func full(err error) bool {
+// unwritten: what was to be written was refused, so nothing was. SQLite knows a
+// full disk; a limit on the size of files, for one, is a failed write to it.
+func unwritten(err error) bool {
 	if e, ok := errors.AsType[*driver.Error](err); ok {
-		return e.Code()&0xff == code.SQLITE_FULL || e.Code() == code.SQLITE_IOERR_WRITE
+		return e.Code()&0xff == code.SQLITE_FULL || e.Code()&0xff == code.SQLITE_READONLY || e.Code() == code.SQLITE_IOERR_WRITE
 	}
 	return false
 }
 
-// translate gives SQLite's errors the broker's names.
-func translate(err error) error {
+// unmade: the memory that processes share beside the file could not be had.
+func unmade(err error) bool {
+	if e, ok := errors.AsType[*driver.Error](err); ok {
+		return e.Code() == code.SQLITE_IOERR_SHMSIZE || e.Code() == code.SQLITE_IOERR_SHMOPEN
+	}
+	return false
+}
+
+// noRoom is how many bytes are free on a disk that is full: file systems keep a few
+// blocks that nobody gets.
+const noRoom = 64 << 10
+
+// refused names an error of a write to the store at path: there is no room, or the
+// system does not want to.
+func refused(path string, err error) error {
+	named := broker.ErrUnwritable
+	if space, known := disk.SpaceIn(filepath.Dir(path)); known && space.Free < noRoom || primary(err) == code.SQLITE_FULL {
+		named = broker.ErrFull
+	}
+	return fmt.Errorf("%w: %w", named, err)
+}
+
+// translate gives SQLite's errors about the store at path the broker's names.
+func translate(path string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case full(err):
-		return fmt.Errorf("%w: %w", broker.ErrFull, err)
+	case unwritten(err), unmade(err):
+		return refused(path, err)
 	case busy(err):
 		return fmt.Errorf("%w: %w", broker.ErrBusy, err)
 	}

@@ -104,7 +104,7 @@ func TestForeign(t *testing.T) {
 func build(t *testing.T, path, script string) {
 	t.Helper()
 	must(t, safeLocks())
-	connector, err := driver.NewConnector(dsn(path, Full))
+	connector, err := driver.NewConnector(dsn(path, "rwc", Full))
 	must(t, err)
 	db := sqlx.NewDb(sql.OpenDB(connector), "sqlite")
 	_, err = db.ExecContext(context.Background(), script)

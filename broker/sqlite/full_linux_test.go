@@ -22,11 +22,12 @@ type filler struct {
 	dir string
 	*broker.Broker
 	written map[broker.ID]bool
+	refusal error // of what is too much
 }
 
 func newFiller(dir string) (*filler, error) {
 	b, err := Open(dir, Options{})
-	return &filler{dir: dir, Broker: b, written: map[broker.ID]bool{}}, err
+	return &filler{dir: dir, Broker: b, written: map[broker.ID]bool{}, refusal: broker.ErrFull}, err
 }
 
 // write writes a message of n bytes.
@@ -46,7 +47,7 @@ func (f *filler) fill(stop func() bool) error {
 			return nil
 		}
 		switch err := f.write(n); {
-		case errors.Is(err, broker.ErrFull):
+		case errors.Is(err, f.refusal):
 			n /= 16
 		case err != nil:
 			return fmt.Errorf("write on a disk that fills: %w", err)
@@ -80,8 +81,8 @@ func (f *filler) refused() error {
 	ctx := context.Background()
 	q := f.Queue("q")
 	full := func(what string, err error) error {
-		if !errors.Is(err, broker.ErrFull) {
-			return fmt.Errorf("%s without room: error %v, want %v", what, err, broker.ErrFull)
+		if !errors.Is(err, f.refusal) {
+			return fmt.Errorf("%s without room: error %v, want %v", what, err, f.refusal)
 		}
 		return f.compare()
 	}
@@ -148,6 +149,7 @@ func smallFileRole(args []string) error {
 	if err != nil {
 		return err
 	}
+	f.refusal = broker.ErrUnwritable // the disk has room
 	if err := f.write(1 << 16); err != nil {
 		return err
 	}
@@ -314,8 +316,8 @@ func TestStorageFails(t *testing.T) {
 			}
 			inject(t, log, log, unix.O_RDONLY)
 			now := contents(t, b, "q")
-			if err := call.do(b); !errors.Is(err, broker.ErrFull) {
-				t.Errorf("no room, no ballast: error %v, want %v", err, broker.ErrFull)
+			if err := call.do(b); !errors.Is(err, broker.ErrUnwritable) || errors.Is(err, broker.ErrFull) {
+				t.Errorf("no ballast: error %v, want %v", err, broker.ErrUnwritable)
 			}
 			if after := contents(t, b, "q"); len(after) != len(now) {
 				t.Errorf("%d messages after the failure, want %d", len(after), len(now))

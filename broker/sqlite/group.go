@@ -160,7 +160,7 @@ func (c *committer) runHere(o *op) {
 // who that was. Nobody is acknowledged; the others run again, each alone.
 func (c *committer) lost(group []*op, culprit *op) {
 	cause := c.conn.broken
-	again := full(cause) && c.ballast.release()
+	again := unwritten(cause) && c.ballast.release()
 	c.each(group, func(o *op) {
 		switch {
 		case o != culprit || again:
@@ -214,14 +214,14 @@ func (c *committer) rerun(o *op) {
 // nothing has been written; after any other failure of the storage nobody can
 // know, and running it again might do it twice.
 func (c *committer) uncommitted(group []*op, cause error) {
-	again := full(cause) && c.ballast.release()
+	again := unwritten(cause) && c.ballast.release()
 	c.discard()
 	c.each(group, func(o *op) {
 		switch {
 		case again:
 			c.rerun(o)
 		case o.err != nil:
-		case full(cause):
+		case unwritten(cause):
 			o.err = cause
 		default:
 			o.err = fmt.Errorf("%w: %w", broker.ErrUncertain, cause)
@@ -234,7 +234,7 @@ func (c *committer) settle(o *op, err error) error {
 	if err == nil || c.conn.broken == nil {
 		return err
 	}
-	if !full(err) {
+	if !unwritten(err) {
 		return fmt.Errorf("%w: %w", broker.ErrUncertain, err)
 	}
 	if c.ballast.release() {

@@ -24,7 +24,7 @@ func inspect(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	connector, err := driver.NewConnector(dsn(path, Full) + "&mode=ro")
+	connector, err := driver.NewConnector(dsn(path, "ro", Full))
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,7 @@ func inspect(ctx context.Context, dir string) error {
 	defer db.Close()
 	var found string
 	if err := db.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&found); err != nil {
-		return translate(err)
+		return translate(path, err)
 	}
 	if found != "ok" {
 		return fmt.Errorf("it is damaged: %s", found)

@@ -127,24 +127,23 @@ func open(dir string, o Options) (*store, error) {
 		}
 		return nil, err
 	}
-	uri := dsn(path, o.Durability)
-	if o.ReadOnly != nil {
-		uri += "&mode=ro"
+	place, err := newPlace(path)
+	if err != nil {
+		return nil, err
 	}
-	connector, err := driver.NewConnector(uri)
+	mode := "rw" // a connection that is opened later must not make a file
+	if o.ReadOnly != nil {
+		mode = "ro"
+	}
+	connector, err := driver.NewConnector(dsn(path, mode, o.Durability))
 	if err != nil {
 		return nil, err
 	}
 	db := sqlx.NewDb(sql.OpenDB(connector), "sqlite")
-	connect := func() (*conn, error) {
-		sx, err := db.Connx(context.Background())
-		if err != nil {
-			return nil, translate(err)
-		}
-		return &conn{sx: sx, path: path, now: o.Now}, nil
-	}
+	connect := func() (*conn, error) { return connect(db, place, o.Now) }
 	s := &store{
 		db:      db,
+		place:   place,
 		writer:  &committer{open: connect, ballast: newBallast(dir), patience: o.BusyTimeout},
 		readers: readers{open: connect, slot: make(chan struct{}, maxReaders), done: make(chan struct{})},
 		changes: changes{open: connect},
@@ -165,13 +164,31 @@ func open(dir string, o Options) (*store, error) {
 	return s, nil
 }
 
+// connect opens a connection to the file at place, and to no other.
+func connect(db *sqlx.DB, place *place, now func() time.Time) (*conn, error) {
+	if err := place.check(); err != nil {
+		return nil, err
+	}
+	sx, err := db.Connx(context.Background())
+	if gone := place.check(); gone != nil { // it may have gone in between
+		if err == nil {
+			_ = sx.Close()
+		}
+		return nil, gone
+	}
+	if err != nil {
+		return nil, translate(place.path, err)
+	}
+	return &conn{sx: sx, path: place.path, now: now}, nil
+}
+
 // start opens the writing connection and sees to the schema.
 func (s *store) start(created bool) error {
 	err := patiently(context.Background(), time.Time{}, s.writer.patience, func() error {
 		if err := s.writer.connect(); err != nil {
 			return err
 		}
-		return translate(ready(context.Background(), s.writer.conn, s.refusal == nil))
+		return translate(s.place.path, ready(context.Background(), s.writer.conn, s.refusal == nil))
 	})
 	if err == nil && created {
 		err = s.writer.ballast.make()
@@ -216,11 +233,11 @@ func checkFiles(path string) error {
 // twice what it has between two of SQLite's own checkpoints (1,000 pages).
 const logBytes = 8 << 20
 
-// dsn is the URI of the database. It must be escaped: in a plain path a '?'
-// would end the name, and the store would lie elsewhere.
-func dsn(path string, d Durability) string {
+// dsn is the URI of the database, to be opened in the given mode. It must be escaped:
+// in a plain path a '?' would end the name, and the store would lie elsewhere.
+func dsn(path, mode string, d Durability) string {
 	// SQLite's own waiting is off: see patiently.
-	options := "_dqs=0&_defensive=1&_pragma=busy_timeout(0)&_pragma=journal_size_limit(" + strconv.Itoa(logBytes) + ")"
+	options := "mode=" + mode + "&_dqs=0&_defensive=1&_pragma=busy_timeout(0)&_pragma=journal_size_limit(" + strconv.Itoa(logBytes) + ")"
 	if d == Normal {
 		options += "&_pragma=synchronous(normal)"
 	} else {

@@ -83,7 +83,7 @@ func openIn(t *testing.T, name string) {
 func TestDSNOfDrive(t *testing.T) {
 	t.Parallel()
 	const prefix = "file:///C:/Users/a%20b/.weft/broker.db?"
-	if got := dsn(`C:/Users/a b/.weft/broker.db`, Full); got[:len(prefix)] != prefix {
+	if got := dsn(`C:/Users/a b/.weft/broker.db`, "rw", Full); got[:len(prefix)] != prefix {
 		t.Errorf("dsn %s, want it to begin with %s", got, prefix)
 	}
 }

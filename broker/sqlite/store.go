@@ -15,6 +15,7 @@ import (
 // A store is the broker.Backend on one SQLite file.
 type store struct {
 	db      *sqlx.DB
+	place   *place
 	writer  *committer
 	readers readers
 	bells   *bell.Set
@@ -37,6 +38,9 @@ func (s *store) write(ctx context.Context, o *op) error {
 	if s.refusal != nil {
 		return s.refusal
 	}
+	if err := s.place.look(); err != nil {
+		return err
+	}
 	return s.writer.do(ctx, o)
 }
 
@@ -54,6 +58,9 @@ func (s *store) View(ctx context.Context, fn func(broker.Reader) error) error {
 func (s *store) Look(ctx context.Context, fn func(broker.Reader) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if err := s.place.look(); err != nil {
+		return err
 	}
 	// The writing connection is open and warm; a client that asks one question
 	// need not open another.
@@ -73,6 +80,9 @@ func (s *store) Look(ctx context.Context, fn func(broker.Reader) error) error {
 func (s *store) read(ctx context.Context, fn func(*conn) error) error {
 	if s.writer.nested() {
 		return broker.ErrNested
+	}
+	if err := s.place.look(); err != nil {
+		return err
 	}
 	c, err := s.readers.get(ctx)
 	if err != nil {

@@ -94,7 +94,7 @@ func (c *conn) ResetIDs(most broker.ID) error {
 
 // noIDs gives an error of giving an id its name, if there is none to give.
 func (c *conn) noIDs(err error) error {
-	if fatal(err) || busy(err) || full(err) {
+	if fatal(err) || busy(err) || unwritten(err) {
 		return err
 	}
 	var known int

@@ -290,7 +290,7 @@ func (a *app) open(opts ...weft.Option) (*weft.Context, error) {
 	if err != nil {
 		return nil, err
 	}
-	return weft.OpenExisting(root, opts...)
+	return weft.OpenExisting(root, append(opts, a.notices())...)
 }
 
 // pipelines are those that are stored where the command would look for a project,
@@ -303,6 +303,9 @@ func (a *app) pipelines() weft.PipelineFolder {
 	return weft.PipelinesIn(root)
 }
 
+// notices is how a person hears why what he waits for does not go on.
+func (a *app) notices() weft.Option { return weft.Notices(func(text string) { a.note("%s", text) }) }
+
 // openOrCreate opens the project that the command is about. If there is none,
 // it creates one, in the working directory unless another was named, and says
 // so; but first check says whether the command would be refused in it.
@@ -314,6 +317,7 @@ func (a *app) openOrCreate(check func() error, opts ...weft.Option) (*weft.Conte
 	if err != nil {
 		return nil, err
 	}
+	opts = append(opts, a.notices())
 	p, err := weft.OpenExisting(root, opts...)
 	if !errors.Is(err, weft.ErrNoProject) {
 		return p, err

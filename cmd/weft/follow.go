@@ -16,20 +16,23 @@ func (a *app) follow(in *interrupts, t *weft.Task, stdout io.Writer) (*weft.Stat
 }
 
 // attend calls deliver, which shows the task to its end, and returns early at the
-// second interruption.
+// second interruption, or if the first cannot stop the task so that this is seen.
 func (a *app) attend(in *interrupts, t *weft.Task, deliver func() (*weft.Status, error)) (*weft.Status, error) {
 	a.atQuit.Store(new(func() { a.note("task %s goes on", t.TID()) }))
 	var s *weft.Status
 	var err error
-	over := make(chan struct{})
+	over, unstopped := make(chan struct{}), make(chan error, 1)
 	go func() {
 		defer close(over)
-		settled := a.stopOn(in, t)
+		settled := a.stopOn(in, t, unstopped)
 		s, err = deliver()
 		settled()
 	}()
 	select {
 	case <-over:
+	case err := <-unstopped:
+		a.note("%v", err)
+		return nil, exitCode(exitInterrupted)
 	case <-in.second.Done():
 		// Whoever should read the output may not be reading: that is not waited
 		// for.
@@ -44,8 +47,9 @@ func (a *app) attend(in *interrupts, t *weft.Task, deliver func() (*weft.Status,
 
 // stopOn stops the task at the first interruption. The caller calls settled
 // when the task is over; it returns when nothing is to be done any more, even
-// if the terminal is gone and the task cannot be shown to its end.
-func (a *app) stopOn(in *interrupts, t *weft.Task) (settled func()) {
+// if the terminal is gone and the task cannot be shown to its end. Why it cannot be
+// stopped, or not seen to its end, goes to unstopped.
+func (a *app) stopOn(in *interrupts, t *weft.Task, unstopped chan<- error) (settled func()) {
 	done := make(chan struct{})
 	undo := context.AfterFunc(in.first, func() {
 		defer close(done)
@@ -53,7 +57,7 @@ func (a *app) stopOn(in *interrupts, t *weft.Task) (settled func()) {
 			a.note("stopping task %s; press Ctrl-C again to leave it", t.TID())
 		}
 		if _, err := t.Stop(in.second); err != nil && in.second.Err() == nil {
-			a.note("%v", err)
+			unstopped <- err
 		}
 	})
 	return func() {

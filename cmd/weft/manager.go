@@ -269,7 +269,7 @@ func (managerStatusCmd) Run(a *app) error {
 type managerLine struct {
 	TID       string `json:"tid"`
 	PID       int    `json:"pid"`
-	Status    string `json:"status"` // "running", "stopped", or "lost": killed, or the machine went down
+	Status    string `json:"status"` // "running", "halted" by a signal, "stopped", or "lost": killed, or the machine went down
 	StartedAt *int64 `json:"started_at"`
 	Elsewhere bool   `json:"elsewhere,omitempty"` // in another pid namespace, of which the pid is
 }
@@ -280,6 +280,8 @@ func newManagerLine(m weft.ManagerStatus) managerLine {
 
 func managerState(m weft.ManagerStatus) string {
 	switch {
+	case m.Running && m.Halted:
+		return "halted"
 	case m.Running:
 		return "running"
 	case m.Stopped.IsZero():
@@ -294,6 +296,9 @@ func managerText(running []weft.ManagerStatus) string {
 		return "none"
 	}
 	m := running[len(running)-1]
+	if m.Halted {
+		return fmt.Sprintf("stopped (pid %d; kill -CONT %[1]d lets it go on) since %s", m.PID, clock(m.Started))
+	}
 	where := ""
 	if m.Elsewhere {
 		where = " in another pid namespace"

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	"weft"
 	"weft/taskspec"
@@ -68,10 +70,12 @@ func (c *taskResumeCmd) Run(a *app) error {
 // afterwards does something to a task and returns how it stands then.
 func afterwards(do func(*weft.Task, context.Context) error) func(*weft.Task, context.Context) (*weft.Status, error) {
 	return func(t *weft.Task, ctx context.Context) (*weft.Status, error) {
-		if err := do(t, ctx); err != nil {
-			return nil, err
+		done := do(t, ctx)
+		if done != nil && !errors.Is(done, weft.ErrUnrecorded) {
+			return nil, done
 		}
-		return t.Status(ctx)
+		s, err := t.Status(ctx)
+		return s, cmp.Or(err, done)
 	}
 }
 

@@ -61,8 +61,11 @@ func runScripts(t *testing.T, path string, more map[string]string) {
 		RequireUniqueNames:  true,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"damage": damage, "age": age, "spend": spend},
 		Condition: func(name string) (bool, error) {
-			if name == "root" {
+			switch name {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "mounts": // in a name space of its own
+				return exec.Command("unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt").Run() == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},

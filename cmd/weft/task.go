@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -130,6 +131,10 @@ func (c *chosen) sweep(a *app, among []taskspec.Status, do func(*weft.Task, cont
 	code := 0
 	for _, arrived := range outcomes {
 		o := <-arrived
+		if errors.Is(o.err, weft.ErrUnrecorded) {
+			a.note("%v", o.err)
+			o.err = nil
+		}
 		if o.err == nil {
 			o.err = a.printEnd(o.s)
 		}

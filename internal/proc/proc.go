@@ -73,6 +73,12 @@ func (id Identity) Alive() bool {
 	return !errors.Is(id.check(), ErrGone)
 }
 
+// Stopped reports whether the process stands still because a signal has stopped it.
+func (id Identity) Stopped() bool {
+	s, err := Read(id.PID)
+	return err == nil && s.Ticks == id.Ticks && (s.State == 'T' || s.State == 't')
+}
+
 // Signal sends sig to the process. It returns [ErrGone] if the process has
 // ended, and an error wrapping EPERM if it belongs to another user. It never
 // signals another process: where the kernel has no pidfd it signals nobody and

@@ -8,7 +8,7 @@
 //
 // All who open files below .weft do it here. Three packages have files of a kind of
 // their own, and the same rules: broker/sqlite, internal/bell with its pipes, and
-// internal/tty with its sockets.
+// internal/socket with its sockets.
 package project
 
 import (
@@ -89,14 +89,15 @@ func Lock(dir, name string) (*os.File, error) {
 	return openOrCreate(f, name, os.O_RDWR)
 }
 
-// LookAtLock is [Lock] for a file that must be there: it creates nothing.
+// LookAtLock opens such a file to see whether it is locked: it creates nothing, and
+// needs nothing that can be written.
 func LookAtLock(dir, name string) (*os.File, error) {
 	f, err := Open(dir)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return open(f, name, os.O_RDWR, alone)
+	return open(f, name, os.O_RDONLY, alone)
 }
 
 // Open opens a file for reading.

@@ -1,4 +1,4 @@
-package tty
+package socket
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,20 +27,20 @@ const staleAge = time.Minute
 // errPeer is returned where somebody else is at the other end.
 var errPeer = errors.New("it belongs to another user")
 
-// A Listener is the consumer's end of the socket of one attempt at a task.
+// A Listener is the end of a socket at which others connect.
 type Listener struct {
 	*net.UnixListener
 	dir, name string
 }
 
-// Listen makes the socket of an attempt at a task of the project whose folder
-// is weftDir. The caller closes it.
-func Listen(weftDir, tid string, epoch int) (*Listener, error) {
+// Listen makes the socket called name in the project whose folder is weftDir. The
+// caller closes it.
+func Listen(weftDir, name string) (*Listener, error) {
 	dir := filepath.Join(weftDir, folder)
 	if err := project.MakeFolder(weftDir, folder); err != nil {
-		return nil, fmt.Errorf("make folder of terminals: %w", err)
+		return nil, fmt.Errorf("make folder of sockets: %w", err)
 	}
-	l := &Listener{dir: dir, name: name(tid, epoch)}
+	l := &Listener{dir: dir, name: name}
 	err := near(dir, func(dir string) error {
 		removeStale(dir)
 		path := filepath.Join(dir, l.name)
@@ -57,7 +58,7 @@ func Listen(weftDir, tid string, epoch int) (*Listener, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("listen for terminals: %w", err)
+		return nil, fmt.Errorf("listen on socket: %w", err)
 	}
 	return l, nil
 }
@@ -65,9 +66,9 @@ func Listen(weftDir, tid string, epoch int) (*Listener, error) {
 // acceptPause is how long to wait where a client cannot be let in.
 const acceptPause = 100 * time.Millisecond
 
-// AcceptClient waits for the next client. It turns strangers away. An error means that
+// AcceptPeer waits for the next client. It turns strangers away. An error means that
 // the socket is closed.
-func (l *Listener) AcceptClient() (*Conn, error) {
+func (l *Listener) AcceptPeer() (*net.UnixConn, error) {
 	for {
 		c, err := l.AcceptUnix()
 		if err != nil && !errors.Is(err, net.ErrClosed) {
@@ -75,10 +76,10 @@ func (l *Listener) AcceptClient() (*Conn, error) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("accept terminal: %w", err)
+			return nil, err
 		}
 		if familiar(c) == nil {
-			return NewConn(c), nil
+			return c, nil
 		}
 		c.Close()
 	}
@@ -90,19 +91,19 @@ func (l *Listener) Close() error {
 	return errors.Join(l.UnixListener.Close(), near(l.dir, remove))
 }
 
-// Dial connects to an attempt at a task. The error wraps [fs.ErrNotExist] if
-// there is no socket, and [unix.ECONNREFUSED] if nobody listens on it.
-func Dial(weftDir, tid string, epoch int) (*Conn, error) {
+// Dial connects to the socket called name. The error wraps [fs.ErrNotExist] if there
+// is none, and [unix.ECONNREFUSED] if nobody listens on it.
+func Dial(weftDir, name string) (*net.UnixConn, error) {
 	var c *net.UnixConn
 	err := near(filepath.Join(weftDir, folder), func(dir string) error {
-		info, err := os.Lstat(filepath.Join(dir, name(tid, epoch)))
+		info, err := os.Lstat(filepath.Join(dir, name))
 		if err == nil && info.Mode().Type() != fs.ModeSocket {
-			err = fmt.Errorf("%s is not a socket", name(tid, epoch))
+			err = fmt.Errorf("%s is not a socket", name)
 		}
 		if err != nil {
 			return err
 		}
-		c, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: filepath.Join(dir, name(tid, epoch)), Net: "unix"})
+		c, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: filepath.Join(dir, name), Net: "unix"})
 		return err
 	})
 	if err == nil {
@@ -111,9 +112,9 @@ func Dial(weftDir, tid string, epoch int) (*Conn, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to terminal: %w", err)
+		return nil, err
 	}
-	return NewConn(c), nil
+	return c, nil
 }
 
 // Unheard reports whether an error of [Dial] says that nobody listens, not yet
@@ -122,8 +123,22 @@ func Unheard(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED)
 }
 
-// name is the name of the socket of an attempt at a task.
-func name(tid string, epoch int) string { return tid + "." + strconv.Itoa(epoch) }
+// Names returns the names of the sockets that begin with prefix.
+func Names(weftDir, prefix string) (names []string, err error) {
+	err = near(filepath.Join(weftDir, folder), func(dir string) error {
+		entries, err := os.ReadDir(dir)
+		for _, e := range entries {
+			if e.Type() == fs.ModeSocket && strings.HasPrefix(e.Name(), prefix) {
+				names = append(names, e.Name())
+			}
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return names, err
+}
 
 // near calls fn with a short path to dir, which is no link. The address of a socket
 // holds at most 108 bytes, and a project may be deeper in the file system than that.

@@ -1,0 +1,48 @@
+package tty
+
+import (
+	"fmt"
+	"strconv"
+
+	"weft/internal/socket"
+)
+
+// A Listener is the consumer's end of the socket of one attempt at a task.
+type Listener struct{ *socket.Listener }
+
+// Listen makes the socket of an attempt at a task of the project whose folder
+// is weftDir. The caller closes it.
+func Listen(weftDir, tid string, epoch int) (*Listener, error) {
+	l, err := socket.Listen(weftDir, name(tid, epoch))
+	if err != nil {
+		return nil, fmt.Errorf("listen for terminals: %w", err)
+	}
+	return &Listener{l}, nil
+}
+
+// AcceptClient waits for the next client. It turns strangers away. An error means that
+// the socket is closed.
+func (l *Listener) AcceptClient() (*Conn, error) {
+	c, err := l.AcceptPeer()
+	if err != nil {
+		return nil, fmt.Errorf("accept terminal: %w", err)
+	}
+	return NewConn(c), nil
+}
+
+// Dial connects to an attempt at a task. [Unheard] tells whether an error means that
+// nobody listens.
+func Dial(weftDir, tid string, epoch int) (*Conn, error) {
+	c, err := socket.Dial(weftDir, name(tid, epoch))
+	if err != nil {
+		return nil, fmt.Errorf("connect to terminal: %w", err)
+	}
+	return NewConn(c), nil
+}
+
+// Unheard reports whether an error of [Dial] says that nobody listens, not yet
+// or not any more.
+func Unheard(err error) bool { return socket.Unheard(err) }
+
+// name is the name of the socket of an attempt at a task.
+func name(tid string, epoch int) string { return tid + "." + strconv.Itoa(epoch) }

@@ -1,0 +1,150 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"weft/broker"
+	"weft/internal/control"
+	"weft/internal/disk"
+	"weft/internal/ledger"
+	"weft/runner"
+)
+
+// ErrStuck is returned by [Task.Stop] and [Task.Kill] where the order has been given,
+// and the manager, which stands still or cannot write, will not see to it soon.
+var ErrStuck = errors.New("the task has not ended yet")
+
+// Notices lets tell be told, once for each reason, why what is waited for through the
+// Context does not go on, when that takes some seconds: the manager stands still, or
+// the disk is full. It may be called on any goroutine that waits.
+func Notices(tell func(text string)) Option { return func(o *options) { o.tell = tell } }
+
+// notices passes each text on once.
+type notices struct {
+	tell func(string) // nil: nobody wants to know
+
+	mu   sync.Mutex
+	told map[string]bool
+}
+
+func (n *notices) say(text string) {
+	if n.tell == nil || text == "" {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.told == nil {
+		n.told = make(map[string]bool)
+	}
+	if !n.told[text] {
+		n.told[text] = true
+		n.tell(text)
+	}
+}
+
+const (
+	// managerLook is how often a waiter makes sure that there is a manager.
+	managerLook = time.Second
+	// troubleLook is when a waiter first asks what keeps the manager from its work;
+	// then it asks at growing intervals up to lastTroubleLook.
+	troubleLook     = 2 * time.Second
+	lastTroubleLook = 30 * time.Second
+)
+
+// A watch looks after what somebody waits for.
+type watch struct {
+	c      *Context
+	looked time.Time     // for a manager
+	asked  time.Time     // what keeps it from its work
+	pause  time.Duration // before that is asked again
+}
+
+func newWatch(c *Context) *watch {
+	now := time.Now()
+	return &watch{c: c, looked: now, asked: now, pause: troubleLook}
+}
+
+// due reports whether it is time to look.
+func (w *watch) due() bool { return time.Since(w.looked) >= managerLook }
+
+// look makes sure, now and then, that there is a manager, and says what keeps it from
+// its work.
+func (w *watch) look(ctx context.Context) error {
+	if !w.due() {
+		return nil
+	}
+	w.looked = time.Now()
+	if err := w.c.Manager().ensure(ctx); err != nil {
+		return err
+	}
+	if err := w.trouble(ctx); err != nil {
+		w.c.notices.say(err.Error())
+	} else {
+		w.c.notices.say(fullDisk(w.c.dir))
+	}
+	return nil
+}
+
+// trouble asks, now and then, what keeps the manager from its work.
+func (w *watch) trouble(ctx context.Context) error {
+	if time.Since(w.asked) < w.pause {
+		return nil
+	}
+	err := w.c.Manager().trouble(ctx)
+	w.asked, w.pause = time.Now(), min(2*w.pause, lastTroubleLook)
+	return err
+}
+
+// trouble is what keeps a manager from its work, and what to do about it.
+type trouble string
+
+func (t trouble) Error() string { return string(t) }
+
+// trouble returns what keeps the manager from its work; nil if nothing is known to.
+func (m *Manager) trouble(ctx context.Context) error {
+	r, err := m.c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
+	if err != nil || r.State != ledger.ManagerRunning {
+		return nil
+	}
+	last, err := ledger.DecodeManager(r)
+	if err != nil || last.Gone() {
+		return nil
+	}
+	var a control.Answer
+	if !halted(last) {
+		a, err = control.Give(ctx, m.c.dir, control.Order{Command: ledger.CommandStatus})
+	}
+	switch {
+	case halted(last):
+		return trouble(fmt.Sprintf("the manager (pid %d) is stopped: kill -CONT %[1]d lets it go on", last.Process.PID))
+	case err == nil && a.Problem != "":
+		return trouble(fmt.Sprintf("the manager (pid %d) cannot go on: %s", last.Process.PID, a.Problem))
+	}
+	return nil
+}
+
+// halted reports whether a manager stands still because a signal has stopped it.
+func halted(m *ledger.Manager) bool { return !m.Elsewhere() && m.Process.Stopped() }
+
+// fullDisk says that tasks wait with what they print, if they do.
+func fullDisk(dir string) string {
+	space, known := disk.SpaceIn(dir)
+	if !known || space.Free >= runner.OutputReserve(space.Total) {
+		return ""
+	}
+	return fmt.Sprintf("the disk is full: tasks wait with what they print: make room in %s", dir)
+}
+
+// unwritable reports whether an error says that the store cannot be written now.
+func unwritable(err error) bool {
+	for _, kind := range []error{broker.ErrFull, broker.ErrUnwritable, broker.ErrUncertain, broker.ErrBusy} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
