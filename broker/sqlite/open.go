@@ -166,11 +166,11 @@ func open(dir string, o Options) (*store, error) {
 
 // connect opens a connection to the file at place, and to no other.
 func connect(db *sqlx.DB, place *place, now func() time.Time) (*conn, error) {
-	if err := place.check(); err != nil {
+	if err := place.find(); err != nil {
 		return nil, err
 	}
 	sx, err := db.Connx(context.Background())
-	if gone := place.check(); gone != nil { // it may have gone in between
+	if gone := place.find(); gone != nil { // it may have gone in between
 		if err == nil {
 			_ = sx.Close()
 		}

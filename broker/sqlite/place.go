@@ -75,6 +75,22 @@ func (p *place) check() error {
 	return gone
 }
 
+// find is check for who opens the file: it must be where it was, also if the folder has
+// been moved, and those who have it open go on.
+func (p *place) find() error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	info, err := os.Lstat(p.path)
+	switch {
+	case err == nil && os.SameFile(info, p.file):
+		return nil
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w: %s was moved or removed", broker.ErrGone, p.path)
+	}
+	return nil // this says nothing of the file
+}
+
 // moved reports whether this process has the file open, and that is in its folder
 // under the folder's new name. The file is looked up, never opened.
 func (p *place) moved() bool {
