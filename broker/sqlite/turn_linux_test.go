@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // waitRole writes one message, args[1], when it is told to.
@@ -178,7 +179,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for end := time.After(patience); !is(); {
+	for end := time.After(waittest.Limit()); !is(); {
 		select {
 		case <-tick.C:
 		case <-end:

@@ -21,7 +21,7 @@ import (
 func TestStoreIsOpenedBySQLite(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
-	t.Cleanup(func() { awaitProcesses(t, "HOME="+home) })
+	t.Cleanup(func() { stopProcesses(t, "HOME="+home) })
 	weft := func(args ...string) {
 		exe, err := os.Executable()
 		if err != nil {
@@ -30,7 +30,7 @@ func TestStoreIsOpenedBySQLite(t *testing.T) {
 		cmd := exec.Command(exe, args...)
 		cmd.Args[0] = "weft"
 		cmd.Dir = home
-		cmd.Env = append(os.Environ(), "HOME="+home, "XDG_STATE_HOME="+home, "WEFT_MANAGER_LIFETIME_TIMEOUT=1")
+		cmd.Env = append(os.Environ(), "HOME="+home, "XDG_STATE_HOME="+home)
 		cmd.Stdin = bytes.NewReader(bytes.Repeat([]byte("x"), 100_000))
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%q: %v\n%s", args, err, out)

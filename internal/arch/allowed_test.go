@@ -9,7 +9,6 @@ var mayNameDatabase = map[string]string{
 	"cmd/weft/hostile_linux_test.go:hostileNames":            "has other things in place of a store that is not there",
 	"cmd/weft/hostile_linux_test.go:eachHostile":             "has other things in place of a store that is not there",
 	"cmd/weft/hostile_linux_test.go:hostile.run":             "reads what is said of a store",
-	"open_test.go:TestOpenRefuses":                           "puts a foreign file in place of a store",
 	"cmd/weft/store_linux_test.go:TestStoreIsOpenedBySQLite": "counts how often they are opened",
 	"open_test.go:TestOpenRefuses":                           "puts a foreign file in place of a store",
 }
