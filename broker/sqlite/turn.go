@@ -22,7 +22,7 @@ const (
 	// slice is how long a process may write without a pause while others wait, and
 	// how long a pause is. Each time the store passes on to another process, that
 	// one reads again what it had in memory of it.
-	slice = 5 * time.Millisecond
+	slice = 10 * time.Millisecond
 	// stuckAfter is for how long nobody writes before those behind the first try
 	// for themselves.
 	stuckAfter = time.Second
@@ -137,11 +137,11 @@ func (w *waiter) wait(ctx context.Context, try func() error) error {
 }
 
 // pause is how long to wait between two tries. The first adds little to what it
-// has waited already.
+// has waited already, so that the store is free only for a moment.
 func (w *waiter) pause(waited time.Duration) time.Duration {
 	p := min(stuckAfter, w.patience)
 	if w.ticket.first {
-		p = min(max(waited/32, 50*time.Microsecond), 5*time.Millisecond)
+		p = min(max(waited/100, 20*time.Microsecond), 5*time.Millisecond)
 	}
 	return p/2 + rand.N(p)
 }
