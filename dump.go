@@ -11,6 +11,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/project"
 )
 
 // exportName is the dump of a project in its folder.
@@ -68,6 +69,9 @@ func (s System) DumpFile(ctx context.Context, path string, o DumpOptions) (repor
 	}
 	if err != nil {
 		return broker.DumpReport{}, errors.Join(fmt.Errorf("dump to %s: %w", path, err), os.Remove(f.Name()))
+	}
+	if err := project.Sync(filepath.Dir(path), false); err != nil {
+		return broker.DumpReport{}, fmt.Errorf("dump to %s: %w", path, err)
 	}
 	return report, nil
 }

@@ -307,7 +307,7 @@ func spool(dir string, r io.Reader) (item, input, sum string, err error) {
 	hash := sha256.New()
 	_, err = io.Copy(io.MultiWriter(f, hash), io.MultiReader(bytes.NewReader(head), r))
 	if err == nil {
-		err = f.Sync() // it must be there when the task is
+		err = project.SyncOutput(path, f) // it must be there when the task is
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return "", "", "", errors.Join(fmt.Errorf("spool standard input: %w", err), project.RemoveOutput(path))

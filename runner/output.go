@@ -262,7 +262,7 @@ func (o *output) keep() error {
 		o.err = o.restore()
 	}
 	if o.err == nil {
-		o.err = o.file.Sync()
+		o.err = project.SyncOutput(o.path, o.file)
 	}
 	return o.err
 }

@@ -2,6 +2,8 @@ package brokertest
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"weft/broker"
@@ -50,6 +52,43 @@ var waitCases = []testCase{
 				must(t, ring.do(b))
 				soon(t, "the ring of a "+ring.what+" in "+where, w.C())
 				w.Close()
+			}
+		}
+	}},
+	{"who is woken finds what was written", func(t *testing.T, s *store) {
+		other := s.handle(t)
+		defer other.Close()
+		ctx := t.Context()
+		one := broker.Select{Limit: 1}
+		large := strings.Repeat("x", 1<<20) // it takes a moment to commit
+		for what, write := range map[string]func() error{
+			"write":     func() error { _, err := other.Queue("q").Write(ctx, large); return err },
+			"write all": func() error { _, err := other.Queue("q").WriteAll(ctx, []string{large}); return err },
+			"move":      func() error { _, err := other.Queue("source").Move(ctx, "q"); return err },
+			"move all":  func() error { _, err := other.Queue("source").MoveAll(ctx, "q", one); return err },
+			"reserve":   func() error { _, err := other.Queue("source").Reserve("q").Next(ctx); return err },
+			"update": func() error {
+				return other.Update(ctx, func(tx *broker.Tx) error { _, err := tx.Write("q", large); return err })
+			},
+		} {
+			for range 20 {
+				s.write(t, "source", large)
+				w, err := s.Listen("q")
+				must(t, err)
+				wrote := make(chan error, 1)
+				go func() { wrote <- write() }()
+				// Who looks too early is not woken again: C has no slow look.
+				for err = broker.ErrEmpty; errors.Is(err, broker.ErrEmpty); {
+					soon(t, "a ring after the commit of a "+what, w.C())
+					_, err = s.Queue("q").Peek(ctx)
+				}
+				must(t, err)
+				must(t, <-wrote)
+				w.Close()
+				for _, queue := range []string{"q", "source"} {
+					_, err = s.Queue(queue).Delete(ctx, broker.Select{})
+					must(t, err)
+				}
 			}
 		}
 	}},

@@ -35,6 +35,7 @@ type committer struct {
 	closed  bool
 
 	conn   *conn // belongs to the leader; nil when it has to be opened again
+	turns  turns // the leader's too
 	shared bool  // the leader's too: the last transaction was shared
 
 	// closure is the goroutine that is running a caller's function, 0 if none: see
@@ -183,8 +184,7 @@ func (c *committer) alone() bool {
 
 // patiently repeats try while other processes hold the store, until patience
 // is used up. It counts from since, or if that is zero from the first refusal.
-// Waiting for a short random time is both quicker and fairer than SQLite's own
-// ladder.
+// Those that write wait in turn instead: see inTurn.
 func patiently(ctx context.Context, since time.Time, patience time.Duration, try func() error) error {
 	for wait := 100 * time.Microsecond; ; wait = min(2*wait, 5*time.Millisecond) {
 		err := try()

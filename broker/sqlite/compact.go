@@ -26,9 +26,10 @@ func (s *store) Compact(ctx context.Context) error {
 		return err
 	}
 	defer s.readers.put(c)
-	err = patiently(ctx, time.Time{}, s.writer.patience, func() error {
-		return c.note(c.exec(context.Background(), "VACUUM"))
-	})
+	t := takeTicket(s.writer.turns.dir)
+	w := waiter{ticket: t, since: time.Now(), patience: s.writer.patience, moves: c.othersWrote}
+	err = w.wait(ctx, func() error { return c.note(c.exec(context.Background(), "VACUUM")) })
+	t.leave()
 	if err == nil {
 		err = c.emptyLogUnlessRead()
 	}

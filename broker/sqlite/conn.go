@@ -26,6 +26,7 @@ type conn struct {
 	// changed counts rows that were changed many at once, and the pages that
 	// large ones fill, since the log was to be emptied.
 	changed int
+	version int64  // of the database when it was last asked whether others write
 	batch   batch  // of the transaction that has begun
 	path    string // of the database
 	now     func() time.Time

@@ -10,7 +10,7 @@
 // one commit (commit.go, group.go), which inserts their messages by few statements
 // (batch.go). A single operation that finds nobody waiting runs
 // as one statement without an explicit transaction. Other processes are met
-// with BEGIN IMMEDIATE and a jittered retry. Point reads use the same
+// with BEGIN IMMEDIATE; those that find the store locked wait in turn (turn.go). Point reads use the same
 // connection when it is idle; others use a small pool of read connections.
 //
 // # Locks

@@ -65,3 +65,43 @@ func safeLocks() error {
 	}
 	return err
 }
+
+// othersWait reports whether a process has a ticket for the store in dir.
+func othersWait(dir string) bool {
+	fd, err := openFolder(dir)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return errors.Is(unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+// takeTicket takes a place behind those that wait for the store in dir. Where the
+// folder cannot be locked there is no order.
+func takeTicket(dir string) *ticket {
+	fd, err := openFolder(dir)
+	if err != nil {
+		return unordered()
+	}
+	t := &ticket{unlock: func() { unix.Close(fd) }}
+	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		t.first = true
+		return t
+	}
+	t.turn, t.left = make(chan struct{}), make(chan struct{})
+	go func() {
+		// Nothing calls this off: who leaves lets it end in its turn.
+		for errors.Is(unix.Flock(fd, unix.LOCK_EX), unix.EINTR) {
+		}
+		select {
+		case t.turn <- struct{}{}:
+		case <-t.left:
+			t.unlock()
+		}
+	}()
+	return t
+}
+
+func openFolder(dir string) (fd int, err error) {
+	return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+}

@@ -16,3 +16,9 @@ func checkFilesystem(string) error { return nil }
 // safeLocks has nothing to switch: open file description locks are Linux's.
 // The rule never to open the store's files by other means remains.
 func safeLocks() error { return nil }
+
+// othersWait cannot tell here.
+func othersWait(string) bool { return false }
+
+// takeTicket gives no order here.
+func takeTicket(string) *ticket { return unordered() }

@@ -34,7 +34,7 @@ func (c *committer) lead(ctx context.Context, own *op) {
 		// them run first is quicker than to commit alone while they gather.
 		runtime.Gosched()
 	}
-	err := patiently(ctx, own.since, c.patience, func() error {
+	err := c.inTurn(ctx, own.since, func() error {
 		if err := c.connect(); err != nil {
 			return err
 		}

@@ -39,8 +39,10 @@ const (
 type Options struct {
 	broker.Options
 	Durability Durability
-	// BusyTimeout is how long a call waits while other processes hold the
-	// store before it returns [broker.ErrBusy]; 0 means 30 s.
+	// BusyTimeout is how long a call waits for a store that others hold, and
+	// that nobody writes to meanwhile, before it returns [broker.ErrBusy]; 0
+	// means 30 s. While others write, and so it comes nearer to its turn, a call
+	// waits on.
 	BusyTimeout time.Duration
 	// AcceptPOSIXLocks opens the store although this process already uses
 	// SQLite with POSIX locks. It is safe only if nothing in the process ever
@@ -144,7 +146,7 @@ func open(dir string, o Options) (*store, error) {
 	s := &store{
 		db:      db,
 		place:   place,
-		writer:  &committer{open: connect, ballast: newBallast(dir), patience: o.BusyTimeout},
+		writer:  &committer{open: connect, ballast: newBallast(dir), patience: o.BusyTimeout, turns: turns{dir: dir}},
 		readers: readers{open: connect, slot: make(chan struct{}, maxReaders), done: make(chan struct{})},
 		changes: changes{open: connect},
 		refusal: o.ReadOnly,

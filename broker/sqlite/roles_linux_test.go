@@ -8,4 +8,6 @@ var systemRoles = map[string]func(args []string) error{
 	"small file": smallFileRole,
 	"full disk":  fullDiskRole,
 	"deaf":       deafRole,
+	"wait":       waitRole,
+	"hog":        hogRole,
 }

@@ -257,3 +257,39 @@ func TestRetriesTooLarge(t *testing.T) {
 		t.Errorf("task is %+v", got)
 	}
 }
+
+// What was made ready for an attempt does not begin the next one: it has the input
+// and the environment of its time.
+func TestDispatchOfEarlierAttempt(t *testing.T) {
+	t.Parallel()
+	for name, submit := range map[string]func(p *project) (tid string){
+		"submitted": func(p *project) string { return p.submit() },
+		"by hand": func(p *project) string {
+			return p.write(Requests, `{"name": "x", "spec": {"type": "command", "process_target": "echo"}}`).String()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+			tid := submit(p)
+			early := p.prepare(tid)
+			p.fail(tid, 1)
+			if _, err := p.retry(tid); err != nil {
+				t.Fatal(err)
+			}
+			before := p.state()
+			err := p.try(func(tx *broker.Tx) error {
+				got, err := Dispatch(tx, early, consumer, at)
+				if got != nil && err == nil {
+					t.Errorf("attempt %d was begun", got.Epoch)
+				}
+				return err
+			})
+			if err != nil && !errors.Is(err, ErrChanged) {
+				t.Error(err)
+			}
+			p.unchanged(before)
+			p.run(tid)
+		})
+	}
+}

@@ -152,6 +152,16 @@ func TestFinishOnce(t *testing.T) {
 	first := func(tid string) func(*broker.Tx) error { return finish(handOff(tid, completed)) }
 	lost := func(tid string) func(*broker.Tx) error { return lose(tid, 1) }
 	none := func(string) func(*broker.Tx) error { return func(*broker.Tx) error { return nil } }
+	paused := func(epoch int) func(string) func(*broker.Tx) error {
+		return func(tid string) func(*broker.Tx) error {
+			return func(tx *broker.Tx) error { return NotePaused(tx, tid, epoch, true) }
+		}
+	}
+	progress := func(epoch int) func(string) func(*broker.Tx) error {
+		return func(tid string) func(*broker.Tx) error {
+			return func(tx *broker.Tx) error { return NoteProgress(tx, tid, epoch, Progress{Done: 1}) }
+		}
+	}
 	for name, test := range map[string]struct {
 		before, repeat func(tid string) func(*broker.Tx) error
 		want           error
@@ -169,6 +179,12 @@ func TestFinishOnce(t *testing.T) {
 		"the loss of a newer epoch":        {none, func(tid string) func(*broker.Tx) error { return lose(tid, 2) }, nil},
 		"the process of an older epoch":    {none, note(0), nil},
 		"the process of a task that ended": {first, note(1), nil},
+		"the pause of an older epoch":      {none, paused(0), nil},
+		"the pause of a newer epoch":       {none, paused(2), nil},
+		"the pause of a task that ended":   {first, paused(1), nil},
+		"the progress of an older epoch":   {none, progress(0), nil},
+		"the progress of a newer epoch":    {none, progress(2), nil},
+		"the progress of one that ended":   {first, progress(1), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

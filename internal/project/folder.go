@@ -230,7 +230,19 @@ func put(f *Folder, name string, data []byte, place func(from, to string) error)
 	if gone := f.root.Remove(temp); gone != nil && !errors.Is(gone, fs.ErrNotExist) {
 		err = errors.Join(err, gone)
 	}
+	if err == nil {
+		err = f.sync()
+	}
 	return err
+}
+
+// sync makes the names of the files in the folder durable.
+func (f *Folder) sync() error {
+	dir, err := f.Dir()
+	if err != nil {
+		return err
+	}
+	return errors.Join(syncDir(dir), dir.Close())
 }
 
 // Dir opens the folder itself, to read its entries.

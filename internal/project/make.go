@@ -77,7 +77,7 @@ func makeIn(f *Folder, name string) error {
 	return sub.Close()
 }
 
-// Sync makes the entries of the project's folder dir durable, and that of the folder
+// Sync makes the names of the files in the folder dir durable, and that of the folder
 // itself if it was made.
 func Sync(dir string, made bool) error {
 	all := []string{dir}

@@ -84,6 +84,15 @@ func owns(f *Folder, file *os.File) error {
 	return err
 }
 
+// SyncOutput returns when the file, which path names, would survive a power failure
+// under that name.
+func SyncOutput(path string, file *os.File) error {
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	return outputs(path, false, func(f *Folder, _ string) error { return f.sync() })
+}
+
 // RestoreOutput sees to it that path names the open file, and that nothing else
 // does: where somebody has removed or replaced it, or its folder, it is copied to a
 // new one, which is returned. Else it returns file itself.

@@ -1,0 +1,2 @@
+// Package disktest lets a disk fail, for tests of what must be durable.
+package disktest
