@@ -27,13 +27,11 @@ func TestOutputNotSynced(t *testing.T) {
 				large.add(text(1 << 20))
 				var h ledger.HandOff
 				describe := func() { result(&h, stdout, stderr, 64<<10, 1<<20, false) }
-				var err error
-				if what == "file" {
-					err = disktest.NoSync(describe)
-				} else {
-					err = disktest.NoSyncBut(large.file.Fd(), describe)
+				refuse := disktest.NoSyncOf
+				if what == "folder" {
+					refuse = disktest.NoSyncBut
 				}
-				if err != nil {
+				if err := refuse(large.file.Fd(), describe); err != nil {
 					t.Fatal(err)
 				}
 				if !strings.Contains(h.Outcome.Error, "output is incomplete") || !strings.Contains(h.Outcome.Error, unix.EIO.Error()) {

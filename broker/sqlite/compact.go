@@ -26,6 +26,7 @@ func (s *store) Compact(ctx context.Context) error {
 		return err
 	}
 	defer s.readers.put(c)
+	_ = c.othersWrote() // from now on
 	t := takeTicket(s.writer.turns.dir)
 	w := waiter{ticket: t, since: time.Now(), patience: s.writer.patience, moves: c.othersWrote}
 	err = w.wait(ctx, func() error { return c.note(c.exec(context.Background(), "VACUUM")) })

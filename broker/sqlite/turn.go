@@ -139,7 +139,7 @@ func (w *waiter) wait(ctx context.Context, try func() error) error {
 // pause is how long to wait between two tries. The first adds little to what it
 // has waited already, so that the store is free only for a moment.
 func (w *waiter) pause(waited time.Duration) time.Duration {
-	p := min(stuckAfter, w.patience)
+	p := max(min(stuckAfter, w.patience), time.Millisecond)
 	if w.ticket.first {
 		p = min(max(waited/100, 20*time.Microsecond), 5*time.Millisecond)
 	}

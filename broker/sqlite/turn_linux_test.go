@@ -103,6 +103,40 @@ func TestTurns(t *testing.T) {
 	check(t, dir)
 }
 
+// TestTurnIsOver lets a process write, transaction after transaction, while another
+// one waits or nobody does.
+func TestTurnIsOver(t *testing.T) {
+	t.Parallel()
+	const short = time.Millisecond
+	begin := time.Now()
+	after := func(d time.Duration) time.Time { return begin.Add(d) }
+	for _, tt := range []struct {
+		name  string
+		turns turns
+		waits bool
+		want  bool
+	}{
+		{"it has written for a slice", turns{ended: after(-short), began: after(-slice)}, true, true},
+		{"nobody waits", turns{ended: after(-short), began: after(-slice)}, false, false},
+		{"it has written for less", turns{ended: after(-short), began: after(short - slice)}, true, false},
+		{"it has paused", turns{ended: after(-slice), began: after(-10 * slice)}, true, false},
+		{"it has never written", turns{}, true, false},
+		{"those that wait are stuck", turns{ended: after(-short), began: after(-slice), trusted: after(short)}, true, false},
+		{"they were stuck", turns{ended: after(-short), began: after(-slice), trusted: after(-short)}, true, true},
+	} {
+		tt.turns.dir = t.TempDir()
+		if tt.waits {
+			defer takeTicket(tt.turns.dir).leave()
+		}
+		if got := tt.turns.over(begin); got != tt.want {
+			t.Errorf("%s: its turn is over: %t, want %t", tt.name, got, tt.want)
+		}
+		if next := begin.Add(short); tt.want && tt.turns.over(next) {
+			t.Errorf("%s: the next turn is over at once", tt.name)
+		}
+	}
+}
+
 // TestTurnOfOthers lets a process write without a pause. It waits as soon as
 // another one wants to go first; and it goes past that one if it does nothing.
 func TestTurnOfOthers(t *testing.T) {

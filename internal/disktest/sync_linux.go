@@ -11,14 +11,19 @@ import (
 // NoSync calls fn where every fsync fails with EIO.
 func NoSync(fn func()) error { return run(fn, []unix.SockFilter{fail}) }
 
-// NoSyncBut is [NoSync] where the fsync of the descriptor fd succeeds.
-func NoSyncBut(fd uintptr, fn func()) error {
-	return run(fn, []unix.SockFilter{
+// NoSyncOf is [NoSync] where only the fsync of the descriptor fd fails.
+func NoSyncOf(fd uintptr, fn func()) error { return run(fn, ifDescriptor(fd, fail, allow)) }
+
+// NoSyncBut is [NoSync] where only the fsync of the descriptor fd succeeds.
+func NoSyncBut(fd uintptr, fn func()) error { return run(fn, ifDescriptor(fd, allow, fail)) }
+
+func ifDescriptor(fd uintptr, yes, no unix.SockFilter) []unix.SockFilter {
+	return []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: firstArgument},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(fd), Jf: 1},
-		allow,
-		fail,
-	})
+		yes,
+		no,
+	}
 }
 
 // firstArgument is where a filter finds the low half of a system call's first
