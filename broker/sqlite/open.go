@@ -42,6 +42,9 @@ type Options struct {
 	// BusyTimeout is how long a call waits while other processes hold the
 	// store before it returns [broker.ErrBusy]; 0 means 30 s.
 	BusyTimeout time.Duration
+	// Existing: the store must be there. Nothing is created, and the error wraps
+	// [fs.ErrNotExist] if it is not.
+	Existing bool
 	// AcceptPOSIXLocks opens the store although this process already uses
 	// SQLite with POSIX locks. It is safe only if nothing in the process ever
 	// opens and closes the store's files.
@@ -115,7 +118,7 @@ func open(dir string, o Options) (*store, error) {
 		return nil, err
 	}
 	path, created := filepath.Join(dir, Name), false
-	if o.ReadOnly == nil {
+	if o.ReadOnly == nil && !o.Existing {
 		path, created, err = create0600(dir)
 	}
 	if err != nil {
