@@ -113,7 +113,7 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 		switch {
 		case err == nil:
 			retry, l.problem = 0, ""
-		case errors.Is(err, errReplaced):
+		case errors.Is(err, errReplaced), errors.Is(err, ledger.ErrSuperseded):
 			l.log.Info("told to leave; running tasks go on")
 			return l.leave()
 		case errors.Is(err, broker.ErrGone):

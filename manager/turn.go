@@ -87,7 +87,7 @@ func transient(err error) bool {
 
 // lasting reports whether the manager cannot go on with its store.
 func lasting(err error) bool {
-	return errors.Is(err, broker.ErrUncertain) || errors.Is(err, broker.ErrGone)
+	return errors.Is(err, broker.ErrUncertain) || errors.Is(err, broker.ErrGone) || errors.Is(err, ledger.ErrSuperseded)
 }
 
 // commit writes w in one transaction and reads control messages. Its function

@@ -1,10 +1,10 @@
 package runner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -25,8 +25,7 @@ type alone struct {
 	store *broker.Broker
 }
 
-// errNoProject: the project was deleted while the task ran. Opening the store
-// would create it again.
+// errNoProject: the project was deleted while the task ran.
 var errNoProject = errors.New("project does not exist any more")
 
 func (a *alone) broker() (*broker.Broker, error) {
@@ -35,13 +34,14 @@ func (a *alone) broker() (*broker.Broker, error) {
 	if a.store != nil {
 		return a.store, nil
 	}
-	if exists, err := sqlite.Exists(a.task.WeftDir); !exists {
-		return nil, cmp.Or(err, errNoProject)
-	}
 	b, err := sqlite.Open(a.task.WeftDir, sqlite.Options{
+		Existing:   true,
 		Durability: sqlite.ParseDurability(a.task.Durability),
 		Options:    broker.Options{MaxMessage: a.task.MaxMessage},
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errNoProject
+	}
 	a.store = b
 	return b, err
 }
@@ -81,8 +81,12 @@ func (a *alone) patiently(done <-chan struct{}, try func(*broker.Broker) error) 
 		if err == nil {
 			err = try(b)
 		}
-		if err == nil || homeless(err) || errors.Is(err, ledger.ErrStale) ||
-			errors.Is(err, broker.ErrNotStore) || errors.Is(err, broker.ErrNewer) {
+		if err == nil || homeless(err) || errors.Is(err, ledger.ErrStale) {
+			return err
+		}
+		// What is being removed or replaced may be no store for a moment; while the
+		// task runs, that may pass.
+		if done == nil && (errors.Is(err, broker.ErrNotStore) || errors.Is(err, broker.ErrNewer)) {
 			return err
 		}
 		if errors.Is(err, broker.ErrGone) {

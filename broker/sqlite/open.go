@@ -44,6 +44,9 @@ type Options struct {
 	// means 30 s. While others write, and so it comes nearer to its turn, a call
 	// waits on.
 	BusyTimeout time.Duration
+	// Existing: the store must be there. Nothing is created, and the error wraps
+	// [fs.ErrNotExist] if it is not.
+	Existing bool
 	// AcceptPOSIXLocks opens the store although this process already uses
 	// SQLite with POSIX locks. It is safe only if nothing in the process ever
 	// opens and closes the store's files.
@@ -117,7 +120,7 @@ func open(dir string, o Options) (*store, error) {
 		return nil, err
 	}
 	path, created := filepath.Join(dir, Name), false
-	if o.ReadOnly == nil {
+	if o.ReadOnly == nil && !o.Existing {
 		path, created, err = create0600(dir)
 	}
 	if err != nil {

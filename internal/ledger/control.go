@@ -218,11 +218,15 @@ func (t *Task) activity() string {
 	return "working"
 }
 
-// ObeyManager does the same for the control messages of a manager.
+// ObeyManager does the same for the control messages of a manager. The error is
+// [ErrSuperseded] if they are for a later one.
 func (m *Manager) ObeyManager(tx *broker.Tx, now time.Time) ([]Command, error) {
 	ms, err := readControls(tx, ManagerControl)
 	if err != nil || len(ms) == 0 {
 		return nil, err
+	}
+	if latest, err := m.latest(tx); err != nil || !latest {
+		return nil, cmp.Or(err, ErrSuperseded)
 	}
 	var orders []Command
 	for _, msg := range ms {

@@ -72,7 +72,7 @@ func (m *Manager) Gone() bool {
 	return m.Status == ManagerGone || !m.Elsewhere() && !m.Process.Alive()
 }
 
-func (m *Manager) save(tx *broker.Tx, event string, now time.Time) error {
+func (m *Manager) save(tx *broker.Tx, event string, superseded bool, now time.Time) error {
 	body, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("encode manager %s: %w", m.TID, err)
@@ -82,7 +82,11 @@ func (m *Manager) save(tx *broker.Tx, event string, now time.Time) error {
 		return err
 	}
 	// One record for the history, one where every submission finds it.
-	for _, key := range []string{m.TID, CurrentManager} {
+	keys := []string{m.TID, CurrentManager}
+	if superseded {
+		keys = keys[:1]
+	}
+	for _, key := range keys {
 		r := broker.Record{Kind: ManagerKind, Key: key, State: m.Status, Rank: int64(id), Body: string(body)}
 		if err := tx.PutRecord(r); err != nil {
 			return err
@@ -116,7 +120,7 @@ func Arrive(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) {
 	}
 	m.Protocol = protocol.Version
 	m.TID, m.Status, m.Started = id.String(), ManagerRunning, now.UnixNano()
-	return &m, m.save(tx, eventManagerStarted, now)
+	return &m, m.save(tx, eventManagerStarted, false, now)
 }
 
 // LeaveIdle records that the manager leaves, unless there is work: then it returns
@@ -148,13 +152,31 @@ func (m *Manager) Leave(tx *broker.Tx, now time.Time) error {
 }
 
 func (m *Manager) leave(tx *broker.Tx, event string, now time.Time) error {
-	if _, err := tx.Delete(ManagerControl, broker.Select{}); err != nil {
+	latest, err := m.latest(tx)
+	if err == nil && latest {
+		_, err = tx.Delete(ManagerControl, broker.Select{})
+	}
+	if err != nil {
 		return err
 	}
 	left := *m
 	left.Status, left.Stopped = ManagerGone, now.UnixNano()
 	tx.Ring(ManagerReplies) // whoever told it to stop waits there
-	return left.save(tx, event, now)
+	return left.save(tx, event, !latest, now)
+}
+
+// ErrSuperseded: another manager has come since. A manager leads by its lock, and
+// somebody has removed that.
+var ErrSuperseded = errors.New("another manager has come")
+
+// latest reports whether no other manager has come since.
+func (m *Manager) latest(tx *broker.Tx) (bool, error) {
+	last, err := tx.Record(ManagerKind, CurrentManager)
+	if errors.Is(err, broker.ErrNotFound) {
+		return true, nil
+	}
+	id, bad := broker.ParseID(m.TID)
+	return last.Rank == int64(id), errors.Join(err, bad)
 }
 
 // TellManager sends the latest manager a command, unless it has said that it
