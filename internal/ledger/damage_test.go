@@ -145,7 +145,7 @@ func TestSkew(t *testing.T) {
 	} {
 		p.update(func(tx *broker.Tx) error {
 			test.m.TID, test.m.Status = "1763740800000000000", ManagerRunning
-			if err := test.m.save(tx, eventManagerStarted, at); err != nil {
+			if err := test.m.save(tx, eventManagerStarted, false, at); err != nil {
 				return err
 			}
 			managed, err := Managed(tx)
