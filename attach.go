@@ -40,12 +40,12 @@ func FromStart() AttachOption {
 // Errors wrap [ErrNoTerminal], [ErrNotRunning] if the task has ended, or
 // [errors.ErrUnsupported] where there are no tasks. Cancelling ctx ends the wait,
 // and later the session.
-func Attach(ctx context.Context, t *Task, opts ...AttachOption) (*Session, error) {
+func (t *Task) Attach(ctx context.Context, opts ...AttachOption) (*Session, error) {
 	hello := tty.NewHello(tty.Recent, tty.Size{})
 	for _, opt := range opts {
 		opt(&hello)
 	}
-	if err := t.c.known.foreign; err != nil {
+	if err := t.c.trust.foreign; err != nil {
 		return nil, fmt.Errorf("attach to task %s: %w", t.tid, err)
 	}
 	conn, epoch, err := dial(ctx, t)

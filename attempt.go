@@ -14,7 +14,7 @@ import (
 // which nothing is kept any more.
 var ErrNoAttempt = errors.New("no such attempt")
 
-// OutputOf writes what an attempt at a task, counted from 1, has written so far
+// AttemptOutput writes what an attempt at a task, counted from 1, has written so far
 // to stdout and stderr, either of which may be nil, and says how that attempt
 // stands, or ended. It takes nothing.
 //
@@ -22,7 +22,7 @@ var ErrNoAttempt = errors.New("no such attempt")
 // ten are kept as long as the task is known; but what was too large for a message
 // goes with [System.Tidy] once the task's result has been taken. Errors wrap
 // [ErrNoAttempt], [ErrNoOutput], and those of [Task.OutputSoFar].
-func OutputOf(ctx context.Context, t *Task, attempt int, stdout, stderr io.Writer) (*Status, error) {
+func (t *Task) AttemptOutput(ctx context.Context, attempt int, stdout io.Writer, stderr io.Writer) (*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func OutputOf(ctx context.Context, t *Task, attempt int, stdout, stderr io.Write
 // PastAttempts returns how the attempts at a task ended that its retry policy has
 // followed by others, in order: the latest ten, as long as the task is known. Most
 // tasks have none.
-func PastAttempts(ctx context.Context, t *Task) (ended []*Status, err error) {
+func (t *Task) PastAttempts(ctx context.Context) (ended []*TaskStatus, err error) {
 	err = t.c.broker.View(ctx, func(r broker.Reader) error {
 		past, err := ledger.PastAttempts(r, t.tid)
 		ended = nil

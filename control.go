@@ -117,7 +117,7 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 // awaitOrder waits for the end of a task that was given an order, or until look
 // returns an error. It waits no longer than there is somebody who sees to the order:
 // where the manager cannot, it is given beside the store.
-func awaitOrder(ctx context.Context, t *Task, c ledger.Command, look func(*ledger.Task) error) (*Status, error) {
+func awaitOrder(ctx context.Context, t *Task, c ledger.Command, look func(*ledger.Task) error) (*TaskStatus, error) {
 	watch := newWatch(t.c)
 	l, err := awaitTask(ctx, t, func(l *ledger.Task) error {
 		if err := look(l); err != nil || l.Status.Terminal() {
@@ -145,7 +145,7 @@ var ErrUnrecorded = errors.New("done, and recorded when the store can be written
 // beside gives an order beside the store, which cannot be written, and says why not.
 // It returns how the task stands then, with [ErrUnrecorded] unless that could be
 // recorded meanwhile.
-func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*Status, error) {
+func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
 	if err != nil {
 		return nil, errors.Join(why, err)
@@ -171,7 +171,7 @@ func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*Status,
 
 // tell sends a control message to a running task.
 func tell(ctx context.Context, t *Task, c ledger.Control) error {
-	err := t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.Tell(tx, t.tid, c) })
+	err := t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendControl(tx, t.tid, c) })
 	if errors.Is(err, broker.ErrNotFound) {
 		err = ErrNoTask
 	}

@@ -64,7 +64,7 @@ func Diagnose(ctx context.Context, dir string, opts ...Option) ([]Finding, error
 	if err == nil && !exists {
 		err = errors.New("it is missing")
 	}
-	var c *Context
+	var c *Project
 	if err == nil {
 		c, err = Open(dir, opts...)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"weft/internal/bell"
+	"weft/internal/notify"
 	"weft/internal/proc"
 	"weft/monitor"
 )
@@ -32,7 +32,7 @@ const fewDescriptors = 256
 // examineWakeUps looks at how a process learns that a queue has changed.
 func examineWakeUps(dir string) Finding {
 	const check = "wake-ups"
-	means, err := bell.Inspect(filepath.Join(dir, "bells"))
+	means, err := notify.Inspect(filepath.Join(dir, "bells"))
 	if err != nil {
 		return problem(check, err.Error()+": who waits has to poll", "remove it")
 	}

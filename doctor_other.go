@@ -5,13 +5,13 @@ package weft
 import (
 	"path/filepath"
 
-	"weft/internal/bell"
+	"weft/internal/notify"
 )
 
 // examineHost looks at what the system gives to those who wait. Tasks cannot run
 // here.
 func examineHost(dir string) []Finding {
-	means, err := bell.Inspect(filepath.Join(dir, "bells"))
+	means, err := notify.Inspect(filepath.Join(dir, "bells"))
 	if err != nil {
 		return unknown("wake-ups", err)
 	}

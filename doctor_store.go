@@ -25,7 +25,7 @@ const (
 const runTidy = "weft system tidy"
 
 // examineStore looks at the store of an open project.
-func examineStore(ctx context.Context, c *Context) []Finding {
+func examineStore(ctx context.Context, c *Project) []Finding {
 	info, err := c.broker.Info(ctx)
 	if errors.Is(err, broker.ErrNoIDs) {
 		return []Finding{problem("store", err.Error(), "")}
@@ -64,7 +64,7 @@ func examineLog(info broker.Info) Finding {
 }
 
 // examineEvents looks at how much history there is.
-func examineEvents(ctx context.Context, c *Context) Finding {
+func examineEvents(ctx context.Context, c *Project) Finding {
 	const check = "events"
 	st, err := c.Queue(ledger.Log).Stats(ctx)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 // examineTasks looks at the manager, at the tasks that have not ended, and at
 // what is left of those that have.
-func examineTasks(ctx context.Context, c *Context) []Finding {
+func examineTasks(ctx context.Context, c *Project) []Finding {
 	census, err := takeCensus(ctx, c.broker)
 	if err != nil {
 		return unknown("tasks", err)
@@ -32,19 +32,19 @@ func examineTasks(ctx context.Context, c *Context) []Finding {
 }
 
 // takeCensus counts the tasks that have not ended.
-func takeCensus(ctx context.Context, b *broker.Broker) (census ledger.Census, err error) {
+func takeCensus(ctx context.Context, b *broker.Broker) (census ledger.Counts, err error) {
 	err = b.View(ctx, func(r broker.Reader) (err error) {
-		census, err = ledger.TakeCensus(r)
+		census, err = ledger.CountUnfinished(r)
 		return err
 	})
-	if err != nil || len(census.Deserted) == 0 {
+	if err != nil || len(census.ConsumerGone) == 0 {
 		return census, err
 	}
 	// A consumer may have reported the end of its task, and gone, since the
 	// state of the store that the census saw. It is dead now, so a task that
 	// still runs is deserted.
 	var deserted []string
-	for _, tid := range census.Deserted {
+	for _, tid := range census.ConsumerGone {
 		rec, err := b.Record(ctx, ledger.Kind, tid)
 		if err != nil {
 			return census, err
@@ -53,12 +53,12 @@ func takeCensus(ctx context.Context, b *broker.Broker) (census ledger.Census, er
 			deserted = append(deserted, tid)
 		}
 	}
-	census.Deserted = deserted
+	census.ConsumerGone = deserted
 	return census, nil
 }
 
 // examineManager looks at the manager, where so many tasks have not ended.
-func examineManager(ctx context.Context, c *Context, running bool, unfinished int) Finding {
+func examineManager(ctx context.Context, c *Project, running bool, unfinished int) Finding {
 	const check = "manager"
 	if !running {
 		switch err := canRun(); {
@@ -99,16 +99,16 @@ func examineManager(ctx context.Context, c *Context, running bool, unfinished in
 }
 
 // examineCensus looks at the tasks that have not ended.
-func examineCensus(c ledger.Census, managed bool) []Finding {
+func examineCensus(c ledger.Counts, managed bool) []Finding {
 	const check = "tasks"
 	var found []Finding
-	if len(c.Deserted) > 0 && !managed {
-		found = append(found, problem(check, "run without a consumer, which has died: "+firstOf(c.Deserted),
+	if len(c.ConsumerGone) > 0 && !managed {
+		found = append(found, problem(check, "run without a consumer, which has died: "+firstOf(c.ConsumerGone),
 			"weft manager start, which reports them as lost"))
 	}
-	if len(c.Requestless) > 0 {
-		found = append(found, problem(check, "wait, but somebody has deleted their requests: "+firstOf(c.Requestless),
-			"weft task stop "+taskspec.ShortTID(c.Requestless[0])))
+	if len(c.RequestGone) > 0 {
+		found = append(found, problem(check, "wait, but somebody has deleted their requests: "+firstOf(c.RequestGone),
+			"weft task stop "+taskspec.ShortTID(c.RequestGone[0])))
 	}
 	if len(found) == 0 {
 		text := fmt.Sprintf("%d running, %d queued", c.Running, c.Queued)
@@ -122,16 +122,16 @@ func examineCensus(c ledger.Census, managed bool) []Finding {
 
 // examineServices looks at the services, if there are any, and at what is held back
 // because nobody trusts it.
-func examineServices(ctx context.Context, c *Context) (found []Finding) {
+func examineServices(ctx context.Context, c *Project) (found []Finding) {
 	const check = "services"
-	trust, err := Trusted(ctx, c)
+	trust, err := c.TrustStatus(ctx)
 	if err != nil {
 		return unknown("trust", err)
 	}
 	if text := trust.String(); text != "" {
 		found = append(found, note("trust", text, "look at them, then weft trust"))
 	}
-	services, err := Services(ctx, c)
+	services, err := c.Services(ctx)
 	if err != nil {
 		return append(found, unknown(check, err)...)
 	}
@@ -164,7 +164,7 @@ func firstOf(tids []string) string {
 }
 
 // examineLeftovers counts what System.Tidy would remove.
-func examineLeftovers(ctx context.Context, c *Context) Finding {
+func examineLeftovers(ctx context.Context, c *Project) Finding {
 	const check = "leftovers"
 	environments, records := 0, 0
 	err := c.broker.View(ctx, func(r broker.Reader) error {
@@ -174,7 +174,7 @@ func examineLeftovers(ctx context.Context, c *Context) Finding {
 		}
 		records, environments = orphans.Count(), 0
 		for after := int64(0); ; {
-			keys, next, err := ledger.SpareEnvironments(r, after, environmentsAtOnce)
+			keys, next, err := ledger.UnusedEnvironments(r, after, environmentsAtOnce)
 			if err != nil {
 				return err
 			}
@@ -188,7 +188,7 @@ func examineLeftovers(ctx context.Context, c *Context) Finding {
 	if err != nil {
 		return problem(check, err.Error(), "")
 	}
-	files, bytes, err := countSpare(ctx, c)
+	files, bytes, err := countUnused(ctx, c)
 	if err != nil {
 		return problem(check, err.Error(), "")
 	}
@@ -198,14 +198,14 @@ func examineLeftovers(ctx context.Context, c *Context) Finding {
 	return note(check, fmt.Sprintf("environments: %d; records: %d; files: %d (%s)", environments, records, files, megabytes(bytes)), runTidy)
 }
 
-// countSpare counts the outputs and inputs that nobody needs, and their bytes.
-func countSpare(ctx context.Context, c *Context) (files int, bytes int64, err error) {
+// countUnused counts the outputs and inputs that nobody needs, and their bytes.
+func countUnused(ctx context.Context, c *Project) (files int, bytes int64, err error) {
 	o, err := openOutputs(c)
 	if err != nil || o == nil {
 		return 0, 0, err
 	}
 	defer o.close()
-	_, err = o.spare(ctx, func(file fs.FileInfo) error {
+	_, err = o.unused(ctx, func(file fs.FileInfo) error {
 		files++
 		bytes += file.Size()
 		return nil

@@ -198,7 +198,7 @@ func TestDoctorFindsTasks(t *testing.T) {
 			if _, err := ledger.End(tx, tid, command, time.Now()); err != nil {
 				return err
 			}
-			return ledger.Lose(tx, tid, 1, time.Now())
+			return ledger.MarkLost(tx, tid, 1, time.Now())
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -37,7 +37,7 @@ func (s System) ExportFile() string { return filepath.Join(s.c.dir, exportName) 
 // large outputs. What w received before an error is not a dump. Cancelling ctx
 // ends it.
 func (s System) Dump(ctx context.Context, w io.Writer, o DumpOptions) (broker.DumpReport, error) {
-	return broker.Dump(ctx, s.c.broker, w, ledger.DumpOptions(o.State, o.Secrets, s.c.settings.Redact))
+	return s.c.broker.Dump(ctx, w, ledger.DumpOptions(o.State, o.Secrets, s.c.settings.Redact))
 }
 
 // DumpFile is [System.Dump] into a file that only its owner can read. The file

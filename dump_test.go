@@ -15,7 +15,7 @@ import (
 )
 
 // opened returns a new project with a message in it.
-func opened(t *testing.T) *weft.Context {
+func opened(t *testing.T) *weft.Project {
 	t.Helper()
 	c, err := weft.Open(t.TempDir())
 	if err != nil {

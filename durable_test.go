@@ -27,13 +27,13 @@ func TestNotSynced(t *testing.T) {
 		write func() error
 		left  string // where no file must stay
 	}{
-		{"a spec", func() error { return weft.Specs(c).Create("greet", strings.NewReader(greet)) }, filepath.Join(c.Root(), ".weft", "tasks")},
+		{"a spec", func() error { return c.Specs().Create("greet", strings.NewReader(greet)) }, filepath.Join(c.Root(), ".weft", "tasks")},
 		{"a dump", func() error {
 			_, err := c.System().DumpFile(t.Context(), dump, weft.DumpOptions{})
 			return err
 		}, filepath.Dir(dump)},
 		{"an input", func() error {
-			_, err := weft.Prepare(t.Context(), c, shell("cat"), weft.WithStdin(large))
+			_, err := c.Prepare(t.Context(), shell("cat"), weft.WithStdin(large))
 			return err
 		}, filepath.Join(c.Root(), ".weft", "outputs")},
 	} {

@@ -28,10 +28,10 @@ type Endpoint struct {
 }
 
 // Endpoints are the named endpoints of a project.
-type Endpoints struct{ c *Context }
+type Endpoints struct{ c *Project }
 
 // Endpoints gives access to the named endpoints.
-func (c *Context) Endpoints() Endpoints { return Endpoints{c} }
+func (c *Project) Endpoints() Endpoints { return Endpoints{c} }
 
 // Claim gives a name to a queue until the task ends that this process belongs
 // to, which it knows by its environment (WEFT_TID). An empty queue is the

@@ -100,7 +100,7 @@ func other(p taskspec.Policy) taskspec.Policy {
 	}[p]
 }
 
-func (e end) check(t *testing.T, p *project, c *weft.Context, task *weft.Task, policy taskspec.Policy) {
+func (e end) check(t *testing.T, p *project, c *weft.Project, task *weft.Task, policy taskspec.Policy) {
 	t.Helper()
 	s, err := task.Status(p.ctx)
 	if err != nil {

@@ -86,6 +86,6 @@ func decodeEvent(t *Task, m broker.Message) (event Event, mine bool) {
 		return Event{}, false
 	}
 	return Event{
-		ID: m.ID, Name: e.Event, Status: e.Status, Time: moment(e.Timestamp), Error: e.Error, Body: m.Body,
+		ID: m.ID, Name: e.Event, Status: e.Status, Time: unixTime(e.Timestamp), Error: e.Error, Body: m.Body,
 	}, e.TID == t.tid
 }

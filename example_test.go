@@ -27,13 +27,13 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s %s", res.Status.Status, res.Output)
+	fmt.Printf("%s %s", res.Status, res.Output)
 	// Output: completed hello world
 }
 
 // Submit a task, do something else, and look at it later, also from another
 // process: the id is all that is needed.
-func ExampleContext_Submit() {
+func ExampleProject_Submit() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -64,7 +64,7 @@ func ExampleContext_Submit() {
 
 // A key makes it safe to submit the same again, by a program that does not know
 // whether it did so before it was killed: there is one task, and it runs once.
-func ExampleContext_Submit_key() {
+func ExampleProject_Submit_key() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -83,7 +83,7 @@ func ExampleContext_Submit_key() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(first.TID() == again.TID(), weft.Fresh(first), weft.Fresh(again))
+	fmt.Println(first.TID() == again.TID(), first.IsNew(), again.IsNew())
 
 	spec.Spec.Args[0] = "another mail"
 	_, err = p.Submit(spec)
@@ -102,7 +102,7 @@ func ExampleContext_Submit_key() {
 
 // Prepare a task, and submit it in one transaction with a message: either both
 // are there afterwards, or none.
-func ExamplePrepare() {
+func ExampleProject_Prepare() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -111,7 +111,7 @@ func ExamplePrepare() {
 	ctx := context.Background()
 	defer p.Manager().Stop(ctx)
 
-	prepared, err := weft.Prepare(ctx, p, weft.Command("tr", "a-z", "A-Z"), weft.WithStdin(strings.NewReader("order 4711\n")))
+	prepared, err := p.Prepare(ctx, weft.Command("tr", "a-z", "A-Z"), weft.WithStdin(strings.NewReader("order 4711\n")))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func ExamplePrepare() {
 }
 
 // List the tasks that failed, the newest first.
-func ExampleContext_Tasks() {
+func ExampleProject_Tasks() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -170,7 +170,7 @@ func ExampleContext_Tasks() {
 }
 
 // A task that fails is an error of Run; the result is there as well.
-func ExampleContext_Run() {
+func ExampleProject_Run() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -203,7 +203,7 @@ func ExampleTask_Output() {
 	if _, err := task.Output(ctx, os.Stdout, os.Stderr); err != nil {
 		log.Fatal(err)
 	}
-	if err := task.Take(ctx); err != nil {
+	if err := task.Discard(ctx); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
@@ -212,7 +212,7 @@ func ExampleTask_Output() {
 }
 
 // The project's queues are there for a program's own messages.
-func ExampleContext_Queue() {
+func ExampleProject_Queue() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -258,7 +258,7 @@ func ExampleRegister() {
 
 // A service is its project's manager until its context ends. Tasks that run then
 // go on.
-func ExampleContext_Serve() {
+func ExampleProject_Serve() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -282,7 +282,7 @@ func ExampleContext_Serve() {
 
 // Run a command for each of many inputs, two at a time. Results come in the order
 // of the inputs.
-func ExampleRunMany() {
+func ExampleProject_RunMany() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -298,14 +298,14 @@ func ExampleRunMany() {
 			}
 		}
 	}
-	done := func(task *weft.Task, s *weft.Status) (take bool, err error) {
+	done := func(task *weft.Task, s *weft.TaskStatus) (take bool, err error) {
 		if err := s.Err(); err != nil {
 			return false, err
 		}
 		_, err = task.Output(ctx, os.Stdout, nil)
 		return true, err
 	}
-	if err := weft.RunMany(ctx, p, specs, weft.RunManyOptions{Limit: 2}, done); err != nil {
+	if err := p.RunMany(ctx, specs, weft.RunManyOptions{Limit: 2}, done); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
@@ -315,7 +315,7 @@ func ExampleRunMany() {
 }
 
 // Submit tasks in one transaction, and wait for whichever ends next.
-func ExampleSubmitMany() {
+func ExampleProject_SubmitMany() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -324,11 +324,11 @@ func ExampleSubmitMany() {
 	ctx := context.Background()
 	defer p.Manager().Stop(ctx)
 
-	tasks, err := weft.SubmitMany(ctx, p, []*taskspec.Spec{weft.Command("true"), weft.Command("true")})
+	tasks, err := p.SubmitMany(ctx, []*taskspec.Spec{weft.Command("true"), weft.Command("true")})
 	if err != nil {
 		log.Fatal(err)
 	}
-	g, err := weft.NewGroup(p)
+	g, err := p.NewBatch()
 	if err != nil {
 		log.Fatal(err)
 	}

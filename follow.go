@@ -98,7 +98,7 @@ func (o *streams) close() {
 // task runs, the stream is in a file, once it is long or lively; when the task
 // has ended it is there, or in the result.
 type follower struct {
-	c      *Context
+	c      *Project
 	tid    string
 	stream ledger.Stream
 	w      io.Writer // nil: nobody wants it

@@ -20,10 +20,10 @@ var ErrNoHost = function.ErrNoHost
 
 // A FunctionCatalog knows the functions that programs have registered in a
 // project, whether or not these programs run. It may be shared.
-type FunctionCatalog struct{ c *Context }
+type FunctionCatalog struct{ c *Project }
 
 // Functions gives access to the functions of a project.
-func Functions(c *Context) FunctionCatalog { return FunctionCatalog{c} }
+func (c *Project) Functions() FunctionCatalog { return FunctionCatalog{c} }
 
 // A FunctionInfo is a function that can be called in a project.
 type FunctionInfo struct {
@@ -49,7 +49,7 @@ func newFunctionInfo(f *ledger.Function) *FunctionInfo {
 		Output:      f.Output,
 		Program:     f.Host.Path,
 		Build:       f.Host.Build,
-		Noted:       moment(f.Host.Noted),
+		Noted:       unixTime(f.Host.Noted),
 		about:       f.Description,
 	}
 }
@@ -92,7 +92,7 @@ func (f *FunctionInfo) Help() string {
 // List returns all functions, sorted by their names. Programs that have changed
 // are asked anew, which takes as long as they take to start.
 func (f FunctionCatalog) List(ctx context.Context) ([]*FunctionInfo, error) {
-	if err := refreshHosts(ctx, f.c); err != nil {
+	if err := refreshPrograms(ctx, f.c); err != nil {
 		return nil, fmt.Errorf("list functions: %w", err)
 	}
 	var all []*FunctionInfo
@@ -126,7 +126,7 @@ func (f FunctionCatalog) Find(ctx context.Context, name string) (*FunctionInfo, 
 func (f FunctionCatalog) Add(ctx context.Context, path string) (names []string, err error) {
 	if path, err = programPath(path); err == nil {
 		var found []function.Description
-		if found, err = askHost(ctx, f.c, path); err == nil && len(found) == 0 {
+		if found, err = describeProgram(ctx, f.c, path); err == nil && len(found) == 0 {
 			err = fmt.Errorf("%s: %w: it registers none before weft.Init", path, ErrNoHost)
 		}
 		for _, one := range found {
@@ -145,7 +145,7 @@ func (f FunctionCatalog) Add(ctx context.Context, path string) (names []string, 
 func (f FunctionCatalog) Remove(ctx context.Context, path string) error {
 	absolute, err := programPath(path)
 	if err == nil {
-		err = f.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.RemoveHost(tx, absolute) })
+		err = f.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.RemoveProgram(tx, absolute) })
 	}
 	if errors.Is(err, broker.ErrNotFound) {
 		err = fmt.Errorf("%w in this project: %s", ErrNoHost, path)

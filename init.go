@@ -35,11 +35,11 @@ func Init() {
 	case role.Manager:
 		exit(runManager(conn))
 	case role.Function:
-		exit(runner.Perform(conn, role.Extra(), &registered))
+		exit(runner.ServeCall(conn, role.Extra(), &registered))
 	case role.Exec:
 		exit(runner.Become(conn))
 	case role.Describe:
-		exit(function.Tell(conn, build(), &registered))
+		exit(function.Describe(conn, build(), &registered))
 	}
 }
 

@@ -29,7 +29,7 @@ func stage(script, from, to string) *taskspec.Spec {
 // stages submits n tasks.
 func (p *project) stages(n int, script, from, to string) []*weft.Task {
 	p.t.Helper()
-	tasks, err := weft.SubmitMany(p.ctx, p.open(), slices.Repeat([]*taskspec.Spec{stage(script, from, to)}, n))
+	tasks, err := p.open().SubmitMany(p.ctx, slices.Repeat([]*taskspec.Spec{stage(script, from, to)}, n))
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func (p *project) stages(n int, script, from, to string) []*weft.Task {
 // completed waits until all tasks have.
 func (p *project) completed(tasks ...*weft.Task) {
 	p.t.Helper()
-	g, err := weft.NewGroup(p.open())
+	g, err := p.open().NewBatch()
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -33,7 +33,7 @@ var ErrNotPersistent = ledger.ErrNotPersistent
 // name is also that of an endpoint, if nobody else had that.
 //
 // Errors wrap [ErrNotRunning] if the task has ended, or [ErrNotPersistent].
-func SendItem(ctx context.Context, t *Task, body string) (messageID string, err error) {
+func (t *Task) SendItem(ctx context.Context, body string) (messageID string, err error) {
 	var id broker.ID
 	err = t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		id, err = ledger.PutItem(tx, t.tid, body)
@@ -49,7 +49,7 @@ func SendItem(ctx context.Context, t *Task, body string) (messageID string, err 
 }
 
 // An ItemResult is how one item of a persistent task ended, and what it wrote to
-// its standard output. [Items] yields them.
+// its standard output. [Task.Items] yields them.
 type ItemResult struct {
 	MessageID  string // of the item
 	Status     taskspec.Status
@@ -79,7 +79,7 @@ type ItemResult struct {
 // An error ends the iteration: [ErrNotPersistent], or the cause of ctx's end, which
 // leaves the task alone. At most 1 MiB of results is in memory, or one that is
 // larger. A manager is started whenever the project has none.
-func Items(ctx context.Context, t *Task) iter.Seq2[*ItemResult, error] {
+func (t *Task) Items(ctx context.Context) iter.Seq2[*ItemResult, error] {
 	return func(yield func(*ItemResult, error) bool) {
 		if err := eachItem(ctx, t, func(r *ItemResult) bool { return yield(r, nil) }); err != nil {
 			yield(nil, fmt.Errorf("items of task %s: %w", t.tid, err))

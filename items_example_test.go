@@ -10,7 +10,7 @@ import (
 
 // Keep a command at work on one item after the other, send items to it, and read
 // what it made of them.
-func ExampleItems() {
+func ExampleTask_Items() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -26,11 +26,11 @@ func ExampleItems() {
 		log.Fatal(err)
 	}
 	for _, item := range []string{"hello", "again", ""} {
-		if _, err := weft.SendItem(ctx, task, item); err != nil {
+		if _, err := task.SendItem(ctx, item); err != nil {
 			log.Fatal(err)
 		}
 	}
-	for result, err := range weft.Items(ctx, task) {
+	for result, err := range task.Items(ctx) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -27,6 +27,6 @@ func (e *KeyError) Error() string {
 // Unwrap returns [ErrKeyHeld].
 func (e *KeyError) Unwrap() error { return ErrKeyHeld }
 
-// Fresh reports whether the submission that returned t made the task. It is
-// false for one that held its key already, and for what [Context.Task] finds.
-func Fresh(t *Task) bool { return t.fresh }
+// IsNew reports whether the submission that returned t made the task. It is
+// false for one that held its key already, and for what [Project.Task] finds.
+func (t *Task) IsNew() bool { return t.isNew }

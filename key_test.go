@@ -53,10 +53,10 @@ func TestKey(t *testing.T) {
 		t.Errorf("run again: %+v, %v", res, err)
 	}
 	again, err := c.SubmitContext(p.ctx, keyed(file, "a"))
-	if err != nil || again.TID() != first.TID() || !weft.Fresh(first) || weft.Fresh(again) {
+	if err != nil || again.TID() != first.TID() || !first.IsNew() || again.IsNew() {
 		t.Errorf("submitted after its end: %+v, %v", again, err)
 	}
-	if res, err := again.Result(p.ctx); !errors.Is(err, weft.ErrTaken) || res.Status.Status != taskspec.StatusCompleted {
+	if res, err := again.Result(p.ctx); !errors.Is(err, weft.ErrTaken) || res.Status != taskspec.StatusCompleted {
 		t.Errorf("its result: %+v, %v", res, err)
 	}
 
@@ -76,13 +76,13 @@ func TestKey(t *testing.T) {
 
 	// Those of one call.
 	both := []*taskspec.Spec{keyed(file, "b"), weft.Command("true"), keyed(file, "b"), keyed(file, "a")}
-	tasks, err := weft.SubmitMany(p.ctx, c, both)
+	tasks, err := c.SubmitMany(p.ctx, both)
 	if err != nil {
 		t.Fatal(err)
 	}
 	fresh := []bool{}
 	for _, task := range tasks {
-		fresh = append(fresh, weft.Fresh(task))
+		fresh = append(fresh, task.IsNew())
 		if _, err := task.Wait(p.ctx); err != nil {
 			t.Error(err)
 		}
@@ -91,7 +91,7 @@ func TestKey(t *testing.T) {
 		t.Errorf("submitted at once: %v, fresh %v", tasks, fresh)
 	}
 	count := len(p.tasks())
-	_, err = weft.SubmitMany(p.ctx, c, []*taskspec.Spec{weft.Command("true"), keyed(file, "c"), keyed("elsewhere", "c")})
+	_, err = c.SubmitMany(p.ctx, []*taskspec.Spec{weft.Command("true"), keyed(file, "c"), keyed("elsewhere", "c")})
 	if e, ok := errors.AsType[*weft.KeyError](err); !ok || e.Key != "c" || e.TID != "" {
 		t.Errorf("two tasks with one key at once: %v", err)
 	}
@@ -150,7 +150,7 @@ func TestKeyMany(t *testing.T) {
 	tids := make(map[string]int)
 	for i, o := range []weft.RunManyOptions{{}, {Limit: 2}, {AsCompleted: true, Limit: 1}} {
 		handed := 0
-		err := weft.RunMany(p.ctx, c, each(specs...), o, func(task *weft.Task, s *weft.Status) (bool, error) {
+		err := c.RunMany(p.ctx, each(specs...), o, func(task *weft.Task, s *weft.TaskStatus) (bool, error) {
 			handed++
 			tids[s.TID]++
 			return true, nil
@@ -194,7 +194,7 @@ func TestKeyGroup(t *testing.T) {
 	if _, err := c.RunContext(p.ctx, weft.Command("true")); err != nil {
 		t.Fatal(err)
 	}
-	g, err := weft.NewGroup(c)
+	g, err := c.NewBatch()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ type LoadReport struct {
 // report, or [ErrNotWhole]. Cancelling ctx before the end withdraws it, though not while
 // it waits for r.
 func (s System) Load(ctx context.Context, r io.Reader, o LoadOptions) (*LoadReport, error) {
-	if err := s.c.known.foreign; err != nil {
+	if err := s.c.trust.foreign; err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
 	return load(o, s.c.settings.Redact, func(b broker.LoadOptions) (broker.LoadReport, error) {
@@ -51,7 +51,7 @@ func (s System) Load(ctx context.Context, r io.Reader, o LoadOptions) (*LoadRepo
 			return broker.LoadReport{}, fmt.Errorf("load: %w", err)
 		}
 		defer free()
-		return broker.Load(ctx, s.c.broker, whole, b)
+		return s.c.broker.Load(ctx, whole, b)
 	})
 }
 

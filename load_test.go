@@ -34,7 +34,7 @@ type load struct {
 // keys submits the client's part of tasks with keys, and reports each with its
 // key. Those that repeat a key are the other client's, if they are in order, and
 // come about when it submits the first.
-func (l load) keys(ctx context.Context, p *weft.Context, out *json.Encoder) error {
+func (l load) keys(ctx context.Context, p *weft.Project, out *json.Encoder) error {
 	var keys []int
 	for i := range l.Tasks - l.Repeated {
 		keys = append(keys, i)
@@ -66,7 +66,7 @@ func (l load) keys(ctx context.Context, p *weft.Context, out *json.Encoder) erro
 
 // run submits the tasks and reports each twice: when it has been accepted, and
 // how it ended.
-func (l load) run(ctx context.Context, p *weft.Context, out *json.Encoder) error {
+func (l load) run(ctx context.Context, p *weft.Project, out *json.Encoder) error {
 	var mu sync.Mutex
 	say := func(v any) error {
 		mu.Lock()

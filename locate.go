@@ -31,7 +31,7 @@ func Locate(dir string) (root string, err error) {
 // OpenExisting is [Open] for a project that must be there: it creates nothing,
 // and returns [ErrNoProject] where dir holds none, or only a folder .weft without a
 // store, which may have come with a clone.
-func OpenExisting(dir string, opts ...Option) (*Context, error) {
+func OpenExisting(dir string, opts ...Option) (*Project, error) {
 	return Open(dir, append(opts, func(o *options) { o.existing = true })...)
 }
 
@@ -39,7 +39,7 @@ func OpenExisting(dir string, opts ...Option) (*Context, error) {
 // creates dir too, and, if autostart is true, the folder of the manifests of
 // services; if it is false, the new project's settings say that no manager starts
 // services. What is there already stays.
-func Create(dir string, autostart bool, opts ...Option) (*Context, error) {
+func Create(dir string, autostart bool, opts ...Option) (*Project, error) {
 	if err := errors.Join(foreign(filepath.Join(dir, ledger.Dir)), os.MkdirAll(dir, 0o777)); err != nil {
 		return nil, fmt.Errorf("create project: %w", err)
 	}

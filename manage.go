@@ -29,11 +29,11 @@ var ErrElsewhere = errors.New("manager runs in another pid namespace")
 var ErrSkew = ledger.ErrSkew
 
 // A Manager speaks to the project's manager, the process that gives its tasks
-// to consumers, whether it is there or not: get it from [Context.Manager].
-type Manager struct{ c *Context }
+// to consumers, whether it is there or not: get it from [Project.Manager].
+type Manager struct{ c *Project }
 
 // Manager gives access to the project's manager. It starts nothing.
-func (c *Context) Manager() *Manager { return &Manager{c} }
+func (c *Project) Manager() *Manager { return &Manager{c} }
 
 // Start starts the project's manager if it has none, and returns when it
 // works. Cancelling ctx ends the wait. The error says why it could not start.
@@ -42,7 +42,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.c.known.meet(ctx); err != nil {
+	if err := m.c.trust.observe(ctx); err != nil {
 		return err
 	}
 	if err := project.Complete(m.c.dir); err != nil {
@@ -51,7 +51,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	m.c.started.Store(true)
 	call := manager.Call{
 		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.Once(),
-		Autostart: m.c.autostart, Since: m.c.known.unrecorded(), Env: Environ(m.c),
+		Autostart: m.c.autostart, Since: m.c.trust.unrecordedSince(), Env: m.c.Environ(),
 	}
 	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)
 }
@@ -165,8 +165,8 @@ func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerS
 			Running:   held && !last.Gone(),
 			Halted:    halted(last),
 			Elsewhere: last.Elsewhere(),
-			Started:   moment(last.Started),
-			Stopped:   moment(last.Stopped),
+			Started:   unixTime(last.Started),
+			Stopped:   unixTime(last.Stopped),
 		})
 	}
 	return all, nil
@@ -176,14 +176,14 @@ func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerS
 // it has gone. It returns false if there was none. Cancelling ctx ends the
 // wait, not the request.
 func (m *Manager) Stop(ctx context.Context) (bool, error) {
-	return m.dismiss(ctx, ledger.CommandStop)
+	return m.end(ctx, ledger.CommandStop)
 }
 
 // Replace lets the manager leave, for another one, and returns when it has
 // gone: running tasks go on without it, and what is queued waits. Else it is
 // like [Manager.Stop].
 func (m *Manager) Replace(ctx context.Context) (bool, error) {
-	return m.dismiss(ctx, ledger.CommandLeave)
+	return m.end(ctx, ledger.CommandLeave)
 }
 
 // Kill ends the process of the manager at once, and returns when it has gone, or false
@@ -201,7 +201,7 @@ func (m *Manager) Kill(ctx context.Context) (bool, error) {
 		return false, errors.New("kill manager: its record is damaged, so its process is not known: weft system repair")
 	case last.Elsewhere():
 		return false, fmt.Errorf("kill manager: %w (pid %d there)", ErrElsewhere, last.Process.PID)
-	case last.Hosted:
+	case last.Embedded:
 		return false, fmt.Errorf("kill manager: %w: it is part of the program with pid %d: end that", errors.ErrUnsupported, last.Process.PID)
 	}
 	if err = last.Process.Signal(syscall.SIGKILL); err == nil {
@@ -231,8 +231,8 @@ func (m *Manager) current(ctx context.Context) (*ledger.Manager, error) {
 	return last, nil
 }
 
-// dismiss tells the manager to go and waits until it has.
-func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
+// end tells the manager to go and waits until it has.
+func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 	last, err := m.current(ctx)
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
@@ -252,7 +252,7 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}
 	defer gone.Close()
-	err = m.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.TellManager(tx, c) })
+	err = m.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendManagerControl(tx, c) })
 	trouble := m.trouble(ctx)
 	if unwritable(err) || err == nil && trouble != nil {
 		if _, unheard := control.Give(ctx, m.c.dir, control.Order{Command: c}); unheard == nil {
@@ -268,7 +268,7 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 	if last.Process == (proc.Identity{}) {
 		return true, awaitNoManager(ctx, m.c, gone)
 	}
-	if !last.Hosted && !last.Elsewhere() {
+	if !last.Embedded && !last.Elsewhere() {
 		if err := last.Process.Wait(ctx); err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
@@ -294,7 +294,7 @@ func (m *Manager) dismiss(ctx context.Context, c ledger.Command) (bool, error) {
 }
 
 // awaitNoManager waits until the project has no manager; gone hears that one leaves.
-func awaitNoManager(ctx context.Context, c *Context, gone *broker.Waiter) error {
+func awaitNoManager(ctx context.Context, c *Project, gone *broker.Waiter) error {
 	for {
 		running, err := manager.Running(c.dir)
 		if err == nil && running {

@@ -14,7 +14,7 @@ import (
 	"weft/taskspec"
 )
 
-// RunManyOptions are the choices of [RunMany]. The zero value is the default.
+// RunManyOptions are the choices of [Project.RunMany]. The zero value is the default.
 type RunManyOptions struct {
 	// Limit is how many tasks may be unfinished at a time; 0 means that all are
 	// submitted as they come, and the manager's slots bound what runs.
@@ -46,18 +46,15 @@ const (
 //
 // Specs with the same key are one task, for which done is called once. One that
 // was submitted before, by whomever, is treated like the others.
-func RunMany(
-	ctx context.Context, c *Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions,
-	done func(*Task, *Status) (take bool, err error), opts ...SubmitOption,
-) error {
-	g, err := NewGroup(c)
+func (c *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions, done func(*Task, *TaskStatus) (take bool, err error), opts ...SubmitOption) error {
+	g, err := c.NewBatch()
 	if err != nil {
 		return err
 	}
 	defer g.Close()
 	submitting, stop := context.WithCancel(ctx)
 	defer stop()
-	m := many{c: c, o: o, group: g, done: done, submitter: newSubmitter(c, specs, o.Limit, opts), ended: make(map[string]*Status), keyed: make(map[string]bool)}
+	m := runMany{c: c, o: o, group: g, done: done, submitter: newSubmitter(c, specs, o.Limit, opts), ended: make(map[string]*TaskStatus), keyed: make(map[string]bool)}
 	go m.submitter.run(submitting)
 	err = m.run(ctx)
 	stop()
@@ -71,23 +68,23 @@ func RunMany(
 	return errors.Join(err, m.take(ctx))
 }
 
-// many is what RunMany knows.
-type many struct {
-	c         *Context
+// runMany is what RunMany knows.
+type runMany struct {
+	c         *Project
 	o         RunManyOptions
-	group     *Group // of the tasks that have not ended
+	group     *Batch // of the tasks that have not ended
 	submitter *submitter
-	done      func(*Task, *Status) (take bool, err error)
+	done      func(*Task, *TaskStatus) (take bool, err error)
 
-	total   int                // submitted
-	order   []*Task            // not handed out yet, unless they are handed out as they end
-	ended   map[string]*Status // of these, by TID
-	keyed   map[string]bool    // the tasks with a key that were submitted, by TID
-	settled []*Task            // handed out, to be taken
+	total    int                    // submitted
+	order    []*Task                // not handed out yet, unless they are handed out as they end
+	ended    map[string]*TaskStatus // of these, by TID
+	keyed    map[string]bool        // the tasks with a key that were submitted, by TID
+	resolved []*Task                // handed out, to be taken
 }
 
 // run hands out results until none can come any more.
-func (m *many) run(ctx context.Context) error {
+func (m *runMany) run(ctx context.Context) error {
 	for submitted := m.submitter.tasks; ; {
 		if err := m.collect(ctx); err != nil {
 			return err
@@ -114,9 +111,9 @@ func (m *many) run(ctx context.Context) error {
 
 // wait waits for tasks that have been submitted, or for a reason to look. more
 // is false when no more will be submitted.
-func (m *many) wait(ctx context.Context, submitted <-chan []*Task) (tasks []*Task, more bool, err error) {
+func (m *runMany) wait(ctx context.Context, submitted <-chan []*Task) (tasks []*Task, more bool, err error) {
 	if m.group.Len() > 0 && m.group.watch.due() {
-		return nil, submitted != nil, m.group.look(ctx)
+		return nil, submitted != nil, m.group.poll(ctx)
 	}
 	timer := time.NewTimer(managerLook)
 	defer timer.Stop()
@@ -132,7 +129,7 @@ func (m *many) wait(ctx context.Context, submitted <-chan []*Task) (tasks []*Tas
 }
 
 // add begins to wait for tasks.
-func (m *many) add(ctx context.Context, tasks []*Task) error {
+func (m *runMany) add(ctx context.Context, tasks []*Task) error {
 	tasks = slices.DeleteFunc(tasks, m.again)
 	if len(tasks) == 0 {
 		return nil
@@ -148,7 +145,7 @@ func (m *many) add(ctx context.Context, tasks []*Task) error {
 
 // again reports whether the task was submitted before, for another spec with its
 // key, and gives its slot free.
-func (m *many) again(t *Task) bool {
+func (m *runMany) again(t *Task) bool {
 	if t.key == "" {
 		return false
 	}
@@ -161,7 +158,7 @@ func (m *many) again(t *Task) bool {
 }
 
 // collect hands out those that have ended and whose turn it is.
-func (m *many) collect(ctx context.Context) error {
+func (m *runMany) collect(ctx context.Context) error {
 	if err := m.group.read(ctx); err != nil {
 		return err
 	}
@@ -190,26 +187,26 @@ func (m *many) collect(ctx context.Context) error {
 	return nil
 }
 
-func (m *many) handOut(ctx context.Context, t *Task, s *Status) error {
+func (m *runMany) handOut(ctx context.Context, t *Task, s *TaskStatus) error {
 	take, err := m.done(t, s)
 	if err != nil || !take {
 		return err
 	}
-	if m.settled = append(m.settled, t); len(m.settled) < takeAtOnce {
+	if m.resolved = append(m.resolved, t); len(m.resolved) < takeAtOnce {
 		return nil
 	}
 	return m.take(ctx)
 }
 
 // take takes results, in one transaction.
-func (m *many) take(ctx context.Context) error {
-	tasks := m.settled
-	m.settled = nil
+func (m *runMany) take(ctx context.Context) error {
+	tasks := m.resolved
+	m.resolved = nil
 	return takeAll(ctx, m.c, tasks)
 }
 
 // stop stops the tasks that have not ended.
-func (m *many) stop(ctx context.Context, late []*Task) error {
+func (m *runMany) stop(ctx context.Context, late []*Task) error {
 	for tid := range m.group.waiting {
 		late = append(late, &Task{c: m.c, tid: tid})
 	}
@@ -227,8 +224,8 @@ func (m *many) stop(ctx context.Context, late []*Task) error {
 	return errors.Join(errs...)
 }
 
-// takeAll is [Task.Take] for many tasks.
-func takeAll(ctx context.Context, c *Context, tasks []*Task) error {
+// takeAll is [Task.Discard] for many tasks.
+func takeAll(ctx context.Context, c *Project, tasks []*Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}

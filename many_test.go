@@ -39,7 +39,7 @@ func TestRunMany(t *testing.T) {
 		o.Submitted = func(n int) { total = n }
 		var tids []string
 		failed := 0
-		err := weft.RunMany(p.ctx, c, each(specs...), o, func(task *weft.Task, s *weft.Status) (bool, error) {
+		err := c.RunMany(p.ctx, each(specs...), o, func(task *weft.Task, s *weft.TaskStatus) (bool, error) {
 			most = max(most, total-len(tids))
 			tids = append(tids, s.TID)
 			if s.TID != task.TID() || !s.Status.Terminal() {
@@ -62,7 +62,7 @@ func TestRunMany(t *testing.T) {
 		if o.Limit > 0 && o.AsCompleted && most > o.Limit {
 			t.Errorf("%+v: %d were unfinished at a time", o, most)
 		}
-		if left, _, err := weft.Untaken(p.ctx, c, 0); err != nil || len(left) > 0 {
+		if left, _, err := c.PendingResults(p.ctx, 0); err != nil || len(left) > 0 {
 			t.Errorf("%+v: %d results are left, %v", o, len(left), err)
 		}
 	}
@@ -75,10 +75,10 @@ func TestRunManyEnds(t *testing.T) {
 	c := p.open()
 	broken := errors.New("broken")
 	count := 0
-	counted := func(*weft.Task, *weft.Status) (bool, error) { count++; return true, nil }
+	counted := func(*weft.Task, *weft.TaskStatus) (bool, error) { count++; return true, nil }
 
 	// A bad spec: those before it have been run.
-	err := weft.RunMany(p.ctx, c, func(yield func(*taskspec.Spec, error) bool) {
+	err := c.RunMany(p.ctx, func(yield func(*taskspec.Spec, error) bool) {
 		if yield(weft.Command("true"), nil) && yield(weft.Command("echo"), nil) {
 			yield(nil, broken)
 		}
@@ -88,19 +88,19 @@ func TestRunManyEnds(t *testing.T) {
 	}
 
 	// Who gets the results has had enough: that one is not taken.
-	err = weft.RunMany(p.ctx, c, each(weft.Command("true"), weft.Command("true")), weft.RunManyOptions{Limit: 1},
-		func(*weft.Task, *weft.Status) (bool, error) { return true, broken })
+	err = c.RunMany(p.ctx, each(weft.Command("true"), weft.Command("true")), weft.RunManyOptions{Limit: 1},
+		func(*weft.Task, *weft.TaskStatus) (bool, error) { return true, broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("done failed: %v", err)
 	}
-	if left, _, err := weft.Untaken(p.ctx, c, 0); err != nil || len(left) != 1 {
+	if left, _, err := c.PendingResults(p.ctx, 0); err != nil || len(left) != 1 {
 		t.Errorf("%d results are left, %v", len(left), err)
 	}
 
 	// The context ends: what runs is stopped.
 	ctx, cancel := context.WithCancelCause(p.ctx)
-	err = weft.RunMany(ctx, c, each(weft.Command("true"), weft.Command("sleep", "1000"), weft.Command("sleep", "61")), weft.RunManyOptions{},
-		func(*weft.Task, *weft.Status) (bool, error) { cancel(broken); return true, nil })
+	err = c.RunMany(ctx, each(weft.Command("true"), weft.Command("sleep", "1000"), weft.Command("sleep", "61")), weft.RunManyOptions{},
+		func(*weft.Task, *weft.TaskStatus) (bool, error) { cancel(broken); return true, nil })
 	if !errors.Is(err, broken) {
 		t.Errorf("cancelled: %v", err)
 	}

@@ -25,9 +25,9 @@ var ErrNoProject = errors.New("no weft project found")
 // returns ErrOwner, for root too: what runs there runs as its owner.
 var ErrOwner = errors.New("project belongs to another user")
 
-// A Context is an open project. It is safe for concurrent use; whoever opened
+// A Project is an open project. It is safe for concurrent use; whoever opened
 // it closes it.
-type Context struct {
+type Project struct {
 	root     string // absolute
 	dir      string // root/.weft
 	settings settings
@@ -37,7 +37,7 @@ type Context struct {
 	// autostart is whether managers that are started through it start services, if
 	// that was said: see [Autostart].
 	autostart *bool
-	known     acquaintance
+	trust     trustState
 	notices   notices
 	started   atomic.Bool                   // a manager, through it
 	inline    atomic.Pointer[runner.Inline] // while this program serves it
@@ -69,7 +69,7 @@ func Autostart(on bool) Option { return func(o *options) { o.autostart = &on } }
 //
 // Errors wrap [broker.ErrLockMode], [broker.ErrFilesystem],
 // [broker.ErrNotStore], [broker.ErrNewer] or those of package os.
-func Open(dir string, opts ...Option) (*Context, error) {
+func Open(dir string, opts ...Option) (*Project, error) {
 	var o options
 	for _, opt := range opts {
 		opt(&o)
@@ -81,7 +81,7 @@ func Open(dir string, opts ...Option) (*Context, error) {
 	return c, nil
 }
 
-func open(dir string, o options) (*Context, error) {
+func open(dir string, o options) (*Project, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func open(dir string, o options) (*Context, error) {
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, o.absent(dir, err)
 	}
-	c := &Context{root: root, dir: filepath.Join(root, ledger.Dir), autostart: o.autostart}
+	c := &Project{root: root, dir: filepath.Join(root, ledger.Dir), autostart: o.autostart}
 	c.notices.tell = o.tell
 	if err := sqlite.CheckPath(c.dir); err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func open(dir string, o options) (*Context, error) {
 	if c.fileEnv, err = readFileEnv(); err != nil {
 		return nil, err
 	}
-	if c.known.foreign = foreign(c.dir); c.known.foreign != nil {
+	if c.trust.foreign = foreign(c.dir); c.trust.foreign != nil {
 		o.existing = true
 	}
 	made, err := enter(c.dir, o.existing)
@@ -129,22 +129,22 @@ func open(dir string, o options) (*Context, error) {
 		BusyTimeout:      c.settings.busyTimeout(),
 		Options:          broker.Options{MaxMessage: c.settings.MaxMessage, Views: ledger.View},
 		AcceptPOSIXLocks: o.posixLocks,
-		ReadOnly:         c.known.foreign,
+		ReadOnly:         c.trust.foreign,
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.known.root, c.known.broker = c.root, c.broker
-	if c.known.foreign != nil {
+	c.trust.root, c.trust.broker = c.root, c.broker
+	if c.trust.foreign != nil {
 		return c, nil
 	}
-	if err := noteHost(c.broker); err != nil {
+	if err := registerProgram(c.broker); err != nil {
 		return nil, errors.Join(err, c.broker.Close())
 	}
 	if made {
 		// Nothing in it came from elsewhere. If that cannot be recorded, whoever
 		// needs it says so.
-		_ = c.known.recordTrust(context.Background(), true)
+		_ = c.trust.recordTrust(context.Background(), true)
 	}
 	return c, nil
 }
@@ -178,7 +178,7 @@ func enter(dir string, existing bool) (made bool, err error) {
 
 // complete makes what is in the project's folder but the store. autostart is what its
 // settings are to say of services, if that was said.
-func complete(c *Context, made bool, autostart *bool) error {
+func complete(c *Project, made bool, autostart *bool) error {
 	if err := project.Complete(c.dir); err != nil {
 		return err
 	}
@@ -190,19 +190,19 @@ func complete(c *Context, made bool, autostart *bool) error {
 }
 
 // Root is the project's folder, the one that holds .weft, as an absolute path.
-func (c *Context) Root() string { return c.root }
+func (c *Project) Root() string { return c.root }
 
 // Created reports whether Open has created the project.
-func (c *Context) Created() bool { return c.created }
+func (c *Project) Created() bool { return c.created }
 
 // Broker gives access to the project's queues and records.
-func (c *Context) Broker() *broker.Broker { return c.broker }
+func (c *Project) Broker() *broker.Broker { return c.broker }
 
 // Queue names one of the project's queues.
-func (c *Context) Queue(name string) *broker.Queue { return c.broker.Queue(name) }
+func (c *Project) Queue(name string) *broker.Queue { return c.broker.Queue(name) }
 
 // Close releases the project. Tasks go on, and so does the manager.
-func (c *Context) Close() error { return c.broker.Close() }
+func (c *Project) Close() error { return c.broker.Close() }
 
 // Find searches from dir upward for a project and returns its root. The search
 // ends at the user's home folder, where another file system begins, and at a

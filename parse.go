@@ -22,13 +22,13 @@ func ParseSpec(r io.Reader) (*taskspec.Spec, error) {
 // ReadSpec is [ParseSpec] for a file. Where there is none the error wraps
 // [ErrNoSpec].
 func ReadSpec(path string) (*taskspec.Spec, error) {
-	f := SpecFolder{}.shelf()
+	f := SpecFolder{}.documents()
 	document, _, err := f.readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	spec, err := parse(document)
-	return spec, f.about(path, err)
+	return spec, f.wrap(path, err)
 }
 
 // readDocument reads no more than it takes to see that a document is too long.

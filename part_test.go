@@ -80,7 +80,7 @@ type line struct {
 // Before a result is taken, it has been written to out.
 func playClient(in io.Reader, out *json.Encoder) error {
 	ctx := context.Background()
-	var p *weft.Context
+	var p *weft.Project
 	for calls := json.NewDecoder(in); ; {
 		var c call
 		switch err := calls.Decode(&c); {
@@ -104,7 +104,7 @@ func playClient(in io.Reader, out *json.Encoder) error {
 }
 
 // carryOut does what the call says.
-func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) error {
+func (c call) carryOut(ctx context.Context, p *weft.Project, out *json.Encoder) error {
 	switch c.Do {
 	case "run":
 		return runTask(ctx, p, c.Spec, out.Encode)
@@ -115,7 +115,7 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 		}
 		return out.Encode(line{TID: t.TID()})
 	case "pipeline":
-		t, err := weft.SubmitPipeline(ctx, p, c.Pipeline)
+		t, err := p.SubmitPipeline(ctx, c.Pipeline)
 		if err != nil {
 			return err
 		}
@@ -151,10 +151,10 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 		}
 		return out.Encode(line{})
 	case "look":
-		_, err := weft.Trusted(ctx, p)
+		_, err := p.TrustStatus(ctx)
 		return errors.Join(err, out.Encode(line{}))
 	case "trust":
-		return errors.Join(weft.Trust(ctx, p), out.Encode(line{}))
+		return errors.Join(p.Trust(ctx), out.Encode(line{}))
 	case "serve":
 		err := p.Serve(ctx, weft.ServeOptions{Only: true, Lifetime: p.Manager().Lifetime()})
 		if errors.Is(err, weft.ErrManagerRunning) {
@@ -172,7 +172,7 @@ func (c call) carryOut(ctx context.Context, p *weft.Context, out *json.Encoder) 
 }
 
 // runTask submits a task, waits for its end and takes its result.
-func runTask(ctx context.Context, p *weft.Context, spec *taskspec.Spec, say func(any) error) error {
+func runTask(ctx context.Context, p *weft.Project, spec *taskspec.Spec, say func(any) error) error {
 	t, err := p.SubmitContext(ctx, spec)
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func runTask(ctx context.Context, p *weft.Context, spec *taskspec.Spec, say func
 
 // runInside serves the project meanwhile, and calls the function of the spec until
 // it has been carried out by the transaction that submitted it.
-func runInside(ctx context.Context, p *weft.Context, spec *taskspec.Spec, out *json.Encoder) error {
+func runInside(ctx context.Context, p *weft.Project, spec *taskspec.Spec, out *json.Encoder) error {
 	stop, ready, served := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
 		served <- p.Serve(ctx, weft.ServeOptions{Stop: stop, Slots: 1, Ready: sync.OnceFunc(func() { close(ready) })})
@@ -204,7 +204,7 @@ func runInside(ctx context.Context, p *weft.Context, spec *taskspec.Spec, out *j
 		if err != nil {
 			return err
 		}
-		if again, err := t.Result(ctx); !errors.Is(err, weft.ErrTaken) || again.Status.Status != res.Status.Status {
+		if again, err := t.Result(ctx); !errors.Is(err, weft.ErrTaken) || again.Status != res.Status {
 			return fmt.Errorf("result taken twice: %+v, %w", again, err)
 		}
 		var names []string
@@ -224,7 +224,7 @@ func runInside(ctx context.Context, p *weft.Context, spec *taskspec.Spec, out *j
 			}
 		}
 		direct = began.Equal(asked) // both are of one transaction
-		if err := out.Encode(line{TID: t.TID(), Status: res.Status.Status, Code: res.ReturnCode, Reason: strings.Join(names, " "), Output: string(res.Output)}); err != nil {
+		if err := out.Encode(line{TID: t.TID(), Status: res.Status, Code: res.ReturnCode, Reason: strings.Join(names, " "), Output: string(res.Output)}); err != nil {
 			return err
 		}
 	}
@@ -243,13 +243,13 @@ func takeResult(ctx context.Context, t *weft.Task, say func(any) error) error {
 	if err := say(ended(s, string(output))); err != nil {
 		return err
 	}
-	return t.Take(ctx)
+	return t.Discard(ctx)
 }
 
 // takeItems says how the items of a task ended, until the task has, and takes each
 // result when that is out.
 func takeItems(ctx context.Context, t *weft.Task, say func(any) error) error {
-	for r, err := range weft.Items(ctx, t) {
+	for r, err := range t.Items(ctx) {
 		if err != nil {
 			return err
 		}
@@ -279,7 +279,7 @@ func (c call) finish(ctx context.Context, t *weft.Task, say func(any) error) err
 	return say(ended(s, ""))
 }
 
-func ended(s *weft.Status, output string) line {
+func ended(s *weft.TaskStatus, output string) line {
 	return line{TID: s.TID, Status: s.Status, Code: s.ReturnCode, Reason: s.Error, Output: output}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Peek waits for the end of the task and returns its result, and leaves it where
-// it is: [Task.Take] takes it later. [ErrTaken] is returned with how the task
+// it is: [Task.Discard] takes it later. [ErrTaken] is returned with how the task
 // ended if that was done. Cancelling ctx ends the wait.
 func (t *Task) Peek(ctx context.Context) (*Result, error) {
 	l, err := awaitTask(ctx, t, nil)
@@ -35,7 +35,7 @@ func peek(ctx context.Context, t *Task, l *ledger.Task) (res *Result, err error)
 }
 
 // LargeOutput describes an output that is too large for a message. It is the
-// message that stands for the output in the task's outbox. [Task.Take] removes
+// message that stands for the output in the task's outbox. [Task.Discard] removes
 // the file.
 type LargeOutput struct {
 	Type    string  `json:"type"` // "large_output"

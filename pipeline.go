@@ -35,7 +35,7 @@ type Stage struct {
 	// Name is what the stage is called; empty means the name of its spec. No two
 	// stages of a pipeline have the same.
 	Name string
-	// Spec is what the stage does: a template, as for [Context.Submit]. It cannot
+	// Spec is what the stage does: a template, as for [Project.Submit]. It cannot
 	// be interactive or persistent, stream its output or have a key.
 	//
 	// With io.inputs.inbox the stage takes its work item from that queue, instead of
@@ -54,7 +54,7 @@ type Stage struct {
 // pipeline: its result is that of the last stage, it fails with the first stage that
 // does not complete, and names it; [Task.Stop] and [Task.Kill] end the stage that
 // runs, and [Task.Retry] goes on at the stage that did not complete. Each stage is a
-// task too: see [Stages].
+// task too: see [Task.Stages].
 //
 // The output of a command is the standard input of the next one, byte for byte; a
 // function gets it as its argument, in JSON if it is that, else as text. The value of
@@ -64,8 +64,8 @@ type Stage struct {
 // gets an object whose "path" leads to it.
 //
 // A bad pipeline gives an error that names the stage and every problem of it. What
-// else is said of [Context.SubmitContext] holds here.
-func SubmitPipeline(ctx context.Context, c *Context, p *Pipeline, opts ...SubmitOption) (*Task, error) {
+// else is said of [Project.SubmitContext] holds here.
+func (c *Project) SubmitPipeline(ctx context.Context, p *Pipeline, opts ...SubmitOption) (*Task, error) {
 	s, err := preparePipeline(ctx, c, p, opts)
 	if err != nil {
 		return nil, fmt.Errorf("submit pipeline: %w", err)
@@ -81,26 +81,26 @@ func SubmitPipeline(ctx context.Context, c *Context, p *Pipeline, opts ...Submit
 	return tasks[0], err
 }
 
-// RunPipeline is [Context.RunContext] for a pipeline.
-func RunPipeline(ctx context.Context, c *Context, p *Pipeline, opts ...SubmitOption) (*Result, error) {
-	t, err := SubmitPipeline(ctx, c, p, opts...)
+// RunPipeline is [Project.RunContext] for a pipeline.
+func (c *Project) RunPipeline(ctx context.Context, p *Pipeline, opts ...SubmitOption) (*Result, error) {
+	t, err := c.SubmitPipeline(ctx, p, opts...)
 	return runToEnd(ctx, t, err)
 }
 
 // Stages returns how the stages of a pipeline stand, in their order; nil for a task
 // that is none, or has not begun. Of a stage that has not begun only Name is known.
-func Stages(ctx context.Context, t *Task) ([]*Status, error) {
+func (t *Task) Stages(ctx context.Context) ([]*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
 	if err != nil || l.Plan == nil {
 		return nil, err
 	}
-	var all []*Status
+	var all []*TaskStatus
 	err = t.c.broker.View(ctx, func(r broker.Reader) error {
 		all = nil
 		stages, err := ledger.StagesOf(r, l)
 		for i, s := range stages {
 			if s == nil {
-				all = append(all, &Status{Name: l.Plan.Stages[i].Name})
+				all = append(all, &TaskStatus{Name: l.Plan.Stages[i].Name})
 			} else {
 				all = append(all, newStatus(s))
 			}
@@ -176,7 +176,7 @@ func itemText(v any, kind taskspec.Kind) (string, error) {
 }
 
 // preparePipeline is [prepare] for a pipeline.
-func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []SubmitOption) (l ledger.Submission, err error) {
+func preparePipeline(ctx context.Context, c *Project, p *Pipeline, opts []SubmitOption) (l ledger.Submission, err error) {
 	if err := p.check(); err != nil {
 		return l, err
 	}
@@ -187,7 +187,7 @@ func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []Submit
 	if err := canRun(); err != nil {
 		return l, err
 	}
-	if err := c.known.meet(ctx); err != nil {
+	if err := c.trust.observe(ctx); err != nil {
 		return l, err
 	}
 	s := newSubmission(c, opts)
@@ -225,7 +225,7 @@ func preparePipeline(ctx context.Context, c *Context, p *Pipeline, opts []Submit
 var errPipeline = errors.New("it is a pipeline")
 
 // pipelineOutput is [Task.Output] for a pipeline.
-func pipelineOutput(ctx context.Context, t *Task, stdout, stderr io.Writer) (*Status, error) {
+func pipelineOutput(ctx context.Context, t *Task, stdout, stderr io.Writer) (*TaskStatus, error) {
 	for i := 0; ; i++ {
 		stage, last, err := awaitStage(ctx, t, i)
 		if err != nil {

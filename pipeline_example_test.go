@@ -11,7 +11,7 @@ import (
 
 // Run commands one after the other, each with what the one before has written, as a
 // task that survives its submitter and its manager.
-func ExampleRunPipeline() {
+func ExampleProject_RunPipeline() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -20,7 +20,7 @@ func ExampleRunPipeline() {
 	ctx := context.Background()
 	defer p.Manager().Stop(ctx)
 
-	res, err := weft.RunPipeline(ctx, p, &weft.Pipeline{
+	res, err := p.RunPipeline(ctx, &weft.Pipeline{
 		Name: "names",
 		Stages: []weft.Stage{
 			{Name: "extract", Spec: weft.Command("cut", "-d,", "-f1"), Input: "bob,7\nada,36\n"},
@@ -39,7 +39,7 @@ func ExampleRunPipeline() {
 
 // A pipeline fails with its first stage that does, and goes on there when that is
 // mended.
-func ExampleSubmitPipeline() {
+func ExampleProject_SubmitPipeline() {
 	dir := folder()
 	p, err := weft.Open(dir)
 	if err != nil {
@@ -49,7 +49,7 @@ func ExampleSubmitPipeline() {
 	ctx := context.Background()
 	defer p.Manager().Stop(ctx)
 
-	task, err := weft.SubmitPipeline(ctx, p, &weft.Pipeline{
+	task, err := p.SubmitPipeline(ctx, &weft.Pipeline{
 		Name: "deploy",
 		Stages: []weft.Stage{
 			{Name: "build", Spec: weft.Command("echo", "built")},
@@ -74,7 +74,7 @@ func ExampleSubmitPipeline() {
 	if _, err := task.Output(ctx, os.Stdout, nil); err != nil {
 		log.Fatal(err)
 	}
-	stages, err := weft.Stages(ctx, task)
+	stages, err := task.Stages(ctx)
 	if err != nil {
 		log.Fatal(err)
 	}

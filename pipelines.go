@@ -17,13 +17,13 @@ type PipelineFolder struct {
 }
 
 // Pipelines gives access to the stored pipelines of a project.
-func Pipelines(c *Context) PipelineFolder { return PipelineFolder{project: c.dir} }
+func (c *Project) Pipelines() PipelineFolder { return PipelineFolder{project: c.dir} }
 
-// PipelinesIn is [Pipelines] as [SpecsIn] is [Specs].
+// PipelinesIn is [Project.Pipelines] as [SpecsIn] is [Project.Specs].
 func PipelinesIn(root string) PipelineFolder { return PipelineFolder(SpecsIn(root)) }
 
-func (f PipelineFolder) shelf() shelf {
-	return shelf{project: f.project, folder: "pipelines", what: "pipeline", check: func(document []byte) error {
+func (f PipelineFolder) documents() documents {
+	return documents{project: f.project, folder: "pipelines", what: "pipeline", check: func(document []byte) error {
 		_, err := taskspec.DecodePipeline(document)
 		return err
 	}}
@@ -49,18 +49,18 @@ type StoredPipeline struct {
 // *[taskspec.ValidationError]; the tasks that it names may be stored later. Else it
 // is like [SpecFolder.Create].
 func (f PipelineFolder) Create(name string, document io.Reader) error {
-	return f.shelf().create(name, document)
+	return f.documents().create(name, document)
 }
 
 // Replace is [PipelineFolder.Create] for a name that may be taken: then the pipeline
 // replaces the one that was there.
 func (f PipelineFolder) Replace(name string, document io.Reader) error {
-	return f.shelf().replace(name, document)
+	return f.documents().replace(name, document)
 }
 
 // List returns the stored pipelines in the order of their names.
 func (f PipelineFolder) List() ([]StoredPipeline, error) {
-	names, err := f.shelf().names()
+	names, err := f.documents().names()
 	var all []StoredPipeline
 	for _, name := range names {
 		document, err := f.Read(name)
@@ -72,7 +72,7 @@ func (f PipelineFolder) List() ([]StoredPipeline, error) {
 		if err == nil {
 			p, err = f.parse(document)
 		}
-		if stored.Err = f.shelf().about(name, err); err == nil {
+		if stored.Err = f.documents().wrap(name, err); err == nil {
 			stored.Description = p.Description
 			for _, s := range p.Stages {
 				stored.Stages = append(stored.Stages, s.Name)
@@ -86,8 +86,8 @@ func (f PipelineFolder) List() ([]StoredPipeline, error) {
 // Read returns a pipeline as it is stored. Errors wrap [ErrNoSpec] or
 // [ErrSpecName].
 func (f PipelineFolder) Read(name string) ([]byte, error) {
-	document, err := f.shelf().read(name)
-	return document, f.shelf().about(name, err)
+	document, err := f.documents().read(name)
+	return document, f.documents().wrap(name, err)
 }
 
 // Load reads a stored pipeline, and else is like [PipelineFolder.Find].
@@ -97,7 +97,7 @@ func (f PipelineFolder) Load(name string) (*Pipeline, error) {
 		return nil, err
 	}
 	p, err := f.parse(document)
-	return p, f.shelf().about(name, err)
+	return p, f.documents().wrap(name, err)
 }
 
 // Find reads the pipeline that a person names, as [SpecFolder.Find] does a spec, and
@@ -105,12 +105,12 @@ func (f PipelineFolder) Load(name string) (*Pipeline, error) {
 // *[taskspec.ValidationError] that names every problem of the pipeline, or of a
 // stage.
 func (f PipelineFolder) Find(nameOrPath string) (*Pipeline, error) {
-	document, name, err := f.shelf().find(nameOrPath)
+	document, name, err := f.documents().find(nameOrPath)
 	if err != nil {
 		return nil, err
 	}
 	p, err := f.parse(document)
-	return p, f.shelf().about(name, err)
+	return p, f.documents().wrap(name, err)
 }
 
 // Parse reads a pipeline in JSON from r, to its end; else it is like
@@ -155,4 +155,4 @@ func (f PipelineFolder) parse(document []byte) (*Pipeline, error) {
 }
 
 // Delete removes a stored pipeline. Errors wrap [ErrNoSpec] or [ErrSpecName].
-func (f PipelineFolder) Delete(name string) error { return f.shelf().remove(name) }
+func (f PipelineFolder) Delete(name string) error { return f.documents().remove(name) }

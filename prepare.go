@@ -24,13 +24,13 @@ import (
 )
 
 // A Prepared task has been checked and has all it needs, and can be submitted:
-// get one from [Prepare].
+// get one from [Project.Prepare].
 type Prepared struct {
-	c *Context
+	c *Project
 	s ledger.Submission
 }
 
-// Prepare does all of [Context.SubmitContext] that comes before the submission:
+// Prepare does all of [Project.SubmitContext] that comes before the submission:
 // it checks the spec, reads the standard input to its end, and keeps a copy of
 // the spec, the directory and the environment as they are now.
 //
@@ -40,9 +40,9 @@ type Prepared struct {
 // The caller closes it, whether it was submitted or not. A standard input of
 // more than 64 KiB, or that is no text, is in a file meanwhile, which
 // [System.Tidy] clears away after 24 h. The errors are those of
-// [Context.SubmitContext]. Cancelling ctx before the call prevents it; a read
+// [Project.SubmitContext]. Cancelling ctx before the call prevents it; a read
 // that has begun goes on to its end.
-func Prepare(ctx context.Context, c *Context, spec *taskspec.Spec, opts ...SubmitOption) (*Prepared, error) {
+func (c *Project) Prepare(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Prepared, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("prepare task: %w", err)
 	}
@@ -67,7 +67,7 @@ func Prepare(ctx context.Context, c *Context, spec *taskspec.Spec, opts ...Submi
 func (p *Prepared) Key() string { return p.s.Spec.Spec.Key }
 
 // Submit asks for the task and returns once that is durable, as
-// [Context.SubmitContext] does, with the same errors. However often it is called,
+// [Project.SubmitContext] does, with the same errors. However often it is called,
 // there is one task: after an error that leaves open what has happened, call it
 // again.
 func (p *Prepared) Submit(ctx context.Context) (*Task, error) {
@@ -75,12 +75,12 @@ func (p *Prepared) Submit(ctx context.Context) (*Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("submit task: %w", err)
 	}
-	return a.tasks[0], a.attend(ctx)
+	return a.tasks[0], a.awaitManager(ctx)
 }
 
 // SubmitTx asks for the task inside a transaction of the caller, so that it is
 // there if and only if the rest of what the transaction does is. tx must be of
-// the store of the task's project: [Context.Broker]. If it returns an error, a
+// the store of the task's project: [Project.Broker]. If it returns an error, a
 // *[KeyError] for example, the transaction must be given up.
 //
 // It starts no manager. When the transaction is committed, call
@@ -117,7 +117,7 @@ func (p *Prepared) Close() error {
 
 // prepare checks specs and takes in what the options say. It is where a task is
 // checked before it is queued, however it is submitted.
-func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []SubmitOption) ([]ledger.Submission, error) {
+func prepare(ctx context.Context, c *Project, specs []*taskspec.Spec, opts []SubmitOption) ([]ledger.Submission, error) {
 	rules := templateRules()
 	for i, spec := range specs {
 		err := spec.ValidateFor(rules)
@@ -131,7 +131,7 @@ func prepare(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Sub
 	if err := canRun(); err != nil {
 		return nil, err
 	}
-	if err := c.known.meet(ctx); err != nil {
+	if err := c.trust.observe(ctx); err != nil {
 		return nil, err
 	}
 	s := newSubmission(c, opts)
@@ -187,7 +187,7 @@ func (s submission) wired(specs []*taskspec.Spec) error {
 }
 
 // snapshot is what tasks that do such work are submitted with beside their specs.
-func (s submission) snapshot(c *Context, w taskspec.Work) (l ledger.Submission, err error) {
+func (s submission) snapshot(c *Project, w taskspec.Work) (l ledger.Submission, err error) {
 	l = ledger.Submission{Dir: s.dir, Parent: parentIn(c.root), Redact: c.settings.Redact}
 	if l.Dir == "" {
 		if l.Dir, err = os.Getwd(); err != nil {

@@ -22,7 +22,7 @@ func TestPrepare(t *testing.T) {
 	input := strings.Repeat("x", 100_000)
 	spec := shell(`wc -c; pwd; echo "$A $1"`, "before")
 	env := []string{"A=1", "PATH=/usr/bin:/bin"}
-	prepared, err := weft.Prepare(p.ctx, c, spec, weft.WithStdin(strings.NewReader(input)), weft.WithDir("/"), weft.WithEnv(env))
+	prepared, err := c.Prepare(p.ctx, spec, weft.WithStdin(strings.NewReader(input)), weft.WithDir("/"), weft.WithEnv(env))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestPrepare(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := prepared.Submit(p.ctx)
-	if err != nil || again.TID() != task.TID() || !weft.Fresh(task) || weft.Fresh(again) {
+	if err != nil || again.TID() != task.TID() || !task.IsNew() || again.IsNew() {
 		t.Errorf("submitted again: %+v, %v", again, err)
 	}
 	if err := prepared.Close(); err != nil {
@@ -66,10 +66,10 @@ func TestPrepareClosed(t *testing.T) {
 	p := newProject(t)
 	c := p.open()
 	var invalid *taskspec.ValidationError
-	if _, err := weft.Prepare(p.ctx, c, weft.Command("")); !errors.As(err, &invalid) {
+	if _, err := c.Prepare(p.ctx, weft.Command("")); !errors.As(err, &invalid) {
 		t.Errorf("a bad spec: %v", err)
 	}
-	prepared, err := weft.Prepare(p.ctx, c, weft.Command("cat"), weft.WithStdin(strings.NewReader("\xff")))
+	prepared, err := c.Prepare(p.ctx, weft.Command("cat"), weft.WithStdin(strings.NewReader("\xff")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestSubmitTx(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	c := p.open()
-	prepared, err := weft.Prepare(p.ctx, c, weft.Command("cat"), weft.WithStdin(strings.NewReader("\xff")))
+	prepared, err := c.Prepare(p.ctx, weft.Command("cat"), weft.WithStdin(strings.NewReader("\xff")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestSubmitTx(t *testing.T) {
 	// Another task has its key: the transaction is told so.
 	spec := weft.Command("true")
 	spec.Spec.Key = prepared.Key()
-	other, err := weft.Prepare(p.ctx, c, spec)
+	other, err := c.Prepare(p.ctx, spec)
 	if err != nil {
 		t.Fatal(err)
 	}

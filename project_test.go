@@ -28,7 +28,7 @@ type project struct {
 	ctx context.Context // ends when the test has waited too long
 	dir string
 	env []string // of its clients, and so of all its processes
-	c   *weft.Context
+	c   *weft.Project
 }
 
 // newProject returns a project that nobody has created yet. Its clients, and
@@ -54,7 +54,7 @@ func (p *project) patient(d time.Duration) {
 
 // open gives the test's own look at the project. The test never submits: what
 // it does cannot help a task along.
-func (p *project) open() *weft.Context {
+func (p *project) open() *weft.Project {
 	p.t.Helper()
 	if p.c == nil {
 		c, err := weft.Open(p.dir)

@@ -53,9 +53,9 @@ func (s System) Repair(ctx context.Context) (report RepairReport, err error) {
 	return report, nil
 }
 
-func repair(ctx context.Context, c *Context, report *RepairReport) error {
-	if c.known.foreign != nil {
-		return c.known.foreign // before a file is made
+func repair(ctx context.Context, c *Project, report *RepairReport) error {
+	if c.trust.foreign != nil {
+		return c.trust.foreign // before a file is made
 	}
 	var aside aside
 	err := errors.Join(repairIDs(ctx, c, &aside, report), repairRecords(ctx, c, &aside, report))
@@ -68,7 +68,7 @@ func repair(ctx context.Context, c *Context, report *RepairReport) error {
 
 // repairIDs sets messages aside that have the last ids there are, and lets the store
 // count from the others.
-func repairIDs(ctx context.Context, c *Context, aside *aside, report *RepairReport) error {
+func repairIDs(ctx context.Context, c *Project, aside *aside, report *RepairReport) error {
 	var spent []broker.Message
 	lost := false
 	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
@@ -93,7 +93,7 @@ func repairIDs(ctx context.Context, c *Context, aside *aside, report *RepairRepo
 }
 
 // repairRecords repairs all damaged records.
-func repairRecords(ctx context.Context, c *Context, aside *aside, report *RepairReport) error {
+func repairRecords(ctx context.Context, c *Project, aside *aside, report *RepairReport) error {
 	var found []ledger.Damage
 	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
 		found, err = ledger.FindDamage(ctx, r)
@@ -108,7 +108,7 @@ func repairRecords(ctx context.Context, c *Context, aside *aside, report *Repair
 }
 
 // repairRecord repairs what one record needs.
-func repairRecord(ctx context.Context, c *Context, d ledger.Damage, aside *aside, report *RepairReport) error {
+func repairRecord(ctx context.Context, c *Project, d ledger.Damage, aside *aside, report *RepairReport) error {
 	var p *ledger.Repair
 	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
 		p, err = ledger.PrepareRepair(r, d)
@@ -197,7 +197,7 @@ func (a *aside) write(dir, problem string, records []broker.Record, messages []b
 }
 
 // examineIDs looks whether the store can give ids.
-func examineIDs(ctx context.Context, c *Context) Finding {
+func examineIDs(ctx context.Context, c *Project) Finding {
 	const check = "ids"
 	spent := false
 	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
@@ -214,7 +214,7 @@ func examineIDs(ctx context.Context, c *Context) Finding {
 }
 
 // examineRecords names the damaged records.
-func examineRecords(ctx context.Context, c *Context) (found []Finding) {
+func examineRecords(ctx context.Context, c *Project) (found []Finding) {
 	const check = "records"
 	var damage []ledger.Damage
 	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
@@ -242,7 +242,7 @@ const damageLooked = 200
 
 // damageProblem is the line of [System.Check] about damaged records, if there are some
 // among the newest.
-func damageProblem(ctx context.Context, c *Context) (line string, err error) {
+func damageProblem(ctx context.Context, c *Project) (line string, err error) {
 	var damage []ledger.Damage
 	err = c.broker.View(ctx, func(r broker.Reader) (err error) {
 		damage, err = ledger.RecentDamage(r, damageLooked)

@@ -25,14 +25,14 @@ func Reserved(queue string) bool {
 // Broadcast writes a message to each queue that p matches, all in one transaction, and
 // returns their names. Beside those that hold a message, the control queues of tasks
 // and pipelines that run are there.
-func Broadcast(ctx context.Context, c *Context, p broker.Pattern, body string) ([]string, error) {
+func (c *Project) Broadcast(ctx context.Context, p broker.Pattern, body string) ([]string, error) {
 	return c.broker.Queues(p).Also(ledger.ControlQueues).Broadcast(ctx, body)
 }
 
-// SpareReserved returns p without the queues that are [Reserved], for what is
+// WithoutReserved returns p without the queues that are [Reserved], for what is
 // done to many queues at once, except those that p spells out: a pattern that
 // begins with "weft.", "T" or "P" means the queues that begin so.
-func SpareReserved(p broker.Pattern) broker.Pattern {
+func WithoutReserved(p broker.Pattern) broker.Pattern {
 	return p.Except(func(queue string) bool {
 		spelled := queue[:1]
 		if strings.HasPrefix(queue, weftPrefix) {

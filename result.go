@@ -27,7 +27,7 @@ var ErrChanged = errors.New("the file of its output was changed since")
 
 // A Result is how a task ended and what it wrote to its standard output.
 type Result struct {
-	Status
+	TaskStatus
 	// Output is all of the standard output. An output larger than the task's
 	// output_size_limit_mb is not held in memory: then Output is nil and Large
 	// describes it, and [Task.Output] reads it before the result is taken.
@@ -42,8 +42,8 @@ func newResult(l *ledger.Task) *Result {
 	return r
 }
 
-// Run is [Context.RunContext] with a context that does not end.
-func (c *Context) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
+// Run is [Project.RunContext] with a context that does not end.
+func (c *Project) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
 	return c.RunContext(context.Background(), spec, opts...)
 }
 
@@ -54,12 +54,12 @@ func (c *Context) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error
 // command, and ctx's error is returned once it has ended. This is so for a task
 // that held its key already as well; if somebody has taken its result before,
 // [ErrTaken] comes with how it ended.
-func (c *Context) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
+func (c *Project) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
 	t, err := c.SubmitContext(ctx, spec, opts...)
 	return runToEnd(ctx, t, err)
 }
 
-// runToEnd is the rest of [Context.RunContext], for what a submission has returned.
+// runToEnd is the rest of [Project.RunContext], for what a submission has returned.
 func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 	if t == nil {
 		return nil, err
@@ -86,10 +86,10 @@ func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 // ([taskspec.IsolationInline]), and somebody waits here when it returns, the result is
 // recorded as taken in the transaction that ends the task, and never is a message.
 //
-// A spilled output stays until [Task.Take].
+// A spilled output stays until [Task.Discard].
 func (t *Task) Result(ctx context.Context) (*Result, error) {
-	if t.visit != nil {
-		if l, value, taken := t.visit.Take(ctx); taken {
+	if t.local != nil {
+		if l, value, taken := t.local.Take(ctx); taken {
 			res := newResult(l)
 			res.Output = value
 			return res, nil
@@ -107,7 +107,7 @@ func (t *Task) Result(ctx context.Context) (*Result, error) {
 		if err != nil {
 			return res, err
 		}
-		return res, t.Take(ctx)
+		return res, t.Discard(ctx)
 	}
 	res := newResult(l)
 	res.Output, err = takeOutput(ctx, t, l)
@@ -131,10 +131,10 @@ func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 	return decodeOutput(t, l, ms[0].Body)
 }
 
-// Untaken returns the tasks of a project that have ended and whose results
+// PendingResults returns the tasks of a project that have ended and whose results
 // nobody has taken, oldest first, and then such pipelines: at most limit of them,
 // all if that is 0. more is how many queues of results there are beyond.
-func Untaken(ctx context.Context, c *Context, limit int) (tasks []*Task, more int, err error) {
+func (c *Project) PendingResults(ctx context.Context, limit int) (tasks []*Task, more int, err error) {
 	// A result is a message; looking for its queue spares looking at tasks whose
 	// results are gone, which are most.
 	for _, pattern := range []string{"T*.outbox", "P*.outbox"} {
@@ -208,7 +208,7 @@ func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, e
 	return body, nil
 }
 
-// Take removes the result of a task that has ended: its message, its files, and
+// Discard removes the result of a task that has ended: its message, its files, and
 // the chunks of its output (stream_output) that nobody has read.
 // Call it when what [Task.Output] wrote is safe. Taking it twice is no error.
 //
@@ -216,13 +216,13 @@ func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, e
 // (io.outputs.outbox), only the copy goes that was kept for those who wait for the
 // task: the message is for the readers of the queue, and so is the file that it
 // may stand for, which stays until [System.Tidy] forgets the task.
-func (t *Task) Take(ctx context.Context) error {
+func (t *Task) Discard(ctx context.Context) error {
 	return takeAll(ctx, t.c, []*Task{t})
 }
 
 // Output writes what the task prints to stdout and stderr, from the beginning,
 // as it is produced, until the task has ended, and then says how it ended. It
-// takes nothing: see [Task.Take]. Either writer may be nil. Cancelling ctx ends
+// takes nothing: see [Task.Discard]. Either writer may be nil. Cancelling ctx ends
 // the copying and leaves the task alone. Of a task with a retry policy only the
 // last attempt is written, and as long as another may follow, when it has ended. Of
 // a pipeline it is the standard output of the last stage, and the standard error of
@@ -230,7 +230,7 @@ func (t *Task) Take(ctx context.Context) error {
 //
 // An error of a writer is returned as it is. If the result has been taken, what
 // is left of the output is written and [ErrTaken] returned with the status.
-func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*Status, error) {
+func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*TaskStatus, error) {
 	out := newStreams(t, stdout, stderr)
 	out.last = true
 	defer out.close()
@@ -247,7 +247,7 @@ func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*Status, e
 // OutputSoFar is [Task.Output] without waiting: it writes what the task has
 // printed by now, and says how it stands. What a running task printed in its
 // last 20 ms may be missing.
-func (t *Task) OutputSoFar(ctx context.Context, stdout, stderr io.Writer) (*Status, error) {
+func (t *Task) OutputSoFar(ctx context.Context, stdout, stderr io.Writer) (*TaskStatus, error) {
 	out := newStreams(t, stdout, stderr)
 	defer out.close()
 	l, err := loadTask(ctx, t)

@@ -79,9 +79,9 @@ func TestRetryPolicy(t *testing.T) {
 			}
 			for attempt, want := range []string{1: "item 1\ne 1\n", 2: "item 2\ne 2\n", 3: "item 3\ne 3\n"} {
 				var got text
-				_, err := weft.OutputOf(p.ctx, task, attempt, &got, nil)
+				_, err := task.AttemptOutput(p.ctx, attempt, &got, nil)
 				if attempt > 0 && err == nil {
-					_, err = weft.OutputOf(p.ctx, task, attempt, nil, &got)
+					_, err = task.AttemptOutput(p.ctx, attempt, nil, &got)
 				}
 				if string(got) != want || (attempt == 0) != errors.Is(err, weft.ErrNoAttempt) {
 					t.Errorf("attempt %d: %q, %v", attempt, got, err)
@@ -101,7 +101,7 @@ func TestRetryPolicy(t *testing.T) {
 				if report.Files != want {
 					t.Errorf("tidy has removed %d files, want %d", report.Files, want)
 				}
-				if err := task.Take(p.ctx); err != nil {
+				if err := task.Discard(p.ctx); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -140,7 +140,7 @@ func TestRetryCauses(t *testing.T) {
 		}
 		test.end(task.TID())
 		res, err := task.Result(p.ctx)
-		if err != nil || res.Status.Status != taskspec.StatusCompleted || res.Attempt < 2 || string(res.Output) != "done\n" {
+		if err != nil || res.Status != taskspec.StatusCompleted || res.Attempt < 2 || string(res.Output) != "done\n" {
 			t.Errorf("%s: %+v, %v", name, res, err)
 		}
 		seen := false
@@ -270,11 +270,11 @@ func TestGroupRetryPolicy(t *testing.T) {
 		retrying(shell(`test "$WEFT_EPOCH" -eq 3`), 3, time.Millisecond),
 		retrying(shell("exit 4"), 2, time.Millisecond),
 	}
-	tasks, err := weft.SubmitMany(p.ctx, c, specs)
+	tasks, err := c.SubmitMany(p.ctx, specs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := weft.NewGroup(c)
+	g, err := c.NewBatch()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func (t *Task) Retry(ctx context.Context) error {
 	var before *ledger.Task
 	managed := false
 	err := t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		before, managed, err = ledger.Again(tx, t.tid, time.Now())
+		before, managed, err = ledger.Retry(tx, t.tid, time.Now())
 		return err
 	})
 	if errors.Is(err, broker.ErrNotFound) {
@@ -45,11 +45,11 @@ func (t *Task) Retry(ctx context.Context) error {
 			return fmt.Errorf("retry task %s: %w", t.tid, err)
 		}
 	}
-	return accepted{waiting: t, managed: managed}.attend(ctx)
+	return accepted{waiting: t, managed: managed}.awaitManager(ctx)
 }
 
 // removeAttempt removes what an attempt has written.
-func removeAttempt(c *Context, a ledger.Attempt) error {
+func removeAttempt(c *Project, a ledger.Attempt) error {
 	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
 		if err := project.RemoveOutput(ledger.OutputFile(c.dir, a.TID, a.Epoch, s)); err != nil {
 			return err

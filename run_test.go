@@ -76,10 +76,10 @@ func TestRun(t *testing.T) {
 				t.Fatalf("run: %v", err)
 			}
 			if (err == nil) != (test.status == taskspec.StatusCompleted) {
-				t.Errorf("error %v of a task that %s", err, res.Status.Status)
+				t.Errorf("error %v of a task that %s", err, res.Status)
 			}
-			if res.Status.Status != test.status || res.ReturnCode == nil || *res.ReturnCode != test.code || res.Signal != test.signal || res.Error != test.error {
-				t.Errorf("got %s code %v signal %q error %q", res.Status.Status, res.ReturnCode, res.Signal, res.Error)
+			if res.Status != test.status || res.ReturnCode == nil || *res.ReturnCode != test.code || res.Signal != test.signal || res.Error != test.error {
+				t.Errorf("got %s code %v signal %q error %q", res.Status, res.ReturnCode, res.Signal, res.Error)
 			}
 			if string(res.Output) != test.stdout || string(res.Stderr) != test.stderr {
 				t.Errorf("stdout %q stderr %q", res.Output, res.Stderr)
@@ -102,7 +102,7 @@ func TestRunIntoTimeout(t *testing.T) {
 		}
 		begun := p.told(tell, task.TID(), 1)
 		res, err := task.Result(p.ctx)
-		if err != nil || res.Status.Status != taskspec.StatusTimeout || begun != nil && string(res.Output) != "on\n" {
+		if err != nil || res.Status != taskspec.StatusTimeout || begun != nil && string(res.Output) != "on\n" {
 			t.Errorf("got %+v, %v", res, err)
 		}
 		return begun != nil
@@ -199,7 +199,7 @@ func TestLive(t *testing.T) {
 	if got := seen.next(p.ctx); got != "late\n" {
 		t.Errorf("saw %q at the end", got)
 	}
-	if err := task.Take(p.ctx); err != nil {
+	if err := task.Discard(p.ctx); err != nil {
 		t.Error(err)
 	}
 }
@@ -238,7 +238,7 @@ func TestLargeOutput(t *testing.T) {
 	if _, err := task.Output(p.ctx, &out, &errs); err != nil || out != size || errs != 200000 {
 		t.Errorf("%d and %d bytes: %v", out, errs, err)
 	}
-	if err := task.Take(p.ctx); err != nil {
+	if err := task.Discard(p.ctx); err != nil {
 		t.Error(err)
 	}
 	if _, err := task.Output(p.ctx, &out, &errs); !errors.Is(err, weft.ErrTaken) {
@@ -268,7 +268,7 @@ func TestTaken(t *testing.T) {
 	if res, err := task.Result(p.ctx); err != nil || string(res.Output) != "once\n" {
 		t.Errorf("first: %v %v", res, err)
 	}
-	if res, err := task.Result(p.ctx); !errors.Is(err, weft.ErrTaken) || res.Status.Status != taskspec.StatusCompleted {
+	if res, err := task.Result(p.ctx); !errors.Is(err, weft.ErrTaken) || res.Status != taskspec.StatusCompleted {
 		t.Errorf("second: %v %v", res, err)
 	}
 }

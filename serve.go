@@ -15,7 +15,7 @@ import (
 	"weft/runner"
 )
 
-// ErrManagerRunning is returned by [Context.Serve] where the project has a
+// ErrManagerRunning is returned by [Project.Serve] where the project has a
 // manager and [ServeOptions].Only is set.
 var ErrManagerRunning = manager.ErrRunning
 
@@ -56,8 +56,8 @@ type ServeOptions struct {
 // each for the grace of its task: such a task is cancelled. A goroutine cannot be
 // killed: what does not return then, or after a stop, a kill or its time, is left
 // behind, its task recorded as over.
-func (c *Context) Serve(ctx context.Context, o ServeOptions) error {
-	if err := c.known.meet(ctx); err != nil {
+func (c *Project) Serve(ctx context.Context, o ServeOptions) error {
+	if err := c.trust.observe(ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	if err := project.Complete(c.dir); err != nil {
@@ -82,16 +82,16 @@ func (c *Context) Serve(ctx context.Context, o ServeOptions) error {
 
 // serveInline runs functions inside this program until ctx ends, which is no
 // error.
-func serveInline(ctx context.Context, c *Context, o ServeOptions) error {
+func serveInline(ctx context.Context, c *Project, o ServeOptions) error {
 	server, err := runner.NewInline(runner.InlineOptions{
-		Root:       c.root,
-		Dir:        c.dir,
-		Broker:     c.broker,
-		Functions:  &registered,
-		MaxMessage: c.settings.MaxMessage,
-		Slots:      o.Slots,
-		Held:       c.known.held,
-		Log:        o.Log,
+		Root:        c.root,
+		Dir:         c.dir,
+		Broker:      c.broker,
+		Functions:   &registered,
+		MaxMessage:  c.settings.MaxMessage,
+		Slots:       o.Slots,
+		Quarantined: c.trust.quarantined,
+		Log:         o.Log,
 	})
 	if err == nil {
 		c.inline.Store(server)
@@ -106,27 +106,27 @@ func serveInline(ctx context.Context, c *Context, o ServeOptions) error {
 
 // serve is the manager of Serve, for a process that goes on afterwards, if it is
 // hosted, or one that only is a manager.
-func serve(ctx context.Context, c *Context, o ServeOptions, hosted bool) error {
+func serve(ctx context.Context, c *Project, o ServeOptions, hosted bool) error {
 	path, err := executable()
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	m := manager.New(manager.Options{
-		Autostart:  autostartOf(c, o.Autostart),
-		Held:       c.known.held,
-		Root:       c.root,
-		Dir:        c.dir,
-		Broker:     c.broker,
-		Durability: c.settings.Durability,
-		MaxMessage: c.settings.MaxMessage,
-		Executable: path,
-		Build:      build(),
-		Hosted:     hosted,
-		Env:        Environ(c),
-		MaxTasks:   c.settings.MaxTasks,
-		Lifetime:   o.Lifetime,
-		Ready:      o.Ready,
-		Log:        o.Log,
+		Autostart:   autostartOf(c, o.Autostart),
+		Quarantined: c.trust.quarantined,
+		Root:        c.root,
+		Dir:         c.dir,
+		Broker:      c.broker,
+		Durability:  c.settings.Durability,
+		MaxMessage:  c.settings.MaxMessage,
+		Executable:  path,
+		Build:       build(),
+		Embedded:    hosted,
+		Env:         c.Environ(),
+		MaxTasks:    c.settings.MaxTasks,
+		Lifetime:    o.Lifetime,
+		Ready:       o.Ready,
+		Log:         o.Log,
 	})
 	if o.Stop != nil {
 		over := make(chan struct{})
@@ -165,7 +165,7 @@ func serve(ctx context.Context, c *Context, o ServeOptions, hosted bool) error {
 var errStopped = errors.New("stopped")
 
 // standBy waits until the project has no manager.
-func standBy(ctx context.Context, c *Context, stop <-chan struct{}) error {
+func standBy(ctx context.Context, c *Project, stop <-chan struct{}) error {
 	leaving, err := c.broker.Listen(ledger.ManagerReplies)
 	if err != nil {
 		return err

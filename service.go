@@ -39,12 +39,12 @@ type ServiceStatus struct {
 
 // Services returns how the services of the project stand, in the order of the
 // files of their manifests.
-func Services(ctx context.Context, c *Context) ([]ServiceStatus, error) {
+func (c *Project) Services(ctx context.Context) ([]ServiceStatus, error) {
 	declared := manifests(c.dir)
 	if len(declared) == 0 {
 		return nil, nil
 	}
-	held, _, err := c.known.heldBack(ctx)
+	held, _, err := c.trust.quarantine(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look at services: %w", err)
 	}
@@ -152,7 +152,7 @@ func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) 
 
 // autostartOf is what a manager of this project has to know of its services; nil if
 // it is to start none. said is what its caller says about that.
-func autostartOf(c *Context, said *bool) *manager.Autostart {
+func autostartOf(c *Project, said *bool) *manager.Autostart {
 	if said = cmp.Or(said, c.autostart, c.settings.Autostart); said != nil && !*said {
 		return nil
 	}
@@ -222,7 +222,7 @@ func readManifest(folder *project.Folder, file string) (*taskspec.Manifest, erro
 
 // serviceSubmission is how the service of a manifest is started: in the project's
 // root, with the environment of this process.
-func serviceSubmission(ctx context.Context, c *Context, m *taskspec.Manifest) (ledger.Submission, error) {
+func serviceSubmission(ctx context.Context, c *Project, m *taskspec.Manifest) (ledger.Submission, error) {
 	if m.Target.Type == taskspec.TargetPipeline {
 		return servicePipeline(ctx, c, m)
 	}
@@ -230,8 +230,8 @@ func serviceSubmission(ctx context.Context, c *Context, m *taskspec.Manifest) (l
 }
 
 // servicePipeline is [serviceSubmission] for a stored pipeline.
-func servicePipeline(ctx context.Context, c *Context, m *taskspec.Manifest) (s ledger.Submission, err error) {
-	p, err := Pipelines(c).Load(m.Target.Name)
+func servicePipeline(ctx context.Context, c *Project, m *taskspec.Manifest) (s ledger.Submission, err error) {
+	p, err := c.Pipelines().Load(m.Target.Name)
 	switch {
 	case err != nil:
 		return s, fmt.Errorf("target.name: %w", err)
@@ -254,8 +254,8 @@ func servicePipeline(ctx context.Context, c *Context, m *taskspec.Manifest) (s l
 }
 
 // serviceTask is [serviceSubmission] for a stored spec.
-func serviceTask(ctx context.Context, c *Context, m *taskspec.Manifest) (s ledger.Submission, err error) {
-	spec, err := Specs(c).Load(m.Target.Name)
+func serviceTask(ctx context.Context, c *Project, m *taskspec.Manifest) (s ledger.Submission, err error) {
+	spec, err := c.Specs().Load(m.Target.Name)
 	if err != nil {
 		return s, fmt.Errorf("target.name: %w", err)
 	}
@@ -276,7 +276,7 @@ func serviceTask(ctx context.Context, c *Context, m *taskspec.Manifest) (s ledge
 		}
 	}
 	s = ledger.Submission{Spec: spec, Item: item, Dir: c.root, Redact: c.settings.Redact}
-	env := Environ(c)
+	env := c.Environ()
 	if spec.Spec.Type == taskspec.KindFunction {
 		env = named(env, spec.Spec.EnvFrom)
 		if _, err := knownFunction(ctx, c, spec.Spec.FunctionTarget); err != nil && !errors.Is(err, broker.ErrNotFound) {

@@ -82,7 +82,7 @@ func (p *project) victim() *victim {
 	}
 	spec := fmt.Sprintf(`{"name":"lonely","spec":{"type":"command","process_target":%q,"args":[%q,%q],"env":{%q:%q}}}`,
 		self, v.tell.path, filepath.Join(p.dir, "lock"), partVariable, partService)
-	if err := weft.Specs(p.open()).Create("lonely", strings.NewReader(spec)); err != nil {
+	if err := p.open().Specs().Create("lonely", strings.NewReader(spec)); err != nil {
 		p.t.Fatal(err)
 	}
 	p.declare("lonely", `{"name":"lonely","target":{"type":"task","name":"lonely"},"policy":{"mode":"ensure","backoff_seconds":1e-30}}`)
@@ -242,7 +242,7 @@ func TestServiceSwitches(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if err := weft.Specs(c).Create("web", strings.NewReader(`{"name":"web","spec":{"type":"command","process_target":"true"}}`)); err != nil {
+			if err := c.Specs().Create("web", strings.NewReader(`{"name":"web","spec":{"type":"command","process_target":"true"}}`)); err != nil {
 				t.Fatal(err)
 			}
 			p := &project{t: t, ctx: t.Context(), dir: dir, c: c}
@@ -256,7 +256,7 @@ func TestServiceSwitches(t *testing.T) {
 			if _, err := c.RunContext(p.ctx, shell("exit 0")); err != nil { // by then it has looked
 				t.Fatal(err)
 			}
-			services, err := weft.Services(p.ctx, c)
+			services, err := c.Services(p.ctx)
 			if err != nil || len(services) != 1 || (services[0].TID != "") != test.want {
 				t.Errorf("services %+v, %v", services, err)
 			}
@@ -286,7 +286,7 @@ func TestServiceStatus(t *testing.T) {
 		"call":  `{"name":"c","spec":{"type":"function","function_target":"nobody.has"}}`,
 		"plain": `{"name":"p","spec":{"type":"command","process_target":"true"}}`,
 	} {
-		if err := weft.Specs(c).Create(name, strings.NewReader(spec)); err != nil {
+		if err := c.Specs().Create(name, strings.NewReader(spec)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -314,7 +314,7 @@ func TestServiceStatus(t *testing.T) {
 	} {
 		p.declare(name, manifest)
 	}
-	services, err := weft.Services(p.ctx, c)
+	services, err := c.Services(p.ctx)
 	if err != nil || len(services) != len(want) {
 		t.Fatalf("services %+v, %v", services, err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // A Session is a connection to the terminal of a running task: get one from
-// [OpenSession] or [Attach]. Its methods may be called by several goroutines.
+// [Project.OpenSession] or [Task.Attach]. Its methods may be called by several goroutines.
 //
 // What is written goes to the task's consumer and nowhere else: no key that is
 // pressed is stored. What the task prints is kept like every task's output; a
@@ -32,11 +32,11 @@ var errDetached = fmt.Errorf("detached: %w", io.ErrClosedPipe)
 // beginning: spec must say tty. The size of the terminal in the beginning is
 // what the variables LINES and COLUMNS of the task's environment say, else 24
 // by 80; [Session.Resize] changes it. The errors are those of
-// [Context.SubmitContext] and [Attach]; a task that was accepted goes on,
-// whatever comes after that, and [Context.Task] finds it.
+// [Project.SubmitContext] and [Task.Attach]; a task that was accepted goes on,
+// whatever comes after that, and [Project.Task] finds it.
 //
 // Cancelling ctx ends the session, not the task.
-func OpenSession(ctx context.Context, c *Context, spec *taskspec.Spec, opts ...SubmitOption) (*Session, error) {
+func (c *Project) OpenSession(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Session, error) {
 	if !spec.Spec.TTY {
 		return nil, fmt.Errorf("open session: %w", ErrNoTerminal)
 	}
@@ -44,7 +44,7 @@ func OpenSession(ctx context.Context, c *Context, spec *taskspec.Spec, opts ...S
 	if err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
 	}
-	s, err := Attach(ctx, t, FromStart())
+	s, err := t.Attach(ctx, FromStart())
 	if errors.Is(err, ErrNotRunning) {
 		return newSession(ctx, t, nil, 0), nil // it was over at once; its output is kept
 	}
@@ -145,7 +145,7 @@ func (s *Session) send(f tty.Frame) error {
 
 // Wait waits until the task has ended, as [Task.Wait] does. Somebody should read
 // meanwhile.
-func (s *Session) Wait(ctx context.Context) (*Status, error) { return s.t.Wait(ctx) }
+func (s *Session) Wait(ctx context.Context) (*TaskStatus, error) { return s.t.Wait(ctx) }
 
 // Close detaches: the session ends and the task goes on. To end the task, use
 // [Task.Stop]. Closing twice is no error.

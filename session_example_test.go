@@ -12,7 +12,7 @@ import (
 
 // Give a program a terminal, leave it, and come back to it, from this process
 // or another.
-func ExampleOpenSession() {
+func ExampleProject_OpenSession() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -23,7 +23,7 @@ func ExampleOpenSession() {
 
 	spec := weft.Command("sh", "-c", `stty -echo; echo "Who is there?"; read name; echo "Hello $name."`)
 	spec.Spec.TTY = true
-	session, err := weft.OpenSession(ctx, p, spec)
+	session, err := p.OpenSession(ctx, spec)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func ExampleOpenSession() {
 		log.Fatal(err)
 	}
 
-	session, err = weft.Attach(ctx, session.Task(), weft.FromStart(), weft.WithWindow(50, 132))
+	session, err = session.Task().Attach(ctx, weft.FromStart(), weft.WithWindow(50, 132))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func ExampleOpenSession() {
 }
 
 // Send lines to a task while it runs, and read what it answers.
-func ExampleSendInput() {
+func ExampleTask_SendInput() {
 	p, err := weft.Open(folder())
 	if err != nil {
 		log.Fatal(err)
@@ -72,11 +72,11 @@ func ExampleSendInput() {
 		log.Fatal(err)
 	}
 	for _, line := range []string{"10\n", "9\n"} {
-		if err := weft.SendInput(ctx, task, []byte(line)); err != nil {
+		if err := task.SendInput(ctx, []byte(line)); err != nil {
 			log.Fatal(err)
 		}
 	}
-	if err := weft.CloseInput(ctx, task); err != nil {
+	if err := task.CloseInput(ctx); err != nil {
 		log.Fatal(err)
 	}
 	if _, err := task.Output(ctx, os.Stdout, nil); err != nil {

@@ -64,7 +64,7 @@ func TestSession(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	spec := onTerminal(`stty size; read a; echo "got $a"; read b; stty size; read c; exit 3`)
-	s, err := weft.OpenSession(p.ctx, p.open(), spec, weft.WithEnv(append(p.env, "LINES=40", "COLUMNS=120")))
+	s, err := p.open().OpenSession(p.ctx, spec, weft.WithEnv(append(p.env, "LINES=40", "COLUMNS=120")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestSession(t *testing.T) {
 		t.Errorf("write to a session that was closed: %v", err)
 	}
 
-	s, err = weft.Attach(p.ctx, s.Task())
+	s, err = s.Task().Attach(p.ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestSession(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if _, err := weft.Attach(p.ctx, s.Task()); !errors.Is(err, weft.ErrNotRunning) {
+	if _, err := s.Task().Attach(p.ctx); !errors.Is(err, weft.ErrNotRunning) {
 		t.Errorf("attach to a task that has ended: %v", err)
 	}
 	// The keys were echoed, as at every terminal.
@@ -119,7 +119,7 @@ func TestSession(t *testing.T) {
 func TestSessionWithoutReader(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	s, err := weft.OpenSession(p.ctx, p.open(), onTerminal("seq 100000"))
+	s, err := p.open().OpenSession(p.ctx, onTerminal("seq 100000"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,14 +134,14 @@ func TestSessionWithoutReader(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	if s, err = weft.OpenSession(p.ctx, p.open(), onTerminal("seq 100000; read a")); err != nil {
+	if s, err = p.open().OpenSession(p.ctx, onTerminal("seq 100000; read a")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancelCause(p.ctx)
-	if s, err = weft.Attach(ctx, s.Task()); err != nil {
+	if s, err = s.Task().Attach(ctx); err != nil {
 		t.Fatal(err)
 	}
 	enough := errors.New("enough")
@@ -165,7 +165,7 @@ func TestSessionOutput(t *testing.T) {
 	for _, limit := range []*float64{nil, new(0.0)} {
 		spec := onTerminal("seq 5000")
 		spec.Spec.OutputSizeLimitMB = limit
-		s, err := weft.OpenSession(p.ctx, p.open(), spec)
+		s, err := p.open().OpenSession(p.ctx, spec)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,7 +174,7 @@ func TestSessionOutput(t *testing.T) {
 			t.Errorf("limit %v: %d lines, %v", limit, strings.Count(string(out), "\r\n"), err)
 		}
 		_, err = s.Wait(p.ctx)
-		if err = errors.Join(err, s.Close(), s.Task().Take(p.ctx)); err != nil {
+		if err = errors.Join(err, s.Close(), s.Task().Discard(p.ctx)); err != nil {
 			t.Error(err)
 		}
 	}
@@ -184,7 +184,7 @@ func TestSessionOutput(t *testing.T) {
 func TestSessionOfLost(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	s, err := weft.OpenSession(p.ctx, p.open(), onTerminal("echo begun; read a"))
+	s, err := p.open().OpenSession(p.ctx, onTerminal("echo begun; read a"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestSessionOfLost(t *testing.T) {
 func TestSessionLeavesNothing(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	s, err := weft.OpenSession(p.ctx, p.open(), onTerminal(`set -m; env -i sleep 1000 & echo "pid $!"; read a`))
+	s, err := p.open().OpenSession(p.ctx, onTerminal(`set -m; env -i sleep 1000 & echo "pid $!"; read a`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestSessionLeavesNothing(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = left.Signal(syscall.SIGKILL) })
 	// Its own process is known a moment after it has begun.
-	for status := new(weft.Status); status.PID == 0; {
+	for status := new(weft.TaskStatus); status.PID == 0; {
 		if status, err = s.Task().Status(p.ctx); err != nil {
 			t.Fatal(err)
 		}
@@ -244,17 +244,17 @@ func TestSessionLeavesNothing(t *testing.T) {
 func TestNoSession(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	if _, err := weft.OpenSession(p.ctx, p.open(), weft.Command("true")); !errors.Is(err, weft.ErrNoTerminal) {
+	if _, err := p.open().OpenSession(p.ctx, weft.Command("true")); !errors.Is(err, weft.ErrNoTerminal) {
 		t.Errorf("open a session without a terminal: %v", err)
 	}
 	task, err := p.open().SubmitContext(p.ctx, weft.Command("sleep", "1000"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := weft.Attach(p.ctx, task); !errors.Is(err, weft.ErrNoTerminal) {
+	if _, err := task.Attach(p.ctx); !errors.Is(err, weft.ErrNoTerminal) {
 		t.Errorf("attach to a task without a terminal: %v", err)
 	}
-	if err := weft.SendInput(p.ctx, task, []byte("x")); !errors.Is(err, weft.ErrNotInteractive) {
+	if err := task.SendInput(p.ctx, []byte("x")); !errors.Is(err, weft.ErrNotInteractive) {
 		t.Errorf("send input to a task that reads none: %v", err)
 	}
 	if _, err := task.Kill(p.ctx); err != nil {
@@ -274,10 +274,10 @@ func TestSendInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := weft.SendInput(p.ctx, task, []byte("o")); err != nil {
+		if err := task.SendInput(p.ctx, []byte("o")); err != nil {
 			t.Fatal(err)
 		}
-		if err := weft.SendInput(p.ctx, task, []byte("ne\n")); err != nil {
+		if err := task.SendInput(p.ctx, []byte("ne\n")); err != nil {
 			t.Fatal(err)
 		}
 		heard, say := io.Pipe()
@@ -292,7 +292,7 @@ func TestSendInput(t *testing.T) {
 			}
 			line = strings.TrimRight(line, "\r\n")
 		}
-		if err := errors.Join(weft.CloseInput(p.ctx, task), weft.Interrupt(p.ctx, task)); err != nil {
+		if err := errors.Join(task.CloseInput(p.ctx), task.Interrupt(p.ctx)); err != nil {
 			t.Fatal(err)
 		}
 		if rest, err := io.ReadAll(lines); err != nil || !strings.Contains(string(rest), "int") {
@@ -302,7 +302,7 @@ func TestSendInput(t *testing.T) {
 		if err != nil || status.ReturnCode == nil || *status.ReturnCode != 4 {
 			t.Errorf("ended with %+v, %v", status, err)
 		}
-		if err := weft.SendInput(p.ctx, task, nil); !errors.Is(err, weft.ErrNotRunning) {
+		if err := task.SendInput(p.ctx, nil); !errors.Is(err, weft.ErrNotRunning) {
 			t.Errorf("send input to a task that has ended: %v", err)
 		}
 	}
@@ -313,7 +313,7 @@ func TestSendInput(t *testing.T) {
 func TestSessionBesideGarbage(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	s, err := weft.OpenSession(p.ctx, p.open(), onTerminal(`read a; echo "got $a"; read b`))
+	s, err := p.open().OpenSession(p.ctx, onTerminal(`read a; echo "got $a"; read b`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +348,7 @@ func TestSessionBesideGarbage(t *testing.T) {
 	d := newDialogue(t, s)
 	d.say("one\r")
 	d.hear("got one")
-	again, err := weft.Attach(p.ctx, s.Task())
+	again, err := s.Task().Attach(p.ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,14 +33,14 @@ type SpecFolder struct {
 }
 
 // Specs gives access to the stored specs of a project.
-func Specs(c *Context) SpecFolder { return SpecFolder{project: c.dir} }
+func (c *Project) Specs() SpecFolder { return SpecFolder{project: c.dir} }
 
-// SpecsIn is [Specs] for the project in the folder root, which may have no store yet,
+// SpecsIn is [Project.Specs] for the project in the folder root, which may have no store yet,
 // because it has come with a clone.
 func SpecsIn(root string) SpecFolder { return SpecFolder{project: filepath.Join(root, ledger.Dir)} }
 
-func (f SpecFolder) shelf() shelf {
-	return shelf{project: f.project, folder: "tasks", what: "spec", check: func(document []byte) error {
+func (f SpecFolder) documents() documents {
+	return documents{project: f.project, folder: "tasks", what: "spec", check: func(document []byte) error {
 		_, err := parse(document)
 		return err
 	}}
@@ -61,18 +61,18 @@ type StoredSpec struct {
 // Errors wrap [ErrSpecExists] where the name is taken, [ErrSpecName], or
 // [ErrNoProject] for the zero SpecFolder.
 func (f SpecFolder) Create(name string, document io.Reader) error {
-	return f.shelf().create(name, document)
+	return f.documents().create(name, document)
 }
 
 // Replace is [SpecFolder.Create] for a name that may be taken: then the spec
 // replaces the one that was there.
 func (f SpecFolder) Replace(name string, document io.Reader) error {
-	return f.shelf().replace(name, document)
+	return f.documents().replace(name, document)
 }
 
 // List returns the stored specs in the order of their names.
 func (f SpecFolder) List() ([]StoredSpec, error) {
-	names, err := f.shelf().names()
+	names, err := f.documents().names()
 	var specs []StoredSpec
 	for _, name := range names {
 		stored := StoredSpec{Name: name}
@@ -90,8 +90,8 @@ func (f SpecFolder) List() ([]StoredSpec, error) {
 // Read returns a spec as it is stored. Errors wrap [ErrNoSpec] or
 // [ErrSpecName].
 func (f SpecFolder) Read(name string) ([]byte, error) {
-	document, err := f.shelf().read(name)
-	return document, f.shelf().about(name, err)
+	document, err := f.documents().read(name)
+	return document, f.documents().wrap(name, err)
 }
 
 // Load reads a stored spec. Errors wrap [ErrNoSpec] or [ErrSpecName], or are
@@ -102,20 +102,20 @@ func (f SpecFolder) Load(name string) (*taskspec.Spec, error) {
 		return nil, err
 	}
 	spec, err := parse(document)
-	return spec, f.shelf().about(name, err)
+	return spec, f.documents().wrap(name, err)
 }
 
 // Find reads the spec that a person names. With a "/" in it or ".json" at its
 // end that is a file; else it is a stored spec or, where there is none of that
 // name, a file. If there is neither the error wraps [ErrNoSpec].
 func (f SpecFolder) Find(nameOrPath string) (*taskspec.Spec, error) {
-	document, name, err := f.shelf().find(nameOrPath)
+	document, name, err := f.documents().find(nameOrPath)
 	if err != nil {
 		return nil, err
 	}
 	spec, err := parse(document)
-	return spec, f.shelf().about(name, err)
+	return spec, f.documents().wrap(name, err)
 }
 
 // Delete removes a stored spec. Errors wrap [ErrNoSpec] or [ErrSpecName].
-func (f SpecFolder) Delete(name string) error { return f.shelf().remove(name) }
+func (f SpecFolder) Delete(name string) error { return f.documents().remove(name) }

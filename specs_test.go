@@ -29,7 +29,7 @@ func newSpecs(t *testing.T) (specs weft.SpecFolder, dir string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return weft.Specs(c), filepath.Join(c.Root(), ".weft", "tasks")
+	return c.Specs(), filepath.Join(c.Root(), ".weft", "tasks")
 }
 
 // names lists what a folder holds.

@@ -8,8 +8,8 @@ import (
 	"weft/taskspec"
 )
 
-// Status is how a task stands. Moments that have not come are zero.
-type Status struct {
+// TaskStatus is how a task stands. Moments that have not come are zero.
+type TaskStatus struct {
 	TID        string
 	Name       string
 	Status     taskspec.Status
@@ -35,7 +35,7 @@ type Status struct {
 	MaxAttempts int
 	Tried       int
 	ParentTID   string // the task that submitted it, or the pipeline that it is a stage of, or empty
-	Pipeline    bool   // it is a pipeline: see [Stages]
+	Pipeline    bool   // it is a pipeline: see [Task.Stages]
 	// Stage is the name of the stage that a running pipeline has come to, the
 	// StageNumber-th of StageCount; zero for any other task.
 	Stage                   string
@@ -67,7 +67,7 @@ type Status struct {
 	StderrTruncated bool
 }
 
-// An ItemCount is how far a persistent task is: see [Items].
+// An ItemCount is how far a persistent task is: see [Task.Items].
 type ItemCount struct {
 	Done    int64 // items that completed
 	Failed  int64 // items that did not
@@ -76,15 +76,15 @@ type ItemCount struct {
 	MessageID string
 }
 
-func newStatus(l *ledger.Task) *Status {
-	s := new(Status)
+func newStatus(l *ledger.Task) *TaskStatus {
+	s := new(TaskStatus)
 	s.fill(l)
 	return s
 }
 
 // fill is newStatus for a status that lies in something else.
-func (s *Status) fill(l *ledger.Task) {
-	*s = Status{
+func (s *TaskStatus) fill(l *ledger.Task) {
+	*s = TaskStatus{
 		TID:             l.TID,
 		Name:            l.Name,
 		Status:          l.Status,
@@ -99,7 +99,7 @@ func (s *Status) fill(l *ledger.Task) {
 		Outbox:          l.Out,
 		PID:             l.Process.PID,
 		Attempt:         l.Epoch,
-		NotBefore:       moment(l.NotBefore),
+		NotBefore:       unixTime(l.NotBefore),
 		MaxAttempts:     l.MaxAttempts,
 		ParentTID:       l.Parent,
 		Pipeline:        l.Pipeline,
@@ -107,9 +107,9 @@ func (s *Status) fill(l *ledger.Task) {
 		Tags:            l.Tags,
 		Loaded:          l.Loaded,
 		Service:         l.Service,
-		Created:         moment(l.Created),
-		Started:         moment(l.Started),
-		Completed:       moment(l.Completed),
+		Created:         unixTime(l.Created),
+		Started:         unixTime(l.Started),
+		Completed:       unixTime(l.Completed),
 		CPUSeconds:      l.Usage.CPUSeconds,
 		PeakMB:          l.Usage.PeakMemoryMB,
 		PeakCPU:         l.Usage.PeakCPUPercent,
@@ -119,7 +119,7 @@ func (s *Status) fill(l *ledger.Task) {
 		StderrTruncated: l.Output.StderrTruncated(),
 	}
 	if l.Items != nil {
-		s.Items = &ItemCount{Done: l.Items.Done, Failed: l.Items.Failed, Resting: len(l.Items.Resting)}
+		s.Items = &ItemCount{Done: l.Items.Done, Failed: l.Items.Failed, Resting: len(l.Items.BackingOff)}
 		if l.Message != 0 && l.Status == taskspec.StatusRunning {
 			s.Items.MessageID = l.Message.String()
 		}
@@ -128,7 +128,7 @@ func (s *Status) fill(l *ledger.Task) {
 		s.Done, s.Total, s.Note = p.Done, p.Total, p.Note
 	}
 	if l.Plan != nil && !l.Status.Terminal() {
-		s.StageNumber, s.StageCount = l.Plan.Begun(), len(l.Plan.Stages)
+		s.StageNumber, s.StageCount = l.Plan.Started(), len(l.Plan.Stages)
 		s.Stage = l.Plan.Current().Name
 	}
 	if l.MaxAttempts > 0 {
@@ -136,7 +136,7 @@ func (s *Status) fill(l *ledger.Task) {
 	}
 }
 
-func moment(ns int64) time.Time {
+func unixTime(ns int64) time.Time {
 	if ns == 0 {
 		return time.Time{}
 	}
@@ -144,7 +144,7 @@ func moment(ns int64) time.Time {
 }
 
 // Err is nil if the task completed or has not ended, else a *[TaskError].
-func (s *Status) Err() error {
+func (s *TaskStatus) Err() error {
 	if s.Status == taskspec.StatusCompleted || !s.Status.Terminal() {
 		return nil
 	}

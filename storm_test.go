@@ -94,10 +94,10 @@ func retryStorm(t *testing.T, tasks int) {
 
 // submit submits the tasks, some hundred at once, to a group that waits for
 // them.
-func (s *storm) submit(tasks int) *weft.Group {
+func (s *storm) submit(tasks int) *weft.Batch {
 	s.t.Helper()
 	c := s.open()
-	group, err := weft.NewGroup(c)
+	group, err := c.NewBatch()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func (s *storm) submit(tasks int) *weft.Group {
 			some[i] = s.draw()
 			specs[i] = some[i].spec
 		}
-		submitted, err := weft.SubmitMany(s.ctx, c, specs)
+		submitted, err := c.SubmitMany(s.ctx, specs)
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -141,7 +141,7 @@ func (s *storm) draw() fated {
 
 // waitAll waits for the end of all tasks, and has a manager started whenever
 // there is none.
-func waitAll(p *project, group *weft.Group) error {
+func waitAll(p *project, group *weft.Batch) error {
 	for {
 		if _, err := group.Next(p.ctx); errors.Is(err, io.EOF) {
 			return nil

@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"testing"
 
-	"weft"
 	"weft/broker"
 	"weft/internal/ledger"
 	"weft/taskspec"
@@ -181,7 +180,7 @@ func TestUntakenOfStream(t *testing.T) {
 	p.awaitChunk(lost, "half")
 	p.murder(p.task(lost).Consumer)
 	p.awaitEnd(lost)
-	untaken, _, err := weft.Untaken(p.ctx, p.open(), 0)
+	untaken, _, err := p.open().PendingResults(p.ctx, 0)
 	if err != nil || len(untaken) != 1 || untaken[0].TID() != whole {
 		t.Errorf("untaken are %v, %v; want %s", untaken, err, whole)
 	}
@@ -190,7 +189,7 @@ func TestUntakenOfStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := task.Take(p.ctx); err != nil {
+		if err := task.Discard(p.ctx); err != nil {
 			t.Fatal(err)
 		}
 		outbox := p.open().Queue(ledger.QueuesOf(tid).Outbox)

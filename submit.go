@@ -29,7 +29,7 @@ type submission struct {
 	fileEnv fileEnv
 }
 
-func newSubmission(c *Context, opts []SubmitOption) submission {
+func newSubmission(c *Project, opts []SubmitOption) submission {
 	s := submission{fileEnv: c.fileEnv}
 	for _, opt := range opts {
 		opt(&s)
@@ -66,8 +66,8 @@ func WithEnv(env []string) SubmitOption { return func(s *submission) { s.env = e
 // its end before the task is submitted.
 func WithStdin(r io.Reader) SubmitOption { return func(s *submission) { s.stdin = r } }
 
-// Submit is [Context.SubmitContext] with a context that does not end.
-func (c *Context) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
+// Submit is [Project.SubmitContext] with a context that does not end.
+func (c *Project) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
 	return c.SubmitContext(context.Background(), spec, opts...)
 }
 
@@ -84,9 +84,9 @@ func (c *Context) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, erro
 // If the spec has a key, [taskspec.Work].Key, and a task of the project holds
 // that already, which was submitted with the same spec and input, then this one
 // is returned, whether it has ended or not, and nothing else happens: see
-// [Fresh]. A task that was submitted with something else gives a *[KeyError].
+// [Task.IsNew]. A task that was submitted with something else gives a *[KeyError].
 // To run the same again take another key, or [Task.Retry].
-func (c *Context) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
+func (c *Project) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
 	tasks, err := submit(ctx, c, []*taskspec.Spec{spec}, opts)
 	if len(tasks) == 0 {
 		return nil, fmt.Errorf("submit task: %w", err)
@@ -94,14 +94,14 @@ func (c *Context) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts .
 	return tasks[0], err
 }
 
-// SubmitMany is [Context.SubmitContext] for many tasks: all of them are
+// SubmitMany is [Project.SubmitContext] for many tasks: all of them are
 // accepted, in one transaction, or none. What the options say holds for each of
 // them; an input they cannot share. Specs with the same key are one task, which
 // is returned in each of their places.
 //
 // A transaction holds back everybody else who writes: a few hundred tasks take
 // some ten milliseconds.
-func SubmitMany(ctx context.Context, c *Context, specs []*taskspec.Spec, opts ...SubmitOption) ([]*Task, error) {
+func (c *Project) SubmitMany(ctx context.Context, specs []*taskspec.Spec, opts ...SubmitOption) ([]*Task, error) {
 	if len(specs) == 0 {
 		return nil, nil
 	}
@@ -113,7 +113,7 @@ func SubmitMany(ctx context.Context, c *Context, specs []*taskspec.Spec, opts ..
 }
 
 // submit prepares tasks and submits them.
-func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []SubmitOption) ([]*Task, error) {
+func submit(ctx context.Context, c *Project, specs []*taskspec.Spec, opts []SubmitOption) ([]*Task, error) {
 	all, err := prepare(ctx, c, specs, opts)
 	if err != nil {
 		return nil, err
@@ -127,18 +127,18 @@ func submit(ctx context.Context, c *Context, specs []*taskspec.Spec, opts []Subm
 
 // submitOnce submits what nobody will submit again: an input that no task has got
 // is removed.
-func submitOnce(ctx context.Context, c *Context, all []ledger.Submission) (accepted, error) {
+func submitOnce(ctx context.Context, c *Project, all []ledger.Submission) (accepted, error) {
 	a, err := submitPrepared(ctx, c, all)
 	// An input has one task, so it is the first one's.
-	if err != nil || !a.tasks[0].fresh {
+	if err != nil || !a.tasks[0].isNew {
 		err = errors.Join(err, (&Prepared{c, all[0]}).Close())
 	}
 	return a, err
 }
 
 // submitPrepared submits tasks in one transaction.
-func submitPrepared(ctx context.Context, c *Context, all []ledger.Submission) (a accepted, err error) {
-	if t, err := submitHere(ctx, c, all); t != nil || err != nil {
+func submitPrepared(ctx context.Context, c *Project, all []ledger.Submission) (a accepted, err error) {
+	if t, err := submitInline(ctx, c, all); t != nil || err != nil {
 		return accepted{tasks: []*Task{t}}, err
 	}
 	err = c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
@@ -160,7 +160,7 @@ type accepted struct {
 
 // enqueue submits tasks in a transaction that may still be undone. An error means
 // that it must be.
-func enqueue(tx *broker.Tx, c *Context, all []ledger.Submission) (a accepted, err error) {
+func enqueue(tx *broker.Tx, c *Project, all []ledger.Submission) (a accepted, err error) {
 	tasks, managed, err := ledger.SubmitAll(tx, all, time.Now())
 	if err != nil {
 		return accepted{}, err
@@ -181,7 +181,7 @@ func enqueue(tx *broker.Tx, c *Context, all []ledger.Submission) (a accepted, er
 				return accepted{}, err
 			}
 		}
-		a.tasks[i] = &Task{c: c, tid: t.TID, key: all[i].Spec.Spec.Key, fresh: !t.Existing}
+		a.tasks[i] = &Task{c: c, tid: t.TID, key: all[i].Spec.Spec.Key, isNew: !t.Existing}
 		if !t.Ended {
 			a.waiting = a.tasks[i]
 		}
@@ -189,8 +189,8 @@ func enqueue(tx *broker.Tx, c *Context, all []ledger.Submission) (a accepted, er
 	return a, nil
 }
 
-// attend sees to it that a manager comes to tasks that have been submitted.
-func (a accepted) attend(ctx context.Context) error {
+// awaitManager sees to it that a manager comes to tasks that have been submitted.
+func (a accepted) awaitManager(ctx context.Context) error {
 	return a.waits(a.manager(ctx))
 }
 
@@ -210,7 +210,7 @@ func (a accepted) attendOrWithdraw(ctx context.Context) ([]*Task, error) {
 	if err == nil {
 		return a.tasks, nil
 	}
-	if ctx.Err() != nil || !a.waiting.fresh {
+	if ctx.Err() != nil || !a.waiting.isNew {
 		return a.tasks, a.waits(err)
 	}
 	withdrawn := a.withdraw(context.WithoutCancel(ctx))
@@ -231,7 +231,7 @@ var errDispatched = errors.New("already dispatched")
 func (a accepted) withdraw(ctx context.Context) error {
 	return a.waiting.c.broker.Update(ctx, func(tx *broker.Tx) error {
 		for _, t := range a.tasks {
-			if !t.fresh {
+			if !t.isNew {
 				continue
 			}
 			withdrawn, err := ledger.Withdraw(tx, t.tid, "withdrawn: "+ErrManager.Error(), time.Now())

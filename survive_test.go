@@ -221,7 +221,7 @@ func TestOrderSurvives(t *testing.T) {
 				if _, err := tx.Write(ledger.QueuesOf(tid).ControlIn, string(order.command)); err != nil {
 					return err
 				}
-				taken, err := ledger.ObeyTask(tx, tid, time.Now())
+				taken, err := ledger.ReadTaskControl(tx, tid, time.Now())
 				if !slices.Equal(taken, []ledger.Command{order.command}) {
 					t.Errorf("orders taken: %v", taken)
 				}

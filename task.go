@@ -19,16 +19,16 @@ var ErrNoTask = errors.New("no such task")
 var ErrAmbiguous = errors.New("short task id is ambiguous")
 
 // A Task is a handle on a task of a project. It may be shared; there is nothing
-// to close. It outlives its process: [Context.Task] finds a task again by its
+// to close. It outlives its process: [Project.Task] finds a task again by its
 // TID.
 type Task struct {
-	c   *Context
+	c   *Project
 	tid string
 
 	// What a submission knows of it: its key, and whether it made the task.
 	key   string
-	fresh bool
-	visit *runner.Visit // nil unless it was begun here at once
+	isNew bool
+	local *runner.LocalRun // nil unless it was begun here at once
 }
 
 // TID is the task's full id, 19 digits.
@@ -37,7 +37,7 @@ func (t *Task) TID() string { return t.tid }
 // Task finds a task by its full TID, by a unique end of it of at least four
 // digits, or by "@last", the newest that is no stage of a pipeline. There may be a T
 // before the digits, or a P, as in the names of queues. Errors wrap [ErrNoTask] or [ErrAmbiguous].
-func (c *Context) Task(ctx context.Context, tid string) (*Task, error) {
+func (c *Project) Task(ctx context.Context, tid string) (*Task, error) {
 	full, err := findTID(ctx, c.broker, tid)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", tid, err)
@@ -99,7 +99,7 @@ func lastTID(ctx context.Context, b *broker.Broker) (string, error) {
 }
 
 // Status says how the task stands now.
-func (t *Task) Status(ctx context.Context) (*Status, error) {
+func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func (t *Task) Status(ctx context.Context) (*Status, error) {
 // Wait waits until the task has ended and says how. It starts a manager
 // whenever the project has none. Cancelling ctx ends the wait and leaves the
 // task alone.
-func (t *Task) Wait(ctx context.Context) (*Status, error) {
+func (t *Task) Wait(ctx context.Context) (*TaskStatus, error) {
 	l, err := awaitTask(ctx, t, nil)
 	if err != nil {
 		return nil, err
@@ -124,17 +124,17 @@ func (t *Task) Wait(ctx context.Context) (*Status, error) {
 // otherwise than by the request, if that came too late. The error is [ErrUnrecorded],
 // with how it ended, if the store cannot be written, and wraps [ErrStuck] where
 // nobody will carry the request out soon.
-func (t *Task) Stop(ctx context.Context) (*Status, error) {
+func (t *Task) Stop(ctx context.Context) (*TaskStatus, error) {
 	return end(ctx, t, ledger.CommandStop)
 }
 
 // Kill ends the task at once, with all its processes, and waits until it has
 // ended; else it is like [Task.Stop].
-func (t *Task) Kill(ctx context.Context) (*Status, error) {
+func (t *Task) Kill(ctx context.Context) (*TaskStatus, error) {
 	return end(ctx, t, ledger.CommandKill)
 }
 
-func end(ctx context.Context, t *Task, command ledger.Command) (*Status, error) {
+func end(ctx context.Context, t *Task, command ledger.Command) (*TaskStatus, error) {
 	var l *ledger.Task
 	err := t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		l, err = ledger.End(tx, t.tid, command, time.Now())
@@ -144,13 +144,13 @@ func end(ctx context.Context, t *Task, command ledger.Command) (*Status, error) 
 		told := t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })
 		err = errors.Join(err, told)
 	}
-	var s *Status
+	var s *TaskStatus
 	switch {
 	case unwritable(err):
 		s, err = beside(ctx, t, command, err)
 	case err == nil && l.Status.Terminal():
 		s = newStatus(l)
-	case err == nil && t.visit != nil:
+	case err == nil && t.local != nil:
 		s, err = t.Wait(ctx)
 	case err == nil:
 		s, err = awaitOrder(ctx, t, command, func(*ledger.Task) error { return nil })
@@ -177,8 +177,8 @@ func loadTask(ctx context.Context, t *Task) (*ledger.Task, error) {
 // the task's record whenever it may have changed or the task may have written
 // something.
 func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*ledger.Task, error) {
-	if t.visit != nil && look == nil {
-		if l := t.visit.Wait(ctx); l != nil {
+	if t.local != nil && look == nil {
+		if l := t.local.Wait(ctx); l != nil {
 			return l, nil
 		}
 	}

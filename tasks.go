@@ -12,7 +12,7 @@ import (
 	"weft/taskspec"
 )
 
-// tasksAtOnce is how many tasks [Context.Tasks] reads at once, of each status
+// tasksAtOnce is how many tasks [Project.Tasks] reads at once, of each status
 // that is asked for. One may hold the 64 KiB of its standard error, and its
 // spec.
 const tasksAtOnce = 100
@@ -35,16 +35,16 @@ type TaskFilter struct {
 //
 // An error, of a bad pattern or of ctx that was cancelled, ends it: the last pair
 // carries it.
-func (c *Context) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*Status, error] {
-	return func(yield func(*Status, error) bool) {
-		if err := f.each(ctx, c.broker, func(s *Status) bool { return yield(s, nil) }); err != nil {
+func (c *Project) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*TaskStatus, error] {
+	return func(yield func(*TaskStatus, error) bool) {
+		if err := f.each(ctx, c.broker, func(s *TaskStatus) bool { return yield(s, nil) }); err != nil {
 			yield(nil, fmt.Errorf("list tasks: %w", err))
 		}
 	}
 }
 
 // CountTasks counts the tasks of a project by how they stand, without reading them.
-func CountTasks(ctx context.Context, c *Context) (map[taskspec.Status]int, error) {
+func (c *Project) CountTasks(ctx context.Context) (map[taskspec.Status]int, error) {
 	states, err := broker.CountRecords(ctx, c.broker, ledger.Kind)
 	if err != nil {
 		return nil, fmt.Errorf("count tasks: %w", err)
@@ -57,7 +57,7 @@ func CountTasks(ctx context.Context, c *Context) (map[taskspec.Status]int, error
 }
 
 // each calls yield with the tasks, until it returns false.
-func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Status) bool) error {
+func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*TaskStatus) bool) error {
 	name := broker.Pattern{}
 	if f.Name != "" {
 		var err error

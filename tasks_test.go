@@ -19,7 +19,7 @@ import (
 
 // listed is a project with nothing but the records of n tasks, of which make
 // says what they are like. It returns their ids, oldest first.
-func listed(t *testing.T, n int, make func(i int, task *ledger.Task)) (c *weft.Context, tids []string) {
+func listed(t *testing.T, n int, make func(i int, task *ledger.Task)) (c *weft.Project, tids []string) {
 	t.Helper()
 	c, err := weft.Open(t.TempDir())
 	if err != nil {
@@ -215,7 +215,7 @@ func TestCountTasks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts, err := weft.CountTasks(t.Context(), c)
+	counts, err := c.CountTasks(t.Context())
 	want := map[taskspec.Status]int{taskspec.StatusCreated: 2, taskspec.StatusRunning: 2, taskspec.StatusFailed: 5}
 	if err != nil || !maps.Equal(counts, want) {
 		t.Errorf("counts %v, %v; want %v", counts, err, want)

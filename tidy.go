@@ -47,7 +47,7 @@ type TidyOptions struct {
 	// Untaken lets also those tasks go whose results nobody has taken, or whose
 	// work items their policies have kept, and these with them. Else they stay,
 	// whatever their age and number.
-	Untaken bool
+	PendingResults bool
 }
 
 // retention gives the options their defaults.
@@ -56,7 +56,7 @@ func (o TidyOptions) retention() ledger.Retention {
 		Events: cmp.Or(o.KeepEvents, DefaultKeepEvents),
 		Tasks:  cmp.Or(o.KeepTasks, DefaultKeepTasks),
 		Age:    cmp.Or(o.KeepAge, DefaultKeepAge),
-		Bare:   o.Untaken,
+		Force:  o.PendingResults,
 	}
 	keep.Events, keep.Tasks, keep.Age = max(keep.Events, 0), max(keep.Tasks, 0), max(keep.Age, 0)
 	return keep
@@ -101,9 +101,9 @@ func (s System) Tidy(ctx context.Context, o TidyOptions) (TidyReport, error) {
 	return report, nil
 }
 
-func tidy(ctx context.Context, c *Context, keep ledger.Retention, report *TidyReport) error {
-	if c.known.foreign != nil {
-		return c.known.foreign
+func tidy(ctx context.Context, c *Project, keep ledger.Retention, report *TidyReport) error {
+	if c.trust.foreign != nil {
+		return c.trust.foreign
 	}
 	b := c.broker
 	info, err := b.Info(ctx)
@@ -207,13 +207,13 @@ func dropEnvironments(ctx context.Context, b *broker.Broker) (removed int, err e
 }
 
 // removeFiles removes the outputs and inputs that nobody needs.
-func removeFiles(ctx context.Context, c *Context, report *TidyReport) error {
+func removeFiles(ctx context.Context, c *Project, report *TidyReport) error {
 	o, err := openOutputs(c)
 	if err != nil || o == nil {
 		return err
 	}
 	defer o.close()
-	report.Strangers, err = o.spare(ctx, func(file fs.FileInfo) error {
+	report.Strangers, err = o.unused(ctx, func(file fs.FileInfo) error {
 		err := o.folder.Remove(file.Name())
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // its result was taken meanwhile

@@ -35,14 +35,14 @@ type trustRecord struct {
 	Since broker.ID `json:"since,string"`
 }
 
-// acquaintance is what a Context knows of how far its project is trusted.
-type acquaintance struct {
+// trustState is what a Context knows of how far its project is trusted.
+type trustState struct {
 	root    string
 	broker  *broker.Broker
 	foreign error // why nothing is submitted here, nor run, if it belongs to another user
 
-	mu  sync.Mutex
-	met bool // there is a file about it, or since is set
+	mu       sync.Mutex
+	observed bool // there is a file about it, or since is set
 	// since is what the file should say, if it could not be written.
 	since broker.ID
 	store string // the id of the store, once it is known
@@ -51,16 +51,16 @@ type acquaintance struct {
 // Trust lets what is in the project run by itself: its services, and the tasks
 // that waited there when this user came. It holds for this user, this path and
 // this store.
-func Trust(ctx context.Context, c *Context) error { return setTrust(ctx, c, true) }
+func (c *Project) Trust(ctx context.Context) error { return setTrust(ctx, c, true) }
 
 // Distrust takes that back. What runs goes on.
-func Distrust(ctx context.Context, c *Context) error { return setTrust(ctx, c, false) }
+func (c *Project) Distrust(ctx context.Context) error { return setTrust(ctx, c, false) }
 
-func setTrust(ctx context.Context, c *Context, trusted bool) error {
-	err := c.known.recordTrust(ctx, trusted)
+func setTrust(ctx context.Context, c *Project, trusted bool) error {
+	err := c.trust.recordTrust(ctx, trusted)
 	if err == nil {
 		err = c.broker.Update(ctx, func(tx *broker.Tx) error {
-			tx.Ring(ledger.Services)
+			tx.Notify(ledger.Services)
 			return nil
 		})
 	}
@@ -93,9 +93,9 @@ func counted(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing)
 }
 
-// Trusted looks how far the project is trusted. It changes nothing.
-func Trusted(ctx context.Context, c *Context) (s TrustStatus, err error) {
-	held, _, err := c.known.heldBack(ctx)
+// TrustStatus looks how far the project is trusted. It changes nothing.
+func (c *Project) TrustStatus(ctx context.Context) (s TrustStatus, err error) {
+	held, _, err := c.trust.quarantine(ctx)
 	if err != nil {
 		return s, fmt.Errorf("look at trust: %w", err)
 	}
@@ -108,7 +108,7 @@ func Trusted(ctx context.Context, c *Context) (s TrustStatus, err error) {
 		}
 	}
 	err = c.broker.View(ctx, func(r broker.Reader) (err error) {
-		s.Waiting, err = ledger.CountHeld(r, held)
+		s.Waiting, err = ledger.CountQuarantined(r, held)
 		return err
 	})
 	if err != nil {
@@ -134,7 +134,7 @@ func stateDir() (string, error) {
 }
 
 // trustFile is the file about the project.
-func (a *acquaintance) trustFile(ctx context.Context) (string, error) {
+func (a *trustState) trustFile(ctx context.Context) (string, error) {
 	dir, err := stateDir()
 	if err != nil {
 		return "", err
@@ -148,18 +148,18 @@ func (a *acquaintance) trustFile(ctx context.Context) (string, error) {
 }
 
 // storeID is the id of the store. It is read once.
-func (a *acquaintance) storeID(ctx context.Context) (id string, err error) {
+func (a *trustState) storeID(ctx context.Context) (id string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.store == "" {
-		a.store, err = broker.StoreID(ctx, a.broker)
+		a.store, err = a.broker.StoreID(ctx)
 	}
 	return a.store, err
 }
 
 // readTrust reads what is known of the project; an error that wraps
 // [fs.ErrNotExist] means that it is a stranger's.
-func (a *acquaintance) readTrust(ctx context.Context) (t trustRecord, err error) {
+func (a *trustState) readTrust(ctx context.Context) (t trustRecord, err error) {
 	path, err := a.trustFile(ctx)
 	if err != nil {
 		return t, err
@@ -187,8 +187,8 @@ func (a *acquaintance) readTrust(ctx context.Context) (t trustRecord, err error)
 
 // recordTrust records whether the project is trusted, in the place of what was
 // known.
-func (a *acquaintance) recordTrust(ctx context.Context, trusted bool) error {
-	since, err := a.horizon(ctx)
+func (a *trustState) recordTrust(ctx context.Context, trusted bool) error {
+	since, err := a.lastID(ctx)
 	if err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (a *acquaintance) recordTrust(ctx context.Context, trusted bool) error {
 }
 
 // writeTrust writes the file about the project beside its place, and puts it there.
-func (a *acquaintance) writeTrust(ctx context.Context, trusted bool, since broker.ID, place func(from, to string) error) error {
+func (a *trustState) writeTrust(ctx context.Context, trusted bool, since broker.ID, place func(from, to string) error) error {
 	path, err := a.trustFile(ctx)
 	if err != nil {
 		return err
@@ -224,49 +224,49 @@ func (a *acquaintance) writeTrust(ctx context.Context, trusted bool, since broke
 	return place(f.Name(), path)
 }
 
-// horizon is the last id of what is in the store now.
-func (a *acquaintance) horizon(ctx context.Context) (since broker.ID, err error) {
+// lastID is the last id of what is in the store now.
+func (a *trustState) lastID(ctx context.Context) (since broker.ID, err error) {
 	err = a.broker.View(ctx, func(r broker.Reader) (err error) {
-		since, err = ledger.Horizon(r)
+		since, err = ledger.LastID(r)
 		return err
 	})
 	return since, err
 }
 
-// meet takes note of what is in the project, unless that was done before, and by
+// observe takes note of what is in the project, unless that was done before, and by
 // whomever. It comes before this user submits anything, and before anything is
 // run. In a project of another user neither may be.
-func (a *acquaintance) meet(ctx context.Context) error {
+func (a *trustState) observe(ctx context.Context) error {
 	if a.foreign != nil {
 		return a.foreign
 	}
 	a.mu.Lock()
-	met := a.met || a.since != 0
+	met := a.observed || a.since != 0
 	a.mu.Unlock()
 	if met {
 		return nil
 	}
-	since, err := broker.ID(0), a.seen(ctx)
+	since, err := broker.ID(0), a.isRecorded(ctx)
 	if err != nil {
-		if since, err = a.horizon(ctx); err != nil {
+		if since, err = a.lastID(ctx); err != nil {
 			return fmt.Errorf("look at what is in the project: %w", err)
 		}
 		since = max(since, 1)
 		// Who came first has seen the least.
 		err = a.writeTrust(ctx, false, since, os.Link)
-		if err == nil || errors.Is(err, fs.ErrExist) && a.seen(ctx) == nil {
+		if err == nil || errors.Is(err, fs.ErrExist) && a.isRecorded(ctx) == nil {
 			since = 0
 		}
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.met, a.since = true, since
+	a.observed, a.since = true, since
 	return nil
 }
 
-// seen returns nil if there is a file about the project, in which there is
+// isRecorded returns nil if there is a file about the project, in which there is
 // something.
-func (a *acquaintance) seen(ctx context.Context) error {
+func (a *trustState) isRecorded(ctx context.Context) error {
 	path, err := a.trustFile(ctx)
 	if err != nil {
 		return err
@@ -282,10 +282,10 @@ func (a *acquaintance) seen(ctx context.Context) error {
 // that.
 func genuine(info fs.FileInfo) bool { return info.Mode().IsRegular() && ownedByUs(info) }
 
-// heldBack returns the last id of the requests that are not to be run; 0 if the
+// quarantine returns the last id of the requests that are not to be run; 0 if the
 // project is trusted. recorded says that the file about it does. It changes
 // nothing.
-func (a *acquaintance) heldBack(ctx context.Context) (held broker.ID, recorded bool, err error) {
+func (a *trustState) quarantine(ctx context.Context) (held broker.ID, recorded bool, err error) {
 	t, err := a.readTrust(ctx)
 	switch {
 	case err == nil && t.Trusted:
@@ -294,17 +294,17 @@ func (a *acquaintance) heldBack(ctx context.Context) (held broker.ID, recorded b
 		return max(t.Since, 1), true, nil
 	}
 	// There is no file, or none that can be read.
-	if since := a.unrecorded(); since != 0 {
+	if since := a.unrecordedSince(); since != 0 {
 		return since, false, nil
 	}
-	held, err = a.horizon(ctx)
+	held, err = a.lastID(ctx)
 	return max(held, 1), false, err
 }
 
-// held is heldBack for those who run tasks. What cannot be looked at is not
+// quarantined is heldBack for those who run tasks. What cannot be looked at is not
 // trusted.
-func (a *acquaintance) held() broker.ID {
-	held, recorded, err := a.heldBack(context.Background())
+func (a *trustState) quarantined() broker.ID {
+	held, recorded, err := a.quarantine(context.Background())
 	if err != nil {
 		return math.MaxInt64
 	}
@@ -316,8 +316,8 @@ func (a *acquaintance) held() broker.ID {
 	return held
 }
 
-// unrecorded is what should be known of the project and could not be written.
-func (a *acquaintance) unrecorded() broker.ID {
+// unrecordedSince is what should be known of the project and could not be written.
+func (a *trustState) unrecordedSince() broker.ID {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.since

@@ -24,12 +24,12 @@ func TestTrust(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		s, err := weft.Trusted(t.Context(), c)
+		s, err := c.TrustStatus(t.Context())
 		if err != nil || s.Trusted != want {
 			t.Errorf("trusted: %+v, %v; want %v", s, err, want)
 		}
 	}
-	change := func(change func(c *weft.Context) error) {
+	change := func(change func(c *weft.Project) error) {
 		t.Helper()
 		c, err := weft.Open(dir, weft.AcceptPOSIXLocks())
 		if err != nil {
@@ -54,9 +54,9 @@ func TestTrust(t *testing.T) {
 	}
 	group.Wait()
 	trusted(true)
-	change(func(c *weft.Context) error { return weft.Distrust(t.Context(), c) })
+	change(func(c *weft.Project) error { return c.Distrust(t.Context()) })
 	trusted(false)
-	change(func(c *weft.Context) error { return weft.Trust(t.Context(), c) })
+	change(func(c *weft.Project) error { return c.Trust(t.Context()) })
 	trusted(true)
 
 	// What is damaged, or somebody's link, says nothing.
@@ -70,13 +70,13 @@ func TestTrust(t *testing.T) {
 		}
 		trusted(false)
 	}
-	change(func(c *weft.Context) error { return weft.Trust(t.Context(), c) })
+	change(func(c *weft.Project) error { return c.Trust(t.Context()) })
 	if err := os.Rename(files[0], files[0]+"x"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(files[0]+"x", files[0]); err == nil {
 		trusted(false)
-		change(func(c *weft.Context) error { return weft.Trust(t.Context(), c) })
+		change(func(c *weft.Project) error { return c.Trust(t.Context()) })
 	}
 	trusted(true)
 	wantPrivate(t, filepath.Join(state, "weft"))
@@ -93,12 +93,12 @@ func TestTrust(t *testing.T) {
 		t.Fatal(err)
 	}
 	trusted(false)
-	change(func(c *weft.Context) error {
-		s, err := weft.Trusted(t.Context(), c)
+	change(func(c *weft.Project) error {
+		s, err := c.TrustStatus(t.Context())
 		if want := "project is not trusted: 1 service and 0 waiting tasks of it are not started"; s.String() != want {
 			t.Errorf("it says %q, want %q", s, want)
 		}
-		services, serviceErr := weft.Services(t.Context(), c)
+		services, serviceErr := c.Services(t.Context())
 		if serviceErr != nil || len(services) != 1 || !strings.Contains(services[0].Problem, "not trusted") {
 			t.Errorf("services %+v, %v", services, serviceErr)
 		}

@@ -57,13 +57,13 @@ const (
 
 // A watch looks after what somebody waits for.
 type watch struct {
-	c      *Context
+	c      *Project
 	looked time.Time     // for a manager
 	asked  time.Time     // what keeps it from its work
 	pause  time.Duration // before that is asked again
 }
 
-func newWatch(c *Context) *watch {
+func newWatch(c *Project) *watch {
 	now := time.Now()
 	return &watch{c: c, looked: now, asked: now, pause: troubleLook}
 }

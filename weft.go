@@ -26,7 +26,7 @@
 //
 // # What happens
 //
-// [Context.Submit] writes the task to the store and returns as soon as that is
+// [Project.Submit] writes the task to the store and returns as soon as that is
 // durable. A manager, one process for each project, gives it to a consumer, a
 // process of its own, which runs it, watches it and reports its end; then the
 // result waits in the store until somebody takes it ([Task.Result]). Any of
@@ -73,49 +73,49 @@
 // # Pipelines
 //
 // A [Pipeline] is stages that are run one after the other, commands and functions,
-// each with what the one before it has written. [SubmitPipeline] returns it as a
+// each with what the one before it has written. [Project.SubmitPipeline] returns it as a
 // task: the manager runs it, it has one result and one end, and [Task.Retry] goes on
-// at the stage that did not complete. [Pipelines] are those that are stored in the
+// at the stage that did not complete. [Project.Pipelines] are those that are stored in the
 // project.
 //
 // # Serving
 //
 // The manager is started when it is needed, and leaves when there has been no
 // work for a while. A service can be the manager itself, in its own process:
-// [Context.Serve], beside an HTTP server for example. It stands by while the
-// project has another manager. [Context.Manager] finds, stops and replaces the one
+// [Project.Serve], beside an HTTP server for example. It stands by while the
+// project has another manager. [Project.Manager] finds, stops and replaces the one
 // that there is.
 //
 // # Services and trust
 //
 // A manifest in .weft/autostart names a stored spec that the manager starts by
-// itself, once or whenever it has ended: see [taskspec.Manifest] and [Services]. A
+// itself, once or whenever it has ended: see [taskspec.Manifest] and [Project.Services]. A
 // project that this user did not create may have come from anywhere: nothing in
-// it runs by itself until he says [Trust].
+// it runs by itself until he says [Project.Trust].
 //
 // # Submitting, for programs that go on
 //
 // A program that is killed does not know whether it has submitted. With a key
 // ([taskspec.Work].Key) it submits again, and there is one task, which runs once.
-// [Prepare] does so for any spec: [Prepared.Submit] may be repeated, and
+// [Project.Prepare] does so for any spec: [Prepared.Submit] may be repeated, and
 // [Prepared.SubmitTx] submits inside a transaction of the caller, together with
-// its own messages. [SubmitMany] accepts all of many tasks or none, and [RunMany]
+// its own messages. [Project.SubmitMany] accepts all of many tasks or none, and [Project.RunMany]
 // runs any number of them, so many at a time.
 //
 // # Waiting and results
 //
 // [Task.Wait] says how a task ended, [Task.Result] takes its result as well,
 // [Task.Peek] leaves it, and [Task.Output] follows what is printed.
-// [Context.Task] finds a task again by its id, from any process, and
-// [Context.Tasks] lists them. A [Group] waits for many at the cost of one. Large
+// [Project.Task] finds a task again by its id, from any process, and
+// [Project.Tasks] lists them. A [Batch] waits for many at the cost of one. Large
 // outputs are files: [LargeOutput]. A result stays until it is taken;
 // [System.Tidy] then forgets the task, when it is old.
 //
 // # Item after item
 //
 // A persistent task ([taskspec.Work].Persistent) waits for items and works on one
-// after the other, each in a process of its own, until it is stopped: [SendItem]
-// sends one, [Items] yields what became of them. One that fails follows its policy,
+// after the other, each in a process of its own, until it is stopped: [Task.SendItem]
+// sends one, [Task.Items] yields what became of them. One that fails follows its policy,
 // and the task goes on. [Task.Retry] starts it again with what was kept.
 //
 // # Control
@@ -123,14 +123,14 @@
 // [Task.Stop] asks a task to end and kills it when its grace is over; [Task.Kill]
 // does not ask. [Task.Pause], [Task.Resume], [Task.Ping] and [Task.Retry] do what
 // they say, from any process. Cancelling a context ends a wait and leaves the task
-// alone, except in [Context.RunContext] and [RunMany], which stop what they run.
+// alone, except in [Project.RunContext] and [Project.RunMany], which stop what they run.
 //
 // # Queues
 //
 // Tasks are submitted as messages and answered with messages, and the same
-// queues are there for your own: [Context.Queue] reads, writes, watches and
+// queues are there for your own: [Project.Queue] reads, writes, watches and
 // reserves. Several queues, tasks and records change in one transaction of
-// [Context.Broker]. [Endpoints] give a queue of a running task a name.
+// [Project.Broker]. [Endpoints] give a queue of a running task a name.
 //
 // # Limits
 //
@@ -146,8 +146,8 @@
 //
 // # Errors
 //
-// A task that did not complete is a *[TaskError], by [Context.Run] or
-// [Status.Err]: failed, timed out, stopped, killed or lost, and why. A spec that
+// A task that did not complete is a *[TaskError], by [Project.Run] or
+// [TaskStatus.Err]: failed, timed out, stopped, killed or lost, and why. A spec that
 // cannot be run is a *[taskspec.ValidationError], and nothing is queued. All else
 // wraps a sentinel where a caller may want to branch, as [ErrNoTask],
 // [ErrNoFunction], [ErrKeyHeld] or [ErrTaken].

@@ -155,7 +155,7 @@ func (p *project) emptyCages(cages []*cage, w way, timeout time.Duration) {
 			began = time.Unix(0, task.Started).Add(timeout)
 		}
 		if task.Status != w.status {
-			t.Errorf("%s: the task ended as %+v", c.name, weft.Status{Status: task.Status, Error: task.Error})
+			t.Errorf("%s: the task ended as %+v", c.name, weft.TaskStatus{Status: task.Status, Error: task.Error})
 		}
 		free := c.escapes && w.name == "consumer"
 		for _, id := range c.herd {

@@ -72,7 +72,7 @@ func (p program) rate(n int) side {
 }
 
 // runAll runs the tasks and takes their results.
-func runAll(ctx context.Context, p *weft.Context) error {
+func runAll(ctx context.Context, p *weft.Project) error {
 	errs := make([]error, clients)
 	tids := make([][]string, clients)
 	var begun atomic.Int64
@@ -103,7 +103,7 @@ func runAll(ctx context.Context, p *weft.Context) error {
 
 // right fails unless the result is that of /bin/true.
 func right(res *weft.Result) error {
-	if res.Status.Status != taskspec.StatusCompleted || res.ReturnCode == nil || *res.ReturnCode != 0 || len(res.Output) > 0 {
+	if res.Status != taskspec.StatusCompleted || res.ReturnCode == nil || *res.ReturnCode != 0 || len(res.Output) > 0 {
 		return fmt.Errorf("task %s: wrong result: %+v", res.TID, res)
 	}
 	return nil

@@ -92,7 +92,7 @@ func (b *bench) functions(ctx context.Context, durability string) (rows []row, e
 
 // dispatched calls a function and returns the milliseconds from when the manager
 // decided to begin its task to its first line.
-func dispatched(ctx context.Context, p *weft.Context) (float64, error) {
+func dispatched(ctx context.Context, p *weft.Project) (float64, error) {
 	res, err := p.RunContext(ctx, weft.Function(entry))
 	if err != nil {
 		return 0, err
@@ -114,12 +114,12 @@ func (p program) reachesInit() (float64, error) {
 }
 
 // callAll calls a function that does nothing, and takes the values.
-func callAll(ctx context.Context, p *weft.Context, name, isolation string, goroutines, n int) error {
+func callAll(ctx context.Context, p *weft.Project, name, isolation string, goroutines, n int) error {
 	return spread(goroutines, n, func(int) error {
 		spec := weft.Function(name)
 		spec.Spec.Isolation = isolation
 		res, err := p.RunContext(ctx, spec)
-		if err == nil && (res.Status.Status != taskspec.StatusCompleted || string(res.Output) != "{}") {
+		if err == nil && (res.Status != taskspec.StatusCompleted || string(res.Output) != "{}") {
 			err = fmt.Errorf("task %s: wrong result: %+v", res.TID, res)
 		}
 		return err

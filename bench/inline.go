@@ -85,7 +85,7 @@ func roundTrips(ctx context.Context, store *broker.Broker) error {
 
 // A served project has this program as its manager.
 type served struct {
-	project *weft.Context
+	project *weft.Project
 	stop    chan struct{}
 	ended   chan error
 }

@@ -79,7 +79,7 @@ func (b *bench) weftJobs(ctx context.Context, durability string) (_ float64, err
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	g, err := weft.NewGroup(s.project)
+	g, err := s.project.NewBatch()
 	if err != nil {
 		return 0, err
 	}
@@ -96,7 +96,7 @@ func (b *bench) weftJobs(ctx context.Context, durability string) (_ float64, err
 			err = g.Add(ctx, tasks...)
 		}
 		for err == nil && g.Len() > 0 {
-			var s *weft.Status
+			var s *weft.TaskStatus
 			if s, err = g.Next(ctx); err == nil {
 				err = s.Err()
 			}

@@ -43,19 +43,19 @@ func milliseconding(do func() error) side {
 	}
 }
 
-func runPipeline(ctx context.Context, p *weft.Context) error {
+func runPipeline(ctx context.Context, p *weft.Project) error {
 	steps := &weft.Pipeline{Name: "three"}
 	for i := range 3 {
 		steps.Stages = append(steps.Stages, weft.Stage{Name: fmt.Sprint("stage ", i), Spec: weft.Command("/bin/true")})
 	}
-	res, err := weft.RunPipeline(ctx, p, steps)
+	res, err := p.RunPipeline(ctx, steps)
 	if err != nil {
 		return err
 	}
 	return right(res)
 }
 
-func runThree(ctx context.Context, p *weft.Context) error {
+func runThree(ctx context.Context, p *weft.Project) error {
 	for range 3 {
 		res, err := p.RunContext(ctx, weft.Command("/bin/true"))
 		if err != nil {

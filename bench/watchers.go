@@ -13,7 +13,7 @@ import (
 
 	"weft/broker"
 	"weft/broker/sqlite"
-	"weft/internal/bell"
+	"weft/internal/notify"
 )
 
 const (
@@ -105,7 +105,7 @@ func (b *bench) idleWatchers(ctx context.Context, processes, each int, shares bo
 func idleQueues(n int, share bool) (names []string) {
 	for i := 0; len(names) < n; i++ {
 		name := "idle." + strconv.Itoa(i)
-		if share == (bell.Number(name) == bell.Number(queueName)) {
+		if share == (notify.Channel(name) == notify.Channel(queueName)) {
 			names = append(names, name)
 		}
 	}

@@ -16,16 +16,16 @@ type Backend interface {
 	Update(ctx context.Context, fn func(Txn) error) error
 	// Step is Update for an fn that makes exactly one call on its Txn, which
 	// spares the backend an explicit transaction.
-	Step(ctx context.Context, fn func(Txn) error) error
+	UpdateOne(ctx context.Context, fn func(Txn) error) error
 	// View runs fn on one consistent state of the store.
 	View(ctx context.Context, fn func(Reader) error) error
 	// Look is View for an fn that makes exactly one call on its Reader.
-	Look(ctx context.Context, fn func(Reader) error) error
+	ViewOne(ctx context.Context, fn func(Reader) error) error
 	// Nested reports whether the calling goroutine is inside a function that was
 	// given to Update.
 	Nested() bool
 	// Ring wakes the listeners of the queues, in every process.
-	Ring(queues ...string) error
+	Notify(queues ...string) error
 	// Listen subscribes to rings of the queues.
 	Listen(queues ...string) (Listener, error)
 	// Compact shrinks the store to what it holds.

@@ -73,14 +73,14 @@ func (b *Broker) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	if err != nil {
 		return err
 	}
-	ring(b.backend, tx.touched...)
+	notify(b.backend, tx.touched...)
 	return nil
 }
 
 // Nested reports whether the calling goroutine is inside a function that was given to
 // [Broker.Update]. There it must not wait for another goroutine that calls the
 // broker, which would wait for the function to end.
-func Nested(b *Broker) bool { return b.backend.Nested() }
+func (b *Broker) Nested() bool { return b.backend.Nested() }
 
 // ReadBody reads a message body to the end of r, counting while it reads: an
 // endless input gives [ErrTooLarge] and does not fill the memory.
@@ -105,7 +105,7 @@ func (b *Broker) View(ctx context.Context, fn func(Reader) error) error {
 // Record returns the record of kind with key, or an error that wraps
 // [ErrNotFound].
 func (b *Broker) Record(ctx context.Context, kind, key string) (rec Record, err error) {
-	err = b.backend.Look(ctx, func(r Reader) (err error) {
+	err = b.backend.ViewOne(ctx, func(r Reader) (err error) {
 		rec, err = r.Record(kind, key)
 		return err
 	})
@@ -117,7 +117,7 @@ func (b *Broker) Record(ctx context.Context, kind, key string) (rec Record, err 
 
 // Records returns the selected records of a kind ordered by rank.
 func (b *Broker) Records(ctx context.Context, kind string, sel RecordSelect) (recs []Record, err error) {
-	err = b.backend.Look(ctx, func(r Reader) (err error) {
+	err = b.backend.ViewOne(ctx, func(r Reader) (err error) {
 		recs, err = r.Records(kind, sel)
 		return err
 	})
@@ -129,7 +129,7 @@ func (b *Broker) Records(ctx context.Context, kind string, sel RecordSelect) (re
 
 // CountRecords counts the records of a kind by their states, without reading them.
 func CountRecords(ctx context.Context, b *Broker, kind string) (counts map[string]int, err error) {
-	err = b.backend.Look(ctx, func(r Reader) (err error) {
+	err = b.backend.ViewOne(ctx, func(r Reader) (err error) {
 		counts, err = r.CountRecords(kind)
 		return err
 	})
@@ -142,8 +142,8 @@ func CountRecords(ctx context.Context, b *Broker, kind string) (counts map[strin
 // StoreID is the id of b's store, which was made with it and never changes: that of
 // [Broker.Info], for much less. It is asked where changes are made: a program that
 // asks for it will make some, and may never need anything else to read with.
-func StoreID(ctx context.Context, b *Broker) (id string, err error) {
-	err = b.backend.Step(ctx, func(t Txn) (err error) {
+func (b *Broker) StoreID(ctx context.Context) (id string, err error) {
+	err = b.backend.UpdateOne(ctx, func(t Txn) (err error) {
 		id, err = t.ID()
 		return err
 	})
@@ -155,7 +155,7 @@ func StoreID(ctx context.Context, b *Broker) (id string, err error) {
 
 // Info describes the store.
 func (b *Broker) Info(ctx context.Context) (info Info, err error) {
-	err = b.backend.Look(ctx, func(r Reader) (err error) {
+	err = b.backend.ViewOne(ctx, func(r Reader) (err error) {
 		info, err = r.Info()
 		return err
 	})
@@ -197,11 +197,11 @@ func (b *Broker) stored(queue string) error {
 	return nil
 }
 
-// ring wakes waiters. A bell is a hint: waiters also look by themselves, and
+// notify wakes waiters. A bell is a hint: waiters also look by themselves, and
 // what was committed stays committed, so a failure is not an error of the
 // operation.
-func ring(backend Backend, queues ...string) {
+func notify(backend Backend, queues ...string) {
 	if len(queues) > 0 {
-		_ = backend.Ring(queues...)
+		_ = backend.Notify(queues...)
 	}
 }

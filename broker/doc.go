@@ -16,7 +16,7 @@
 //
 // There are three ways to take messages, and they differ in what a crash does:
 //
-//   - [Queue.Read], [Queue.Take] and [Queue.Watch] claim once. The claim has
+//   - [Queue.Read], [Queue.ReadEach] and [Queue.Watch] claim once. The claim has
 //     committed when they hand a message out, so that nobody gets it twice; if
 //     the reader dies before it is done, nobody gets it again. [Queue.ReadAll]
 //     does that with many messages at once.

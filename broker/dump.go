@@ -42,7 +42,7 @@ type DumpReport struct {
 //
 // What w received before an error is not a dump. Cancelling ctx ends it with
 // ctx's error.
-func Dump(ctx context.Context, b *Broker, w io.Writer, o DumpOptions) (DumpReport, error) {
+func (b *Broker) Dump(ctx context.Context, w io.Writer, o DumpOptions) (DumpReport, error) {
 	if o.Record == nil {
 		o.Record = func(r Record) (Record, bool, error) { return r, true, nil }
 	}

@@ -81,7 +81,7 @@ func same(t rapid.TB, want, got content) {
 func dump(t rapid.TB, b *broker.Broker) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	if _, err := broker.Dump(context.Background(), b, &out, broker.DumpOptions{}); err != nil {
+	if _, err := b.Dump(context.Background(), &out, broker.DumpOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -90,7 +90,7 @@ func dump(t rapid.TB, b *broker.Broker) []byte {
 // load loads a dump that must be good.
 func load(t rapid.TB, b *broker.Broker, dumped []byte) broker.LoadReport {
 	t.Helper()
-	report, err := broker.Load(context.Background(), b, bytes.NewReader(dumped), broker.LoadOptions{})
+	report, err := b.Load(context.Background(), bytes.NewReader(dumped), broker.LoadOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestDumpIsOneMoment(t *testing.T) {
 	reached := g.reached
 	dumped := make(chan error, 1)
 	go func() {
-		_, err := broker.Dump(ctx, b, g, broker.DumpOptions{})
+		_, err := b.Dump(ctx, g, broker.DumpOptions{})
 		dumped <- err
 	}()
 	<-reached
@@ -258,7 +258,7 @@ func TestDumpHooks(t *testing.T) {
 	fillSmall(t, b)
 	refused := errors.New("refused")
 	var out bytes.Buffer
-	report, err := broker.Dump(t.Context(), b, &out, broker.DumpOptions{
+	report, err := b.Dump(t.Context(), &out, broker.DumpOptions{
 		Redacted: true,
 		Record: func(r broker.Record) (broker.Record, bool, error) {
 			r.Body = "hidden"
@@ -280,7 +280,7 @@ func TestDumpHooks(t *testing.T) {
 		"record":  {Record: func(r broker.Record) (broker.Record, bool, error) { return r, true, refused }},
 		"message": {Message: func(m broker.Message) (broker.Message, error) { return m, refused }},
 	} {
-		if _, err := broker.Dump(t.Context(), b, io.Discard, o); !errors.Is(err, refused) {
+		if _, err := b.Dump(t.Context(), io.Discard, o); !errors.Is(err, refused) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -322,12 +322,12 @@ func TestDumpFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	full := errors.New("no space")
-	if _, err := broker.Dump(t.Context(), b, failing{full}, broker.DumpOptions{}); !errors.Is(err, full) {
+	if _, err := b.Dump(t.Context(), failing{full}, broker.DumpOptions{}); !errors.Is(err, full) {
 		t.Errorf("a writer that fails: error %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	seen := 0
-	_, err := broker.Dump(ctx, b, io.Discard, broker.DumpOptions{Message: func(m broker.Message) (broker.Message, error) {
+	_, err := b.Dump(ctx, io.Discard, broker.DumpOptions{Message: func(m broker.Message) (broker.Message, error) {
 		if seen++; seen == 5 {
 			cancel()
 		}
@@ -342,7 +342,7 @@ func TestDumpFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := broker.Dump(t.Context(), b, io.Discard, broker.DumpOptions{Message: func(m broker.Message) (broker.Message, error) {
+	report, err := b.Dump(t.Context(), io.Discard, broker.DumpOptions{Message: func(m broker.Message) (broker.Message, error) {
 		return m, fmt.Errorf("one of them: %w", broker.ErrDamaged)
 	}})
 	if err != nil || report.Records != 0 || report.Messages != 0 || report.Damaged <= 1 {

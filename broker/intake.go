@@ -182,7 +182,7 @@ func (in *intake) count(m Message) {
 	if in.queues.add(m.Queue) {
 		in.report.Queues++
 		if in.tx != nil && in.report.Queues <= maxRung {
-			in.tx.Ring(m.Queue)
+			in.tx.Notify(m.Queue)
 		}
 	}
 }

@@ -98,7 +98,7 @@ func (r *LoadReport) conflict() error {
 //
 // Errors wrap [ErrDump], with the number of the line, [ErrFuture], or [ErrConflict];
 // then the report tells the conflicts. Cancelling ctx before the end withdraws it.
-func Load(ctx context.Context, b *Broker, r io.ReadSeeker, o LoadOptions) (report LoadReport, err error) {
+func (b *Broker) Load(ctx context.Context, r io.ReadSeeker, o LoadOptions) (report LoadReport, err error) {
 	start, err := r.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return report, fmt.Errorf("load: %w", err)

@@ -86,7 +86,7 @@ func TestLoadRefuses(t *testing.T) {
 			fillSmall(t, b)
 			before := read(t, b)
 			for _, dry := range []bool{true, false} {
-				_, err := broker.Load(t.Context(), b, strings.NewReader(test.dump), broker.LoadOptions{DryRun: dry})
+				_, err := b.Load(t.Context(), strings.NewReader(test.dump), broker.LoadOptions{DryRun: dry})
 				if !errors.Is(err, broker.ErrDump) || !strings.Contains(err.Error(), test.want) {
 					t.Errorf("dry run %v: error %v, want %q", dry, err, test.want)
 				}
@@ -176,7 +176,7 @@ func TestLoadConflicts(t *testing.T) {
 		fmt.Sprintf("message %d is there already and differs", ids[1]),
 	}
 	for _, dry := range []bool{true, false} {
-		report, err := broker.Load(t.Context(), b, strings.NewReader(dumped), broker.LoadOptions{DryRun: dry, Force: true})
+		report, err := b.Load(t.Context(), strings.NewReader(dumped), broker.LoadOptions{DryRun: dry, Force: true})
 		if !errors.Is(err, broker.ErrConflict) {
 			t.Errorf("error %v", err)
 		}
@@ -204,7 +204,7 @@ func TestLoadManyConflicts(t *testing.T) {
 	}
 	before := read(t, b)
 	changed := bytes.ReplaceAll(dumped, []byte(`"body":""`), []byte(`"body":"x"`))
-	report, err := broker.Load(t.Context(), b, bytes.NewReader(changed), broker.LoadOptions{})
+	report, err := b.Load(t.Context(), bytes.NewReader(changed), broker.LoadOptions{})
 	if !errors.Is(err, broker.ErrConflict) || report.Conflicting != 1500 || len(report.Conflicts) != 20 ||
 		!strings.HasSuffix(err.Error(), "; and 1480 more") {
 		t.Errorf("%d conflicts, %d named: %v", report.Conflicting, len(report.Conflicts), err)
@@ -218,7 +218,7 @@ func TestLoadManyConflicts(t *testing.T) {
 		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":"x"}`, ids[1]),
 		fmt.Sprintf(`{"type":"message","queue":"p","id":"%d","body":""}`, ids[2499]),
 		fmt.Sprintf(`{"type":"message","queue":"q","id":"%d","body":""}`, ids[2499]+1), end(4))
-	report, err = broker.Load(t.Context(), other, strings.NewReader(sparse), broker.LoadOptions{Force: true})
+	report, err = other.Load(t.Context(), strings.NewReader(sparse), broker.LoadOptions{Force: true})
 	want := []string{fmt.Sprintf("message %d is there already and differs", ids[1]), fmt.Sprintf("message %d is there already and differs", ids[2499])}
 	if !errors.Is(err, broker.ErrConflict) || !slices.Equal(report.Conflicts, want) {
 		t.Errorf("conflicts %q: %v, want %q", report.Conflicts, err, want)
@@ -260,7 +260,7 @@ func TestLoadFromFuture(t *testing.T) {
 	before := read(t, b)
 	far := at(broker.MaxAhead + time.Hour)
 	for _, o := range []broker.LoadOptions{{}, {DryRun: true}} {
-		if _, err := broker.Load(t.Context(), b, strings.NewReader(far), o); !errors.Is(err, broker.ErrFuture) {
+		if _, err := b.Load(t.Context(), strings.NewReader(far), o); !errors.Is(err, broker.ErrFuture) {
 			t.Errorf("%+v: error %v", o, err)
 		}
 	}
@@ -268,10 +268,10 @@ func TestLoadFromFuture(t *testing.T) {
 		t.Errorf("where there is no store: error %v", err)
 	}
 	same(t, before, read(t, b))
-	if _, err := broker.Load(t.Context(), b, strings.NewReader(at(broker.MaxAhead-time.Hour)), broker.LoadOptions{}); err != nil {
+	if _, err := b.Load(t.Context(), strings.NewReader(at(broker.MaxAhead-time.Hour)), broker.LoadOptions{}); err != nil {
 		t.Errorf("an hour less than a day ahead: %v", err)
 	}
-	if _, err := broker.Load(t.Context(), b, strings.NewReader(far), broker.LoadOptions{Force: true}); err != nil {
+	if _, err := b.Load(t.Context(), strings.NewReader(far), broker.LoadOptions{Force: true}); err != nil {
 		t.Errorf("forced: %v", err)
 	}
 	load(t, b, dump(t, b)) // the store is as far ahead itself
@@ -300,14 +300,14 @@ func TestLoadPolicy(t *testing.T) {
 		"line 5: refused": {Message: func(broker.Message) (bool, error) { return true, refused }},
 		"load: refused":   {Done: func(*broker.Tx) error { return refused }},
 	} {
-		_, err := broker.Load(t.Context(), other, bytes.NewReader(dumped), policy(p))
+		_, err := other.Load(t.Context(), bytes.NewReader(dumped), policy(p))
 		if !errors.Is(err, refused) || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 		same(t, before, read(t, other))
 	}
 	passes = 0
-	report, err := broker.Load(t.Context(), other, bytes.NewReader(dumped), policy(broker.Policy{
+	report, err := other.Load(t.Context(), bytes.NewReader(dumped), policy(broker.Policy{
 		Record: func(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
 			if r.Body = "changed"; r.Key == "1" {
 				return r, broker.Leave, nil
@@ -340,7 +340,7 @@ func TestLoadDryRun(t *testing.T) {
 	fillSmall(t, b)
 	dumped := dump(t, b)
 	before := read(t, other)
-	preview, err := broker.Load(t.Context(), other, bytes.NewReader(dumped), broker.LoadOptions{DryRun: true})
+	preview, err := other.Load(t.Context(), bytes.NewReader(dumped), broker.LoadOptions{DryRun: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,11 +365,11 @@ func TestLoadFrom(t *testing.T) {
 	if _, err := r.Seek(15, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := broker.Load(t.Context(), b, r, broker.LoadOptions{}); err != nil {
+	if _, err := b.Load(t.Context(), r, broker.LoadOptions{}); err != nil {
 		t.Error(err)
 	}
 	stuck := errors.New("cannot go back")
-	_, err := broker.Load(t.Context(), b, stubborn{strings.NewReader(""), stuck}, broker.LoadOptions{})
+	_, err := b.Load(t.Context(), stubborn{strings.NewReader(""), stuck}, broker.LoadOptions{})
 	if !errors.Is(err, stuck) {
 		t.Errorf("error %v", err)
 	}
@@ -392,7 +392,7 @@ func TestLoadCancelled(t *testing.T) {
 	before := read(t, other)
 	ctx, cancel := context.WithCancel(t.Context())
 	pass := 0
-	_, err := broker.Load(ctx, other, bytes.NewReader(dump(t, b)), broker.LoadOptions{Policy: func(broker.Header) broker.Policy {
+	_, err := other.Load(ctx, bytes.NewReader(dump(t, b)), broker.LoadOptions{Policy: func(broker.Header) broker.Policy {
 		pass++
 		seen := 0
 		return broker.Policy{Message: func(broker.Message) (bool, error) {

@@ -26,14 +26,14 @@ func (q *Queue) Write(ctx context.Context, body string) (id ID, err error) {
 	if err := checkWrite(q.b, q.name, body); err != nil {
 		return 0, wrap(q.name, "write to", err)
 	}
-	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
+	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
 		id, err = t.Insert(q.name, body)
 		return err
 	})
 	if err != nil {
 		return 0, wrap(q.name, "write to", err)
 	}
-	ring(q.b.backend, q.name)
+	notify(q.b.backend, q.name)
 	return id, nil
 }
 
@@ -50,7 +50,7 @@ func (q *Queue) WriteAll(ctx context.Context, bodies []string) (ids []ID, err er
 	if err != nil {
 		return nil, wrap(q.name, "write to", err)
 	}
-	ring(q.b.backend, q.name)
+	notify(q.b.backend, q.name)
 	return ids, nil
 }
 
@@ -71,10 +71,10 @@ func (q *Queue) ReadAll(ctx context.Context, sel Select) ([]Message, error) {
 	return ms, nil
 }
 
-// Take takes the selected messages one at a time, each durably before it is
+// ReadEach takes the selected messages one at a time, each durably before it is
 // yielded, until none is left: breaking off loses nothing. Where speed matters
 // more, ReadAll takes many in one transaction.
-func (q *Queue) Take(ctx context.Context, sel Select) iter.Seq2[Message, error] {
+func (q *Queue) ReadEach(ctx context.Context, sel Select) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		first := sel
 		first.Limit = 1
@@ -96,7 +96,7 @@ func take(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
 		return nil, err
 	}
 	// Nobody waits for a queue to become shorter: no ring.
-	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
+	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
 		ms, err = t.Take(q.name, sel)
 		return err
 	})
@@ -153,7 +153,7 @@ func peek(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
 	if err := CheckName(q.name); err != nil {
 		return nil, err
 	}
-	read := q.b.backend.Look
+	read := q.b.backend.ViewOne
 	if q.b.options.Views(q.name) != nil {
 		read = q.b.backend.View // it may ask more than one question
 	}
@@ -182,12 +182,12 @@ func move(ctx context.Context, q *Queue, dst string, sel Select) (ms []Message, 
 	if err := checkMove(q.b, q.name, dst); err != nil {
 		return nil, err
 	}
-	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
+	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
 		ms, err = t.Move(q.name, dst, sel)
 		return err
 	})
 	if err == nil && len(ms) > 0 {
-		ring(q.b.backend, dst)
+		notify(q.b.backend, dst)
 	}
 	return ms, err
 }
@@ -201,14 +201,14 @@ func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (n int, err
 	if err := checkMove(q.b, q.name, dst); err != nil {
 		return 0, wrap(q.name, "move from", err)
 	}
-	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
+	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
 		n, err = t.Transfer(q.name, dst, sel)
 		return err
 	})
 	if err != nil {
 		return 0, wrap(q.name, "move from", err)
 	}
-	ring(q.b.backend, dst)
+	notify(q.b.backend, dst)
 	return n, nil
 }
 
@@ -218,7 +218,7 @@ func (q *Queue) Delete(ctx context.Context, sel Select) (n int, err error) {
 	if err := q.b.stored(q.name); err != nil {
 		return 0, wrap(q.name, "delete from", err)
 	}
-	err = q.b.backend.Step(ctx, func(t Txn) (err error) {
+	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
 		n, err = t.Delete(q.name, sel)
 		return err
 	})
@@ -243,7 +243,7 @@ func (q *Queue) Stats(ctx context.Context) (st Stats, err error) {
 		}
 		return st, nil
 	}
-	err = q.b.backend.Look(ctx, func(r Reader) (err error) {
+	err = q.b.backend.ViewOne(ctx, func(r Reader) (err error) {
 		st, err = r.Stats(q.name)
 		return err
 	})

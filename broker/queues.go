@@ -33,7 +33,7 @@ func (qs *Queues) Also(others func(*Tx) ([]string, error)) *Queues {
 // sees queues that come and go while it runs.
 func (qs *Queues) Names(ctx context.Context) iter.Seq2[string, error] {
 	return each(qs, func(first string) (names []string, err error) {
-		err = qs.b.backend.Look(ctx, func(r Reader) (err error) {
+		err = qs.b.backend.ViewOne(ctx, func(r Reader) (err error) {
 			names, err = r.Queues(first, page)
 			return err
 		})
@@ -45,7 +45,7 @@ func (qs *Queues) Names(ctx context.Context) iter.Seq2[string, error] {
 // looks at every message, though not at its body.
 func (qs *Queues) Stats(ctx context.Context) iter.Seq2[Stats, error] {
 	return each(qs, func(first string) (all []Stats, err error) {
-		err = qs.b.backend.Look(ctx, func(r Reader) (err error) {
+		err = qs.b.backend.ViewOne(ctx, func(r Reader) (err error) {
 			all, err = r.AllStats(first, page)
 			return err
 		})

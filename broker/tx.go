@@ -23,7 +23,7 @@ func (tx *Tx) Write(queue, body string) (ID, error) {
 	if err != nil {
 		return 0, wrap(queue, "write to", err)
 	}
-	tx.Ring(queue)
+	tx.Notify(queue)
 	return id, nil
 }
 
@@ -45,7 +45,7 @@ func (tx *Tx) Restore(ms ...Message) error {
 		if err := checkWrite(tx.b, m.Queue, m.Body); err != nil {
 			return wrap(m.Queue, "restore to", err)
 		}
-		tx.Ring(m.Queue)
+		tx.Notify(m.Queue)
 	}
 	if err := tx.txn.Restore(ms); err != nil {
 		return fmt.Errorf("restore messages: %w", err)
@@ -117,7 +117,7 @@ func (tx *Tx) Move(src, dst string, sel Select) ([]Message, error) {
 	if err != nil {
 		return nil, fmt.Errorf("move from %q to %q: %w", src, dst, err)
 	}
-	tx.Ring(dst)
+	tx.Notify(dst)
 	return ms, nil
 }
 
@@ -130,7 +130,7 @@ func (tx *Tx) MoveAll(src, dst string, sel Select) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("move from %q to %q: %w", src, dst, err)
 	}
-	tx.Ring(dst)
+	tx.Notify(dst)
 	return n, nil
 }
 
@@ -194,10 +194,10 @@ func (tx *Tx) DeleteRecord(kind, key string) error {
 	return nil
 }
 
-// Ring wakes the waiters of queue after the commit. Write and Move do so by
+// Notify wakes the waiters of queue after the commit. Write and Move do so by
 // themselves; it is for changes that waiters of a queue want to know although
 // no message came, such as a record.
-func (tx *Tx) Ring(queue string) {
+func (tx *Tx) Notify(queue string) {
 	// Rings of one transaction mostly name few queues, often the same one.
 	if !slices.Contains(tx.touched, queue) {
 		tx.touched = append(tx.touched, queue)
@@ -206,7 +206,7 @@ func (tx *Tx) Ring(queue string) {
 
 // Clear deletes all messages of several queues at once. Their names should be
 // neighbours, as those of one task's queues are: what lies between them is looked at.
-func Clear(tx *Tx, queues ...string) error {
+func (tx *Tx) Clear(queues ...string) error {
 	for _, queue := range queues {
 		if err := tx.b.stored(queue); err != nil {
 			return wrap(queue, "delete from", err)

@@ -11,8 +11,8 @@ import (
 // intervals up to lastLook. Rings are hints that a crashed writer may owe; one
 // to five seconds keeps a missed one bearable and an idle waiter idle.
 const (
-	firstLook = time.Second
-	lastLook  = 5 * time.Second
+	minPoll = time.Second
+	maxPoll = 5 * time.Second
 )
 
 // A Waiter sleeps until a queue may have changed. Subscribe, then look, then
@@ -20,15 +20,15 @@ const (
 // goroutine.
 type Waiter struct {
 	listener Listener
-	look     time.Duration // until the next look
-	first    time.Duration // after a ring
-	last     time.Duration // at most
+	poll     time.Duration // until the next look
+	minPoll  time.Duration // after a ring
+	maxPoll  time.Duration // at most
 }
 
-// Ring wakes the waiters of the queues, in every process, although no message may
+// Notify wakes the waiters of the queues, in every process, although no message may
 // have come: for what they look at beside the queue. A ring that is lost is made
-// up for by the slow look of every waiter. Inside a transaction use [Tx.Ring].
-func (b *Broker) Ring(queues ...string) { ring(b.backend, queues...) }
+// up for by the slow look of every waiter. Inside a transaction use [Tx.Notify].
+func (b *Broker) Notify(queues ...string) { notify(b.backend, queues...) }
 
 // Listen returns a Waiter for the queues. The caller closes it.
 func (b *Broker) Listen(queues ...string) (*Waiter, error) {
@@ -36,21 +36,21 @@ func (b *Broker) Listen(queues ...string) (*Waiter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen to queues: %w", err)
 	}
-	return &Waiter{listener: l, look: firstLook, first: firstLook, last: lastLook}, nil
+	return &Waiter{listener: l, poll: minPoll, minPoll: minPoll, maxPoll: maxPoll}, nil
 }
 
 // Wait returns nil when it is time to look: after a ring, or after the slow
 // interval (1 s, growing to 5 s while nothing rings). It returns ctx's error
 // when ctx ends.
 func (w *Waiter) Wait(ctx context.Context) error {
-	timer := time.NewTimer(w.look)
+	timer := time.NewTimer(w.poll)
 	defer timer.Stop()
 	select {
 	case <-w.listener.C():
-		w.look = w.first
+		w.poll = w.minPoll
 		return nil
 	case <-timer.C:
-		w.look = min(2*w.look, w.last)
+		w.poll = min(2*w.poll, w.maxPoll)
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -127,7 +127,7 @@ func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, er
 		}
 		defer w.Close()
 		if o.Look > 0 {
-			w.look, w.first, w.last = o.Look, o.Look, o.Look
+			w.poll, w.minPoll, w.maxPoll = o.Look, o.Look, o.Look
 		}
 		seen := 0
 		for {

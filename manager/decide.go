@@ -36,14 +36,14 @@ func (l load) shortage(waiting, nested int, active bool) int {
 	return max(0, wanted-l.idle-l.starting)
 }
 
-// linger is the longest that the end of a task waits for others to share its
+// groupWait is the longest that the end of a task waits for others to share its
 // transaction.
-const linger = 2 * time.Millisecond
+const groupWait = 2 * time.Millisecond
 
-// worthwhile reports whether to wait for more ends of tasks before they are
+// worthWaiting reports whether to wait for more ends of tasks before they are
 // recorded together: some have ended, more are waiting to run than can, and
 // those that run keep every core busy meanwhile.
-func worthwhile(ended, running, cores int) bool {
+func worthWaiting(ended, running, cores int) bool {
 	return ended > 0 && ended < running && running > cores
 }
 

@@ -154,7 +154,7 @@ func TestWorthwhile(t *testing.T) {
 		{"the cores have nothing else to do", 1, 2, 2, false},
 		{"one alone", 1, 0, 2, false},
 	} {
-		if got := worthwhile(test.ended, test.running, test.cores); got != test.want {
+		if got := worthWaiting(test.ended, test.running, test.cores); got != test.want {
 			t.Errorf("%s: %t, want %t", test.name, got, test.want)
 		}
 	}

@@ -17,21 +17,21 @@ type dispatcher struct {
 	pool     *pool
 	controls *broker.Waiter      // hears the control queues of the tasks given out
 	named    map[string][]string // those beside their own, by TID
-	supply   supply              // of items for persistent tasks
+	items    itemSource          // of items for persistent tasks
 	requests *broker.Waiter      // hears requests, and the queues that tasks wait for
 	inputs   map[string]bool     // these queues
 	// pipelines are those whose control queues are heard.
-	pipelines map[string]bool
-	envs      map[string]string // packed environments by their key
-	waiting   bool              // requests may be waiting
+	pipelines       map[string]bool
+	envs            map[string]string // packed environments by their key
+	requestsPending bool              // requests may be waiting
 	// ahead are the oldest requests, read and made ready before there is room
 	// for them: one look for many is cheaper. Whether they still stand when they
 	// are given out, the transaction finds out that does it.
-	ahead []*ledger.Job
-	asked map[string]bool // hosts that are being asked for their functions
+	ahead      []*ledger.Job
+	describing map[string]bool // hosts that are being asked for their functions
 	// held is the last id of the requests that are not to be run: see
-	// [Options.Held].
-	held broker.ID
+	// [Options.Quarantined].
+	quarantined broker.ID
 	// damaged are the records that were logged as damaged.
 	damaged map[string]bool
 }
@@ -43,15 +43,15 @@ const (
 )
 
 // fill assigns requests to consumers that are free.
-func (d *dispatcher) fill(ctx context.Context, w *work) error {
+func (d *dispatcher) fill(ctx context.Context, w *changes) error {
 	free := d.pool.load().free()
 	if free == 0 {
 		// Only those that tasks have made can be given out, wherever they stand.
-		jobs, err := d.look(ctx, 1, true)
+		jobs, err := d.readRequests(ctx, 1, true)
 		if err != nil {
 			return err
 		}
-		d.waiting = true // the others were not looked for
+		d.requestsPending = true // the others were not looked for
 		_, err = d.assign(w, jobs)
 		return err
 	}
@@ -60,10 +60,10 @@ func (d *dispatcher) fill(ctx context.Context, w *work) error {
 			clear(d.envs) // only here, so that no job that is ahead loses its own
 		}
 		var err error
-		if d.ahead, err = d.look(ctx, max(free, maxAhead), false); err != nil {
+		if d.ahead, err = d.readRequests(ctx, max(free, maxAhead), false); err != nil {
 			return err
 		}
-		if d.waiting = len(d.ahead) > 0; !d.waiting {
+		if d.requestsPending = len(d.ahead) > 0; !d.requestsPending {
 			return nil
 		}
 	}
@@ -73,13 +73,13 @@ func (d *dispatcher) fill(ctx context.Context, w *work) error {
 	return err
 }
 
-// look reads requests that can be given out, and makes them ready.
-func (d *dispatcher) look(ctx context.Context, n int, nestedOnly bool) (jobs []*ledger.Job, err error) {
+// readRequests reads requests that can be given out, and makes them ready.
+func (d *dispatcher) readRequests(ctx context.Context, n int, nestedOnly bool) (jobs []*ledger.Job, err error) {
 	var inputs []string
 	err = d.view(ctx, func(r broker.Reader) error {
-		ready, err := ledger.OldestNested(r, d.held, n)
+		ready, err := ledger.OldestNested(r, d.quarantined, n)
 		if !nestedOnly {
-			ready, inputs, err = ledger.Oldest(r, d.held, n, maxAheadBytes)
+			ready, inputs, err = ledger.Oldest(r, d.quarantined, n, maxAheadBytes)
 		}
 		if err != nil {
 			return err
@@ -99,7 +99,7 @@ func (d *dispatcher) look(ctx context.Context, n int, nestedOnly bool) (jobs []*
 		return nil, fmt.Errorf("look for requests: %w", err)
 	}
 	if !nestedOnly && d.listen(inputs) {
-		return d.look(ctx, n, nestedOnly) // something may have come before
+		return d.readRequests(ctx, n, nestedOnly) // something may have come before
 	}
 	return jobs, nil
 }
@@ -164,17 +164,17 @@ func (d *dispatcher) environment(r broker.Reader, key string) error {
 
 // assign gives the jobs to idle consumers, as preferred says. It returns those
 // for which there was none; the consumers that are missing are started.
-func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, err error) {
+func (d *dispatcher) assign(w *changes, jobs []*ledger.Job) (left []*ledger.Job, err error) {
 	free := d.pool.idle()
 	nested := 0
 	for _, j := range jobs {
-		if !j.Elsewhere() {
-			d.locate(j)
+		if !j.NotForConsumer() {
+			d.findProgram(j)
 		}
-		d.attendPipeline(j.Pipeline())
-		switch c := d.hand(j, &free); {
-		case j.Elsewhere(), j.Refused() != "":
-			w.declined = append(w.declined, j)
+		d.watchPipeline(j.Pipeline())
+		switch c := d.assignOne(j, &free); {
+		case j.NotForConsumer(), j.Refused() != "":
+			w.undispatched = append(w.undispatched, j)
 		case c != nil:
 			w.dispatched = append(w.dispatched, dispatched{to: c, job: j})
 		default:
@@ -187,11 +187,11 @@ func (d *dispatcher) assign(w *work, jobs []*ledger.Job) (left []*ledger.Job, er
 	return left, d.pool.grow(d.pool.load().shortage(len(left)-nested, nested, len(w.dispatched) > 0))
 }
 
-// hand tells one of the free consumers to get ready for the job. It returns nil
+// assignOne tells one of the free consumers to get ready for the job. It returns nil
 // if there is none, or the job cannot be run.
-func (d *dispatcher) hand(j *ledger.Job, free *[]*consumer) *consumer {
-	for j.Refused() == "" && !j.Elsewhere() && len(*free) > 0 {
-		i := preferred(*free, hostOf(j))
+func (d *dispatcher) assignOne(j *ledger.Job, free *[]*consumer) *consumer {
+	for j.Refused() == "" && !j.NotForConsumer() && len(*free) > 0 {
+		i := preferred(*free, programOf(j))
 		c := (*free)[i]
 		*free = slices.Delete(*free, i, i+1)
 		if err := d.pool.assign(c, j, d.envs[j.Env]); err != nil {
@@ -201,7 +201,7 @@ func (d *dispatcher) hand(j *ledger.Job, free *[]*consumer) *consumer {
 		if err := d.hear(j); err != nil {
 			d.o.Log.Warn("listen for control", "tid", j.TID, "err", err) // the slow look remains
 		}
-		if err := d.supply.listen(c.inbox); err != nil {
+		if err := d.items.listen(c.inbox); err != nil {
 			d.o.Log.Warn("listen for items", "tid", j.TID, "err", err) // likewise
 		}
 		return c
@@ -229,24 +229,24 @@ func (d *dispatcher) hearNot(tid string) {
 	d.controls.Remove(named...)
 }
 
-// drop takes a job back from its consumer.
-func (d *dispatcher) drop(given dispatched) {
-	_ = given.to.link.Send(runner.Order{Drop: true})
+// revoke takes a job back from its consumer.
+func (d *dispatcher) revoke(given dispatched) {
+	_ = given.to.link.Send(runner.Order{Revoke: true})
 	d.hearNot(given.job.TID)
-	given.to.freed(time.Now())
+	given.to.becomeIdle(time.Now())
 	// If it had not seen the job yet, it will not know the environment either.
 	given.to.env = ""
 	// What is ahead may be meant for messages that others are to get now.
-	d.ahead, d.waiting = nil, true
+	d.ahead, d.requestsPending = nil, true
 }
 
-// withdraw undoes what was prepared for a turn that could not be written; what
+// undo undoes what was prepared for a turn that could not be written; what
 // consumers reported stays for the next.
-func (d *dispatcher) withdraw(w *work) {
+func (d *dispatcher) undo(w *changes) {
 	for _, given := range w.dispatched {
-		d.drop(given)
+		d.revoke(given)
 	}
-	w.dispatched, w.declined = nil, nil
-	d.supply.withdraw(w)
-	d.ahead, d.waiting = nil, true
+	w.dispatched, w.undispatched = nil, nil
+	d.items.undo(w)
+	d.ahead, d.requestsPending = nil, true
 }

@@ -6,7 +6,7 @@ func TestPreferred(t *testing.T) {
 	t.Parallel()
 	idle := func(hosts ...string) (all []*consumer) {
 		for _, h := range hosts {
-			all = append(all, &consumer{host: h})
+			all = append(all, &consumer{program: h})
 		}
 		return all
 	}

@@ -55,7 +55,7 @@ func TestInputsHeard(t *testing.T) {
 	d := dispatcher{o: Options{Broker: p.b, Root: p.root}, requests: bells, inputs: make(map[string]bool), envs: make(map[string]string)}
 	heard := func(want ...string) {
 		t.Helper()
-		if _, err := d.look(t.Context(), 9, false); err != nil {
+		if _, err := d.readRequests(t.Context(), 9, false); err != nil {
 			t.Fatal(err)
 		}
 		for _, queue := range []string{"a", "b"} {

@@ -12,37 +12,37 @@ import (
 	"weft/runner"
 )
 
-// A supply hears of items for the persistent tasks that wait for one. What it keeps
+// A itemSource hears of items for the persistent tasks that wait for one. What it keeps
 // is one name for each inbox.
-type supply struct {
-	inboxes *broker.Waiter
-	heard   map[string]bool // the queues that inboxes listens to
-	look    bool            // there may be items
-	due     time.Time       // when an item can be taken that rests; zero: none is waited for
+type itemSource struct {
+	inboxes   *broker.Waiter
+	listening map[string]bool // the queues that inboxes listens to
+	stale     bool            // there may be items
+	due       time.Time       // when an item can be taken that rests; zero: none is waited for
 }
 
 // listen hears the bell of an inbox; an empty name is none.
-func (s *supply) listen(inbox string) error {
-	if inbox == "" || s.heard[inbox] {
+func (s *itemSource) listen(inbox string) error {
+	if inbox == "" || s.listening[inbox] {
 		return nil
 	}
-	s.heard[inbox] = true
+	s.listening[inbox] = true
 	return s.inboxes.Add(inbox)
 }
 
 // wake is when to look, unless something happens before; zero: never.
-func (s *supply) wake(stopping bool) time.Time {
+func (s *itemSource) wake(stopping bool) time.Time {
 	if stopping {
 		return time.Time{}
 	}
 	return s.due
 }
 
-// withdraw drops from work that could not be written what only takes items. They
+// undo drops from work that could not be written what only takes items. They
 // are looked for anew.
-func (s *supply) withdraw(w *work) {
-	w.items = slices.DeleteFunc(w.items, func(i itemTurn) bool { return i.turn.Done == nil })
-	s.look = true
+func (s *itemSource) undo(w *changes) {
+	w.items = slices.DeleteFunc(w.items, func(i itemRequest) bool { return i.request.Done == nil })
+	s.stale = true
 }
 
 // A nextItem is what [ledger.TakeItem] returns.
@@ -51,22 +51,22 @@ type nextItem struct {
 	due  time.Time
 }
 
-// itemTurn is a turn of a persistent task, whose consumer waits for the answer.
-type itemTurn struct {
-	from *consumer
-	turn ledger.Turn
-	next nextItem
-	done bool // it was written; else the task cannot go on
+// itemRequest is a turn of a persistent task, whose consumer waits for the answer.
+type itemRequest struct {
+	from    *consumer
+	request ledger.ItemRequest
+	next    nextItem
+	done    bool // it was written; else the task cannot go on
 }
 
 // write carries out the turn.
-func (i *itemTurn) write(tx *broker.Tx, now time.Time) (err error) {
-	i.next.item, i.next.due, err = ledger.TakeItem(tx, i.turn, now)
+func (i *itemRequest) write(tx *broker.Tx, now time.Time) (err error) {
+	i.next.item, i.next.due, err = ledger.TakeItem(tx, i.request, now)
 	if i.done = err == nil; errors.Is(err, ledger.ErrStale) {
 		err = nil // the task has ended otherwise
 	}
 	if err != nil {
-		return fmt.Errorf("next item of task %s: %w", i.turn.TID, err)
+		return fmt.Errorf("next item of task %s: %w", i.request.TID, err)
 	}
 	return nil
 }
@@ -76,43 +76,43 @@ func (d *dispatched) first(tx *broker.Tx, now time.Time) (err error) {
 	if d.task == nil || !d.job.Work.Persistent {
 		return nil
 	}
-	d.next.item, d.next.due, err = ledger.TakeItem(tx, ledger.Turn{TID: d.job.TID, Epoch: d.job.Epoch}, now)
+	d.next.item, d.next.due, err = ledger.TakeItem(tx, ledger.ItemRequest{TID: d.job.TID, Epoch: d.job.Epoch}, now)
 	if err != nil {
 		return fmt.Errorf("first item of task %s: %w", d.job.TID, err)
 	}
 	return nil
 }
 
-// takeNone lets the task of a consumer that is ending, or dead, get no other item.
-func (w *work) takeNone(c *consumer) {
+// refuseItems lets the task of a consumer that is ending, or dead, get no other item.
+func (w *changes) refuseItems(c *consumer) {
 	for i := range w.items {
 		if w.items[i].from == c {
-			w.items[i].turn.Last = true
+			w.items[i].request.Last = true
 		}
 	}
 }
 
-// seek looks for items for the tasks that wait, if there may be some.
-func (l *loop) seek(ctx context.Context, w *work, now time.Time) error {
-	s := &l.supply
-	if !s.look && (s.due.IsZero() || now.Before(s.due)) {
+// findItems looks for items for the tasks that wait, if there may be some.
+func (l *loop) findItems(ctx context.Context, w *changes, now time.Time) error {
+	s := &l.items
+	if !s.stale && (s.due.IsZero() || now.Before(s.due)) {
 		return nil
 	}
 	inUse := make(map[string]bool)
 	var waiting []*consumer
 	for _, c := range l.pool.busy() {
 		inUse[c.inbox] = true
-		if c.waits {
+		if c.waitsForItem {
 			waiting = append(waiting, c)
 		}
 	}
-	for inbox := range s.heard {
+	for inbox := range s.listening {
 		if !inUse[inbox] {
 			s.inboxes.Remove(inbox)
-			delete(s.heard, inbox)
+			delete(s.listening, inbox)
 		}
 	}
-	var found []itemTurn
+	var found []itemRequest
 	var due time.Time
 	if len(waiting) > 0 {
 		err := l.view(ctx, func(r broker.Reader) error {
@@ -123,7 +123,7 @@ func (l *loop) seek(ctx context.Context, w *work, now time.Time) error {
 					return err
 				}
 				if waits {
-					found = append(found, itemTurn{from: c, turn: ledger.Turn{TID: c.task.tid, Epoch: c.task.epoch}})
+					found = append(found, itemRequest{from: c, request: ledger.ItemRequest{TID: c.task.tid, Epoch: c.task.epoch}})
 				}
 				due = earliest(due, rests)
 			}
@@ -133,26 +133,26 @@ func (l *loop) seek(ctx context.Context, w *work, now time.Time) error {
 			return fmt.Errorf("look for items: %w", err)
 		}
 	}
-	s.look, s.due = false, due
+	s.stale, s.due = false, due
 	w.items = append(w.items, found...)
 	return nil
 }
 
-// answer tells the consumer of a task what it does next.
-func (l *loop) answer(i itemTurn) {
-	l.give(i.from, i.next)
+// replyItem tells the consumer of a task what it does next.
+func (l *loop) replyItem(i itemRequest) {
+	l.sendItem(i.from, i.next)
 	if !i.done {
 		_ = i.from.link.Send(runner.Order{End: runner.RequestKill})
 	}
 }
 
-// give gives a consumer the next item of its task, or lets it wait.
-func (l *loop) give(c *consumer, next nextItem) {
+// sendItem gives a consumer the next item of its task, or lets it wait.
+func (l *loop) sendItem(c *consumer, next nextItem) {
 	_ = c.link.Send(runner.Order{Next: &runner.Next{Seq: c.handed, Item: next.item}}) // if it is dead, that will be heard
-	c.known, c.waits = nil, next.item == nil
-	if !c.waits {
-		c.begins(time.Now())
+	c.known, c.waitsForItem = nil, next.item == nil
+	if !c.waitsForItem {
+		c.expectEnd(time.Now())
 		return
 	}
-	l.supply.due = earliest(l.supply.due, next.due)
+	l.items.due = earliest(l.items.due, next.due)
 }

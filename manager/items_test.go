@@ -10,7 +10,7 @@ import (
 func TestSupplyWakes(t *testing.T) {
 	t.Parallel()
 	due := time.Unix(1_763_740_800, 0)
-	s := supply{due: due}
+	s := itemSource{due: due}
 	if got := s.wake(false); !got.Equal(due) {
 		t.Errorf("it wakes at %v, want %v", got, due)
 	}
@@ -24,16 +24,16 @@ func TestSupplyWakes(t *testing.T) {
 func TestItemsWithdrawn(t *testing.T) {
 	t.Parallel()
 	dead, other := new(consumer), new(consumer)
-	handOff := itemTurn{from: dead, turn: ledger.Turn{TID: "1", Done: &ledger.HandOff{Seq: 1}}}
-	w := &work{items: []itemTurn{{from: other, turn: ledger.Turn{TID: "2"}}, handOff}}
-	var s supply
-	s.withdraw(w)
-	if len(w.items) != 1 || w.items[0].from != dead || !s.look {
-		t.Errorf("left are %+v, looks: %v", w.items, s.look)
+	handOff := itemRequest{from: dead, request: ledger.ItemRequest{TID: "1", Done: &ledger.HandOff{Seq: 1}}}
+	w := &changes{items: []itemRequest{{from: other, request: ledger.ItemRequest{TID: "2"}}, handOff}}
+	var s itemSource
+	s.undo(w)
+	if len(w.items) != 1 || w.items[0].from != dead || !s.stale {
+		t.Errorf("left are %+v, looks: %v", w.items, s.stale)
 	}
-	w.items = append(w.items, itemTurn{from: other})
-	w.takeNone(dead)
-	if !w.items[0].turn.Last || w.items[1].turn.Last {
+	w.items = append(w.items, itemRequest{from: other})
+	w.refuseItems(dead)
+	if !w.items[0].request.Last || w.items[1].request.Last {
 		t.Errorf("the dead one takes another item, or the other none: %+v", w.items)
 	}
 	if w.empty() || len(w.singles()) != 2 {

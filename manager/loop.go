@@ -17,39 +17,39 @@ import (
 // A manager looks at its queues by itself after firstLook without an event,
 // and at growing intervals up to lastLook: bells may be missed, rarely.
 const (
-	firstLook = time.Second
-	lastLook  = 5 * time.Second
+	minPoll = time.Second
+	maxPoll = 5 * time.Second
 	// maxRetry is the longest pause before what could not be written is tried
 	// again.
 	maxRetry = time.Second
-	// maxStillborn is how many consumers in a row may end before they have said
+	// maxFailedStarts is how many consumers in a row may end before they have said
 	// hello, until the manager gives up.
-	maxStillborn = 3
+	maxFailedStarts = 3
 )
 
 // A loop is a manager at work. All of it belongs to one goroutine.
 type loop struct {
-	o         Options
-	log       *slog.Logger
-	self      proc.Identity
-	record    *ledger.Manager
-	lock      *lock
-	placed    time.Time // when it was last made sure that the lock is the project's
-	watch     watch
-	events    <-chan event
-	unsettled work                   // what is to be written in the next turn
-	servers   map[proc.Identity]bool // that are watched
-	seen      []*ledger.Server       // that the last turn found
-	through   []string               // pipelines that the last turn found to have ended
-	delayed   *broker.Waiter         // hears of tasks that wait for their time
-	agenda    agenda
-	changed   *broker.Waiter // hears that services have ended, or their files are to be read
-	services  services
-	stillborn int     // consumers in a row that have ended before they said hello
-	orders    []order // that have come beside the store, and are to be carried out
-	problem   string  // why the last turn could not be written; empty if it was
-	stopping  bool
-	idleSince time.Time
+	o              Options
+	log            *slog.Logger
+	self           proc.Identity
+	record         *ledger.Manager
+	lock           *lock
+	placed         time.Time // when it was last made sure that the lock is the project's
+	watch          watch
+	events         <-chan event
+	pending        changes                // what is to be written in the next turn
+	servers        map[proc.Identity]bool // that are watched
+	foundServers   []*ledger.Server       // that the last turn found
+	endedPipelines []string               // pipelines that the last turn found to have ended
+	delayed        *broker.Waiter         // hears of tasks that wait for their time
+	delays         delays
+	changed        *broker.Waiter // hears that services have ended, or their files are to be read
+	services       services
+	failedStarts   int     // consumers in a row that have ended before they said hello
+	orders         []order // that have come beside the store, and are to be carried out
+	problem        string  // why the last turn could not be written; empty if it was
+	stopping       bool
+	idleSince      time.Time
 	dispatcher
 }
 
@@ -61,7 +61,7 @@ type task struct {
 
 // run serves events until the manager has to go.
 func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan struct{}) error {
-	if err := l.arrive(ctx); err != nil {
+	if err := l.register(ctx); err != nil {
 		return err
 	}
 	// The first consumer is started before anybody asks: the manager was
@@ -69,8 +69,8 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 	if err := l.pool.grow(1); err != nil {
 		return errors.Join(err, l.leave())
 	}
-	l.waiting = true
-	look, retry := firstLook, time.Duration(0)
+	l.requestsPending = true
+	look, retry := minPoll, time.Duration(0)
 	timer := time.NewTimer(look)
 	defer timer.Stop()
 	for {
@@ -87,28 +87,28 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 			if err := l.gather(e); err != nil {
 				return errors.Join(err, l.leave())
 			}
-			look = firstLook
+			look = minPoll
 		case <-requests.C():
-			l.waiting, in.manager, look = true, true, firstLook
+			l.requestsPending, in.manager, look = true, true, minPoll
 		case <-l.delayed.C():
-			l.agenda.stale, look = true, firstLook
+			l.delays.stale, look = true, minPoll
 		case <-l.changed.C():
-			l.services.stale, look = true, firstLook
+			l.services.stale, look = true, minPoll
 		case <-l.controls.C():
-			in.tasks, look = true, firstLook
-		case <-l.supply.inboxes.C():
-			l.supply.look, look = true, firstLook
+			in.tasks, look = true, minPoll
+		case <-l.items.inboxes.C():
+			l.items.stale, look = true, minPoll
 		case <-timer.C:
-			l.waiting, l.agenda.stale, l.supply.look, in.manager, in.tasks = true, true, true, true, true
-			look = min(2*look, lastLook)
+			l.requestsPending, l.delays.stale, l.items.stale, in.manager, in.tasks = true, true, true, true, true
+			look = min(2*look, maxPoll)
 		}
 		err := l.stay(ctx, time.Now())
 		if orders := l.orders; err == nil && len(orders) > 0 {
 			l.orders = nil
-			err = l.carryOut(ctx, orders)
+			err = l.apply(ctx, orders)
 		}
 		if err == nil {
-			err = l.turn(ctx, in)
+			err = l.cycle(ctx, in)
 		}
 		switch {
 		case err == nil:
@@ -136,12 +136,12 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 		switch {
 		case retry > 0:
 			pause = retry
-		case l.waiting && !l.stopping && l.pool.load().dispatchable() > 0:
+		case l.requestsPending && !l.stopping && l.pool.load().dispatchable() > 0:
 			pause = 0 // the turn has made room
-		case l.supply.look && !l.stopping:
+		case l.items.stale && !l.stopping:
 			pause = 0 // a task may take items again
 		}
-		next := earliest(now.Add(pause), l.agenda.wake(l.stopping), l.supply.wake(l.stopping), l.services.wake(l.stopping), l.pool.retire(runtime.NumCPU(), now), l.pool.killFrozen(now), idleUntil(l.idleSince, l.o.Lifetime))
+		next := earliest(now.Add(pause), l.delays.wake(l.stopping), l.items.wake(l.stopping), l.services.wake(l.stopping), l.pool.retire(runtime.NumCPU(), now), l.pool.killStopped(now), idleUntil(l.idleSince, l.o.Lifetime))
 		timer.Reset(time.Until(next))
 	}
 }
@@ -157,7 +157,7 @@ type inbox struct {
 func (l *loop) gather(e event) error {
 	var over <-chan time.Time
 	for {
-		if err := l.take(e); err != nil {
+		if err := l.onEvent(e); err != nil {
 			return err
 		}
 		select {
@@ -165,11 +165,11 @@ func (l *loop) gather(e event) error {
 			continue
 		default:
 		}
-		if !l.waiting || !worthwhile(len(l.unsettled.finished), l.pool.load().running, runtime.NumCPU()) {
+		if !l.requestsPending || !worthWaiting(len(l.pending.finished), l.pool.load().running, runtime.NumCPU()) {
 			return nil
 		}
 		if over == nil {
-			over = time.After(linger)
+			over = time.After(groupWait)
 		}
 		select {
 		case e = <-l.events:
@@ -179,30 +179,30 @@ func (l *loop) gather(e event) error {
 	}
 }
 
-// take notes what an event says. Nothing is written here: see turn.
-func (l *loop) take(e event) error {
+// onEvent notes what an event says. Nothing is written here: see turn.
+func (l *loop) onEvent(e event) error {
 	now := time.Now()
 	switch e := e.(type) {
 	case reported:
-		return l.heard(e.from, e.what, now)
+		return l.onReport(e.from, e.what, now)
 	case died:
-		return l.mourn(e)
+		return l.onExit(e)
 	case asked:
 		l.takeOrder(e)
-	case described:
-		l.noteDescribed(e)
-	case deserted:
+	case programDescribed:
+		l.onDescribed(e)
+	case serverDied:
 		delete(l.servers, e.server.Process)
-		l.unsettled.note("death of a server", func(tx *broker.Tx, now time.Time) error { return ledger.LoseServer(tx, e.server, now) })
+		l.pending.note("death of a server", func(tx *broker.Tx, now time.Time) error { return ledger.LoseServer(tx, e.server, now) })
 	case lost:
 		delete(l.pool.survivors, e.task)
-		l.unsettled.lost = append(l.unsettled.lost, e.task)
+		l.pending.lost = append(l.pending.lost, e.task)
 	}
 	return nil
 }
 
-// heard takes a consumer's report.
-func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
+// onReport takes a consumer's report.
+func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
 	of := c.task
 	if r.Finished == nil {
 		c.known = nil // what else it says goes into the record
@@ -213,45 +213,45 @@ func (l *loop) heard(c *consumer, r runner.Report, now time.Time) error {
 			return fmt.Errorf("consumer speaks protocol %d of build %q, this manager %d of %q: stop the manager and start it again",
 				r.Hello.Protocol, r.Hello.Build, runner.Protocol, l.o.Build)
 		}
-		c.self, l.stillborn = r.Hello.Process, 0
-		c.freed(now)
+		c.self, l.failedStarts = r.Hello.Process, 0
+		c.becomeIdle(now)
 		l.o.Ready()
 	case r.Started != nil:
 		c.own = *r.Started
-		l.unsettled.note("process of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+		l.pending.note("process of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NoteProcess(tx, of.tid, of.epoch, *r.Started)
 		})
 	case r.Paused != nil:
 		c.asked().Held(*r.Paused)
-		l.unsettled.note("pause of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+		l.pending.note("pause of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NotePaused(tx, of.tid, of.epoch, *r.Paused)
 		})
 	case r.Progress != nil:
-		l.unsettled.note("progress of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+		l.pending.note("progress of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NoteProgress(tx, of.tid, of.epoch, *r.Progress)
 		})
 	case r.Used != nil:
-		l.unsettled.note("usage of task "+of.tid, func(tx *broker.Tx, now time.Time) error {
+		l.pending.note("usage of task "+of.tid, func(tx *broker.Tx, now time.Time) error {
 			return ledger.NoteUsage(tx, of.tid, of.epoch, *r.Used, now)
 		})
 	case r.Chunks != nil:
-		l.unsettled.chunks = append(l.unsettled.chunks, chunks{c, r.Chunks})
+		l.pending.chunks = append(l.pending.chunks, chunks{c, r.Chunks})
 	case r.Item != nil:
-		l.unsettled.items = append(l.unsettled.items, itemTurn{from: c, turn: ledger.Turn{TID: of.tid, Epoch: of.epoch, Done: r.Item}})
+		l.pending.items = append(l.pending.items, itemRequest{from: c, request: ledger.ItemRequest{TID: of.tid, Epoch: of.epoch, Done: r.Item}})
 		c.handed, c.due = r.Item.Seq, time.Time{}
 	case r.Finished != nil:
 		c.waiters.Ended(r.Finished.Outcome)
 		// What it did is known; it can have the next task while this one is
 		// being recorded.
-		l.unsettled.finished = append(l.unsettled.finished, finished{c, r.Finished, c.known})
-		c.freed(now)
+		l.pending.finished = append(l.pending.finished, finished{c, r.Finished, c.known})
+		c.becomeIdle(now)
 	}
 	return nil
 }
 
-// mourn takes the death of a consumer. What is left of its task is killed
+// onExit takes the death of a consumer. What is left of its task is killed
 // before its loss is recorded, and nobody waits for that here.
-func (l *loop) mourn(e died) error {
+func (l *loop) onExit(e died) error {
 	c := e.who
 	c.waiters.Lost()
 	l.pool.remove(c)
@@ -259,15 +259,15 @@ func (l *loop) mourn(e died) error {
 	case starting:
 		// One may have been killed; a program that cannot be one is no use.
 		l.log.Warn("consumer ended before it said hello", "pid", c.self.PID, "err", e.err)
-		if l.stillborn++; l.stillborn == maxStillborn {
+		if l.failedStarts++; l.failedStarts == maxFailedStarts {
 			return fmt.Errorf("consumer ended before it said hello: %v (see crash.log)", e.err)
 		}
 		return l.pool.grow(1)
 	case busy:
 		t, consumer, own := c.task, c.self, c.own
 		l.log.Warn("consumer died", "tid", t.tid, "pid", consumer.PID, "err", e.err)
-		l.pool.survivors[t] = survivor{consumer, c.nested}
-		l.unsettled.takeNone(c)
+		l.pool.survivors[t] = survivor{consumer, c.slotless}
+		l.pending.refuseItems(c)
 		l.watch(func(ctx context.Context, _ func(event)) event {
 			sweep(ctx, t, consumer, own)
 			return lost{t}
@@ -281,7 +281,7 @@ func (l *loop) beginStop(ctx context.Context) error {
 	l.stopping = true
 	for _, c := range l.pool.busy() {
 		_ = c.link.Send(runner.Order{End: runner.RequestStop})
-		c.told(runner.RequestStop, time.Now())
+		c.expectStop(runner.RequestStop, time.Now())
 	}
 	return l.stopSurvivors(ctx)
 }
@@ -290,14 +290,14 @@ func (l *loop) beginStop(ctx context.Context) error {
 // nothing runs any more, or because it has been without work for its lifetime.
 func (l *loop) finished(now time.Time) (bool, error) {
 	// What cannot be written now its consumers record when they can.
-	written := l.unsettled.empty() || l.stopping && l.problem != ""
+	written := l.pending.empty() || l.stopping && l.problem != ""
 	if len(l.pool.busy()) > 0 || len(l.pool.survivors) > 0 || !written {
 		l.idleSince = time.Time{}
 		return false, nil
 	}
 	if l.stopping {
 		// It leaves nothing behind, so it goes when its consumers have gone.
-		if l.unsettled.empty() && l.pool.dismiss() > 0 {
+		if l.pending.empty() && l.pool.releaseAll() > 0 {
 			return false, nil
 		}
 		return true, l.leave()
@@ -314,7 +314,7 @@ func (l *loop) finished(now time.Time) (bool, error) {
 	}
 	left, err := l.leaveIdle()
 	if !left {
-		l.idleSince, l.waiting = now, true
+		l.idleSince, l.requestsPending = now, true
 	}
 	return left, err
 }

@@ -32,13 +32,13 @@ type Options struct {
 	// Lifetime is how long the manager stays without work; 0 means for ever.
 	Lifetime time.Duration
 	// Hosted: the manager is part of a program that goes on when it leaves.
-	Hosted bool
+	Embedded bool
 	// Autostart says what services the project has; nil: none are started.
 	Autostart *Autostart
 	// Held returns the last id of the requests that are not to be run, because
 	// nobody trusts where they come from; then no service is started either. 0
 	// means that the project is trusted, and so does nil.
-	Held func() broker.ID
+	Quarantined func() broker.ID
 	// Ready is called when the manager works: a consumer has started. It may
 	// be called again.
 	Ready func()
@@ -79,7 +79,7 @@ func (m *Manager) Stop() { m.stopped.Do(func() { close(m.stop) }) }
 // which returns its error: then running tasks go on without it. [ErrRunning]
 // means that the project has a manager already.
 func (m *Manager) Run(ctx context.Context) error {
-	lock, err := lead(ctx, m.o.Dir, func() bool { return vacant(m.o.Broker) })
+	lock, err := lead(ctx, m.o.Dir, func() bool { return leaderless(m.o.Broker) })
 	if err != nil {
 		return err
 	}
@@ -138,22 +138,22 @@ func (m *Manager) Run(ctx context.Context) error {
 		events:  events,
 		delayed: delayed,
 		changed: changed,
-		agenda:  agenda{stale: true},
+		delays:  delays{stale: true},
 		dispatcher: dispatcher{
-			o: m.o, pool: pool, controls: controls, named: make(map[string][]string), requests: requests, supply: supply{inboxes: inboxes, heard: make(map[string]bool)},
-			envs: make(map[string]string), inputs: make(map[string]bool), pipelines: make(map[string]bool), asked: make(map[string]bool),
+			o: m.o, pool: pool, controls: controls, named: make(map[string][]string), requests: requests, items: itemSource{inboxes: inboxes, listening: make(map[string]bool)},
+			envs: make(map[string]string), inputs: make(map[string]bool), pipelines: make(map[string]bool), describing: make(map[string]bool),
 			damaged: make(map[string]bool),
 		},
 	}
 	return l.run(ctx, requests, m.stop)
 }
 
-// vacant reports whether the project has no manager that will stay: it never had
+// leaderless reports whether the project has no manager that will stay: it never had
 // one, the latest has said that it leaves, or it is dead. If the lock is held all
 // the same, it will be free in a moment, or have its new owner's name: a process
 // that was just being started when its manager died may hold it until it executes
 // its program.
-func vacant(b *broker.Broker) bool {
+func leaderless(b *broker.Broker) bool {
 	r, err := b.Record(context.Background(), ledger.ManagerKind, ledger.CurrentManager)
 	if err != nil {
 		return errors.Is(err, broker.ErrNotFound)

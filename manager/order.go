@@ -52,7 +52,7 @@ func (l *loop) takeOrder(e asked) {
 		e.reply <- c.asked().Add(o.Command)
 		return
 	case o.Queued:
-		l.unsettled.note("order to task "+o.TID, func(tx *broker.Tx, now time.Time) error {
+		l.pending.note("order to task "+o.TID, func(tx *broker.Tx, now time.Time) error {
 			_, err := ledger.End(tx, o.TID, o.Command, now)
 			if errors.Is(err, broker.ErrNotFound) {
 				return nil

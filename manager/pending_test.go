@@ -11,14 +11,14 @@ import (
 func TestAgenda(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		if a := (agenda{}); a.due(time.Now()) || !a.wake(false).IsZero() {
+		if a := (delays{}); a.due(time.Now()) || !a.wake(false).IsZero() {
 			t.Error("nobody waits, and somebody is due")
 		}
-		if a := (agenda{stale: true}); !a.due(time.Now()) {
+		if a := (delays{stale: true}); !a.due(time.Now()) {
 			t.Error("others may be due, and nobody looks")
 		}
 		began := time.Now()
-		a := agenda{next: time.Unix(0, began.Add(90*time.Second).UnixNano())} // as the store has it
+		a := delays{next: time.Unix(0, began.Add(90*time.Second).UnixNano())} // as the store has it
 		if !a.wake(true).IsZero() {
 			t.Error("a manager that stops wakes for new work")
 		}

@@ -11,9 +11,9 @@ import (
 // them asks for the next, whoever commits it, so all that is left for the manager
 // is to begin a pipeline, as it gives out a task, and to read what people tell it.
 
-// attendPipeline hears from now on what the pipeline is told, if there is one. It
+// watchPipeline hears from now on what the pipeline is told, if there is one. It
 // is called for each of its stages, since one that has ended may be resumed.
-func (d *dispatcher) attendPipeline(tid string) {
+func (d *dispatcher) watchPipeline(tid string) {
 	if tid == "" || d.pipelines[tid] {
 		return
 	}
@@ -23,11 +23,11 @@ func (d *dispatcher) attendPipeline(tid string) {
 	}
 }
 
-// obeyPipelines carries out what the pipelines were told, and returns those that
+// readPipelineControl carries out what the pipelines were told, and returns those that
 // have ended.
-func (d *dispatcher) obeyPipelines(tx *broker.Tx, now time.Time) (ended []string, err error) {
+func (d *dispatcher) readPipelineControl(tx *broker.Tx, now time.Time) (ended []string, err error) {
 	for tid := range d.pipelines {
-		runs, err := ledger.ObeyPipeline(tx, tid, now)
+		runs, err := ledger.ReadPipelineControl(tx, tid, now)
 		if err != nil {
 			return nil, err
 		}
@@ -38,8 +38,8 @@ func (d *dispatcher) obeyPipelines(tx *broker.Tx, now time.Time) (ended []string
 	return ended, nil
 }
 
-// leavePipelines hears no more of pipelines that have ended.
-func (d *dispatcher) leavePipelines(ended []string) {
+// unwatchPipelines hears no more of pipelines that have ended.
+func (d *dispatcher) unwatchPipelines(ended []string) {
 	for _, tid := range ended {
 		delete(d.pipelines, tid)
 		d.controls.Remove(ledger.PipelineQueues(tid).ControlIn)

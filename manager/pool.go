@@ -33,25 +33,25 @@ type (
 
 // A consumer is a process that runs tasks for this manager.
 type consumer struct {
-	link  *runner.ManagerLink
-	self  proc.Identity
-	state state
-	since time.Time // when it became idle
-	env   string    // the key of the environment it has
-	host  string    // of whose functions it has a worker waiting, or had the last
+	link    *runner.ManagerLink
+	self    proc.Identity
+	state   state
+	since   time.Time // when it became idle
+	env     string    // the key of the environment it has
+	program string    // of whose functions it has a worker waiting, or had the last
 
 	// Of its task, while it has one.
-	task    task
-	known   *ledger.Task  // as it was given out; nil once something may have changed it
-	own     proc.Identity // its own process, once that is known
-	nested  bool          // holds no slot
-	inbox   string        // where its items come from, if it is persistent
-	waits   bool          // it is persistent and waits for an item
-	handed  int           // the latest hand-off of an item
-	timeout time.Duration // 0: none
-	grace   time.Duration
-	due     time.Time        // when to look whether it is frozen; zero: never
-	waiters *control.Waiters // nil: nobody has given orders beside the store
+	task         task
+	known        *ledger.Task  // as it was given out; nil once something may have changed it
+	own          proc.Identity // its own process, once that is known
+	slotless     bool          // holds no slot
+	inbox        string        // where its items come from, if it is persistent
+	waitsForItem bool          // it is persistent and waits for an item
+	handed       int           // the latest hand-off of an item
+	timeout      time.Duration // 0: none
+	grace        time.Duration
+	due          time.Time        // when to look whether it is frozen; zero: never
+	waiters      *control.Waiters // nil: nobody has given orders beside the store
 }
 
 // state is what a consumer is doing.
@@ -129,7 +129,7 @@ func (p *pool) load() load {
 			l.starting++
 		case c.state == idle:
 			l.idle++
-		case c.state == busy && !c.nested:
+		case c.state == busy && !c.slotless:
 			l.running++
 		}
 	}
@@ -148,11 +148,11 @@ func (p *pool) idle() []*consumer {
 	return waiting
 }
 
-// freed makes a consumer idle.
-func (c *consumer) freed(now time.Time) {
+// becomeIdle makes a consumer idle.
+func (c *consumer) becomeIdle(now time.Time) {
 	c.state, c.since = idle, now
-	c.task, c.own, c.known, c.nested, c.due = task{}, proc.Identity{}, nil, false, time.Time{}
-	c.inbox, c.waits, c.handed, c.waiters = "", false, 0, nil
+	c.task, c.own, c.known, c.slotless, c.due = task{}, proc.Identity{}, nil, false, time.Time{}
+	c.inbox, c.waitsForItem, c.handed, c.waiters = "", false, 0, nil
 }
 
 // remove forgets a consumer that has died.
@@ -170,23 +170,23 @@ func (p *pool) retire(cores int, now time.Time) (next time.Time) {
 	}
 	n, next := retired(since, cores, now)
 	for _, c := range waiting[:n] {
-		c.dismiss()
+		c.release()
 	}
 	return next
 }
 
-// dismiss lets every consumer go and returns how many have not gone yet.
-func (p *pool) dismiss() int {
+// releaseAll lets every consumer go and returns how many have not gone yet.
+func (p *pool) releaseAll() int {
 	for _, c := range p.consumers {
 		if c.state != leaving {
-			c.dismiss()
+			c.release()
 		}
 	}
 	return len(p.consumers)
 }
 
-// dismiss lets an idle consumer go.
-func (c *consumer) dismiss() {
+// release lets an idle consumer go.
+func (c *consumer) release() {
 	c.state = leaving
 	c.link.Close()
 }
@@ -223,7 +223,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		OnError:     onError(j),
 		OnStop:      j.Work.StopPolicy(),
 		Env:         j.Env,
-		Over:        j.Work.Env,
+		EnvOverlay:  j.Work.Env,
 		Grace:       j.Work.Grace(),
 		Limits:      j.Work.Limits,
 		Polling:     j.Work.Polling(),
@@ -234,12 +234,12 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		MaxMessage:  p.o.MaxMessage,
 		Durability:  p.o.Durability,
 	}
-	a.HandsOn = j.HandsOn()
+	a.ForNextStage = j.FeedsNextStage()
 	a.StreamOutput = taskspec.Streams(j.Work)
 	a.TTY, a.Interactive = j.Work.TTY, j.Work.Interactive
 	a.Inbox, a.Persistent = j.Inbox(), j.Work.Persistent
 	if j.Function != nil {
-		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Program, Host: j.Function.Host.Version(), Call: j.Call}
+		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Executable, Version: j.Function.Host.Version(), Call: j.Call}
 	}
 	a.Timeout, _ = j.Work.TimeoutDuration()
 	if j.Env != c.env {
@@ -248,8 +248,8 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 	if err := c.link.Send(runner.Order{Task: a}); err != nil {
 		return err
 	}
-	c.state, c.env, c.host = busy, j.Env, hostOf(j)
-	c.task, c.nested, c.inbox = task{j.TID, j.Epoch}, j.Nested, a.Inbox
+	c.state, c.env, c.program = busy, j.Env, programOf(j)
+	c.task, c.slotless, c.inbox = task{j.TID, j.Epoch}, j.Nested, a.Inbox
 	c.timeout, c.grace, c.due = a.Timeout, a.Grace, time.Time{}
 	return nil
 }

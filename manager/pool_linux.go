@@ -46,7 +46,7 @@ func (p *pool) start(c *consumer) (wait func(context.Context) error, err error) 
 		return nil, fmt.Errorf("start consumer: %w", errors.Join(err, cmd.Wait()))
 	}
 	c.self = self
-	c.link = runner.NewLink[runner.Report, runner.Order](&wire{File: ours, to: self, log: p.o.Log})
+	c.link = runner.NewLink[runner.Report, runner.Order](&consumerConn{File: ours, to: self, log: p.o.Log})
 	return func(ctx context.Context) error {
 		// Not cmd.Wait alone, which nothing ends: when this manager leaves, a
 		// consumer may still be busy.

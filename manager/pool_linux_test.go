@@ -40,7 +40,7 @@ func TestPoolCounts(t *testing.T) {
 	early, _ := p.seat(t, idle, now.Add(1))
 	b, _ := p.seat(t, busy, now)
 	nested, _ := p.seat(t, busy, now)
-	nested.nested = true
+	nested.slotless = true
 	p.seat(t, leaving, now)
 	if diff := cmp.Diff(load{slots: 7, running: 4, idle: 2, starting: 1}, p.load(), cmp.AllowUnexported(load{})); diff != "" {
 		t.Errorf("load (-want +got):\n%s", diff)
@@ -52,16 +52,16 @@ func TestPoolCounts(t *testing.T) {
 		t.Errorf("idle are %v", got)
 	}
 
-	a.task, a.nested = task{"3", 1}, true
-	a.freed(now.Add(3))
-	if got := p.idle(); !slices.Equal(got, []*consumer{early, late, a}) || a.task != (task{}) || a.nested {
+	a.task, a.slotless = task{"3", 1}, true
+	a.becomeIdle(now.Add(3))
+	if got := p.idle(); !slices.Equal(got, []*consumer{early, late, a}) || a.task != (task{}) || a.slotless {
 		t.Errorf("idle are %v, the last %+v", got, a)
 	}
 	p.remove(early)
 	if got := p.idle(); !slices.Equal(got, []*consumer{late, a}) || len(p.consumers) != 6 {
 		t.Errorf("idle are %v", got)
 	}
-	if err := early.link.Send(runner.Order{Drop: true}); err == nil {
+	if err := early.link.Send(runner.Order{Revoke: true}); err == nil {
 		t.Error("the link to a dead consumer is open")
 	}
 }
@@ -134,14 +134,14 @@ func TestAssign(t *testing.T) {
 	c, other := p.seat(t, idle, time.Time{})
 	want := &runner.Assignment{
 		TID: "1", Epoch: 2, Name: "greet", Root: "/p", WeftDir: "/p/.weft", Argv: []string{"echo", "a"}, Dir: "/d", Stdin: "in", Input: "file",
-		OnError: "requeue", OnStop: "clear", Env: "k", EnvBlock: []byte("B=\xff"), Over: map[string]string{"A": "1"},
+		OnError: "requeue", OnStop: "clear", Env: "k", EnvBlock: []byte("B=\xff"), EnvOverlay: map[string]string{"A": "1"},
 		Timeout: 1500 * time.Millisecond, Grace: 500 * time.Millisecond,
 		Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, Polling: 250 * time.Millisecond, Reports: true, OutputLimit: 2 << 20, StreamOutput: true, StopOnLoss: true, MaxMessage: 9, Durability: "full",
 	}
 	if diff := cmp.Diff(want, p.assigned(t, c, other, job("1", "k"), "B=\xff")); diff != "" {
 		t.Errorf("assignment (-want +got):\n%s", diff)
 	}
-	if c.state != busy || c.task != (task{"1", 2}) || !c.nested {
+	if c.state != busy || c.task != (task{"1", 2}) || !c.slotless {
 		t.Errorf("consumer is %+v", c)
 	}
 	other.Close()
@@ -178,15 +178,15 @@ func TestAssignEnvironment(t *testing.T) {
 			t.Errorf("step %d: environment %q with %d bytes", i, a.Env, len(a.EnvBlock))
 		}
 		if !step.drop {
-			c.freed(time.Time{})
+			c.becomeIdle(time.Time{})
 			continue
 		}
 		dropped := make(chan struct{})
 		go func() {
 			defer close(dropped)
-			d.drop(dispatched{to: c, job: j})
+			d.revoke(dispatched{to: c, job: j})
 		}()
-		if o, err := other.Receive(); err != nil || !o.Drop {
+		if o, err := other.Receive(); err != nil || !o.Revoke {
 			t.Fatalf("received %+v, %v", o, err)
 		}
 		if <-dropped; c.state != idle || c.task != (task{}) {
@@ -205,15 +205,15 @@ func TestFill(t *testing.T) {
 	working, _ := d.pool.seat(t, busy, time.Time{})
 	_, other := d.pool.seat(t, idle, time.Time{})
 	parent := p.submit(t, "", "true")
-	fill := func() (w work) {
+	fill := func() (w changes) {
 		t.Helper()
 		if err := d.fill(t.Context(), &w); err != nil {
 			t.Fatal(err)
 		}
 		return w
 	}
-	if w := fill(); !w.empty() || !d.waiting {
-		t.Errorf("without a slot: %+v, waiting %v", w, d.waiting)
+	if w := fill(); !w.empty() || !d.requestsPending {
+		t.Errorf("without a slot: %+v, waiting %v", w, d.requestsPending)
 	}
 	given := make(chan runner.Order, 2)
 	var receiving sync.WaitGroup
@@ -225,14 +225,14 @@ func TestFill(t *testing.T) {
 		}
 	})
 	child := p.submit(t, parent, "true")
-	if w := fill(); len(w.dispatched) != 1 || w.dispatched[0].job.TID != child || !d.waiting {
-		t.Errorf("with a nested one: %+v, waiting %v", w, d.waiting)
+	if w := fill(); len(w.dispatched) != 1 || w.dispatched[0].job.TID != child || !d.requestsPending {
+		t.Errorf("with a nested one: %+v, waiting %v", w, d.requestsPending)
 	}
 	if o := <-given; o.Task == nil || o.Task.TID != child || o.Task.EnvBlock == nil {
 		t.Errorf("its consumer got %+v", o)
 	}
 	for _, c := range d.pool.consumers {
-		c.freed(time.Time{})
+		c.becomeIdle(time.Time{})
 	}
 	working.state = leaving
 	if w := fill(); len(w.dispatched) != 1 || w.dispatched[0].job.TID != parent {
@@ -256,13 +256,13 @@ func TestHeard(t *testing.T) {
 	l := quiet(nil)
 	ready := 0
 	l.o.Ready = func() { ready++ }
-	l.stillborn = 2
+	l.failedStarts = 2
 	c, _ := l.pool.seat(t, starting, time.Time{})
 	self := proc.Identity{PID: 7, Ticks: 1, Boot: "b"}
-	if err := l.heard(c, runner.Report{Hello: &runner.Hello{Protocol: runner.Protocol, Build: build, Process: self}}, now); err != nil {
+	if err := l.onReport(c, runner.Report{Hello: &runner.Hello{Protocol: runner.Protocol, Build: build, Process: self}}, now); err != nil {
 		t.Fatal(err)
 	}
-	if c.state != idle || !c.since.Equal(now) || c.self != self || ready != 1 || l.stillborn != 0 {
+	if c.state != idle || !c.since.Equal(now) || c.self != self || ready != 1 || l.failedStarts != 0 {
 		t.Errorf("after hello the consumer is %+v, ready %d times", c, ready)
 	}
 	given := task{"1", 1}
@@ -270,22 +270,22 @@ func TestHeard(t *testing.T) {
 	process := proc.Identity{PID: 8, Ticks: 2, Boot: "b"}
 	h := &ledger.HandOff{TID: "1", Epoch: 1, Seq: 1}
 	for _, r := range []runner.Report{{Started: &process}, {Used: &ledger.Usage{FDs: 3}}, {Finished: h}} {
-		if err := l.heard(c, r, now.Add(1)); err != nil {
+		if err := l.onReport(c, r, now.Add(1)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var noted []string
-	for _, n := range l.unsettled.notes {
+	for _, n := range l.pending.notes {
 		noted = append(noted, n.what)
 	}
 	if diff := cmp.Diff([]string{"process of task 1", "usage of task 1"}, noted); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
-	if !slices.Equal([]finished{{from: c, what: h}}, l.unsettled.finished) || c.state != idle || !c.since.Equal(now.Add(1)) {
-		t.Errorf("unsettled %+v, consumer %+v", l.unsettled, c)
+	if !slices.Equal([]finished{{from: c, what: h}}, l.pending.finished) || c.state != idle || !c.since.Equal(now.Add(1)) {
+		t.Errorf("unsettled %+v, consumer %+v", l.pending, c)
 	}
 	for _, hello := range []runner.Hello{{Protocol: runner.Protocol, Build: "other"}, {Protocol: runner.Protocol + 1, Build: build}} {
-		if err := l.heard(c, runner.Report{Hello: &hello}, now); err == nil {
+		if err := l.onReport(c, runner.Report{Hello: &hello}, now); err == nil {
 			t.Errorf("a consumer that says %+v is welcome", hello)
 		}
 	}
@@ -303,32 +303,32 @@ func TestMourn(t *testing.T) {
 		"idle":                 {idle, 0, false, false},
 		"leaving":              {leaving, 0, false, false},
 		"busy":                 {busy, 0, true, false},
-		"starting, once again": {starting, maxStillborn - 1, false, true},
+		"starting, once again": {starting, maxFailedStarts - 1, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			watched := 0
 			l := quiet(func(func(context.Context, func(event)) event) { watched++ })
-			l.stillborn = test.stillborn
+			l.failedStarts = test.stillborn
 			c, _ := l.pool.seat(t, test.state, time.Time{})
 			if test.state == busy {
 				c.task = task{"1", 1}
 			}
-			if err := l.mourn(died{who: c}); (err != nil) != test.fails {
+			if err := l.onExit(died{who: c}); (err != nil) != test.fails {
 				t.Errorf("got error %v", err)
 			}
 			if _, counted := l.pool.survivors[task{"1", 1}]; counted != test.lost || (watched == 1) != test.lost {
 				t.Errorf("its task is counted: %v, watched %d", counted, watched)
 			}
-			if len(l.pool.consumers) != 0 || !l.unsettled.empty() {
-				t.Errorf("consumers %v, unsettled %+v", l.pool.consumers, l.unsettled)
+			if len(l.pool.consumers) != 0 || !l.pending.empty() {
+				t.Errorf("consumers %v, unsettled %+v", l.pool.consumers, l.pending)
 			}
 			if !test.lost {
 				return
 			}
 			// Until its remains are gone the task holds its slot, then it is lost.
-			if err := l.take(lost{task{"1", 1}}); err != nil || len(l.pool.survivors) != 0 || !slices.Equal(l.unsettled.lost, []task{{"1", 1}}) {
-				t.Errorf("survivors %v, lost %v, %v", l.pool.survivors, l.unsettled.lost, err)
+			if err := l.onEvent(lost{task{"1", 1}}); err != nil || len(l.pool.survivors) != 0 || !slices.Equal(l.pending.lost, []task{{"1", 1}}) {
+				t.Errorf("survivors %v, lost %v, %v", l.pool.survivors, l.pending.lost, err)
 			}
 		})
 	}
@@ -346,26 +346,26 @@ func TestGather(t *testing.T) {
 	if err := l.gather(lost{task{"1", 1}}); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]task{{"1", 1}, {"2", 1}, {"3", 1}, {"4", 1}}, l.unsettled.lost, cmp.AllowUnexported(task{})); diff != "" {
+	if diff := cmp.Diff([]task{{"1", 1}, {"2", 1}, {"3", 1}, {"4", 1}}, l.pending.lost, cmp.AllowUnexported(task{})); diff != "" {
 		t.Errorf("lost (-want +got):\n%s", diff)
 	}
 }
 
 func TestSingles(t *testing.T) {
 	t.Parallel()
-	if all := new(work).singles(); len(all) != 0 || !new(work).empty() {
+	if all := new(changes).singles(); len(all) != 0 || !new(changes).empty() {
 		t.Errorf("no work is %d singles", len(all))
 	}
-	w := &work{
+	w := &changes{
 		finished: make([]finished, 2), notes: make([]note, 1), lost: make([]task, 1),
-		declined: make([]*ledger.Job, 1), dispatched: []dispatched{{job: job("1", "")}, {job: job("2", "")}},
+		undispatched: make([]*ledger.Job, 1), dispatched: []dispatched{{job: job("1", "")}, {job: job("2", "")}},
 	}
 	all := w.singles()
 	if len(all) != 7 {
 		t.Fatalf("%d singles", len(all))
 	}
 	for _, s := range all {
-		if n := len(s.notes) + len(s.finished) + len(s.lost) + len(s.declined) + len(s.dispatched); n != 1 || s.empty() {
+		if n := len(s.notes) + len(s.finished) + len(s.lost) + len(s.undispatched) + len(s.dispatched); n != 1 || s.empty() {
 			t.Errorf("single is %+v", s)
 		}
 	}

@@ -64,7 +64,7 @@ func (p *project) manage(t *testing.T, edit func(*Options)) *tenure {
 	o := Options{
 		Root: p.root, Dir: p.dir, Broker: p.b, Durability: "normal", MaxMessage: broker.MaxMessageBytes,
 		Executable: "/proc/self/exe", Build: build, Env: append(os.Environ(), "GORACE=atexit_sleep_ms=0"),
-		MaxTasks: 2, Hosted: true, Ready: func() { ready <- struct{}{} },
+		MaxTasks: 2, Embedded: true, Ready: func() { ready <- struct{}{} },
 	}
 	if edit != nil {
 		edit(&o)

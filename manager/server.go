@@ -7,9 +7,9 @@ import (
 	"weft/internal/proc"
 )
 
-// deserted: a program has died that served functions inside itself. What it
+// serverDied: a program has died that served functions inside itself. What it
 // leaves beside the goroutines that died with it is nobody's task.
-type deserted struct{ server *ledger.Server }
+type serverDied struct{ server *ledger.Server }
 
 // watchServers begins to watch the programs that it does not watch yet. They
 // carry out tasks by themselves; only their death is the manager's affair.
@@ -26,7 +26,7 @@ func (l *loop) watchServers(all []*ledger.Server) {
 			if s.Process.Wait(ctx) != nil {
 				return nil // the manager ends first
 			}
-			return deserted{s}
+			return serverDied{s}
 		})
 	}
 }

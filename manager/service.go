@@ -29,16 +29,16 @@ type Declared struct {
 // folderLook is how often the manager looks by itself at the manifests, and
 // whether the project is trusted: people edit these files by hand, and are told that
 // it takes at most 5 s. It is that slow look, a little early.
-const folderLook = lastLook - 100*time.Millisecond
+const folderLook = maxPoll - 100*time.Millisecond
 
 // services is what a manager knows of the services of its project. The zero value
 // has not looked.
 type services struct {
-	next   time.Time         // when to look again
-	stale  bool              // there may be news before that
-	needed bool              // one of them lives, or will be started again
-	told   map[string]string // the problems that were logged, by file
-	began  bool              // it has looked once
+	next     time.Time         // when to look again
+	stale    bool              // there may be news before that
+	needed   bool              // one of them lives, or will be started again
+	reported map[string]string // the problems that were logged, by file
+	started  bool              // it has looked once
 }
 
 // due reports whether to look at the services.
@@ -55,15 +55,15 @@ func (s *services) wake(stopping bool) time.Time {
 // trust asks how far the project is trusted, and lets requests go that were held
 // back.
 func (l *loop) trust() {
-	if l.o.Held == nil {
+	if l.o.Quarantined == nil {
 		return
 	}
-	held := l.o.Held()
-	if held == l.held {
+	held := l.o.Quarantined()
+	if held == l.quarantined {
 		return
 	}
-	l.held = held
-	l.ahead, l.waiting = nil, true
+	l.quarantined = held
+	l.ahead, l.requestsPending = nil, true
 	if held == 0 {
 		l.log.Info("project is trusted")
 	} else {
@@ -79,15 +79,15 @@ func (l *loop) keepServices(ctx context.Context, now time.Time) error {
 	}
 	l.trust()
 	l.services.next, l.services.stale, l.services.needed = now.Add(folderLook), false, false
-	if l.o.Autostart == nil || l.held != 0 {
+	if l.o.Autostart == nil || l.quarantined != 0 {
 		return nil
 	}
 	declared := l.o.Autostart.Declared()
-	if !l.services.began {
+	if !l.services.started {
 		if err := l.forgetServices(ctx, declared); err != nil {
 			return fmt.Errorf("look at services: %w", err)
 		}
-		l.services.began = true
+		l.services.started = true
 	}
 	steps, err := l.steps(ctx, declared, now)
 	if err != nil {
@@ -149,7 +149,7 @@ func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now ti
 		var done ledger.Step
 		var tid string
 		err = l.o.Broker.Update(context.WithoutCancel(ctx), func(tx *broker.Tx) (err error) {
-			done, tid, err = ledger.Advance(tx, m, step.Act, how, l.record.TID, now)
+			done, tid, err = ledger.ApplyStep(tx, m, step.Act, how, l.record.TID, now)
 			return err
 		})
 		if err != nil && !transient(err) && !errors.Is(err, broker.ErrUncertain) {
@@ -162,7 +162,7 @@ func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now ti
 		if done.Act == ledger.Nothing {
 			l.services.stale = true // it has ended, or begun, since we looked
 		}
-		l.waiting = true
+		l.requestsPending = true
 	}
 	if m.Policy.Ensures() {
 		l.services.needed = true
@@ -188,13 +188,13 @@ func (l *loop) tellProblem(file string, problem error) {
 	if problem != nil {
 		text = problem.Error()
 	}
-	if l.services.told[file] == text {
+	if l.services.reported[file] == text {
 		return
 	}
-	if l.services.told == nil {
-		l.services.told = make(map[string]string)
+	if l.services.reported == nil {
+		l.services.reported = make(map[string]string)
 	}
-	l.services.told[file] = text
+	l.services.reported[file] = text
 	if problem != nil {
 		l.log.Error("service is not started", "manifest", file, "problem", text)
 	}

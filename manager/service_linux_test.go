@@ -159,14 +159,14 @@ func TestHeld(t *testing.T) {
 	p.manage(t, func(o *Options) {
 		s.options(o)
 		o.Lifetime = 0
-		o.Held = func() broker.ID { return broker.ID(held.Load()) }
+		o.Quarantined = func() broker.ID { return broker.ID(held.Load()) }
 	})
 	p.wantEnd(t, p.submit(t, "", "exit 0"), taskspec.Exited(0, ""))
 	if was := p.task(t, old); was.Status != taskspec.StatusCreated {
 		t.Errorf("the old task is %s", was.Status)
 	}
 	held.Store(0)
-	if err := p.b.Update(t.Context(), func(tx *broker.Tx) error { tx.Ring(ledger.Services); return nil }); err != nil {
+	if err := p.b.Update(t.Context(), func(tx *broker.Tx) error { tx.Notify(ledger.Services); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	p.wantEnd(t, old, taskspec.Exited(0, ""))

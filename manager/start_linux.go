@@ -28,8 +28,8 @@ const startName = "manager.start"
 // again.
 const maxStarts = 5
 
-// errMute: a manager ended before it could say why.
-var errMute = errors.New("it ended without a word")
+// errNoAnswer: a manager ended before it could say why.
+var errNoAnswer = errors.New("it ended without a word")
 
 // Start starts a detached manager for the project in dir, whose store is b, and
 // waits until it works. If somebody else is starting one, Start waits for that
@@ -45,11 +45,11 @@ func Start(ctx context.Context, executable string, call Call, dir string, b *bro
 	if err := awaitLock(ctx, starting, func() bool { waited = true; return true }); err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
-	if waited && !vacant(b) {
+	if waited && !leaderless(b) {
 		return nil
 	}
 	for range maxStarts {
-		if err = launch(ctx, executable, call, dir); !errors.Is(err, errMute) {
+		if err = launch(ctx, executable, call, dir); !errors.Is(err, errNoAnswer) {
 			break
 		}
 	}
@@ -75,7 +75,7 @@ func launch(ctx context.Context, executable string, call Call, dir string) error
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET):
-		return fmt.Errorf("%w; see %s", errMute, projectfiles.CrashLog(dir))
+		return fmt.Errorf("%w; see %s", errNoAnswer, projectfiles.CrashLog(dir))
 	case err != nil:
 		return err
 	case a.Error != "":

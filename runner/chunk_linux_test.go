@@ -42,7 +42,7 @@ func TestStreamOutput(t *testing.T) {
 	on.open(t)
 	up.hear(t) // it has not waited for the acknowledgement
 	on.open(t)
-	d.send(Order{Took: 1})
+	d.send(Order{ChunksRecorded: 1})
 	var texts []string
 	seq := 1
 	for final := 0; final < 2; {
@@ -56,7 +56,7 @@ func TestStreamOutput(t *testing.T) {
 				final++
 			}
 		}
-		d.send(Order{Took: c.Seq})
+		d.send(Order{ChunksRecorded: c.Seq})
 	}
 	if all := strings.Join(texts, ", "); !strings.Contains(all, `out 1 "two\n"`) || !strings.Contains(all, `err 0 "three\n"`) {
 		t.Errorf("chunks are %s", all)
@@ -81,7 +81,7 @@ func TestStreamNothing(t *testing.T) {
 		if len(c.Chunks) != 2 || !c.Chunks[0].Final || !c.Chunks[1].Final || len(c.Chunks[0].Data)+len(c.Chunks[1].Data) > 0 {
 			t.Errorf("%s: chunks are %+v", command, c)
 		}
-		d.send(Order{Took: c.Seq})
+		d.send(Order{ChunksRecorded: c.Seq})
 		if h := d.finished(); h.Seq != 2 {
 			t.Errorf("%s: hand-off %d comes after chunks 1", command, h.Seq)
 		}
@@ -111,7 +111,7 @@ func TestStreamAlone(t *testing.T) {
 				s.update(func(tx *broker.Tx) error { return ledger.WriteChunks(tx, c) })
 			}
 			if test.acknowledged {
-				d.send(Order{Took: c.Seq})
+				d.send(Order{ChunksRecorded: c.Seq})
 			}
 			d.link.Close()
 			g.open(t)
@@ -131,7 +131,7 @@ func TestStreamStale(t *testing.T) {
 	a.StreamOutput = true
 	d.send(Order{Task: a}, s.dispatch(j, d.self))
 	d.chunks()
-	s.update(func(tx *broker.Tx) error { return ledger.Lose(tx, a.TID, 1, time.Now()) })
+	s.update(func(tx *broker.Tx) error { return ledger.MarkLost(tx, a.TID, 1, time.Now()) })
 	d.link.Close()
 	g.open(t)
 	if err := d.ended(); err == nil {

@@ -22,7 +22,7 @@ type command struct {
 	group          *monitor.Group // where it and its children live, nil if they are not set apart
 	worker         *worker        // of a call of a function, nil for a command
 	terminal       *terminal      // in place of pipes, nil if it has none; then stdout is its, and there is no stderr
-	feeder         *feeder        // writes what it reads, nil if that is a file, or nothing
+	stdin          *stdinWriter   // writes what it reads, nil if that is a file, or nothing
 	narrowed       string         // what it could not get of what its submitter has
 }
 
@@ -75,9 +75,9 @@ func (c *command) run(a *Assignment, path string, env []string, launch startFunc
 	if err == nil {
 		return nil
 	}
-	if c.feeder != nil {
-		c.feeder.stop()
-		c.feeder = nil
+	if c.stdin != nil {
+		c.stdin.stop()
+		c.stdin = nil
 	}
 	switch {
 	case c.terminal != nil:
@@ -117,7 +117,7 @@ func (c *command) openPipes(a *Assignment) (childs []*os.File, err error) {
 // of a pipe that is fed; nil if there is nothing.
 func (c *command) openInput(a *Assignment) (stdin *os.File, err error) {
 	if a.Interactive {
-		c.feeder, stdin, err = newFeeder(a, nil)
+		c.stdin, stdin, err = newStdinWriter(a, nil)
 		return stdin, err
 	}
 	if stdin, err = stdinFile(a); err != nil {
@@ -139,7 +139,7 @@ func (c *command) openTerminal(a *Assignment) (childs []*os.File, err error) {
 	c.cmd.SysProcAttr.Setpgid = false // the leader of a session has a group
 	c.cmd.SysProcAttr.Setsid, c.cmd.SysProcAttr.Setctty = true, true
 	c.terminal, c.stdout = t, t.master
-	c.feeder, _, err = newFeeder(a, t)
+	c.stdin, _, err = newStdinWriter(a, t)
 	return nil, err
 }
 

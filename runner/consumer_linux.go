@@ -10,9 +10,9 @@ import (
 	"path/filepath"
 	"runtime"
 
-	"weft/internal/bell"
 	"weft/internal/inherit"
 	"weft/internal/ledger"
+	"weft/internal/notify"
 	"weft/internal/proc"
 	"weft/internal/title"
 	"weft/monitor"
@@ -21,17 +21,17 @@ import (
 
 // Consumer is the state of a consumer process.
 type Consumer struct {
-	self   proc.Identity
-	link   *ConsumerLink
-	orders chan Order // closed when the manager is gone
-	main   chan func()
-	own    []string // the process's own environment
-	envs   map[string]snapshot
-	bells  *bell.Set
-	start  *starter
+	self     proc.Identity
+	link     *ConsumerLink
+	orders   chan Order // closed when the manager is gone
+	main     chan func()
+	own      []string // the process's own environment
+	envs     map[string]snapshot
+	notifier *notify.Notifier
+	start    *starter
 
-	waiting *command // a worker without work, or nil
-	hired   *worker  // the worker of the latest call
+	spareWorker *command // a worker without work, or nil
+	lastWorker  *worker  // the worker of the latest call
 }
 
 // Main is the life of a consumer process whose manager holds the other end of
@@ -99,39 +99,39 @@ func (c *Consumer) onMain(fn func()) {
 func (c *Consumer) serve() (err error) {
 	for o := range c.orders {
 		for a := o.Task; a != nil; {
-			next, failed := c.work(a)
+			next, failed := c.runTask(a)
 			err = errors.Join(err, failed)
 			title.Set(title.Format(a.Root, "", "consumer", "idle", ""))
 			a = next
 		}
 	}
-	c.dismiss(nil, nil)
+	c.stopSpareWorker(nil, nil)
 	return err
 }
 
-// work takes one task from its assignment to its hand-off, and returns the next
+// runTask takes one task from its assignment to its hand-off, and returns the next
 // one if it has been assigned meanwhile.
-func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
+func (c *Consumer) runTask(a *Assignment) (next *Assignment, err error) {
 	if a.EnvBlock != nil {
 		// One environment is enough: tasks that follow one another mostly come
 		// from the same shell, and the manager sends it again when they do not.
 		clear(c.envs)
 		c.envs[a.Env] = newSnapshot(string(a.EnvBlock))
 	}
-	alone := &alone{task: a, self: c.self}
-	permit, gone, err := c.permission(alone)
+	alone := &storeJournal{task: a, self: c.self}
+	permit, gone, err := c.awaitPermit(alone)
 	if permit == nil || err != nil {
 		return nil, err
 	}
-	if c.bells == nil {
+	if c.notifier == nil {
 		// Without bells followers see output a second later; the task runs.
-		c.bells, _ = bell.Open(filepath.Join(a.WeftDir, "bells"), nil)
+		c.notifier, _ = notify.Open(filepath.Join(a.WeftDir, "bells"), nil)
 	}
-	a.show(taskspec.StatusRunning)
-	c.dismiss(a.Function, c.envs[a.Env].attributes)
-	s := newSession(c.orders, alone, gone)
+	a.showTitle(taskspec.StatusRunning)
+	c.stopSpareWorker(a.Function, c.envs[a.Env].attributes)
+	s := newTaskControl(c.orders, alone, gone)
 	defer func() { next = s.close() }()
-	ev := events{
+	ev := taskEvents{
 		requests: s.requests,
 		holds:    s.holds,
 		lost:     s.lost,
@@ -159,9 +159,9 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 	var h *ledger.HandOff
 	var out *outputs
 	if a.Persistent {
-		h, out, err = c.newDuty(a, alone, s, ev).serve()
+		h, out, err = c.newPersistentLoop(a, alone, s, ev).run()
 	} else {
-		h, out = execute(a, c.beginner(a, alone, permit.Message), c.ringer(a), ev)
+		h, out = execute(a, c.startFunc(a, alone, permit.Message), c.outputNotifier(a), ev)
 	}
 	if err != nil {
 		return nil, err
@@ -172,7 +172,7 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 	// An error of sending is the end of the link, which the session sees too.
 	sent := c.link.Send(Report{Finished: h})
 	if sent == nil && a.Function != nil {
-		c.prepare(a)
+		c.startSpareWorker(a)
 	}
 	select {
 	case <-s.acked:
@@ -182,12 +182,12 @@ func (c *Consumer) work(a *Assignment) (next *Assignment, err error) {
 	}
 }
 
-// permission waits until the task may begin, and returns nil if it may not. gone
+// awaitPermit waits until the task may begin, and returns nil if it may not. gone
 // says that the manager is gone.
-func (c *Consumer) permission(alone *alone) (p *Permit, gone bool, err error) {
+func (c *Consumer) awaitPermit(alone *storeJournal) (p *Permit, gone bool, err error) {
 	for o := range c.orders {
-		if o.Go != nil || o.Drop {
-			return o.Go, false, nil
+		if o.Start != nil || o.Revoke {
+			return o.Start, false, nil
 		}
 	}
 	// The manager died between the assignment and the permission. Whether the
@@ -196,28 +196,28 @@ func (c *Consumer) permission(alone *alone) (p *Permit, gone bool, err error) {
 	return p, true, err
 }
 
-// show puts the task into the process title, if it wants that.
-func (a *Assignment) show(doing taskspec.Status) {
+// showTitle puts the task into the process title, if it wants that.
+func (a *Assignment) showTitle(doing taskspec.Status) {
 	if a.Title {
 		title.Set(title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(doing), ""))
 	}
 }
 
-// beginner returns what starts the task's process, on the main thread.
-func (c *Consumer) beginner(a *Assignment, alone *alone, message string) func() (*command, *taskspec.Outcome) {
+// startFunc returns what starts the task's process, on the main thread.
+func (c *Consumer) startFunc(a *Assignment, alone *storeJournal, message string) func() (*command, *taskspec.Outcome) {
 	return func() (cmd *command, failed *taskspec.Outcome) {
 		if a.Function == nil {
 			env := c.environment(a, message)
 			c.onMain(func() { cmd, failed = start(a, env, c.starter(a)) })
 			return cmd, failed
 		}
-		env := maps.Clone(a.Over)
+		env := maps.Clone(a.EnvOverlay)
 		if env == nil {
 			env = make(map[string]string)
 		}
 		maps.Copy(env, identity(a, message))
 		c.onMain(func() {
-			cmd, failed = c.call(a, env, func(p ledger.Progress) {
+			cmd, failed = c.startCall(a, env, func(p ledger.Progress) {
 				if c.link.Send(Report{Progress: &p}) != nil {
 					_ = alone.noteProgress(context.Background(), p)
 				}
@@ -233,7 +233,7 @@ func (c *Consumer) environment(a *Assignment, message string) []string {
 	if a.Env != "" {
 		env = c.envs[a.Env].env
 	}
-	return ledger.Overlay(ledger.Overlay(env, a.Over), identity(a, message))
+	return ledger.Overlay(ledger.Overlay(env, a.EnvOverlay), identity(a, message))
 }
 
 // A snapshot is what the process of a submitter had.
@@ -267,12 +267,12 @@ func identity(a *Assignment, message string) map[string]string {
 	}
 }
 
-// ringer wakes those that follow the task's output.
-func (c *Consumer) ringer(a *Assignment) func() {
+// outputNotifier wakes those that follow the task's output.
+func (c *Consumer) outputNotifier(a *Assignment) func() {
 	outbox := ledger.OutboxOf(a.TID)
 	return func() {
-		if c.bells != nil {
-			_ = c.bells.Ring(outbox)
+		if c.notifier != nil {
+			_ = c.notifier.Notify(outbox)
 		}
 	}
 }

@@ -154,7 +154,7 @@ func (d *desk) shell(script string, args ...string) *Assignment {
 }
 
 // permit is the permission to begin.
-func permit() Order { return Order{Go: &Permit{Message: "42"}} }
+func permit() Order { return Order{Start: &Permit{Message: "42"}} }
 
 // finished waits for the end of the task and returns what is reported of it.
 func (d *desk) finished() *ledger.HandOff {
@@ -353,7 +353,7 @@ func (s *store) dispatch(j *ledger.Job, consumer proc.Identity) Order {
 		t, err = ledger.Dispatch(tx, j, consumer, time.Now())
 		return err
 	})
-	return Order{Go: &Permit{Message: t.Message.String()}}
+	return Order{Start: &Permit{Message: t.Message.String()}}
 }
 
 // record is how a task stands.

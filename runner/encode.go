@@ -25,7 +25,7 @@ type plainAssignment Assignment
 func (a *Assignment) MarshalJSON() ([]byte, error) {
 	return json.Marshal(rawAssignment{
 		(*plainAssignment)(a), taskspec.RawString(a.Root), taskspec.RawString(a.WeftDir), taskspec.RawStrings(a.Argv),
-		taskspec.RawString(a.Dir), taskspec.RawString(a.Stdin), taskspec.RawEnv(a.Over),
+		taskspec.RawString(a.Dir), taskspec.RawString(a.Stdin), taskspec.RawEnv(a.EnvOverlay),
 	})
 }
 
@@ -36,7 +36,7 @@ func (a *Assignment) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	a.Root, a.WeftDir, a.Argv = string(v.Root), string(v.WeftDir), taskspec.PlainStrings(v.Argv)
-	a.Dir, a.Stdin, a.Over = string(v.Dir), string(v.Stdin), taskspec.PlainEnv(v.Over)
+	a.Dir, a.Stdin, a.EnvOverlay = string(v.Dir), string(v.Stdin), taskspec.PlainEnv(v.Over)
 	return nil
 }
 
@@ -50,14 +50,14 @@ type plainCall FunctionCall
 
 // MarshalJSON writes the call.
 func (f *FunctionCall) MarshalJSON() ([]byte, error) {
-	return json.Marshal(rawCall{(*plainCall)(f), taskspec.RawString(f.Program), taskspec.RawString(f.Host)})
+	return json.Marshal(rawCall{(*plainCall)(f), taskspec.RawString(f.Program), taskspec.RawString(f.Version)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (f *FunctionCall) UnmarshalJSON(data []byte) error {
 	v := rawCall{plainCall: (*plainCall)(f)}
 	err := json.Unmarshal(data, &v)
-	f.Program, f.Host = string(v.Program), string(v.Host)
+	f.Program, f.Version = string(v.Program), string(v.Host)
 	return err
 }
 

@@ -19,7 +19,7 @@ type InlineOptions struct {
 	Log   *slog.Logger // nil discards
 	// Held returns the last id of the requests that are not to be run, because
 	// nobody trusts where they come from; nil means that there are none.
-	Held func() broker.ID
+	Quarantined func() broker.ID
 }
 
 // DefaultInlineSlots is how many functions run inside a host at once: a goroutine

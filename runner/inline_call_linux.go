@@ -26,14 +26,14 @@ type call struct {
 	abandon  chan struct{}
 	timers   []*time.Timer
 
-	listening bool             // to its control messages, once it is lively
-	progress  *ledger.Progress // what it said last
-	answer    *Answer          // nil until the function has returned
-	handOff   *ledger.HandOff  // nil until the task is over
-	left      *ledger.Task     // as its end was recorded
-	recorded  bool             // that it is over
-	asked     control.Waiters  // for what it was told beside the store
-	visit     *Visit           // of who submitted it here; nil if nobody did
+	listening    bool             // to its control messages, once it is lively
+	progress     *ledger.Progress // what it said last
+	answer       *Answer          // nil until the function has returned
+	handOff      *ledger.HandOff  // nil until the task is over
+	recordedTask *ledger.Task     // as its end was recorded
+	recorded     bool             // that it is over
+	asked        control.Waiters  // for what it was told beside the store
+	local        *LocalRun        // of who submitted it here; nil if nobody did
 }
 
 // over reports whether the task is over, though its function may not be.
@@ -42,21 +42,21 @@ func (c *call) over() bool { return c.handOff != nil }
 // A callEvent is something that happens to a call, or to a guest.
 type callEvent struct {
 	call     *call
-	guest    *guest
-	what     happening
-	end      end
+	submit   *localSubmit
+	what     callEventKind
+	end      callResult
 	progress *ledger.Progress
 }
 
-type happening int
+type callEventKind int
 
 const (
-	guestCame happening = iota
-	guestLeft
-	callBegun // that of a guest
+	submitArrived callEventKind = iota
+	submitWithdrawn
+	callStarted // that of a guest
 	callAnswered
 	callProgressed
-	callLively
+	callRunsLong
 	callOvertime
 	callGraceOver
 )
@@ -69,10 +69,10 @@ func (s *server) emit(e callEvent) {
 	}
 }
 
-// begin begins a task that has been claimed, for which a slot was taken.
-func (s *server) begin(j *ledger.Job, t *ledger.Task) {
+// startCall begins a task that has been claimed, for which a slot was taken.
+func (s *server) startCall(j *ledger.Job, t *ledger.Task) {
 	c := s.newCall(j, t)
-	s.enter(c)
+	s.track(c)
 	go s.invoke(c)
 }
 
@@ -81,7 +81,7 @@ func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 	c := &call{job: j, task: t, known: t, abandon: make(chan struct{})}
 	outbox := ledger.OutboxOf(t.TID)
 	c.assigned = s.assignment(c)
-	c.out = newOutputs(c.assigned, func() { s.o.Broker.Ring(outbox) }, nil, c.abandon)
+	c.out = newOutputs(c.assigned, func() { s.o.Broker.Notify(outbox) }, nil, c.abandon)
 	c.log = &callLog{to: c.out.stderr}
 	c.ending.grace = j.Work.Grace()
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
@@ -89,24 +89,24 @@ func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 		c.ending.timeout = limit
 		cancel := c.cancel
 		var stop context.CancelFunc
-		c.ctx, stop = context.WithTimeoutCause(c.ctx, limit, overtimed(limit))
+		c.ctx, stop = context.WithTimeoutCause(c.ctx, limit, timeoutCause(limit))
 		c.cancel = func(cause error) { cancel(cause); stop() }
 	}
 	return c
 }
 
-// enter takes a call in, which is about to be carried out.
-func (s *server) enter(c *call) {
+// track takes a call in, which is about to be carried out.
+func (s *server) track(c *call) {
 	s.calls[c.task.TID] = c
 	if c.ending.timeout > 0 {
 		s.after(c, c.ending.timeout, callOvertime)
 	}
-	s.after(c, lively, callLively)
+	s.after(c, liveAfter, callRunsLong)
 }
 
 // invoke calls the function, on any goroutine, after enter or its event.
 func (s *server) invoke(c *call) {
-	progress := &pacer{send: func(r WorkerReport) { s.emit(callEvent{call: c, what: callProgressed, progress: r.Progress}) }}
+	progress := &progressThrottle{send: func(r WorkerReport) { s.emit(callEvent{call: c, what: callProgressed, progress: r.Progress}) }}
 	ctx := function.WithRun(c.ctx, &function.Run{
 		TID:      c.task.TID,
 		Log:      slog.New(slog.NewTextHandler(c.log, nil)),
@@ -114,10 +114,10 @@ func (s *server) invoke(c *call) {
 	})
 	f := s.o.Functions.Get(c.job.Function.Name)
 	call := f.Call
-	if c.visit != nil {
+	if c.local != nil {
 		call = f.CallChecked // by who submitted it, a moment ago
 	}
-	invoke(ctx, call, c.job.Call, func(e end) {
+	invoke(ctx, call, c.job.Call, func(e callResult) {
 		progress.flush()
 		s.emit(callEvent{call: c, what: callAnswered, end: e})
 	})
@@ -127,26 +127,26 @@ func (s *server) invoke(c *call) {
 func (s *server) assignment(c *call) *Assignment {
 	return &Assignment{
 		TID: c.task.TID, Epoch: c.task.Epoch, WeftDir: s.o.Dir,
-		OutputLimit: c.job.Work.OutputLimit(), MaxMessage: s.o.MaxMessage, HandsOn: c.job.HandsOn(),
+		OutputLimit: c.job.Work.OutputLimit(), MaxMessage: s.o.MaxMessage, ForNextStage: c.job.FeedsNextStage(),
 	}
 }
 
 // after makes something happen to a call after a time, unless it is over before.
-func (s *server) after(c *call, wait time.Duration, what happening) {
+func (s *server) after(c *call, wait time.Duration, what callEventKind) {
 	c.timers = append(c.timers, time.AfterFunc(wait, func() { s.emit(callEvent{call: c, what: what}) }))
 }
 
-// take takes an event.
-func (s *server) take(e callEvent) {
+// handle takes an event.
+func (s *server) handle(e callEvent) {
 	c := e.call
 	switch e.what {
-	case guestCame:
-		s.admit(e.guest)
+	case submitArrived:
+		s.accept(e.submit)
 		return
-	case guestLeft:
+	case submitWithdrawn:
 		return
-	case callBegun:
-		s.enter(c)
+	case callStarted:
+		s.track(c)
 		if s.leaving {
 			s.request(c, RequestStop)
 		}
@@ -168,18 +168,18 @@ func (s *server) take(e callEvent) {
 	case callProgressed:
 		c.progress, c.known = e.progress, nil
 		s.progress = append(s.progress, c)
-	case callLively:
+	case callRunsLong:
 		c.out.live()
 		if err := s.controls.Add(append(ledger.Controls(c.task), ledger.QueuesOf(c.task.TID).ControlIn)...); err != nil {
 			s.o.Log.Warn("listen for control", "tid", c.task.TID, "err", err) // the slow look remains
 		}
-		c.listening, s.asked = true, true
+		c.listening, s.controlPending = true, true
 	case callOvertime:
 		next, act := c.ending.overtime(time.Now())
-		s.act(c, next, act)
+		s.apply(c, next, act)
 	case callGraceOver:
 		next, act := c.ending.graceOver()
-		s.act(c, next, act)
+		s.apply(c, next, act)
 	}
 }
 
@@ -187,20 +187,20 @@ func (s *server) take(e callEvent) {
 func (s *server) request(c *call, r Request) {
 	if !c.over() {
 		next, act := c.ending.request(r, time.Now())
-		s.act(c, next, act)
+		s.apply(c, next, act)
 	}
 }
 
-// act carries out what an ending says. A goroutine cannot be killed: at the end of
+// apply carries out what an ending says. A goroutine cannot be killed: at the end of
 // its grace a function that does not return is left behind, and keeps its slot.
-func (s *server) act(c *call, next ending, act action) {
+func (s *server) apply(c *call, next ending, act action) {
 	c.ending = next
 	switch act {
 	case terminate:
-		c.cancel(whyEnded(next.reason(), next.timeout))
+		c.cancel(endCause(next.reason(), next.timeout))
 		s.after(c, time.Until(next.killAt), callGraceOver)
 	case kill:
-		c.cancel(whyEnded(next.reason(), next.timeout))
+		c.cancel(endCause(next.reason(), next.timeout))
 		s.o.Log.Warn("function goes on although its task is over", "tid", c.task.TID, "function", c.job.Function.Name)
 		s.end(c, nil)
 	}

@@ -19,9 +19,9 @@ import (
 // The times after which a server looks by itself, and the longest pause before
 // what could not be written is tried again.
 const (
-	firstInlineLook = time.Second
-	lastInlineLook  = 5 * time.Second
-	maxInlineRetry  = time.Second
+	minInlinePoll  = time.Second
+	maxInlinePoll  = 5 * time.Second
+	maxInlineRetry = time.Second
 )
 
 // An Inline carries out the tasks whose functions run inside this program, each on
@@ -40,8 +40,8 @@ func NewInline(o InlineOptions) (*Inline, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Held == nil {
-		o.Held = func() broker.ID { return 0 }
+	if o.Quarantined == nil {
+		o.Quarantined = func() broker.ID { return 0 }
 	}
 	s := &server{
 		o:      o,
@@ -71,15 +71,15 @@ type server struct {
 	asks     chan asked    // orders that come beside the store
 	over     chan struct{} // closed at the end, when nobody reads events any more
 
-	held     broker.ID // see [InlineOptions.Held]
-	leaving  bool      // its context has ended
-	waiting  bool      // requests may be waiting
-	asked    bool      // control messages may be waiting
-	ahead    []*ledger.Job
-	guests   []*guest         // that have not begun
-	calls    map[string]*call // that hold a slot, by TID
-	ended    []*call          // whose end has not been written
-	progress []*call          // likewise how far they are
+	quarantined     broker.ID // see [InlineOptions.Quarantined]
+	leaving         bool      // its context has ended
+	requestsPending bool      // requests may be waiting
+	controlPending  bool      // control messages may be waiting
+	ahead           []*ledger.Job
+	submits         []*localSubmit   // that have not begun
+	calls           map[string]*call // that hold a slot, by TID
+	ended           []*call          // whose end has not been written
+	progress        []*call          // likewise how far they are
 }
 
 // Serve carries out tasks until ctx ends. Then it stops what runs, and returns
@@ -110,7 +110,7 @@ func (i *Inline) Serve(ctx context.Context) (err error) {
 	}
 	err = s.serve(ctx)
 	orders.Close()
-	s.answer(s.guests, err)
+	s.resolve(s.submits, err)
 	return errors.Join(err, s.update(ledger.DropServer))
 }
 
@@ -121,13 +121,13 @@ func (s *server) update(change func(*broker.Tx, *ledger.Server) error) error {
 
 // serve claims and carries out tasks until ctx has ended and nothing is left.
 func (s *server) serve(ctx context.Context) error {
-	s.waiting, s.held = true, s.o.Held()
-	look, retry := firstInlineLook, time.Duration(0)
+	s.requestsPending, s.quarantined = true, s.o.Quarantined()
+	look, retry := minInlinePoll, time.Duration(0)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	leave := ctx.Done()
 	for {
-		s.slots.admit(leave != nil && !s.waiting && len(s.ahead) == 0)
+		s.slots.admit(leave != nil && !s.requestsPending && len(s.ahead) == 0)
 		select {
 		case <-leave:
 			leave, s.leaving = nil, true
@@ -137,21 +137,21 @@ func (s *server) serve(ctx context.Context) error {
 			}
 		case e := <-s.events:
 			s.gather(e)
-			look = firstInlineLook
+			look = minInlinePoll
 		case a := <-s.asks:
 			s.order(a)
 		case <-s.requests.C():
-			s.waiting, look = true, firstInlineLook
-			if s.held != 0 {
-				s.held = s.o.Held()
+			s.requestsPending, look = true, minInlinePoll
+			if s.quarantined != 0 {
+				s.quarantined = s.o.Quarantined()
 			}
 		case <-s.controls.C():
-			s.asked, look = true, firstInlineLook
+			s.controlPending, look = true, minInlinePoll
 		case <-timer.C:
-			s.waiting, s.asked, s.held = true, true, s.o.Held()
-			look = min(2*look, lastInlineLook)
+			s.requestsPending, s.controlPending, s.quarantined = true, true, s.o.Quarantined()
+			look = min(2*look, maxInlinePoll)
 		}
-		err := s.turn(leave != nil)
+		err := s.cycle(leave != nil)
 		switch {
 		case errors.Is(err, broker.ErrGone):
 			for _, c := range s.calls {
@@ -182,7 +182,7 @@ func (s *server) idle() bool {
 			return false
 		}
 	}
-	return s.slots.taken(s.o.Slots) == len(s.calls) // nobody is about to begin one
+	return s.slots.used(s.o.Slots) == len(s.calls) // nobody is about to begin one
 }
 
 // An asked is an order that has come beside the store.
@@ -223,14 +223,14 @@ func (s *server) forget(c *call) {
 // gather takes an event and those that come meanwhile. What is written together
 // costs less, so those who are about to send one are let first, but not waited for.
 func (s *server) gather(e callEvent) {
-	s.take(e)
+	s.handle(e)
 	for yielded := false; ; {
 		select {
 		case e = <-s.events:
-			s.take(e)
+			s.handle(e)
 			yielded = false
 		default:
-			if yielded || 2*(len(s.guests)+len(s.ended)) >= s.slots.taken(s.o.Slots) {
+			if yielded || 2*(len(s.submits)+len(s.ended)) >= s.slots.used(s.o.Slots) {
 				return
 			}
 			runtime.Gosched()
@@ -239,25 +239,25 @@ func (s *server) gather(e callEvent) {
 	}
 }
 
-// turn writes what has ended, claims what there is room for, and begins it.
-func (s *server) turn(claim bool) error {
+// cycle writes what has ended, claims what there is room for, and begins it.
+func (s *server) cycle(claim bool) error {
 	for again := true; again; {
 		if claim {
-			if err := s.look(); err != nil {
+			if err := s.readAhead(); err != nil {
 				return err
 			}
 		}
-		t := s.next(claim)
+		t := s.gatherCycle(claim)
 		if t.empty() {
 			return nil
 		}
 		if err := s.write(t); err != nil {
 			s.slots.give(len(t.claims))
-			s.reread()
+			s.invalidate()
 			if errors.Is(err, ledger.ErrChanged) {
 				continue
 			}
-			s.answer(t.guests, err)
+			s.resolve(t.submits, err)
 			return err
 		}
 		again = claim && len(s.ahead) > 0 && s.slots.any()
@@ -265,17 +265,17 @@ func (s *server) turn(claim bool) error {
 	return nil
 }
 
-// reread forgets what was read, so that it is read again before it is written.
-func (s *server) reread() {
-	s.ahead, s.waiting = nil, true
+// invalidate forgets what was read, so that it is read again before it is written.
+func (s *server) invalidate() {
+	s.ahead, s.requestsPending = nil, true
 	for _, c := range s.ended {
 		c.known = nil
 	}
 }
 
-// look reads requests ahead.
-func (s *server) look() error {
-	if !s.waiting || len(s.ahead) > 0 {
+// readAhead reads requests ahead.
+func (s *server) readAhead() error {
+	if !s.requestsPending || len(s.ahead) > 0 {
 		return nil
 	}
 	err := s.o.Broker.View(context.Background(), func(r broker.Reader) error {
@@ -287,7 +287,7 @@ func (s *server) look() error {
 		}
 		for _, queue := range s.queues {
 			if slices.Contains(waiting, queue) || len(waiting) == len(s.queues) {
-				if err := s.read(r, queue); err != nil {
+				if err := s.readQueue(r, queue); err != nil {
 					return err
 				}
 			}
@@ -298,13 +298,13 @@ func (s *server) look() error {
 	if err != nil {
 		return fmt.Errorf("look for requests: %w", err)
 	}
-	s.waiting = len(s.ahead) > 0
+	s.requestsPending = len(s.ahead) > 0
 	return nil
 }
 
-// read reads requests for a function ahead, and makes them ready.
-func (s *server) read(r broker.Reader, queue string) error {
-	ms, err := ledger.Waiting(r, queue, s.held, 2*s.o.Slots, inlineAheadBytes)
+// readQueue reads requests for a function ahead, and makes them ready.
+func (s *server) readQueue(r broker.Reader, queue string) error {
+	ms, err := ledger.Waiting(r, queue, s.quarantined, 2*s.o.Slots, inlineAheadBytes)
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func TestInlineOrders(t *testing.T) {
 	go func() { served <- i.Serve(t.Context()) }()
 	begin := func() string {
 		spec := &taskspec.Spec{Name: "wait", Spec: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "wait", Isolation: taskspec.IsolationInline}}
-		var v *Visit
+		var v *LocalRun
 		poll(t, func() bool { // until it serves
 			var err error
 			v, err = i.Submit(t.Context(), ledger.Submission{Item: "{}", Dir: dir, Spec: spec})

@@ -52,10 +52,10 @@ func (s *slots) give(n int) {
 }
 
 // any reports whether there is a free slot.
-func (s *slots) any() bool { return s.taken(0) < 0 }
+func (s *slots) any() bool { return s.used(0) < 0 }
 
-// taken is how many of so many slots are taken.
-func (s *slots) taken(of int) int {
+// used is how many of so many slots are taken.
+func (s *slots) used(of int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return of - s.free

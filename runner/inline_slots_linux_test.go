@@ -18,7 +18,7 @@ func TestSlots(t *testing.T) {
 	check("the first", s.reserve(), true)
 	check("taken by the loop, of three", s.take(3), 1)
 	check("one is free", s.any(), false)
-	check("taken", s.taken(2), 2)
+	check("taken", s.used(2), 2)
 	check("the third", s.reserve(), false)
 	s.give(1)
 	check("behind the third", s.reserve(), false)
@@ -28,5 +28,5 @@ func TestSlots(t *testing.T) {
 	s.close()
 	s.admit(true)
 	check("at the end", s.reserve(), false)
-	check("taken at the end", s.taken(2), 0)
+	check("taken at the end", s.used(2), 0)
 }

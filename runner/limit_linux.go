@@ -13,9 +13,9 @@ import (
 	"weft/taskspec"
 )
 
-// A guard watches over the limits of one task. That of a task whose limits, if
+// A limitWatch watches over the limits of one task. That of a task whose limits, if
 // any, the kernel holds does nothing and costs nothing.
-type guard struct {
+type limitWatch struct {
 	broken chan monitor.Violation // nil if there is nothing to watch
 	watch  *monitor.Watch
 	cancel context.CancelFunc
@@ -26,15 +26,15 @@ type guard struct {
 	reaped time.Duration
 }
 
-// newGuard begins to watch a task that has been started. used is told what it
+// newLimitWatch begins to watch a task that has been started. used is told what it
 // uses, if the assignment wants that.
-func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage)) *guard {
+func newLimitWatch(a *Assignment, c *command, used func(context.Context, ledger.Usage)) *limitWatch {
 	limits := a.Limits
 	if c.group != nil {
 		limits.MemoryMB = nil
 	}
 	if limits == (taskspec.Limits{}) && !a.Reports {
-		return &guard{own: c.cmd.Process.Pid}
+		return &limitWatch{own: c.cmd.Process.Pid}
 	}
 	sampler := monitor.Sampler{
 		Root:        os.Getpid(),
@@ -49,7 +49,7 @@ func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage
 		sampler.Cap = *limits.MaxFDs
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &guard{
+	g := &limitWatch{
 		broken: make(chan monitor.Violation),
 		watch:  monitor.NewWatch(limits, a.Polling),
 		cancel: cancel,
@@ -90,7 +90,7 @@ func newGuard(a *Assignment, c *command, used func(context.Context, ledger.Usage
 
 // reap removes the zombies of processes that the task has left. The kernel gives
 // them to the consumer, a subreaper. What they used stays known.
-func (g *guard) reap() {
+func (g *limitWatch) reap() {
 	if g.mu.TryLock() { // else they are reaped after the look
 		g.reaped += monitor.ReapOrphans(g.own)
 		g.mu.Unlock()
@@ -98,7 +98,7 @@ func (g *guard) reap() {
 }
 
 // close ends the watch and returns the most that it has seen.
-func (g *guard) close() monitor.Peak {
+func (g *limitWatch) close() monitor.Peak {
 	if g.watch == nil {
 		return monitor.Peak{}
 	}

@@ -25,7 +25,7 @@ func (d *desk) using(u monitortest.Use, script string, args ...string) *Assignme
 		d.Fatal(err)
 	}
 	a := d.shell(`use() { env "$USE" "$EXE"; }; `+script, args...)
-	a.Over = map[string]string{"EXE": exe, "USE": u.Entry()}
+	a.EnvOverlay = map[string]string{"EXE": exe, "USE": u.Entry()}
 	a.Polling = 100 * time.Millisecond
 	return a
 }

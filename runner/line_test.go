@@ -8,7 +8,7 @@ import (
 
 func TestParseEntry(t *testing.T) {
 	t.Parallel()
-	for body, want := range map[string]entry{
+	for body, want := range map[string]stdinMessage{
 		"hello":                             {text: []byte("hello\n")},
 		"hello\n":                           {text: []byte("hello\n")},
 		"":                                  {text: []byte("\n")},
@@ -28,7 +28,7 @@ func TestParseEntry(t *testing.T) {
 		`["stdin"]`:                         {text: []byte(`["stdin"]` + "\n")},
 		`{"stdin":"x","close":true,"close":true}`: {text: []byte("x"), end: true},
 	} {
-		if diff := cmp.Diff(want, parseEntry(body), cmp.AllowUnexported(entry{})); diff != "" {
+		if diff := cmp.Diff(want, parseStdinMessage(body), cmp.AllowUnexported(stdinMessage{})); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", body, diff)
 		}
 	}

@@ -63,14 +63,14 @@ func (l *Link[In, Out]) Close() error { return l.rw.Close() }
 
 // An Order is what a manager tells a consumer. Exactly one field is set.
 type Order struct {
-	Task *Assignment `json:"task,omitempty"` // get ready for a task
-	Go   *Permit     `json:"go,omitempty"`   // begin it
-	Drop bool        `json:"drop,omitempty"` // forget it: it was withdrawn
-	End  Request     `json:"end,omitempty"`  // end the running task
-	Hold *bool       `json:"hold,omitempty"` // let it stand still, or go on
-	Ack  int         `json:"ack,omitempty"`  // the hand-off with this sequence is settled
-	Took int         `json:"took,omitempty"` // so are the chunks with this one
-	Next *Next       `json:"next,omitempty"` // work on this item, or wait
+	Task           *Assignment `json:"task,omitempty"` // get ready for a task
+	Start          *Permit     `json:"go,omitempty"`   // begin it
+	Revoke         bool        `json:"drop,omitempty"` // forget it: it was withdrawn
+	End            Request     `json:"end,omitempty"`  // end the running task
+	Pause          *bool       `json:"hold,omitempty"` // let it stand still, or go on
+	Ack            int         `json:"ack,omitempty"`  // the hand-off with this sequence is settled
+	ChunksRecorded int         `json:"took,omitempty"` // so are the chunks with this one
+	Next           *Next       `json:"next,omitempty"` // work on this item, or wait
 }
 
 // A Report is what a consumer tells its manager. Exactly one field is set.
@@ -115,9 +115,9 @@ type Assignment struct {
 	// empty. EnvBlock holds it, packed, when this consumer has not had it yet, with
 	// the attributes of the submitter. Over lies over it. A function gets that of
 	// its program, and the attributes.
-	Env      string            `json:"env,omitempty"`
-	EnvBlock []byte            `json:"env_block,omitempty"`
-	Over     map[string]string `json:"over,omitempty"`
+	Env        string            `json:"env,omitempty"`
+	EnvBlock   []byte            `json:"env_block,omitempty"`
+	EnvOverlay map[string]string `json:"over,omitempty"`
 
 	Timeout time.Duration `json:"timeout,omitempty"` // 0: none
 	Grace   time.Duration `json:"grace"`
@@ -136,7 +136,7 @@ type Assignment struct {
 	Durability  string `json:"durability"`  // for a consumer that goes on alone
 
 	StreamOutput bool `json:"stream_output,omitempty"` // report the output in chunks
-	HandsOn      bool `json:"hands_on,omitempty"`      // the output is the input of another task
+	ForNextStage bool `json:"hands_on,omitempty"`      // the output is the input of another task
 
 	// Persistent: work on one item after the other. Argv and the call are what is
 	// the same for all of them.
@@ -179,7 +179,7 @@ func OrderFor(c ledger.Command) Order {
 	case ledger.CommandKill:
 		return Order{End: RequestKill}
 	case ledger.CommandPause, ledger.CommandResume:
-		return Order{Hold: new(c == ledger.CommandPause)}
+		return Order{Pause: new(c == ledger.CommandPause)}
 	default:
 		return Order{}
 	}

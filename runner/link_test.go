@@ -45,16 +45,16 @@ func TestLinkCarries(t *testing.T) {
 			TID: "1763740800000000000", Epoch: 2, Name: "näme", Root: "/p", WeftDir: "/p/.weft",
 			Argv: []string{"sh", "", "a b", "<&>\u2028\x01"}, Dir: "/tmp", Stdin: "line\n\x00\n", Input: "ab",
 			OnError: taskspec.PolicyRequeue, OnStop: taskspec.PolicyClear,
-			Env: "key", EnvBlock: []byte("A=\xff\x00B=2"), Over: map[string]string{"C": "3"},
+			Env: "key", EnvBlock: []byte("A=\xff\x00B=2"), EnvOverlay: map[string]string{"C": "3"},
 			Timeout: time.Nanosecond, Grace: 5 * time.Second,
 			Limits: taskspec.Limits{MemoryMB: new(0.1), CPUPercent: new(150.5), MaxFDs: new(7), MaxConnections: new(0)}, Polling: 1, Reports: true, NoGroup: true,
 			OutputLimit: 1 << 50, StreamOutput: true, Title: true, StopOnLoss: true, MaxMessage: 9, Durability: "full",
 		}},
-		{Go: &Permit{Message: "1763740800000004096"}},
-		{Drop: true},
+		{Start: &Permit{Message: "1763740800000004096"}},
+		{Revoke: true},
 		{End: RequestStop},
 		{Ack: 1},
-		{Took: 2},
+		{ChunksRecorded: 2},
 	}
 	for _, want := range orders {
 		if diff := cmp.Diff(want, exchange(t, manager, consumer, want)); diff != "" {
@@ -89,7 +89,7 @@ func TestLinkEnds(t *testing.T) {
 		t.Parallel()
 		manager, _ := links(t)
 		manager.Close()
-		if err := manager.Send(Order{Drop: true}); err == nil {
+		if err := manager.Send(Order{Revoke: true}); err == nil {
 			t.Error("sent over a closed link")
 		}
 		if _, err := manager.Receive(); err == nil {
@@ -100,7 +100,7 @@ func TestLinkEnds(t *testing.T) {
 		t.Parallel()
 		manager, consumer := links(t)
 		consumer.Close()
-		if err := manager.Send(Order{Drop: true}); err == nil {
+		if err := manager.Send(Order{Revoke: true}); err == nil {
 			t.Error("sent to a closed end")
 		}
 		if _, err := manager.Receive(); !errors.Is(err, io.EOF) {
@@ -165,7 +165,7 @@ func TestOrderFor(t *testing.T) {
 	t.Parallel()
 	for command, want := range map[ledger.Command]Order{
 		ledger.CommandStop: {End: RequestStop}, ledger.CommandKill: {End: RequestKill},
-		ledger.CommandPause: {Hold: new(true)}, ledger.CommandResume: {Hold: new(false)},
+		ledger.CommandPause: {Pause: new(true)}, ledger.CommandResume: {Pause: new(false)},
 		ledger.CommandPing: {}, ledger.CommandStatus: {}, "DANCE": {},
 	} {
 		if diff := cmp.Diff(want, OrderFor(command)); diff != "" {

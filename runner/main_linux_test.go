@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	case role.Consumer:
 		err = Main(conn, testBuild, os.Environ())
 	case role.Function:
-		err = Perform(conn, role.Extra(), functionsOfTests())
+		err = ServeCall(conn, role.Extra(), functionsOfTests())
 	case role.Exec:
 		err = Become(conn)
 	default:

@@ -34,16 +34,16 @@ func NewInline(InlineOptions) (*Inline, error) {
 func (s *Inline) Serve(context.Context) error { return nil }
 
 // Submit has no place for it.
-func (s *Inline) Submit(context.Context, ledger.Submission) (*Visit, error) { return nil, nil }
+func (s *Inline) Submit(context.Context, ledger.Submission) (*LocalRun, error) { return nil, nil }
 
-// A Visit would be a task that was begun by who submitted it.
-type Visit struct{}
+// A LocalRun would be a task that was begun by who submitted it.
+type LocalRun struct{}
 
 // Task is never called.
-func (v *Visit) Task() *ledger.Task { return nil }
+func (v *LocalRun) Task() *ledger.Task { return nil }
 
 // Wait knows nothing.
-func (v *Visit) Wait(context.Context) *ledger.Task { return nil }
+func (v *LocalRun) Wait(context.Context) *ledger.Task { return nil }
 
 // Take has nothing.
-func (v *Visit) Take(context.Context) (*ledger.Task, []byte, bool) { return nil, nil, false }
+func (v *LocalRun) Take(context.Context) (*ledger.Task, []byte, bool) { return nil, nil, false }

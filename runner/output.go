@@ -24,8 +24,8 @@ const (
 	// inMemory is how much of a stream is kept in memory. Beyond it, or once a
 	// task has run for lively, the stream goes to its file, where others can
 	// follow it. Most tasks are over before either.
-	inMemory = 64 << 10
-	lively   = 20 * time.Millisecond
+	inMemory  = 64 << 10
+	liveAfter = 20 * time.Millisecond
 	// stderrTail is how much of the end of the standard error is kept in the
 	// task's record.
 	stderrTail = 64 << 10
@@ -45,18 +45,18 @@ type output struct {
 	ring    func()          // tells followers that there is more
 	abandon <-chan struct{} // closed when a full disk is no longer waited for
 
-	mu     sync.Mutex
-	lively bool // write to the file from now on
-	buf    []byte
-	file   *os.File
-	size   int64
-	inFile int64 // of the stream; what is in buf comes after it
-	room   int64 // there was room for so much of it in the file
-	closed bool
-	seen   int64 // the size when idle was last asked
-	tail   []byte
-	digest hash.Hash // of what is in the file; nil before the first write
-	err    error     // why the file is incomplete
+	mu        sync.Mutex
+	immediate bool // write to the file from now on
+	buf       []byte
+	file      *os.File
+	size      int64
+	inFile    int64 // of the stream; what is in buf comes after it
+	room      int64 // there was room for so much of it in the file
+	closed    bool
+	seen      int64 // the size when idle was last asked
+	tail      []byte
+	digest    hash.Hash // of what is in the file; nil before the first write
+	err       error     // why the file is incomplete
 
 	changed chan struct{} // closed when there is more, or no more; nil: nobody asks
 }
@@ -87,7 +87,7 @@ func (o *output) add(p []byte) {
 		o.tail = append(o.tail[:0], o.tail[len(o.tail)-stderrTail:]...)
 	}
 	o.buf = append(o.buf, p...)
-	if o.lively || o.file != nil || len(o.buf) > inMemory {
+	if o.immediate || o.file != nil || len(o.buf) > inMemory {
 		o.flush()
 	}
 }
@@ -96,7 +96,7 @@ func (o *output) add(p []byte) {
 func (o *output) live() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.lively = true
+	o.immediate = true
 	if len(o.buf) > 0 {
 		o.flush()
 	}

@@ -30,8 +30,8 @@ const treeDeadline = 10 * time.Second
 // now does not belong to the task.
 const pipeDeadline = 100 * time.Millisecond
 
-// events are what can happen to a running task from outside.
-type events struct {
+// taskEvents are what can happen to a running task from outside.
+type taskEvents struct {
 	requests <-chan Request  // to end it
 	holds    <-chan bool     // to let it stand still, or go on
 	lost     <-chan struct{} // closed when the manager is gone
@@ -44,7 +44,7 @@ type events struct {
 
 // execute runs one command, or one function, which begin starts, to its end and
 // describes it.
-func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring func(), ev events) (*ledger.HandOff, *outputs) {
+func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring func(), ev taskEvents) (*ledger.HandOff, *outputs) {
 	h := &ledger.HandOff{TID: a.TID, Epoch: a.Epoch, Seq: 1}
 	abandon := make(chan struct{})
 	out := newOutputs(a, ring, ev.chunks, abandon)
@@ -61,9 +61,9 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 		stdout = out.open(c.terminal)
 		ring() // clients may attach
 	}
-	if c.feeder != nil {
-		out.stdout.lively, out.stderr.lively = true, true // somebody waits for an answer
-		c.feeder.start(ev.inbox)
+	if c.stdin != nil {
+		out.stdout.immediate, out.stderr.immediate = true, true // somebody waits for an answer
+		c.stdin.start(ev.inbox)
 	}
 	if c.terminal != nil {
 		out.writers.Go(func() { out.stdout.drain(stdout) })
@@ -77,17 +77,17 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 		close(exit)
 	}()
 
-	g := newGuard(a, c, ev.used)
+	g := newLimitWatch(a, c, ev.used)
 	e := supervise(a, c, out, exit, g, ev)
 	peak := g.close()
-	sweep()
-	settle(c, out, e, ev.requests, abandon)
+	killDescendants()
+	drainOutput(c, out, e, ev.requests, abandon)
 	out.close()
 	if c.terminal != nil {
 		c.terminal.end()
 	}
-	if c.feeder != nil {
-		c.feeder.stop()
+	if c.stdin != nil {
+		c.stdin.stop()
 	}
 
 	h.Process.PID = c.cmd.Process.Pid
@@ -100,7 +100,7 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 		_ = c.group.Remove()
 	}
 	if c.worker != nil {
-		e = answered(c.worker, e, out)
+		e = applyAnswer(c.worker, e, out)
 	}
 	h.Outcome = e.outcome(c.exited(string(out.stderr.tail)))
 	h.Ended = time.Now()
@@ -110,7 +110,7 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 
 // supervise waits for the command's own process and ends it when it has to. The
 // guard tells of a limit that it breaks.
-func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g *guard, ev events) ending {
+func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g *limitWatch, ev taskEvents) ending {
 	e := ending{timeout: a.Timeout, grace: a.Grace}
 	var overtime, graceOver <-chan time.Time
 	if a.Timeout > 0 {
@@ -118,14 +118,14 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g 
 		defer timer.Stop()
 		overtime = timer.C
 	}
-	long := time.NewTimer(lively)
+	long := time.NewTimer(liveAfter)
 	defer long.Stop()
 	died := make(chan os.Signal, 1)
 	defer signal.Stop(died)
 	paused := false
 	var interrupt <-chan struct{}
-	if c.feeder != nil {
-		interrupt = c.feeder.interrupt
+	if c.stdin != nil {
+		interrupt = c.stdin.interrupt
 	}
 	holds := ev.holds
 	for {
@@ -182,7 +182,7 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g 
 			defer timer.Stop()
 			graceOver = timer.C
 		case kill:
-			sweep(c.cmd.Process.Pid)
+			killDescendants(c.cmd.Process.Pid)
 		}
 	}
 }
@@ -194,7 +194,7 @@ const pauseDeadline = time.Second
 // pause lets every process that descends from this one stand still, or go on.
 func pause(hold bool) {
 	tree := monitor.Tree{Root: os.Getpid()}
-	tree.Except = managers(tree)
+	tree.Except = managerPIDs(tree)
 	if !hold {
 		_ = tree.Signal(syscall.SIGCONT)
 		return
@@ -204,15 +204,15 @@ func pause(hold bool) {
 	_ = tree.Stop(ctx)
 }
 
-// sweep kills every process that descends from this one. As a subreaper it is
+// killDescendants kills every process that descends from this one. As a subreaper it is
 // the parent of those whose own parent has died, so none has left its tree.
 // What has died is reaped, but for except, for which somebody waits.
-func sweep(except ...int) {
+func killDescendants(except ...int) {
 	if any, err := monitor.HasChildren(); err == nil && !any {
 		return
 	}
 	tree := monitor.Tree{Root: os.Getpid()}
-	tree.Except = managers(tree)
+	tree.Except = managerPIDs(tree)
 	ctx, cancel := context.WithTimeout(context.Background(), treeDeadline)
 	defer cancel()
 	// An error names processes that hang in the kernel; the task has ended.
@@ -220,10 +220,10 @@ func sweep(except ...int) {
 	monitor.Reap(except...)
 }
 
-// managers returns the pids of the managers in the tree. A task that submits a
+// managerPIDs returns the pids of the managers in the tree. A task that submits a
 // task may have started one, which works for the whole project and must not
 // end with the task.
-func managers(tree monitor.Tree) (pids []int) {
+func managerPIDs(tree monitor.Tree) (pids []int) {
 	members, err := tree.Members()
 	if err != nil {
 		return nil
@@ -237,11 +237,11 @@ func managers(tree monitor.Tree) (pids []int) {
 	return pids
 }
 
-// settle waits until the output of the dead tree has been read. Somebody else
+// drainOutput waits until the output of the dead tree has been read. Somebody else
 // may hold the pipes open: once they are empty and nothing has come for
 // pipeDeadline, nothing will. What a full disk holds up is given up if somebody
 // has asked for the end of the task, or does so now.
-func settle(c *command, out *outputs, e ending, requests <-chan Request, abandon chan<- struct{}) {
+func drainOutput(c *command, out *outputs, e ending, requests <-chan Request, abandon chan<- struct{}) {
 	if c.terminal != nil {
 		c.terminal.hangUp()
 	}
@@ -320,7 +320,7 @@ func (o *outputs) live() {
 // open lets clients of a terminal read stdout from now on, and returns what to
 // read that from. It is for a person: what comes is written at once.
 func (o *outputs) open(t *terminal) io.Reader {
-	o.terminal, o.stdout.lively = t, true
+	o.terminal, o.stdout.immediate = t, true
 	return t.serve(o.stdout)
 }
 
@@ -340,10 +340,10 @@ func (o *outputs) describe(h *ledger.HandOff, a *Assignment) {
 		return
 	}
 	limit := a.OutputLimit
-	if a.HandsOn { // then it is part of another request, whose text has escapes
+	if a.ForNextStage { // then it is part of another request, whose text has escapes
 		limit = min(limit, ledger.InlineInput, int64(a.MaxMessage)/16)
 	}
-	o.kept = result(h, o.stdout, o.stderr, limit, a.MaxMessage, a.HandsOn)
+	o.kept = result(h, o.stdout, o.stderr, limit, a.MaxMessage, a.ForNextStage)
 }
 
 // idle reports whether nothing has come since it was last asked.

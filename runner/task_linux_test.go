@@ -111,7 +111,7 @@ func TestSurroundings(t *testing.T) {
 		for n in 3 4 5 6 7 8 9 10 11 12; do [ ! -e /proc/$$/fd/$n ] || echo fd $n; done
 		[ "$(cut -d' ' -f5 /proc/$$/stat)" = $$ ] && echo leads a group
 		cut -d' ' -f6 /proc/$$/stat`)
-	a.Over = map[string]string{"OVER": "a=b", "OWN": "2"}
+	a.EnvOverlay = map[string]string{"OVER": "a=b", "OWN": "2"}
 	want := fmt.Sprintf("OVER=a=b\nOWN=2\nPATH=%s\nWEFT_CONTEXT=%s\nWEFT_EPOCH=1\nWEFT_MESSAGE_ID=42\nWEFT_TID=%s\nleads a group\n%d\n",
 		os.Getenv("PATH"), d.root, a.TID, d.self.PID)
 	if diff := cmp.Diff(want, string(d.run(a).Result)); diff != "" {
@@ -151,10 +151,10 @@ func TestPermission(t *testing.T) {
 		want   []string // the marks
 	}{
 		"withdrawn": {func(d *desk, mark func(string) *Assignment) []Order {
-			return []Order{{Task: mark("a")}, {Drop: true}}
+			return []Order{{Task: mark("a")}, {Revoke: true}}
 		}, nil},
 		"withdrawn, then another": {func(d *desk, mark func(string) *Assignment) []Order {
-			return []Order{{Task: mark("a")}, {Drop: true}, {Task: mark("b")}, permit()}
+			return []Order{{Task: mark("a")}, {Revoke: true}, {Task: mark("b")}, permit()}
 		}, []string{"b"}},
 		// In the turn that records the end of a task its manager assigns the
 		// next one, and acknowledges after that.
@@ -162,10 +162,10 @@ func TestPermission(t *testing.T) {
 			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Ack: 1}, permit()}
 		}, []string{"a", "b"}},
 		"withdrawn before the acknowledgement": {func(d *desk, mark func(string) *Assignment) []Order {
-			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Drop: true}, {Ack: 1}}
+			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Revoke: true}, {Ack: 1}}
 		}, []string{"a"}},
 		"replaced before the acknowledgement": {func(d *desk, mark func(string) *Assignment) []Order {
-			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Drop: true}, {Task: mark("c")}, {Ack: 1}, permit()}
+			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Revoke: true}, {Task: mark("c")}, {Ack: 1}, permit()}
 		}, []string{"a", "c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -180,7 +180,7 @@ func TestPermission(t *testing.T) {
 					waiting--
 					continue
 				}
-				if d.send(o); o.Go != nil {
+				if d.send(o); o.Start != nil {
 					waiting++
 				}
 			}
@@ -366,7 +366,7 @@ func TestLateReader(t *testing.T) {
 	settled := make(chan struct{})
 	go func() {
 		defer close(settled)
-		settle(&command{stdout: stdout, stderr: stderr}, o, ending{}, nil, make(chan struct{}))
+		drainOutput(&command{stdout: stdout, stderr: stderr}, o, ending{}, nil, make(chan struct{}))
 	}()
 	<-time.After(3 * pipeDeadline) // it would be given up by then
 	close(read)

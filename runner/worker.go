@@ -19,7 +19,7 @@ type FunctionCall struct {
 	// Program is the host to execute, and Host names it and its version: a worker
 	// of another host is of no use.
 	Program string        `json:"program"`
-	Host    string        `json:"host"`
+	Version string        `json:"host"`
 	Call    taskspec.Call `json:"call"`
 }
 

@@ -27,29 +27,29 @@ const helloDeadline = 30 * time.Second
 // A worker is a process of a host program. It waits for one call, carries it out
 // and ends.
 type worker struct {
-	host    string
+	version string
 	program string
 	conn    *os.File
 	link    *Link[WorkerReport, WorkerOrder]
 	// Set before heard is closed, when the worker has said all.
-	heard   chan struct{}
-	greeted bool
-	mute    bool // it was killed because it did not greet
-	answer  *Answer
+	done         chan struct{}
+	ready        bool
+	unresponsive bool // it was killed because it did not greet
+	answer       *Answer
 	// with are the attributes that it was started with.
 	with *inherit.Attributes
 }
 
-// hire starts a worker of the function's host. What it prints goes to the
+// startWorker starts a worker of the function's host. What it prints goes to the
 // standard error of its task; the value has a pipe of its own. Call it on the
 // main thread, as start.
-func hire(f *FunctionCall, env []string, launch startFunc) (*command, error) {
+func startWorker(f *FunctionCall, env []string, launch startFunc) (*command, error) {
 	ours, theirs, err := role.Pair()
 	if err != nil {
 		return nil, err
 	}
 	defer theirs.Close()
-	w := &worker{host: f.Host, program: f.Program, conn: ours, link: NewLink[WorkerReport, WorkerOrder](ours), heard: make(chan struct{})}
+	w := &worker{version: f.Version, program: f.Program, conn: ours, link: NewLink[WorkerReport, WorkerOrder](ours), done: make(chan struct{})}
 	c := &command{worker: w}
 	var value, printed *os.File
 	if c.stdout, value, err = os.Pipe(); err != nil {
@@ -87,19 +87,19 @@ func (c *command) close() {
 	c.stderr.Close()
 }
 
-// call gives the task's call to a worker, the one that waits if it is of the
+// startCall gives the task's call to a worker, the one that waits if it is of the
 // same host. It must be called on the main thread.
-func (c *Consumer) call(a *Assignment, env map[string]string, said func(ledger.Progress)) (*command, *taskspec.Outcome) {
+func (c *Consumer) startCall(a *Assignment, env map[string]string, said func(ledger.Progress)) (*command, *taskspec.Outcome) {
 	f := a.Function
-	cmd := c.waiting
-	c.waiting, c.hired = nil, nil
+	cmd := c.spareWorker
+	c.spareWorker, c.lastWorker = nil, nil
 	if cmd == nil {
 		var err error
 		if cmd, err = c.hire(a); err != nil {
-			return nil, refusedHost(f, err)
+			return nil, programError(f, err)
 		}
 	}
-	c.hired = cmd.worker
+	c.lastWorker = cmd.worker
 	pid := cmd.cmd.Process.Pid
 	if cmd.group = newGroup(a); cmd.group != nil && cmd.group.Add(pid) != nil {
 		_ = cmd.group.Remove()
@@ -121,69 +121,69 @@ func (c *Consumer) call(a *Assignment, env map[string]string, said func(ledger.P
 	return cmd, nil
 }
 
-// refusedHost is how a task ends whose host could not be executed.
-func refusedHost(f *FunctionCall, err error) *taskspec.Outcome {
+// programError is how a task ends whose host could not be executed.
+func programError(f *FunctionCall, err error) *taskspec.Outcome {
 	if errors.Is(err, unix.ENOENT) {
 		return notStarted(true, "function %s: its program %s does not exist any more", f.Name, f.Program)
 	}
 	return refused(f.Program, err)
 }
 
-// prepare starts the worker for the next call of a function of the same host, if
+// startSpareWorker starts the worker for the next call of a function of the same host, if
 // the last one was one.
-func (c *Consumer) prepare(a *Assignment) {
-	if c.hired == nil || !c.hired.greeted {
+func (c *Consumer) startSpareWorker(a *Assignment) {
+	if c.lastWorker == nil || !c.lastWorker.ready {
 		return
 	}
 	c.onMain(func() {
 		// Without one the next call takes longer.
-		c.waiting, _ = c.hire(a)
+		c.spareWorker, _ = c.hire(a)
 	})
 }
 
 // hire starts a worker for a call by the submitter of a.
 func (c *Consumer) hire(a *Assignment) (*command, error) {
-	cmd, err := hire(a.Function, c.own, c.starter(a))
+	cmd, err := startWorker(a.Function, c.own, c.starter(a))
 	if err == nil {
 		cmd.worker.with = c.envs[a.Env].attributes
 	}
 	return cmd, err
 }
 
-// dismiss ends the worker that waits, unless it is of this host and alive, and was
+// stopSpareWorker ends the worker that waits, unless it is of this host and alive, and was
 // started with these attributes. It returns when the process is gone: what a task leaves is told by what there is.
-func (c *Consumer) dismiss(unless *FunctionCall, with *inherit.Attributes) {
-	w := c.waiting
+func (c *Consumer) stopSpareWorker(unless *FunctionCall, with *inherit.Attributes) {
+	w := c.spareWorker
 	if w == nil {
 		return
 	}
-	if unless != nil && w.worker.host == unless.Host && inherit.Equal(w.worker.with, with) {
+	if unless != nil && w.worker.version == unless.Version && inherit.Equal(w.worker.with, with) {
 		// Nobody has reaped it, so the pid is its own.
 		if s, err := proc.Read(w.cmd.Process.Pid); err == nil && !s.Ended() {
 			return
 		}
 	}
-	c.waiting = nil
+	c.spareWorker = nil
 	w.close()
-	sweep(w.cmd.Process.Pid) // with what the program has started by itself
+	killDescendants(w.cmd.Process.Pid) // with what the program has started by itself
 	_ = w.cmd.Wait()
 }
 
 // listen takes what the worker says until it hangs up.
 func (w *worker) listen(process *os.Process, said func(ledger.Progress)) {
-	defer close(w.heard)
+	defer close(w.done)
 	_ = w.conn.SetReadDeadline(time.Now().Add(helloDeadline))
 	for {
 		r, err := w.link.Receive()
 		switch {
-		case err != nil && !w.greeted && errors.Is(err, os.ErrDeadlineExceeded):
-			w.mute = true
+		case err != nil && !w.ready && errors.Is(err, os.ErrDeadlineExceeded):
+			w.unresponsive = true
 			_ = process.Kill()
 			return
 		case err != nil:
 			return
 		case r.Hello != 0:
-			w.greeted = true
+			w.ready = true
 			_ = w.conn.SetReadDeadline(time.Time{})
 		case r.Progress != nil:
 			said(*r.Progress)
@@ -193,11 +193,11 @@ func (w *worker) listen(process *os.Process, said func(ledger.Progress)) {
 	}
 }
 
-// hangUp waits until all is heard that the worker has said, whose tree is dead.
-func (w *worker) hangUp() {
+// awaitEnd waits until all is heard that the worker has said, whose tree is dead.
+func (w *worker) awaitEnd() {
 	for heard := false; !heard; {
 		select {
-		case <-w.heard:
+		case <-w.done:
 			heard = true
 		case <-time.After(pipeDeadline):
 			// Somebody else may hold the socket open, as it may be with the pipes.
@@ -205,7 +205,7 @@ func (w *worker) hangUp() {
 		}
 	}
 	w.link.Close()
-	<-w.heard
+	<-w.done
 }
 
 // outcome is how the worker's call ended, whose process ended so.
@@ -217,9 +217,9 @@ func (w *worker) outcome(status syscall.WaitStatus, printed string) taskspec.Out
 	if status.Signaled() {
 		o = taskspec.FunctionSignaled(int(status.Signal()), unix.SignalName(status.Signal()))
 	}
-	if !w.greeted {
+	if !w.ready {
 		why := o.Error
-		if w.mute {
+		if w.unresponsive {
 			why = fmt.Sprintf("it did not in %v", helloDeadline)
 		}
 		o = *notStarted(false, "%s: it did not become a worker, for which it must call weft.Init first: %s", w.program, why)
@@ -227,10 +227,10 @@ func (w *worker) outcome(status syscall.WaitStatus, printed string) taskspec.Out
 	return o
 }
 
-// answered takes how a call ended into account. Of a value that was not returned
+// applyAnswer takes how a call ended into account. Of a value that was not returned
 // nothing is kept, should a part of it have been written.
-func answered(w *worker, e ending, out *outputs) ending {
-	w.hangUp()
+func applyAnswer(w *worker, e ending, out *outputs) ending {
+	w.awaitEnd()
 	if w.answer == nil || w.answer.How != Returned {
 		out.stdout.clear()
 	}

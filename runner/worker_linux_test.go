@@ -52,7 +52,7 @@ func (d *desk) calls(name string, args ...any) *Assignment {
 	if err != nil {
 		d.Fatal(err)
 	}
-	a.Function = &FunctionCall{Name: name, Program: "/proc/self/exe", Host: "tests", Call: call}
+	a.Function = &FunctionCall{Name: name, Program: "/proc/self/exe", Version: "tests", Call: call}
 	return a
 }
 
@@ -101,7 +101,7 @@ func TestWorkerWaits(t *testing.T) {
 	pid()
 	poll(t, func() bool { waiting = d.children(); return len(waiting) == 1 })
 	other := d.calls("pid")
-	other.Function.Host = "tests, built anew"
+	other.Function.Version = "tests, built anew"
 	if h := d.run(other); string(h.Result) == fmt.Sprint(waiting[0]) {
 		t.Error("a worker of an older host was called")
 	}
@@ -166,9 +166,9 @@ func TestWorkerStranger(t *testing.T) {
 func BenchmarkWorker(b *testing.B) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	f := &FunctionCall{Name: "pid", Program: "/proc/self/exe", Host: "tests"}
+	f := &FunctionCall{Name: "pid", Program: "/proc/self/exe", Version: "tests"}
 	hired := func() *command {
-		c, err := hire(f, os.Environ(), func(cmd *exec.Cmd) (string, error) { return "", cmd.Start() })
+		c, err := startWorker(f, os.Environ(), func(cmd *exec.Cmd) (string, error) { return "", cmd.Start() })
 		if err != nil {
 			b.Fatal(err)
 		}

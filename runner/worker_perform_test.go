@@ -12,12 +12,12 @@ import (
 func TestWhyEnded(t *testing.T) {
 	t.Parallel()
 	e, _ := ending{timeout: 90 * time.Second, grace: time.Second}.overtime(time.Now())
-	told, own := whyEnded(e.reason(), e.timeout), overtimed(e.timeout)
+	told, own := endCause(e.reason(), e.timeout), timeoutCause(e.timeout)
 	if told.Error() != own.Error() || !errors.Is(told, context.DeadlineExceeded) || !errors.Is(own, context.DeadlineExceeded) {
 		t.Errorf("told %v, seen %v", told, own)
 	}
 	e, _ = ending{timeout: time.Second, grace: time.Second}.request(RequestStop, time.Now())
-	if err := whyEnded(e.reason(), e.timeout); err.Error() != "stopped" || errors.Is(err, context.DeadlineExceeded) {
+	if err := endCause(e.reason(), e.timeout); err.Error() != "stopped" || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("stopped: %v", err)
 	}
 }

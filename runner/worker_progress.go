@@ -11,9 +11,9 @@ import (
 // Each becomes a write to the store; nobody sees more than a few in a second.
 const progressPause = 200 * time.Millisecond
 
-// A pacer sends what a function says of its progress, not too often, and always
+// A progressThrottle sends what a function says of its progress, not too often, and always
 // the last.
-type pacer struct {
+type progressThrottle struct {
 	send func(WorkerReport)
 
 	mu     sync.Mutex
@@ -23,7 +23,7 @@ type pacer struct {
 }
 
 // note takes the progress and sends it, at once or in a moment.
-func (p *pacer) note(done, total int64, note string) {
+func (p *progressThrottle) note(done, total int64, note string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.latest = &ledger.Progress{Done: done, Total: total, Note: note, At: time.Now().UnixNano()}
@@ -39,7 +39,7 @@ func (p *pacer) note(done, total int64, note string) {
 	p.timer.Reset(progressPause)
 }
 
-func (p *pacer) pauseOver() {
+func (p *progressThrottle) pauseOver() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.paused = p.latest != nil; p.paused {
@@ -48,13 +48,13 @@ func (p *pacer) pauseOver() {
 	}
 }
 
-func (p *pacer) sendLatest() {
+func (p *progressThrottle) sendLatest() {
 	p.send(WorkerReport{Progress: p.latest})
 	p.latest = nil
 }
 
 // flush sends what has not been sent, and then no more.
-func (p *pacer) flush() {
+func (p *progressThrottle) flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.timer != nil {

@@ -11,7 +11,7 @@ func TestPacer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var sent []int64
-		p := &pacer{send: func(r WorkerReport) { sent = append(sent, r.Progress.Done) }}
+		p := &progressThrottle{send: func(r WorkerReport) { sent = append(sent, r.Progress.Done) }}
 		for i := range int64(100) {
 			p.note(i+1, 100, "")
 			time.Sleep(10 * time.Millisecond)

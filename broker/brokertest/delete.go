@@ -48,7 +48,7 @@ var deleteCases = []testCase{
 			if _, err := tx.Write("t.d", "3"); err != nil {
 				return err
 			}
-			return errors.Join(broker.Clear(tx, "t.d", "t.b", "t.none", "t.e"), broker.Clear(tx))
+			return errors.Join(tx.Clear("t.d", "t.b", "t.none", "t.e"), tx.Clear())
 		})
 		for _, queue := range []string{"t.a", "t.c", "u"} {
 			s.holds(t, queue, "1", "2")

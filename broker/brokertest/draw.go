@@ -89,7 +89,7 @@ func (m *machine) change(r *rapid.T) change {
 		return func(tx *broker.Tx, m *model) error {
 			m.take(one, broker.Select{})
 			m.take(other, broker.Select{})
-			return broker.Clear(tx, one, other)
+			return tx.Clear(one, other)
 		}
 	case "messages":
 		return func(tx *broker.Tx, m *model) error {

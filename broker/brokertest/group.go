@@ -154,7 +154,7 @@ var groupCases = []testCase{
 func (s *store) drains(t testing.TB, queue string, want ...string) {
 	t.Helper()
 	var got []string
-	for m, err := range s.Queue(queue).Take(t.Context(), broker.Select{}) {
+	for m, err := range s.Queue(queue).ReadEach(t.Context(), broker.Select{}) {
 		must(t, err)
 		s.see(m.ID)
 		got = append(got, m.Body)

@@ -25,7 +25,7 @@ var infoCases = []testCase{
 	}},
 	{"the store's own id", func(t *testing.T, s *store) {
 		first, err := s.Info(t.Context())
-		if id, idErr := broker.StoreID(t.Context(), s.Broker); id != first.ID || idErr != nil {
+		if id, idErr := s.Broker.StoreID(t.Context()); id != first.ID || idErr != nil {
 			t.Errorf("the id is %q, %v, and by Info %q", id, idErr, first.ID)
 		}
 		must(t, err)

@@ -164,7 +164,7 @@ func (m *machine) one(r *rapid.T, what string, want []broker.Message, got broker
 func (m *machine) take(r *rapid.T) {
 	q, sel := queueName(r), m.selection(r)
 	var got []broker.Message
-	for msg, err := range m.any(r).Queue(q).Take(context.Background(), sel) {
+	for msg, err := range m.any(r).Queue(q).ReadEach(context.Background(), sel) {
 		m.must(r, err)
 		got = append(got, msg)
 	}

@@ -119,7 +119,7 @@ var messageCases = []testCase{
 			work.Go(func() {
 				for stop := 1; stop <= 8; stop++ { // breaks off at the first, the second …
 					i := 0
-					for m, err := range q.Take(context.Background(), broker.Select{}) {
+					for m, err := range q.ReadEach(context.Background(), broker.Select{}) {
 						if err != nil {
 							t.Errorf("take: %v", err)
 							return
@@ -148,7 +148,7 @@ var messageCases = []testCase{
 		defer cancel(nil)
 		n := 0
 		var end error
-		for _, err := range s.Queue("q").Take(ctx, broker.Select{}) {
+		for _, err := range s.Queue("q").ReadEach(ctx, broker.Select{}) {
 			if end = err; err != nil {
 				continue
 			}

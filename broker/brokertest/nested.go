@@ -13,7 +13,7 @@ func (s *store) nestedCalls(t *testing.T) {
 	t.Helper()
 	calls := everyCall(t, context.Background(), s.Broker)
 	calls["close"] = s.Close
-	if !broker.Nested(s.Broker) {
+	if !s.Broker.Nested() {
 		t.Error("not nested inside a transaction")
 	}
 	for what, call := range calls {
@@ -59,13 +59,13 @@ var nestedCases = []testCase{
 	{"another goroutine is not nested", func(t *testing.T, s *store) {
 		s.update(t, func(*broker.Tx) error {
 			elsewhere := make(chan bool)
-			go func() { elsewhere <- broker.Nested(s.Broker) }()
-			if <-elsewhere || !broker.Nested(s.Broker) {
+			go func() { elsewhere <- s.Broker.Nested() }()
+			if <-elsewhere || !s.Broker.Nested() {
 				t.Error("nested is not this goroutine, or another one is as well")
 			}
 			return nil
 		})
-		if broker.Nested(s.Broker) {
+		if s.Broker.Nested() {
 			t.Error("nested after a transaction")
 		}
 		var waiting []<-chan outcome

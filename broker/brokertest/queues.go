@@ -43,7 +43,7 @@ var queueCases = []testCase{
 		if want := (broker.Stats{Queue: "q"}); err != nil || st != want {
 			t.Errorf("stats %+v, %v", st, err)
 		}
-		for range q.Take(t.Context(), broker.Select{}) {
+		for range q.ReadEach(t.Context(), broker.Select{}) {
 			t.Error("took something")
 		}
 		for range q.Messages(t.Context(), broker.Select{}) {

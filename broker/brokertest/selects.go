@@ -78,7 +78,7 @@ var operations = []operation{
 		return ms, len(ms)
 	}, true, ""},
 	{"take", func(s *store, t testing.TB, sel broker.Select) (ms []broker.Message, _ int) {
-		for m, err := range s.Queue("q").Take(t.Context(), sel) {
+		for m, err := range s.Queue("q").ReadEach(t.Context(), sel) {
 			must(t, err)
 			ms = append(ms, m)
 		}
@@ -215,7 +215,7 @@ var pageCases = []testCase{
 	{"many, taken", func(t *testing.T, s *store) {
 		written := s.fill(t, "q", 1000)
 		var got []broker.ID
-		for m, err := range s.Queue("q").Take(t.Context(), broker.Select{Limit: 600}) {
+		for m, err := range s.Queue("q").ReadEach(t.Context(), broker.Select{Limit: 600}) {
 			must(t, err)
 			got = append(got, m.ID)
 		}
@@ -228,7 +228,7 @@ var pageCases = []testCase{
 	}},
 	{"broken off within the limit", func(t *testing.T, s *store) {
 		s.fill(t, "q", 5)
-		for _, err := range s.Queue("q").Take(t.Context(), broker.Select{Limit: 1}) {
+		for _, err := range s.Queue("q").ReadEach(t.Context(), broker.Select{Limit: 1}) {
 			must(t, err)
 			break
 		}

@@ -199,7 +199,7 @@ func fetch(q *broker.Queue, way int) (ms []broker.Message, err error) {
 		}
 		return []broker.Message{m}, nil
 	case 1:
-		for m, err := range q.Take(ctx, broker.Select{Limit: 5}) {
+		for m, err := range q.ReadEach(ctx, broker.Select{Limit: 5}) {
 			if err != nil {
 				return ms, err
 			}

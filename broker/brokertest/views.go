@@ -155,7 +155,7 @@ var viewedCases = []testCase{
 		waited := start(func() error { return b.Queue(shown).Wait(t.Context()) })
 		for i := range 3 {
 			rec := broker.Record{Kind: "task", Key: fmt.Sprint(i), Rank: int64(i + 1), Body: fmt.Sprint(i)}
-			s.update(t, func(tx *broker.Tx) error { tx.Ring(shown); return tx.PutRecord(rec) })
+			s.update(t, func(tx *broker.Tx) error { tx.Notify(shown); return tx.PutRecord(rec) })
 			if m := soon(t, "what the view shows", got); m.Body != rec.Body {
 				t.Errorf("watched %+v, want %q", m, rec.Body)
 			}

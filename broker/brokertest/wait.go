@@ -43,7 +43,7 @@ var waitCases = []testCase{
 				})
 			}},
 			{"ring without a message", func(b *broker.Broker) error {
-				return b.Update(t.Context(), func(tx *broker.Tx) error { tx.Ring("q"); return nil })
+				return b.Update(t.Context(), func(tx *broker.Tx) error { tx.Notify("q"); return nil })
 			}},
 		} {
 			for where, b := range map[string]*broker.Broker{"its own process": s.Broker, "another": other} {
@@ -108,7 +108,7 @@ var waitCases = []testCase{
 					return err
 				}
 			}
-			tx.Ring(names[2])
+			tx.Notify(names[2])
 			_, err := tx.Move("source", names[3], broker.Select{})
 			return err
 		})

@@ -85,7 +85,7 @@ func Example_take() {
 	defer closeAll()
 	jobs := b.Queue("jobs")
 
-	for m, err := range jobs.Take(ctx, broker.Select{}) {
+	for m, err := range jobs.ReadEach(ctx, broker.Select{}) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"weft/broker"
-	"weft/internal/bell"
+	"weft/internal/notify"
 	"weft/internal/waittest"
 )
 
@@ -181,7 +181,7 @@ func TestHistoryUnrelatedRing(t *testing.T) {
 	b, err := Open(t.TempDir(), Options{})
 	must(t, err)
 	defer b.Close()
-	if bell.Number("busy") == bell.Number("idle") {
+	if notify.Channel("busy") == notify.Channel("idle") {
 		t.Fatal("the queues share a bell: choose other names")
 	}
 	idle, err := b.Listen("idle")

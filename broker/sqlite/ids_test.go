@@ -73,7 +73,7 @@ func TestNoIDs(t *testing.T) {
 			if lost {
 				t.Error("it is damaged all the same")
 			}
-			if _, err := broker.StoreID(t.Context(), b); err != nil {
+			if _, err := b.StoreID(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})

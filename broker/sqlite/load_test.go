@@ -23,7 +23,7 @@ func loadRole(args []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = broker.Load(context.Background(), b, f, broker.LoadOptions{Policy: func(broker.Header) broker.Policy {
+	_, err = b.Load(context.Background(), f, broker.LoadOptions{Policy: func(broker.Header) broker.Policy {
 		return broker.Policy{Done: func(*broker.Tx) error {
 			say("loading")
 			return pause()
@@ -46,7 +46,7 @@ func TestKillLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dump")
 	f, err := os.Create(path)
 	must(t, err)
-	_, err = broker.Dump(t.Context(), b, f, broker.DumpOptions{})
+	_, err = b.Dump(t.Context(), f, broker.DumpOptions{})
 	must(t, err)
 	must(t, f.Close())
 	must(t, b.Close())
@@ -73,7 +73,7 @@ func TestKillLoad(t *testing.T) {
 	}
 	f, err = os.Open(path)
 	must(t, err)
-	_, err = broker.Load(t.Context(), b, f, broker.LoadOptions{})
+	_, err = b.Load(t.Context(), f, broker.LoadOptions{})
 	must(t, err)
 	must(t, f.Close())
 	if got := contents(t, b, "q"); !maps.Equal(got, want) {

@@ -18,7 +18,7 @@ import (
 	driver "modernc.org/sqlite"
 
 	"weft/broker"
-	"weft/internal/bell"
+	"weft/internal/notify"
 	"weft/internal/project"
 )
 
@@ -160,10 +160,10 @@ func open(dir string, o Options) (*store, error) {
 		return nil, errors.Join(err, s.writer.close(), db.Close())
 	}
 	if o.ReadOnly != nil {
-		s.bells = bell.Deaf(s.changes.number)
+		s.bells = notify.Deaf(s.changes.number)
 		return s, nil
 	}
-	if s.bells, err = bell.Open(filepath.Join(dir, "bells"), s.changes.number); err != nil {
+	if s.bells, err = notify.Open(filepath.Join(dir, "bells"), s.changes.number); err != nil {
 		return nil, errors.Join(err, s.writer.close(), db.Close())
 	}
 	return s, nil

@@ -40,7 +40,7 @@ func TestFilesStayOpen(t *testing.T) {
 		w.Close()
 		_, err = b.Info(ctx)
 		must(t, err)
-		_, err = broker.Dump(ctx, b, io.Discard, broker.DumpOptions{})
+		_, err = b.Dump(ctx, io.Discard, broker.DumpOptions{})
 		must(t, err)
 		_, err = q.Read(ctx)
 		must(t, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"weft/broker"
-	"weft/internal/bell"
+	"weft/internal/notify"
 )
 
 // A store is the broker.Backend on one SQLite file.
@@ -18,7 +18,7 @@ type store struct {
 	place   *place
 	writer  *committer
 	readers readers
-	bells   *bell.Set
+	bells   *notify.Notifier
 	changes changes // for bells where files cannot be watched
 	closing func() error
 	refusal error // of whatever writes, if it may only read
@@ -30,7 +30,7 @@ func (s *store) Update(ctx context.Context, fn func(broker.Txn) error) error {
 	return s.write(ctx, &op{fn: fn})
 }
 
-func (s *store) Step(ctx context.Context, fn func(broker.Txn) error) error {
+func (s *store) UpdateOne(ctx context.Context, fn func(broker.Txn) error) error {
 	return s.write(ctx, &op{fn: fn, step: true})
 }
 
@@ -55,7 +55,7 @@ func (s *store) View(ctx context.Context, fn func(broker.Reader) error) error {
 	})
 }
 
-func (s *store) Look(ctx context.Context, fn func(broker.Reader) error) error {
+func (s *store) ViewOne(ctx context.Context, fn func(broker.Reader) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -94,16 +94,16 @@ func (s *store) read(ctx context.Context, fn func(*conn) error) error {
 
 func (s *store) Nested() bool { return s.writer.nested() }
 
-func (s *store) Ring(queues ...string) error {
+func (s *store) Notify(queues ...string) error {
 	if s.refusal != nil {
 		return s.refusal
 	}
-	return s.bells.Ring(queues...)
+	return s.bells.Notify(queues...)
 }
 
 func (s *store) Listen(queues ...string) (broker.Listener, error) {
 	l, err := s.bells.Listen(queues...)
-	if errors.Is(err, bell.ErrClosed) {
+	if errors.Is(err, notify.ErrClosed) {
 		err = broker.ErrClosed
 	}
 	if err != nil {

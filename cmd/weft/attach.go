@@ -63,7 +63,7 @@ func (c *attachCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := weft.Attach(in.first, t, a.window()...)
+	s, err := t.Attach(in.first, a.window()...)
 	switch {
 	case errors.Is(err, weft.ErrNotRunning):
 		return noneOf{fmt.Sprintf("%v: see weft result %s", err, taskspec.ShortTID(t.TID()))}
@@ -81,12 +81,12 @@ func (c *attachCmd) Run(a *app) error {
 // talk connects this terminal to that of a task that was submitted just now,
 // and says how the task has ended. It returns neither a status nor an error if
 // the person leaves the task. Until the task runs, an interruption ends it.
-func (a *app) talk(in *interrupts, t *weft.Task, d *detacher, stdin *os.File) (*weft.Status, error) {
+func (a *app) talk(in *interrupts, t *weft.Task, d *detacher, stdin *os.File) (*weft.TaskStatus, error) {
 	opts := a.window()
-	if weft.Fresh(t) {
+	if t.IsNew() {
 		opts = append(opts, weft.FromStart())
 	}
-	s, err := weft.Attach(in.first, t, opts...)
+	s, err := t.Attach(in.first, opts...)
 	switch {
 	case errors.Is(err, weft.ErrNotRunning) || in.interrupted():
 		return a.follow(in, t, a.lines())
@@ -98,12 +98,12 @@ func (a *app) talk(in *interrupts, t *weft.Task, d *detacher, stdin *os.File) (*
 	if status == nil || err != nil {
 		return nil, err
 	}
-	return status, t.Take(in.second)
+	return status, t.Discard(in.second)
 }
 
 // terminalEnv is the environment of what is submitted, with the size of its terminal.
-func (a *app) terminalEnv(p *weft.Context) []string {
-	env := weft.Environ(p)
+func (a *app) terminalEnv(p *weft.Project) []string {
+	env := p.Environ()
 	if size := a.size(); size != (tty.Size{}) {
 		env = append(env, fmt.Sprintf("LINES=%d", size.Rows), fmt.Sprintf("COLUMNS=%d", size.Cols))
 	}
@@ -142,7 +142,7 @@ var errDetached = errors.New("detached")
 // converse connects this terminal to a session, until the task has ended, and
 // says how. It returns no status if the person leaves the task before that.
 // stdin is what to send: keys if it is a terminal; nil is nothing.
-func (a *app) converse(in *interrupts, s *weft.Session, d *detacher, stdin *os.File) (*weft.Status, error) {
+func (a *app) converse(in *interrupts, s *weft.Session, d *detacher, stdin *os.File) (*weft.TaskStatus, error) {
 	restore := func() {}
 	out := a.lines() // those of the task's terminal
 	if stdin != nil && isTerminal(stdin) {
@@ -177,7 +177,7 @@ func (a *app) converse(in *interrupts, s *weft.Session, d *detacher, stdin *os.F
 			}
 		}()
 	}
-	var status *weft.Status
+	var status *weft.TaskStatus
 	err := a.keepSize(in, s, left)
 	if err == nil {
 		status, err = s.Wait(in.first)

@@ -11,7 +11,7 @@ import (
 
 // expected says for what a task waits that waits for its time: "attempt 2 of 3
 // in 4.0s". It is empty for any other.
-func expected(s *weft.Status, now time.Time) string {
+func expected(s *weft.TaskStatus, now time.Time) string {
 	if s.NotBefore.IsZero() {
 		return ""
 	}

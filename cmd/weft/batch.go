@@ -66,7 +66,7 @@ func (c *batchCmd) Run(a *app) error {
 	over := make(chan error, 1)
 	go func() {
 		o := weft.RunManyOptions{Limit: c.Jobs, AsCompleted: c.AsCompleted, Submitted: b.submitted}
-		over <- weft.RunMany(in.first, p, specs, o, b.ended)
+		over <- p.RunMany(in.first, specs, o, b.ended)
 	}()
 	select {
 	case err = <-over:
@@ -185,7 +185,7 @@ func (b *batch) submitted(total int) {
 
 // ended prints what a task has written, and reports whether that was all: as
 // JSON, a large output is only described.
-func (b *batch) ended(t *weft.Task, s *weft.Status) (whole bool, err error) {
+func (b *batch) ended(t *weft.Task, s *weft.TaskStatus) (whole bool, err error) {
 	b.line.clear()
 	b.over++
 	if s.Status != taskspec.StatusCompleted {

@@ -41,7 +41,7 @@ func (c *queueBroadcastCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	reached, err := weft.Broadcast(context.Background(), p, weft.SpareReserved(pattern), body)
+	reached, err := p.Broadcast(context.Background(), weft.WithoutReserved(pattern), body)
 	switch {
 	case err != nil:
 		return err

@@ -285,7 +285,7 @@ func (d *duration) Decode(ctx *kong.DecodeContext) error {
 }
 
 // open opens the project that the command is about.
-func (a *app) open(opts ...weft.Option) (*weft.Context, error) {
+func (a *app) open(opts ...weft.Option) (*weft.Project, error) {
 	root, err := weft.Locate(a.Context)
 	if err != nil {
 		return nil, err
@@ -309,7 +309,7 @@ func (a *app) notices() weft.Option { return weft.Notices(func(text string) { a.
 // openOrCreate opens the project that the command is about. If there is none,
 // it creates one, in the working directory unless another was named, and says
 // so; but first check says whether the command would be refused in it.
-func (a *app) openOrCreate(check func() error, opts ...weft.Option) (*weft.Context, error) {
+func (a *app) openOrCreate(check func() error, opts ...weft.Option) (*weft.Project, error) {
 	root, err := weft.Locate(a.Context)
 	if errors.Is(err, weft.ErrNoProject) {
 		root, err = ".", nil

@@ -71,7 +71,7 @@ func (c *queueClaimCmd) Run(a *app) error {
 }
 
 // printEndpoints prints the named endpoints, at most limit unless that is 0.
-func (a *app) printEndpoints(p *weft.Context, limit int) error {
+func (a *app) printEndpoints(p *weft.Project, limit int) error {
 	all, err := p.Endpoints().List(context.Background())
 	if err != nil {
 		return err

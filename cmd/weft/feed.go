@@ -13,7 +13,7 @@ import (
 // feed shows an interactive task to its end, and says how it ended, while what r
 // holds goes to it as it comes; nil is nothing. The first interruption is the
 // task's, if it has begun; the second stops it.
-func (a *app) feed(in *interrupts, t *weft.Task, r io.Reader) (*weft.Status, error) {
+func (a *app) feed(in *interrupts, t *weft.Task, r io.Reader) (*weft.TaskStatus, error) {
 	ctx, cancel := context.WithCancel(in.second)
 	defer cancel()
 	if r != nil {
@@ -28,7 +28,7 @@ func (a *app) feed(in *interrupts, t *weft.Task, r io.Reader) (*weft.Status, err
 	undo := context.AfterFunc(in.first, func() {
 		s, err := t.Status(ctx)
 		if err == nil && s.Status == taskspec.StatusRunning {
-			err = weft.Interrupt(ctx, t)
+			err = t.Interrupt(ctx)
 		} else {
 			stopNow(errInterrupted)
 		}
@@ -46,12 +46,12 @@ func sendAll(ctx context.Context, t *weft.Task, r io.Reader) error {
 	for {
 		n, err := r.Read(p)
 		if n > 0 {
-			if err := weft.SendInput(ctx, t, p[:n]); err != nil {
+			if err := t.SendInput(ctx, p[:n]); err != nil {
 				return err
 			}
 		}
 		if err != nil {
-			failed := weft.CloseInput(ctx, t)
+			failed := t.CloseInput(ctx)
 			if !errors.Is(err, io.EOF) {
 				failed = fmt.Errorf("read standard input: %w", err)
 			}

@@ -11,15 +11,15 @@ import (
 
 // follow shows a task to its end, and says how it ended. The first interruption
 // stops the task, the second leaves it.
-func (a *app) follow(in *interrupts, t *weft.Task, stdout io.Writer) (*weft.Status, error) {
-	return a.attend(in, t, func() (*weft.Status, error) { return a.deliver(in.second, t, stdout, a.stderr) })
+func (a *app) follow(in *interrupts, t *weft.Task, stdout io.Writer) (*weft.TaskStatus, error) {
+	return a.attend(in, t, func() (*weft.TaskStatus, error) { return a.deliver(in.second, t, stdout, a.stderr) })
 }
 
 // attend calls deliver, which shows the task to its end, and returns early at the
 // second interruption, or if the first cannot stop the task so that this is seen.
-func (a *app) attend(in *interrupts, t *weft.Task, deliver func() (*weft.Status, error)) (*weft.Status, error) {
+func (a *app) attend(in *interrupts, t *weft.Task, deliver func() (*weft.TaskStatus, error)) (*weft.TaskStatus, error) {
 	a.atQuit.Store(new(func() { a.note("task %s goes on", t.TID()) }))
-	var s *weft.Status
+	var s *weft.TaskStatus
 	var err error
 	over, unstopped := make(chan struct{}), make(chan error, 1)
 	go func() {
@@ -70,7 +70,7 @@ func (a *app) stopOn(in *interrupts, t *weft.Task, unstopped chan<- error) (sett
 // deliver waits for the end of a task and prints what it writes: its output as
 // it comes, or all in one object. The result is taken when that has been
 // written, and left where it is if that could not be.
-func (a *app) deliver(ctx context.Context, t *weft.Task, stdout, stderr io.Writer) (*weft.Status, error) {
+func (a *app) deliver(ctx context.Context, t *weft.Task, stdout, stderr io.Writer) (*weft.TaskStatus, error) {
 	if a.JSON {
 		return a.deliverJSON(ctx, t, true)
 	}
@@ -81,20 +81,20 @@ func (a *app) deliver(ctx context.Context, t *weft.Task, stdout, stderr io.Write
 	if err != nil {
 		return s, err
 	}
-	return s, t.Take(ctx)
+	return s, t.Discard(ctx)
 }
 
 // deliverJSON waits for the end of a task and prints its result as an object.
 // A large output is only described, and so not taken.
-func (a *app) deliverJSON(ctx context.Context, t *weft.Task, take bool) (*weft.Status, error) {
+func (a *app) deliverJSON(ctx context.Context, t *weft.Task, take bool) (*weft.TaskStatus, error) {
 	r, err := a.printResult(ctx, t)
 	if r == nil {
 		return nil, err
 	}
 	if err == nil && take && r.Large == nil {
-		err = t.Take(ctx)
+		err = t.Discard(ctx)
 	}
-	return &r.Status, err
+	return &r.TaskStatus, err
 }
 
 // printResult waits for the end of a task, prints its result as an object, and
@@ -112,7 +112,7 @@ func (a *app) printResult(ctx context.Context, t *weft.Task) (*weft.Result, erro
 
 // ended is the exit code for a task that has ended, as the task's own if own is
 // true, after saying why it did not complete.
-func (a *app) ended(s *weft.Status, own bool) error {
+func (a *app) ended(s *weft.TaskStatus, own bool) error {
 	if s.Status == taskspec.StatusCompleted {
 		return nil
 	}

@@ -70,7 +70,7 @@ func (functionListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	all, err := weft.Functions(p).List(interruptible().first)
+	all, err := p.Functions().List(interruptible().first)
 	if err != nil {
 		return err
 	}
@@ -155,7 +155,7 @@ func (a *app) function(name string) (*weft.FunctionInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return weft.Functions(p).Find(interruptible().first, name)
+	return p.Functions().Find(interruptible().first, name)
 }
 
 type functionHelpCmd struct {
@@ -210,7 +210,7 @@ func (c *functionAddCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	names, err := weft.Functions(p).Add(interruptible().first, c.Path)
+	names, err := p.Functions().Add(interruptible().first, c.Path)
 	if err != nil {
 		return err
 	}
@@ -241,7 +241,7 @@ func (c *functionRemoveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := weft.Functions(p).Remove(context.Background(), c.Path); err != nil {
+	if err := p.Functions().Remove(context.Background(), c.Path); err != nil {
 		return err
 	}
 	return a.printDone("Removed", c.Path)

@@ -36,7 +36,7 @@ func (c *initCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	trust, err := weft.Trusted(context.Background(), p)
+	trust, err := p.TrustStatus(context.Background())
 	if err != nil {
 		return err
 	}

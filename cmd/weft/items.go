@@ -12,9 +12,9 @@ import (
 
 // followItems shows what a persistent task makes of its items, until it has ended,
 // and takes that. Interruptions are as of follow.
-func (a *app) followItems(in *interrupts, t *weft.Task) (*weft.Status, error) {
-	return a.attend(in, t, func() (*weft.Status, error) {
-		for r, err := range weft.Items(in.second, t) {
+func (a *app) followItems(in *interrupts, t *weft.Task) (*weft.TaskStatus, error) {
+	return a.attend(in, t, func() (*weft.TaskStatus, error) {
+		for r, err := range t.Items(in.second) {
 			if err != nil {
 				return nil, err
 			}
@@ -53,7 +53,7 @@ func (a *app) printItem(ctx context.Context, r *weft.ItemResult, take, raw bool)
 
 // printItems prints the next result of a persistent task, or with stream all of them
 // until it has ended.
-func (r *resultCmd) printItems(ctx context.Context, a *app, p *weft.Context, t *weft.Task) error {
+func (r *resultCmd) printItems(ctx context.Context, a *app, p *weft.Project, t *weft.Task) error {
 	if r.Error {
 		return usageError{"--error does not go with a persistent task: its results have the end of the standard error, see --json"}
 	}
@@ -62,7 +62,7 @@ func (r *resultCmd) printItems(ctx context.Context, a *app, p *weft.Context, t *
 		return err
 	}
 	some, code := false, 0
-	for item, err := range weft.Items(ctx, t) {
+	for item, err := range t.Items(ctx) {
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (r *resultCmd) printItems(ctx context.Context, a *app, p *weft.Context, t *
 
 // elsewhere says where the results of items are that completed, if the spec names a
 // queue for them: as an error where nobody is to wait for others.
-func (r *resultCmd) elsewhere(ctx context.Context, a *app, p *weft.Context, t *weft.Task) (where, err error) {
+func (r *resultCmd) elsewhere(ctx context.Context, a *app, p *weft.Project, t *weft.Task) (where, err error) {
 	s, err := t.Status(ctx)
 	if err != nil || s.Outbox == "" {
 		return nil, err
@@ -112,7 +112,7 @@ func (r *resultCmd) elsewhere(ctx context.Context, a *app, p *weft.Context, t *w
 }
 
 // itemsText is how far a persistent task is, or nothing for any other.
-func itemsText(s *weft.Status) string {
+func itemsText(s *weft.TaskStatus) string {
 	if s.Items == nil {
 		return ""
 	}
@@ -138,7 +138,7 @@ type taskItems struct {
 	MessageID *string `json:"message_id"`        // that it works on
 }
 
-func newTaskItems(s *weft.Status) *taskItems {
+func newTaskItems(s *weft.TaskStatus) *taskItems {
 	if s.Items == nil {
 		return nil
 	}

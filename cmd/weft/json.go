@@ -56,7 +56,7 @@ type taskLine struct {
 	Stages      []stageLine     `json:"stages,omitempty"` // of a pipeline, where all is told
 }
 
-func newTaskLine(s *weft.Status) taskLine {
+func newTaskLine(s *weft.TaskStatus) taskLine {
 	return taskLine{
 		TID:         s.TID,
 		Name:        s.Name,
@@ -107,7 +107,7 @@ type taskMetrics struct {
 
 // newTaskResult is the JSON form of a result that has not been taken.
 func newTaskResult(r *weft.Result) taskResult {
-	v := statusResult(&r.Status)
+	v := statusResult(&r.TaskStatus)
 	switch {
 	case r.Large != nil:
 		v.Output = r.Large
@@ -118,7 +118,7 @@ func newTaskResult(r *weft.Result) taskResult {
 }
 
 // statusResult is a result without the output.
-func statusResult(s *weft.Status) taskResult {
+func statusResult(s *weft.TaskStatus) taskResult {
 	return taskResult{
 		TID:             s.TID,
 		Status:          s.Status,
@@ -181,13 +181,13 @@ type taskProgress struct {
 	Note  string `json:"note"`
 }
 
-func newTaskProgress(s *weft.Status) *taskProgress {
+func newTaskProgress(s *weft.TaskStatus) *taskProgress {
 	return known(taskProgress{s.Done, s.Total, s.Note})
 }
 
 // newTaskDetails is a task as it stands, with its output if it has ended and
 // nobody has taken that.
-func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDetails, error) {
+func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.TaskStatus) (taskDetails, error) {
 	v := taskDetails{
 		taskResult:  statusResult(s),
 		Name:        s.Name,
@@ -211,7 +211,7 @@ func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.Status) (taskDeta
 	if v.Stages, err = stageLines(ctx, t); err != nil {
 		return v, err
 	}
-	past, err := weft.PastAttempts(ctx, t)
+	past, err := t.PastAttempts(ctx)
 	if err != nil {
 		return v, err
 	}

@@ -58,7 +58,7 @@ func (c *systemLoadCmd) Run(a *app) error {
 
 // open opens the dump, and the project that it is for: nil if there is none and
 // this is a dry run.
-func (c *systemLoadCmd) open(a *app) (in io.ReadCloser, p *weft.Context, err error) {
+func (c *systemLoadCmd) open(a *app) (in io.ReadCloser, p *weft.Project, err error) {
 	path := c.Input
 	if path == "" {
 		// In the project's folder, so there must be one.

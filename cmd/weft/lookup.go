@@ -104,8 +104,8 @@ func (l *lookup) live(kind, word string) []candidate {
 
 // tasks finds the newest tasks, by their short ids or, if none of these begins
 // so, by their full ones.
-func tasks(ctx context.Context, p *weft.Context, word string, statuses ...taskspec.Status) (words []candidate) {
-	var found []*weft.Status
+func tasks(ctx context.Context, p *weft.Project, word string, statuses ...taskspec.Status) (words []candidate) {
+	var found []*weft.TaskStatus
 	for s, err := range p.Tasks(ctx, weft.TaskFilter{Statuses: statuses}) {
 		if err != nil || len(found) == mostTasks {
 			break
@@ -115,10 +115,10 @@ func tasks(ctx context.Context, p *weft.Context, word string, statuses ...tasksp
 	if len(found) == 0 {
 		return nil
 	}
-	short := func(s *weft.Status) string { return taskspec.ShortTID(s.TID) }
+	short := func(s *weft.TaskStatus) string { return taskspec.ShortTID(s.TID) }
 	id := short
-	if !slices.ContainsFunc(found, func(s *weft.Status) bool { return strings.HasPrefix(short(s), word) }) {
-		id = func(s *weft.Status) string { return s.TID }
+	if !slices.ContainsFunc(found, func(s *weft.TaskStatus) bool { return strings.HasPrefix(short(s), word) }) {
+		id = func(s *weft.TaskStatus) string { return s.TID }
 	}
 	for _, s := range found {
 		words = append(words, candidate{id(s), s.Name + ": " + string(standing(s))})
@@ -128,7 +128,7 @@ func tasks(ctx context.Context, p *weft.Context, word string, statuses ...tasksp
 
 // queues finds the queues that begin so. Those of tasks are offered where they
 // are asked for, as there may be any number.
-func queues(ctx context.Context, p *weft.Context, word string) (words []candidate) {
+func queues(ctx context.Context, p *weft.Project, word string) (words []candidate) {
 	begins := []string{word}
 	if word == "" {
 		begins = notOfTasks()
@@ -162,7 +162,7 @@ func notOfTasks() (begins []string) {
 }
 
 // aliases finds the aliases, with something before them.
-func aliases(ctx context.Context, p *weft.Context, before string) (words []candidate) {
+func aliases(ctx context.Context, p *weft.Project, before string) (words []candidate) {
 	all, err := p.Broker().Aliases().List(ctx, "")
 	if err != nil {
 		return nil
@@ -174,7 +174,7 @@ func aliases(ctx context.Context, p *weft.Context, before string) (words []candi
 }
 
 // endpoints finds the names that tasks have claimed.
-func endpoints(ctx context.Context, p *weft.Context) (words []candidate) {
+func endpoints(ctx context.Context, p *weft.Project) (words []candidate) {
 	all, err := p.Endpoints().List(ctx)
 	if err != nil {
 		return nil
@@ -186,8 +186,8 @@ func endpoints(ctx context.Context, p *weft.Context) (words []candidate) {
 }
 
 // specs finds the stored specs.
-func specs(p *weft.Context) (words []candidate) {
-	all, err := weft.Specs(p).List()
+func specs(p *weft.Project) (words []candidate) {
+	all, err := p.Specs().List()
 	if err != nil {
 		return nil
 	}
@@ -197,8 +197,8 @@ func specs(p *weft.Context) (words []candidate) {
 	return words
 }
 
-func pipelines(p *weft.Context) (words []candidate) {
-	all, err := weft.Pipelines(p).List()
+func pipelines(p *weft.Project) (words []candidate) {
+	all, err := p.Pipelines().List()
 	if err != nil {
 		return nil
 	}
@@ -208,8 +208,8 @@ func pipelines(p *weft.Context) (words []candidate) {
 	return words
 }
 
-func functions(ctx context.Context, p *weft.Context) (words []candidate) {
-	all, err := weft.Functions(p).List(ctx)
+func functions(ctx context.Context, p *weft.Project) (words []candidate) {
+	all, err := p.Functions().List(ctx)
 	if err != nil {
 		return nil
 	}

@@ -200,7 +200,7 @@ func (c *managerStopCmd) Run(a *app) error {
 }
 
 // check makes sure that the manager that is running is the one that is meant.
-func (c *managerStopCmd) check(ctx context.Context, p *weft.Context) error {
+func (c *managerStopCmd) check(ctx context.Context, p *weft.Project) error {
 	digits := strings.TrimPrefix(c.TID, "T")
 	if c.TID == "" {
 		return nil
@@ -307,7 +307,7 @@ func managerText(running []weft.ManagerStatus) string {
 }
 
 // printManager prints the manager that is running.
-func (a *app) printManager(ctx context.Context, p *weft.Context) error {
+func (a *app) printManager(ctx context.Context, p *weft.Project) error {
 	ms, err := p.Manager().Running(ctx)
 	switch {
 	case err != nil:
@@ -322,7 +322,7 @@ func (a *app) printManager(ctx context.Context, p *weft.Context) error {
 }
 
 // listManagers prints managers, one a line: the newest, unless limit is 0.
-func (a *app) listManagers(ctx context.Context, p *weft.Context, all bool, limit int) error {
+func (a *app) listManagers(ctx context.Context, p *weft.Project, all bool, limit int) error {
 	find := p.Manager().Running
 	if all {
 		find = p.Manager().List

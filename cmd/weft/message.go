@@ -111,7 +111,7 @@ func (c *queueReadCmd) Run(a *app) error {
 		return err
 	}
 	// Written one by one: if nobody reads any more, no further one is taken.
-	return c.show(a, c.Queue, (*broker.Queue).Take, a.shown(c.Raw))
+	return c.show(a, c.Queue, (*broker.Queue).ReadEach, a.shown(c.Raw))
 }
 
 // show writes the selected messages of a queue to out, as fetch gets them.
@@ -242,7 +242,7 @@ func (c *queueWriteCmd) check(message *string) error {
 }
 
 // write writes and returns where.
-func (c *queueWriteCmd) write(p *weft.Context, body string) (queue string, id broker.ID, err error) {
+func (c *queueWriteCmd) write(p *weft.Project, body string) (queue string, id broker.ID, err error) {
 	ctx := context.Background()
 	if c.Endpoint != "" {
 		return p.Endpoints().Write(ctx, c.Endpoint, body)
@@ -257,7 +257,7 @@ func (c *queueWriteCmd) write(p *weft.Context, body string) (queue string, id br
 
 // body is the message that the user gives: an argument, or standard input
 // where there is none or where it is -.
-func (a *app) body(p *weft.Context, argument *string) (string, error) {
+func (a *app) body(p *weft.Project, argument *string) (string, error) {
 	if argument != nil && *argument != "-" {
 		return *argument, nil
 	}

@@ -56,8 +56,8 @@ func (c *taskOutputCmd) Run(a *app) error {
 	case c.Follow:
 		print = t.Output
 	case c.Attempt != nil:
-		print = func(ctx context.Context, stdout, stderr io.Writer) (*weft.Status, error) {
-			return weft.OutputOf(ctx, t, *c.Attempt, stdout, stderr)
+		print = func(ctx context.Context, stdout, stderr io.Writer) (*weft.TaskStatus, error) {
+			return t.AttemptOutput(ctx, *c.Attempt, stdout, stderr)
 		}
 	}
 	var buf bytes.Buffer

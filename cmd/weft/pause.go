@@ -11,7 +11,7 @@ import (
 
 // standing is how a task stands, as tables show it: one that is paused runs,
 // which is not what a person wants to know.
-func standing(s *weft.Status) taskspec.Status {
+func standing(s *weft.TaskStatus) taskspec.Status {
 	if s.Paused {
 		return "paused"
 	}
@@ -19,7 +19,7 @@ func standing(s *weft.Status) taskspec.Status {
 }
 
 // waiting is what a task waits for, between open and end, or nothing.
-func waiting(s *weft.Status, open, end string) string {
+func waiting(s *weft.TaskStatus, open, end string) string {
 	if s.Items != nil && s.Status == taskspec.StatusRunning && s.Items.MessageID == "" && !s.Paused {
 		return open + "waiting" + end
 	}
@@ -68,8 +68,8 @@ func (c *taskResumeCmd) Run(a *app) error {
 }
 
 // afterwards does something to a task and returns how it stands then.
-func afterwards(do func(*weft.Task, context.Context) error) func(*weft.Task, context.Context) (*weft.Status, error) {
-	return func(t *weft.Task, ctx context.Context) (*weft.Status, error) {
+func afterwards(do func(*weft.Task, context.Context) error) func(*weft.Task, context.Context) (*weft.TaskStatus, error) {
+	return func(t *weft.Task, ctx context.Context) (*weft.TaskStatus, error) {
 		done := do(t, ctx)
 		if done != nil && !errors.Is(done, weft.ErrUnrecorded) {
 			return nil, done

@@ -24,7 +24,7 @@ func (r *runCmd) runPipeline(a *app) error {
 		return err
 	}, r.opening()...)
 	if err == nil && pipeline == nil {
-		pipeline, err = weft.Pipelines(p).Find(*r.Pipeline)
+		pipeline, err = p.Pipelines().Find(*r.Pipeline)
 	}
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (r *runCmd) runPipeline(a *app) error {
 	} else {
 		options = r.surroundings(a, in, p, &spec)
 	}
-	t, err := weft.SubmitPipeline(in.first, p, pipeline, options...)
+	t, err := p.SubmitPipeline(in.first, pipeline, options...)
 	if t == nil || err != nil && !in.interrupted() {
 		return err
 	}
@@ -119,7 +119,7 @@ type stageLine struct {
 
 // stageLines are the stages of a pipeline; nil of what is none.
 func stageLines(ctx context.Context, t *weft.Task) (lines []stageLine, err error) {
-	stages, err := weft.Stages(ctx, t)
+	stages, err := t.Stages(ctx)
 	for _, s := range stages {
 		lines = append(lines, stageLine{
 			s.Name, known(s.TID), s.Status, known(s.Error), nanoseconds(s.Started), nanoseconds(s.Completed),
@@ -129,7 +129,7 @@ func stageLines(ctx context.Context, t *weft.Task) (lines []stageLine, err error
 }
 
 // stageText says which stage a running pipeline has come to.
-func stageText(s *weft.Status) string {
+func stageText(s *weft.TaskStatus) string {
 	if s.StageCount == 0 {
 		return ""
 	}
@@ -138,7 +138,7 @@ func stageText(s *weft.Status) string {
 
 // stageTexts says of each stage of a pipeline how it stands, a line for each.
 func (a *app) stageTexts(ctx context.Context, t *weft.Task) (lines []string, err error) {
-	stages, err := weft.Stages(ctx, t)
+	stages, err := t.Stages(ctx)
 	width := 0
 	for _, s := range stages {
 		width = max(width, len(visible(s.Name)))

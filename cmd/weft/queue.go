@@ -38,7 +38,7 @@ func (a *app) queue(name string) (*broker.Queue, error) {
 	return resolve(p, name)
 }
 
-func resolve(p *weft.Context, name string) (*broker.Queue, error) {
+func resolve(p *weft.Project, name string) (*broker.Queue, error) {
 	name, err := p.Broker().Aliases().Resolve(context.Background(), name)
 	if err != nil {
 		return nil, err
@@ -108,7 +108,7 @@ func (c *queueListCmd) Run(a *app) error {
 
 // printSomeQueues prints queues, at most limit, and counts the messages of no
 // others.
-func (a *app) printSomeQueues(p *weft.Context, pattern broker.Pattern, limit int) error {
+func (a *app) printSomeQueues(p *weft.Project, pattern broker.Pattern, limit int) error {
 	ctx := context.Background()
 	var others, ofTasks []string
 	for name, err := range p.Broker().Queues(pattern).Names(ctx) {
@@ -272,10 +272,10 @@ func (c *queueDeleteCmd) Run(a *app) error {
 }
 
 // delete deletes and counts the messages.
-func (c *queueDeleteCmd) delete(p *weft.Context, sel broker.Select) (int, error) {
+func (c *queueDeleteCmd) delete(p *weft.Project, sel broker.Select) (int, error) {
 	ctx := context.Background()
 	if c.All {
-		return p.Broker().Queues(weft.SpareReserved(broker.Pattern{})).Delete(ctx)
+		return p.Broker().Queues(weft.WithoutReserved(broker.Pattern{})).Delete(ctx)
 	}
 	q, err := resolve(p, c.Queue)
 	if err != nil {

@@ -99,7 +99,7 @@ func (r *resultCmd) Run(a *app) error {
 	return a.ended(s, r.ExitCode)
 }
 
-func (r *resultCmd) print(ctx context.Context, a *app, t *weft.Task) (*weft.Status, error) {
+func (r *resultCmd) print(ctx context.Context, a *app, t *weft.Task) (*weft.TaskStatus, error) {
 	if !r.Stream {
 		if _, err := t.Wait(ctx); err != nil {
 			return nil, err
@@ -117,12 +117,12 @@ func (r *resultCmd) print(ctx context.Context, a *app, t *weft.Task) (*weft.Stat
 }
 
 // printAll prints the results of all tasks that have ended, or the oldest of many.
-func (r *resultCmd) printAll(ctx context.Context, a *app, p *weft.Context) error {
+func (r *resultCmd) printAll(ctx context.Context, a *app, p *weft.Project) error {
 	limit, err := r.limit(a)
 	if err != nil {
 		return err
 	}
-	tasks, more, err := weft.Untaken(ctx, p, limit)
+	tasks, more, err := p.PendingResults(ctx, limit)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (r *resultCmd) printAll(ctx context.Context, a *app, p *weft.Context) error
 }
 
 // printOne prints one of several results, and says how its task ended.
-func (r *resultCmd) printOne(ctx context.Context, a *app, t *weft.Task) (*weft.Status, error) {
+func (r *resultCmd) printOne(ctx context.Context, a *app, t *weft.Task) (*weft.TaskStatus, error) {
 	if a.JSON {
 		return a.deliverJSON(ctx, t, !r.Peek)
 	}
@@ -165,7 +165,7 @@ func (r *resultCmd) printOne(ctx context.Context, a *app, t *weft.Task) (*weft.S
 	if err := w.end(); err != nil || r.Peek {
 		return s, err
 	}
-	return s, t.Take(ctx)
+	return s, t.Discard(ctx)
 }
 
 // A lineEnder ends what is written through it with a line's end.

@@ -48,7 +48,7 @@ func moreText(more int) string {
 // newest returns the newest tasks that f selects, oldest first, at most limit of
 // them unless that is 0, and how many more there are; less than 0 if that would
 // have to be found out by reading all.
-func newest(ctx context.Context, p *weft.Context, f weft.TaskFilter, limit int) (tasks []*weft.Status, more int, err error) {
+func newest(ctx context.Context, p *weft.Project, f weft.TaskFilter, limit int) (tasks []*weft.TaskStatus, more int, err error) {
 	for s, err := range p.Tasks(ctx, f) {
 		if err != nil {
 			return nil, 0, err
@@ -63,7 +63,7 @@ func newest(ctx context.Context, p *weft.Context, f weft.TaskFilter, limit int) 
 	if more == 0 || f.Name != "" || f.Tag != "" {
 		return tasks, more, nil
 	}
-	counts, err := weft.CountTasks(ctx, p)
+	counts, err := p.CountTasks(ctx)
 	return tasks, max(1, count(counts, f.Statuses)-limit), err
 }
 

@@ -153,14 +153,14 @@ func (r *runCmd) onlyInput(a *app, in *interrupts) error {
 }
 
 // await shows what was submitted to its end, unless told otherwise.
-func (r *runCmd) await(a *app, in *interrupts, p *weft.Context, t *weft.Task, spec *taskspec.Spec, d *detacher) error {
+func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, spec *taskspec.Spec, d *detacher) error {
 	if !r.Wait {
 		return a.printTID(t)
 	}
 	if err := a.noteTrust(p); err != nil {
 		return err
 	}
-	if r.Verbose && weft.Fresh(t) {
+	if r.Verbose && t.IsNew() {
 		a.note("task %s submitted", t.TID())
 	} else if r.Verbose {
 		a.note("task %s holds the key", t.TID())
@@ -175,7 +175,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Context, t *weft.Task, sp
 	if s == nil && err == nil {
 		return nil // the person has left it
 	}
-	if s != nil && !weft.Fresh(t) && errors.Is(err, weft.ErrTaken) {
+	if s != nil && !t.IsNew() && errors.Is(err, weft.ErrTaken) {
 		err = nil // what it wrote was shown to whoever came first
 		if s.Loaded {
 			a.note("task %s %s", taskspec.ShortTID(t.TID()), loaded)
@@ -205,7 +205,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Context, t *weft.Task, sp
 
 // surroundings are the input and the environment that the task is submitted
 // with. A task that talks is sent what standard input holds when it is there.
-func (r *runCmd) surroundings(a *app, in *interrupts, p *weft.Context, spec *taskspec.Spec) []weft.SubmitOption {
+func (r *runCmd) surroundings(a *app, in *interrupts, p *weft.Project, spec *taskspec.Spec) []weft.SubmitOption {
 	if r.Wait && spec.Spec.TTY {
 		return []weft.SubmitOption{weft.WithEnv(a.terminalEnv(p))}
 	}
@@ -218,7 +218,7 @@ func (r *runCmd) surroundings(a *app, in *interrupts, p *weft.Context, spec *tas
 
 // show shows the task to its end, and says how it ended. It returns neither a
 // status nor an error if the person has left the task.
-func (r *runCmd) show(a *app, in *interrupts, t *weft.Task, spec *taskspec.Spec, d *detacher) (*weft.Status, error) {
+func (r *runCmd) show(a *app, in *interrupts, t *weft.Task, spec *taskspec.Spec, d *detacher) (*weft.TaskStatus, error) {
 	stdin := a.stdin
 	if r.NoStdin {
 		stdin = nil
@@ -240,7 +240,7 @@ func (r *runCmd) show(a *app, in *interrupts, t *weft.Task, spec *taskspec.Spec,
 
 // template is the task before the options are laid over it. To look for a spec
 // opens the project, if there is one.
-func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
+func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Project, error) {
 	if r.Function != nil || len(r.Arg)+len(r.KW) > 0 || r.Inline {
 		spec, err := r.call()
 		return spec, nil, err
@@ -256,7 +256,7 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Context, error) {
 	p, err := a.open(r.opening()...)
 	switch {
 	case err == nil:
-		stored = weft.Specs(p)
+		stored = p.Specs()
 	case !errors.Is(err, weft.ErrNoProject):
 		return nil, nil, err
 	default:
@@ -299,7 +299,7 @@ func cancellable(ctx context.Context, r io.Reader) io.Reader {
 func (a *app) printTID(t *weft.Task) error {
 	if a.JSON {
 		status := taskspec.StatusCreated
-		if !weft.Fresh(t) {
+		if !t.IsNew() {
 			s, err := t.Status(context.Background())
 			if err != nil {
 				return err

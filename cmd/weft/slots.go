@@ -18,7 +18,7 @@ type slotsLine struct {
 
 // fullText says that there is no slot for another task; it is empty if there is
 // one.
-func fullText(ctx context.Context, p *weft.Context) (string, error) {
+func fullText(ctx context.Context, p *weft.Project) (string, error) {
 	taken, all, err := p.Manager().Slots(ctx)
 	if err != nil || all == 0 || taken < all {
 		return "", err
@@ -27,7 +27,7 @@ func fullText(ctx context.Context, p *weft.Context) (string, error) {
 }
 
 // waitsForSlot reports whether a task waits for nothing else.
-func waitsForSlot(s *weft.Status) bool {
+func waitsForSlot(s *weft.TaskStatus) bool {
 	return s.Status == taskspec.StatusCreated && s.NotBefore.IsZero() && s.WaitingFor == "" && s.ParentTID == ""
 }
 
@@ -38,7 +38,7 @@ const slotPatience = 5 * time.Second
 // tellSlots says on standard error, if it comes to that, that the task does not
 // begin because there is no slot: to a person, and where a task waits for another,
 // which may be for ever. The caller stops it when it waits no more.
-func (a *app) tellSlots(p *weft.Context, t *weft.Task) *time.Timer {
+func (a *app) tellSlots(p *weft.Project, t *weft.Task) *time.Timer {
 	return time.AfterFunc(slotPatience, func() {
 		if !isTerminal(a.stderr) && os.Getenv("WEFT_CONTEXT") != p.Root() {
 			return

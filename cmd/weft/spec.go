@@ -67,9 +67,9 @@ func (c *specCreateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	var folder specFolder = weft.Specs(p)
+	var folder specFolder = p.Specs()
 	if c.isPipeline(document) {
-		folder = weft.Pipelines(p)
+		folder = p.Pipelines()
 	}
 	store := folder.Create
 	if c.Force {
@@ -96,19 +96,19 @@ type stored struct {
 }
 
 // folders are those to look in.
-func (s stored) folders(p *weft.Context) []specFolder {
+func (s stored) folders(p *weft.Project) []specFolder {
 	switch s.Type {
 	case "task":
-		return []specFolder{weft.Specs(p)}
+		return []specFolder{p.Specs()}
 	case "pipeline":
-		return []specFolder{weft.Pipelines(p)}
+		return []specFolder{p.Pipelines()}
 	}
-	return []specFolder{weft.Specs(p), weft.Pipelines(p)}
+	return []specFolder{p.Specs(), p.Pipelines()}
 }
 
 // try calls do with one folder after the other until it finds what it looks for. If
 // none has it, the error is that of the first.
-func (s stored) try(p *weft.Context, do func(specFolder) error) (err error) {
+func (s stored) try(p *weft.Project, do func(specFolder) error) (err error) {
 	for _, folder := range s.folders(p) {
 		found := do(folder)
 		if !errors.Is(found, weft.ErrNoSpec) {
@@ -176,7 +176,7 @@ func (c specListCmd) Run(a *app) error {
 	if c.Type == "task" {
 		return nil
 	}
-	pipelines, err := weft.Pipelines(p).List()
+	pipelines, err := p.Pipelines().List()
 	if err != nil {
 		return err
 	}
@@ -189,8 +189,8 @@ func (c specListCmd) Run(a *app) error {
 }
 
 // printTaskSpecs prints the stored specs of tasks.
-func (a *app) printTaskSpecs(p *weft.Context) error {
-	specs, err := weft.Specs(p).List()
+func (a *app) printTaskSpecs(p *weft.Project) error {
+	specs, err := p.Specs().List()
 	if err != nil {
 		return err
 	}

@@ -66,7 +66,7 @@ func (c *statusCmd) Run(a *app) error {
 }
 
 // show shows how things stand now.
-func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
+func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Project) error {
 	if c.TID != "" {
 		return a.printTask(ctx, p, c.TID)
 	}
@@ -78,7 +78,7 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	if err != nil {
 		return err
 	}
-	counts, err := weft.CountTasks(ctx, p)
+	counts, err := p.CountTasks(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,11 +96,11 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	if err != nil {
 		return err
 	}
-	services, err := weft.Services(ctx, p)
+	services, err := p.Services(ctx)
 	if err != nil {
 		return err
 	}
-	trust, err := weft.Trusted(ctx, p)
+	trust, err := p.TrustStatus(ctx)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Context) error {
 	return nil
 }
 
-func (a *app) printStatusJSON(ctx context.Context, p *weft.Context, problems []string, managers []weft.ManagerStatus, tasks []*weft.Status, services []weft.ServiceStatus, trust weft.TrustStatus) error {
+func (a *app) printStatusJSON(ctx context.Context, p *weft.Project, problems []string, managers []weft.ManagerStatus, tasks []*weft.TaskStatus, services []weft.ServiceStatus, trust weft.TrustStatus) error {
 	v := struct {
 		System   string       `json:"system"` // "ok", or "problem"
 		Problems []string     `json:"problems"`
@@ -180,7 +180,7 @@ func liveText(counts map[taskspec.Status]int) string {
 }
 
 // printTask prints all there is to know about one task.
-func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error {
+func (a *app) printTask(ctx context.Context, p *weft.Project, tid string) error {
 	t, err := p.Task(ctx, tid)
 	if err != nil {
 		return err
@@ -217,7 +217,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 	line("Waits", waits)
 	line("Waits for", visible(s.WaitingFor))
 	line("Outbox", visible(s.Outbox))
-	past, err := weft.PastAttempts(ctx, t)
+	past, err := t.PastAttempts(ctx)
 	if err != nil {
 		return err
 	}
@@ -268,7 +268,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Context, tid string) error 
 }
 
 // progressText is how far a function is, or nothing if it does not say.
-func progressText(s *weft.Status) string {
+func progressText(s *weft.TaskStatus) string {
 	var words []string
 	switch {
 	case s.Total > 0:
@@ -353,7 +353,7 @@ func (c *listCmd) Run(a *app) error {
 }
 
 // printListed prints a task in a list.
-func (a *app) printListed(s *weft.Status) error {
+func (a *app) printListed(s *weft.TaskStatus) error {
 	if a.JSON {
 		return a.printJSON(newTaskLine(s))
 	}
@@ -366,11 +366,11 @@ func (a *app) printListed(s *weft.Status) error {
 }
 
 // printCounts counts tasks by status.
-func (c *listCmd) printCounts(ctx context.Context, a *app, p *weft.Context) error {
+func (c *listCmd) printCounts(ctx context.Context, a *app, p *weft.Project) error {
 	if c.Tag != "" {
 		return usageError{"--tag does not go with --stats"}
 	}
-	counts, err := weft.CountTasks(ctx, p)
+	counts, err := p.CountTasks(ctx)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (a *app) printTable(rows [][]string, paint func(column int, cell string) st
 }
 
 // printTasks prints a table of tasks.
-func (a *app) printTasks(tasks []*weft.Status, now time.Time) {
+func (a *app) printTasks(tasks []*weft.TaskStatus, now time.Time) {
 	const statusColumn = 1
 	rows := [][]string{{"TID", "STATUS", "NAME", "SUBMITTED", "TIME", "ERROR"}}
 	for _, s := range tasks {
@@ -57,7 +57,7 @@ func (a *app) printTasks(tasks []*weft.Status, now time.Time) {
 }
 
 // elapsed is how long a task worked, 0 where it has not ended.
-func elapsed(s *weft.Status) time.Duration {
+func elapsed(s *weft.TaskStatus) time.Duration {
 	if s.Completed.IsZero() {
 		return 0
 	}
@@ -65,7 +65,7 @@ func elapsed(s *weft.Status) time.Duration {
 }
 
 // elapsedUntil is how long a task has worked, until its end or now.
-func elapsedUntil(s *weft.Status, now time.Time) time.Duration {
+func elapsedUntil(s *weft.TaskStatus, now time.Time) time.Duration {
 	if s.Started.IsZero() {
 		return 0
 	}

@@ -97,7 +97,7 @@ func (c *taskKillCmd) Run(a *app) error { return c.sweep(a, weft.Unfinished(), (
 // says how each one then stands or why it could not be done. --all and --pattern
 // choose among tasks with one of the statuses. The exit code is that of the
 // first failure.
-func (c *chosen) sweep(a *app, among []taskspec.Status, do func(*weft.Task, context.Context) (*weft.Status, error)) error {
+func (c *chosen) sweep(a *app, among []taskspec.Status, do func(*weft.Task, context.Context) (*weft.TaskStatus, error)) error {
 	p, err := a.open()
 	if err != nil {
 		return err
@@ -108,7 +108,7 @@ func (c *chosen) sweep(a *app, among []taskspec.Status, do func(*weft.Task, cont
 		return err
 	}
 	type outcome struct {
-		s   *weft.Status
+		s   *weft.TaskStatus
 		err error
 	}
 	// At most so many at once: each of them holds a waiter.
@@ -149,7 +149,7 @@ func (c *chosen) sweep(a *app, among []taskspec.Status, do func(*weft.Task, cont
 }
 
 // find returns what to call the chosen tasks.
-func (c *chosen) find(ctx context.Context, p *weft.Context, among []taskspec.Status) ([]string, error) {
+func (c *chosen) find(ctx context.Context, p *weft.Project, among []taskspec.Status) ([]string, error) {
 	named, all, matching := len(c.TIDs) > 0, c.All, c.Pattern != ""
 	switch {
 	case named && !all && !matching:
@@ -213,7 +213,7 @@ func (c *taskTIDCmd) Run(a *app) error {
 	return nil
 }
 
-func (c *taskTIDCmd) find(ctx context.Context, p *weft.Context) (string, error) {
+func (c *taskTIDCmd) find(ctx context.Context, p *weft.Project) (string, error) {
 	if c.PID == 0 {
 		name := c.TID + c.Reverse
 		if name == "" || c.TID != "" && c.Reverse != "" {

@@ -42,7 +42,7 @@ func (c *systemTidyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	o := weft.TidyOptions{KeepEvents: c.KeepEvents, KeepTasks: c.KeepTasks, KeepAge: time.Duration(c.KeepAge), Untaken: c.Untaken}
+	o := weft.TidyOptions{KeepEvents: c.KeepEvents, KeepTasks: c.KeepTasks, KeepAge: time.Duration(c.KeepAge), PendingResults: c.Untaken}
 	if o.KeepEvents == 0 {
 		o.KeepEvents = -1
 	}

@@ -38,11 +38,11 @@ func (c *trustCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	change, word := weft.Trust, "Trusted"
+	change, word := p.Trust, "Trusted"
 	if c.Revoke {
-		change, word = weft.Distrust, "Not trusted any more"
+		change, word = p.Distrust, "Not trusted any more"
 	}
-	if err := change(context.Background(), p); err != nil {
+	if err := change(context.Background()); err != nil {
 		return err
 	}
 	if a.JSON {
@@ -53,7 +53,7 @@ func (c *trustCmd) Run(a *app) error {
 }
 
 // noteTrust says what a manager that was just started holds back.
-func (a *app) noteTrust(p *weft.Context) error {
+func (a *app) noteTrust(p *weft.Project) error {
 	if !p.Manager().Started() {
 		return nil
 	}
@@ -61,8 +61,8 @@ func (a *app) noteTrust(p *weft.Context) error {
 }
 
 // noteHeld says what is held back, before somebody waits for it.
-func (a *app) noteHeld(ctx context.Context, p *weft.Context) error {
-	s, err := weft.Trusted(ctx, p)
+func (a *app) noteHeld(ctx context.Context, p *weft.Project) error {
+	s, err := p.TrustStatus(ctx)
 	if err == nil && s.String() != "" {
 		a.note("%s: weft trust", s)
 	}

@@ -68,7 +68,7 @@ func (a *app) check(document []byte, isPipeline bool) (name, kind string, err er
 	var folder weft.PipelineFolder
 	switch p, err := a.open(); {
 	case err == nil:
-		folder = weft.Pipelines(p)
+		folder = p.Pipelines()
 	case !errors.Is(err, weft.ErrNoProject):
 		return "", "", err
 	}

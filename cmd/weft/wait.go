@@ -43,7 +43,7 @@ func (c *waitCmd) Run(a *app) error {
 	if err := a.noteHeld(in.first, p); err != nil {
 		return err
 	}
-	g, err := weft.NewGroup(p)
+	g, err := p.NewBatch()
 	if err != nil {
 		return err
 	}
@@ -67,8 +67,8 @@ func (c *waitCmd) Run(a *app) error {
 }
 
 // await returns how the tasks ended, by their ids; with --any, only the first.
-func (c *waitCmd) await(ctx context.Context, a *app, g *weft.Group) (map[string]*weft.Status, error) {
-	ends := make(map[string]*weft.Status)
+func (c *waitCmd) await(ctx context.Context, a *app, g *weft.Batch) (map[string]*weft.TaskStatus, error) {
+	ends := make(map[string]*weft.TaskStatus)
 	for g.Len() > 0 {
 		s, err := g.Next(ctx)
 		if err != nil {
@@ -83,7 +83,7 @@ func (c *waitCmd) await(ctx context.Context, a *app, g *weft.Group) (map[string]
 }
 
 // printEnd prints how a task ended, at once.
-func (a *app) printEnd(s *weft.Status) error {
+func (a *app) printEnd(s *weft.TaskStatus) error {
 	if !a.JSON {
 		a.stdout.Printf("%s %s\n", visible(s.TID), a.paint(standing(s)))
 	} else if err := a.printJSON(newTaskLine(s)); err != nil {
@@ -93,7 +93,7 @@ func (a *app) printEnd(s *weft.Status) error {
 }
 
 // findTasks finds tasks by what a person calls them.
-func findTasks(ctx context.Context, p *weft.Context, tids []string) ([]*weft.Task, error) {
+func findTasks(ctx context.Context, p *weft.Project, tids []string) ([]*weft.Task, error) {
 	tasks := make([]*weft.Task, len(tids))
 	for i, tid := range tids {
 		var err error

@@ -49,7 +49,7 @@ func main() {
 }
 
 // plan writes all jobs in one transaction: all of them are there, or none.
-func plan(ctx context.Context, p *weft.Context, commands []string) error {
+func plan(ctx context.Context, p *weft.Project, commands []string) error {
 	var jobs []string
 	for _, command := range commands {
 		jobs = append(jobs, encode(job{Command: command}))
@@ -58,7 +58,7 @@ func plan(ctx context.Context, p *weft.Context, commands []string) error {
 	return err
 }
 
-func answers(ctx context.Context, p *weft.Context, number string) error {
+func answers(ctx context.Context, p *weft.Project, number string) error {
 	n, err := strconv.Atoi(number)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ const attempts = 3
 
 // work takes jobs into a queue of its own and does them, one after another. What
 // lies there when it begins is the job that its last life did not finish.
-func work(ctx context.Context, p *weft.Context, name string) error {
+func work(ctx context.Context, p *weft.Project, name string) error {
 	jobs, held := p.Queue("jobs"), p.Queue("jobs."+name)
 	reserved := jobs.Reserve(held.Name())
 	for {
@@ -49,7 +49,7 @@ func work(ctx context.Context, p *weft.Context, name string) error {
 
 // do runs one job as a task. The message's id is the task's key: after a crash
 // the worker finds the task that it began, instead of beginning another one.
-func do(ctx context.Context, p *weft.Context, held string, m broker.Message) error {
+func do(ctx context.Context, p *weft.Project, held string, m broker.Message) error {
 	var j job
 	if err := json.Unmarshal([]byte(m.Body), &j); err != nil {
 		return settle(ctx, p, held, m, message{"jobs.dead", m.Body}, message{"answers", encode(answer{Error: err.Error()})})
@@ -79,7 +79,7 @@ func do(ctx context.Context, p *weft.Context, held string, m broker.Message) err
 	if err != nil {
 		return err
 	}
-	return task.Take(ctx)
+	return task.Discard(ctx)
 }
 
 type message struct{ queue, body string }
@@ -87,7 +87,7 @@ type message struct{ queue, body string }
 // settle writes what came of a job and removes the job, in one transaction: a
 // crash leaves the one or the other. Without an effect like these messages,
 // Reservation.Ack would do.
-func settle(ctx context.Context, p *weft.Context, held string, done broker.Message, effects ...message) error {
+func settle(ctx context.Context, p *weft.Project, held string, done broker.Message, effects ...message) error {
 	return p.Broker().Update(ctx, func(tx *broker.Tx) error {
 		for _, m := range effects {
 			if _, err := tx.Write(m.queue, m.body); err != nil {

@@ -30,7 +30,7 @@ func main() {
 	defer stop()
 
 	var failures []error
-	done := func(task *weft.Task, s *weft.Status) (take bool, err error) {
+	done := func(task *weft.Task, s *weft.TaskStatus) (take bool, err error) {
 		if err := s.Err(); err != nil {
 			failures = append(failures, fmt.Errorf("%s: %w", s.Name, err))
 			return true, nil // an error here would end it all
@@ -39,7 +39,7 @@ func main() {
 		_, err = task.Output(ctx, os.Stdout, os.Stderr)
 		return true, err
 	}
-	err = weft.RunMany(ctx, p, checksums(os.Args[1:]), weft.RunManyOptions{Limit: 4}, done)
+	err = p.RunMany(ctx, checksums(os.Args[1:]), weft.RunManyOptions{Limit: 4}, done)
 	if err := errors.Join(append(failures, err)...); err != nil {
 		log.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	res, err := weft.RunPipeline(context.Background(), p, visits(path))
+	res, err := p.RunPipeline(context.Background(), visits(path))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func TestPipeline(t *testing.T) {
 	if s, err := task.Wait(t.Context()); err != nil || s.Err() != nil {
 		t.Errorf("tried again: %v %v", s.Err(), err)
 	}
-	stages, err := weft.Stages(t.Context(), task)
+	stages, err := task.Stages(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

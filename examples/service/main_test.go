@@ -152,7 +152,7 @@ func (s service) start(t *testing.T) (base string, cmd *exec.Cmd) {
 }
 
 // open is the test's own look at the project.
-func (s service) open(t *testing.T) *weft.Context {
+func (s service) open(t *testing.T) *weft.Project {
 	t.Helper()
 	p, err := weft.Open(s.dir)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"weft/taskspec"
 )
 
-func routes(p *weft.Context) http.Handler {
+func routes(p *weft.Project) http.Handler {
 	mux := http.NewServeMux()
 
 	// With the same Idempotency-Key and argument it is the same task, however often
@@ -55,7 +55,7 @@ type answer struct {
 	Value  json.RawMessage `json:"value,omitempty"`
 }
 
-func show(ctx context.Context, p *weft.Context, tid string) (answer, error) {
+func show(ctx context.Context, p *weft.Project, tid string) (answer, error) {
 	task, err := p.Task(ctx, tid)
 	if err != nil {
 		return answer{}, err
@@ -71,7 +71,7 @@ func show(ctx context.Context, p *weft.Context, tid string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{Status: res.Status.Status, Value: res.Output}, nil
+	return answer{Status: res.Status, Value: res.Output}, nil
 }
 
 // statusOf tells a mistake of the client from one of ours.

@@ -23,11 +23,11 @@ var mayOpenDatabase = map[string]string{
 // wait for.
 var maySleep = map[string]string{
 	"internal/proc/proc_linux_test.go:runReuse":               "waits for the next tick of the clock that start times are counted in, a moment and no event",
-	"internal/bell/main_test.go:ringForParent":                "rings at moments that were chosen at random",
+	"internal/notify/main_test.go:ringForParent":              "rings at moments that were chosen at random",
 	"manager/lock_linux_test.go:TestLeadershipIsNotInherited": "waits until a program that another test starts has been executed",
 	"runner/desk_linux_test.go:poll":                          "waits for what other processes do, of which nothing tells",
-	"internal/bell/bench_unix_test.go:BenchmarkWake":          "is the poll that bells are compared with",
-	"internal/bell/bench_unix_test.go:BenchmarkIdle":          "measures what a second without events costs",
+	"internal/notify/bench_unix_test.go:BenchmarkWake":        "is the poll that bells are compared with",
+	"internal/notify/bench_unix_test.go:BenchmarkIdle":        "measures what a second without events costs",
 }
 
 // mayBeLong lists files of more than 500 lines that would be worse in pieces.
@@ -44,9 +44,9 @@ var mayTouchFile = map[string]string{
 	"internal/inherit/read_linux.go:umask":    "reads what the kernel says",
 	"internal/role/role_linux.go:closeOthers": "reads what the kernel says",
 	"locate.go:Create":                        "makes the folder that the user names, above the project's",
-	"shelf.go:shelf.readFile":                 "reads the file that the user names",
-	"trust.go:acquaintance.readTrust":         "is in this user's state folder, outside of any project",
-	"trust.go:acquaintance.recordTrust":       "is in this user's state folder, outside of any project",
-	"trust.go:acquaintance.writeTrust":        "is in this user's state folder, outside of any project",
-	"trust.go:acquaintance.meet":              "is in this user's state folder, outside of any project",
+	"documents.go:documents.readFile":         "reads the file that the user names",
+	"trust.go:trustState.readTrust":           "is in this user's state folder, outside of any project",
+	"trust.go:trustState.recordTrust":         "is in this user's state folder, outside of any project",
+	"trust.go:trustState.writeTrust":          "is in this user's state folder, outside of any project",
+	"trust.go:trustState.observe":             "is in this user's state folder, outside of any project",
 }

@@ -13,7 +13,7 @@ import (
 // what is only for tests.
 var mayTouchFiles = []string{
 	"internal/project",
-	"broker/sqlite", "internal/bell", "internal/socket",
+	"broker/sqlite", "internal/notify", "internal/socket",
 	"monitor", "internal/proc", "internal/title",
 	"cmd/weft", "cmd/weft/testdata/host",
 	"broker/brokertest", "monitor/monitortest",

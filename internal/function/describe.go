@@ -12,8 +12,8 @@ type Listing struct {
 	Functions []Description `json:"functions"`
 }
 
-// Tell writes which functions a program of this build has.
-func Tell(w io.WriteCloser, build string, r *Registry) error {
+// Describe writes which functions a program of this build has.
+func Describe(w io.WriteCloser, build string, r *Registry) error {
 	err := json.NewEncoder(w).Encode(Listing{Build: build, Functions: r.Describe()})
 	if err != nil {
 		return fmt.Errorf("describe functions: %w", err)

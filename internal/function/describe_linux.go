@@ -23,10 +23,10 @@ const tellDeadline = 10 * time.Second
 // ErrNoHost is returned for a program that does not say which functions it has.
 var ErrNoHost = errors.New("program does not offer functions")
 
-// Ask executes the program at path, with this environment, and returns what it
+// ReadDescription executes the program at path, with this environment, and returns what it
 // says of itself. Cancelling ctx kills it. The error wraps [ErrNoHost] if it says
 // nothing.
-func Ask(ctx context.Context, path string, env []string) (Listing, error) {
+func ReadDescription(ctx context.Context, path string, env []string) (Listing, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, tellDeadline, fmt.Errorf("%w: it said nothing in %v", ErrNoHost, tellDeadline))
 	defer cancel()
 	ours, theirs, err := role.Pair()

@@ -11,7 +11,7 @@ import (
 // ErrNoHost is returned for a program that does not say which functions it has.
 var ErrNoHost = errors.New("program does not offer functions")
 
-// Ask would execute the program at path.
-func Ask(context.Context, string, []string) (Listing, error) {
+// ReadDescription would execute the program at path.
+func ReadDescription(context.Context, string, []string) (Listing, error) {
 	return Listing{}, fmt.Errorf("ask a program for its functions: %w on this system yet", errors.ErrUnsupported)
 }

@@ -15,10 +15,10 @@ import (
 // accepts anything: then only decoding tells.
 func schemaOf(t reflect.Type) *jsonschema.Resolved {
 	known := make(map[reflect.Type]*jsonschema.Schema)
-	if survey(t, known, make(map[reflect.Type]bool)) {
+	if inspect(t, known, make(map[reflect.Type]bool)) {
 		s, err := jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: known, IgnoreInvalidTypes: true})
 		if err == nil && s != nil {
-			loosen(s)
+			relax(s)
 			if r, err := s.Resolve(nil); err == nil {
 				return r
 			}
@@ -37,10 +37,10 @@ func schemaJSON(s *jsonschema.Schema) json.RawMessage {
 	return text
 }
 
-// survey adds to known the types in t that encoding/json treats otherwise than
+// inspect adds to known the types in t that encoding/json treats otherwise than
 // their structure says. It returns false where that cannot be told by the type
 // alone.
-func survey(t reflect.Type, known map[reflect.Type]*jsonschema.Schema, seen map[reflect.Type]bool) bool {
+func inspect(t reflect.Type, known map[reflect.Type]*jsonschema.Schema, seen map[reflect.Type]bool) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
@@ -54,7 +54,7 @@ func survey(t reflect.Type, known map[reflect.Type]*jsonschema.Schema, seen map[
 	}
 	switch t.Kind() {
 	case reflect.Slice, reflect.Array, reflect.Map:
-		return survey(t.Elem(), known, seen)
+		return inspect(t.Elem(), known, seen)
 	case reflect.Struct:
 		for field := range t.Fields() {
 			name, options, _ := strings.Cut(field.Tag.Get("json"), ",")
@@ -69,7 +69,7 @@ func survey(t reflect.Type, known map[reflect.Type]*jsonschema.Schema, seen map[
 				return false
 			case strings.Contains(","+options+",", ",string,"):
 				return false
-			case !survey(field.Type, known, seen):
+			case !inspect(field.Type, known, seen):
 				return false
 			}
 		}
@@ -83,8 +83,8 @@ func everyKind() []string {
 	return []string{"null", "boolean", "number", "string", "array", "object"}
 }
 
-// loosen makes what accepts every type a schema that accepts anything.
-func loosen(s *jsonschema.Schema) {
+// relax makes what accepts every type a schema that accepts anything.
+func relax(s *jsonschema.Schema) {
 	if s == nil {
 		return
 	}
@@ -92,10 +92,10 @@ func loosen(s *jsonschema.Schema) {
 		s.Types = nil
 	}
 	for _, p := range s.Properties {
-		loosen(p)
+		relax(p)
 	}
-	loosen(s.Items)
-	loosen(s.AdditionalProperties)
+	relax(s.Items)
+	relax(s.AdditionalProperties)
 }
 
 // special is the schema of a type that encodes itself, nil for others.

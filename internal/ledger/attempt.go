@@ -22,7 +22,7 @@ const attemptKind = "attempt"
 const maxKept = 10
 
 // tryAgain decides whether another attempt follows the one that has ended with o
-// at a moment, and if so asks for it. The rest of the end is for [renew].
+// at a moment, and if so asks for it. The rest of the end is for [nextAttempt].
 func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error) {
 	work, err := t.work()
 	// Who was told to end does not begin again, even if it ended otherwise.
@@ -84,10 +84,10 @@ func quoted(text string) json.RawMessage {
 	return body
 }
 
-// renew records the end of an attempt that is followed by another, for which
+// nextAttempt records the end of an attempt that is followed by another, for which
 // there is a request. The record goes from running to created: nobody who waits
 // for the end of the task sees this one.
-func renew(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, e Event) error {
+func nextAttempt(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, e Event) error {
 	due := t.NotBefore
 	t.NotBefore = 0
 	if err := t.end(o, at); err != nil {
@@ -119,12 +119,12 @@ func renew(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, e Event) error 
 		return err
 	}
 	failed := *t
-	*t = reborn(t)
+	*t = resetForRetry(t)
 	t.Seq, t.NotBefore = failed.Seq, due // a hand-off that is repeated is known
 	if err := t.save(tx); err != nil {
 		return err
 	}
-	tx.Ring(q.Outbox)
+	tx.Notify(q.Outbox)
 	return t.log(tx, eventRetried, at, Event{
 		Error: failed.Error, Attempt: t.Epoch - t.Base, MaxAttempts: t.MaxAttempts, NotBefore: due,
 	})
@@ -157,7 +157,7 @@ func keepAttempt(tx *broker.Tx, t *Task) error {
 func attemptKey(tid string, epoch int) string { return fmt.Sprintf("%s.%d", tid, epoch) }
 
 // attempts returns the records of the kept attempts at a task, in order.
-func attempts(r recorder, tid string) ([]broker.Record, error) {
+func attempts(r recordLister, tid string) ([]broker.Record, error) {
 	return r.Records(attemptKind, broker.RecordSelect{States: []string{tid}})
 }
 

@@ -147,12 +147,12 @@ func TestRetriesEnd(t *testing.T) {
 				if _, err := End(tx, tid, test.ordered, at); err != nil || test.unread {
 					return err
 				}
-				_, err := ObeyTask(tx, tid, at)
+				_, err := ReadTaskControl(tx, tid, at)
 				return err
 			})
 			err := p.try(func(tx *broker.Tx) error {
 				if test.outcome.Event == taskspec.EventWorkLost {
-					return Lose(tx, tid, 1, at)
+					return MarkLost(tx, tid, 1, at)
 				}
 				return Finish(tx, handOff(tid, test.outcome), nil)
 			})
@@ -179,7 +179,7 @@ func TestRetriesAfterAgain(t *testing.T) {
 	if got := p.task(tid); got.Status != taskspec.StatusFailed {
 		t.Fatalf("after two attempts: %s", got.Status)
 	}
-	p.update(func(tx *broker.Tx) error { _, _, err := Again(tx, tid, at); return err })
+	p.update(func(tx *broker.Tx) error { _, _, err := Retry(tx, tid, at); return err })
 	p.fail(tid, 3)
 	if got := p.task(tid); got.Status != taskspec.StatusCreated || got.Base != 2 {
 		t.Fatalf("after the third: %+v", got)

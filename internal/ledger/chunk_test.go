@@ -89,7 +89,7 @@ func TestChunksOnce(t *testing.T) {
 }
 
 func (p *project) lose(tid string) error {
-	return p.try(func(tx *broker.Tx) error { return Lose(tx, tid, 1, at) })
+	return p.try(func(tx *broker.Tx) error { return MarkLost(tx, tid, 1, at) })
 }
 
 // A retry removes the chunks of the attempt before; those that come too late
@@ -105,7 +105,7 @@ func TestChunksOfRetry(t *testing.T) {
 	if n := len(p.bodies(QueuesOf(tid).Outbox)); n != 1 {
 		t.Errorf("%d messages of the task that was lost, want its chunk", n)
 	}
-	p.update(func(tx *broker.Tx) error { _, _, err := Again(tx, tid, at); return err })
+	p.update(func(tx *broker.Tx) error { _, _, err := Retry(tx, tid, at); return err })
 	p.run(tid)
 	if err := p.print(printed(tid, 2, Chunk{Stream: Stdout})); !errors.Is(err, ErrStale) {
 		t.Errorf("chunks of the first attempt: %v", err)

@@ -53,9 +53,9 @@ var ErrNoPause = errors.New("cannot be paused: it runs inside its program")
 // holds reports whether the command lets a task stand still, or go on.
 func (c Command) holds() bool { return c == CommandPause || c == CommandResume }
 
-// Tell sends a control message to a running task; for those that end one see
+// SendControl sends a control message to a running task; for those that end one see
 // [End]. The error is [ErrNotRunning] if it does not run, or [ErrNoPause].
-func Tell(tx *broker.Tx, tid string, c Control) error {
+func SendControl(tx *broker.Tx, tid string, c Control) error {
 	t, err := load(tx, tid)
 	if err != nil {
 		return err
@@ -127,10 +127,10 @@ func ControlQueues(tx *broker.Tx) (queues []string, err error) {
 // Replies is the queue that the task answers control messages into.
 func Replies(t *Task) string { return cmp.Or(t.ControlOut, t.Queues().ControlOut) }
 
-// ObeyTask takes the control messages of a running task, from its own queue and from
+// ReadTaskControl takes the control messages of a running task, from its own queue and from
 // others, answers them, and returns those that whoever runs the task must carry out,
 // in order.
-func ObeyTask(tx *broker.Tx, tid string, now time.Time, others ...string) ([]Command, error) {
+func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string) ([]Command, error) {
 	var ms []broker.Message
 	for _, queue := range append([]string{QueuesOf(tid).ControlIn}, others...) {
 		// Mostly there is none, and looking is cheaper than taking.
@@ -218,9 +218,9 @@ func (t *Task) activity() string {
 	return "working"
 }
 
-// ObeyManager does the same for the control messages of a manager. The error is
+// ReadControl does the same for the control messages of a manager. The error is
 // [ErrSuperseded] if they are for a later one.
-func (m *Manager) ObeyManager(tx *broker.Tx, now time.Time) ([]Command, error) {
+func (m *Manager) ReadControl(tx *broker.Tx, now time.Time) ([]Command, error) {
 	ms, err := readControls(tx, ManagerControl)
 	if err != nil || len(ms) == 0 {
 		return nil, err
@@ -299,7 +299,7 @@ const (
 func readControls(tx *broker.Tx, queue string) ([]broker.Message, error) {
 	ms, err := tx.Read(queue, broker.Select{Limit: controlsAtOnce})
 	if len(ms) == controlsAtOnce {
-		tx.Ring(queue) // there may be more
+		tx.Notify(queue) // there may be more
 	}
 	return ms, err
 }

@@ -119,7 +119,7 @@ func TestObeyTask(t *testing.T) {
 			before := p.task(tid)
 			var orders []Command
 			obey := func() {
-				p.update(func(tx *broker.Tx) (err error) { orders, err = ObeyTask(tx, tid, at); return err })
+				p.update(func(tx *broker.Tx) (err error) { orders, err = ReadTaskControl(tx, tid, at); return err })
 			}
 			obey()
 			if diff := cmp.Diff(test.orders, orders, bare); diff != "" {
@@ -166,7 +166,7 @@ func TestObeyManager(t *testing.T) {
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	m := p.arrive(consumer)
 	obey := func() (orders []Command) {
-		p.update(func(tx *broker.Tx) (err error) { orders, err = m.ObeyManager(tx, at); return err })
+		p.update(func(tx *broker.Tx) (err error) { orders, err = m.ReadControl(tx, at); return err })
 		return orders
 	}
 	if got := obey(); got != nil {

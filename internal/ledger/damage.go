@@ -76,12 +76,12 @@ func (k table[T]) get(r recordReader, key string) (T, error) {
 
 // each iterates as the function each does, and passes over what is damaged: a record
 // that cannot be read stops nobody but those who ask for it.
-func (k table[T]) each(r recorder, after int64, states ...string) iter.Seq2[T, error] {
+func (k table[T]) each(r recordLister, after int64, states ...string) iter.Seq2[T, error] {
 	return k.decodeEach(r, each(r, k.kind, after, states...))
 }
 
 // list is each for what a selection finds.
-func (k table[T]) list(r recorder, sel broker.RecordSelect) (all []T, err error) {
+func (k table[T]) list(r recordLister, sel broker.RecordSelect) (all []T, err error) {
 	recs, err := r.Records(k.kind, sel)
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (k table[T]) list(r recorder, sel broker.RecordSelect) (all []T, err error)
 	return all, nil
 }
 
-func (k table[T]) decodeEach(r recorder, recs iter.Seq2[broker.Record, error]) iter.Seq2[T, error] {
+func (k table[T]) decodeEach(r recordLister, recs iter.Seq2[broker.Record, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for rec, err := range recs {
 			var v T
@@ -144,19 +144,19 @@ var checks = map[string]func(broker.Record) error{
 		}
 		return err
 	},
-	ManagerKind:  checkOf(managers),
-	attemptKind:  checkOf(pastAttempts),
-	endpointKind: checkOf(endpoints),
-	envKind:      checkOf(environments),
-	functionKind: checkOf(callables),
-	hostKind:     checkOf(hosts),
-	itemFileKind: checkOf(itemFiles),
-	keyKind:      checkOf(keys),
-	nestedKind:   checkOf(marks),
-	pendingKind:  checkOf(waits),
-	serverKind:   checkOf(servers),
-	serviceKind:  checkOf(services),
-	shownKind:    checkOf(copies),
+	ManagerKind:    checkOf(managers),
+	attemptKind:    checkOf(pastAttempts),
+	endpointKind:   checkOf(endpoints),
+	envKind:        checkOf(environments),
+	functionKind:   checkOf(callables),
+	programKind:    checkOf(hosts),
+	itemFileKind:   checkOf(itemFiles),
+	keyKind:        checkOf(keys),
+	nestedKind:     checkOf(marks),
+	pendingKind:    checkOf(waits),
+	serverKind:     checkOf(servers),
+	serviceKind:    checkOf(services),
+	resultCopyKind: checkOf(copies),
 }
 
 func checkOf[T any](k table[T]) func(broker.Record) error {
@@ -272,7 +272,7 @@ func setAside(tx *broker.Tx, queue, tid string) error {
 	if err := tx.DeleteRecord(nestedKind, tid); err != nil {
 		return err
 	}
-	tx.Ring(OutboxOf(tid))
+	tx.Notify(OutboxOf(tid))
 	_, err = tx.Move(queue, Damaged, broker.Select{ID: id})
 	return err
 }

@@ -71,7 +71,7 @@ func TestDamagedEnvironment(t *testing.T) {
 	}
 	p.update(func(tx *broker.Tx) error { _, err := End(tx, tid, CommandStop, at); return err })
 	p.update(func(tx *broker.Tx) error {
-		_, _, err := Forget(tx, Retention{Age: 1, Bare: true}, 0, at.Add(2), 0, 10)
+		_, _, err := Forget(tx, Retention{Age: 1, Force: true}, 0, at.Add(2), 0, 10)
 		return err
 	})
 }
@@ -155,7 +155,7 @@ func TestSkew(t *testing.T) {
 			if err != nil && !strings.Contains(err.Error(), "weft manager stop") {
 				t.Errorf("%s: %v does not say what to do", name, err)
 			}
-			return TellManager(tx, CommandStop) // which any version obeys
+			return SendManagerControl(tx, CommandStop) // which any version obeys
 		})
 	}
 }
@@ -188,8 +188,8 @@ func TestControlFlood(t *testing.T) {
 	for len(orders) < 2 {
 		p.update(func(tx *broker.Tx) error {
 			for _, obey := range []func() ([]Command, error){
-				func() ([]Command, error) { return ObeyTask(tx, tid, at) },
-				func() ([]Command, error) { return m.ObeyManager(tx, at) },
+				func() ([]Command, error) { return ReadTaskControl(tx, tid, at) },
+				func() ([]Command, error) { return m.ReadControl(tx, at) },
 			} {
 				some, err := obey()
 				if err != nil {

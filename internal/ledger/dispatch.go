@@ -34,9 +34,9 @@ type Job struct {
 	Dir   string // where the command runs
 	// Function is the function to call instead, with Call; nil for a command. Who
 	// gives out the job says where the program is: Program.
-	Function *Function
-	Call     taskspec.Call
-	Program  string
+	Function   *Function
+	Call       taskspec.Call
+	Executable string
 	// Env is the key of the submitter's environment, to be read by
 	// [Environment]; empty for a request written by hand, which gets the
 	// manager's. The variables of Work.Env lie over it.
@@ -48,7 +48,7 @@ type Job struct {
 	queue                 string          // of the request
 	in, out               string          // see [Task]
 	controlIn, controlOut string          // likewise
-	supply                *broker.Message // the work item of the queue in; nil if there is none yet
+	item0                 *broker.Message // the work item of the queue in; nil if there is none yet
 	task                  *Task           // as it was; nil for a request written by hand
 	request               string          // the body of the request
 	item                  string          // the body of its work item
@@ -147,7 +147,7 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 	if j.plan != nil {
 		return j, nil
 	}
-	if j.wire(spec, supply); j.refused != "" || j.Elsewhere() {
+	if j.bindQueues(spec, supply); j.refused != "" || j.NotForConsumer() {
 		return j, nil
 	}
 	if j.refused = j.resolve(spec, root); j.refused == "" && spec.Spec.Type == taskspec.KindFunction {
@@ -168,18 +168,18 @@ func (j *Job) Pipeline() (tid string) {
 	return ""
 }
 
-// HandsOn reports whether the job is a stage whose output is for the next one, and
+// FeedsNextStage reports whether the job is a stage whose output is for the next one, and
 // for nobody else.
-func (j *Job) HandsOn() bool {
+func (j *Job) FeedsNextStage() bool {
 	return j.task != nil && j.task.Stage != 0 && !j.task.Last && j.out == ""
 }
 
-// Elsewhere reports whether the job is not for a consumer, not yet or not at all: it
+// NotForConsumer reports whether the job is not for a consumer, not yet or not at all: it
 // is a pipeline, or a program runs it inside itself, or it waits for its work item,
 // or it was written by hand and has to wait for its time. [Forward] sends it there. A
 // persistent task waits for its items with its consumer.
-func (j *Job) Elsewhere() bool {
-	return j.refused == "" && (j.plan != nil || j.Work.Inline() || j.in != "" && j.supply == nil && !j.Work.Persistent || j.wait() > 0)
+func (j *Job) NotForConsumer() bool {
+	return j.refused == "" && (j.plan != nil || j.Work.Inline() || j.in != "" && j.item0 == nil && !j.Work.Persistent || j.wait() > 0)
 }
 
 // wait is how long the request still has to wait. One that was submitted has
@@ -216,7 +216,7 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	if err := mark(tx, t, wait); err != nil {
 		return err
 	}
-	summon(tx, t)
+	wakeManager(tx, t)
 	return t.save(tx)
 }
 
@@ -231,7 +231,7 @@ func findFunction(r broker.Reader, j *Job) (err error) {
 		if err != nil {
 			return err
 		}
-		lend(j, packed)
+		addEnv(j, packed)
 	}
 	j.Function, err = FindFunction(r, j.Work.FunctionTarget)
 	switch {
@@ -243,8 +243,8 @@ func findFunction(r broker.Reader, j *Job) (err error) {
 	return err
 }
 
-// lend lays what the spec names of a packed environment below that of the work.
-func lend(j *Job, packed string) {
+// addEnv lays what the spec names of a packed environment below that of the work.
+func addEnv(j *Job, packed string) {
 	over := make(map[string]string)
 	for _, entry := range DecodeEnv(packed) {
 		if name, value, _ := strings.Cut(entry, "="); slices.Contains(j.Work.EnvFrom, name) {
@@ -310,18 +310,18 @@ func directory(spec, submitter string) string {
 //
 // Nothing runs before this has been committed.
 func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Task, error) {
-	if there, err := j.supplied(tx, true); err != nil || !there {
+	if there, err := j.itemAvailable(tx, true); err != nil || !there {
 		return nil, err
 	}
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
 		return nil, err
 	}
-	return t, j.give(tx, t, consumer, now)
+	return t, j.start(tx, t, consumer, now)
 }
 
-// give is the rest of [Dispatch], for a task whose request is out of the way.
-func (j *Job) give(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Time) (err error) {
+// start is the rest of [Dispatch], for a task whose request is out of the way.
+func (j *Job) start(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Time) (err error) {
 	at := now.UnixNano()
 	t.Epoch, t.Seq, t.Consumer, t.Ordered = j.Epoch, 0, consumer, ""
 	t.Status = taskspec.StatusSpawning
@@ -367,7 +367,7 @@ func NotePaused(tx *broker.Tx, tid string, epoch int, paused bool) error {
 		return err
 	}
 	t.Paused = paused
-	tx.Ring(OutboxOf(tid))
+	tx.Notify(OutboxOf(tid))
 	return t.save(tx)
 }
 
@@ -379,7 +379,7 @@ func NoteProgress(tx *broker.Tx, tid string, epoch int, p Progress) error {
 		return err
 	}
 	t.Progress = &p
-	tx.Ring(OutboxOf(tid))
+	tx.Notify(OutboxOf(tid))
 	return t.save(tx)
 }
 
@@ -403,14 +403,14 @@ func Refuse(tx *broker.Tx, j *Job, now time.Time) error {
 		}
 		return setAside(tx, j.queue, j.TID)
 	}
-	if there, err := j.supplied(tx, false); err != nil || !there {
+	if there, err := j.itemAvailable(tx, false); err != nil || !there {
 		return err
 	}
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
 		return err
 	}
-	if j.supply != nil {
+	if j.item0 != nil {
 		if t.Message, err = j.reserve(tx, t); err != nil {
 			return err
 		}
@@ -425,7 +425,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := j.asked(tx)
+	t, err := j.task0(tx)
 	if err != nil {
 		return nil, err
 	}
@@ -477,9 +477,9 @@ func (j *Job) describe(t *Task) {
 	t.NoItem = j.item == noItem && j.Input == "" && t.In == "" && t.Items == nil
 }
 
-// asked is the task whose request j was made of, or nil if the request was
+// task0 is the task whose request j was made of, or nil if the request was
 // written by hand and has none yet.
-func (j *Job) asked(tx *broker.Tx) (*Task, error) {
+func (j *Job) task0(tx *broker.Tx) (*Task, error) {
 	if j.task != nil {
 		t := *j.task // the transaction may run again
 		return &t, nil

@@ -90,7 +90,7 @@ func TestEndpointsEnd(t *testing.T) {
 		}
 		var err error
 		if name == "lost" {
-			err = p.try(func(tx *broker.Tx) error { return Lose(tx, tid, 1, at) })
+			err = p.try(func(tx *broker.Tx) error { return MarkLost(tx, tid, 1, at) })
 		} else {
 			err = p.finish(handOff(tid, e.outcome))
 		}
@@ -115,7 +115,7 @@ func TestViews(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.update(func(tx *broker.Tx) error {
-		_, err := Arrive(tx, Manager{Process: process, Build: "b"}, at)
+		_, err := RegisterManager(tx, Manager{Process: process, Build: "b"}, at)
 		return err
 	})
 	for queue, want := range map[string]int{

@@ -85,9 +85,9 @@ func writeEvent(tx *broker.Tx, e *Event) error {
 func (e *Event) encode() (string, error) {
 	var o jsonObject
 	o.text.Grow(len(e.TaskSpec) + len(e.Details) + 192)
-	o.phrase("event", e.Event)
-	o.phrase("tid", e.TID)
-	o.phrase("tid_short", e.TIDShort)
+	o.stringField("event", e.Event)
+	o.stringField("tid", e.TID)
+	o.stringField("tid_short", e.TIDShort)
 	o.string("status", string(e.Status))
 	o.anyNumber("timestamp", e.Timestamp)
 	o.number("task_pid", int64(e.TaskPID))

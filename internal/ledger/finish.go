@@ -49,12 +49,12 @@ var ErrStale = errors.New("hand-off is stale")
 // has no effect and is no error. known is the task as [Dispatch] left it, which
 // spares reading it: then Finish may return [ErrChanged]. It may be nil.
 func Finish(tx *broker.Tx, h *HandOff, known *Task) error {
-	_, err := Settle(tx, h, known)
+	_, err := FinishTask(tx, h, known)
 	return err
 }
 
-// Settle is [Finish] and returns the task as it then stands.
-func Settle(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
+// FinishTask is [Finish] and returns the task as it then stands.
+func FinishTask(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
 	t = new(Task)
 	if known != nil {
 		*t = *known // the transaction may run again
@@ -68,7 +68,7 @@ func Settle(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
 		return nil, fmt.Errorf("finish task %s: %w", h.TID, ErrStale)
 	}
 	if t.Items != nil {
-		return t, retire(tx, t, h)
+		return t, finishPersistent(tx, t, h)
 	}
 	body, err := h.message(Dir)
 	if err != nil {
@@ -101,7 +101,7 @@ func deliver(tx *broker.Tx, t *Task, h *HandOff, body string, again bool) (err e
 		if passed, err := pass(tx, t, h, body); passed || err != nil {
 			return err
 		}
-		if err := keepShown(tx, t, h.Outcome.Status, body); err != nil {
+		if err := keepResultCopy(tx, t, h.Outcome.Status, body); err != nil {
 			return err
 		}
 	}
@@ -123,7 +123,7 @@ func (h *HandOff) Takeable(t *Task) bool {
 // one message and no more: it has written nothing else there, and nobody else is to
 // read it.
 func ResultAlone(t *Task) bool {
-	return t.Result != 0 && !handsOn(t) && !t.Pipeline && !t.Last && !mayHoldMore(t)
+	return t.Result != 0 && !inUserQueue(t) && !t.Pipeline && !t.Last && !mayHoldMore(t)
 }
 
 // mayHoldMore reports whether the task may write to its outbox more than the one
@@ -146,8 +146,8 @@ func Take(tx *broker.Tx, tid string) (files []Attempt, err error) {
 	if t.Last && t.Status == taskspec.StatusCompleted {
 		return Take(tx, t.Parent) // whose result it is
 	}
-	if handsOn(t) {
-		return nil, dropShown(tx, t)
+	if inUserQueue(t) {
+		return nil, dropResultCopy(tx, t)
 	}
 	if t.Output.Form != FormNone {
 		_, err = tx.Delete(t.Queues().Outbox, broker.Select{})
@@ -216,7 +216,7 @@ func (h *HandOff) message(dir string) (string, error) {
 // finish ends the task, or only the attempt if the task is tried again.
 func finish(tx *broker.Tx, t *Task, again bool, o taskspec.Outcome, at int64, e Event) error {
 	if again {
-		return renew(tx, t, o, at, e)
+		return nextAttempt(tx, t, o, at, e)
 	}
 	return t.conclude(tx, o, at, e)
 }
@@ -236,7 +236,7 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, e Event) er
 		return err
 	}
 	if t.Message != 0 {
-		if err := t.settle(tx, o.Policy(*work)); err != nil {
+		if err := t.applyPolicy(tx, o.Policy(*work)); err != nil {
 			return err
 		}
 	}
@@ -247,9 +247,9 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, e Event) er
 	if err := t.save(tx); err != nil {
 		return err
 	}
-	tx.Ring(OutboxOf(t.TID))
+	tx.Notify(OutboxOf(t.TID))
 	if t.Service != "" {
-		tx.Ring(Services)
+		tx.Notify(Services)
 	}
 	if err := t.log(tx, o.Event, at, e); err != nil {
 		return err
@@ -269,11 +269,11 @@ func drain(tx *broker.Tx, t *Task, w *taskspec.Work) error {
 	if t.Items != nil {
 		spent = spent[1:] // items are work that was accepted: another epoch may do it
 	}
-	return broker.Clear(tx, spent...)
+	return tx.Clear(spent...)
 }
 
-// settle does with the reserved message what the policy says.
-func (t *Task) settle(tx *broker.Tx, p taskspec.Policy) (err error) {
+// applyPolicy does with the reserved message what the policy says.
+func (t *Task) applyPolicy(tx *broker.Tx, p taskspec.Policy) (err error) {
 	q := QueuesOf(t.TID)
 	if unreserved(t) {
 		if p == taskspec.PolicyClear {

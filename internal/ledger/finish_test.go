@@ -80,7 +80,7 @@ func TestEndings(t *testing.T) {
 				wantEnd := Event{Event: e.event, Status: e.status, ReturnCode: e.code, Error: e.err, LimitMeans: e.outcome.LimitMeans}
 				var outbox []string
 				if name == "lost" {
-					p.update(func(tx *broker.Tx) error { return Lose(tx, tid, 1, at) })
+					p.update(func(tx *broker.Tx) error { return MarkLost(tx, tid, 1, at) })
 				} else {
 					h := handOff(tid, e.outcome)
 					if err := p.finish(h); err != nil {
@@ -140,7 +140,7 @@ func TestFinishOnce(t *testing.T) {
 		return func(tx *broker.Tx) error { return Finish(tx, h, nil) }
 	}
 	lose := func(tid string, epoch int) func(*broker.Tx) error {
-		return func(tx *broker.Tx) error { return Lose(tx, tid, epoch, at) }
+		return func(tx *broker.Tx) error { return MarkLost(tx, tid, epoch, at) }
 	}
 	later := func(edit func(*HandOff)) func(string) func(*broker.Tx) error {
 		return func(tid string) func(*broker.Tx) error {
@@ -214,7 +214,7 @@ func TestUnknownTask(t *testing.T) {
 	before := p.state()
 	for name, fn := range map[string]func(*broker.Tx) error{
 		"finish": func(tx *broker.Tx) error { return Finish(tx, handOff(tid, taskspec.Exited(0, "")), nil) },
-		"lose":   func(tx *broker.Tx) error { return Lose(tx, tid, 1, at) },
+		"lose":   func(tx *broker.Tx) error { return MarkLost(tx, tid, 1, at) },
 		"end":    func(tx *broker.Tx) error { _, err := End(tx, tid, CommandStop, at); return err },
 		"note":   func(tx *broker.Tx) error { return NoteProcess(tx, tid, 1, process) },
 		"usage":  func(tx *broker.Tx) error { return NoteUsage(tx, tid, 1, Usage{MemoryMB: 1}, at) },
@@ -376,7 +376,7 @@ func TestEndRings(t *testing.T) {
 		"finish": func(tid string) error { p.run(tid); return p.finish(handOff(tid, taskspec.Exited(0, ""))) },
 		"lose": func(tid string) error {
 			p.run(tid)
-			return p.try(func(tx *broker.Tx) error { return Lose(tx, tid, 1, at) })
+			return p.try(func(tx *broker.Tx) error { return MarkLost(tx, tid, 1, at) })
 		},
 		"end": func(tid string) error {
 			return p.try(func(tx *broker.Tx) error { _, err := End(tx, tid, CommandStop, at); return err })

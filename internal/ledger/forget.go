@@ -9,7 +9,7 @@ import (
 
 // Outdated finds which ended tasks are more than may be kept: those with ranks
 // below the one that it returns, 0 if there are none. most 0 is no bound.
-func Outdated(r recorder, most int) (before int64, err error) {
+func Outdated(r recordLister, most int) (before int64, err error) {
 	if most == 0 {
 		return 0, nil
 	}
@@ -50,7 +50,7 @@ func Forget(tx *broker.Tx, keep Retention, before int64, now time.Time, after in
 		if !t.Status.Terminal() || rec.Rank >= before && !old {
 			continue
 		}
-		gone, err := forget(tx, t, keep.Bare)
+		gone, err := forget(tx, t, keep.Force)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -88,13 +88,13 @@ func forget(tx *broker.Tx, t *Task, bare bool) (gone bool, err error) {
 	if err := dropAttempts(tx, t); err != nil {
 		return false, err
 	}
-	if err := dropShown(tx, t); err != nil {
+	if err := dropResultCopy(tx, t); err != nil {
 		return false, err
 	}
 	if err := dropItemFiles(tx, t); err != nil {
 		return false, err
 	}
-	if err := broker.Clear(tx, q.Outbox, q.Reserved, q.Inbox, q.ControlIn, q.ControlOut); err != nil {
+	if err := tx.Clear(q.Outbox, q.Reserved, q.Inbox, q.ControlIn, q.ControlOut); err != nil {
 		return false, err
 	}
 	if err := dropKey(tx, t); err != nil {

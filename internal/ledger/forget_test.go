@@ -84,7 +84,7 @@ func TestForget(t *testing.T) {
 		{Retention{Tasks: len(plain) + 1}, all[2:]}, // the newest 10 of 12 that have ended
 		{Retention{Tasks: 1}, slices.Concat(bound, []string{queued, running, newest})},
 		{Retention{Age: time.Minute}, slices.Concat(bound, []string{queued, running})},
-		{Retention{Age: time.Minute, Bare: true}, []string{queued, running}},
+		{Retention{Age: time.Minute, Force: true}, []string{queued, running}},
 	} {
 		before := len(left())
 		if n := p.forget(step.keep, later); n != before-len(step.want) {
@@ -102,7 +102,7 @@ func TestForget(t *testing.T) {
 		}
 	}
 	// Who asks for a task that went is told that there is none.
-	err := p.try(func(tx *broker.Tx) error { _, _, err := Again(tx, newest, later); return err })
+	err := p.try(func(tx *broker.Tx) error { _, _, err := Retry(tx, newest, later); return err })
 	if !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("run it again: %v", err)
 	}
@@ -121,7 +121,7 @@ func TestForgetLetsGoOfKey(t *testing.T) {
 	p.update(func(tx *broker.Tx) error {
 		return Finish(tx, &HandOff{TID: first, Epoch: 1, Seq: 1, Outcome: taskspec.Exited(0, ""), Ended: at}, nil)
 	})
-	if n := p.forget(Retention{Age: time.Second, Bare: true}, at.Add(time.Hour)); n != 1 {
+	if n := p.forget(Retention{Age: time.Second, Force: true}, at.Add(time.Hour)); n != 1 {
 		t.Fatalf("forgot %d tasks", n)
 	}
 	err := p.b.View(ctx, func(r broker.Reader) error {

@@ -23,8 +23,8 @@ const (
 	controlOutName = "ctrl_out"
 )
 
-// wire notes the queues that a spec names instead of the task's own.
-func wire(t *Task, s *taskspec.Spec) {
+// bindQueues notes the queues that a spec names instead of the task's own.
+func bindQueues(t *Task, s *taskspec.Spec) {
 	q := QueuesOf(t.TID)
 	if t.In = s.IO.Inputs[inboxName]; t.In == q.Inbox {
 		t.In = ""
@@ -58,10 +58,10 @@ func WaitsFor(t *Task) string {
 	return t.In
 }
 
-// summon wakes the manager for a request that is not where it listens.
-func summon(tx *broker.Tx, t *Task) {
+// wakeManager wakes the manager for a request that is not where it listens.
+func wakeManager(tx *broker.Tx, t *Task) {
 	if t.In != "" {
-		tx.Ring(Requests)
+		tx.Notify(Requests)
 	}
 }
 
@@ -183,16 +183,16 @@ func PrepareReady(r broker.Reader, root string, m Ready) (*Job, error) {
 	return prepare(r, root, m.Request, &m.Item)
 }
 
-// wire notes the queues that the job's spec names. Of a request that waits for its
+// bindQueues notes the queues that the job's spec names. Of a request that waits for its
 // work item nothing more is made ready.
-func (j *Job) wire(s *taskspec.Spec, supply *broker.Message) {
+func (j *Job) bindQueues(s *taskspec.Spec, supply *broker.Message) {
 	t := &Task{TID: j.TID}
-	wire(t, s)
+	bindQueues(t, s)
 	j.in, j.out, j.controlIn, j.controlOut = t.In, t.Out, t.ControlIn, t.ControlOut
 	switch {
 	case j.in == "":
 	case supply != nil:
-		j.supply, j.item = supply, supply.Body
+		j.item0, j.item = supply, supply.Body
 	case j.item != noItem || j.Input != "":
 		j.refused = "request has an inbox_message, but its task takes its work item from the queue " + j.in
 	default:
@@ -200,19 +200,19 @@ func (j *Job) wire(s *taskspec.Spec, supply *broker.Message) {
 	}
 }
 
-// supplied reports whether the job can still have its message. In a dispatch that
+// itemAvailable reports whether the job can still have its message. In a dispatch that
 // must be the oldest of its queue, so that the order holds whatever became of
 // those before it.
-func (j *Job) supplied(tx *broker.Tx, oldest bool) (bool, error) {
-	if j.supply == nil {
+func (j *Job) itemAvailable(tx *broker.Tx, oldest bool) (bool, error) {
+	if j.item0 == nil {
 		return true, nil
 	}
 	sel := broker.Select{Limit: 1}
 	if !oldest {
-		sel.ID = j.supply.ID
+		sel.ID = j.item0.ID
 	}
-	ms, err := tx.Messages(j.supply.Queue, sel)
-	return len(ms) > 0 && ms[0].ID == j.supply.ID, err
+	ms, err := tx.Messages(j.item0.Queue, sel)
+	return len(ms) > 0 && ms[0].ID == j.item0.ID, err
 }
 
 // reserve makes the job's work item the reserved message of its task.
@@ -221,14 +221,14 @@ func (j *Job) reserve(tx *broker.Tx, t *Task) (broker.ID, error) {
 		return tx.NewID()
 	}
 	reserved := QueuesOf(j.TID).Reserved
-	if j.supply == nil {
+	if j.item0 == nil {
 		return tx.Write(reserved, j.item)
 	}
-	moved, err := tx.Move(j.supply.Queue, reserved, broker.Select{ID: j.supply.ID})
+	moved, err := tx.Move(j.item0.Queue, reserved, broker.Select{ID: j.item0.ID})
 	if err == nil && len(moved) == 0 {
-		err = fmt.Errorf("reserve message %v of %s: %w", j.supply.ID, j.supply.Queue, broker.ErrNotFound)
+		err = fmt.Errorf("reserve message %v of %s: %w", j.item0.ID, j.item0.Queue, broker.ErrNotFound)
 	}
-	return j.supply.ID, err
+	return j.item0.ID, err
 }
 
 // putBack puts the message that the policy of a task has kept back into the queue

@@ -99,14 +99,14 @@ func TestForwardWired(t *testing.T) {
 	p.write(Requests, `{"taskspec":`+spec+`,"inbox_message":"mine"}`)
 	p.write("raw.data", "theirs")
 	jobs, _ := p.oldest(9)
-	if len(jobs) != 2 || !jobs[0].Elsewhere() || jobs[1].Elsewhere() || jobs[1].Refused() == "" {
+	if len(jobs) != 2 || !jobs[0].NotForConsumer() || jobs[1].NotForConsumer() || jobs[1].Refused() == "" {
 		t.Fatalf("jobs are %+v", jobs)
 	}
 	p.update(func(tx *broker.Tx) error {
 		return errors.Join(Forward(tx, jobs[0], at), Refuse(tx, jobs[1], at))
 	})
 	jobs, _ = p.oldest(9)
-	if len(jobs) != 1 || jobs[0].item != "theirs" || jobs[0].Elsewhere() || p.dispatch(jobs[0]) == 0 {
+	if len(jobs) != 1 || jobs[0].item != "theirs" || jobs[0].NotForConsumer() || p.dispatch(jobs[0]) == 0 {
 		t.Errorf("jobs are %+v", jobs)
 	}
 }
@@ -218,7 +218,7 @@ func TestShown(t *testing.T) {
 			if needed() != (form == FormFile) {
 				t.Errorf("file is needed: %v", needed())
 			}
-			if forget() != 1 || needed() || len(p.state().Records[shownKind]) > 0 {
+			if forget() != 1 || needed() || len(p.state().Records[resultCopyKind]) > 0 {
 				t.Error("something is left")
 			}
 		})
@@ -361,10 +361,10 @@ func (m *consumers) dispatchOne(t *rapid.T) {
 	j := rapid.SampledFrom(m.jobs).Draw(t, "job")
 	i := slices.IndexFunc(m.all, func(c *consumerOf) bool { return c.tid == j.TID })
 	c := m.all[i]
-	possible := c.status == taskspec.StatusCreated && j.Epoch == c.epoch+1 && len(m.raw) > 0 && m.raw[0] == j.supply.ID
+	possible := c.status == taskspec.StatusCreated && j.Epoch == c.epoch+1 && len(m.raw) > 0 && m.raw[0] == j.item0.ID
 	switch message := m.dispatch(j); {
 	case possible != (message != 0):
-		t.Fatalf("%+v of %v dispatched with %v: %v", c, m.raw, j.supply.ID, message)
+		t.Fatalf("%+v of %v dispatched with %v: %v", c, m.raw, j.item0.ID, message)
 	case possible:
 		c.status, c.epoch, c.message, c.kept = taskspec.StatusRunning, j.Epoch, message, true
 		m.raw = m.raw[1:]
@@ -376,7 +376,7 @@ func (m *consumers) finishOne(t *rapid.T) {
 	outcome := rapid.SampledFrom([]taskspec.Outcome{taskspec.Exited(0, ""), taskspec.Exited(1, ""), taskspec.Stopped(), taskspec.Lost()}).Draw(t, "outcome")
 	var err error
 	if outcome.Event == taskspec.EventWorkLost {
-		err = m.try(func(tx *broker.Tx) error { return Lose(tx, c.tid, c.epoch, at) })
+		err = m.try(func(tx *broker.Tx) error { return MarkLost(tx, c.tid, c.epoch, at) })
 	} else {
 		h := handOff(c.tid, outcome)
 		h.Epoch = c.epoch
@@ -410,7 +410,7 @@ func (m *consumers) end(t *rapid.T) {
 func (m *consumers) again(t *rapid.T) {
 	c := m.one(t, taskspec.StatusCompleted, taskspec.StatusFailed, taskspec.StatusCancelled)
 	possible := c.epoch > 0 && (c.message == 0 || c.kept || slices.Contains(m.raw, c.message))
-	err := m.try(func(tx *broker.Tx) error { _, _, err := Again(tx, c.tid, at); return err })
+	err := m.try(func(tx *broker.Tx) error { _, _, err := Retry(tx, c.tid, at); return err })
 	if (err == nil) != possible {
 		t.Fatalf("retry of %+v: %v", c, err)
 	}

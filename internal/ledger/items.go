@@ -13,22 +13,22 @@ import (
 // Items is how far a persistent task is, over all its epochs. Which item it works
 // on says [Task].Message; while that is 0 the task waits for one.
 type Items struct {
-	Done    int64  `json:"done"`   // items that completed
-	Failed  int64  `json:"failed"` // items that did not
-	Resting []Rest `json:"resting,omitempty"`
+	Done       int64     `json:"done"`   // items that completed
+	Failed     int64     `json:"failed"` // items that did not
+	BackingOff []Backoff `json:"resting,omitempty"`
 }
 
-// A Rest is an item that the task has failed on and put back, and leaves alone for
+// A Backoff is an item that the task has failed on and put back, and leaves alone for
 // a while.
-type Rest struct {
+type Backoff struct {
 	Message  broker.ID `json:"message_id"`
 	Failures int       `json:"failures"` // in a row
 	Until    int64     `json:"until"`    // nanoseconds since 1970
 }
 
-// maxResting is how many items may rest at once, so that the record stays small.
+// maxBackingOff is how many items may rest at once, so that the record stays small.
 // When there are as many the task takes no others until one of them is due.
-const maxResting = 8
+const maxBackingOff = 8
 
 // An Item is a message that a persistent task works on.
 type Item struct {
@@ -36,9 +36,9 @@ type Item struct {
 	Body    string    `json:"body"`
 }
 
-// A Turn is what one transaction does for a persistent task: it records what became
+// A ItemRequest is what one transaction does for a persistent task: it records what became
 // of one item, and reserves the next.
-type Turn struct {
+type ItemRequest struct {
 	TID   string
 	Epoch int
 	Done  *HandOff // of the item before; nil if there was none
@@ -56,7 +56,7 @@ const (
 // now; then due says when a resting one can be taken, zero if none rests. An item
 // that is reserved already is returned again: who asks has not begun it. Repeating a
 // turn has no effect and is no error; [ErrStale] is as of [Finish].
-func TakeItem(tx *broker.Tx, u Turn, now time.Time) (next *Item, due time.Time, err error) {
+func TakeItem(tx *broker.Tx, u ItemRequest, now time.Time) (next *Item, due time.Time, err error) {
 	t, err := load(tx, u.TID)
 	if err != nil {
 		return nil, due, err
@@ -71,7 +71,7 @@ func TakeItem(tx *broker.Tx, u Turn, now time.Time) (next *Item, due time.Time, 
 		}
 		policy, err := endItem(tx, t, h)
 		if err == nil {
-			err = t.settle(tx, policy)
+			err = t.applyPolicy(tx, policy)
 		}
 		if err != nil {
 			return nil, due, err
@@ -112,7 +112,7 @@ func endItem(tx *broker.Tx, t *Task, h *HandOff) (taskspec.Policy, error) {
 		items.Failed++
 	}
 	again := policy == taskspec.PolicyRequeue && !h.Outcome.Ordered()
-	items.Resting = rested(items.Resting, h.Item, again, h.Ended)
+	items.BackingOff = backingOff(items.BackingOff, h.Item, again, h.Ended)
 	t.Seq, t.Process, t.Usage, t.Progress, t.Narrowed = h.Seq, proc.Identity{}, h.Usage, nil, h.Narrowed
 	name := eventItemFailed
 	if completed {
@@ -121,10 +121,10 @@ func endItem(tx *broker.Tx, t *Task, h *HandOff) (taskspec.Policy, error) {
 	return policy, logItem(tx, t, name, h)
 }
 
-// rested are the items that rest after one has ended.
-func rested(resting []Rest, ended broker.ID, putBack bool, now time.Time) []Rest {
-	i := slices.IndexFunc(resting, func(r Rest) bool { return r.Message == ended })
-	r := Rest{Message: ended}
+// backingOff are the items that rest after one has ended.
+func backingOff(resting []Backoff, ended broker.ID, putBack bool, now time.Time) []Backoff {
+	i := slices.IndexFunc(resting, func(r Backoff) bool { return r.Message == ended })
+	r := Backoff{Message: ended}
 	if i >= 0 {
 		r = resting[i]
 		resting = slices.Delete(slices.Clone(resting), i, i+1)
@@ -152,8 +152,8 @@ func reserveItem(tx *broker.Tx, t *Task, now time.Time) (next *Item, due time.Ti
 		return nil, due, nil
 	}
 	sel := broker.Select{Limit: 1}
-	if len(t.Items.Resting) > 0 {
-		if sel.ID, due, err = choose(tx, t, now); sel.ID == 0 || err != nil {
+	if len(t.Items.BackingOff) > 0 {
+		if sel.ID, due, err = chooseItem(tx, t, now); sel.ID == 0 || err != nil {
 			return nil, due, err
 		}
 	}
@@ -171,11 +171,11 @@ func firstItem(ms []broker.Message) *Item {
 	return &Item{ms[0].ID, ms[0].Body}
 }
 
-// choose returns which message the task takes next, or when it can take one that
+// chooseItem returns which message the task takes next, or when it can take one that
 // rests: a resting one that is due, else the oldest of the others.
-func choose(r store, t *Task, now time.Time) (id broker.ID, due time.Time, err error) {
-	var kept []Rest
-	for _, rest := range t.Items.Resting {
+func chooseItem(r store, t *Task, now time.Time) (id broker.ID, due time.Time, err error) {
+	var kept []Backoff
+	for _, rest := range t.Items.BackingOff {
 		until := time.Unix(0, rest.Until)
 		// A clock that was set back does not make a rest longer.
 		if wait := until.Sub(now); wait > 0 && wait <= taskspec.MaxRest {
@@ -196,14 +196,14 @@ func choose(r store, t *Task, now time.Time) (id broker.ID, due time.Time, err e
 		}
 	}
 	items := *t.Items
-	items.Resting = kept
+	items.BackingOff = kept
 	t.Items = &items
-	if id != 0 || len(kept) >= maxResting {
+	if id != 0 || len(kept) >= maxBackingOff {
 		return id, due, nil
 	}
 	ms, err := r.Messages(inboxOf(t), broker.Select{Limit: len(kept) + 1})
 	for _, m := range ms {
-		if !slices.ContainsFunc(kept, func(r Rest) bool { return r.Message == m.ID }) {
+		if !slices.ContainsFunc(kept, func(r Backoff) bool { return r.Message == m.ID }) {
 			return m.ID, due, nil
 		}
 	}
@@ -220,13 +220,13 @@ func ItemWaits(r broker.Reader, tid string, now time.Time) (waits bool, due time
 	if err != nil || t.Items == nil || t.Hold || t.Ordered != "" {
 		return false, due, err
 	}
-	id, due, err := choose(r, t, now)
+	id, due, err := chooseItem(r, t, now)
 	return id != 0, due, err
 }
 
-// retire records the end of a persistent task. What it worked on has its result
+// finishPersistent records the end of a persistent task. What it worked on has its result
 // and follows the policy; an item that it was given and never began is put back.
-func retire(tx *broker.Tx, t *Task, h *HandOff) error {
+func finishPersistent(tx *broker.Tx, t *Task, h *HandOff) error {
 	switch {
 	case h.Item != 0:
 		if _, err := endItem(tx, t, h); err != nil {
@@ -249,7 +249,7 @@ func retire(tx *broker.Tx, t *Task, h *HandOff) error {
 // putItemsBack puts all messages that the policies of a persistent task have kept
 // back into its inbox, under their ids. None of them rests.
 func putItemsBack(tx *broker.Tx, t *Task) error {
-	t.Items.Resting = nil
+	t.Items.BackingOff = nil
 	_, err := tx.MoveAll(QueuesOf(t.TID).Reserved, inboxOf(t), broker.Select{})
 	return err
 }

@@ -31,7 +31,7 @@ func persistent(s *taskspec.Spec) { s.Spec.Persistent = true }
 func (p *project) watcher(edit ...func(*taskspec.Spec)) *watcher {
 	p.Helper()
 	tid := p.submission(Submission{Spec: echo(append(edit, persistent)...), Item: noItem, Dir: p.root})
-	if p.prepare(tid).Elsewhere() {
+	if p.prepare(tid).NotForConsumer() {
 		p.Fatal("it is not for a consumer")
 	}
 	p.run(tid)
@@ -41,7 +41,7 @@ func (p *project) watcher(edit ...func(*taskspec.Spec)) *watcher {
 // turn carries out a turn, with the hand-off of an item or none.
 func (w *watcher) turn(done *HandOff) (next *Item, due time.Time) {
 	w.Helper()
-	u := Turn{TID: w.tid, Epoch: w.task(w.tid).Epoch, Done: done}
+	u := ItemRequest{TID: w.tid, Epoch: w.task(w.tid).Epoch, Done: done}
 	w.update(func(tx *broker.Tx) (err error) {
 		next, due, err = TakeItem(tx, u, w.now)
 		return err
@@ -164,7 +164,7 @@ func TestItemStale(t *testing.T) {
 	w := p.watcher()
 	item := w.write(w.q.Inbox, "one")
 	w.takes(item, nil)
-	refused := func(name string, u Turn) {
+	refused := func(name string, u ItemRequest) {
 		t.Helper()
 		before := w.state()
 		if err := w.try(func(tx *broker.Tx) error { _, _, err := TakeItem(tx, u, at); return err }); !errors.Is(err, ErrStale) {
@@ -173,15 +173,15 @@ func TestItemStale(t *testing.T) {
 		w.unchanged(before)
 	}
 	h := w.ended(item, taskspec.Exited(0, ""))
-	refused("other epoch", Turn{TID: w.tid, Epoch: 2, Done: h})
+	refused("other epoch", ItemRequest{TID: w.tid, Epoch: 2, Done: h})
 	other := *h
 	other.Item++
-	refused("other item", Turn{TID: w.tid, Epoch: 1, Done: &other})
-	w.update(func(tx *broker.Tx) error { return Lose(tx, w.tid, 1, at) })
-	refused("lost", Turn{TID: w.tid, Epoch: 1, Done: h})
+	refused("other item", ItemRequest{TID: w.tid, Epoch: 1, Done: &other})
+	w.update(func(tx *broker.Tx) error { return MarkLost(tx, w.tid, 1, at) })
+	refused("lost", ItemRequest{TID: w.tid, Epoch: 1, Done: h})
 	plain := w.submit()
 	w.run(plain)
-	refused("no persistent task", Turn{TID: plain, Epoch: 1})
+	refused("no persistent task", ItemRequest{TID: plain, Epoch: 1})
 }
 
 // TestItemRests: an item that fails again and again waits longer and longer, while
@@ -206,17 +206,17 @@ func TestItemRests(t *testing.T) {
 		w.takes(poison, nil)
 	}
 	w.waits(w.ended(poison, taskspec.Exited(0, "")))
-	if got := w.task(w.tid).Items; got.Done != 9 || got.Failed != 8 || len(got.Resting) != 0 {
+	if got := w.task(w.tid).Items; got.Done != 9 || got.Failed != 8 || len(got.BackingOff) != 0 {
 		t.Errorf("items are %+v", got)
 	}
 
 	// So many rest at most. Then the task waits for the first of them.
 	var bad []broker.ID
-	for range maxResting + 1 {
+	for range maxBackingOff + 1 {
 		bad = append(bad, w.write(w.q.Inbox, "bad"))
 	}
 	begun := w.now
-	for _, id := range bad[:maxResting] {
+	for _, id := range bad[:maxBackingOff] {
 		w.takes(id, nil)
 		w.turn(w.ended(id, failed)) // takes the next one
 		w.now = w.now.Add(time.Millisecond)
@@ -229,7 +229,7 @@ func TestItemRests(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.now = begun.Add(time.Second)
-	w.takes(bad[maxResting], nil)
+	w.takes(bad[maxBackingOff], nil)
 }
 
 // TestItemHold: a task that is to stand still takes no item, nor one that is to
@@ -241,7 +241,7 @@ func TestItemHold(t *testing.T) {
 	obey := func(c Command) {
 		t.Helper()
 		w.write(w.q.ControlIn, string(c))
-		w.update(func(tx *broker.Tx) error { _, err := ObeyTask(tx, w.tid, at); return err })
+		w.update(func(tx *broker.Tx) error { _, err := ReadTaskControl(tx, w.tid, at); return err })
 	}
 	activity := func(want string) {
 		t.Helper()
@@ -316,7 +316,7 @@ func TestItemTaskEnds(t *testing.T) {
 			w.takes(first, nil)
 			w.takes(item, w.ended(first, taskspec.Exited(0, "")))
 			if h := test.end(w, item); h == nil {
-				w.update(func(tx *broker.Tx) error { return Lose(tx, w.tid, 1, at) })
+				w.update(func(tx *broker.Tx) error { return MarkLost(tx, w.tid, 1, at) })
 			} else {
 				for range 2 {
 					if err := w.finish(h); err != nil {
@@ -339,7 +339,7 @@ func TestItemTaskEnds(t *testing.T) {
 			}
 
 			// Another epoch takes what was kept first, and results stay.
-			w.update(func(tx *broker.Tx) error { _, _, err := Again(tx, w.tid, at); return err })
+			w.update(func(tx *broker.Tx) error { _, _, err := Retry(tx, w.tid, at); return err })
 			w.run(w.tid)
 			next := item
 			if test.where == "gone" {
@@ -557,7 +557,7 @@ func TestKeptItemIsNotForgotten(t *testing.T) {
 	w := p.watcher()
 	item := w.write(w.q.Inbox, "one")
 	w.takes(item, nil)
-	w.update(func(tx *broker.Tx) error { return Lose(tx, w.tid, 1, at) })
+	w.update(func(tx *broker.Tx) error { return MarkLost(tx, w.tid, 1, at) })
 	w.update(func(tx *broker.Tx) error {
 		n, _, err := Forget(tx, Retention{Age: time.Second}, 0, at.Add(time.Hour), 0, 9)
 		if n != 0 {

@@ -81,7 +81,7 @@ func TestKeyRetried(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.update(func(tx *broker.Tx) error {
-		_, _, err := Again(tx, tid, at)
+		_, _, err := Retry(tx, tid, at)
 		return err
 	})
 	if task := p.task(tid); task.Key != "k" {

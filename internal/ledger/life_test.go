@@ -173,7 +173,7 @@ func (m *lives) send(t *rapid.T, l *life, s step) {
 	var err error
 	switch {
 	case s.lost:
-		err = m.try(func(tx *broker.Tx) error { return Lose(tx, l.tid, s.epoch, at) })
+		err = m.try(func(tx *broker.Tx) error { return MarkLost(tx, l.tid, s.epoch, at) })
 	case s.chunk:
 		c := &Chunks{TID: l.tid, Epoch: s.epoch, Seq: s.seq, Chunks: []Chunk{{Stream: Stdout, Data: []byte(s.result)}}}
 		err = m.try(func(tx *broker.Tx) error { return WriteChunks(tx, c) })
@@ -230,7 +230,7 @@ func (m *lives) end(t *rapid.T) {
 func (m *lives) again(t *rapid.T) {
 	l := m.any(t)
 	possible := l.status.Terminal() && l.place != ""
-	err := m.try(func(tx *broker.Tx) error { _, _, err := Again(tx, l.tid, at); return err })
+	err := m.try(func(tx *broker.Tx) error { _, _, err := Retry(tx, l.tid, at); return err })
 	if (err == nil) != possible {
 		t.Fatalf("retry of a task that is %s and whose message is in %q: %v", l.status, l.place, err)
 	}

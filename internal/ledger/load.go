@@ -187,8 +187,8 @@ const lostInDump = "lost: it was running when its project was dumped"
 // manager to those that wait.
 func (in *Intake) done(tx *broker.Tx) error {
 	if in.run && in.Requests > 0 {
-		tx.Ring(Requests)
-		tx.Ring(Delayed)
+		tx.Notify(Requests)
+		tx.Notify(Delayed)
 	}
 	outcome := taskspec.Lost()
 	outcome.Error = lostInDump

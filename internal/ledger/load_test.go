@@ -22,7 +22,7 @@ func withEnv(s *taskspec.Spec) { s.Spec.Env = map[string]string{"PASSWORD": secr
 func (p *project) dump(state, secrets bool) string {
 	p.Helper()
 	var out bytes.Buffer
-	if _, err := broker.Dump(ctx, p.b, &out, DumpOptions(state, secrets, nil)); err != nil {
+	if _, err := p.b.Dump(ctx, &out, DumpOptions(state, secrets, nil)); err != nil {
 		p.Fatal(err)
 	}
 	return out.String()
@@ -31,7 +31,7 @@ func (p *project) dump(state, secrets bool) string {
 // load loads a dump, with requests if run is true.
 func (p *project) load(dump string, run bool) (*Intake, broker.LoadReport, error) {
 	var in *Intake
-	report, err := broker.Load(ctx, p.b, strings.NewReader(dump), broker.LoadOptions{Policy: func(h broker.Header) broker.Policy {
+	report, err := p.b.Load(ctx, strings.NewReader(dump), broker.LoadOptions{Policy: func(h broker.Header) broker.Policy {
 		in = NewIntake(h, run, nil, at)
 		return in.Policy()
 	}})
@@ -61,7 +61,7 @@ func TestLoad(t *testing.T) {
 	}
 	created := p.submission(Submission{Spec: echo(), Item: "item", Dir: p.root, Env: "A=1", Parent: kept})
 	p.update(func(tx *broker.Tx) error {
-		_, err := Arrive(tx, Manager{Process: process}, at)
+		_, err := RegisterManager(tx, Manager{Process: process}, at)
 		return errors.Join(err, Claim(tx, Endpoint{Name: "mail", Queue: "q", TID: kept}))
 	})
 	// The name of an endpoint that has been claimed here too.
@@ -143,7 +143,7 @@ func TestLoadRequests(t *testing.T) {
 
 	// A dump that somebody has made otherwise, with environments and marks.
 	var raw bytes.Buffer
-	if _, err := broker.Dump(ctx, p.b, &raw, broker.DumpOptions{}); err != nil {
+	if _, err := p.b.Dump(ctx, &raw, broker.DumpOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	second := newProject(t, sqlite.Options{})

@@ -234,7 +234,7 @@ func (p *project) state() state {
 			s.Messages[name] = append(s.Messages[name], m)
 		}
 	}
-	for _, kind := range []string{Kind, ManagerKind, nestedKind, pendingKind, attemptKind, envKind, endpointKind, shownKind, itemFileKind} {
+	for _, kind := range []string{Kind, ManagerKind, nestedKind, pendingKind, attemptKind, envKind, endpointKind, resultCopyKind, itemFileKind} {
 		recs, err := p.b.Records(ctx, kind, broker.RecordSelect{})
 		if err != nil {
 			p.Fatal(err)
@@ -337,7 +337,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	if t.Last && t.Status == taskspec.StatusCompleted {
 		results = PipelineQueues(t.Parent).Outbox
 	}
-	must(holds(results, t.Result) == (t.Output.Form != FormNone && !handsOn(t) && !passedOn), "it has one result if and only if it was executed")
+	must(holds(results, t.Result) == (t.Output.Form != FormNone && !inUserQueue(t) && !passedOn), "it has one result if and only if it was executed")
 	must(!slices.ContainsFunc(s.Messages[q.Outbox], func(m broker.Message) bool {
 		return m.ID != t.Result && !strings.HasPrefix(m.Body, `{"type":"stream",`) && !(t.Items != nil && strings.HasPrefix(m.Body, `{"type":"item_result",`))
 	}), "it has more than its result and chunks")

@@ -38,7 +38,7 @@ type Manager struct {
 	// Protocol is that of its version of Weft, 0 before there was one.
 	Protocol int `json:"protocol,omitempty"`
 	// Hosted: the manager is part of a program that goes on when it leaves.
-	Hosted bool `json:"hosted,omitempty"`
+	Embedded bool `json:"hosted,omitempty"`
 	// Folder tells the project's folder from a copy of it, which has another; empty
 	// if it is not known.
 	Folder string `json:"folder,omitempty"`
@@ -101,9 +101,9 @@ func (m *Manager) save(tx *broker.Tx, event string, superseded bool, now time.Ti
 	})
 }
 
-// Arrive records that the manager m has taken over, and gives it an id. What
+// RegisterManager records that the manager m has taken over, and gives it an id. What
 // was sent to an earlier one is not for it.
-func Arrive(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) {
+func RegisterManager(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) {
 	id := broker.IDAt(now)
 	switch last, err := tx.Record(ManagerKind, CurrentManager); {
 	case err == nil:
@@ -161,7 +161,7 @@ func (m *Manager) leave(tx *broker.Tx, event string, now time.Time) error {
 	}
 	left := *m
 	left.Status, left.Stopped = ManagerGone, now.UnixNano()
-	tx.Ring(ManagerReplies) // whoever told it to stop waits there
+	tx.Notify(ManagerReplies) // whoever told it to stop waits there
 	return left.save(tx, event, !latest, now)
 }
 
@@ -179,9 +179,9 @@ func (m *Manager) latest(tx *broker.Tx) (bool, error) {
 	return last.Rank == int64(id), errors.Join(err, bad)
 }
 
-// TellManager sends the latest manager a command, unless it has said that it
+// SendManagerControl sends the latest manager a command, unless it has said that it
 // leaves.
-func TellManager(tx *broker.Tx, c Command) error {
+func SendManagerControl(tx *broker.Tx, c Command) error {
 	r, err := tx.Record(ManagerKind, CurrentManager)
 	if errors.Is(err, broker.ErrNotFound) || err == nil && r.State != ManagerRunning {
 		return nil

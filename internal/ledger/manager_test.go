@@ -15,7 +15,7 @@ import (
 func (p *project) arrive(self proc.Identity) (m *Manager) {
 	p.Helper()
 	p.update(func(tx *broker.Tx) (err error) {
-		m, err = Arrive(tx, Manager{Process: self, Build: "v1"}, at)
+		m, err = RegisterManager(tx, Manager{Process: self, Build: "v1"}, at)
 		return err
 	})
 	return m
@@ -129,7 +129,7 @@ func TestLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	var live []*Task
-	p.update(func(tx *broker.Tx) (err error) { live, err = Live(tx); return err })
+	p.update(func(tx *broker.Tx) (err error) { live, err = LiveTasks(tx); return err })
 	if diff := cmp.Diff([]*Task{p.task(running)}, live, bare); diff != "" {
 		t.Errorf("live tasks (-want +got):\n%s", diff)
 	}

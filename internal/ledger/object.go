@@ -31,8 +31,8 @@ func (o *jsonObject) name(name string) {
 	o.text.WriteString(`":`)
 }
 
-// phrase adds any string.
-func (o *jsonObject) phrase(name, v string) {
+// stringField adds any string.
+func (o *jsonObject) stringField(name, v string) {
 	if !plain(v) {
 		o.value(name, v)
 		return
@@ -46,7 +46,7 @@ func (o *jsonObject) phrase(name, v string) {
 // string adds a string, unless it is empty.
 func (o *jsonObject) string(name, v string) {
 	if v != "" {
-		o.phrase(name, v)
+		o.stringField(name, v)
 	}
 }
 
@@ -55,7 +55,7 @@ func (o *jsonObject) rawString(name string, v taskspec.RawString) {
 	switch {
 	case v == "":
 	case plain(string(v)):
-		o.phrase(name, string(v))
+		o.stringField(name, string(v))
 	default:
 		o.value(name, v)
 	}
@@ -117,7 +117,7 @@ func (o *jsonObject) process(name string, p proc.Identity) {
 			o.name("ticks")
 			var digits [20]byte
 			o.text.Write(strconv.AppendUint(digits[:0], p.Ticks, 10))
-			o.phrase("boot", p.Boot)
+			o.stringField("boot", p.Boot)
 		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 // store is who knows both records and messages: a broker.Reader or a
 // *broker.Tx.
 type store interface {
-	recorder
+	recordLister
 	Record(kind, key string) (broker.Record, error)
 	Messages(queue string, sel broker.Select) ([]broker.Message, error)
 }
@@ -74,21 +74,21 @@ func DropOrphans(tx *broker.Tx) (int, error) {
 	return o.Count(), nil
 }
 
-// A Census counts the tasks that have not ended.
-type Census struct {
+// A Counts counts the tasks that have not ended.
+type Counts struct {
 	Queued  int
 	Pending int // of these, that wait for their time
 	Running int
 	// Deserted are tasks that run, as far as anybody knows, but whose consumer
 	// is dead. While there is a manager they are on their way to be lost.
-	Deserted []string
+	ConsumerGone []string
 	// Requestless are tasks that wait, but whose request is gone. They wait for
 	// ever.
-	Requestless []string
+	RequestGone []string
 }
 
-// TakeCensus counts them.
-func TakeCensus(r broker.Reader) (c Census, err error) {
+// CountUnfinished counts them.
+func CountUnfinished(r broker.Reader) (c Counts, err error) {
 	for t, err := range tasks.each(r, 0, string(taskspec.StatusCreated)) {
 		if err != nil {
 			return c, err
@@ -102,7 +102,7 @@ func TakeCensus(r broker.Reader) (c Census, err error) {
 			return c, err
 		}
 		if len(request) == 0 {
-			c.Requestless = append(c.Requestless, t.TID)
+			c.RequestGone = append(c.RequestGone, t.TID)
 		}
 	}
 	for t, err := range tasks.each(r, 0, living...) {
@@ -111,7 +111,7 @@ func TakeCensus(r broker.Reader) (c Census, err error) {
 		}
 		c.Running++
 		if !t.Pipeline && !t.Consumer.Alive() {
-			c.Deserted = append(c.Deserted, t.TID)
+			c.ConsumerGone = append(c.ConsumerGone, t.TID)
 		}
 	}
 	return c, nil

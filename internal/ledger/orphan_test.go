@@ -75,11 +75,11 @@ func TestTakeCensus(t *testing.T) {
 	}
 	running := p.submit()
 	p.run(running) // by a consumer of another boot
-	var got Census
-	if err := p.b.View(ctx, func(r broker.Reader) (err error) { got, err = TakeCensus(r); return err }); err != nil {
+	var got Counts
+	if err := p.b.View(ctx, func(r broker.Reader) (err error) { got, err = CountUnfinished(r); return err }); err != nil {
 		t.Fatal(err)
 	}
-	want := Census{Queued: 2, Running: 1, Deserted: []string{running}, Requestless: []string{stuck}}
+	want := Counts{Queued: 2, Running: 1, ConsumerGone: []string{running}, RequestGone: []string{stuck}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("census (-want +got):\n%s", diff)
 	}

@@ -70,7 +70,7 @@ type schedule struct {
 }
 
 // readSchedule looks at those that are due first.
-func readSchedule(r recorder, now time.Time) (s schedule, err error) {
+func readSchedule(r recordLister, now time.Time) (s schedule, err error) {
 	recs, err := r.Records(pendingKind, broker.RecordSelect{States: []string{""}, Limit: pendingAtOnce})
 	if err != nil {
 		return s, err

@@ -189,7 +189,7 @@ func TestForwardEarly(t *testing.T) {
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	tid := p.write(Requests, `{"name":"late","spec":{"type":"command","process_target":"true","delay_seconds":60}}`).String()
 	j := p.prepare(tid)
-	if !j.Elsewhere() {
+	if !j.NotForConsumer() {
 		t.Fatalf("not early: %s", j.Refused())
 	}
 	p.update(func(tx *broker.Tx) error { return Forward(tx, j, at) })
@@ -197,7 +197,7 @@ func TestForwardEarly(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 	p.promote(at.Add(time.Minute))
-	if j := p.prepare(tid); j.Elsewhere() || j.Refused() != "" {
+	if j := p.prepare(tid); j.NotForConsumer() || j.Refused() != "" {
 		t.Errorf("early again, or refused: %q", j.Refused())
 	}
 	p.run(tid)
@@ -237,11 +237,11 @@ func TestCensusPending(t *testing.T) {
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	p.submit(delayed(time.Minute))
 	p.submit()
-	var got Census
-	if err := p.b.View(ctx, func(r broker.Reader) (err error) { got, err = TakeCensus(r); return err }); err != nil {
+	var got Counts
+	if err := p.b.View(ctx, func(r broker.Reader) (err error) { got, err = CountUnfinished(r); return err }); err != nil {
 		t.Fatal(err)
 	}
-	if want := (Census{Queued: 2, Pending: 1}); fmt.Sprint(got) != fmt.Sprint(want) {
+	if want := (Counts{Queued: 2, Pending: 1}); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("census %+v, want %+v", got, want)
 	}
 }

@@ -32,8 +32,8 @@ type Stage struct {
 	Epoch  int             `json:"epoch,omitempty"`  // of its last attempt
 }
 
-// Begun counts the stages that have been asked for.
-func (p *Plan) Begun() int {
+// Started counts the stages that have been asked for.
+func (p *Plan) Started() int {
 	if p == nil {
 		return 0
 	}
@@ -45,7 +45,7 @@ func (p *Plan) Begun() int {
 
 // Current is the stage that the pipeline has come to, nil if it has not begun.
 func (p *Plan) Current() *Stage {
-	if n := p.Begun(); n > 0 {
+	if n := p.Started(); n > 0 {
 		return &p.Stages[n-1]
 	}
 	return nil
@@ -137,7 +137,7 @@ func askStage(tx *broker.Tx, t *Task, index int, p passed, at int64) error {
 		return err
 	}
 	stage.TID, stage.Status = asked.TID, taskspec.StatusCreated
-	tx.Ring(OutboxOf(t.TID))
+	tx.Notify(OutboxOf(t.TID))
 	return t.save(tx)
 }
 
@@ -287,9 +287,9 @@ func ordered(c Command) taskspec.Outcome {
 	return taskspec.Stopped()
 }
 
-// ObeyPipeline carries out the control messages of a pipeline: it has no consumer
+// ReadPipelineControl carries out the control messages of a pipeline: it has no consumer
 // that would. It returns false if it does not run any more.
-func ObeyPipeline(tx *broker.Tx, tid string, now time.Time) (runs bool, err error) {
+func ReadPipelineControl(tx *broker.Tx, tid string, now time.Time) (runs bool, err error) {
 	q := PipelineQueues(tid)
 	ms, err := tx.Messages(q.ControlIn, broker.Select{Limit: 1}) // cheaper than to take none
 	if err == nil && len(ms) > 0 {
@@ -353,7 +353,7 @@ func resume(tx *broker.Tx, t *Task, now time.Time) (before *Task, managed bool, 
 	}
 	ended := *t
 	plan := *t.Plan
-	*t = reborn(t)
+	*t = resetForRetry(t)
 	t.Plan, t.Epoch = &plan, ended.Epoch+1
 	t.Status, t.Started, t.Usage = taskspec.StatusRunning, now.UnixNano(), ended.Usage
 	if err := t.log(tx, eventRetried, now.UnixNano(), Event{}); err != nil {
@@ -366,20 +366,20 @@ func resume(tx *broker.Tx, t *Task, now time.Time) (before *Task, managed bool, 
 	if err := t.save(tx); err != nil {
 		return nil, false, err
 	}
-	_, managed, err = again(tx, stage.TID, now)
+	_, managed, err = retryTask(tx, stage.TID, now)
 	if errors.Is(err, broker.ErrNotFound) {
 		err = fmt.Errorf("%w: its stage is gone; submit it again", ErrNoRetry)
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("stage %s: %w", stage.Name, err)
 	}
-	tx.Ring(PipelineQueues(t.TID).ControlIn) // the manager listens again
+	tx.Notify(PipelineQueues(t.TID).ControlIn) // the manager listens again
 	return &ended, managed, nil
 }
 
 // Pipelines are the pipelines that run.
 func Pipelines(tx *broker.Tx) (tids []string, err error) {
-	live, err := Live(tx)
+	live, err := LiveTasks(tx)
 	for _, t := range live {
 		if t.Pipeline {
 			tids = append(tids, t.TID)

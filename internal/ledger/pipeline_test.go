@@ -44,8 +44,8 @@ func (p *project) pipeline(item string, stages ...Stage) (tid string) {
 func (p *project) begin(tid string) {
 	p.Helper()
 	j := p.prepare(tid)
-	if j.Refused() != "" || !j.Elsewhere() || j.Pipeline() != tid {
-		p.Fatalf("%q, elsewhere: %v, pipeline %q", j.Refused(), j.Elsewhere(), j.Pipeline())
+	if j.Refused() != "" || !j.NotForConsumer() || j.Pipeline() != tid {
+		p.Fatalf("%q, elsewhere: %v, pipeline %q", j.Refused(), j.NotForConsumer(), j.Pipeline())
 	}
 	p.update(func(tx *broker.Tx) error { return Forward(tx, j, at) })
 }
@@ -85,7 +85,7 @@ func wrote(t *Task, text string, o taskspec.Outcome) *HandOff {
 // loseNow loses the task as it runs.
 func (p *project) loseNow(tid string) error {
 	epoch := p.task(tid).Epoch
-	return p.try(func(tx *broker.Tx) error { return Lose(tx, tid, epoch, at) })
+	return p.try(func(tx *broker.Tx) error { return MarkLost(tx, tid, epoch, at) })
 }
 
 func newNormal(t testing.TB) *project {
@@ -103,7 +103,7 @@ func TestPipeline(t *testing.T) {
 	p.begin(tid)
 	for n, text := range []string{"one\n", "two\n"} {
 		s := p.stageOf(tid, n+1)
-		if !p.prepare(s.TID).HandsOn() {
+		if !p.prepare(s.TID).FeedsNextStage() {
 			t.Errorf("stage %d hands nothing on", n+1)
 		}
 		if s.Parent != tid || s.Slotless || s.Stage != n+1 || s.Last || s.Env != p.task(tid).Env {
@@ -288,8 +288,8 @@ func TestPipelineFails(t *testing.T) {
 			if got.Status != test.status || got.Error != test.error || (got.ReturnCode == nil) != (test.code < 0) || got.ReturnCode != nil && *got.ReturnCode != test.code {
 				t.Errorf("%s, %v, %q", got.Status, got.ReturnCode, got.Error)
 			}
-			if got.Plan.Begun() != 2 {
-				t.Errorf("%d stages have begun", got.Plan.Begun())
+			if got.Plan.Started() != 2 {
+				t.Errorf("%d stages have begun", got.Plan.Started())
 			}
 			_, err := p.retry(p.stageOf(tid, 2).TID)
 			if !errors.Is(err, ErrNoRetry) {
@@ -305,7 +305,7 @@ func (p *project) order(tid string, c Command) error {
 }
 
 func (p *project) retry(tid string) (before *Task, err error) {
-	err = p.try(func(tx *broker.Tx) (err error) { before, _, err = Again(tx, tid, at); return err })
+	err = p.try(func(tx *broker.Tx) (err error) { before, _, err = Retry(tx, tid, at); return err })
 	return before, err
 }
 
@@ -366,7 +366,7 @@ func (p *project) stopRunning(tid, stage string) error {
 		return err
 	}
 	var orders []Command
-	err := p.try(func(tx *broker.Tx) (err error) { orders, err = ObeyTask(tx, stage, at); return err })
+	err := p.try(func(tx *broker.Tx) (err error) { orders, err = ReadTaskControl(tx, stage, at); return err })
 	if err != nil || !slices.Equal(orders, []Command{CommandStop}) {
 		return errors.Join(err, errors.New("the stage was not told to stop"))
 	}
@@ -386,8 +386,8 @@ func TestOrderedTooLate(t *testing.T) {
 		if err := errors.Join(p.order(tid, c), p.finish(wrote(p.task(first), "one", taskspec.Exited(0, "")))); err != nil {
 			t.Fatal(err)
 		}
-		if got := p.task(tid); got.Status != want || got.Plan.Begun() != 1 {
-			t.Errorf("%s: %s, %d stages", c, got.Status, got.Plan.Begun())
+		if got := p.task(tid); got.Status != want || got.Plan.Started() != 1 {
+			t.Errorf("%s: %s, %d stages", c, got.Status, got.Plan.Started())
 		}
 		tid = p.pipeline(noItem, stage("a"))
 		p.begin(tid)
@@ -434,7 +434,7 @@ func TestPipelineQueues(t *testing.T) {
 	own := "mine"
 	tid := p.pipeline(noItem, stage("a", to("raw.data")), stage("b", from("raw.data")), stage("c", to("tee")), Stage{Name: "d", Spec: stage("d").Spec, Input: &own}, stage("e", to("clean.data")))
 	p.begin(tid)
-	if p.prepare(p.stageOf(tid, 1).TID).HandsOn() {
+	if p.prepare(p.stageOf(tid, 1).TID).FeedsNextStage() {
 		t.Error("what is for a queue as well is kept as if it were for the next stage alone")
 	}
 	p.work(tid, "raw", taskspec.Exited(0, ""))
@@ -483,7 +483,7 @@ func TestObeyPipeline(t *testing.T) {
 			p.write(q.ControlIn, body)
 		}
 		p.update(func(tx *broker.Tx) error {
-			runs, err := ObeyPipeline(tx, tid, at)
+			runs, err := ReadPipelineControl(tx, tid, at)
 			if runs != want {
 				t.Errorf("runs: %v", runs)
 			}

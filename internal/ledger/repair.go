@@ -55,7 +55,7 @@ func PrepareRepair(r broker.Reader, d Damage) (p *Repair, err error) {
 // gather collects what belongs to a task.
 func (p *Repair) gather(r broker.Reader) error {
 	tid := p.Record.Key
-	for _, kind := range []string{nestedKind, pendingKind, shownKind} {
+	for _, kind := range []string{nestedKind, pendingKind, resultCopyKind} {
 		rec, err := r.Record(kind, tid)
 		if errors.Is(err, broker.ErrNotFound) {
 			continue
@@ -128,21 +128,21 @@ func (p *Repair) Apply(tx *broker.Tx, now time.Time) (done bool, err error) {
 		err = unregister(tx, p.Record.Key)
 	}
 	// Whoever waits for it, or watches it, learns of it at once.
-	tx.Ring(OutboxOf(p.Record.Key))
-	tx.Ring(ManagerControl)
-	tx.Ring(Delayed)
-	tx.Ring(Services)
+	tx.Notify(OutboxOf(p.Record.Key))
+	tx.Notify(ManagerControl)
+	tx.Notify(Delayed)
+	tx.Notify(Services)
 	return true, err
 }
 
 // unregister lets the programs that have this function register it again, when they
 // are there the next time.
 func unregister(tx *broker.Tx, function string) error {
-	all, err := Hosts(tx)
+	all, err := Programs(tx)
 	for _, h := range all {
 		if err == nil && slices.Contains(h.Functions, function) {
 			h.Digest = ""
-			err = put(tx, hostKind, HostKey(h.Path), h.Noted, h)
+			err = put(tx, programKind, ProgramKey(h.Path), h.Noted, h)
 		}
 	}
 	return err
@@ -150,7 +150,7 @@ func unregister(tx *broker.Tx, function string) error {
 
 // loseStage ends the pipeline that has come to the stage with this id, which is gone.
 func loseStage(tx *broker.Tx, tid string, now time.Time) error {
-	live, err := Live(tx)
+	live, err := LiveTasks(tx)
 	if err != nil {
 		return err
 	}

@@ -17,14 +17,14 @@ const eventRetried = "task_retried"
 // would need is gone.
 var ErrNoRetry = errors.New("cannot be run again")
 
-// Again lets a task that has ended run again, under its id: its work item goes
+// Retry lets a task that has ended run again, under its id: its work item goes
 // back into a request, or into the queue it came from, a result that nobody has
 // taken goes away, and its record says "created". The next dispatch counts the
 // epoch on, which shuts the old attempt out. It returns how the task stood, and as
 // [Submit] does whether a manager will see the request.
 //
 // A pipeline goes on at the stage that did not complete.
-func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
+func Retry(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
 	t, err := load(tx, tid)
 	if err != nil {
 		return nil, false, err
@@ -40,11 +40,11 @@ func Again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	case t.Plan != nil:
 		return resume(tx, t, now)
 	}
-	return again(tx, tid, now)
+	return retryTask(tx, tid, now)
 }
 
-// again is [Again] for a task that is no pipeline, and may be a stage.
-func again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
+// retryTask is [Retry] for a task that is no pipeline, and may be a stage.
+func retryTask(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
 	t, err := load(tx, tid)
 	if err != nil {
 		return nil, false, err
@@ -77,7 +77,7 @@ func again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: string(body)}); err != nil {
 		return nil, false, err
 	}
-	summon(tx, t)
+	wakeManager(tx, t)
 	// What a persistent task has done stays done.
 	if t.Items == nil {
 		if err := withdrawResult(tx, t); err != nil {
@@ -88,7 +88,7 @@ func again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 		return nil, false, err
 	}
 	ended := *t
-	*t = reborn(t)
+	*t = resetForRetry(t)
 	t.Base = t.Epoch // its policy counts from here
 	if err := t.save(tx); err != nil {
 		return nil, false, err
@@ -100,8 +100,8 @@ func again(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	return &ended, managed, err
 }
 
-// reborn is the task before its next attempt.
-func reborn(t *Task) Task {
+// resetForRetry is the task before its next attempt.
+func resetForRetry(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
 		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Inline: t.Inline,

@@ -33,7 +33,7 @@ func PutServer(tx *broker.Tx, s *Server) error {
 	if err != nil {
 		return fmt.Errorf("encode server: %w", err)
 	}
-	tx.Ring(ManagerControl)
+	tx.Notify(ManagerControl)
 	return tx.PutRecord(broker.Record{Kind: serverKind, Key: s.key(), Rank: s.Started, Body: string(body)})
 }
 
@@ -42,7 +42,7 @@ func DropServer(tx *broker.Tx, s *Server) error { return tx.DeleteRecord(serverK
 
 // Servers returns the programs that serve, as far as is known: one that was
 // killed could not say so.
-func Servers(r recorder) ([]*Server, error) {
+func Servers(r recordLister) ([]*Server, error) {
 	return servers.list(r, broker.RecordSelect{})
 }
 
@@ -58,13 +58,13 @@ var servers = table[*Server]{serverKind, func(rec broker.Record) (*Server, error
 // LoseServer records that a program died while it served, and with it the tasks
 // that ran inside it.
 func LoseServer(tx *broker.Tx, s *Server, now time.Time) error {
-	live, err := Live(tx)
+	live, err := LiveTasks(tx)
 	if err != nil {
 		return err
 	}
 	for _, t := range live {
 		if t.Inline != "" && t.Consumer == s.Process {
-			if err := Lose(tx, t.TID, t.Epoch, now); err != nil {
+			if err := MarkLost(tx, t.TID, t.Epoch, now); err != nil {
 				return err
 			}
 		}

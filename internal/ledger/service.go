@@ -128,7 +128,7 @@ func NextStep(r recordReader, m *taskspec.Manifest, manager string, now time.Tim
 	return s.Next(m.Policy, t, manager, now), nil
 }
 
-// Advance does what is to be done about a service, for the manager with the TID
+// ApplyStep does what is to be done about a service, for the manager with the TID
 // manager: it decides in this very transaction, so that there is one instance
 // however many managers come and go. act is what was to be done when the caller
 // looked, and made how ready if it was to start; if that is no longer so, Advance
@@ -136,7 +136,7 @@ func NextStep(r recordReader, m *taskspec.Manifest, manager string, now time.Tim
 //
 // The result of the last instance but one goes; those who read it late still find
 // the last one.
-func Advance(tx *broker.Tx, m *taskspec.Manifest, act Act, how Submission, manager string, now time.Time) (Step, string, error) {
+func ApplyStep(tx *broker.Tx, m *taskspec.Manifest, act Act, how Submission, manager string, now time.Time) (Step, string, error) {
 	s, t, err := FindService(tx, m.Name)
 	if err != nil {
 		return Step{}, "", err
@@ -175,7 +175,7 @@ func (s *Service) save(tx *broker.Tx) error {
 	if err != nil {
 		return fmt.Errorf("service %q: %w", s.Name, err)
 	}
-	tx.Ring(Services)
+	tx.Notify(Services)
 	return put(tx, serviceKind, s.Name, int64(id), s)
 }
 

@@ -80,7 +80,7 @@ func (p *project) advance(policy taskspec.ServicePolicy, manager string, now tim
 		if err != nil {
 			return err
 		}
-		step, tid, err = Advance(tx, m, next.Act, how, manager, now)
+		step, tid, err = ApplyStep(tx, m, next.Act, how, manager, now)
 		return err
 	})
 	return step, tid
@@ -122,7 +122,7 @@ func TestAdvance(t *testing.T) {
 	if err := told.Wait(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.try(func(tx *broker.Tx) error { _, _, err := Again(tx, first, at); return err }); err == nil {
+	if err := p.try(func(tx *broker.Tx) error { _, _, err := Retry(tx, first, at); return err }); err == nil {
 		t.Error("a service was retried")
 	}
 	if step, _ := p.advance(ensured(nil), "2", at); step.Act != Nothing || !step.At.Equal(at.Add(time.Second)) {
@@ -162,7 +162,7 @@ func TestAdvanceOvertaken(t *testing.T) {
 	m, _ := p.web(policy)
 	later := at.Add(time.Second)
 	p.update(func(tx *broker.Tx) error {
-		step, tid, err := Advance(tx, m, Adopt, Submission{}, "2", later)
+		step, tid, err := ApplyStep(tx, m, Adopt, Submission{}, "2", later)
 		if step.Act != Nothing || tid != "" {
 			t.Errorf("did %+v with %s", step, tid)
 		}
@@ -230,7 +230,7 @@ func TestHorizon(t *testing.T) {
 	p := newProject(t, sqlite.Options{})
 	horizon := func() (id broker.ID) {
 		t.Helper()
-		if err := p.b.View(ctx, func(r broker.Reader) (err error) { id, err = Horizon(r); return err }); err != nil {
+		if err := p.b.View(ctx, func(r broker.Reader) (err error) { id, err = LastID(r); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return id
@@ -272,7 +272,7 @@ func TestHorizon(t *testing.T) {
 		t.Errorf("of all: %v, %d nested", tids, n)
 	}
 	held := 0
-	if err := p.b.View(ctx, func(r broker.Reader) (err error) { held, err = CountHeld(r, last); return err }); err != nil || held != 2 {
+	if err := p.b.View(ctx, func(r broker.Reader) (err error) { held, err = CountQuarantined(r, last); return err }); err != nil || held != 2 {
 		t.Errorf("%d are held, %v", held, err)
 	}
 

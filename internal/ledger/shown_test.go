@@ -23,11 +23,11 @@ func TestAgainWithdraws(t *testing.T) {
 	if got := p.bodies("clean.data"); !slices.Equal(got, []string{"result", "another"}) {
 		t.Errorf("queue holds %q", got)
 	}
-	p.update(func(tx *broker.Tx) error { _, _, err := Again(tx, tid, at); return err })
+	p.update(func(tx *broker.Tx) error { _, _, err := Retry(tx, tid, at); return err })
 	if got := p.bodies("clean.data"); !slices.Equal(got, []string{"another"}) {
 		t.Errorf("queue holds %q", got)
 	}
-	if left := p.state().Records[shownKind]; len(left) > 0 {
+	if left := p.state().Records[resultCopyKind]; len(left) > 0 {
 		t.Errorf("copies are left: %v", left)
 	}
 }

@@ -208,7 +208,7 @@ func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (*Ta
 	if err != nil {
 		return nil, err
 	}
-	wire(t, s.Spec)
+	bindQueues(t, s.Spec)
 	var item json.RawMessage // none if it comes from a queue
 	if t.In == "" {
 		if item, err = json.Marshal(s.Item); err != nil {
@@ -232,7 +232,7 @@ func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (*Ta
 		return nil, err
 	}
 	t.TID = id.String()
-	summon(tx, t)
+	wakeManager(tx, t)
 	return t, mark(tx, t, wait)
 }
 

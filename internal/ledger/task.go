@@ -279,9 +279,9 @@ func (t *Task) record() (broker.Record, error) {
 func encodeTask(t *Task) (string, error) {
 	var o jsonObject
 	o.text.Grow(len(t.Spec) + len(t.Details) + 512)
-	o.phrase("tid", t.TID)
-	o.phrase("name", t.Name)
-	o.phrase("status", string(t.Status))
+	o.stringField("tid", t.TID)
+	o.stringField("name", t.Name)
+	o.stringField("status", string(t.Status))
 	o.rawString("dir", t.Dir)
 	o.string("env", t.Env)
 	o.string("input", t.Input)

@@ -25,7 +25,7 @@ type Retention struct {
 	Age    time.Duration
 	// Bare lets the records of tasks go although something of them is left: see
 	// [Forget].
-	Bare bool
+	Force bool
 }
 
 // Expired finds the oldest events that need not be kept, at most limit: those
@@ -55,15 +55,15 @@ func Expired(r broker.Reader, keep Retention, now time.Time, limit int) (before 
 	return before, err
 }
 
-// recorder is who knows records: a broker.Reader or a *broker.Tx.
-type recorder interface {
+// recordLister is who knows records: a broker.Reader or a *broker.Tx.
+type recordLister interface {
 	Records(kind string, sel broker.RecordSelect) ([]broker.Record, error)
 }
 
 // each iterates over the records of a kind with a rank above after, a page at a
 // time: those that have one of the states, one state after the other, or all in
 // the order of their ranks if none is given.
-func each(r recorder, kind string, after int64, states ...string) iter.Seq2[broker.Record, error] {
+func each(r recordLister, kind string, after int64, states ...string) iter.Seq2[broker.Record, error] {
 	return func(yield func(broker.Record, error) bool) {
 		if len(states) == 0 {
 			pages(r, kind, broker.RecordSelect{AfterRank: after}, yield)
@@ -79,7 +79,7 @@ func each(r recorder, kind string, after int64, states ...string) iter.Seq2[brok
 }
 
 // pages yields the selected records, and reports whether to go on.
-func pages(r recorder, kind string, sel broker.RecordSelect, yield func(broker.Record, error) bool) bool {
+func pages(r recordLister, kind string, sel broker.RecordSelect, yield func(broker.Record, error) bool) bool {
 	for sel.Limit = pageOfRecords; ; {
 		page, err := r.Records(kind, sel)
 		if err != nil {
@@ -105,10 +105,10 @@ var uncompleted = []string{
 	string(taskspec.StatusCancelled), string(taskspec.StatusKilled),
 }
 
-// SpareEnvironments finds, among the next limit environments with a rank above
+// UnusedEnvironments finds, among the next limit environments with a rank above
 // after, those that no task needs that may still run, or be run again: it
 // returns their keys, and the rank to go on with, 0 at the end.
-func SpareEnvironments(r recorder, after int64, limit int) (keys []string, next int64, err error) {
+func UnusedEnvironments(r recordLister, after int64, limit int) (keys []string, next int64, err error) {
 	spare := make(map[string]bool)
 	for rec, err := range each(r, envKind, after, "") {
 		if err != nil {
@@ -138,11 +138,11 @@ func SpareEnvironments(r recorder, after int64, limit int) (keys []string, next 
 	return keys, next, nil
 }
 
-// DropEnvironments removes what [SpareEnvironments] finds, in the transaction
+// DropEnvironments removes what [UnusedEnvironments] finds, in the transaction
 // that looked: who submits before it keeps an environment by referring to it,
 // who submits after it stores it anew.
 func DropEnvironments(tx *broker.Tx, after int64, limit int) (n int, next int64, err error) {
-	keys, next, err := SpareEnvironments(tx, after, limit)
+	keys, next, err := UnusedEnvironments(tx, after, limit)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -227,7 +227,7 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	if passed, err := passedOn(r, of, a); passed || err != nil {
 		return passed, err
 	}
-	if handsOn(of) && a.Stream == Stdout && of.Output.Form == FormFile {
+	if inUserQueue(of) && a.Stream == Stdout && of.Output.Form == FormFile {
 		return true, nil // whoever has its message may be reading it
 	}
 	if a.Stream == Stdout && of.Output.Form != FormFile || a.Stream == Stderr && !of.Output.StderrTruncated() {
@@ -271,7 +271,7 @@ type InputUse int
 const (
 	InputUnknown InputUse = iota // no task names it: it may be one that is just being submitted
 	InputNeeded                  // its task has not read it, or keeps it with the message it worked on
-	InputSpent                   // its task has ended and needs it no more
+	InputUnused                  // its task has ended and needs it no more
 )
 
 // UseOfInputs sets the values of uses, whose keys are names of inputs. All of
@@ -287,7 +287,7 @@ func UseOfInputs(r broker.Reader, uses map[string]InputUse) error {
 		if _, asked := uses[t.Input]; !asked {
 			continue
 		}
-		uses[t.Input] = InputSpent
+		uses[t.Input] = InputUnused
 		kept, err := keepsItem(r, t)
 		if err != nil {
 			return err

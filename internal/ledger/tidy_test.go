@@ -329,7 +329,7 @@ func TestNeeded(t *testing.T) {
 		}
 		want("taken", tid, 1, false, false)
 	}
-	p.update(func(tx *broker.Tx) error { return Lose(tx, running, 1, at) })
+	p.update(func(tx *broker.Tx) error { return MarkLost(tx, running, 1, at) })
 	want("lost", running, 1, false, false)
 }
 
@@ -359,7 +359,7 @@ func TestUseOfInputs(t *testing.T) {
 	}
 	want := map[string]InputUse{
 		"created": InputNeeded, "running": InputNeeded, "kept": InputNeeded, "requeued": InputNeeded,
-		"completed": InputSpent, "cleared": InputSpent, "deleted": InputSpent,
+		"completed": InputUnused, "cleared": InputUnused, "deleted": InputUnused,
 		"nobody's": InputUnknown,
 	}
 	got := maps.Clone(want)

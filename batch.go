@@ -1,0 +1,156 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/taskspec"
+)
+
+// A Batch waits for many tasks at the cost of one: it reads the project's log
+// of events instead of asking for each task. It belongs to one goroutine.
+type Batch struct {
+	c       *Project
+	waiter  *broker.Waiter
+	waiting map[string]bool // by TID; what has not ended, as far as is known
+	ended   []*TaskStatus   // not returned yet
+	after   broker.ID       // the log has been read so far
+	watch   *watch
+}
+
+// NewBatch returns a Group without tasks. The caller closes it.
+func (c *Project) NewBatch() (*Batch, error) {
+	w, err := c.broker.Listen(ledger.Log)
+	if err != nil {
+		return nil, fmt.Errorf("wait for tasks: %w", err)
+	}
+	return &Batch{c: c, waiter: w, waiting: make(map[string]bool), watch: newWatch(c)}, nil
+}
+
+// Close ends the waiting; the tasks go on.
+func (g *Batch) Close() { g.waiter.Close() }
+
+// Len is the number of tasks that Next has not returned.
+func (g *Batch) Len() int { return len(g.waiting) + len(g.ended) }
+
+// Add adds tasks of the group's project.
+func (g *Batch) Add(ctx context.Context, tasks ...*Task) error {
+	for _, t := range tasks {
+		id, err := broker.ParseID(t.tid)
+		if err != nil {
+			return err
+		}
+		if g.waiting[t.tid] {
+			continue
+		}
+		g.waiting[t.tid] = true
+		// What happened to it comes later in the log than its own id. A task
+		// that is older than what has been read may have ended before; so may
+		// one that was not just submitted, and its end be cleared from the log.
+		if g.after == 0 {
+			g.after = id
+		}
+		if id < g.after || !t.isNew {
+			if err := g.check(ctx, t.tid); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Next waits until one more of the tasks has ended and says how it did. It
+// starts a manager whenever the project has none. [io.EOF] means that no task
+// is left. Cancelling ctx ends the wait and leaves the tasks alone.
+func (g *Batch) Next(ctx context.Context) (*TaskStatus, error) {
+	for {
+		if len(g.ended) > 0 {
+			s := g.ended[0]
+			g.ended = g.ended[1:]
+			return s, nil
+		}
+		if len(g.waiting) == 0 {
+			return nil, io.EOF
+		}
+		if err := g.read(ctx); err != nil {
+			return nil, err
+		}
+		if len(g.ended) > 0 {
+			continue
+		}
+		if g.watch.due() {
+			if err := g.poll(ctx); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := waitFor(ctx, g.waiter, managerLook); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// read reads what is new in the log.
+func (g *Batch) read(ctx context.Context) error {
+	for m, err := range g.c.Queue(ledger.Log).Messages(ctx, broker.Select{After: g.after}) {
+		if err != nil {
+			return err
+		}
+		g.after = m.ID
+		tid, status, err := ledger.EventOf(m.Body)
+		if err != nil || !status.Terminal() || !g.waiting[tid] {
+			continue
+		}
+		// It may be the end of an attempt after which the task was retried.
+		if err := g.check(ctx, tid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askedAtOnce is how many of the tasks, any of them, are asked themselves at each look.
+const askedAtOnce = 50
+
+// poll makes sure that there is a manager, and that no end was missed because
+// the log was cleared.
+func (g *Batch) poll(ctx context.Context) error {
+	if err := g.watch.look(ctx); err != nil {
+		return fmt.Errorf("%d tasks wait: %w: %w", len(g.waiting), ErrManager, err)
+	}
+	oldest, err := g.c.Queue(ledger.Log).Peek(ctx)
+	if err != nil && !errors.Is(err, broker.ErrEmpty) {
+		return err
+	}
+	most := len(g.waiting)
+	if err == nil && oldest.ID <= g.after {
+		most = askedAtOnce // one whose record is damaged has no events
+	}
+	for tid := range g.waiting {
+		if most--; most < 0 {
+			break
+		}
+		if err := g.check(ctx, tid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check asks a task itself whether it has ended.
+func (g *Batch) check(ctx context.Context, tid string) error {
+	t := Task{c: g.c, tid: tid}
+	s, err := t.Status(ctx)
+	if damaged, is := errors.AsType[*DamagedError](err); is {
+		s, err = &TaskStatus{TID: tid, Status: taskspec.StatusFailed, Error: damaged.Error()}, nil
+	}
+	if err == nil && s.Status.Terminal() {
+		delete(g.waiting, tid)
+		g.ended = append(g.ended, s)
+	}
+	return err
+}

@@ -1,9 +1,0 @@
-//go:build !linux || fsnotify
-
-package bell
-
-// makeBell makes what stands for a bell.
-func makeBell(path string) error { return createFile(path) }
-
-// inspect does nothing where the system tells that a file was deleted.
-func inspect(*Set) {}

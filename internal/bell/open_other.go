@@ -1,6 +1,0 @@
-//go:build !unix
-
-package bell
-
-// openFlags are added to each open of a bell; what Unix needs has no name here.
-const openFlags = 0

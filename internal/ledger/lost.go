@@ -1,0 +1,53 @@
+package ledger
+
+import (
+	"time"
+
+	"weft/broker"
+	"weft/taskspec"
+)
+
+// MarkLost records that the consumer of an epoch died before it could report how
+// the task ended; its policy may ask for another attempt. A hand-off that was
+// committed before stays.
+func MarkLost(tx *broker.Tx, tid string, epoch int, now time.Time) error {
+	t, err := load(tx, tid)
+	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
+		return err
+	}
+	again, err := tryAgain(tx, t, taskspec.Lost(), now.UnixNano())
+	if err != nil {
+		return err
+	}
+	return finish(tx, t, again, taskspec.Lost(), now.UnixNano(), lostItem(t))
+}
+
+// lostItem counts the item that a persistent task was lost with, and names it in
+// the event.
+func lostItem(t *Task) (e Event) {
+	if t.Items == nil || t.Message == 0 {
+		return e
+	}
+	t.Items.Failed++
+	e.MessageID = t.Message.String()
+	return e
+}
+
+// SlotsTaken counts the tasks that hold a slot.
+func SlotsTaken(r broker.Reader) (n int, err error) {
+	recs, err := r.Records(Kind, broker.RecordSelect{States: living})
+	if err != nil {
+		return 0, err
+	}
+	for _, rec := range recs {
+		if t, err := Decode(rec); err == nil && !t.Slotless && t.Inline == "" {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// LiveTasks returns the tasks that have begun and not ended.
+func LiveTasks(tx *broker.Tx) ([]*Task, error) {
+	return tasks.list(tx, broker.RecordSelect{States: living})
+}

@@ -1,0 +1,53 @@
+package manager
+
+import (
+	"syscall"
+	"time"
+
+	"weft/runner"
+)
+
+// stoppedSlack is how long after the moment by which a task must have ended its
+// consumer is looked at: it may be just about to report that.
+const stoppedSlack = 2 * time.Second
+
+// expectEnd notes that the consumer's task begins, and so by when it must end.
+func (c *consumer) expectEnd(now time.Time) {
+	if c.timeout > 0 {
+		c.setDeadline(now.Add(c.timeout + c.grace))
+	}
+}
+
+// expectStop notes that the consumer has been told to end its task.
+func (c *consumer) expectStop(r runner.Request, now time.Time) {
+	switch r {
+	case runner.RequestStop:
+		c.setDeadline(now.Add(c.grace))
+	case runner.RequestKill:
+		c.setDeadline(now)
+	}
+}
+
+// setDeadline notes by when the task must have ended. The first moment counts.
+func (c *consumer) setDeadline(end time.Time) { c.due = earliest(c.due, end.Add(stoppedSlack)) }
+
+// killStopped kills consumers whose tasks should have ended and that stand still,
+// because somebody has stopped their processes: they would wait for ever. What
+// they leave is handled as after any death of a consumer. It returns when to
+// look again.
+func (p *pool) killStopped(now time.Time) (next time.Time) {
+	for _, c := range p.consumers {
+		if c.state != busy || c.due.IsZero() {
+			continue
+		}
+		if !now.Before(c.due) {
+			c.due = now.Add(stoppedSlack)
+			if c.self.Stopped() {
+				p.o.Log.Warn("kill frozen consumer", "tid", c.task.tid, "pid", c.self.PID)
+				_ = c.self.Signal(syscall.SIGKILL) // if it has ended, that will be heard
+			}
+		}
+		next = earliest(next, c.due)
+	}
+	return next
+}

@@ -1,0 +1,36 @@
+package runner
+
+import (
+	"encoding/json"
+	"strings"
+
+	"weft/taskspec"
+)
+
+// An stdinMessage is what one message in the inbox of an interactive task puts in.
+type stdinMessage struct {
+	text      []byte
+	end       bool // nothing follows
+	interrupt bool // SIGINT, after the text
+}
+
+// parseStdinMessage reads a message: an object with nothing but "stdin" (text, or a
+// [taskspec.RawString]), "close" and "interrupt" (true or
+// false) is what it says. Every other body is a line; its end may be missing.
+func parseStdinMessage(body string) stdinMessage {
+	var v struct {
+		Stdin     taskspec.RawString `json:"stdin"`
+		Close     bool               `json:"close"`
+		Interrupt bool               `json:"interrupt"`
+	}
+	line := stdinMessage{text: []byte(strings.TrimSuffix(body, "\n") + "\n")}
+	if !strings.HasPrefix(strings.TrimLeft(body, " \t\r\n"), "{") || !json.Valid([]byte(body)) {
+		return line
+	}
+	dec := json.NewDecoder(strings.NewReader(body))
+	dec.DisallowUnknownFields()
+	if dec.Decode(&v) != nil {
+		return line
+	}
+	return stdinMessage{text: []byte(v.Stdin), end: v.Close, interrupt: v.Interrupt}
+}

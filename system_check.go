@@ -1,0 +1,55 @@
+package weft
+
+import (
+	"context"
+	"fmt"
+
+	"weft/internal/disk"
+	"weft/manager"
+	"weft/taskspec"
+)
+
+// Unfinished returns the statuses of tasks that have not ended, for a
+// [TaskFilter].
+func Unfinished() []taskspec.Status {
+	return []taskspec.Status{taskspec.StatusCreated, taskspec.StatusSpawning, taskspec.StatusRunning}
+}
+
+// lowDisk is the free space, in bytes, below which the store may soon be unable
+// to record anything: two messages of the largest size with their indexes and
+// the log of the store.
+const lowDisk = 64 << 20
+
+// Check looks for what keeps the project from working, and returns a line for
+// each problem, with what to do about it. It changes nothing.
+func (s System) Check(ctx context.Context) (problems []string, err error) {
+	counts, err := s.c.CountTasks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	waiting := 0
+	for _, status := range Unfinished() {
+		waiting += counts[status]
+	}
+	running, err := manager.Running(s.c.dir)
+	if err != nil {
+		return nil, fmt.Errorf("check project: %w", err)
+	}
+	if waiting > 0 && !running {
+		problems = append(problems, fmt.Sprintf("no manager for the unfinished tasks (%d): run weft manager start", waiting))
+	}
+	damage, err := damageProblem(ctx, s.c)
+	if err != nil {
+		return nil, fmt.Errorf("check project: %w", err)
+	}
+	if damage != "" {
+		problems = append(problems, damage)
+	}
+	if trouble := s.c.Manager().trouble(ctx); running && trouble != nil {
+		problems = append(problems, trouble.Error())
+	}
+	if space, known := disk.SpaceIn(s.c.dir); known && space.Free < lowDisk {
+		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", space.Free>>20, s.c.dir))
+	}
+	return problems, nil
+}

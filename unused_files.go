@@ -1,0 +1,129 @@
+package weft
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+	"weft/internal/project"
+)
+
+// outputs is the folder of the outputs and inputs of tasks.
+type outputs struct {
+	folder *project.Folder
+	broker *broker.Broker
+}
+
+// openOutputs opens the folder. It returns nil if there is none.
+func openOutputs(c *Project) (*outputs, error) {
+	f, err := project.Open(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	folder, err := f.Sub(ledger.OutputDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &outputs{folder, c.broker}, nil
+}
+
+func (o *outputs) close() { o.folder.Close() }
+
+const (
+	// namesAtOnce is how many names of the folder are in memory at once.
+	namesAtOnce = 1000
+	// inputAge is how old a standard input must be before it goes although no
+	// task names it: the command that it was given to may still be reading it.
+	inputAge = 24 * time.Hour
+)
+
+// unused calls found for each file that nobody needs, and counts what is not
+// Weft's. It looks at the folder first and then into the store, because a task
+// has a record before it has output.
+func (o *outputs) unused(ctx context.Context, found func(fs.FileInfo) error) (strangers int, err error) {
+	dir, err := o.folder.Dir()
+	if err != nil {
+		return 0, err
+	}
+	defer dir.Close()
+	var inputs []fs.FileInfo
+	for {
+		entries, err := dir.ReadDir(namesAtOnce)
+		if errors.Is(err, io.EOF) {
+			return strangers, o.unusedInputs(ctx, inputs, found)
+		}
+		if err != nil {
+			return strangers, err
+		}
+		for _, entry := range entries {
+			info, err := o.folder.Lstat(entry.Name())
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return strangers, err
+			}
+			attempt, isOutput := ledger.ParseOutputFile(info.Name())
+			_, isInput := ledger.ParseInputFile(info.Name())
+			switch {
+			case !info.Mode().IsRegular() || !isInput && !isOutput:
+				strangers++
+			case isInput:
+				inputs = append(inputs, info)
+			default:
+				err = o.unusedOutput(ctx, attempt, info, found)
+			}
+			if err != nil {
+				return strangers, err
+			}
+		}
+	}
+}
+
+// unusedOutput calls found unless somebody may still want the file of an
+// attempt.
+func (o *outputs) unusedOutput(ctx context.Context, a ledger.Attempt, file fs.FileInfo, found func(fs.FileInfo) error) error {
+	needed := true
+	err := o.broker.View(ctx, func(r broker.Reader) (err error) {
+		needed, err = a.Needed(r)
+		return err
+	})
+	if err != nil || needed {
+		return err
+	}
+	return found(file)
+}
+
+// unusedInputs calls found for each of the inputs that nobody needs.
+func (o *outputs) unusedInputs(ctx context.Context, inputs []fs.FileInfo, found func(fs.FileInfo) error) error {
+	var uses map[string]ledger.InputUse
+	err := o.broker.View(ctx, func(r broker.Reader) error {
+		uses = make(map[string]ledger.InputUse)
+		for _, file := range inputs {
+			name, _ := ledger.ParseInputFile(file.Name())
+			uses[name] = ledger.InputUnknown
+		}
+		return ledger.UseOfInputs(r, uses)
+	})
+	if err != nil {
+		return err
+	}
+	for _, file := range inputs {
+		name, _ := ledger.ParseInputFile(file.Name())
+		use := uses[name]
+		if use == ledger.InputUnused || use == ledger.InputUnknown && time.Since(file.ModTime()) > inputAge {
+			if err := found(file); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
