@@ -133,7 +133,7 @@ func halted(m *ledger.Manager) bool { return !m.Elsewhere() && m.Process.Stopped
 // fullDisk says that tasks wait with what they print, if they do.
 func fullDisk(dir string) string {
 	space, known := disk.SpaceIn(dir)
-	if !known || space.Free >= runner.OutputReserve(space.Total) {
+	if !known || !runner.OutputsWait(space) {
 		return ""
 	}
 	return fmt.Sprintf("the disk is full: tasks wait with what they print: make room in %s", dir)

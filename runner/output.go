@@ -114,10 +114,9 @@ func (o *output) idle() bool {
 	return idle
 }
 
-// OutputReserve is how many bytes of a file system with so many in all are left to the
-// store, which must record how tasks end: large outputs wait as on a full disk while
-// there are no more.
-func OutputReserve(total int64) int64 { return min(16<<20, total/16) }
+// OutputsWait reports whether large outputs wait, as on a full disk: what there is left
+// is for the store, which must record how tasks end.
+func OutputsWait(s disk.Space) bool { return s.Free < min(16<<20, s.Total/16)+roomLook }
 
 // errReserved is what writing a large output then gives.
 var errReserved = fmt.Errorf("the rest is kept for the store: %w", syscall.ENOSPC)
@@ -129,8 +128,7 @@ func (o *output) checkRoom() error {
 	if end <= max(o.room, inMemory) {
 		return nil
 	}
-	space, known := disk.SpaceIn(filepath.Dir(o.path))
-	if known && space.Free-int64(len(o.buf)) < OutputReserve(space.Total) {
+	if space, known := disk.SpaceIn(filepath.Dir(o.path)); known && OutputsWait(space) {
 		return errReserved
 	}
 	o.room = end + roomLook

@@ -55,10 +55,11 @@ func (a *storeJournal) close() {
 }
 
 // forget closes a store that is gone, so that another one is looked for in its place.
+// It may have gone while it was opened; then it is nil.
 func (a *storeJournal) forget(gone *broker.Broker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.store == gone {
+	if gone != nil && a.store == gone {
 		a.store = nil
 		_ = gone.Close()
 	}

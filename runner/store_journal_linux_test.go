@@ -287,3 +287,35 @@ func TestConsumerIsKilled(t *testing.T) {
 	// Whoever inherits the dead child reaps it, and tells nobody here.
 	poll(t, func() bool { return gone(pid) })
 }
+
+// TestStoreGone has the store of a consumer removed before it opens it, while it
+// opens it, and afterwards. It makes none.
+func TestStoreGone(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), ledger.Dir)
+	a := &storeJournal{task: &Assignment{TID: "1795320925719519232", WeftDir: dir}}
+	defer a.close()
+	if _, err := a.broker(); !errors.Is(err, errNoProject) {
+		t.Errorf("before: %v", err)
+	}
+	if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the project was made: %v", err)
+	}
+	b, err := sqlite.Open(dir, sqlite.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	tries := 0
+	err = a.retry(nil, func(*broker.Broker) error {
+		if tries++; tries == 1 {
+			for os.RemoveAll(dir) != nil {
+			}
+		}
+		return broker.ErrGone
+	})
+	if !errors.Is(err, errNoProject) || tries != 1 || a.store != nil {
+		t.Errorf("afterwards: %v after %d tries", err, tries)
+	}
+	a.forget(nil) // while it was opened
+}

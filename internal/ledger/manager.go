@@ -165,7 +165,7 @@ func (m *Manager) leave(tx *broker.Tx, event string, now time.Time) error {
 	return left.save(tx, event, !latest, now)
 }
 
-// ErrSuperseded: another manager has come since. A manager leads by its lock, and
+// ErrSuperseded is returned where another manager has come since. A manager leads by its lock, and
 // somebody has removed that.
 var ErrSuperseded = errors.New("another manager has come")
 

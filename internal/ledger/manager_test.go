@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -133,4 +134,39 @@ func TestLive(t *testing.T) {
 	if diff := cmp.Diff([]*Task{p.task(running)}, live, bare); diff != "" {
 		t.Errorf("live tasks (-want +got):\n%s", diff)
 	}
+}
+
+// TestSuperseded has a second manager come while the first one, whose lock was
+// removed, is still there. What is for the second one stays for it.
+func TestSuperseded(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	first, second := p.arrive(consumer), p.arrive(consumer)
+	p.update(func(tx *broker.Tx) error { return SendManagerControl(tx, CommandStop) })
+	err := p.b.Update(t.Context(), func(tx *broker.Tx) error {
+		_, err := first.ReadControl(tx, at)
+		return err
+	})
+	if !errors.Is(err, ErrSuperseded) {
+		t.Errorf("the first one obeys: %v", err)
+	}
+	p.update(func(tx *broker.Tx) error { return first.Leave(tx, at) })
+	var orders []Command
+	p.update(func(tx *broker.Tx) (err error) {
+		if managed, err := Managed(tx); !managed || err != nil {
+			t.Errorf("managed after the first one has left: %t, %v", managed, err)
+		}
+		orders, err = second.ReadControl(tx, at)
+		return err
+	})
+	if len(orders) != 1 || orders[0] != CommandStop {
+		t.Errorf("the second one obeys %v", orders)
+	}
+	p.update(func(tx *broker.Tx) error { return second.Leave(tx, at) })
+	p.update(func(tx *broker.Tx) error {
+		if managed, err := Managed(tx); managed || err != nil {
+			t.Errorf("managed after both have left: %t, %v", managed, err)
+		}
+		return nil
+	})
 }
