@@ -84,7 +84,8 @@ func execute(args []string) int {
 	}
 	if err != nil {
 		a.JSON = slices.Contains(options, "--json") // it may not have come to that
-		return a.report(usageError{err.Error()})
+		// That an option with choices may be left out is no choice.
+		return a.report(usageError{strings.Replace(err.Error(), `one of "",`, "one of ", 1)})
 	}
 	a.color = colored(a.Color, a.stdout.terminal)
 	run.Command, batch.Command = command, command
