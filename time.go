@@ -36,7 +36,7 @@ func ParseMoment(text string) (broker.ID, error) {
 	}
 	last := time.Unix(0, math.MaxInt64) // that an id can hold
 	if !ok || t.After(last) {
-		return 0, fmt.Errorf("%w %q: want a message id of 19 digits, a date like 2026-11-21 or 2026-11-21T14:03, or a whole "+
+		return 0, fmt.Errorf("%w %q: want a message id of 19 digits, a date like 2026-11-21 or 2026-11-21T14:03, or a "+
 			"number since 1970: seconds (up to 11 digits), milliseconds (12 to 14), or with s, ms or ns behind it", ErrMoment, text)
 	}
 	if t.Before(time.Unix(0, 0)) {

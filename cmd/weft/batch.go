@@ -45,7 +45,7 @@ Examples:
 // Run runs a task for each line.
 func (c *batchCmd) Run(a *app) error {
 	switch {
-	case c.JSONL == (len(c.Command) > 0):
+	case c.JSONL == (len(c.Command) > 0), len(c.Command) > 0 && c.Command[0] == "":
 		return usageError{"give a command, or --jsonl: weft batch [options] COMMAND [args]"}
 	case c.Jobs < 0:
 		return usageError{"--jobs: give a number from 1 on"}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -78,9 +79,13 @@ func execute(args []string) int {
 	parser := newParser(&a.globals, commands(&run, &batch), args)
 	options, command := splitRun(parser.Model.Node, args)
 	ctx, err := parse(parser, options)
+	if errors.Is(err, syscall.EPIPE) { // of help: its reader has seen enough
+		return 0
+	}
 	if err != nil {
 		a.JSON = slices.Contains(options, "--json") // it may not have come to that
-		return a.report(usageError{err.Error()})
+		// That an option with choices may be left out is no choice.
+		return a.report(usageError{strings.Replace(err.Error(), `one of "",`, "one of ", 1)})
 	}
 	a.color = colored(a.Color, a.stdout.terminal)
 	run.Command, batch.Command = command, command
@@ -124,11 +129,19 @@ func parse(parser *kong.Kong, line []string) (*kong.Context, error) {
 		switch {
 		case part.Flag != nil && isEmpty(part.Flag.Value):
 			return nil, fmt.Errorf("--%s: its value is empty: give one, or leave the option out", part.Flag.Name)
-		case part.Positional != nil && !part.Positional.Required && isEmpty(part.Positional):
-			return nil, fmt.Errorf("<%s> is empty: give a value, or leave it out", part.Positional.Name)
+		case part.Positional != nil && isEmpty(part.Positional):
+			return nil, fmt.Errorf("<%s> is empty: %s", part.Positional.Name, wayOut(part.Positional))
 		}
 	}
 	return ctx, nil
+}
+
+// wayOut is what to do instead of giving an empty argument.
+func wayOut(v *kong.Value) string {
+	if v.Required {
+		return "give a value"
+	}
+	return "give a value, or leave it out"
 }
 
 // isEmpty reports whether a value that was given is an empty text, or has one in

@@ -10,7 +10,7 @@ import (
 )
 
 type completionCmd struct {
-	Shell string `arg:"" optional:"" enum:"bash,zsh,fish," default:"" help:"The shell: bash, zsh or fish (default: that of $SHELL)."`
+	Shell string `arg:"" optional:"" enum:",bash,zsh,fish" default:"" help:"The shell: bash, zsh or fish (default: that of $SHELL)."`
 }
 
 // Help shows how it is used.

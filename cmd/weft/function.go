@@ -34,6 +34,9 @@ func (r *runCmd) call() (*taskspec.Spec, error) {
 		if !ok || name == "" {
 			return nil, usageError{fmt.Sprintf("--kw %s: want NAME=VALUE", entry)}
 		}
+		if _, again := spec.Spec.KeywordArgs[name]; again {
+			return nil, usageError{fmt.Sprintf("--kw %s: its name is given twice: leave one out", entry)}
+		}
 		if spec.Spec.KeywordArgs == nil {
 			spec.Spec.KeywordArgs = make(map[string]any)
 		}

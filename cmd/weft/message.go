@@ -14,8 +14,8 @@ import (
 // selector says which messages of a queue a command concerns, and how to print
 // them.
 type selector struct {
-	All        bool   `help:"All messages."`
-	Message    string `short:"m" placeholder:"ID" help:"Only this message."`
+	All        bool   `xor:"which" help:"All messages."`
+	Message    string `short:"m" placeholder:"ID" xor:"which" help:"Only this message."`
 	After      string `aliases:"since" placeholder:"TIME" help:"Only messages after this id or time (also --since)."`
 	Before     string `placeholder:"TIME" help:"Only messages before this id or time."`
 	Limit      *int   `short:"n" placeholder:"N" help:"At most so many (default: 1)."`

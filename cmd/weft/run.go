@@ -247,7 +247,7 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Project, error) {
 	}
 	switch {
 	case r.Spec != nil:
-	case len(r.Command) == 0:
+	case len(r.Command) == 0 || r.Command[0] == "":
 		return nil, nil, usageError{"no command given: weft run [options] COMMAND [args]"}
 	default:
 		return weft.Command(r.Command[0], r.Command[1:]...), nil, nil

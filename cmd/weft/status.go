@@ -55,6 +55,9 @@ Examples:
 
 // Run shows the project, or one task.
 func (c *statusCmd) Run(a *app) error {
+	if c.TID != "" && (c.Status != "" || c.Tag != "") {
+		return usageError{"give the id of a task, or --status and --tag"}
+	}
 	p, err := a.open()
 	if err != nil {
 		return err
@@ -293,8 +296,8 @@ func when(t time.Time) string {
 type listCmd struct {
 	which
 	rows
-	Stats   bool `help:"Count all tasks by their status instead."`
-	Workers bool `help:"List managers instead."`
+	Stats   bool `xor:"what" help:"Count all tasks by their status instead."`
+	Workers bool `xor:"what" help:"List managers instead."`
 }
 
 // Help shows how it is used.
@@ -313,6 +316,12 @@ Examples:
 
 // Run lists tasks.
 func (c *listCmd) Run(a *app) error {
+	switch {
+	case c.Tag != "" && (c.Stats || c.Workers):
+		return usageError{"--tag does not go with --stats or --workers"}
+	case c.Status != "" && c.Workers:
+		return usageError{"--status does not go with --workers"}
+	}
 	p, err := a.open()
 	if err != nil {
 		return err
@@ -367,9 +376,6 @@ func (a *app) printListed(s *weft.TaskStatus) error {
 
 // printCounts counts tasks by status.
 func (c *listCmd) printCounts(ctx context.Context, a *app, p *weft.Project) error {
-	if c.Tag != "" {
-		return usageError{"--tag does not go with --stats"}
-	}
 	counts, err := p.CountTasks(ctx)
 	if err != nil {
 		return err

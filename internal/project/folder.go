@@ -140,6 +140,12 @@ const (
 	linked = false
 )
 
+// ours reports whether the folder belongs to the user of this process.
+func (f *Folder) ours() bool {
+	info, err := f.root.Stat(".")
+	return err == nil && ours(info)
+}
+
 // open opens a file that is there, if it is one, and still the one that was looked
 // at: links inside the folder would be followed. It looks again if it is not, because
 // some file systems make another one of a file that is opened for writing.
@@ -153,7 +159,7 @@ func open(f *Folder, name string, flag int, alone bool) (*os.File, error) {
 			return nil, err
 		}
 		file, err := f.root.OpenFile(name, flag|openFlags, 0)
-		if errors.Is(err, fs.ErrPermission) && !ours(before) {
+		if errors.Is(err, fs.ErrPermission) && !ours(before) && f.ours() {
 			err = fmt.Errorf("%w: it belongs to another user, who has run something here: remove it when that has ended", fs.ErrPermission)
 		}
 		if err != nil {
