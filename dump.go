@@ -31,6 +31,17 @@ type DumpOptions struct {
 // ExportFile is where the dump of the project is kept if nobody says otherwise.
 func (s System) ExportFile() string { return filepath.Join(s.c.dir, exportName) }
 
+// OpenExport opens [System.ExportFile], which must be a regular file and no link to
+// one: it may have come with the project. The caller closes it.
+func (s System) OpenExport() (*os.File, error) {
+	folder, err := project.Open(s.c.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	return folder.Open(exportName)
+}
+
 // Dump writes the project to w as JSON lines, which [System.Load] reads. It is
 // one state of the project, while tasks run and messages come and go; what the
 // environment of submitters was is not in it, nor are files, such as those of
@@ -42,9 +53,17 @@ func (s System) Dump(ctx context.Context, w io.Writer, o DumpOptions) (broker.Du
 
 // DumpFile is [System.Dump] into a file that only its owner can read. The file
 // appears, or replaces the one of that name, when the dump is complete and on
-// the disk; folders that are missing are made.
+// the disk; folders that are missing are made. A link is followed, but not in the
+// project's folder: what is there may have come with it.
 func (s System) DumpFile(ctx context.Context, path string, o DumpOptions) (report broker.DumpReport, err error) {
-	info, err := os.Stat(path)
+	look := os.Stat
+	if filepath.Dir(path) == s.c.dir {
+		if err := s.c.trust.foreign; err != nil {
+			return report, err
+		}
+		look = os.Lstat
+	}
+	info, err := look(path)
 	switch {
 	case err == nil && info.Mode().IsRegular():
 		path, err = filepath.EvalSymlinks(path) // the file is replaced, not the link

@@ -59,17 +59,17 @@ func (c *systemLoadCmd) Run(a *app) error {
 // open opens the dump, and the project that it is for: nil if there is none and
 // this is a dry run.
 func (c *systemLoadCmd) open(a *app) (in io.ReadCloser, p *weft.Project, err error) {
-	path := c.Input
+	path, open := c.Input, func() (*os.File, error) { return os.Open(c.Input) }
 	if path == "" {
 		// In the project's folder, so there must be one.
 		if p, err = a.open(); err != nil {
 			return nil, nil, err
 		}
-		path = p.System().ExportFile()
+		path, open = p.System().ExportFile(), p.System().OpenExport
 	}
 	in = a.stdin
 	if path != "-" {
-		in, err = os.Open(path)
+		in, err = open()
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
