@@ -82,6 +82,9 @@ func repairIDs(ctx context.Context, c *Project, aside *aside, report *RepairRepo
 		return err
 	}
 	err = c.broker.Update(ctx, func(tx *broker.Tx) error { return broker.ResetIDs(tx, spent) })
+	if err == nil {
+		err = c.trust.lower(ctx)
+	}
 	if err != nil {
 		return err
 	}

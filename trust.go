@@ -264,6 +264,20 @@ func (a *trustState) observe(ctx context.Context) error {
 	return nil
 }
 
+// lower says what there was when this user first came once more, if ids can be lower
+// now: what he submits would be held back for ever.
+func (a *trustState) lower(ctx context.Context) error {
+	held, _, err := a.quarantine(ctx)
+	if err != nil || held == 0 {
+		return err
+	}
+	last, err := a.lastID(ctx)
+	if err != nil || held <= last {
+		return err
+	}
+	return a.writeTrust(ctx, false, max(last, 1), os.Rename)
+}
+
 // isRecorded returns nil if there is a file about the project, in which there is
 // something.
 func (a *trustState) isRecorded(ctx context.Context) error {
