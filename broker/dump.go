@@ -31,7 +31,7 @@ type DumpOptions struct {
 type DumpReport struct {
 	Aliases, Records, Messages, Queues int
 
-	Damaged int // records and messages that were left out because they are
+	Damaged int // aliases, records and messages that were left out because they are
 }
 
 // Dump writes the store to w as JSON lines: one that describes the dump, then
@@ -49,7 +49,7 @@ func (b *Broker) Dump(ctx context.Context, w io.Writer, o DumpOptions) (DumpRepo
 	if o.Message == nil {
 		o.Message = func(m Message) (Message, error) { return m, nil }
 	}
-	d := &dumper{o: o, queues: newNames()}
+	d := &dumper{o: o, queues: newNames(), aliases: make(aliasNames)}
 	buf := bufio.NewWriterSize(w, 64<<10)
 	d.out = json.NewEncoder(buf)
 	d.out.SetEscapeHTML(false)
@@ -75,10 +75,11 @@ func (b *Broker) Dump(ctx context.Context, w io.Writer, o DumpOptions) (DumpRepo
 }
 
 type dumper struct {
-	o      DumpOptions
-	out    *json.Encoder
-	queues names
-	report DumpReport
+	o       DumpOptions
+	out     *json.Encoder
+	queues  names
+	aliases aliasNames
+	report  DumpReport
 }
 
 func (d *dumper) write(ctx context.Context, r Reader, info Info) error {
@@ -121,14 +122,21 @@ func (d *dumper) write(ctx context.Context, r Reader, info Info) error {
 	return d.out.Encode(endLine{Type: typeEnd, Messages: d.report.Messages})
 }
 
+// What a load would refuse, because somebody has changed the store, is left out here,
+// for else it would refuse all the rest.
+
 func (d *dumper) alias(r Record) error {
+	if d.aliases.add(Alias{Name: r.Key, Queue: r.State}) != nil {
+		d.report.Damaged++
+		return nil
+	}
 	d.report.Aliases++
 	return d.out.Encode(aliasLine{Type: typeAlias, Alias: r.Key, Target: r.State})
 }
 
 func (d *dumper) record(r Record) error {
 	r, keep, err := d.o.Record(r)
-	if errors.Is(err, ErrDamaged) || err == nil && keep && !utf8.ValidString(r.Kind+r.Key+r.State+r.Body) {
+	if errors.Is(err, ErrDamaged) || err == nil && keep && (checkRecord(r) != nil || !utf8.ValidString(r.Kind+r.Key+r.State+r.Body)) {
 		d.report.Damaged++
 		return nil
 	}
@@ -141,7 +149,7 @@ func (d *dumper) record(r Record) error {
 
 func (d *dumper) message(m Message) error {
 	m, err := d.o.Message(m)
-	if errors.Is(err, ErrDamaged) || err == nil && !utf8.ValidString(m.Queue+m.Body) {
+	if errors.Is(err, ErrDamaged) || err == nil && (CheckName(m.Queue) != nil || !utf8.ValidString(m.Body)) {
 		d.report.Damaged++
 		return nil
 	}

@@ -350,6 +350,38 @@ func TestDumpFails(t *testing.T) {
 	}
 }
 
+// TestDumpOfChanged: what a load would refuse, because somebody has changed the store, is
+// not in a dump, so that the rest can be loaded.
+func TestDumpOfChanged(t *testing.T) {
+	t.Parallel()
+	b := open(t, t.TempDir(), broker.Options{})
+	fillSmall(t, b)
+	err := b.Update(t.Context(), func(tx *broker.Tx) error {
+		var err error
+		for _, r := range []broker.Record{
+			{Kind: "", Key: "x", Rank: 1},
+			{Kind: "alias", Key: "", State: "a", Rank: 1},
+			{Kind: "alias", Key: "x", State: "../x", Rank: 1},
+			{Kind: "alias", Key: "second", State: "alias", Rank: 1},
+			{Kind: "alias", Key: "self", State: "self", Rank: 1},
+		} {
+			err = errors.Join(err, tx.PutRecord(r))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	report, err := b.Dump(t.Context(), &out, broker.DumpOptions{})
+	if want := (broker.DumpReport{Aliases: 1, Records: 2, Messages: 2, Queues: 2, Damaged: 5}); err != nil || report != want {
+		t.Errorf("dumped %+v, %v, want %+v", report, err, want)
+	}
+	if _, err := open(t, t.TempDir(), broker.Options{}).Load(t.Context(), bytes.NewReader(out.Bytes()), broker.LoadOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }

@@ -34,8 +34,8 @@ type dumpReader struct {
 	header Header
 
 	text     []byte
-	number   int             // of the line in text, from 1
-	aliases  map[string]bool // names that are aliases, or false: queues of aliases
+	number   int // of the line in text, from 1
+	aliases  aliasNames
 	records  names
 	last     ID // of the last message
 	messages int
@@ -44,7 +44,7 @@ type dumpReader struct {
 
 // newDumpReader reads the first line.
 func newDumpReader(r io.Reader, limit int) (*dumpReader, error) {
-	d := &dumpReader{in: bufio.NewReaderSize(r, 64<<10), limit: limit, aliases: make(map[string]bool), records: newNames()}
+	d := &dumpReader{in: bufio.NewReaderSize(r, 64<<10), limit: limit, aliases: make(aliasNames), records: newNames()}
 	err := d.fetch()
 	if err == io.EOF {
 		return nil, fmt.Errorf("%w: it is empty", ErrDump)
@@ -206,17 +206,25 @@ func (d *dumpReader) readAlias(l anyLine) (*Alias, error) {
 		return nil, errors.New("an alias needs the fields alias and target")
 	}
 	a := Alias{Name: *l.Alias, Queue: *l.Target}
+	return &a, d.aliases.add(a)
+}
+
+// aliasNames are the names that are aliases, and, false, those of their queues.
+type aliasNames map[string]bool
+
+// add adds an alias, unless it cannot be one beside the others.
+func (n aliasNames) add(a Alias) error {
 	for _, name := range []string{a.Name, a.Queue} {
 		if err := CheckName(name); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	_, used := d.aliases[a.Name]
-	if used || d.aliases[a.Queue] || a.Name == a.Queue {
-		return nil, fmt.Errorf("%w: %q is given twice, or leads to another alias", ErrAlias, a.Name)
+	_, used := n[a.Name]
+	if used || n[a.Queue] || a.Name == a.Queue {
+		return fmt.Errorf("%w: %q is given twice, or leads to another alias", ErrAlias, a.Name)
 	}
-	d.aliases[a.Name], d.aliases[a.Queue] = true, false
-	return &a, nil
+	n[a.Name], n[a.Queue] = true, false
+	return nil
 }
 
 func (d *dumpReader) readRecord(l anyLine) (*Record, error) {
@@ -224,16 +232,24 @@ func (d *dumpReader) readRecord(l anyLine) (*Record, error) {
 		return nil, errors.New("a record needs the fields kind, key, state, rank and body")
 	}
 	r := Record{Kind: *l.Kind, Key: *l.Key, State: *l.State, Rank: *l.Rank, Body: *l.Body}
-	switch {
-	case r.Kind == "" || r.Kind == aliasKind:
-		return nil, fmt.Errorf("kind %q is not for records", r.Kind)
-	case r.Rank < 1:
-		return nil, fmt.Errorf("rank %d is not positive", r.Rank)
+	if err := checkRecord(r); err != nil {
+		return nil, err
 	}
 	if !d.records.add(r.Kind + "\x00" + r.Key) {
 		return nil, fmt.Errorf("record %s %q is there twice", r.Kind, r.Key)
 	}
 	return &r, nil
+}
+
+// checkRecord returns an error if no dump can hold the record.
+func checkRecord(r Record) error {
+	switch {
+	case r.Kind == "" || r.Kind == aliasKind:
+		return fmt.Errorf("kind %q is not for records", r.Kind)
+	case r.Rank < 1:
+		return fmt.Errorf("rank %d is not positive", r.Rank)
+	}
+	return nil
 }
 
 func (d *dumpReader) readMessage(l anyLine) (*Message, error) {

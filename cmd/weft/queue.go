@@ -126,6 +126,8 @@ func (a *app) printSomeQueues(p *weft.Project, pattern broker.Pattern, limit int
 	slices.Sort(names)
 	for _, name := range names {
 		switch st, err := p.Queue(name).Stats(ctx); {
+		case errors.Is(err, broker.ErrName):
+			a.note("%v: somebody has changed the store", err)
 		case err != nil:
 			return err
 		case st.Pending == 0: // since then

@@ -53,6 +53,20 @@ func (p *project) repaired() (done []*Repair) {
 	return done
 }
 
+// TestEnvironmentMended: who submits with an environment of which the record is damaged
+// gets the one that he has, not the damaged one.
+func TestEnvironmentMended(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	key := p.task(p.submit()).Env
+	p.damage(envKind, key, "PATH=/evil")
+	again := p.task(p.submit()).Env
+	err := p.b.View(ctx, func(r broker.Reader) error { _, err := Environment(r, again); return err })
+	if err != nil || again != key {
+		t.Errorf("got environment %s, error %v, want %s", again, err, key)
+	}
+}
+
 // A task whose environment is damaged, or gone, is not run with another one.
 func TestDamagedEnvironment(t *testing.T) {
 	t.Parallel()

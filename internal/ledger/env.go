@@ -68,12 +68,12 @@ func CutAttributes(all []string) (env []string, attributes string) {
 	return all, ""
 }
 
-// keepEnv stores an environment if it is new and returns its key. id is the
+// keepEnv stores an environment if it is new, or its record damaged, and returns its key. id is the
 // request that needs it; the first such gives the record its rank.
 func keepEnv(tx *broker.Tx, packed string, id broker.ID) (key string, err error) {
 	key = envKey(packed)
-	_, err = tx.Record(envKind, key)
-	if errors.Is(err, broker.ErrNotFound) {
+	rec, err := tx.Record(envKind, key)
+	if errors.Is(err, broker.ErrNotFound) || err == nil && rec.Body != packed {
 		err = tx.PutRecord(broker.Record{Kind: envKind, Key: key, Rank: int64(id), Body: packed})
 	}
 	return key, err
