@@ -275,7 +275,7 @@ func (a *trustState) lower(ctx context.Context) error {
 	if err != nil || held <= last {
 		return err
 	}
-	return a.writeTrust(ctx, false, max(last, 1), os.Rename)
+	return a.recordTrust(ctx, false)
 }
 
 // isRecorded returns nil if there is a file about the project, in which there is
