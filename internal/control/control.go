@@ -44,6 +44,17 @@ type Order struct {
 	Queued bool `json:"queued,omitempty"`
 }
 
+// known reports whether the command is one. Where it is not, an order without a task
+// must not be taken for one to the manager.
+func (o Order) known() bool {
+	switch o.Command {
+	case ledger.CommandStop, ledger.CommandKill, ledger.CommandPause, ledger.CommandResume,
+		ledger.CommandPing, ledger.CommandStatus, ledger.CommandLeave:
+		return true
+	}
+	return false
+}
+
 // An Answer is what becomes of an order: the first says that it was taken, the last
 // that it was carried out.
 type Answer struct {
@@ -89,7 +100,7 @@ func (s *Server) serve(c *net.UnixConn, handle func(context.Context, Order, func
 	defer context.AfterFunc(s.ctx, func() { c.Close() })()
 	_ = c.SetReadDeadline(time.Now().Add(patience))
 	var o Order
-	if json.NewDecoder(io.LimitReader(c, maxOrder)).Decode(&o) != nil {
+	if json.NewDecoder(io.LimitReader(c, maxOrder)).Decode(&o) != nil || !o.known() {
 		return // garbage, or nothing
 	}
 	_ = c.SetReadDeadline(time.Time{})

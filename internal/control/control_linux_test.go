@@ -130,3 +130,34 @@ func TestGarbage(t *testing.T) {
 		t.Errorf("stop: %+v, %v", a, err)
 	}
 }
+
+// TestUnknownOrder: what says no command is no order to anybody, also not to the manager,
+// which is meant where no task is named.
+func TestUnknownOrder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	taken := make(chan Order, 10)
+	s, err := Serve(dir, func(_ context.Context, o Order, _ func(Answer)) { taken <- o })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	entries, err := os.ReadDir(filepath.Join(dir, "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, said := range []string{"{}", "null", `{"command":""}`, `{"command":"stop"}`, `{"order":"STOP"}`, `{"tid":"1"}`} {
+		c, err := socket.Dial(dir, entries[0].Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.WriteString(c, said+"\n")
+		if _, ended := io.ReadAll(c); err != nil || ended != nil {
+			t.Error(err, ended)
+		}
+		c.Close()
+	}
+	if len(taken) > 0 {
+		t.Errorf("took %+v", <-taken)
+	}
+}
