@@ -44,13 +44,14 @@ type Order struct {
 	Queued bool `json:"queued,omitempty"`
 }
 
-// known reports whether the command is one. Where it is not, an order without a task
-// must not be taken for one to the manager.
+// known reports whether the order is one: a manager that gets another one of those
+// without a task would end.
 func (o Order) known() bool {
 	switch o.Command {
-	case ledger.CommandStop, ledger.CommandKill, ledger.CommandPause, ledger.CommandResume,
-		ledger.CommandPing, ledger.CommandStatus, ledger.CommandLeave:
+	case ledger.CommandStop, ledger.CommandKill, ledger.CommandStatus, ledger.CommandLeave:
 		return true
+	case ledger.CommandPause, ledger.CommandResume, ledger.CommandPing:
+		return o.TID != ""
 	}
 	return false
 }

@@ -146,7 +146,7 @@ func TestUnknownOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, said := range []string{"{}", "null", `{"command":""}`, `{"command":"stop"}`, `{"order":"STOP"}`, `{"tid":"1"}`} {
+	for _, said := range []string{"{}", "null", `{"command":""}`, `{"command":"stop"}`, `{"order":"STOP"}`, `{"tid":"1"}`, `{"command":"PAUSE"}`, `{"command":"PING"}`} {
 		c, err := socket.Dial(dir, entries[0].Name())
 		if err != nil {
 			t.Fatal(err)
