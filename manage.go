@@ -53,7 +53,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.Once(),
 		Autostart: m.c.autostart, Since: m.c.trust.unrecordedSince(), Env: m.c.Environ(),
 	}
-	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)
+	return manager.Start(ctx, path, call, m.c.dir, m.c.broker, m.c.notices.say)
 }
 
 // Started reports whether a manager was started through the project's Context,
