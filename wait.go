@@ -59,7 +59,7 @@ const (
 // A watch looks after what somebody waits for.
 type watch struct {
 	c      *Project
-	looked time.Time     // for a manager
+	looked time.Time // for a manager
 	began  time.Time
 	asked  time.Time     // what keeps it from its work
 	pause  time.Duration // before that is asked again
@@ -86,12 +86,17 @@ func (w *watch) look(ctx context.Context) error {
 	if err := w.c.Manager().ensure(ctx); err != nil {
 		return err
 	}
+	w.say(ctx)
+	return nil
+}
+
+// say says what keeps the manager from its work, and tasks from going on.
+func (w *watch) say(ctx context.Context) {
 	if err := w.trouble(ctx); err != nil {
 		w.c.notices.say(err.Error())
 	} else {
 		w.c.notices.say(fullDisk(w.c.dir))
 	}
-	return nil
 }
 
 // trouble asks, now and then, what keeps the manager from its work.
