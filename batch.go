@@ -144,7 +144,14 @@ func (g *Batch) poll(ctx context.Context) error {
 // check asks a task itself whether it has ended.
 func (g *Batch) check(ctx context.Context, tid string) error {
 	t := Task{c: g.c, tid: tid}
-	s, err := t.Status(ctx)
+	l, err := loadTask(ctx, &t)
+	var s *TaskStatus
+	if err == nil {
+		s = newStatus(l)
+		if g.watch.late() {
+			g.c.notices.say(haltedConsumer(l))
+		}
+	}
 	if damaged, is := errors.AsType[*DamagedError](err); is {
 		s, err = &TaskStatus{TID: tid, Status: taskspec.StatusFailed, Error: damaged.Error()}, nil
 	}

@@ -46,6 +46,25 @@ func TestDeafIdleConsumer(t *testing.T) {
 	}
 }
 
+// TestStoppedIdleConsumer freezes a consumer that waits: the manager, which is told to
+// stop, does not wait for it.
+func TestStoppedIdleConsumer(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal") // so there is one consumer
+	u := p.user()
+	u.call(call{Do: "run", Spec: shell("echo warm")})
+	warm := u.accepted()
+	u.line()
+	frozen := p.task(warm).Consumer
+	p.signal(frozen, syscall.SIGSTOP)
+	if stopped, err := p.c.Manager().Stop(p.ctx); err != nil || !stopped {
+		t.Errorf("stop manager: %v, %v", stopped, err)
+	}
+	if err := frozen.Wait(p.ctx); err != nil {
+		t.Errorf("the frozen consumer: %v", err)
+	}
+}
+
 // TestDeafBusyConsumer freezes the consumer of a task, and has its manager pass
 // on more than its socket holds: nobody else waits for that.
 func TestDeafBusyConsumer(t *testing.T) {

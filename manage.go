@@ -53,7 +53,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.Once(),
 		Autostart: m.c.autostart, Since: m.c.trust.unrecordedSince(), Env: m.c.Environ(),
 	}
-	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)
+	return manager.Start(ctx, path, call, m.c.dir, m.c.broker, m.c.notices.say)
 }
 
 // Started reports whether a manager was started through the project's Context,
@@ -269,11 +269,12 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 		return true, awaitNoManager(ctx, m.c, gone)
 	}
 	if !last.Embedded && !last.Elsewhere() {
-		if err := last.Process.Wait(ctx); err != nil {
+		if err := m.awaitExit(ctx, last.Process); err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
 		return true, nil
 	}
+	watch := newWatch(m.c)
 	// Its program may go on; only the manager leaves. Or it cannot be seen from here.
 	for {
 		r, err := m.c.broker.Record(ctx, ledger.ManagerKind, last.TID)
@@ -287,9 +288,24 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 		if r.State == ledger.ManagerGone || last.Gone() || !held {
 			return true, nil
 		}
+		watch.say(ctx)
 		if err := gone.Wait(ctx); err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
+	}
+}
+
+// awaitExit waits until the manager's process has ended, and says what keeps it from that.
+func (m *Manager) awaitExit(ctx context.Context, process proc.Identity) error {
+	watch := newWatch(m.c)
+	for {
+		look, cancel := context.WithTimeout(ctx, managerLook)
+		err := process.Wait(look)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		watch.say(ctx)
 	}
 }
 

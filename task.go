@@ -209,6 +209,9 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 		if err := watch.look(ctx); err != nil {
 			return nil, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
 		}
+		if watch.late() {
+			t.c.notices.say(haltedConsumer(l))
+		}
 		if err := waitFor(ctx, w, managerLook); err != nil {
 			return nil, err
 		}

@@ -19,8 +19,9 @@ import (
 var ErrStuck = errors.New("the task has not ended yet")
 
 // Notices lets tell be told, once for each reason, why what is waited for through the
-// Context does not go on, when that takes some seconds: the manager stands still, or
-// the disk is full. It may be called on any goroutine that waits.
+// Project does not go on, when that takes some seconds: the manager or the task's
+// consumer stands still, the manager does not come up, or the disk is full. It may be
+// called on any goroutine that waits.
 func Notices(tell func(text string)) Option { return func(o *options) { o.tell = tell } }
 
 // notices passes each text on once.
@@ -58,18 +59,22 @@ const (
 // A watch looks after what somebody waits for.
 type watch struct {
 	c      *Project
-	looked time.Time     // for a manager
+	looked time.Time // for a manager
+	began  time.Time
 	asked  time.Time     // what keeps it from its work
 	pause  time.Duration // before that is asked again
 }
 
 func newWatch(c *Project) *watch {
 	now := time.Now()
-	return &watch{c: c, looked: now, asked: now, pause: troubleLook}
+	return &watch{c: c, looked: now, began: now, asked: now, pause: troubleLook}
 }
 
 // due reports whether it is time to look.
 func (w *watch) due() bool { return time.Since(w.looked) >= managerLook }
+
+// late reports whether the wait has taken so long that whoever waits is to know why.
+func (w *watch) late() bool { return time.Since(w.began) >= troubleLook }
 
 // look makes sure, now and then, that there is a manager, and says what keeps it from
 // its work.
@@ -81,12 +86,17 @@ func (w *watch) look(ctx context.Context) error {
 	if err := w.c.Manager().ensure(ctx); err != nil {
 		return err
 	}
+	w.say(ctx)
+	return nil
+}
+
+// say says what keeps the manager from its work, and tasks from going on.
+func (w *watch) say(ctx context.Context) {
 	if err := w.trouble(ctx); err != nil {
 		w.c.notices.say(err.Error())
 	} else {
 		w.c.notices.say(fullDisk(w.c.dir))
 	}
-	return nil
 }
 
 // trouble asks, now and then, what keeps the manager from its work.
@@ -129,6 +139,15 @@ func (m *Manager) trouble(ctx context.Context) error {
 
 // halted reports whether a manager stands still because a signal has stopped it.
 func halted(m *ledger.Manager) bool { return !m.Elsewhere() && m.Process.Stopped() }
+
+// haltedConsumer says that the consumer of a task stands still because a signal has
+// stopped it, if it does.
+func haltedConsumer(t *ledger.Task) string {
+	if !t.Consumer.Stopped() {
+		return ""
+	}
+	return fmt.Sprintf("task %s does not go on: its consumer (pid %d) is stopped: kill -CONT %[2]d lets it go on", t.TID, t.Consumer.PID)
+}
 
 // fullDisk says that tasks wait with what they print, if they do.
 func fullDisk(dir string) string {

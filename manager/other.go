@@ -21,7 +21,7 @@ func lead(context.Context, string, func() bool) (*lock, error) {
 }
 
 // Start would start a detached manager.
-func Start(context.Context, string, Call, string, *broker.Broker) error {
+func Start(context.Context, string, Call, string, *broker.Broker, func(string)) error {
 	return fmt.Errorf("run tasks: %w on this system yet", errors.ErrUnsupported)
 }
 

@@ -50,7 +50,7 @@ type consumer struct {
 	handed       int           // the latest hand-off of an item
 	timeout      time.Duration // 0: none
 	grace        time.Duration
-	due          time.Time        // when to look whether it is frozen; zero: never
+	due          time.Time        // when to look whether it is frozen, also while it starts or leaves; zero: never
 	waiters      *control.Waiters // nil: nobody has given orders beside the store
 }
 
@@ -98,7 +98,7 @@ func watcher(ctx context.Context, background *sync.WaitGroup, events chan<- even
 // grow starts n consumers.
 func (p *pool) grow(n int) error {
 	for range n {
-		c := &consumer{}
+		c := &consumer{due: time.Now().Add(stoppedSlack)}
 		wait, err := p.start(c)
 		if err != nil {
 			return err
@@ -187,7 +187,7 @@ func (p *pool) releaseAll() int {
 
 // release lets an idle consumer go.
 func (c *consumer) release() {
-	c.state = leaving
+	c.state, c.due = leaving, time.Now().Add(stoppedSlack)
 	c.link.Close()
 }
 

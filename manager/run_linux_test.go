@@ -330,6 +330,24 @@ func script(t *testing.T, lines string) (path string) {
 	return path
 }
 
+// A consumer that is stopped while it starts is killed, and another one started.
+func TestConsumerStoppedAtItsStart(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := filepath.Join(t.TempDir(), "first")
+	p.manage(t, func(o *Options) {
+		o.Executable, o.MaxTasks = script(t, fmt.Sprintf("mkdir '%s' && kill -STOP $$\nexec '%s'", first, self)), 1
+	})
+	p.wantEnd(t, p.submit(t, "", "true"), completed)
+	if _, err := os.Stat(first); err != nil {
+		t.Errorf("none was stopped: %v", err)
+	}
+}
+
 // While no more consumers can be started, those that live go on, and what they
 // did is recorded.
 func TestConsumersCannotBeStarted(t *testing.T) {

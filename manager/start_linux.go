@@ -11,10 +11,12 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"weft/broker"
+	"weft/internal/proc"
 	projectfiles "weft/internal/project" // the tests have a type called project
 	"weft/internal/role"
 	"weft/internal/title"
@@ -28,28 +30,37 @@ const startName = "manager.start"
 // again.
 const maxStarts = 5
 
+// slowStart is when whoever waits for a manager to start is first told why that has
+// not come to an end. It takes a tenth of a second where nothing is wrong.
+const slowStart = 5 * time.Second
+
 // errNoAnswer: a manager ended before it could say why.
 var errNoAnswer = errors.New("it ended without a word")
 
 // Start starts a detached manager for the project in dir, whose store is b, and
 // waits until it works. If somebody else is starting one, Start waits for that
 // one. It returns nil if there turns out to be one. Cancelling ctx ends the wait,
-// not the manager.
-func Start(ctx context.Context, executable string, call Call, dir string, b *broker.Broker) error {
+// not the manager. Where it takes long tell is told why, on any goroutine.
+func Start(ctx context.Context, executable string, call Call, dir string, b *broker.Broker, tell func(text string)) error {
 	starting, err := projectfiles.Lock(dir, startName)
 	if err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
 	defer starting.Close()
 	waited := false
-	if err := awaitLock(ctx, starting, func() bool { waited = true; return true }); err != nil {
+	slow := time.AfterFunc(slowStart, func() {
+		tell("another process is starting the manager and does not come to an end: if it is stopped, let it go on or end it")
+	})
+	err = awaitLock(ctx, starting, func() bool { waited = true; return true })
+	slow.Stop()
+	if err != nil {
 		return fmt.Errorf("start manager: %w", err)
 	}
 	if waited && !leaderless(b) {
 		return nil
 	}
 	for range maxStarts {
-		if err = launch(ctx, executable, call, dir); !errors.Is(err, errNoAnswer) {
+		if err = launch(ctx, executable, call, dir, tell); !errors.Is(err, errNoAnswer) {
 			break
 		}
 	}
@@ -60,12 +71,13 @@ func Start(ctx context.Context, executable string, call Call, dir string, b *bro
 }
 
 // launch starts the process and waits until it says that it works, or why not.
-func launch(ctx context.Context, executable string, call Call, dir string) error {
-	conn, err := spawn(executable, dir, call.Env)
+func launch(ctx context.Context, executable string, call Call, dir string, tell func(string)) error {
+	conn, started, err := spawn(executable, dir, call.Env)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	defer time.AfterFunc(slowStart, func() { tell(slowness(started, dir)) }).Stop()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	var a answer
 	if err = json.NewEncoder(conn).Encode(call); err == nil {
@@ -84,17 +96,25 @@ func launch(ctx context.Context, executable string, call Call, dir string) error
 	return nil
 }
 
+// slowness says what keeps a manager that was started from its work.
+func slowness(started proc.Identity, dir string) string {
+	if started.Stopped() {
+		return fmt.Sprintf("the manager (pid %d) is stopped: kill -CONT %[1]d lets it go on", started.PID)
+	}
+	return fmt.Sprintf("the manager (pid %d) was started and does not work yet: it, or its consumer, may be stopped; see %s", started.PID, projectfiles.CrashLog(dir))
+}
+
 // spawn starts the process, in a session of its own, and returns the
 // connection to it.
-func spawn(executable, dir string, env []string) (*os.File, error) {
+func spawn(executable, dir string, env []string) (conn *os.File, started proc.Identity, err error) {
 	crash, err := projectfiles.OpenCrashLog(dir)
 	if err != nil {
-		return nil, err
+		return nil, started, err
 	}
 	defer crash.Close()
 	ours, theirs, err := role.Pair()
 	if err != nil {
-		return nil, err
+		return nil, started, err
 	}
 	defer theirs.Close()
 	if env == nil {
@@ -113,10 +133,11 @@ func spawn(executable, dir string, env []string) (*os.File, error) {
 	}
 	if err := cmd.Start(); err != nil {
 		ours.Close()
-		return nil, err
+		return nil, started, err
 	}
+	started, _ = proc.Of(cmd.Process.Pid) // one that has ended already does not answer
 	// Nobody waits for it: it outlives its starter, and where the starter lives
 	// longer, one dead process is the price for not waiting in a goroutine that
 	// nothing ends.
-	return ours, cmd.Process.Release()
+	return ours, started, cmd.Process.Release()
 }

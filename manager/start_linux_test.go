@@ -21,7 +21,7 @@ func (p *project) call(build string) Call {
 }
 
 func (p *project) start(ctx context.Context, c Call) error {
-	return Start(ctx, "/proc/self/exe", c, p.dir, p.b)
+	return Start(ctx, "/proc/self/exe", c, p.dir, p.b, func(string) {})
 }
 
 // Many clients that find no manager start one between them, and it works when
@@ -74,7 +74,7 @@ func TestStartFails(t *testing.T) {
 			t.Setenv("OTHER", "x")
 			p := newProject(t)
 			c := Call{Protocol: test.protocol, Build: test.build, Root: p.root}
-			err := Start(t.Context(), test.executable, c, p.dir, p.b)
+			err := Start(t.Context(), test.executable, c, p.dir, p.b, func(string) {})
 			if err == nil || !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("got error %v, want %q", err, test.want)
 			}
@@ -92,6 +92,41 @@ func TestStartIsCancelled(t *testing.T) {
 	defer cancel()
 	if err := p.start(ctx, p.call("hangs")); !errors.Is(err, over) {
 		t.Errorf("got error %v, want %v", err, over)
+	}
+}
+
+// Who waits for a manager that does not come up, or for somebody else who waits for it,
+// is told why.
+func TestStartSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	told := make(chan string, 2)
+	for range 2 {
+		clients.Go(func() {
+			err := Start(ctx, "/proc/self/exe", p.call("hangs"), p.dir, p.b, func(text string) { told <- text })
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("start: %v", err)
+			}
+		})
+	}
+	var all string
+	for range 2 {
+		select {
+		case text := <-told:
+			all += text + "\n"
+		case <-waittest.Context(t).Done():
+			t.Fatalf("only %q was told", all)
+		}
+	}
+	cancel()
+	for _, want := range []string{"another process is starting the manager", ") was started and does not work yet"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("told %q, want %q", all, want)
+		}
 	}
 }
 

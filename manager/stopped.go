@@ -7,8 +7,8 @@ import (
 	"weft/runner"
 )
 
-// stoppedSlack is how long after the moment by which a task must have ended its
-// consumer is looked at: it may be just about to report that.
+// stoppedSlack is how long after the moment by which a task must have ended, or after
+// its start or dismissal, a consumer is looked at: it may be just about to report that.
 const stoppedSlack = 2 * time.Second
 
 // expectEnd notes that the consumer's task begins, and so by when it must end.
@@ -31,13 +31,14 @@ func (c *consumer) expectStop(r runner.Request, now time.Time) {
 // setDeadline notes by when the task must have ended. The first moment counts.
 func (c *consumer) setDeadline(end time.Time) { c.due = earliest(c.due, end.Add(stoppedSlack)) }
 
-// killStopped kills consumers whose tasks should have ended and that stand still,
-// because somebody has stopped their processes: they would wait for ever. What
+// killStopped kills consumers that should have started or left, or whose tasks should
+// have ended, and that stand still, because somebody has stopped their processes: they
+// would be waited for for ever. What
 // they leave is handled as after any death of a consumer. It returns when to
 // look again.
 func (p *pool) killStopped(now time.Time) (next time.Time) {
 	for _, c := range p.consumers {
-		if c.state != busy || c.due.IsZero() {
+		if c.due.IsZero() {
 			continue
 		}
 		if !now.Before(c.due) {

@@ -80,6 +80,10 @@ func checkFree(r *report, path string, value any, depth int) {
 		if !json.Valid([]byte(v)) {
 			r.add(path, "is not a number: "+quote(string(v)))
 		}
+	case []string: // tags, in Go
+		for i, elem := range v {
+			checkUTF8(r, element(path, i), elem)
+		}
 	case []any:
 		if !depthAllowed(r, path, depth) {
 			return

@@ -162,6 +162,7 @@ func TestValidateRefuses(t *testing.T) {
 
 		"tags":          {func(s *Spec) { s.Metadata = map[string]any{"tags": "a"} }, "metadata.tags: must be a list of strings"},
 		"tag":           {func(s *Spec) { s.Metadata = map[string]any{"tags": []any{"a", json.Number("1")}} }, "metadata.tags[1]: must be a string"},
+		"tag not UTF-8": {func(s *Spec) { s.Metadata = map[string]any{"tags": []string{"a", "b\xff"}} }, "metadata.tags[1]: must be valid UTF-8"},
 		"parent":        {func(s *Spec) { s.Metadata = map[string]any{"parent_tid": json.Number(testTID)} }, "metadata.parent_tid: must be a tid of 19 digits, as a string"},
 		"metadata":      {func(s *Spec) { s.Metadata = map[string]any{"a": map[string]any{"b": "\xff"}} }, "metadata.a.b: must be valid UTF-8"},
 		"deep metadata": {func(s *Spec) { s.Metadata = map[string]any{"a": cycle} }, "metadata.a" + strings.Repeat(".self", 62) + ": nested more than 64 deep"},
