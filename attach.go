@@ -45,7 +45,7 @@ func (t *Task) Attach(ctx context.Context, opts ...AttachOption) (*Session, erro
 	for _, opt := range opts {
 		opt(&hello)
 	}
-	if err := t.c.trust.foreign; err != nil {
+	if err := t.project.trust.foreign; err != nil {
 		return nil, fmt.Errorf("attach to task %s: %w", t.tid, err)
 	}
 	conn, epoch, err := dial(ctx, t)
@@ -72,7 +72,7 @@ func dial(ctx context.Context, t *Task) (conn *tty.Conn, epoch int, err error) {
 		case !hasTerminal(l):
 			return ErrNoTerminal
 		}
-		c, err := tty.Dial(t.c.dir, t.tid, l.Epoch)
+		c, err := tty.Dial(t.project.dir, t.tid, l.Epoch)
 		switch {
 		case tty.Unheard(err):
 			return nil // not yet: whoever runs it rings when it listens

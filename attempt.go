@@ -28,7 +28,7 @@ func (t *Task) AttemptOutput(ctx context.Context, attempt int, stdout io.Writer,
 		return nil, err
 	}
 	var past *ledger.Task
-	err = t.c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err = t.project.broker.View(ctx, func(r broker.Reader) (err error) {
 		past, err = ledger.PastAttempt(r, t.tid, attempt)
 		return err
 	})
@@ -49,7 +49,7 @@ func (t *Task) AttemptOutput(ctx context.Context, attempt int, stdout io.Writer,
 // followed by others, in order: the latest ten, as long as the task is known. Most
 // tasks have none.
 func (t *Task) PastAttempts(ctx context.Context) (ended []*TaskStatus, err error) {
-	err = t.c.broker.View(ctx, func(r broker.Reader) error {
+	err = t.project.broker.View(ctx, func(r broker.Reader) error {
 		past, err := ledger.PastAttempts(r, t.tid)
 		ended = nil
 		for _, l := range past {

@@ -14,7 +14,7 @@ import (
 // A Batch waits for many tasks at the cost of one: it reads the project's log
 // of events instead of asking for each task. It belongs to one goroutine.
 type Batch struct {
-	c       *Project
+	project *Project
 	waiter  *broker.Waiter
 	waiting map[string]bool // by TID; what has not ended, as far as is known
 	ended   []*TaskStatus   // not returned yet
@@ -23,12 +23,12 @@ type Batch struct {
 }
 
 // NewBatch returns a Group without tasks. The caller closes it.
-func (c *Project) NewBatch() (*Batch, error) {
-	w, err := c.broker.Listen(ledger.Log)
+func (p *Project) NewBatch() (*Batch, error) {
+	w, err := p.broker.Listen(ledger.Log)
 	if err != nil {
 		return nil, fmt.Errorf("wait for tasks: %w", err)
 	}
-	return &Batch{c: c, waiter: w, waiting: make(map[string]bool), watch: newWatch(c)}, nil
+	return &Batch{project: p, waiter: w, waiting: make(map[string]bool), watch: newWatch(p)}, nil
 }
 
 // Close ends the waiting; the tasks go on.
@@ -96,7 +96,7 @@ func (g *Batch) Next(ctx context.Context) (*TaskStatus, error) {
 
 // read reads what is new in the log.
 func (g *Batch) read(ctx context.Context) error {
-	for m, err := range g.c.Queue(ledger.Log).Messages(ctx, broker.Select{After: g.after}) {
+	for m, err := range g.project.Queue(ledger.Log).Messages(ctx, broker.Select{After: g.after}) {
 		if err != nil {
 			return err
 		}
@@ -122,7 +122,7 @@ func (g *Batch) poll(ctx context.Context) error {
 	if err := g.watch.look(ctx); err != nil {
 		return fmt.Errorf("%d tasks wait: %w: %w", len(g.waiting), ErrManager, err)
 	}
-	oldest, err := g.c.Queue(ledger.Log).Peek(ctx)
+	oldest, err := g.project.Queue(ledger.Log).Peek(ctx)
 	if err != nil && !errors.Is(err, broker.ErrEmpty) {
 		return err
 	}
@@ -143,7 +143,7 @@ func (g *Batch) poll(ctx context.Context) error {
 
 // check asks a task itself whether it has ended.
 func (g *Batch) check(ctx context.Context, tid string) error {
-	t := Task{c: g.c, tid: tid}
+	t := Task{project: g.project, tid: tid}
 	s, err := t.Status(ctx)
 	if damaged, is := errors.AsType[*DamagedError](err); is {
 		s, err = &TaskStatus{TID: tid, Status: taskspec.StatusFailed, Error: damaged.Error()}, nil

@@ -78,12 +78,12 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 		return 0, err
 	}
 	replies := ledger.Replies(l)
-	w, err := t.c.broker.Listen(replies, ledger.OutboxOf(t.tid))
+	w, err := t.project.broker.Listen(replies, ledger.OutboxOf(t.tid))
 	if err != nil {
 		return 0, err
 	}
 	defer w.Close()
-	watch, id, began := newWatch(t.c), rand.Text(), time.Now()
+	watch, id, began := newWatch(t.project), rand.Text(), time.Now()
 	if err := tell(ctx, t, ledger.Control{Command: ledger.CommandPing, RequestID: id}); err != nil {
 		return 0, err
 	}
@@ -92,13 +92,13 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		for m, err := range t.c.Queue(replies).Messages(ctx, broker.Select{}) {
+		for m, err := range t.project.Queue(replies).Messages(ctx, broker.Select{}) {
 			if err != nil {
 				return 0, err
 			}
 			if ledger.ReplyTo(m.Body) == id {
 				took := time.Since(began)
-				_, err := t.c.Queue(replies).Delete(ctx, broker.Select{ID: m.ID})
+				_, err := t.project.Queue(replies).Delete(ctx, broker.Select{ID: m.ID})
 				return took, err
 			}
 		}
@@ -118,7 +118,7 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 // returns an error. It waits no longer than there is somebody who sees to the order:
 // where the manager cannot, it is given beside the store.
 func awaitOrder(ctx context.Context, t *Task, c ledger.Command, look func(*ledger.Task) error) (*TaskStatus, error) {
-	watch := newWatch(t.c)
+	watch := newWatch(t.project)
 	l, err := awaitTask(ctx, t, func(l *ledger.Task) error {
 		if err := look(l); err != nil || l.Status.Terminal() {
 			return err
@@ -151,9 +151,9 @@ func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskSta
 		return nil, errors.Join(why, err)
 	}
 	o := control.Order{TID: t.tid, Command: c, Queued: l.Status == taskspec.StatusCreated || l.Pipeline}
-	a, err := control.Give(ctx, t.c.dir, o)
+	a, err := control.Give(ctx, t.project.dir, o)
 	if stage, none := working(ctx, t); err == nil && l.Pipeline && none == nil {
-		a, err = control.Give(ctx, t.c.dir, control.Order{TID: stage.tid, Command: c})
+		a, err = control.Give(ctx, t.project.dir, control.Order{TID: stage.tid, Command: c})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; %w", why, err)
@@ -171,7 +171,7 @@ func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskSta
 
 // tell sends a control message to a running task.
 func tell(ctx context.Context, t *Task, c ledger.Control) error {
-	err := t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendControl(tx, t.tid, c) })
+	err := t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendControl(tx, t.tid, c) })
 	if errors.Is(err, broker.ErrNotFound) {
 		err = ErrNoTask
 	}

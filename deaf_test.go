@@ -59,11 +59,11 @@ func TestDeafBusyConsumer(t *testing.T) {
 	deaf := p.task(tid).Consumer
 	p.signal(deaf, syscall.SIGSTOP)
 	const orders = 600 // some 300 fit
-	_, err := p.c.Queue(ledger.QueuesOf(tid).ControlIn).WriteAll(p.ctx, slices.Repeat([]string{string(ledger.CommandResume)}, orders))
+	_, err := p.project.Queue(ledger.QueuesOf(tid).ControlIn).WriteAll(p.ctx, slices.Repeat([]string{string(ledger.CommandResume)}, orders))
 	if err != nil {
 		t.Fatal(err)
 	}
-	replies := p.c.Queue(ledger.QueuesOf(tid).ControlOut)
+	replies := p.project.Queue(ledger.QueuesOf(tid).ControlOut)
 	if err := replies.Wait(p.ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -58,11 +58,11 @@ func wantProblem(t *testing.T, dir, check, text string) {
 func newQuiet(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	c, err := weft.Open(dir)
+	p, err := weft.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Close(); err != nil {
+	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -244,12 +244,12 @@ func TestWatcher(t *testing.T) {
 	if dir == "" {
 		t.Skip("nobody wants to watch")
 	}
-	c, err := weft.Open(dir)
+	p, err := weft.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	for m, err := range c.Queue("rings").Watch(t.Context(), broker.WatchOptions{Look: time.Hour}) {
+	defer p.Close()
+	for m, err := range p.Queue("rings").Watch(t.Context(), broker.WatchOptions{Look: time.Hour}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,11 +279,11 @@ func TestWatchersNeedNoInotify(t *testing.T) {
 		t.Errorf("doctor does not name the limit: %+v", found)
 	}
 
-	c, err := weft.Open(dir)
+	p, err := weft.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer p.Close()
 	watcher := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestWatcher$")
 	watcher.Env = append(os.Environ(), watcherVariable+"="+dir)
 	out, err := watcher.StdoutPipe()
@@ -298,7 +298,7 @@ func TestWatchersNeedNoInotify(t *testing.T) {
 	defer deaf.Stop()
 	lines := bufio.NewScanner(out)
 	for _, body := range []string{"first", "second", "third", "fourth", "last"} {
-		if _, err := c.Queue("rings").Write(t.Context(), body); err != nil {
+		if _, err := p.Queue("rings").Write(t.Context(), body); err != nil {
 			t.Fatal(err)
 		}
 		if !lines.Scan() || lines.Text() != body {

@@ -29,7 +29,7 @@ type DumpOptions struct {
 }
 
 // ExportFile is where the dump of the project is kept if nobody says otherwise.
-func (s System) ExportFile() string { return filepath.Join(s.c.dir, exportName) }
+func (s System) ExportFile() string { return filepath.Join(s.project.dir, exportName) }
 
 // Dump writes the project to w as JSON lines, which [System.Load] reads. It is
 // one state of the project, while tasks run and messages come and go; what the
@@ -37,7 +37,7 @@ func (s System) ExportFile() string { return filepath.Join(s.c.dir, exportName) 
 // large outputs. What w received before an error is not a dump. Cancelling ctx
 // ends it.
 func (s System) Dump(ctx context.Context, w io.Writer, o DumpOptions) (broker.DumpReport, error) {
-	return s.c.broker.Dump(ctx, w, ledger.DumpOptions(o.State, o.Secrets, s.c.settings.Redact))
+	return s.project.broker.Dump(ctx, w, ledger.DumpOptions(o.State, o.Secrets, s.project.settings.Redact))
 }
 
 // DumpFile is [System.Dump] into a file that only its owner can read. The file

@@ -54,7 +54,7 @@ func TestFrozenConsumer(t *testing.T) {
 				}
 				return true
 			})
-			if s, err := p.c.RunContext(p.ctx, weft.Command("true")); err != nil {
+			if s, err := p.project.RunContext(p.ctx, weft.Command("true")); err != nil {
 				t.Errorf("the next task: %+v, %v", s, err)
 			}
 		})

@@ -35,7 +35,7 @@ var ErrNotPersistent = ledger.ErrNotPersistent
 // Errors wrap [ErrNotRunning] if the task has ended, or [ErrNotPersistent].
 func (t *Task) SendItem(ctx context.Context, body string) (messageID string, err error) {
 	var id broker.ID
-	err = t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+	err = t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		id, err = ledger.PutItem(tx, t.tid, body)
 		return err
 	})
@@ -89,14 +89,14 @@ func (t *Task) Items(ctx context.Context) iter.Seq2[*ItemResult, error] {
 
 // eachItem calls fn with the results until it returns false or the task has ended.
 func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
-	outbox := t.c.broker.Queue(ledger.OutboxOf(t.tid))
-	w, err := t.c.broker.Listen(outbox.Name())
+	outbox := t.project.broker.Queue(ledger.OutboxOf(t.tid))
+	w, err := t.project.broker.Listen(outbox.Name())
 	if err != nil {
 		return err
 	}
 	defer w.Close()
 	var seen broker.ID
-	watch := newWatch(t.c)
+	watch := newWatch(t.project)
 	for {
 		l, err := loadTask(ctx, t)
 		switch {
@@ -174,7 +174,7 @@ func itemFile(t *Task, messageID, path string) string {
 	if !ok || a.TID != t.tid || a.Item.String() != messageID || a.Stream != ledger.Stdout {
 		return ""
 	}
-	return ledger.ItemOutput(t.c.dir, a.TID, a.Epoch, a.Item, a.Stream)
+	return ledger.ItemOutput(t.project.dir, a.TID, a.Epoch, a.Item, a.Stream)
 }
 
 // Err is nil if the item completed, else a *[TaskError] that names the task.
@@ -214,7 +214,7 @@ func (r *ItemResult) WriteTo(w io.Writer) (int64, error) {
 // taken it.
 func (r *ItemResult) Take(ctx context.Context) error {
 	taken := false
-	err := r.t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+	err := r.t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		taken, err = ledger.TakeItemResult(tx, r.t.tid, r.id)
 		return err
 	})

@@ -30,10 +30,10 @@ var ErrSkew = ledger.ErrSkew
 
 // A Manager speaks to the project's manager, the process that gives its tasks
 // to consumers, whether it is there or not: get it from [Project.Manager].
-type Manager struct{ c *Project }
+type Manager struct{ project *Project }
 
 // Manager gives access to the project's manager. It starts nothing.
-func (c *Project) Manager() *Manager { return &Manager{c} }
+func (p *Project) Manager() *Manager { return &Manager{p} }
 
 // Start starts the project's manager if it has none, and returns when it
 // works. Cancelling ctx ends the wait. The error says why it could not start.
@@ -42,30 +42,30 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.c.trust.observe(ctx); err != nil {
+	if err := m.project.trust.observe(ctx); err != nil {
 		return err
 	}
-	if err := project.Complete(m.c.dir); err != nil {
+	if err := project.Complete(m.project.dir); err != nil {
 		return err
 	}
-	m.c.started.Store(true)
+	m.project.started.Store(true)
 	call := manager.Call{
-		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.Once(),
-		Autostart: m.c.autostart, Since: m.c.trust.unrecordedSince(), Env: m.c.Environ(),
+		Protocol: runner.Protocol, Build: build(), Root: m.project.root, Once: m.Once(),
+		Autostart: m.project.autostart, Since: m.project.trust.unrecordedSince(), Env: m.project.Environ(),
 	}
-	return manager.Start(ctx, path, call, m.c.dir, m.c.broker)
+	return manager.Start(ctx, path, call, m.project.dir, m.project.broker)
 }
 
 // Started reports whether a manager was started through the project's Context,
 // because there was none.
-func (m *Manager) Started() bool { return m.c.started.Load() }
+func (m *Manager) Started() bool { return m.project.started.Load() }
 
 // ensure starts a manager unless there is one.
 func (m *Manager) ensure(ctx context.Context) error {
-	if _, err := os.Lstat(m.c.dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s was moved or removed", broker.ErrGone, m.c.dir)
+	if _, err := os.Lstat(m.project.dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s was moved or removed", broker.ErrGone, m.project.dir)
 	}
-	running, err := manager.Running(m.c.dir)
+	running, err := manager.Running(m.project.dir)
 	if err != nil || running {
 		return err
 	}
@@ -74,16 +74,16 @@ func (m *Manager) ensure(ctx context.Context) error {
 
 // Once reports whether a manager that is started here leaves as soon as there
 // is no work, because the settings say that it is not to be reused.
-func (m *Manager) Once() bool { return m.c.settings.Reuse != nil && !*m.c.settings.Reuse }
+func (m *Manager) Once() bool { return m.project.settings.Reuse != nil && !*m.project.settings.Reuse }
 
 // Lifetime is how long a manager that is started for this project stays
 // without work, as its settings say; 0 means for ever.
-func (m *Manager) Lifetime() time.Duration { return time.Duration(m.c.settings.Lifetime) }
+func (m *Manager) Lifetime() time.Duration { return time.Duration(m.project.settings.Lifetime) }
 
 // LogLevel is the least level that the project's manager logs, as its settings
 // say.
 func (m *Manager) LogLevel() slog.Level {
-	level, err := m.c.settings.level()
+	level, err := m.project.settings.level()
 	if err != nil {
 		return slog.LevelInfo // not to be: the settings were checked when they were read
 	}
@@ -93,11 +93,11 @@ func (m *Manager) LogLevel() slog.Level {
 // Slots says how many tasks the running manager runs at once, and how many of
 // these slots are taken. Both are 0 if there is none.
 func (m *Manager) Slots(ctx context.Context) (taken, all int, err error) {
-	running, err := manager.Running(m.c.dir)
+	running, err := manager.Running(m.project.dir)
 	if err != nil || !running {
 		return 0, 0, err
 	}
-	err = m.c.broker.View(ctx, func(r broker.Reader) error {
+	err = m.project.broker.View(ctx, func(r broker.Reader) error {
 		rec, err := r.Record(ledger.ManagerKind, ledger.CurrentManager)
 		if err != nil {
 			return err
@@ -142,11 +142,11 @@ func (m *Manager) Running(ctx context.Context) ([]ManagerStatus, error) {
 }
 
 func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerStatus, error) {
-	recs, err := m.c.broker.Records(ctx, ledger.ManagerKind, sel)
+	recs, err := m.project.broker.Records(ctx, ledger.ManagerKind, sel)
 	if err != nil {
 		return nil, err
 	}
-	held, err := manager.Running(m.c.dir)
+	held, err := manager.Running(m.project.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -216,11 +216,11 @@ func (m *Manager) Kill(ctx context.Context) (bool, error) {
 // current is the manager that is running, nil if there is none. One whose record is
 // damaged, so that only its lock tells of it, is a zero one.
 func (m *Manager) current(ctx context.Context) (*ledger.Manager, error) {
-	running, err := manager.Running(m.c.dir)
+	running, err := manager.Running(m.project.dir)
 	if err != nil || !running {
 		return nil, err
 	}
-	r, err := m.c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
+	r, err := m.project.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
 	if err != nil {
 		return nil, err
 	}
@@ -247,15 +247,15 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 		// The next one could not see what becomes of the tasks that go on.
 		return true, fmt.Errorf("replace manager: %w (pid %d there): replace it there, or stop it with its tasks: weft manager stop", ErrElsewhere, last.Process.PID)
 	}
-	gone, err := m.c.broker.Listen(ledger.ManagerReplies)
+	gone, err := m.project.broker.Listen(ledger.ManagerReplies)
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}
 	defer gone.Close()
-	err = m.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendManagerControl(tx, c) })
+	err = m.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendManagerControl(tx, c) })
 	trouble := m.trouble(ctx)
 	if unwritable(err) || err == nil && trouble != nil {
-		if _, unheard := control.Give(ctx, m.c.dir, control.Order{Command: c}); unheard == nil {
+		if _, unheard := control.Give(ctx, m.project.dir, control.Order{Command: c}); unheard == nil {
 			err, trouble = nil, nil
 		}
 	}
@@ -266,7 +266,7 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}
 	if last.Process == (proc.Identity{}) {
-		return true, awaitNoManager(ctx, m.c, gone)
+		return true, awaitNoManager(ctx, m.project, gone)
 	}
 	if !last.Embedded && !last.Elsewhere() {
 		if err := last.Process.Wait(ctx); err != nil {
@@ -276,11 +276,11 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 	}
 	// Its program may go on; only the manager leaves. Or it cannot be seen from here.
 	for {
-		r, err := m.c.broker.Record(ctx, ledger.ManagerKind, last.TID)
+		r, err := m.project.broker.Record(ctx, ledger.ManagerKind, last.TID)
 		if err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
-		held, err := manager.Running(m.c.dir)
+		held, err := manager.Running(m.project.dir)
 		if err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
@@ -294,9 +294,9 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 }
 
 // awaitNoManager waits until the project has no manager; gone hears that one leaves.
-func awaitNoManager(ctx context.Context, c *Project, gone *broker.Waiter) error {
+func awaitNoManager(ctx context.Context, p *Project, gone *broker.Waiter) error {
 	for {
-		running, err := manager.Running(c.dir)
+		running, err := manager.Running(p.dir)
 		if err == nil && running {
 			err = waitFor(ctx, gone, managerLook)
 		}

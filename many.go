@@ -46,15 +46,15 @@ const (
 //
 // Specs with the same key are one task, for which done is called once. One that
 // was submitted before, by whomever, is treated like the others.
-func (c *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions, done func(*Task, *TaskStatus) (take bool, err error), opts ...SubmitOption) error {
-	g, err := c.NewBatch()
+func (p *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions, done func(*Task, *TaskStatus) (take bool, err error), opts ...SubmitOption) error {
+	g, err := p.NewBatch()
 	if err != nil {
 		return err
 	}
 	defer g.Close()
 	submitting, stop := context.WithCancel(ctx)
 	defer stop()
-	m := runMany{c: c, o: o, group: g, done: done, submitter: newSubmitter(c, specs, o.Limit, opts), ended: make(map[string]*TaskStatus), keyed: make(map[string]bool)}
+	m := runMany{project: p, o: o, group: g, done: done, submitter: newSubmitter(p, specs, o.Limit, opts), ended: make(map[string]*TaskStatus), keyed: make(map[string]bool)}
 	go m.submitter.run(submitting)
 	err = m.run(ctx)
 	stop()
@@ -70,7 +70,7 @@ func (c *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, e
 
 // runMany is what RunMany knows.
 type runMany struct {
-	c         *Project
+	project   *Project
 	o         RunManyOptions
 	group     *Batch // of the tasks that have not ended
 	submitter *submitter
@@ -168,7 +168,7 @@ func (m *runMany) collect(ctx context.Context) error {
 		m.submitter.release()
 		if !m.o.AsCompleted {
 			m.ended[s.TID] = s
-		} else if err := m.handOut(ctx, &Task{c: m.c, tid: s.TID}, s); err != nil {
+		} else if err := m.handOut(ctx, &Task{project: m.project, tid: s.TID}, s); err != nil {
 			return err
 		}
 	}
@@ -202,13 +202,13 @@ func (m *runMany) handOut(ctx context.Context, t *Task, s *TaskStatus) error {
 func (m *runMany) take(ctx context.Context) error {
 	tasks := m.resolved
 	m.resolved = nil
-	return takeAll(ctx, m.c, tasks)
+	return takeAll(ctx, m.project, tasks)
 }
 
 // stop stops the tasks that have not ended.
 func (m *runMany) stop(ctx context.Context, late []*Task) error {
 	for tid := range m.group.waiting {
-		late = append(late, &Task{c: m.c, tid: tid})
+		late = append(late, &Task{project: m.project, tid: tid})
 	}
 	slots := make(chan struct{}, 32) // each holds a waiter
 	errs := make([]error, len(late))
@@ -225,12 +225,12 @@ func (m *runMany) stop(ctx context.Context, late []*Task) error {
 }
 
 // takeAll is [Task.Discard] for many tasks.
-func takeAll(ctx context.Context, c *Project, tasks []*Task) error {
+func takeAll(ctx context.Context, p *Project, tasks []*Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}
 	files := make([][]ledger.Attempt, len(tasks))
-	err := c.broker.Update(ctx, func(tx *broker.Tx) error {
+	err := p.broker.Update(ctx, func(tx *broker.Tx) error {
 		for i, t := range tasks {
 			var err error
 			if files[i], err = ledger.Take(tx, t.tid); err != nil {
@@ -243,7 +243,7 @@ func takeAll(ctx context.Context, c *Project, tasks []*Task) error {
 		if err != nil {
 			break
 		}
-		err = removeAttempt(c, a)
+		err = removeAttempt(p, a)
 	}
 	if err != nil {
 		return fmt.Errorf("take results: %w", err)

@@ -84,6 +84,6 @@ func largeOutput(ctx context.Context, t *Task, l *ledger.Task) (*LargeOutput, er
 	}
 	// The place follows from the task, whatever the message says.
 	by := ledger.SourceOf(l)
-	o.Path = ledger.OutputFile(t.c.dir, by.TID, by.Epoch, ledger.Stdout)
+	o.Path = ledger.OutputFile(t.project.dir, by.TID, by.Epoch, ledger.Stdout)
 	return o, nil
 }

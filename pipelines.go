@@ -17,7 +17,7 @@ type PipelineFolder struct {
 }
 
 // Pipelines gives access to the stored pipelines of a project.
-func (c *Project) Pipelines() PipelineFolder { return PipelineFolder{project: c.dir} }
+func (p *Project) Pipelines() PipelineFolder { return PipelineFolder{project: p.dir} }
 
 // PipelinesIn is [Project.Pipelines] as [SpecsIn] is [Project.Specs].
 func PipelinesIn(root string) PipelineFolder { return PipelineFolder(SpecsIn(root)) }

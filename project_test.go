@@ -24,11 +24,11 @@ import (
 
 // A project is a folder with a project in it, and what a test knows about it.
 type project struct {
-	t   *testing.T
-	ctx context.Context // ends when the test has waited too long
-	dir string
-	env []string // of its clients, and so of all its processes
-	c   *weft.Project
+	t       *testing.T
+	ctx     context.Context // ends when the test has waited too long
+	dir     string
+	env     []string // of its clients, and so of all its processes
+	project *weft.Project
 }
 
 // newProject returns a project that nobody has created yet. Its clients, and
@@ -56,14 +56,14 @@ func (p *project) patient(d time.Duration) {
 // it does cannot help a task along.
 func (p *project) open() *weft.Project {
 	p.t.Helper()
-	if p.c == nil {
+	if p.project == nil {
 		c, err := weft.Open(p.dir)
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		p.c = c
+		p.project = c
 	}
-	return p.c
+	return p.project
 }
 
 // task is how a task stands.

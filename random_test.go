@@ -265,7 +265,7 @@ func (b *battle) judge(kills int) {
 // taking it, both.
 func (b *battle) judgeOutput(task *ledger.Task) {
 	outputs := b.printed[task.TID]
-	m, err := b.c.Queue(ledger.QueuesOf(task.TID).Outbox).Peek(b.ctx)
+	m, err := b.open().Queue(ledger.QueuesOf(task.TID).Outbox).Peek(b.ctx)
 	if err == nil {
 		outputs = append(outputs, m.Body)
 	}

@@ -43,8 +43,8 @@ func newResult(l *ledger.Task) *Result {
 }
 
 // Run is [Project.RunContext] with a context that does not end.
-func (c *Project) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
-	return c.RunContext(context.Background(), spec, opts...)
+func (p *Project) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
+	return p.RunContext(context.Background(), spec, opts...)
 }
 
 // RunContext submits a task, waits for its end and takes its result. The error
@@ -54,8 +54,8 @@ func (c *Project) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error
 // command, and ctx's error is returned once it has ended. This is so for a task
 // that held its key already as well; if somebody has taken its result before,
 // [ErrTaken] comes with how it ended.
-func (c *Project) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
-	t, err := c.SubmitContext(ctx, spec, opts...)
+func (p *Project) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
+	t, err := p.SubmitContext(ctx, spec, opts...)
 	return runToEnd(ctx, t, err)
 }
 
@@ -116,7 +116,7 @@ func (t *Task) Result(ctx context.Context) (*Result, error) {
 
 // takeOutput takes a result that is kept in a message, the only one of its task.
 func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
-	ms, err := t.c.Queue(ledger.OutboxOf(t.tid)).ReadAll(ctx, broker.Select{ID: l.Result})
+	ms, err := t.project.Queue(ledger.OutboxOf(t.tid)).ReadAll(ctx, broker.Select{ID: l.Result})
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", t.tid, err)
 	}
@@ -124,7 +124,7 @@ func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 		return output(ctx, t, l) // that of an attempt which was followed by another lies aside
 	}
 	if !l.Output.InMemory {
-		if err := removeAttempt(t.c, ledger.SourceOf(l)); err != nil {
+		if err := removeAttempt(t.project, ledger.SourceOf(l)); err != nil {
 			return nil, fmt.Errorf("take results: %w", err)
 		}
 	}
@@ -134,7 +134,7 @@ func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 // PendingResults returns the tasks of a project that have ended and whose results
 // nobody has taken, oldest first, and then such pipelines: at most limit of them,
 // all if that is 0. more is how many queues of results there are beyond.
-func (c *Project) PendingResults(ctx context.Context, limit int) (tasks []*Task, more int, err error) {
+func (p *Project) PendingResults(ctx context.Context, limit int) (tasks []*Task, more int, err error) {
 	// A result is a message; looking for its queue spares looking at tasks whose
 	// results are gone, which are most.
 	for _, pattern := range []string{"T*.outbox", "P*.outbox"} {
@@ -142,7 +142,7 @@ func (c *Project) PendingResults(ctx context.Context, limit int) (tasks []*Task,
 		if err != nil {
 			return nil, 0, err
 		}
-		for name, err := range c.broker.Queues(outboxes).Names(ctx) {
+		for name, err := range p.broker.Queues(outboxes).Names(ctx) {
 			if err != nil {
 				return nil, 0, fmt.Errorf("find results: %w", err)
 			}
@@ -150,7 +150,7 @@ func (c *Project) PendingResults(ctx context.Context, limit int) (tasks []*Task,
 				more++
 				continue
 			}
-			t := &Task{c: c, tid: strings.TrimSuffix(name[1:], ".outbox")}
+			t := &Task{project: p, tid: strings.TrimSuffix(name[1:], ".outbox")}
 			switch l, err := loadTask(ctx, t); {
 			case errors.Is(err, ErrNoTask): // a queue of the user's
 			case errors.Is(err, broker.ErrDamaged):
@@ -191,7 +191,7 @@ func decodeOutput(t *Task, l *ledger.Task, body string) ([]byte, error) {
 // [ErrTaken] if it is gone.
 func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, err error) {
 	found := false
-	err = t.c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err = t.project.broker.View(ctx, func(r broker.Reader) (err error) {
 		body, found, err = ledger.ResultMessage(r, l)
 		return err
 	})
@@ -217,7 +217,7 @@ func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, e
 // task: the message is for the readers of the queue, and so is the file that it
 // may stand for, which stays until [System.Tidy] forgets the task.
 func (t *Task) Discard(ctx context.Context) error {
-	return takeAll(ctx, t.c, []*Task{t})
+	return takeAll(ctx, t.project, []*Task{t})
 }
 
 // Output writes what the task prints to stdout and stderr, from the beginning,

@@ -28,7 +28,7 @@ var ErrNoRetry = ledger.ErrNoRetry
 func (t *Task) Retry(ctx context.Context) error {
 	var before *ledger.Task
 	managed := false
-	err := t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+	err := t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		before, managed, err = ledger.Retry(tx, t.tid, time.Now())
 		return err
 	})
@@ -41,7 +41,7 @@ func (t *Task) Retry(ctx context.Context) error {
 	// Each attempt has files of its own; those of the last one nobody can ask
 	// for any more.
 	if !before.Output.InMemory {
-		if err := removeAttempt(t.c, ledger.SourceOf(before)); err != nil {
+		if err := removeAttempt(t.project, ledger.SourceOf(before)); err != nil {
 			return fmt.Errorf("retry task %s: %w", t.tid, err)
 		}
 	}
@@ -49,9 +49,9 @@ func (t *Task) Retry(ctx context.Context) error {
 }
 
 // removeAttempt removes what an attempt has written.
-func removeAttempt(c *Project, a ledger.Attempt) error {
+func removeAttempt(p *Project, a ledger.Attempt) error {
 	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
-		if err := project.RemoveOutput(ledger.OutputFile(c.dir, a.TID, a.Epoch, s)); err != nil {
+		if err := project.RemoveOutput(ledger.OutputFile(p.dir, a.TID, a.Epoch, s)); err != nil {
 			return err
 		}
 	}

@@ -132,7 +132,7 @@ func TestPIDReuse(t *testing.T) {
 			p.signal(m, syscall.SIGSTOP)
 			release()
 			// The manager notes this of a task that runs longer than a moment.
-			err = p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error { return ledger.NoteProcess(tx, tid, 1, command) })
+			err = p.project.Broker().Update(p.ctx, func(tx *broker.Tx) error { return ledger.NoteProcess(tx, tid, 1, command) })
 			if err != nil {
 				t.Fatal(err)
 			}

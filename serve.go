@@ -56,25 +56,25 @@ type ServeOptions struct {
 // each for the grace of its task: such a task is cancelled. A goroutine cannot be
 // killed: what does not return then, or after a stop, a kill or its time, is left
 // behind, its task recorded as over.
-func (c *Project) Serve(ctx context.Context, o ServeOptions) error {
-	if err := c.trust.observe(ctx); err != nil {
+func (p *Project) Serve(ctx context.Context, o ServeOptions) error {
+	if err := p.trust.observe(ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
-	if err := project.Complete(c.dir); err != nil {
+	if err := project.Complete(p.dir); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	if len(registered.Names()) == 0 {
-		return serve(ctx, c, o, true)
+		return serve(ctx, p, o, true)
 	}
 	inner, stop := context.WithCancelCause(ctx)
 	var inline error
 	var functions sync.WaitGroup
 	functions.Go(func() {
-		if inline = serveInline(inner, c, o); inline != nil {
+		if inline = serveInline(inner, p, o); inline != nil {
 			stop(inline)
 		}
 	})
-	err := serve(inner, c, o, true)
+	err := serve(inner, p, o, true)
 	stop(context.Canceled)
 	functions.Wait()
 	return cmp.Or(inline, err)
@@ -82,21 +82,21 @@ func (c *Project) Serve(ctx context.Context, o ServeOptions) error {
 
 // serveInline runs functions inside this program until ctx ends, which is no
 // error.
-func serveInline(ctx context.Context, c *Project, o ServeOptions) error {
+func serveInline(ctx context.Context, p *Project, o ServeOptions) error {
 	server, err := runner.NewInline(runner.InlineOptions{
-		Root:        c.root,
-		Dir:         c.dir,
-		Broker:      c.broker,
+		Root:        p.root,
+		Dir:         p.dir,
+		Broker:      p.broker,
 		Functions:   &registered,
-		MaxMessage:  c.settings.MaxMessage,
+		MaxMessage:  p.settings.MaxMessage,
 		Slots:       o.Slots,
-		Quarantined: c.trust.quarantined,
+		Quarantined: p.trust.quarantined,
 		Log:         o.Log,
 	})
 	if err == nil {
-		c.inline.Store(server)
+		p.inline.Store(server)
 		err = server.Serve(ctx)
-		c.inline.CompareAndSwap(server, nil)
+		p.inline.CompareAndSwap(server, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
@@ -106,24 +106,24 @@ func serveInline(ctx context.Context, c *Project, o ServeOptions) error {
 
 // serve is the manager of Serve, for a process that goes on afterwards, if it is
 // hosted, or one that only is a manager.
-func serve(ctx context.Context, c *Project, o ServeOptions, hosted bool) error {
+func serve(ctx context.Context, p *Project, o ServeOptions, hosted bool) error {
 	path, err := executable()
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	m := manager.New(manager.Options{
-		Autostart:   autostartOf(c, o.Autostart),
-		Quarantined: c.trust.quarantined,
-		Root:        c.root,
-		Dir:         c.dir,
-		Broker:      c.broker,
-		Durability:  c.settings.Durability,
-		MaxMessage:  c.settings.MaxMessage,
+		Autostart:   autostartOf(p, o.Autostart),
+		Quarantined: p.trust.quarantined,
+		Root:        p.root,
+		Dir:         p.dir,
+		Broker:      p.broker,
+		Durability:  p.settings.Durability,
+		MaxMessage:  p.settings.MaxMessage,
 		Executable:  path,
 		Build:       build(),
 		Embedded:    hosted,
-		Env:         c.Environ(),
-		MaxTasks:    c.settings.MaxTasks,
+		Env:         p.Environ(),
+		MaxTasks:    p.settings.MaxTasks,
 		Lifetime:    o.Lifetime,
 		Ready:       o.Ready,
 		Log:         o.Log,
@@ -147,9 +147,9 @@ func serve(ctx context.Context, c *Project, o ServeOptions, hosted bool) error {
 		}
 		if o.Replace {
 			// Somebody who waits for a task may start another one in between.
-			_, err = c.Manager().Replace(ctx)
+			_, err = p.Manager().Replace(ctx)
 		} else if !o.Only {
-			err = standBy(ctx, c, o.Stop)
+			err = standBy(ctx, p, o.Stop)
 		}
 		if err != nil {
 			break
@@ -165,8 +165,8 @@ func serve(ctx context.Context, c *Project, o ServeOptions, hosted bool) error {
 var errStopped = errors.New("stopped")
 
 // standBy waits until the project has no manager.
-func standBy(ctx context.Context, c *Project, stop <-chan struct{}) error {
-	leaving, err := c.broker.Listen(ledger.ManagerReplies)
+func standBy(ctx context.Context, p *Project, stop <-chan struct{}) error {
+	leaving, err := p.broker.Listen(ledger.ManagerReplies)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func standBy(ctx context.Context, c *Project, stop <-chan struct{}) error {
 	look := time.NewTicker(managerLook)
 	defer look.Stop()
 	for {
-		if running, err := manager.Running(c.dir); err != nil || !running {
+		if running, err := manager.Running(p.dir); err != nil || !running {
 			return err
 		}
 		select {

@@ -245,7 +245,7 @@ func TestServiceSwitches(t *testing.T) {
 			if err := c.Specs().Create("web", strings.NewReader(`{"name":"web","spec":{"type":"command","process_target":"true"}}`)); err != nil {
 				t.Fatal(err)
 			}
-			p := &project{t: t, ctx: t.Context(), dir: dir, c: c}
+			p := &project{t: t, ctx: t.Context(), dir: dir, project: c}
 			p.declare("web", `{"name":"web","target":{"type":"task","name":"web"}}`)
 			stop, ready := make(chan struct{}), make(chan struct{}, 9)
 			served := make(chan error, 1)
@@ -279,7 +279,7 @@ func TestServiceStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	p := &project{t: t, ctx: t.Context(), dir: c.Root(), c: c}
+	p := &project{t: t, ctx: t.Context(), dir: c.Root(), project: c}
 	for name, spec := range map[string]string{
 		"keyed": `{"name":"k","spec":{"type":"command","process_target":"true","key":"k"}}`,
 		"wired": `{"name":"w","spec":{"type":"command","process_target":"true"},"io":{"inputs":{"inbox":"raw"}}}`,

@@ -36,11 +36,11 @@ var errDetached = fmt.Errorf("detached: %w", io.ErrClosedPipe)
 // whatever comes after that, and [Project.Task] finds it.
 //
 // Cancelling ctx ends the session, not the task.
-func (c *Project) OpenSession(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Session, error) {
+func (p *Project) OpenSession(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Session, error) {
 	if !spec.Spec.TTY {
 		return nil, fmt.Errorf("open session: %w", ErrNoTerminal)
 	}
-	t, err := c.SubmitContext(ctx, spec, opts...)
+	t, err := p.SubmitContext(ctx, spec, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
 	}

@@ -33,7 +33,7 @@ type SpecFolder struct {
 }
 
 // Specs gives access to the stored specs of a project.
-func (c *Project) Specs() SpecFolder { return SpecFolder{project: c.dir} }
+func (p *Project) Specs() SpecFolder { return SpecFolder{project: p.dir} }
 
 // SpecsIn is [Project.Specs] for the project in the folder root, which may have no store yet,
 // because it has come with a clone.

@@ -108,7 +108,7 @@ func (p *project) refuses(late *ledger.HandOff) {
 		return r.Body, p.held()
 	}
 	record, messages := look()
-	err := p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error { return ledger.Finish(tx, late, nil) })
+	err := p.project.Broker().Update(p.ctx, func(tx *broker.Tx) error { return ledger.Finish(tx, late, nil) })
 	if !errors.Is(err, ledger.ErrStale) {
 		p.t.Errorf("a report that comes too late: %v", err)
 	}

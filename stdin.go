@@ -48,7 +48,7 @@ func (t *Task) Interrupt(ctx context.Context) error { return send(ctx, t, input{
 func send(ctx context.Context, t *Task, in input) error {
 	body, err := json.Marshal(in)
 	if err == nil {
-		err = t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.WriteStdin(tx, t.tid, string(body)) })
+		err = t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.WriteStdin(tx, t.tid, string(body)) })
 	}
 	if errors.Is(err, broker.ErrNotFound) {
 		err = ErrNoTask

@@ -96,8 +96,8 @@ func retryStorm(t *testing.T, tasks int) {
 // them.
 func (s *storm) submit(tasks int) *weft.Batch {
 	s.t.Helper()
-	c := s.open()
-	group, err := c.NewBatch()
+	p := s.open()
+	group, err := p.NewBatch()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func (s *storm) submit(tasks int) *weft.Batch {
 			some[i] = s.draw()
 			specs[i] = some[i].spec
 		}
-		submitted, err := c.SubmitMany(s.ctx, specs)
+		submitted, err := p.SubmitMany(s.ctx, specs)
 		if err != nil {
 			s.t.Fatal(err)
 		}

@@ -77,7 +77,7 @@ func (p *project) forge(consumer, process proc.Identity) (tid string) {
 		p.t.Fatal(err)
 	}
 	var job *ledger.Job
-	err = p.c.Broker().View(p.ctx, func(r broker.Reader) error {
+	err = p.project.Broker().View(p.ctx, func(r broker.Reader) error {
 		ms, err := ledger.Waiting(r, ledger.Requests, 0, 1, 1<<20)
 		if err != nil {
 			return err
@@ -88,7 +88,7 @@ func (p *project) forge(consumer, process proc.Identity) (tid string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	err = p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error {
+	err = p.project.Broker().Update(p.ctx, func(tx *broker.Tx) error {
 		if _, err := ledger.Dispatch(tx, job, consumer, time.Now()); err != nil {
 			return err
 		}

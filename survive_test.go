@@ -150,7 +150,7 @@ func (p *project) hold() (release func()) {
 	p.t.Helper()
 	held, free, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		over <- p.c.Broker().Update(context.Background(), func(*broker.Tx) error {
+		over <- p.project.Broker().Update(context.Background(), func(*broker.Tx) error {
 			close(held)
 			<-free
 			return nil
@@ -217,7 +217,7 @@ func TestOrderSurvives(t *testing.T) {
 			release := p.hold() // none that is stopped now can be writing
 			p.signal(m, syscall.SIGSTOP)
 			release()
-			err := p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error {
+			err := p.project.Broker().Update(p.ctx, func(tx *broker.Tx) error {
 				if _, err := tx.Write(ledger.QueuesOf(tid).ControlIn, string(order.command)); err != nil {
 					return err
 				}

@@ -22,8 +22,8 @@ var ErrAmbiguous = errors.New("short task id is ambiguous")
 // to close. It outlives its process: [Project.Task] finds a task again by its
 // TID.
 type Task struct {
-	c   *Project
-	tid string
+	project *Project
+	tid     string
 
 	// What a submission knows of it: its key, and whether it made the task.
 	key   string
@@ -37,12 +37,12 @@ func (t *Task) TID() string { return t.tid }
 // Task finds a task by its full TID, by a unique end of it of at least four
 // digits, or by "@last", the newest that is no stage of a pipeline. There may be a T
 // before the digits, or a P, as in the names of queues. Errors wrap [ErrNoTask] or [ErrAmbiguous].
-func (c *Project) Task(ctx context.Context, tid string) (*Task, error) {
-	full, err := findTID(ctx, c.broker, tid)
+func (p *Project) Task(ctx context.Context, tid string) (*Task, error) {
+	full, err := findTID(ctx, p.broker, tid)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", tid, err)
 	}
-	return &Task{c: c, tid: full}, nil
+	return &Task{project: p, tid: full}, nil
 }
 
 // The shortest and the full form of a TID.
@@ -136,12 +136,12 @@ func (t *Task) Kill(ctx context.Context) (*TaskStatus, error) {
 
 func end(ctx context.Context, t *Task, command ledger.Command) (*TaskStatus, error) {
 	var l *ledger.Task
-	err := t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+	err := t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		l, err = ledger.End(tx, t.tid, command, time.Now())
 		return err
 	})
 	if errors.Is(err, broker.ErrDamaged) {
-		told := t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })
+		told := t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })
 		err = errors.Join(err, told)
 	}
 	var s *TaskStatus
@@ -163,7 +163,7 @@ func end(ctx context.Context, t *Task, command ledger.Command) (*TaskStatus, err
 
 // loadTask reads the task's record.
 func loadTask(ctx context.Context, t *Task) (*ledger.Task, error) {
-	r, err := t.c.broker.Record(ctx, ledger.Kind, t.tid)
+	r, err := t.project.broker.Record(ctx, ledger.Kind, t.tid)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, fmt.Errorf("task %s: %w", t.tid, ErrNoTask)
 	}
@@ -182,12 +182,12 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 			return l, nil
 		}
 	}
-	w, err := t.c.broker.Listen(ledger.OutboxOf(t.tid))
+	w, err := t.project.broker.Listen(ledger.OutboxOf(t.tid))
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
-	watch := newWatch(t.c)
+	watch := newWatch(t.project)
 	for {
 		l, err := loadTask(ctx, t)
 		if err != nil {
@@ -202,7 +202,7 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 			return l, nil
 		}
 		if watch.due() {
-			if err := t.c.broker.View(ctx, func(r broker.Reader) error { return ledger.CheckTask(r, l) }); err != nil {
+			if err := t.project.broker.View(ctx, func(r broker.Reader) error { return ledger.CheckTask(r, l) }); err != nil {
 				return nil, err
 			}
 		}

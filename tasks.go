@@ -35,17 +35,17 @@ type TaskFilter struct {
 //
 // An error, of a bad pattern or of ctx that was cancelled, ends it: the last pair
 // carries it.
-func (c *Project) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*TaskStatus, error] {
+func (p *Project) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*TaskStatus, error] {
 	return func(yield func(*TaskStatus, error) bool) {
-		if err := f.each(ctx, c.broker, func(s *TaskStatus) bool { return yield(s, nil) }); err != nil {
+		if err := f.each(ctx, p.broker, func(s *TaskStatus) bool { return yield(s, nil) }); err != nil {
 			yield(nil, fmt.Errorf("list tasks: %w", err))
 		}
 	}
 }
 
 // CountTasks counts the tasks of a project by how they stand, without reading them.
-func (c *Project) CountTasks(ctx context.Context) (map[taskspec.Status]int, error) {
-	states, err := broker.CountRecords(ctx, c.broker, ledger.Kind)
+func (p *Project) CountTasks(ctx context.Context) (map[taskspec.Status]int, error) {
+	states, err := broker.CountRecords(ctx, p.broker, ledger.Kind)
 	if err != nil {
 		return nil, fmt.Errorf("count tasks: %w", err)
 	}

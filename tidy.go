@@ -94,18 +94,18 @@ type TidyReport struct {
 // standard input until its task has ended and kept no message. An input that no
 // task names goes when it is 24 h old.
 func (s System) Tidy(ctx context.Context, o TidyOptions) (TidyReport, error) {
-	report := TidyReport{Dir: s.c.dir}
-	if err := tidy(ctx, s.c, o.retention(), &report); err != nil {
+	report := TidyReport{Dir: s.project.dir}
+	if err := tidy(ctx, s.project, o.retention(), &report); err != nil {
 		return report, fmt.Errorf("tidy project: %w", err)
 	}
 	return report, nil
 }
 
-func tidy(ctx context.Context, c *Project, keep ledger.Retention, report *TidyReport) error {
-	if c.trust.foreign != nil {
-		return c.trust.foreign
+func tidy(ctx context.Context, p *Project, keep ledger.Retention, report *TidyReport) error {
+	if p.trust.foreign != nil {
+		return p.trust.foreign
 	}
-	b := c.broker
+	b := p.broker
 	info, err := b.Info(ctx)
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func tidy(ctx context.Context, c *Project, keep ledger.Retention, report *TidyRe
 	if err != nil {
 		return err
 	}
-	if err := removeFiles(ctx, c, report); err != nil {
+	if err := removeFiles(ctx, p, report); err != nil {
 		return err
 	}
 	if err := b.Compact(ctx); err != nil {
@@ -207,8 +207,8 @@ func dropEnvironments(ctx context.Context, b *broker.Broker) (removed int, err e
 }
 
 // removeFiles removes the outputs and inputs that nobody needs.
-func removeFiles(ctx context.Context, c *Project, report *TidyReport) error {
-	o, err := openOutputs(c)
+func removeFiles(ctx context.Context, p *Project, report *TidyReport) error {
+	o, err := openOutputs(p)
 	if err != nil || o == nil {
 		return err
 	}

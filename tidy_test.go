@@ -218,24 +218,24 @@ func TestTidyEnvironments(t *testing.T) {
 // TestTidyTwice shrinks the store, and then finds nothing to do.
 func TestTidyTwice(t *testing.T) {
 	t.Parallel()
-	c, err := weft.Open(t.TempDir())
+	p, err := weft.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer p.Close()
 	const events = 3000
-	if _, err := c.Queue(ledger.Log).WriteAll(t.Context(), slices.Repeat([]string{strings.Repeat("x", 1000)}, events)); err != nil {
+	if _, err := p.Queue(ledger.Log).WriteAll(t.Context(), slices.Repeat([]string{strings.Repeat("x", 1000)}, events)); err != nil {
 		t.Fatal(err)
 	}
 	o := weft.TidyOptions{KeepEvents: 10, KeepAge: -1}
-	r, err := c.System().Tidy(t.Context(), o)
+	r, err := p.System().Tidy(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Events != events-10 || r.StoreAfter > r.StoreBefore/4 || r.LogBefore == 0 || r.LogAfter != 0 {
 		t.Errorf("the first time: %+v", r)
 	}
-	again, err := c.System().Tidy(t.Context(), o)
+	again, err := p.System().Tidy(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestTidyTwice(t *testing.T) {
 	if diff := cmp.Diff(want, again, cmpopts.IgnoreFields(weft.TidyReport{}, "LogBefore")); diff != "" {
 		t.Errorf("the second time (-want +got):\n%s", diff)
 	}
-	if r, err = c.System().Tidy(t.Context(), weft.TidyOptions{KeepAge: time.Nanosecond}); err != nil || r.Events != 10 {
+	if r, err = p.System().Tidy(t.Context(), weft.TidyOptions{KeepAge: time.Nanosecond}); err != nil || r.Events != 10 {
 		t.Errorf("%d events were too old, want 10: %v", r.Events, err)
 	}
 	if _, err := os.Stat(filepath.Join(r.Dir, "ballast")); errors.Is(err, fs.ErrNotExist) {

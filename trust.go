@@ -51,15 +51,15 @@ type trustState struct {
 // Trust lets what is in the project run by itself: its services, and the tasks
 // that waited there when this user came. It holds for this user, this path and
 // this store.
-func (c *Project) Trust(ctx context.Context) error { return setTrust(ctx, c, true) }
+func (p *Project) Trust(ctx context.Context) error { return setTrust(ctx, p, true) }
 
 // Distrust takes that back. What runs goes on.
-func (c *Project) Distrust(ctx context.Context) error { return setTrust(ctx, c, false) }
+func (p *Project) Distrust(ctx context.Context) error { return setTrust(ctx, p, false) }
 
-func setTrust(ctx context.Context, c *Project, trusted bool) error {
-	err := c.trust.recordTrust(ctx, trusted)
+func setTrust(ctx context.Context, p *Project, trusted bool) error {
+	err := p.trust.recordTrust(ctx, trusted)
 	if err == nil {
-		err = c.broker.Update(ctx, func(tx *broker.Tx) error {
+		err = p.broker.Update(ctx, func(tx *broker.Tx) error {
 			tx.Notify(ledger.Services)
 			return nil
 		})
@@ -94,20 +94,20 @@ func counted(n int, thing string) string {
 }
 
 // TrustStatus looks how far the project is trusted. It changes nothing.
-func (c *Project) TrustStatus(ctx context.Context) (s TrustStatus, err error) {
-	held, _, err := c.trust.quarantine(ctx)
+func (p *Project) TrustStatus(ctx context.Context) (s TrustStatus, err error) {
+	held, _, err := p.trust.quarantine(ctx)
 	if err != nil {
 		return s, fmt.Errorf("look at trust: %w", err)
 	}
 	if held == 0 {
 		return TrustStatus{Trusted: true}, nil
 	}
-	for _, d := range manifests(c.dir) {
+	for _, d := range manifests(p.dir) {
 		if d.Manifest != nil {
 			s.Services++
 		}
 	}
-	err = c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err = p.broker.View(ctx, func(r broker.Reader) (err error) {
 		s.Waiting, err = ledger.CountQuarantined(r, held)
 		return err
 	})

@@ -19,8 +19,8 @@ type outputs struct {
 }
 
 // openOutputs opens the folder. It returns nil if there is none.
-func openOutputs(c *Project) (*outputs, error) {
-	f, err := project.Open(c.dir)
+func openOutputs(p *Project) (*outputs, error) {
+	f, err := project.Open(p.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func openOutputs(c *Project) (*outputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outputs{folder, c.broker}, nil
+	return &outputs{folder, p.broker}, nil
 }
 
 func (o *outputs) close() { o.folder.Close() }

@@ -57,15 +57,15 @@ const (
 
 // A watch looks after what somebody waits for.
 type watch struct {
-	c      *Project
-	looked time.Time     // for a manager
-	asked  time.Time     // what keeps it from its work
-	pause  time.Duration // before that is asked again
+	project *Project
+	looked  time.Time     // for a manager
+	asked   time.Time     // what keeps it from its work
+	pause   time.Duration // before that is asked again
 }
 
-func newWatch(c *Project) *watch {
+func newWatch(p *Project) *watch {
 	now := time.Now()
-	return &watch{c: c, looked: now, asked: now, pause: troubleLook}
+	return &watch{project: p, looked: now, asked: now, pause: troubleLook}
 }
 
 // due reports whether it is time to look.
@@ -78,13 +78,13 @@ func (w *watch) look(ctx context.Context) error {
 		return nil
 	}
 	w.looked = time.Now()
-	if err := w.c.Manager().ensure(ctx); err != nil {
+	if err := w.project.Manager().ensure(ctx); err != nil {
 		return err
 	}
 	if err := w.trouble(ctx); err != nil {
-		w.c.notices.say(err.Error())
+		w.project.notices.say(err.Error())
 	} else {
-		w.c.notices.say(fullDisk(w.c.dir))
+		w.project.notices.say(fullDisk(w.project.dir))
 	}
 	return nil
 }
@@ -94,7 +94,7 @@ func (w *watch) trouble(ctx context.Context) error {
 	if time.Since(w.asked) < w.pause {
 		return nil
 	}
-	err := w.c.Manager().trouble(ctx)
+	err := w.project.Manager().trouble(ctx)
 	w.asked, w.pause = time.Now(), min(2*w.pause, lastTroubleLook)
 	return err
 }
@@ -106,7 +106,7 @@ func (t trouble) Error() string { return string(t) }
 
 // trouble returns what keeps the manager from its work; nil if nothing is known to.
 func (m *Manager) trouble(ctx context.Context) error {
-	r, err := m.c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
+	r, err := m.project.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
 	if err != nil || r.State != ledger.ManagerRunning {
 		return nil
 	}
@@ -116,7 +116,7 @@ func (m *Manager) trouble(ctx context.Context) error {
 	}
 	var a control.Answer
 	if !halted(last) {
-		a, err = control.Give(ctx, m.c.dir, control.Order{Command: ledger.CommandStatus})
+		a, err = control.Give(ctx, m.project.dir, control.Order{Command: ledger.CommandStatus})
 	}
 	switch {
 	case halted(last):
