@@ -11,10 +11,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNoTerminal is returned for a task that has no terminal to attach to: its
-// spec does not say tty.
-var ErrNoTerminal = errors.New("it has no terminal")
-
 // An AttachOption says how to attach to a task.
 type AttachOption func(*tty.Frame)
 

@@ -10,10 +10,6 @@ import (
 	"weft/internal/ledger"
 )
 
-// ErrNoAttempt is returned for an attempt at a task that has not begun, or of
-// which nothing is kept any more.
-var ErrNoAttempt = errors.New("no such attempt")
-
 // AttemptOutput writes what an attempt at a task, counted from 1, has written so far
 // to stdout and stderr, either of which may be nil, and says how that attempt
 // stands, or ended. It takes nothing.

@@ -13,14 +13,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNotRunning is returned for a task that does not run, where only a running
-// one will do.
-var ErrNotRunning = ledger.ErrNotRunning
-
-// ErrNoPause is returned by [Task.Pause] and [Task.Resume] for a function with
-// isolation "inline": goroutines cannot be made to stand still.
-var ErrNoPause = ledger.ErrNoPause
-
 // Pause lets all processes of a running task stand still, and returns when they
 // do. Its time goes on: a task that is paused longer than its timeout is ended.
 // Errors wrap [ErrNotRunning], also if the task ends meanwhile. Cancelling ctx
@@ -137,10 +129,6 @@ func awaitOrder(ctx context.Context, t *Task, c ledger.Command, look func(*ledge
 	}
 	return newStatus(l), nil
 }
-
-// ErrUnrecorded is returned for an order that has been carried out, or will be, though
-// the store cannot be written just now: it records that when it can.
-var ErrUnrecorded = errors.New("done, and recorded when the store can be written")
 
 // beside gives an order beside the store, which cannot be written, and says why not.
 // It returns how the task stands then, with [ErrUnrecorded] unless that could be

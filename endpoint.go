@@ -10,15 +10,6 @@ import (
 	"weft/internal/ledger"
 )
 
-// ErrNoEndpoint is returned for a name that no running task has claimed.
-var ErrNoEndpoint = errors.New("no such endpoint")
-
-// ErrClaimed is returned for the name of an endpoint that another task has.
-var ErrClaimed = ledger.ErrClaimed
-
-// ErrNotTask is returned where only a running task may do something.
-var ErrNotTask = errors.New("not a running task")
-
 // An Endpoint is a name that a running task has given to a queue, so that
 // others find it without knowing the task's id. It ends with the task.
 type Endpoint struct {

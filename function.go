@@ -3,7 +3,6 @@ package weft
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"strings"
 	"unicode/utf8"
@@ -11,15 +10,6 @@ import (
 	"weft/internal/function"
 	"weft/taskspec"
 )
-
-// ErrNoFunction is returned for a function that no program has registered in the
-// project.
-var ErrNoFunction = errors.New("no such function")
-
-// An ArgumentError says why a function cannot be called with the arguments of a
-// task. Problems has one entry for each, as in `"width": got string, want
-// integer`.
-type ArgumentError = function.ArgumentError
 
 // Function returns the spec of a task that calls a function, by the name under
 // which a program has registered it (see [Register]), with at most one argument

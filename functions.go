@@ -14,10 +14,6 @@ import (
 	"weft/internal/ledger"
 )
 
-// ErrNoHost is returned for a program that does not offer functions: it does not
-// call [Init], or has registered none before it does.
-var ErrNoHost = function.ErrNoHost
-
 // A FunctionCatalog knows the functions that programs have registered in a
 // project, whether or not these programs run. It may be shared.
 type FunctionCatalog struct{ project *Project }

@@ -1,7 +1,6 @@
 package weft
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,11 +11,6 @@ import (
 	"weft/internal/role"
 	"weft/runner"
 )
-
-// ErrNoInit is returned where a task would need this program to be executed
-// again, but it has not called [Init], and there is no weft command on the PATH
-// to do it instead.
-var ErrNoInit = errors.New("program does not call weft.Init: call it first in main, or put the weft command on PATH")
 
 // initialized says that this program may be executed again. It is a fact about
 // the process, which is why it is not kept in a Context.

@@ -19,10 +19,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNotPersistent is returned for a task that does not take item after item: its
-// spec does not say persistent.
-var ErrNotPersistent = ledger.ErrNotPersistent
-
 // SendItem puts an item into the inbox of a persistent task, or into the queue that
 // its spec names for that, and returns the id of its message, which the result of
 // the item has too. It is durable when SendItem returns. An item for a command is

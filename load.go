@@ -62,10 +62,6 @@ func PreviewLoad(ctx context.Context, r io.Reader, o LoadOptions) (*LoadReport, 
 	})
 }
 
-// ErrNotWhole is returned for a dump with a request that cannot be run as it
-// was meant, because something of it was hidden or is not in the dump.
-var ErrNotWhole = ledger.ErrNotWhole
-
 func load(o LoadOptions, redact []string, do func(broker.LoadOptions) (broker.LoadReport, error)) (*LoadReport, error) {
 	now := time.Now()
 	in := new(ledger.Intake)

@@ -20,14 +20,6 @@ import (
 	"weft/runner"
 )
 
-// ErrElsewhere is returned where a manager runs in another pid namespace, in a
-// container for example, and this process would have to see its tasks.
-var ErrElsewhere = errors.New("manager runs in another pid namespace")
-
-// ErrSkew is returned where the project's manager is of another version of Weft, which
-// would misread what this one writes.
-var ErrSkew = ledger.ErrSkew
-
 // A Manager speaks to the project's manager, the process that gives its tasks
 // to consumers, whether it is there or not: get it from [Project.Manager].
 type Manager struct{ project *Project }

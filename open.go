@@ -17,14 +17,6 @@ import (
 	"weft/runner"
 )
 
-// ErrNoProject is returned by [Find] where no folder upward holds a project.
-var ErrNoProject = errors.New("no weft project found")
-
-// ErrOwner is returned by [Find] where the project found belongs to another
-// user. Opened by name it can be read; what would change it, or run something,
-// returns ErrOwner, for root too: what runs there runs as its owner.
-var ErrOwner = errors.New("project belongs to another user")
-
 // A Project is an open project. It is safe for concurrent use; whoever opened
 // it closes it.
 type Project struct {

@@ -165,10 +165,6 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []Sub
 	return all, nil
 }
 
-// ErrInput is returned for a standard input of a task whose spec says that it
-// takes its work item from a queue (io.inputs.inbox).
-var ErrInput = errors.New("a task that takes its work item from a queue has no standard input")
-
 // wired refuses an input of a task that takes its work item from a queue. An empty
 // one is none.
 func (s submission) wired(specs []*taskspec.Spec) error {

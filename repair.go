@@ -19,10 +19,6 @@ import (
 	"weft/manager"
 )
 
-// A DamagedError says that a record of the project cannot be read. It concerns nothing
-// but the task, or what else the record is of, until [System.Repair] sets it aside.
-type DamagedError = ledger.DamagedError
-
 // A RepairReport says what [System.Repair] has done.
 type RepairReport struct {
 	Records []RepairedRecord

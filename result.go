@@ -14,17 +14,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrTaken is returned where a result is asked for that was taken before.
-var ErrTaken = errors.New("result already taken")
-
-// ErrNoOutput is returned for a large output whose file has been removed, or
-// was never here because the task comes from a dump.
-var ErrNoOutput = errors.New("the file of its output is not here")
-
-// ErrChanged is returned for a large output whose file does not hold what the task
-// has written: somebody has changed or replaced it.
-var ErrChanged = errors.New("the file of its output was changed since")
-
 // A Result is how a task ended and what it wrote to its standard output.
 type Result struct {
 	TaskStatus

@@ -11,10 +11,6 @@ import (
 	"weft/internal/project"
 )
 
-// ErrNoRetry is returned for a task that cannot be run again: it was never
-// begun, or its policy has cleared its work item, or it is a stage of a pipeline.
-var ErrNoRetry = ledger.ErrNoRetry
-
 // Retry lets a task that has ended run again, under its id, with the same spec
 // and the same input, and returns when that is durable; see [Task.Wait] for its
 // end. A result that nobody has taken is lost. It starts a manager if there is

@@ -15,10 +15,6 @@ import (
 	"weft/runner"
 )
 
-// ErrManagerRunning is returned by [Project.Serve] where the project has a
-// manager and [ServeOptions].Only is set.
-var ErrManagerRunning = manager.ErrRunning
-
 // ServeOptions say how a program serves. The zero value is the default.
 type ServeOptions struct {
 	// Lifetime is how long the manager stays without work; 0 means for ever.

@@ -9,17 +9,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNoSpec is returned where no spec, or pipeline, is stored under a name, and no
-// file has it for its path.
-var ErrNoSpec = errors.New("no such spec")
-
-// ErrSpecExists is returned by [SpecFolder.Create] and [PipelineFolder.Create] for a
-// name that is taken.
-var ErrSpecExists = errors.New("there is a spec of that name already")
-
-// ErrSpecName is returned for a name that no spec or pipeline can be stored under.
-var ErrSpecName = errors.New("invalid spec name")
-
 // A SpecFolder holds the specs of a project that are stored under a name. The
 // name has letters, digits, "_", "." and "-", begins with none of the last two,
 // does not end in ".json" and has at most 200 characters. The spec is in the

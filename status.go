@@ -1,7 +1,6 @@
 package weft
 
 import (
-	"fmt"
 	"time"
 
 	"weft/internal/ledger"
@@ -149,18 +148,4 @@ func (s *TaskStatus) Err() error {
 		return nil
 	}
 	return &TaskError{TID: s.TID, Status: s.Status, ReturnCode: s.ReturnCode, Signal: s.Signal, Reason: s.Error}
-}
-
-// A TaskError says how a task ended that did not complete.
-type TaskError struct {
-	TID        string
-	Status     taskspec.Status
-	ReturnCode *int
-	Signal     string
-	Reason     string
-}
-
-// Error names the task and the reason.
-func (e *TaskError) Error() string {
-	return fmt.Sprintf("task %s %s: %s", taskspec.ShortTID(e.TID), e.Status, e.Reason)
 }

@@ -11,10 +11,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNotInteractive is returned for a task that reads nothing while it runs: its
-// spec does not say interactive.
-var ErrNotInteractive = ledger.ErrNotInteractive
-
 // input is a message to an interactive task: see [Task.SendInput].
 type input struct {
 	Stdin     taskspec.RawString `json:"stdin,omitempty"`

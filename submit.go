@@ -13,10 +13,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrManager wraps the reason why no manager could be started. A task that was
-// submitted for it is withdrawn: it is cancelled and never runs.
-var ErrManager = errors.New("no manager")
-
 // A SubmitOption says more about a submission than its spec.
 type SubmitOption func(*submission)
 

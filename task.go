@@ -12,12 +12,6 @@ import (
 	"weft/runner"
 )
 
-// ErrNoTask is returned for a TID that names no task of the project.
-var ErrNoTask = errors.New("no such task")
-
-// ErrAmbiguous is returned for a short TID that names several tasks.
-var ErrAmbiguous = errors.New("short task id is ambiguous")
-
 // A Task is a handle on a task of a project. It may be shared; there is nothing
 // to close. It outlives its process: [Project.Task] finds a task again by its
 // TID.
@@ -228,3 +222,7 @@ func waitFor(ctx context.Context, w *broker.Waiter, d time.Duration) error {
 		return context.Cause(ctx)
 	}
 }
+
+// IsNew reports whether the submission that returned t made the task. It is
+// false for one that held its key already, and for what [Project.Task] finds.
+func (t *Task) IsNew() bool { return t.isNew }

@@ -1,7 +1,6 @@
 package weft
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -10,9 +9,6 @@ import (
 
 	"weft/broker"
 )
-
-// ErrMoment is returned for a text that is no point in the order of messages.
-var ErrMoment = errors.New("invalid time")
 
 // ParseMoment reads a point in the order of messages as users write it:
 //

@@ -14,10 +14,6 @@ import (
 	"weft/runner"
 )
 
-// ErrStuck is returned by [Task.Stop] and [Task.Kill] where the order has been given,
-// and the manager, which stands still or cannot write, will not see to it soon.
-var ErrStuck = errors.New("the task has not ended yet")
-
 // Notices lets tell be told, once for each reason, why what is waited for through the
 // Context does not go on, when that takes some seconds: the manager stands still, or
 // the disk is full. It may be called on any goroutine that waits.
