@@ -183,9 +183,9 @@ func TestDoctorFindsTasks(t *testing.T) {
 	dead := self
 	dead.Ticks-- // who had the pid before
 
-	alive := p.forge(self, proc.Identity{})
+	alive := p.fakeTask(self, proc.Identity{})
 	wantProblem(t, p.dir, "manager", "weft manager start")
-	lost := p.forge(dead, proc.Identity{})
+	lost := p.fakeTask(dead, proc.Identity{})
 	queued := p.queue()
 	bad := problems(t, p.dir)
 	if f := bad["tasks"]; len(bad) != 2 || !strings.Contains(f.Found, lost[9:]) || strings.Contains(f.Found, alive[9:]) {
@@ -294,8 +294,8 @@ func TestWatchersNeedNoInotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer watcher.Wait()
-	deaf := time.AfterFunc(waittest.Limit(), func() { watcher.Process.Kill() })
-	defer deaf.Stop()
+	hangs := time.AfterFunc(waittest.Limit(), func() { watcher.Process.Kill() })
+	defer hangs.Stop()
 	lines := bufio.NewScanner(out)
 	for _, body := range []string{"first", "second", "third", "fourth", "last"} {
 		if _, err := p.Queue("rings").Write(t.Context(), body); err != nil {

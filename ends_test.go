@@ -41,7 +41,7 @@ func tableOfEnds() []end {
 	}
 	stop := func(p *project, t *weft.Task) { _, _ = t.Stop(p.ctx) }
 	kill := func(p *project, t *weft.Task) { _, _ = t.Kill(p.ctx) }
-	lose := func(p *project, t *weft.Task) { p.murder(p.task(t.TID()).Consumer) }
+	lose := func(p *project, t *weft.Task) { p.kill(p.task(t.TID()).Consumer) }
 	// A line of 200 MB is held in memory by tail, which has to find its end.
 	const greedy = "(head -c 200000000 /dev/zero; sleep 1000) | tail -n 1 | wc -c"
 	return []end{

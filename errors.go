@@ -14,7 +14,7 @@ import (
 // them with [errors.Is].
 var (
 	// ErrNoProject is returned by [Find] when no folder upward holds a project, and by
-	// [OpenExisting] and [Examine] when the folder holds none.
+	// [OpenExisting] and [Diagnose] when the folder holds none.
 	ErrNoProject = errors.New("no weft project found")
 	// ErrOwner is returned by [Find] when the project it finds belongs to another
 	// user. That project can be opened by name and read; every call that would change

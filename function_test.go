@@ -186,13 +186,13 @@ func TestFunctionLost(t *testing.T) {
 		t.Run(fmt.Sprint("alone=", alone), func(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
-			tell, gate := p.fifo("tell"), p.fifo("gate")
-			c, tid := p.run(function("gated", "Tell", tell.path, "Gate", gate.path, "Token", "never"))
+			tell, proceed := p.fifo("tell"), p.fifo("proceed")
+			c, tid := p.run(function("blocked", "Tell", tell.path, "Proceed", proceed.path, "Token", "never"))
 			tell.read()
 			if alone {
-				p.murder(p.manager())
+				p.kill(p.manager())
 			}
-			p.murder(p.task(tid).Consumer)
+			p.kill(p.task(tid).Consumer)
 			if got := c.answer(); got.Status != taskspec.StatusFailed || got.Reason != "lost: consumer process died" || got.Code != nil {
 				t.Errorf("got %+v", got)
 			}
@@ -216,17 +216,17 @@ func TestFunctionOutlives(t *testing.T) {
 	service := p.user()
 	service.call(call{Do: "serve"})
 	p.awaitManager(1)
-	tell, gate := p.fifo("tell"), p.fifo("gate")
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	tids := make(map[string]string)
 	u := p.user()
 	for i := range 3 {
 		token := fmt.Sprint("token ", i)
-		u.call(call{Do: "submit", Spec: function("gated", "Tell", tell.path, "Gate", gate.path, "Token", token)})
+		u.call(call{Do: "submit", Spec: function("blocked", "Tell", tell.path, "Proceed", proceed.path, "Token", token)})
 		tids[u.accepted()] = token
 		tell.read()
 	}
-	p.murder(p.manager()) // which is the service
-	gate.open(len(tids))
+	p.kill(p.manager()) // which is the service
+	proceed.open(len(tids))
 	for tid := range tids {
 		p.awaitEnd(tid)
 	}
@@ -275,7 +275,7 @@ func TestFunctionPool(t *testing.T) {
 	for waiting == 0 && p.ctx.Err() == nil { // it is started while the result is on its way
 		for id, title := range p.processes() {
 			if strings.HasPrefix(title, "weft-function") {
-				p.murder(id)
+				p.kill(id)
 				waiting++
 			}
 		}

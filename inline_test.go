@@ -124,10 +124,10 @@ func TestInlineHostDies(t *testing.T) {
 	p.serving()
 	p.serving()
 	for _, gone := range []string{"first", "second"} {
-		tell, gate := p.fifo("tell "+gone), p.fifo("gate "+gone)
-		c, tid := p.run(inline("gated", "Tell", tell.path, "Gate", gate.path, "Token", "never"))
+		tell, proceed := p.fifo("tell "+gone), p.fifo("proceed "+gone)
+		c, tid := p.run(inline("blocked", "Tell", tell.path, "Proceed", proceed.path, "Token", "never"))
 		tell.read()
-		p.murder(p.task(tid).Consumer)
+		p.kill(p.task(tid).Consumer)
 		if got := c.answer(); got.Status != taskspec.StatusFailed || got.Reason != "lost: consumer process died" || got.Code != nil {
 			t.Errorf("its host died: %+v", got)
 		}
@@ -206,7 +206,7 @@ func TestInlineFromInside(t *testing.T) {
 	keyed := inline("add", "a", 1, "b", 2)
 	keyed.Spec.Key = "k"
 	// It cannot tell.
-	fails, again := inline("gated", "Tell", "/", "Gate", "", "Token", ""), inline("gated", "Tell", "/", "Gate", "", "Token", "")
+	fails, again := inline("blocked", "Tell", "/", "Proceed", "", "Token", ""), inline("blocked", "Tell", "/", "Proceed", "", "Token", "")
 	again.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), BackoffSeconds: new(0.01)}
 	var last []*ledger.Task
 	for _, test := range []struct {

@@ -81,7 +81,7 @@ func TestPipeline(t *testing.T) {
 		}
 		want = append(want, fmt.Sprintf("<%d>\n", i))
 		if i%20 == 10 {
-			p.murder(p.manager()) // it may be giving out any of them
+			p.kill(p.manager()) // it may be giving out any of them
 			p.manage()
 		}
 	}
@@ -124,7 +124,7 @@ func TestWaitingSurvives(t *testing.T) {
 	p.manage()
 	waits := p.stages(2, "cat", "raw.data", "")
 	for range 2 {
-		p.murder(p.manager())
+		p.kill(p.manager())
 		p.manage()
 	}
 	s, err := waits[0].Status(p.ctx)

@@ -79,7 +79,7 @@ func killPipeline(t *testing.T, victim string, at boundary) {
 		_ = c.cmd.Process.Signal(syscall.SIGKILL)
 	case "manager":
 		if m := p.currentManager(); m != nil {
-			p.murder(m.Process)
+			p.kill(m.Process)
 		}
 	case "consumer":
 		for id, title := range p.processes() {

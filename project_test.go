@@ -161,8 +161,8 @@ func (p *project) signal(id proc.Identity, s syscall.Signal) {
 	}
 }
 
-// murder kills a process that has to be alive and waits for its end.
-func (p *project) murder(id proc.Identity) {
+// kill kills a process that has to be alive and waits for its end.
+func (p *project) kill(id proc.Identity) {
 	p.t.Helper()
 	p.signal(id, syscall.SIGKILL)
 	if err := id.Wait(p.ctx); err != nil {

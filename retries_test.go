@@ -131,7 +131,7 @@ func TestRetryCauses(t *testing.T) {
 		}},
 		"work_lost": {lost, func(tid string) {
 			p.await("the beginning", func(e ledger.Event) bool { return e.TID == tid && e.Event == "work_started" })
-			p.murder(p.task(tid).Consumer)
+			p.kill(p.task(tid).Consumer)
 		}},
 	} {
 		task, err := c.SubmitContext(p.ctx, test.spec)
@@ -226,7 +226,7 @@ func TestKillManagerOfPending(t *testing.T) {
 		flaky, other := p.run(retrying(shell(`echo "$WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, wait))
 		p.retried(other, 1)
 		before := p.managers()
-		p.murder(p.manager())
+		p.kill(p.manager())
 		pending := len(p.tasks(taskspec.StatusCreated)) == 2
 		for c, want := range map[*client]line{
 			late:  {TID: tid, Status: taskspec.StatusCompleted, Code: new(0), Output: "delayed\n"},

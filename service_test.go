@@ -174,17 +174,17 @@ func killService(t *testing.T, kills int) {
 		killed[what]++
 		began := time.Now()
 		if strings.Contains(what, "service") {
-			p.murder(v.process)
+			p.kill(v.process)
 		}
 		if strings.Contains(what, "consumer") {
-			p.murder(p.task(v.tid).Consumer)
+			p.kill(p.task(v.tid).Consumer)
 		}
 		if strings.Contains(what, "manager") {
 			// It is hit at any moment of what it does about the service.
 			for range random.IntN(150) {
 				p.currentManager()
 			}
-			p.murder(p.manager())
+			p.kill(p.manager())
 			lead()
 		}
 		if what == "manager" {

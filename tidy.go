@@ -71,7 +71,7 @@ type TidyReport struct {
 	Records      int    // that had lost what they belonged to
 	Files        int    // outputs and inputs of tasks
 	FileBytes    int64  // what these held
-	Strangers    int    // what else lies among the outputs; it is left alone
+	UnknownFiles    int    // what else lies among the outputs; it is left alone
 
 	// The size of the store and of its log, before and after.
 	StoreBefore, StoreAfter int64
@@ -213,7 +213,7 @@ func removeFiles(ctx context.Context, p *Project, report *TidyReport) error {
 		return err
 	}
 	defer o.close()
-	report.Strangers, err = o.unused(ctx, func(file fs.FileInfo) error {
+	report.UnknownFiles, err = o.unused(ctx, func(file fs.FileInfo) error {
 		err := o.folder.Remove(file.Name())
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // its result was taken meanwhile

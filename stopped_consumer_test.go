@@ -13,9 +13,9 @@ import (
 	"weft/taskspec"
 )
 
-// TestFrozenConsumer stops the process that should end a task: its manager ends
+// TestStoppedConsumer stops the process that should end a task: its manager ends
 // it instead, with all that belongs to the task.
-func TestFrozenConsumer(t *testing.T) {
+func TestStoppedConsumer(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		end func(*weft.Task, *project) // nil: its time is over
