@@ -71,7 +71,7 @@ func dial(ctx context.Context, t *Task) (conn *tty.Conn, epoch int, err error) {
 		c, err := tty.Dial(t.project.dir, t.tid, l.Epoch)
 		switch {
 		case tty.Unheard(err):
-			return nil // not yet: whoever runs it rings when it listens
+			return nil // not yet: its consumer notifies when it listens
 		case err != nil:
 			return err
 		}

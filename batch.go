@@ -22,7 +22,7 @@ type Batch struct {
 	watch   *watch
 }
 
-// NewBatch returns a Group without tasks. The caller closes it.
+// NewBatch returns a Batch without tasks. The caller must close it.
 func (p *Project) NewBatch() (*Batch, error) {
 	w, err := p.broker.Listen(ledger.Log)
 	if err != nil {
@@ -37,7 +37,7 @@ func (g *Batch) Close() { g.waiter.Close() }
 // Len is the number of tasks that Next has not returned.
 func (g *Batch) Len() int { return len(g.waiting) + len(g.ended) }
 
-// Add adds tasks of the group's project.
+// Add adds tasks of the batch's project.
 func (g *Batch) Add(ctx context.Context, tasks ...*Task) error {
 	for _, t := range tasks {
 		id, err := broker.ParseID(t.tid)
@@ -113,7 +113,7 @@ func (g *Batch) read(ctx context.Context) error {
 	return nil
 }
 
-// askedAtOnce is how many of the tasks, any of them, are asked themselves at each look.
+// askedAtOnce is how many of the tasks, any of them, are read themselves at each poll.
 const askedAtOnce = 50
 
 // poll makes sure that there is a manager, and that no end was missed because
@@ -141,7 +141,7 @@ func (g *Batch) poll(ctx context.Context) error {
 	return nil
 }
 
-// check asks a task itself whether it has ended.
+// check reads the record of a task to see whether it has ended.
 func (g *Batch) check(ctx context.Context, tid string) error {
 	t := Task{project: g.project, tid: tid}
 	s, err := t.Status(ctx)

@@ -13,21 +13,23 @@ import (
 	"weft/taskspec"
 )
 
-// Pause lets all processes of a running task stand still, and returns when they
-// do. Its time goes on: a task that is paused longer than its timeout is ended.
-// Errors wrap [ErrNotRunning], also if the task ends meanwhile. Cancelling ctx
-// ends the wait, not the request. Of a pipeline it is the stage that runs. A function inside its host gives [ErrNoPause].
+// Pause stops all processes of a running task, and returns when they are stopped. The
+// timeout goes on: a task that is paused longer than its timeout is ended. In a
+// pipeline the running stage is paused. Cancelling ctx ends the wait, not the request.
+//
+// Errors wrap [ErrNotRunning], also if the task ends meanwhile, or [ErrNoPause] for an
+// inline function.
 func (t *Task) Pause(ctx context.Context) error {
 	return hold(ctx, t, ledger.CommandPause, "pause")
 }
 
-// Resume lets a paused task go on, and returns when it does; else it is like
+// Resume continues a paused task, and returns when it runs. Otherwise it is like
 // [Task.Pause].
 func (t *Task) Resume(ctx context.Context) error {
 	return hold(ctx, t, ledger.CommandResume, "resume")
 }
 
-// hold tells the task to stand still, or to go on, and waits until it does.
+// hold pauses or resumes the task, and waits until that is done.
 func hold(ctx context.Context, t *Task, c ledger.Command, verb string) error {
 	done, tid := errors.New("done"), t.tid
 	t, err := working(ctx, t)
@@ -53,9 +55,9 @@ func hold(ctx context.Context, t *Task, c ledger.Command, verb string) error {
 	return nil
 }
 
-// Ping asks a running task for a sign of life, and returns how long it took. It
-// is answered while the task works; what is proved is that somebody watches
-// over it. Errors wrap [ErrNotRunning]. Cancelling ctx ends the wait.
+// Ping sends a ping to the consumer of a running task, and returns how long the answer
+// took. The consumer answers while the task works, so an answer says that the task is
+// watched, not that it makes progress. Errors wrap [ErrNotRunning]. Cancelling ctx ends the wait.
 func (t *Task) Ping(ctx context.Context) (time.Duration, error) {
 	took, err := ping(ctx, t)
 	if err != nil {
@@ -107,8 +109,8 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 }
 
 // awaitOrder waits for the end of a task that was given an order, or until look
-// returns an error. It waits no longer than there is somebody who sees to the order:
-// where the manager cannot, it is given beside the store.
+// returns an error. If the manager cannot carry out the order, awaitOrder
+// gives the order beside the store.
 func awaitOrder(ctx context.Context, t *Task, c ledger.Command, look func(*ledger.Task) error) (*TaskStatus, error) {
 	watch := newWatch(t.project)
 	l, err := awaitTask(ctx, t, func(l *ledger.Task) error {
@@ -157,7 +159,7 @@ func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskSta
 	return s, fmt.Errorf("%w: %w", ErrUnrecorded, why)
 }
 
-// tell sends a control message to a running task.
+// tell writes a control message for a running task.
 func tell(ctx context.Context, t *Task, c ledger.Control) error {
 	err := t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendControl(tx, t.tid, c) })
 	if errors.Is(err, broker.ErrNotFound) {

@@ -17,7 +17,7 @@ func examinePlace(dir string) []Finding {
 	return []Finding{examineModes(dir), examineFilesystem(dir), examineDisk(dir)}
 }
 
-// examineModes looks at who can get at the project.
+// examineModes checks which users can access the project.
 func examineModes(dir string) Finding {
 	const check = "folder"
 	info, err := os.Lstat(dir)

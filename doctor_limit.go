@@ -1,6 +1,6 @@
 package weft
 
-// noEnforcement is how a host holds tasks to a limit that cannot.
+// noEnforcement says that a machine cannot enforce a limit.
 const noEnforcement = "none"
 
 // examineLimit is the finding about a limit, named as in a spec, where by says

@@ -120,8 +120,8 @@ func examineCensus(c ledger.Counts, managed bool) []Finding {
 	return found
 }
 
-// examineServices looks at the services, if there are any, and at what is held back
-// because nobody trusts it.
+// examineServices looks at the services, if there are any, and at what is
+// quarantined because the project is not trusted.
 func examineServices(ctx context.Context, p *Project) (found []Finding) {
 	const check = "services"
 	trust, err := p.TrustStatus(ctx)
@@ -198,7 +198,7 @@ func examineLeftovers(ctx context.Context, p *Project) Finding {
 	return note(check, fmt.Sprintf("environments: %d; records: %d; files: %d (%s)", environments, records, files, megabytes(bytes)), runTidy)
 }
 
-// countUnused counts the outputs and inputs that nobody needs, and their bytes.
+// countUnused counts the outputs and inputs that are not needed, and their bytes.
 func countUnused(ctx context.Context, p *Project) (files int, bytes int64, err error) {
 	o, err := openOutputs(p)
 	if err != nil || o == nil {

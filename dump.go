@@ -28,7 +28,7 @@ type DumpOptions struct {
 	Secrets bool
 }
 
-// ExportFile is where the dump of the project is kept if nobody says otherwise.
+// ExportFile is where the dump of the project is kept by default.
 func (s System) ExportFile() string { return filepath.Join(s.project.dir, exportName) }
 
 // Dump writes the project to w as JSON lines, which [System.Load] reads. It is

@@ -64,7 +64,7 @@ func (e Endpoints) Resolve(ctx context.Context, name string) (Endpoint, error) {
 }
 
 // Write appends a message to the queue of the endpoint of that name, if a
-// running task has claimed it at that moment; else the error wraps
+// running task has claimed it at that time; else the error wraps
 // [ErrNoEndpoint] and nothing is written.
 func (e Endpoints) Write(ctx context.Context, name, body string) (queue string, id broker.ID, err error) {
 	err = e.project.broker.Update(ctx, func(tx *broker.Tx) error {

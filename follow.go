@@ -101,7 +101,7 @@ type follower struct {
 	project *Project
 	tid     string
 	stream  ledger.Stream
-	w       io.Writer // nil: nobody wants it
+	w       io.Writer // may be nil
 
 	file   *os.File
 	epoch  int // whose file it is
@@ -137,7 +137,7 @@ func (f *follower) open(epoch int) error {
 	if f.file != nil && f.epoch == epoch {
 		return nil
 	}
-	f.close() // somebody let the task run again
+	f.close() // the task was retried
 	f.file, f.copied = nil, 0
 	path := ledger.OutputFile(f.project.dir, f.tid, epoch, f.stream)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {

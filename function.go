@@ -54,7 +54,7 @@ func Logger(ctx context.Context) *slog.Logger {
 	return slog.Default()
 }
 
-// Progress tells those who look at the task how far the function is: done of
+// Progress reports to readers of the task's status how far the function is: done of
 // total, of which 0 means unknown, and a note of a few words, both as it likes.
 // It may be called as often as is convenient: at most five reports a second are
 // passed on, and the last one always. For any other context it does nothing.

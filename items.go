@@ -25,8 +25,8 @@ import (
 // its standard input, or an object {"stdin": text, "args": [...]}; one for a function
 // is the argument, or {"args": [...], "kwargs": {...}}.
 //
-// Anybody may write to that queue by other means as well; while the task runs its
-// name is also that of an endpoint, if nobody else had that.
+// Other programs may write to that queue directly too. While the task runs, the name
+// of the queue is also that of an endpoint, unless another task has claimed it.
 //
 // Errors wrap [ErrNotRunning] if the task has ended, or [ErrNotPersistent].
 func (t *Task) SendItem(ctx context.Context, body string) (messageID string, err error) {
@@ -56,7 +56,7 @@ type ItemResult struct {
 	// that is not held in memory is nil, and Large describes it: see WriteTo.
 	Output []byte
 	Large  *LargeOutput
-	// Value: it is of a function.
+	// Value is true if Output is the value of a function.
 	Value bool
 	// Message is the result as it is in the outbox, in JSON.
 	Message string
@@ -66,8 +66,8 @@ type ItemResult struct {
 }
 
 // Items yields the results of the items of a persistent task, in the order in which
-// they ended, and waits for more until the task has ended. It takes nothing: see
-// [ItemResult.Take]. What was not taken is yielded again by the next call.
+// they ended, and waits for more until the task has ended. It consumes nothing: see
+// [ItemResult.Take]. A result that was not consumed is yielded again by the next call.
 //
 // An item that completed is not among them if the spec names a queue for results
 // (io.outputs.outbox): its result is for the readers of that.
@@ -205,9 +205,8 @@ func (r *ItemResult) WriteTo(w io.Writer) (int64, error) {
 	return n, err
 }
 
-// Take removes the result, with the file that it may stand for: call it when what
-// was to be done with it is done. The error wraps [ErrTaken] if somebody else has
-// taken it.
+// Take removes the result, with the file of a large one: call it when the result has
+// been used. The error wraps [ErrTaken] if the result has been consumed already.
 func (r *ItemResult) Take(ctx context.Context) error {
 	taken := false
 	err := r.t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {

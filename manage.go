@@ -48,8 +48,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	return manager.Start(ctx, path, call, m.project.dir, m.project.broker)
 }
 
-// Started reports whether a manager was started through the project's Context,
-// because there was none.
+// Started reports whether this Project has started a manager because there was none.
 func (m *Manager) Started() bool { return m.project.started.Load() }
 
 // ensure starts a manager unless there is one.
@@ -113,7 +112,7 @@ type ManagerStatus struct {
 	TID     string
 	PID     int
 	Running bool
-	Halted  bool // it runs, and stands still, because a signal has stopped it
+	Halted  bool // a signal has stopped its process
 	// Elsewhere: it is in another pid namespace, in a container for example, where
 	// PID is its id.
 	Elsewhere bool
@@ -149,7 +148,7 @@ func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerS
 		}
 		last, err := ledger.DecodeManager(r)
 		if err != nil {
-			continue // Check tells of it
+			continue // Check reports it
 		}
 		all = append(all, ManagerStatus{
 			TID:       last.TID,
@@ -178,10 +177,10 @@ func (m *Manager) Replace(ctx context.Context) (bool, error) {
 	return m.end(ctx, ledger.CommandLeave)
 }
 
-// Kill ends the process of the manager at once, and returns when it has gone, or false
-// if there was none. Running tasks go on, as after a crash, and what is queued waits.
-// It is for a manager that does not leave when it is told to. One inside a program of
-// the user's is not killed, for that the program would be.
+// Kill kills the process of the manager, and returns when it has ended, or false if
+// there was no manager. Running tasks go on, as after a crash, and queued tasks wait.
+// Kill is for a manager that does not stop when asked. It does not kill a manager that
+// is part of a user's program, because that would kill the program.
 func (m *Manager) Kill(ctx context.Context) (bool, error) {
 	last, err := m.current(ctx)
 	switch {
@@ -206,7 +205,7 @@ func (m *Manager) Kill(ctx context.Context) (bool, error) {
 }
 
 // current is the manager that is running, nil if there is none. One whose record is
-// damaged, so that only its lock tells of it, is a zero one.
+// damaged, so that only its lock is known, is the zero value.
 func (m *Manager) current(ctx context.Context) (*ledger.Manager, error) {
 	running, err := manager.Running(m.project.dir)
 	if err != nil || !running {
@@ -223,7 +222,7 @@ func (m *Manager) current(ctx context.Context) (*ledger.Manager, error) {
 	return last, nil
 }
 
-// end tells the manager to go and waits until it has.
+// end orders the manager to stop and waits until it has.
 func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 	last, err := m.current(ctx)
 	if err != nil {

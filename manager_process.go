@@ -67,7 +67,7 @@ func serveDetached(call manager.Call, ready func()) error {
 	}, false)
 }
 
-// StopSignals returns a channel that is closed when the process is told to end
+// StopSignals returns a channel that is closed when the process is asked to end
 // by SIGTERM or SIGINT; for [ServeOptions.Stop]. The caller calls cancel when
 // it no longer wants to know.
 func StopSignals() (stop <-chan struct{}, cancel func()) {

@@ -22,13 +22,13 @@ type RunManyOptions struct {
 	// AsCompleted hands out results in the order in which tasks end, instead of
 	// that of their specs.
 	AsCompleted bool
-	// Submitted, if it is not nil, is told how many tasks have been submitted so
-	// far, from the goroutine that called RunMany.
+	// Submitted, if it is not nil, is called with the number of tasks submitted so
+	// far, on the goroutine that called RunMany.
 	Submitted func(total int)
 }
 
 // submitAtOnce is how many tasks one transaction submits, and takeAtOnce how
-// many results one takes: others who write wait some ten milliseconds for it.
+// many results one consumes: other writers wait some ten milliseconds for it.
 const (
 	submitAtOnce = 200
 	takeAtOnce   = 100
@@ -92,7 +92,7 @@ func (m *runMany) run(ctx context.Context) error {
 		if submitted == nil && m.group.Len() == 0 {
 			return m.submitter.err
 		}
-		// Before it waits, it takes: who looks in meanwhile sees how it stands.
+		// It takes results before it waits, so that the status is current meanwhile.
 		if err := m.take(ctx); err != nil {
 			return err
 		}

@@ -17,8 +17,8 @@ import (
 	"weft/runner"
 )
 
-// A Project is an open project. It is safe for concurrent use; whoever opened
-// it closes it.
+// A Project is an open project. It is safe for concurrent use. The caller of
+// [Open] must close it.
 type Project struct {
 	root     string // absolute
 	dir      string // root/.weft
@@ -26,8 +26,8 @@ type Project struct {
 	fileEnv  fileEnv
 	broker   *broker.Broker
 	created  bool
-	// autostart is whether managers that are started through it start services, if
-	// that was said: see [Autostart].
+	// autostart is whether managers that it starts start services; nil if that is not
+	// set: see [Autostart].
 	autostart *bool
 	trust     trustState
 	notices   notices
@@ -52,8 +52,8 @@ type options struct {
 // call [Init] first do not need it.
 func AcceptPOSIXLocks() Option { return func(o *options) { o.posixLocks = true } }
 
-// Autostart says whether managers that are started through the Context start the
-// project's services, whatever its settings and WEFT_AUTOSTART_TASKS say.
+// Autostart sets whether managers that this Project starts start the project's
+// services, whatever its settings and WEFT_AUTOSTART_TASKS say.
 func Autostart(on bool) Option { return func(o *options) { o.autostart = &on } }
 
 // Open opens the project in dir, that is in dir/.weft, and creates it if it is
@@ -134,8 +134,8 @@ func open(dir string, o options) (*Project, error) {
 		return nil, errors.Join(err, p.broker.Close())
 	}
 	if made {
-		// Nothing in it came from elsewhere. If that cannot be recorded, whoever
-		// needs it says so.
+		// Nothing in it came from elsewhere. If that cannot be recorded, the
+		// first call that needs trust says so.
 		_ = p.trust.recordTrust(context.Background(), true)
 	}
 	return p, nil

@@ -36,7 +36,7 @@ func IsPipeline(document []byte) bool {
 	return json.Unmarshal(document, &fields) == nil && fields["stages"] != nil
 }
 
-// A StoredPipeline is what a list tells about a pipeline.
+// A StoredPipeline is an entry of a list of pipelines.
 type StoredPipeline struct {
 	Name        string // under which it is stored
 	Description string

@@ -34,10 +34,10 @@ type Prepared struct {
 // it checks the spec, reads the standard input to its end, and keeps a copy of
 // the spec, the directory and the environment as they are now.
 //
-// A spec without a key gets one of its own, which nobody else has. That is what
-// makes [Prepared.Submit] safe to repeat.
+// A spec without a key gets a unique one, which makes [Prepared.Submit] safe to
+// repeat.
 //
-// The caller closes it, whether it was submitted or not. A standard input of
+// The caller must close the Prepared, whether it was submitted or not. A standard input of
 // more than 64 KiB, or that is no text, is in a file meanwhile, which
 // [System.Tidy] clears away after 24 h. The errors are those of
 // [Project.SubmitContext]. Cancelling ctx before the call prevents it; a read
@@ -85,7 +85,7 @@ func (p *Prepared) Submit(ctx context.Context) (*Task, error) {
 //
 // It starts no manager. When the transaction is committed, call
 // [Prepared.Submit], which then returns the same task and starts one if there is
-// none; whoever waits for the task starts one as well.
+// none; a wait for the task starts one as well.
 func (p *Prepared) SubmitTx(tx *broker.Tx) (*Task, error) {
 	a, err := enqueue(tx, p.project, []ledger.Submission{p.s})
 	if err != nil {

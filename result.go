@@ -41,7 +41,7 @@ func (p *Project) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error
 //
 // When ctx ends first, the task is stopped, as exec.CommandContext ends its
 // command, and ctx's error is returned once it has ended. This is so for a task
-// that held its key already as well; if somebody has taken its result before,
+// that held its key already as well; if its result has been consumed,
 // [ErrTaken] comes with how it ended.
 func (p *Project) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
 	t, err := p.SubmitContext(ctx, spec, opts...)
@@ -121,8 +121,8 @@ func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 }
 
 // PendingResults returns the tasks of a project that have ended and whose results
-// nobody has taken, oldest first, and then such pipelines: at most limit of them,
-// all if that is 0. more is how many queues of results there are beyond.
+// have not been consumed, oldest first, and then such pipelines: at most limit, all if
+// limit is 0. more is the number of further queues of results.
 func (p *Project) PendingResults(ctx context.Context, limit int) (tasks []*Task, more int, err error) {
 	// A result is a message; looking for its queue spares looking at tasks whose
 	// results are gone, which are most.
@@ -198,11 +198,11 @@ func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, e
 }
 
 // Discard removes the result of a task that has ended: its message, its files, and
-// the chunks of its output (stream_output) that nobody has read.
+// the chunks of its output (stream_output) that have not been read.
 // Call it when what [Task.Output] wrote is safe. Taking it twice is no error.
 //
 // Of a task that completed and whose spec names the queue that results go to
-// (io.outputs.outbox), only the copy goes that was kept for those who wait for the
+// (io.outputs.outbox), only the copy goes that was kept for waiters for the
 // task: the message is for the readers of the queue, and so is the file that it
 // may stand for, which stays until [System.Tidy] forgets the task.
 func (t *Task) Discard(ctx context.Context) error {

@@ -11,13 +11,12 @@ import (
 	"weft/internal/project"
 )
 
-// Retry lets a task that has ended run again, under its id, with the same spec
-// and the same input, and returns when that is durable; see [Task.Wait] for its
-// end. A result that nobody has taken is lost. It starts a manager if there is
-// none.
+// Retry runs a task that has ended again, under its id, with the same spec and the
+// same input, and returns when that is durable; see [Task.Wait] for its end. A result
+// that has not been consumed is lost. Retry starts a manager if there is none.
 //
-// A pipeline goes on at the stage that did not complete; the stage cannot be run
-// again by itself.
+// A pipeline resumes at the stage that did not complete; a stage cannot be retried
+// alone.
 //
 // Errors wrap [ErrNoTask], [ErrNoRetry], [ErrManager], or
 // a [taskspec.TransitionError] if the task has not ended.

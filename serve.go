@@ -36,7 +36,7 @@ type ServeOptions struct {
 	// Ready is called when the manager works, perhaps more than once.
 	Ready func()
 	// Stop, when it is closed, stops the running tasks and then the manager.
-	// Ending the context instead lets them go on.
+	// If the context ends instead, running tasks go on.
 	Stop <-chan struct{}
 }
 
@@ -142,7 +142,7 @@ func serve(ctx context.Context, p *Project, o ServeOptions, hosted bool) error {
 			break
 		}
 		if o.Replace {
-			// Somebody who waits for a task may start another one in between.
+			// A client that waits for a task may start another one in between.
 			_, err = p.Manager().Replace(ctx)
 		} else if !o.Only {
 			err = standBy(ctx, p, o.Stop)
@@ -157,7 +157,7 @@ func serve(ctx context.Context, p *Project, o ServeOptions, hosted bool) error {
 	return nil
 }
 
-// errStopped: it was told to stop while it stood by.
+// errStopped says that Serve was asked to stop while it stood by.
 var errStopped = errors.New("stopped")
 
 // standBy waits until the project has no manager.

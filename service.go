@@ -34,7 +34,7 @@ type ServiceStatus struct {
 	Problem  string    // why it is not started, or empty
 
 	unfit bool   // because of what is in its files, or how it ended
-	idle  string // why nobody starts it
+	idle  string // why it is not started
 }
 
 // Services returns how the services of the project stand, in the order of the

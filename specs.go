@@ -35,7 +35,7 @@ func (f SpecFolder) documents() documents {
 	}}
 }
 
-// A StoredSpec is what a list tells about a spec.
+// A StoredSpec is an entry of a list of specs.
 type StoredSpec struct {
 	Name        string // under which it is stored
 	Description string

@@ -95,7 +95,7 @@ func (p *Project) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts .
 // them; an input they cannot share. Specs with the same key are one task, which
 // is returned in each of their places.
 //
-// A transaction holds back everybody else who writes: a few hundred tasks take
+// A transaction blocks every other writer: a few hundred tasks take
 // some ten milliseconds.
 func (p *Project) SubmitMany(ctx context.Context, specs []*taskspec.Spec, opts ...SubmitOption) ([]*Task, error) {
 	if len(specs) == 0 {
@@ -212,7 +212,7 @@ func (a accepted) attendOrWithdraw(ctx context.Context) ([]*Task, error) {
 	withdrawn := a.withdraw(context.WithoutCancel(ctx))
 	switch {
 	case errors.Is(withdrawn, errDispatched):
-		return a.tasks, nil // there is a manager, which somebody else has started
+		return a.tasks, nil // another process has started a manager
 	case withdrawn != nil:
 		return a.tasks, errors.Join(a.waits(err), withdrawn)
 	}

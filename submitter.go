@@ -89,7 +89,7 @@ func (s *submitter) next(ctx context.Context, read <-chan *taskspec.Spec) (specs
 	return specs
 }
 
-// reserve takes a slot for a task; it waits for one only if it is told to.
+// reserve takes a slot for a task; it waits for one only if asked to.
 func (s *submitter) reserve(ctx context.Context, wait bool) bool {
 	if s.slots == nil {
 		return true
@@ -110,7 +110,7 @@ func (s *submitter) reserve(ctx context.Context, wait bool) bool {
 	}
 }
 
-// receive takes the next spec; it waits for one only if it is told to.
+// receive takes the next spec; it waits for one only if asked to.
 func receive(ctx context.Context, read <-chan *taskspec.Spec, wait bool) (spec *taskspec.Spec, ok bool) {
 	if !wait {
 		select {

@@ -209,7 +209,7 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 	}
 }
 
-// waitFor waits for a ring, at most for d.
+// waitFor waits for a notification, at most for d.
 func waitFor(ctx context.Context, w *broker.Waiter, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -73,7 +73,7 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 		for _, r := range page {
 			l, err := ledger.Decode(r)
 			if err != nil {
-				continue // Check tells of it
+				continue // Check reports it
 			}
 			matches := (f.Name == "" || name.Match(l.Name)) && (f.Tag == "" || slices.Contains(l.Tags, f.Tag))
 			if matches && !yield(newStatus(l)) {
@@ -91,7 +91,7 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 	}
 }
 
-// page reads the next tasks, of one moment: a task that goes from one status to
+// page reads the next tasks, of one point in time: a task that goes from one status to
 // another is not missed between them.
 func (f TaskFilter) page(ctx context.Context, b *broker.Broker, sel broker.RecordSelect) (page []broker.Record, err error) {
 	if len(f.Statuses) == 0 {

@@ -14,14 +14,14 @@ import (
 	"weft/runner"
 )
 
-// Notices lets tell be told, once for each reason, why what is waited for through the
-// Context does not go on, when that takes some seconds: the manager stands still, or
-// the disk is full. It may be called on any goroutine that waits.
+// Notices calls tell, once for each reason, when a wait through the Project takes some
+// seconds because the manager is stopped or the disk is full. tell may be called on any
+// goroutine that waits.
 func Notices(tell func(text string)) Option { return func(o *options) { o.tell = tell } }
 
 // notices passes each text on once.
 type notices struct {
-	tell func(string) // nil: nobody wants to know
+	tell func(string) // may be nil
 
 	mu   sync.Mutex
 	told map[string]bool
@@ -51,7 +51,7 @@ const (
 	lastTroubleLook = 30 * time.Second
 )
 
-// A watch looks after what somebody waits for.
+// A watch checks, for a waiter, that the manager runs and works.
 type watch struct {
 	project *Project
 	looked  time.Time     // for a manager
@@ -123,7 +123,7 @@ func (m *Manager) trouble(ctx context.Context) error {
 	return nil
 }
 
-// halted reports whether a manager stands still because a signal has stopped it.
+// halted reports whether a signal has stopped the manager.
 func halted(m *ledger.Manager) bool { return !m.Elsewhere() && m.Process.Stopped() }
 
 // fullDisk says that tasks wait with what they print, if they do.

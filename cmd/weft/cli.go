@@ -316,7 +316,7 @@ func (a *app) pipelines() weft.PipelineFolder {
 	return weft.PipelinesIn(root)
 }
 
-// notices is how a person hears why what he waits for does not go on.
+// notices says to the user why a wait takes long.
 func (a *app) notices() weft.Option { return weft.Notices(func(text string) { a.note("%s", text) }) }
 
 // openOrCreate opens the project that the command is about. If there is none,

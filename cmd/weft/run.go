@@ -89,7 +89,7 @@ Examples:
 `
 }
 
-// Run submits the task and, unless told otherwise, shows it to its end.
+// Run submits the task and, unless flags say otherwise, shows it to its end.
 func (r *runCmd) Run(a *app) error {
 	if r.Pipeline != nil || r.Input != nil {
 		return r.runPipeline(a)
@@ -176,7 +176,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 		return nil // the person has left it
 	}
 	if s != nil && !t.IsNew() && errors.Is(err, weft.ErrTaken) {
-		err = nil // what it wrote was shown to whoever came first
+		err = nil // its result has been consumed by another command
 		if s.Loaded {
 			a.note("task %s %s", taskspec.ShortTID(t.TID()), loaded)
 		}

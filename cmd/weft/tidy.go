@@ -85,7 +85,7 @@ func (a *app) printTidyJSON(root taskspec.RawString, r weft.TidyReport) error {
 		Records      int                `json:"records"`
 		Files        int                `json:"files"`
 		FileBytes    int64              `json:"file_bytes"`
-		UnknownFiles    int                `json:"unknown_files"`
+		UnknownFiles int                `json:"unknown_files"`
 		StoreBefore  int64              `json:"store_bytes_before"`
 		StoreAfter   int64              `json:"store_bytes_after"`
 		LogBefore    int64              `json:"log_bytes_before"`
