@@ -31,9 +31,9 @@ const (
 	FindingProblem FindingState = "problem" // something does not work, or is not safe
 )
 
-// Doctor looks at what this host gives to the project and at what is wrong, and
-// returns all that it has looked at. It changes nothing. What cannot be looked
-// at is a finding too; the error is ctx's, if that ends.
+// Doctor checks the project and what this machine offers it, and returns a finding for
+// each check. It changes nothing. A check that cannot be made is a finding too; the
+// error is that of ctx, if ctx ends.
 func (s System) Doctor(ctx context.Context) ([]Finding, error) {
 	found := slices.Concat(
 		examinePlace(s.project.dir),

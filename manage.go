@@ -81,8 +81,8 @@ func (m *Manager) LogLevel() slog.Level {
 	return level
 }
 
-// Slots says how many tasks the running manager runs at once, and how many of
-// these slots are taken. Both are 0 if there is none.
+// Slots returns how many tasks the running manager runs at once, and how many of these
+// slots are in use. Both are 0 if no manager runs.
 func (m *Manager) Slots(ctx context.Context) (taken, all int, err error) {
 	running, err := manager.Running(m.project.dir)
 	if err != nil || !running {
@@ -163,16 +163,16 @@ func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerS
 	return all, nil
 }
 
-// Stop stops the running tasks and then the manager, and returns when
-// it has gone. It returns false if there was none. Cancelling ctx ends the
+// Stop stops the running tasks and then the manager, and returns when the manager has
+// ended. It returns false if there was no manager. Cancelling ctx ends the
 // wait, not the request.
 func (m *Manager) Stop(ctx context.Context) (bool, error) {
 	return m.end(ctx, ledger.CommandStop)
 }
 
-// Replace lets the manager leave, for another one, and returns when it has
-// gone: running tasks go on without it, and what is queued waits. Else it is
-// like [Manager.Stop].
+// Replace makes the manager leave, for another one, and returns when it has ended:
+// running tasks go on without it, and queued tasks wait. Otherwise it is like
+// [Manager.Stop].
 func (m *Manager) Replace(ctx context.Context) (bool, error) {
 	return m.end(ctx, ledger.CommandLeave)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Peek waits for the end of the task and returns its result, and leaves it where
-// it is: [Task.Discard] takes it later. [ErrTaken] is returned with how the task
+// it is: [Task.Discard] removes it later. [ErrTaken] is returned with how the task
 // ended if that was done. Cancelling ctx ends the wait.
 func (t *Task) Peek(ctx context.Context) (*Result, error) {
 	l, err := awaitTask(ctx, t, nil)

@@ -52,8 +52,8 @@ func (f PipelineFolder) Create(name string, document io.Reader) error {
 	return f.documents().create(name, document)
 }
 
-// Replace is [PipelineFolder.Create] for a name that may be taken: then the pipeline
-// replaces the one that was there.
+// Replace is [PipelineFolder.Create] for a name that may be in use: then the pipeline
+// replaces the stored one.
 func (f PipelineFolder) Replace(name string, document io.Reader) error {
 	return f.documents().replace(name, document)
 }

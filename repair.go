@@ -35,7 +35,7 @@ type RepairedRecord struct {
 }
 
 // Repair sets the damaged records of the project aside, and with each what belongs to it
-// and would lie about, or come alive, without it: the requests of tasks among them,
+// and would be left over, or would run, without it: the requests of tasks among them,
 // and what runs of a task is killed. All of it is in a file in the project's folder
 // before it leaves the store, as JSON lines like those of [System.Dump]. What a damaged
 // record said and something else says too is made anew. It also mends the store's

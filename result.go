@@ -19,7 +19,7 @@ type Result struct {
 	TaskStatus
 	// Output is all of the standard output. An output larger than the task's
 	// output_size_limit_mb is not held in memory: then Output is nil and Large
-	// describes it, and [Task.Output] reads it before the result is taken.
+	// describes it, and [Task.Output] reads it before the result is consumed.
 	Output []byte
 	Large  *LargeOutput
 }
@@ -36,13 +36,13 @@ func (p *Project) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error
 	return p.RunContext(context.Background(), spec, opts...)
 }
 
-// RunContext submits a task, waits for its end and takes its result. The error
-// is a *[TaskError] if the task did not complete; the result is there as well.
+// RunContext submits a task, waits for its end and consumes its result. If the task did
+// not complete, RunContext returns the result and a *[TaskError].
 //
-// When ctx ends first, the task is stopped, as exec.CommandContext ends its
-// command, and ctx's error is returned once it has ended. This is so for a task
-// that held its key already as well; if its result has been consumed,
-// [ErrTaken] comes with how it ended.
+// If ctx ends first, RunContext stops the task, as exec.CommandContext ends its
+// command, and returns ctx's error when the task has ended. It also stops a task that
+// held the key already. If the result of that task has been consumed, RunContext returns
+// how the task ended and [ErrTaken].
 func (p *Project) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
 	t, err := p.SubmitContext(ctx, spec, opts...)
 	return runToEnd(ctx, t, err)
@@ -67,15 +67,15 @@ func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 	return res, res.Err()
 }
 
-// Result waits for the end of the task and takes its result: it is handed out
-// once, and [ErrTaken] is returned afterwards, with how the task ended. A task
-// that never ran has no output. Cancelling ctx ends the wait.
+// Result waits for the end of the task, returns its result and consumes it. Later calls
+// return [ErrTaken], with how the task ended. A task that never ran has no output.
+// Cancelling ctx ends the wait.
 //
-// If the function runs inside this program, which submitted the task while it served
-// ([taskspec.IsolationInline]), and somebody waits here when it returns, the result is
-// recorded as taken in the transaction that ends the task, and never is a message.
+// If this program submitted the task while it served, the function runs inline
+// ([taskspec.IsolationInline]), and Result waits when the function returns, then the
+// transaction that ends the task records the result as consumed, and there is no message.
 //
-// A spilled output stays until [Task.Discard].
+// A large output stays until [Task.Discard].
 func (t *Task) Result(ctx context.Context) (*Result, error) {
 	if t.local != nil {
 		if l, value, taken := t.local.Take(ctx); taken {
@@ -199,25 +199,25 @@ func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, e
 
 // Discard removes the result of a task that has ended: its message, its files, and
 // the chunks of its output (stream_output) that have not been read.
-// Call it when what [Task.Output] wrote is safe. Taking it twice is no error.
+// Call it when what [Task.Output] wrote is safe. Discarding twice is no error.
 //
 // Of a task that completed and whose spec names the queue that results go to
 // (io.outputs.outbox), only the copy goes that was kept for waiters for the
-// task: the message is for the readers of the queue, and so is the file that it
-// may stand for, which stays until [System.Tidy] forgets the task.
+// task: the message is for the readers of the queue, and so is the file of a large
+// one, which stays until [System.Tidy] removes the task.
 func (t *Task) Discard(ctx context.Context) error {
 	return takeAll(ctx, t.project, []*Task{t})
 }
 
 // Output writes what the task prints to stdout and stderr, from the beginning,
 // as it is produced, until the task has ended, and then says how it ended. It
-// takes nothing: see [Task.Discard]. Either writer may be nil. Cancelling ctx ends
+// consumes nothing: see [Task.Discard]. Either writer may be nil. Cancelling ctx ends
 // the copying and leaves the task alone. Of a task with a retry policy only the
 // last attempt is written, and as long as another may follow, when it has ended. Of
 // a pipeline it is the standard output of the last stage, and the standard error of
 // all of them.
 //
-// An error of a writer is returned as it is. If the result has been taken, what
+// An error of a writer is returned as it is. If the result has been consumed, what
 // is left of the output is written and [ErrTaken] returned with the status.
 func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*TaskStatus, error) {
 	out := newStreams(t, stdout, stderr)
@@ -234,7 +234,7 @@ func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*TaskStatu
 }
 
 // OutputSoFar is [Task.Output] without waiting: it writes what the task has
-// printed by now, and says how it stands. What a running task printed in its
+// printed by now, and returns its status. What a running task printed in its
 // last 20 ms may be missing.
 func (t *Task) OutputSoFar(ctx context.Context, stdout, stderr io.Writer) (*TaskStatus, error) {
 	out := newStreams(t, stdout, stderr)

@@ -19,8 +19,8 @@ import (
 type ServeOptions struct {
 	// Lifetime is how long the manager stays without work; 0 means for ever.
 	Lifetime time.Duration
-	// Replace lets the manager that the project has leave first. Its running
-	// tasks go on.
+	// Replace makes the project's current manager leave first. Its running tasks
+	// go on.
 	Replace bool
 	// Only makes Serve return [ErrManagerRunning] where the project has a
 	// manager, instead of standing by.
@@ -40,18 +40,17 @@ type ServeOptions struct {
 	Stop <-chan struct{}
 }
 
-// Serve is the project's manager, in this process, until ctx ends, which lets
-// running tasks go on without it, or until it is stopped ([ServeOptions.Stop],
-// [Manager.Stop]), which ends them and returns nil. Queued tasks wait for the
-// next manager. Where the project has a manager already, Serve stands by, and
-// takes over when that one has left or died.
+// Serve runs the project's manager in this process. If ctx ends, running tasks go on
+// without the manager. If Serve is stopped ([ServeOptions.Stop], [Manager.Stop]), it
+// ends the running tasks and returns nil. Queued tasks wait for the next manager. If the
+// project has another manager, Serve stands by and takes over when that one has left or
+// died.
 //
-// All the while, leading or standing by, it also runs the functions of this
-// program that tasks ask for with isolation "inline": as goroutines here, without
-// limits. When Serve ends, their contexts end, and it waits for them to return,
-// each for the grace of its task: such a task is cancelled. A goroutine cannot be
-// killed: what does not return then, or after a stop, a kill or its time, is left
-// behind, its task recorded as over.
+// In both states Serve also runs the functions of this program that tasks call with
+// isolation "inline", as goroutines without limits. When Serve ends, it ends their
+// contexts and waits for each to return, for the grace period of its task; the task is
+// cancelled. A goroutine cannot be killed: if it does not return then, or after a stop, a
+// kill or a timeout, it goes on, and its task is recorded as ended.
 func (p *Project) Serve(ctx context.Context, o ServeOptions) error {
 	if err := p.trust.observe(ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)

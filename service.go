@@ -21,7 +21,7 @@ import (
 // starts by itself.
 const autostartName = "autostart"
 
-// A ServiceStatus is how a service stands.
+// A ServiceStatus is the state of a service.
 type ServiceStatus struct {
 	Name string // that of the file, where the manifest cannot be read
 	File string // the name of the manifest's file in .weft/autostart
@@ -107,7 +107,7 @@ func currentManager(r broker.Reader) (*ledger.Manager, error) {
 	return m, nil
 }
 
-// serviceStatus is how the service of a manifest stands. leader is the manager that
+// serviceStatus returns the state of the service of a manifest. leader is the manager that
 // is running, nil if none is.
 func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) (ServiceStatus, error) {
 	s := ServiceStatus{File: d.File, Name: strings.TrimSuffix(d.File, extension)}

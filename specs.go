@@ -53,8 +53,8 @@ func (f SpecFolder) Create(name string, document io.Reader) error {
 	return f.documents().create(name, document)
 }
 
-// Replace is [SpecFolder.Create] for a name that may be taken: then the spec
-// replaces the one that was there.
+// Replace is [SpecFolder.Create] for a name that may be in use: then the spec
+// replaces the stored one.
 func (f SpecFolder) Replace(name string, document io.Reader) error {
 	return f.documents().replace(name, document)
 }

@@ -7,7 +7,7 @@ import (
 	"weft/taskspec"
 )
 
-// TaskStatus is how a task stands. Moments that have not come are zero.
+// A TaskStatus is the state of a task. Times that have not come are zero.
 type TaskStatus struct {
 	TID        string
 	Name       string

@@ -77,11 +77,11 @@ func (p *Project) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, erro
 // manager that could not be started, for which the error wraps [ErrManager]. A task
 // that comes with an error has been accepted.
 //
-// If the spec has a key, [taskspec.Work].Key, and a task of the project holds
-// that already, which was submitted with the same spec and input, then this one
-// is returned, whether it has ended or not, and nothing else happens: see
-// [Task.IsNew]. A task that was submitted with something else gives a *[KeyError].
-// To run the same again take another key, or [Task.Retry].
+// If the spec has a key, [taskspec.Work].Key, and a task of the project that was
+// submitted with the same spec and input holds the key, Submit returns that task,
+// whether it has ended or not, and does nothing else: see [Task.IsNew]. If the task was
+// submitted with another spec or input, the error is a *[KeyError]. To run the same spec
+// again use another key, or [Task.Retry].
 func (p *Project) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
 	tasks, err := submit(ctx, p, []*taskspec.Spec{spec}, opts)
 	if len(tasks) == 0 {

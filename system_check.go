@@ -20,8 +20,8 @@ func Unfinished() []taskspec.Status {
 // the log of the store.
 const lowDisk = 64 << 20
 
-// Check looks for what keeps the project from working, and returns a line for
-// each problem, with what to do about it. It changes nothing.
+// Check returns a line for each problem that keeps the project from working, with what
+// to do about it. It changes nothing.
 func (s System) Check(ctx context.Context) (problems []string, err error) {
 	counts, err := s.project.CountTasks(ctx)
 	if err != nil {

@@ -92,7 +92,7 @@ func lastTID(ctx context.Context, b *broker.Broker) (string, error) {
 	}
 }
 
-// Status says how the task stands now.
+// Status returns the current state of the task.
 func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
 	if err != nil {
@@ -101,8 +101,8 @@ func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 	return newStatus(l), nil
 }
 
-// Wait waits until the task has ended and says how. It starts a manager
-// whenever the project has none. Cancelling ctx ends the wait and leaves the
+// Wait waits until the task has ended and returns how it ended. It starts a manager
+// when the project has none. Cancelling ctx ends the wait and leaves the
 // task alone.
 func (t *Task) Wait(ctx context.Context) (*TaskStatus, error) {
 	l, err := awaitTask(ctx, t, nil)
@@ -112,18 +112,20 @@ func (t *Task) Wait(ctx context.Context) (*TaskStatus, error) {
 	return newStatus(l), nil
 }
 
-// Stop asks the task to end, SIGTERM and after its grace SIGKILL, and waits
-// until it has ended. A task that has not begun never begins. Cancelling ctx
-// ends the wait, not the request. It returns how the task ended, which may be
-// otherwise than by the request, if that came too late. The error is [ErrUnrecorded],
-// with how it ended, if the store cannot be written, and wraps [ErrStuck] where
-// nobody will carry the request out soon.
+// Stop asks the task to end with SIGTERM, kills it when its grace period is over, and
+// waits until it has ended. A task that has not started never starts. Stop returns how
+// the task ended, which has another cause if the request came too late. Cancelling ctx
+// ends the wait, not the request.
+//
+// If the store cannot be written, the error is [ErrUnrecorded], and Stop still returns
+// how the task ended. The error wraps [ErrStuck] if the request will not be carried out
+// soon.
 func (t *Task) Stop(ctx context.Context) (*TaskStatus, error) {
 	return end(ctx, t, ledger.CommandStop)
 }
 
-// Kill ends the task at once, with all its processes, and waits until it has
-// ended; else it is like [Task.Stop].
+// Kill kills the task with all its processes, and waits until it has ended. Otherwise
+// it is like [Task.Stop].
 func (t *Task) Kill(ctx context.Context) (*TaskStatus, error) {
 	return end(ctx, t, ledger.CommandKill)
 }

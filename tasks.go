@@ -26,15 +26,14 @@ type TaskFilter struct {
 	Oldest   bool              // oldest first
 }
 
-// Tasks iterates over how the project's tasks stand, newest first unless the
-// filter says otherwise. Those whose records are damaged are left out:
-// [System.Check] and [System.Doctor] name them. It reads some at a time, and needs the same memory for
-// any number of them. Each task comes at most once; one that has the statuses
-// asked for all the while comes, and so does one that changes between them. A
-// task that was submitted meanwhile may come if the oldest are first.
+// Tasks iterates over the project's tasks, newest first unless the filter says
+// otherwise. It leaves out tasks whose records are damaged: [System.Check] and
+// [System.Doctor] name them. Tasks reads some records at a time, so its use of memory
+// does not grow with their number. It yields each task at most once, and every task that
+// has one of the wanted statuses throughout, also if it changes between them. With the
+// oldest first it may yield tasks that are submitted meanwhile.
 //
-// An error, of a bad pattern or of ctx that was cancelled, ends it: the last pair
-// carries it.
+// An error, such as a bad pattern or the end of ctx, is in the last pair.
 func (p *Project) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*TaskStatus, error] {
 	return func(yield func(*TaskStatus, error) bool) {
 		if err := f.each(ctx, p.broker, func(s *TaskStatus) bool { return yield(s, nil) }); err != nil {
@@ -43,7 +42,7 @@ func (p *Project) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*TaskStatus
 	}
 }
 
-// CountTasks counts the tasks of a project by how they stand, without reading them.
+// CountTasks counts the tasks of a project by status, without reading them.
 func (p *Project) CountTasks(ctx context.Context) (map[taskspec.Status]int, error) {
 	states, err := broker.CountRecords(ctx, p.broker, ledger.Kind)
 	if err != nil {

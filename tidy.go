@@ -71,7 +71,7 @@ type TidyReport struct {
 	Records      int    // that had lost what they belonged to
 	Files        int    // outputs and inputs of tasks
 	FileBytes    int64  // the size of these
-	UnknownFiles int    // what else lies among the outputs; it is left alone
+	UnknownFiles int    // other files among the outputs; they are left alone
 
 	// The size of the store and of its log, before and after.
 	StoreBefore, StoreAfter int64
@@ -79,7 +79,7 @@ type TidyReport struct {
 }
 
 // Tidy removes the oldest events of the log of tasks, the oldest tasks that have
-// ended and of which nothing is left to take, and the environments, outputs and
+// ended and whose results are consumed, and the environments, outputs and
 // inputs that are not referred to any more; then it gives the room back to the file
 // system and empties the log of the store. A task that was removed is unknown:
 // see [ErrNoTask].

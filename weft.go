@@ -103,7 +103,7 @@
 // # Waiting and results
 //
 // [Task.Wait] returns how a task ended. [Task.Result] also consumes the result,
-// [Task.Peek] leaves it in place, [Task.Discard] removes it unread, and [Task.Output]
+// [Task.Peek] leaves it in place, [Task.Discard] only removes it, and [Task.Output]
 // follows the output as it is printed. [Project.Task] finds a task by its id, from any
 // process, and [Project.Tasks] lists tasks. A [Batch] waits for many tasks at the cost of
 // one. Large outputs are files: [LargeOutput]. A result stays until it is consumed;
