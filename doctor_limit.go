@@ -4,7 +4,7 @@ package weft
 const noEnforcement = "none"
 
 // examineLimit is the finding about a limit, named as in a spec, where by says
-// how this host holds tasks to it.
+// how this machine enforces it.
 func examineLimit(name, by string) Finding {
 	check := "limit " + name
 	if by == noEnforcement {

@@ -15,7 +15,7 @@ const (
 	// look for damage: half a second of work where it is cached.
 	largeStore = 256 << 20
 	// largeLog is the size of the store's log, in bytes, from which on it is
-	// worth a word. It has 4 to 8 MB while nobody holds it up.
+	// worth a word. It has 4 to 8 MB while no process delays it.
 	largeLog = 64 << 20
 	// manyEvents are those of some 25,000 tasks, some 100 MB.
 	manyEvents = 100_000

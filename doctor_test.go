@@ -53,7 +53,7 @@ func wantProblem(t *testing.T, dir, check, text string) {
 	}
 }
 
-// newQuiet returns the root of a project that nobody has open, in which all is
+// newQuiet returns the root of a project that no process has open, in which all is
 // well.
 func newQuiet(t *testing.T) (dir string) {
 	t.Helper()
@@ -172,7 +172,7 @@ func listing(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// TestDoctorFindsTasks looks at tasks that nobody will end.
+// TestDoctorFindsTasks looks at tasks that no process will end.
 func TestDoctorFindsTasks(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)

@@ -76,7 +76,7 @@ func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] 
 }
 
 // decodeEvent decodes an event; mine is false if it is another task's, or none at all:
-// anybody may write to the log.
+// any program may write to the log.
 func decodeEvent(t *Task, m broker.Message) (event Event, mine bool) {
 	if !strings.Contains(m.Body, t.tid) {
 		return Event{}, false // cheaper than to decode it

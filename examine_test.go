@@ -134,7 +134,7 @@ func (p *project) examineAttempts(t *ledger.Task, results []broker.ID) {
 			return err
 		})
 		switch {
-		case errors.Is(err, broker.ErrNotFound): // somebody asked for the one after it
+		case errors.Is(err, broker.ErrNotFound): // a client asked for the one after it
 		case err != nil:
 			p.t.Fatal(err)
 		case past.Result != 0:
@@ -163,7 +163,7 @@ func (p *project) policyFor(t *ledger.Task) taskspec.Policy {
 	return spec.Spec.ErrorPolicy()
 }
 
-// checkIntegrity lets SQLite check the file, which nobody has open any more.
+// checkIntegrity lets SQLite check the file, which no process has open any more.
 func (p *project) checkIntegrity() {
 	p.t.Helper()
 	files, err := filepath.Glob(filepath.Join(p.dir, ledger.Dir, "*.db"))

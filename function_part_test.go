@@ -18,9 +18,9 @@ import (
 	"weft"
 )
 
-// hostVariable makes this program one with functions; so its clients, managers,
+// programVariable makes this program one with functions; so its clients, managers,
 // consumers and workers are in a project that has it in its environment.
-const hostVariable = "WEFT_TEST_HOST"
+const programVariable = "WEFT_TEST_HOST"
 
 // registerFunctions registers functions that behave and those that do not.
 func registerFunctions() {

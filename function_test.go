@@ -27,10 +27,10 @@ func function(name string, kwargs ...any) *taskspec.Spec {
 }
 
 // TestFunctionEnds takes functions to every end that they can have: the task
-// tells the truth about each, and host and manager go on.
+// tells the truth about each, and program and manager go on.
 func TestFunctionEnds(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	u := p.user()
 	for _, test := range []struct {
 		how     string
@@ -116,7 +116,7 @@ func TestFunctionEnded(t *testing.T) {
 	} {
 		t.Run(test.do+" "+test.how, func(t *testing.T) {
 			t.Parallel()
-			p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+			p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 			tell := p.fifo("tell")
 			spec := function("end", "How", test.how, "Tell", tell.path)
 			spec.Spec.StopGrace = new(0.3)
@@ -141,8 +141,8 @@ func TestFunctionEnded(t *testing.T) {
 // was queued by hand fails with the reason.
 func TestFunctionRefused(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
-	p.client(call{Do: "manager"}).answer() // a client, which is a host
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
+	p.client(call{Do: "manager"}).answer() // a client, which has functions
 	for _, test := range []struct {
 		spec  *taskspec.Spec
 		error string
@@ -185,7 +185,7 @@ func TestFunctionLost(t *testing.T) {
 	for _, alone := range []bool{false, true} {
 		t.Run(fmt.Sprint("alone=", alone), func(t *testing.T) {
 			t.Parallel()
-			p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+			p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 			tell, proceed := p.fifo("tell"), p.fifo("proceed")
 			c, tid := p.run(function("blocked", "Tell", tell.path, "Proceed", proceed.path, "Token", "never"))
 			tell.read()
@@ -207,11 +207,11 @@ func TestFunctionLost(t *testing.T) {
 	}
 }
 
-// TestFunctionOutlives kills a service, which is host and manager in one, while
+// TestFunctionOutlives kills a service, which is program and manager in one, while
 // its functions run: they end, and the next service sees their values.
 func TestFunctionOutlives(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	p.open()
 	service := p.user()
 	service.call(call{Do: "serve"})
@@ -243,7 +243,7 @@ func TestFunctionOutlives(t *testing.T) {
 // own, also between commands, and one that waits is gone when a command runs.
 func TestFunctionPool(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
 	u := p.user()
 	run := func(spec *taskspec.Spec) line {
 		t.Helper()
@@ -289,7 +289,7 @@ func TestFunctionPool(t *testing.T) {
 // TestFunctionNested has functions that call functions, in the one slot there is.
 func TestFunctionNested(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
 	c, tid := p.run(weft.Function("nested", 3))
 	if got := c.answer(); got.Status != taskspec.StatusCompleted || got.Output != "42" {
 		t.Errorf("got %+v", got)

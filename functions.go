@@ -135,7 +135,7 @@ func (f FunctionCatalog) Add(ctx context.Context, path string) (names []string, 
 	return names, nil
 }
 
-// Remove forgets the program at path and its functions, until it opens the
+// Remove deletes the record of the program at path and its functions, until it opens the
 // project the next time. Its file need not be there any more. The error wraps
 // [ErrNoHost] if the project does not know it.
 func (f FunctionCatalog) Remove(ctx context.Context, path string) error {

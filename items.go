@@ -123,7 +123,7 @@ func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
 }
 
 // newItemResult reads a message of the outbox; nil if it is something else, which
-// somebody has put there.
+// another program has put there.
 func newItemResult(t *Task, m broker.Message) *ItemResult {
 	var v ledger.ItemResult
 	if json.Unmarshal([]byte(m.Body), &v) != nil || v.Type != ledger.ItemResultType {

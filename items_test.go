@@ -202,7 +202,7 @@ func TestItemsOfKilledConsumers(t *testing.T) {
 // one item is that item's affair.
 func TestItemsOfFunctions(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, "WEFT_DURABILITY=normal", hostVariable+"=1")
+	p := newProject(t, "WEFT_DURABILITY=normal", programVariable+"=1")
 	u := p.user()
 	w := p.watch(u, function("add", "a", 1))
 	w.give(`{"kwargs":{"b":2}}`, `{"kwargs":{"b":"x"}}`, `{"args":5}`, `{}`)

@@ -165,7 +165,7 @@ func TestKillIdleConsumer(t *testing.T) {
 }
 
 // TestKillBeginner kills managers and consumers that have just been started:
-// others are started in their place, and whoever waits is answered.
+// others are started in their place, and each waiting client is answered.
 func TestKillBeginner(t *testing.T) {
 	for _, part := range []role.Role{role.Manager, role.Consumer} {
 		t.Run(string(part), func(t *testing.T) {

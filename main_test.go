@@ -26,7 +26,7 @@ const hesitateVariable = "WEFT_TEST_HESITATE"
 
 func TestMain(m *testing.M) {
 	hesitate(os.Getenv(hesitateVariable))
-	if os.Getenv(hostVariable) != "" {
+	if os.Getenv(programVariable) != "" {
 		registerFunctions()
 	}
 	weft.Init()

@@ -78,7 +78,7 @@ func open(dir string, o options) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Tasks see the root under the name it has for everybody, not under that
+	// Tasks see the root under its real name, not under that
 	// of a symbolic link that may go.
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, o.absent(dir, err)

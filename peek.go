@@ -59,7 +59,7 @@ type rawLargeOutput struct {
 func (o LargeOutput) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // that is for whoever asks for it
+	e.SetEscapeHTML(false) // escaping is for the reader to do
 	err := e.Encode(rawLargeOutput{o.Type, taskspec.RawString(o.Path), (*plainLargeOutput)(&o)})
 	return b.Bytes(), err
 }

@@ -221,7 +221,7 @@ func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, opts []Submi
 	return l, nil
 }
 
-// errPipeline is for those who would treat a pipeline as any task.
+// errPipeline is returned when a pipeline is treated like any task.
 var errPipeline = errors.New("it is a pipeline")
 
 // pipelineOutput is [Task.Output] for a pipeline.
@@ -294,7 +294,7 @@ func awaitStage(ctx context.Context, t *Task, index int) (stage *Task, last bool
 	return stage, last, err
 }
 
-// working is the task that is told to stand still, or to go on, in the place of t:
+// working is the task that is paused, or resumed, in place of t:
 // itself, or the stage that a pipeline has come to.
 func working(ctx context.Context, t *Task) (*Task, error) {
 	l, err := loadTask(ctx, t)

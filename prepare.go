@@ -211,7 +211,7 @@ func copySpec(spec *taskspec.Spec) (*taskspec.Spec, error) {
 }
 
 // canRun says whether this program can start a manager, before anything is
-// submitted that nobody would run.
+// submitted that no process would run.
 func canRun() error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("run tasks: %w on %s yet", errors.ErrUnsupported, runtime.GOOS)

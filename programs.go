@@ -47,7 +47,7 @@ func registerProgram(b *broker.Broker) error {
 		err = b.Update(ctx, func(tx *broker.Tx) error { return ledger.PutProgram(tx, h, functions, time.Now()) })
 	}
 	if errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrUnwritable) || errors.Is(err, broker.ErrBusy) {
-		return nil // who opens the project must be able to look at it, and the next one tries again
+		return nil // a project must open even if this fails; the next program tries again
 	}
 	if err != nil {
 		return fmt.Errorf("record functions: %w", err)
@@ -129,7 +129,7 @@ func knownFunction(ctx context.Context, p *Project, name string) (f *ledger.Func
 	return f, err
 }
 
-// unknownFunction is the error for a name that nobody has registered, and says
+// unknownFunction is the error for a name that no program has registered, and says
 // which may have been meant.
 func unknownFunction(ctx context.Context, p *Project, name string) error {
 	var names []string

@@ -31,7 +31,7 @@ type project struct {
 	project *weft.Project
 }
 
-// newProject returns a project that nobody has created yet. Its clients, and
+// newProject returns a project that does not exist yet. Its clients, and
 // by inheritance its managers, consumers and tasks, have env. When the test
 // ends, the project is stopped and examined.
 func newProject(t *testing.T, env ...string) *project {

@@ -80,7 +80,7 @@ func randomRetries(t *testing.T, tasks int) {
 				t.Fatal(err)
 			}
 			done = true
-		case <-time.After(time.Duration(s.random.Int64N(int64(waittest.Scale(time.Second))))): // a random moment, in which a manager may also have come far
+		case <-time.After(time.Duration(s.random.Int64N(int64(waittest.Scale(time.Second))))): // a random time, at which a manager may also have come far
 			if m := s.currentManager(); m != nil && m.Process.Signal(syscall.SIGKILL) == nil {
 				kills++
 			}

@@ -215,7 +215,7 @@ func TestStopBackoff(t *testing.T) {
 }
 
 // TestKillManagerOfPending kills the manager while one task waits for its time
-// and one for its next attempt. Both go on, and somebody waits for them.
+// and one for its next attempt. Both go on, and a client waits for them.
 func TestKillManagerOfPending(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal")
@@ -244,7 +244,7 @@ func TestKillManagerOfPending(t *testing.T) {
 }
 
 // TestIdleManagerOfPending has a manager stay beyond its lifetime, because a task
-// will be due, for which nobody waits.
+// will be due, for which no client waits.
 func TestIdleManagerOfPending(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal", "WEFT_MANAGER_LIFETIME_TIMEOUT=0.2")

@@ -158,7 +158,7 @@ func TestStdin(t *testing.T) {
 	}
 }
 
-// TestSubmitter runs a task with the directory and environment of whoever
+// TestSubmitter runs a task with the directory and environment of the process that
 // submitted it, whatever the manager's are.
 func TestSubmitter(t *testing.T) {
 	t.Parallel()
@@ -291,7 +291,7 @@ func TestRunCancelled(t *testing.T) {
 	}
 }
 
-// TestHandWritten runs a request that somebody wrote into the queue.
+// TestHandWritten runs a request that a user wrote into the queue.
 func TestHandWritten(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)

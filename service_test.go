@@ -37,7 +37,7 @@ func TestLongServiceKilled(t *testing.T) {
 // partService is the command of a service that must be alone.
 const partService = "service"
 
-// playService takes a lock that nobody else must have, tells that it is up, or
+// playService takes a lock that no other process must have, tells that it is up, or
 // that it is not alone, and stays until it is told to stop.
 func playService(tell, lock string) error {
 	f, err := os.OpenFile(lock, os.O_RDWR|os.O_CREATE, 0o600)
@@ -180,7 +180,7 @@ func killService(t *testing.T, kills int) {
 			p.kill(p.task(v.tid).Consumer)
 		}
 		if strings.Contains(what, "manager") {
-			// It is hit at any moment of what it does about the service.
+			// It is hit at any time of what it does about the service.
 			for range random.IntN(150) {
 				p.currentManager()
 			}

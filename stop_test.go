@@ -23,7 +23,7 @@ func stubborn(tell *fifo) *taskspec.Spec {
 }
 
 // TestEndTask stops and kills tasks in every state in which there is something
-// to end: nothing of them is left, and whoever waits is told the truth.
+// to end: nothing of them is left, and each waiting client is told the truth.
 func TestEndTask(t *testing.T) {
 	tests := []struct {
 		do     string
@@ -82,7 +82,7 @@ func TestEndTask(t *testing.T) {
 }
 
 // TestTimeoutAlone has the time of a task run out while its consumer is alone.
-// Nobody waits, so nobody starts another manager.
+// No client waits, so none starts another manager.
 func TestTimeoutAlone(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal")

@@ -89,7 +89,7 @@ func streaming(script string, args ...string) *taskspec.Spec {
 	return s
 }
 
-// TestKillManagerOfStream kills the manager of a task that prints, at any moment:
+// TestKillManagerOfStream kills the manager of a task that prints, at any time:
 // no chunk is lost, and none comes twice.
 func TestKillManagerOfStream(t *testing.T) {
 	t.Parallel()

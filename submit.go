@@ -121,7 +121,7 @@ func submit(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []Subm
 	return accepted.attendOrWithdraw(ctx)
 }
 
-// submitOnce submits what nobody will submit again: an input that no task has got
+// submitOnce submits what will not be submitted again: an input that no task has got
 // is removed.
 func submitOnce(ctx context.Context, p *Project, all []ledger.Submission) (accepted, error) {
 	a, err := submitPrepared(ctx, p, all)
@@ -198,7 +198,7 @@ func (a accepted) waits(err error) error {
 	return fmt.Errorf("task %s waits: %w: %w", a.waiting.tid, ErrManager, err)
 }
 
-// attendOrWithdraw is attend for tasks that nobody will submit again: where no
+// attendOrWithdraw is attend for tasks that will not be submitted again: where no
 // manager can be started those that were made are withdrawn, so that none runs later
 // by surprise.
 func (a accepted) attendOrWithdraw(ctx context.Context) ([]*Task, error) {

@@ -120,7 +120,7 @@ func TestStaleAssignment(t *testing.T) {
 	release()
 	u.call(call{Do: "submit", Spec: blocked(tell, proceed, "once")})
 	tid := u.accepted()
-	// While somebody else writes, the manager assigns the task and cannot
+	// While another process writes, the manager assigns the task and cannot
 	// commit that.
 	release = p.hold()
 	p.signal(first, syscall.SIGCONT)

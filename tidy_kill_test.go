@@ -46,7 +46,7 @@ func TestTidier(t *testing.T) {
 	}
 }
 
-// TestTidyKilled kills who tidies, at any moment: it has only done less.
+// TestTidyKilled kills the process that tidies, at any time: it has only done less.
 func TestTidyKilled(t *testing.T) {
 	t.Parallel()
 	const longest = 100 * time.Millisecond

@@ -88,7 +88,7 @@ func TestTidyBesideTasks(t *testing.T) {
 	}
 }
 
-// TestTidyFiles removes the files that nobody needs, and touches nothing else.
+// TestTidyFiles removes the files that are not needed, and touches nothing else.
 func TestTidyFiles(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)

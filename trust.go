@@ -277,7 +277,7 @@ func (a *trustState) isRecorded(ctx context.Context) error {
 	return err
 }
 
-// genuine reports whether a file may say what this user trusts: nobody else says
+// genuine reports whether a file may say what this user trusts: no other user says
 // that.
 func genuine(info fs.FileInfo) bool { return info.Mode().IsRegular() && ownedByUs(info) }
 
@@ -300,8 +300,8 @@ func (a *trustState) quarantine(ctx context.Context) (held broker.ID, recorded b
 	return max(held, 1), false, err
 }
 
-// quarantined is heldBack for those who run tasks. What cannot be looked at is not
-// trusted.
+// quarantined is quarantine for managers and programs that run tasks. A project whose
+// state cannot be read is not trusted.
 func (a *trustState) quarantined() broker.ID {
 	held, recorded, err := a.quarantine(context.Background())
 	if err != nil {

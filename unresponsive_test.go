@@ -47,7 +47,7 @@ func TestUnresponsiveIdleConsumer(t *testing.T) {
 }
 
 // TestUnresponsiveBusyConsumer stops the consumer of a task, and has its manager pass
-// on more than its socket holds: nobody else waits for that.
+// on more than its socket holds: no other task waits for that.
 func TestUnresponsiveBusyConsumer(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal")

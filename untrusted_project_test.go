@@ -16,7 +16,7 @@ import (
 // user submits runs.
 func TestUntrustedProject(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	var old []string
 	err := p.open().Broker().Update(p.ctx, func(tx *broker.Tx) error {
 		old = nil

@@ -64,7 +64,7 @@ type app struct {
 	stderr *os.File
 	color  bool
 	atQuit atomic.Pointer[func()] // what to do before SIGQUIT ends the program
-	// delivers: an answer that nobody has read to its end is a failure.
+	// delivers: an answer that was not read to its end is a failure.
 	delivers bool
 }
 

@@ -186,7 +186,7 @@ func newTaskProgress(s *weft.TaskStatus) *taskProgress {
 }
 
 // newTaskDetails is a task as it stands, with its output if it has ended and
-// nobody has taken that.
+// that has not been consumed.
 func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.TaskStatus) (taskDetails, error) {
 	v := taskDetails{
 		taskResult:  statusResult(s),

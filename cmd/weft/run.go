@@ -121,7 +121,7 @@ func (r *runCmd) Run(a *app) error {
 	in := interruptible()
 	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, p, spec)...)
 	if t == nil || err != nil && !in.interrupted() {
-		return err // it may be accepted, but nobody runs it: then the error says so
+		return err // it may be accepted, but no process runs it: then the error says so
 	}
 	return r.await(a, in, p, t, spec, d)
 }
@@ -283,7 +283,7 @@ func (r *runCmd) overlay(spec *taskspec.Spec) error {
 	return r.workOptions.overlay(spec)
 }
 
-// cancellable reads r until ctx ends. A pipe of which nobody closes the other
+// cancellable reads r until ctx ends. A pipe of which no process closes the other
 // end must not keep a person from leaving.
 func cancellable(ctx context.Context, r io.Reader) io.Reader {
 	out, in := io.Pipe()
