@@ -11,10 +11,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNoTerminal is returned for a task that has no terminal to attach to: its
-// spec does not say tty.
-var ErrNoTerminal = errors.New("it has no terminal")
-
 // An AttachOption says how to attach to a task.
 type AttachOption func(*tty.Frame)
 
@@ -45,7 +41,7 @@ func (t *Task) Attach(ctx context.Context, opts ...AttachOption) (*Session, erro
 	for _, opt := range opts {
 		opt(&hello)
 	}
-	if err := t.c.trust.foreign; err != nil {
+	if err := t.project.trust.foreign; err != nil {
 		return nil, fmt.Errorf("attach to task %s: %w", t.tid, err)
 	}
 	conn, epoch, err := dial(ctx, t)
@@ -72,10 +68,10 @@ func dial(ctx context.Context, t *Task) (conn *tty.Conn, epoch int, err error) {
 		case !hasTerminal(l):
 			return ErrNoTerminal
 		}
-		c, err := tty.Dial(t.c.dir, t.tid, l.Epoch)
+		c, err := tty.Dial(t.project.dir, t.tid, l.Epoch)
 		switch {
 		case tty.Unheard(err):
-			return nil // not yet: whoever runs it rings when it listens
+			return nil // not yet: its consumer notifies when it listens
 		case err != nil:
 			return err
 		}

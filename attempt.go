@@ -10,10 +10,6 @@ import (
 	"weft/internal/ledger"
 )
 
-// ErrNoAttempt is returned for an attempt at a task that has not begun, or of
-// which nothing is kept any more.
-var ErrNoAttempt = errors.New("no such attempt")
-
 // AttemptOutput writes what an attempt at a task, counted from 1, has written so far
 // to stdout and stderr, either of which may be nil, and says how that attempt
 // stands, or ended. It takes nothing.
@@ -28,7 +24,7 @@ func (t *Task) AttemptOutput(ctx context.Context, attempt int, stdout io.Writer,
 		return nil, err
 	}
 	var past *ledger.Task
-	err = t.c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err = t.project.broker.View(ctx, func(r broker.Reader) (err error) {
 		past, err = ledger.PastAttempt(r, t.tid, attempt)
 		return err
 	})
@@ -49,7 +45,7 @@ func (t *Task) AttemptOutput(ctx context.Context, attempt int, stdout io.Writer,
 // followed by others, in order: the latest ten, as long as the task is known. Most
 // tasks have none.
 func (t *Task) PastAttempts(ctx context.Context) (ended []*TaskStatus, err error) {
-	err = t.c.broker.View(ctx, func(r broker.Reader) error {
+	err = t.project.broker.View(ctx, func(r broker.Reader) error {
 		past, err := ledger.PastAttempts(r, t.tid)
 		ended = nil
 		for _, l := range past {

@@ -14,7 +14,7 @@ import (
 // A Batch waits for many tasks at the cost of one: it reads the project's log
 // of events instead of asking for each task. It belongs to one goroutine.
 type Batch struct {
-	c       *Project
+	project *Project
 	waiter  *broker.Waiter
 	waiting map[string]bool // by TID; what has not ended, as far as is known
 	ended   []*TaskStatus   // not returned yet
@@ -22,40 +22,40 @@ type Batch struct {
 	watch   *watch
 }
 
-// NewBatch returns a Group without tasks. The caller closes it.
-func (c *Project) NewBatch() (*Batch, error) {
-	w, err := c.broker.Listen(ledger.Log)
+// NewBatch returns a Batch without tasks. The caller must close it.
+func (p *Project) NewBatch() (*Batch, error) {
+	w, err := p.broker.Listen(ledger.Log)
 	if err != nil {
 		return nil, fmt.Errorf("wait for tasks: %w", err)
 	}
-	return &Batch{c: c, waiter: w, waiting: make(map[string]bool), watch: newWatch(c)}, nil
+	return &Batch{project: p, waiter: w, waiting: make(map[string]bool), watch: newWatch(p)}, nil
 }
 
 // Close ends the waiting; the tasks go on.
-func (g *Batch) Close() { g.waiter.Close() }
+func (b *Batch) Close() { b.waiter.Close() }
 
 // Len is the number of tasks that Next has not returned.
-func (g *Batch) Len() int { return len(g.waiting) + len(g.ended) }
+func (b *Batch) Len() int { return len(b.waiting) + len(b.ended) }
 
-// Add adds tasks of the group's project.
-func (g *Batch) Add(ctx context.Context, tasks ...*Task) error {
+// Add adds tasks of the batch's project.
+func (b *Batch) Add(ctx context.Context, tasks ...*Task) error {
 	for _, t := range tasks {
 		id, err := broker.ParseID(t.tid)
 		if err != nil {
 			return err
 		}
-		if g.waiting[t.tid] {
+		if b.waiting[t.tid] {
 			continue
 		}
-		g.waiting[t.tid] = true
+		b.waiting[t.tid] = true
 		// What happened to it comes later in the log than its own id. A task
 		// that is older than what has been read may have ended before; so may
 		// one that was not just submitted, and its end be cleared from the log.
-		if g.after == 0 {
-			g.after = id
+		if b.after == 0 {
+			b.after = id
 		}
-		if id < g.after || !t.isNew {
-			if err := g.check(ctx, t.tid); err != nil {
+		if id < b.after || !t.isNew {
+			if err := b.check(ctx, t.tid); err != nil {
 				return err
 			}
 		}
@@ -66,98 +66,98 @@ func (g *Batch) Add(ctx context.Context, tasks ...*Task) error {
 // Next waits until one more of the tasks has ended and says how it did. It
 // starts a manager whenever the project has none. [io.EOF] means that no task
 // is left. Cancelling ctx ends the wait and leaves the tasks alone.
-func (g *Batch) Next(ctx context.Context) (*TaskStatus, error) {
+func (b *Batch) Next(ctx context.Context) (*TaskStatus, error) {
 	for {
-		if len(g.ended) > 0 {
-			s := g.ended[0]
-			g.ended = g.ended[1:]
+		if len(b.ended) > 0 {
+			s := b.ended[0]
+			b.ended = b.ended[1:]
 			return s, nil
 		}
-		if len(g.waiting) == 0 {
+		if len(b.waiting) == 0 {
 			return nil, io.EOF
 		}
-		if err := g.read(ctx); err != nil {
+		if err := b.read(ctx); err != nil {
 			return nil, err
 		}
-		if len(g.ended) > 0 {
+		if len(b.ended) > 0 {
 			continue
 		}
-		if g.watch.due() {
-			if err := g.poll(ctx); err != nil {
+		if b.watch.due() {
+			if err := b.poll(ctx); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		if err := waitFor(ctx, g.waiter, managerLook); err != nil {
+		if err := waitFor(ctx, b.waiter, managerLook); err != nil {
 			return nil, err
 		}
 	}
 }
 
 // read reads what is new in the log.
-func (g *Batch) read(ctx context.Context) error {
-	for m, err := range g.c.Queue(ledger.Log).Messages(ctx, broker.Select{After: g.after}) {
+func (b *Batch) read(ctx context.Context) error {
+	for m, err := range b.project.Queue(ledger.Log).Messages(ctx, broker.Select{After: b.after}) {
 		if err != nil {
 			return err
 		}
-		g.after = m.ID
+		b.after = m.ID
 		tid, status, err := ledger.EventOf(m.Body)
-		if err != nil || !status.Terminal() || !g.waiting[tid] {
+		if err != nil || !status.Terminal() || !b.waiting[tid] {
 			continue
 		}
 		// It may be the end of an attempt after which the task was retried.
-		if err := g.check(ctx, tid); err != nil {
+		if err := b.check(ctx, tid); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// askedAtOnce is how many of the tasks, any of them, are asked themselves at each look.
+// askedAtOnce is how many of the tasks, any of them, are read themselves at each poll.
 const askedAtOnce = 50
 
 // poll makes sure that there is a manager, and that no end was missed because
 // the log was cleared.
-func (g *Batch) poll(ctx context.Context) error {
-	if err := g.watch.look(ctx); err != nil {
-		return fmt.Errorf("%d tasks wait: %w: %w", len(g.waiting), ErrManager, err)
+func (b *Batch) poll(ctx context.Context) error {
+	if err := b.watch.look(ctx); err != nil {
+		return fmt.Errorf("%d tasks wait: %w: %w", len(b.waiting), ErrManager, err)
 	}
-	oldest, err := g.c.Queue(ledger.Log).Peek(ctx)
+	oldest, err := b.project.Queue(ledger.Log).Peek(ctx)
 	if err != nil && !errors.Is(err, broker.ErrEmpty) {
 		return err
 	}
-	most := len(g.waiting)
-	if err == nil && oldest.ID <= g.after {
+	most := len(b.waiting)
+	if err == nil && oldest.ID <= b.after {
 		most = askedAtOnce // one whose record is damaged has no events
 	}
-	for tid := range g.waiting {
+	for tid := range b.waiting {
 		if most--; most < 0 {
 			break
 		}
-		if err := g.check(ctx, tid); err != nil {
+		if err := b.check(ctx, tid); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// check asks a task itself whether it has ended.
-func (g *Batch) check(ctx context.Context, tid string) error {
-	t := Task{c: g.c, tid: tid}
+// check reads the record of a task to see whether it has ended.
+func (b *Batch) check(ctx context.Context, tid string) error {
+	t := Task{project: b.project, tid: tid}
 	l, err := loadTask(ctx, &t)
 	var s *TaskStatus
 	if err == nil {
 		s = newStatus(l)
-		if g.watch.late() {
-			g.c.notices.say(haltedConsumer(l))
+		if b.watch.late() {
+			b.project.notices.say(haltedConsumer(l))
 		}
 	}
 	if damaged, is := errors.AsType[*DamagedError](err); is {
 		s, err = &TaskStatus{TID: tid, Status: taskspec.StatusFailed, Error: damaged.Error()}, nil
 	}
 	if err == nil && s.Status.Terminal() {
-		delete(g.waiting, tid)
-		g.ended = append(g.ended, s)
+		delete(b.waiting, tid)
+		b.ended = append(b.ended, s)
 	}
 	return err
 }

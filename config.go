@@ -259,7 +259,7 @@ func (s *settings) override(variable func(string) string, created bool) error {
 }
 
 // save writes the settings that belong to the project, unless they are there:
-// autostart is one of them if somebody has said so.
+// autostart is one of them if it was set.
 // Others that open the project meanwhile see all of the file or none of it.
 func (s settings) save(dir string, autostart *bool) error {
 	data, err := json.MarshalIndent(settings{Durability: s.Durability, Autostart: autostart}, "", "  ")

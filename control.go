@@ -13,29 +13,23 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNotRunning is returned for a task that does not run, where only a running
-// one will do.
-var ErrNotRunning = ledger.ErrNotRunning
-
-// ErrNoPause is returned by [Task.Pause] and [Task.Resume] for a function with
-// isolation "inline": goroutines cannot be made to stand still.
-var ErrNoPause = ledger.ErrNoPause
-
-// Pause lets all processes of a running task stand still, and returns when they
-// do. Its time goes on: a task that is paused longer than its timeout is ended.
-// Errors wrap [ErrNotRunning], also if the task ends meanwhile. Cancelling ctx
-// ends the wait, not the request. Of a pipeline it is the stage that runs. A function inside its host gives [ErrNoPause].
+// Pause stops all processes of a running task, and returns when they are stopped. The
+// timeout goes on: a task that is paused longer than its timeout is ended. In a
+// pipeline the running stage is paused. Cancelling ctx ends the wait, not the request.
+//
+// Errors wrap [ErrNotRunning], also if the task ends meanwhile, or [ErrNoPause] for an
+// inline function.
 func (t *Task) Pause(ctx context.Context) error {
 	return hold(ctx, t, ledger.CommandPause, "pause")
 }
 
-// Resume lets a paused task go on, and returns when it does; else it is like
+// Resume continues a paused task, and returns when it runs. Otherwise it is like
 // [Task.Pause].
 func (t *Task) Resume(ctx context.Context) error {
 	return hold(ctx, t, ledger.CommandResume, "resume")
 }
 
-// hold tells the task to stand still, or to go on, and waits until it does.
+// hold pauses or resumes the task, and waits until that is done.
 func hold(ctx context.Context, t *Task, c ledger.Command, verb string) error {
 	done, tid := errors.New("done"), t.tid
 	t, err := working(ctx, t)
@@ -61,9 +55,9 @@ func hold(ctx context.Context, t *Task, c ledger.Command, verb string) error {
 	return nil
 }
 
-// Ping asks a running task for a sign of life, and returns how long it took. It
-// is answered while the task works; what is proved is that somebody watches
-// over it. Errors wrap [ErrNotRunning]. Cancelling ctx ends the wait.
+// Ping sends a ping to the consumer of a running task, and returns how long the answer
+// took. The consumer answers while the task works, so an answer says that the task is
+// watched, not that it makes progress. Errors wrap [ErrNotRunning]. Cancelling ctx ends the wait.
 func (t *Task) Ping(ctx context.Context) (time.Duration, error) {
 	took, err := ping(ctx, t)
 	if err != nil {
@@ -78,12 +72,12 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 		return 0, err
 	}
 	replies := ledger.Replies(l)
-	w, err := t.c.broker.Listen(replies, ledger.OutboxOf(t.tid))
+	w, err := t.project.broker.Listen(replies, ledger.OutboxOf(t.tid))
 	if err != nil {
 		return 0, err
 	}
 	defer w.Close()
-	watch, id, began := newWatch(t.c), rand.Text(), time.Now()
+	watch, id, began := newWatch(t.project), rand.Text(), time.Now()
 	if err := tell(ctx, t, ledger.Control{Command: ledger.CommandPing, RequestID: id}); err != nil {
 		return 0, err
 	}
@@ -92,13 +86,13 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		for m, err := range t.c.Queue(replies).Messages(ctx, broker.Select{}) {
+		for m, err := range t.project.Queue(replies).Messages(ctx, broker.Select{}) {
 			if err != nil {
 				return 0, err
 			}
 			if ledger.ReplyTo(m.Body) == id {
 				took := time.Since(began)
-				_, err := t.c.Queue(replies).Delete(ctx, broker.Select{ID: m.ID})
+				_, err := t.project.Queue(replies).Delete(ctx, broker.Select{ID: m.ID})
 				return took, err
 			}
 		}
@@ -115,10 +109,10 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 }
 
 // awaitOrder waits for the end of a task that was given an order, or until look
-// returns an error. It waits no longer than there is somebody who sees to the order:
-// where the manager cannot, it is given beside the store.
+// returns an error. If the manager cannot carry out the order, awaitOrder
+// gives the order beside the store.
 func awaitOrder(ctx context.Context, t *Task, c ledger.Command, look func(*ledger.Task) error) (*TaskStatus, error) {
-	watch := newWatch(t.c)
+	watch := newWatch(t.project)
 	l, err := awaitTask(ctx, t, func(l *ledger.Task) error {
 		if err := look(l); err != nil || l.Status.Terminal() {
 			return err
@@ -138,10 +132,6 @@ func awaitOrder(ctx context.Context, t *Task, c ledger.Command, look func(*ledge
 	return newStatus(l), nil
 }
 
-// ErrUnrecorded is returned for an order that has been carried out, or will be, though
-// the store cannot be written just now: it records that when it can.
-var ErrUnrecorded = errors.New("done, and recorded when the store can be written")
-
 // beside gives an order beside the store, which cannot be written, and says why not.
 // It returns how the task stands then, with [ErrUnrecorded] unless that could be
 // recorded meanwhile.
@@ -151,9 +141,9 @@ func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskSta
 		return nil, errors.Join(why, err)
 	}
 	o := control.Order{TID: t.tid, Command: c, Queued: l.Status == taskspec.StatusCreated || l.Pipeline}
-	a, err := control.Give(ctx, t.c.dir, o)
+	a, err := control.Give(ctx, t.project.dir, o)
 	if stage, none := working(ctx, t); err == nil && l.Pipeline && none == nil {
-		a, err = control.Give(ctx, t.c.dir, control.Order{TID: stage.tid, Command: c})
+		a, err = control.Give(ctx, t.project.dir, control.Order{TID: stage.tid, Command: c})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; %w", why, err)
@@ -169,9 +159,9 @@ func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskSta
 	return s, fmt.Errorf("%w: %w", ErrUnrecorded, why)
 }
 
-// tell sends a control message to a running task.
+// tell writes a control message for a running task.
 func tell(ctx context.Context, t *Task, c ledger.Control) error {
-	err := t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendControl(tx, t.tid, c) })
+	err := t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendControl(tx, t.tid, c) })
 	if errors.Is(err, broker.ErrNotFound) {
 		err = ErrNoTask
 	}

@@ -31,16 +31,16 @@ const (
 	FindingProblem FindingState = "problem" // something does not work, or is not safe
 )
 
-// Doctor looks at what this host gives to the project and at what is wrong, and
-// returns all that it has looked at. It changes nothing. What cannot be looked
-// at is a finding too; the error is ctx's, if that ends.
+// Doctor checks the project and what this machine offers it, and returns a finding for
+// each check. It changes nothing. A check that cannot be made is a finding too; the
+// error is that of ctx, if ctx ends.
 func (s System) Doctor(ctx context.Context) ([]Finding, error) {
 	found := slices.Concat(
-		examinePlace(s.c.dir),
-		examineStore(ctx, s.c),
-		examineRecords(ctx, s.c),
-		examineHost(s.c.dir),
-		examineTasks(ctx, s.c),
+		examinePlace(s.project.dir),
+		examineStore(ctx, s.project),
+		examineRecords(ctx, s.project),
+		examineHost(s.project.dir),
+		examineTasks(ctx, s.project),
 	)
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("examine project: %w", context.Cause(ctx))
@@ -64,16 +64,16 @@ func Diagnose(ctx context.Context, dir string, opts ...Option) ([]Finding, error
 	if err == nil && !exists {
 		err = errors.New("it is missing")
 	}
-	var c *Project
+	var p *Project
 	if err == nil {
-		c, err = Open(dir, opts...)
+		p, err = Open(dir, opts...)
 	}
 	if err != nil {
 		store := problem("store", err.Error(), restore)
 		return slices.Concat(examinePlace(folder), []Finding{store}, examineHost(folder)), nil
 	}
-	found, err := c.System().Doctor(ctx)
-	return found, errors.Join(err, c.Close())
+	found, err := p.System().Doctor(ctx)
+	return found, errors.Join(err, p.Close())
 }
 
 // restore is what to do about a store that is damaged, or gone.

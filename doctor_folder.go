@@ -17,7 +17,7 @@ func examinePlace(dir string) []Finding {
 	return []Finding{examineModes(dir), examineFilesystem(dir), examineDisk(dir)}
 }
 
-// examineModes looks at who can get at the project.
+// examineModes checks which users can access the project.
 func examineModes(dir string) Finding {
 	const check = "folder"
 	info, err := os.Lstat(dir)
@@ -38,8 +38,8 @@ func examineModes(dir string) Finding {
 	if err != nil {
 		return problem(check, err.Error(), "")
 	}
-	// Without a way into the folder nobody gets at a file in it, but it may be
-	// linked, or moved, to where somebody does.
+	// Without a way into the folder no other user can open a file in it, but the
+	// file may be linked, or moved, to a folder where another user can.
 	i := slices.IndexFunc(entries, func(e fs.DirEntry) bool {
 		info, err := e.Info()
 		return err == nil && info.Mode().Type() != fs.ModeSymlink && loose(info)

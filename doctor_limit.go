@@ -1,10 +1,10 @@
 package weft
 
-// noEnforcement is how a host holds tasks to a limit that cannot.
+// noEnforcement says that a machine cannot enforce a limit.
 const noEnforcement = "none"
 
 // examineLimit is the finding about a limit, named as in a spec, where by says
-// how this host holds tasks to it.
+// how this machine enforces it.
 func examineLimit(name, by string) Finding {
 	check := "limit " + name
 	if by == noEnforcement {

@@ -15,7 +15,7 @@ import (
 	"weft/monitor"
 )
 
-// examineHost looks at what the system gives to tasks and to those who wait.
+// examineHost checks what the system offers to tasks and to waiters.
 func examineHost(dir string) []Finding {
 	noGroup := probeGroup()
 	return append([]Finding{
@@ -26,7 +26,7 @@ func examineHost(dir string) []Finding {
 }
 
 // fewDescriptors is how many files a process must be able to open: one that
-// waits for many queues has a bell for each, up to 256, and its store.
+// waits for many queues has a pipe for each, up to 256, and its store.
 const fewDescriptors = 256
 
 // examineWakeUps looks at how a process learns that a queue has changed.
@@ -91,7 +91,7 @@ func examineCgroup(noGroup error) Finding {
 	return fine(check, "a task can have one, which bounds its memory")
 }
 
-// examineTrees looks at how the processes of a task are held together.
+// examineTrees checks how the processes of a task are kept in one tree.
 func examineTrees() Finding {
 	const check = "task trees"
 	self, err := proc.Self()
@@ -105,7 +105,7 @@ func examineTrees() Finding {
 		"can outlive a consumer that is killed by SIGKILL", "")
 }
 
-// examineLimits looks at how tasks are held to their limits.
+// examineLimits checks how limits are enforced.
 func examineLimits(groups bool) []Finding {
 	sampled := "sampled from /proc"
 	if _, err := os.ReadDir("/proc/self/fd"); err != nil {

@@ -8,7 +8,7 @@ import (
 	"weft/internal/notify"
 )
 
-// examineHost looks at what the system gives to those who wait. Tasks cannot run
+// examineHost checks what the system offers to waiters. Tasks cannot run
 // here.
 func examineHost(dir string) []Finding {
 	means, err := notify.Inspect(filepath.Join(dir, "bells"))

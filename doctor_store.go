@@ -15,7 +15,7 @@ const (
 	// look for damage: half a second of work where it is cached.
 	largeStore = 256 << 20
 	// largeLog is the size of the store's log, in bytes, from which on it is
-	// worth a word. It has 4 to 8 MB while nobody holds it up.
+	// worth a word. It has 4 to 8 MB while no process delays it.
 	largeLog = 64 << 20
 	// manyEvents are those of some 25,000 tasks, some 100 MB.
 	manyEvents = 100_000
@@ -25,8 +25,8 @@ const (
 const runTidy = "weft system tidy"
 
 // examineStore looks at the store of an open project.
-func examineStore(ctx context.Context, c *Project) []Finding {
-	info, err := c.broker.Info(ctx)
+func examineStore(ctx context.Context, p *Project) []Finding {
+	info, err := p.broker.Info(ctx)
 	if errors.Is(err, broker.ErrNoIDs) {
 		return []Finding{problem("store", err.Error(), "")}
 	}
@@ -34,10 +34,10 @@ func examineStore(ctx context.Context, c *Project) []Finding {
 		return []Finding{problem("store", err.Error(), restore)}
 	}
 	return []Finding{
-		examineIDs(ctx, c),
-		examineContent(ctx, c.dir, info),
+		examineIDs(ctx, p),
+		examineContent(ctx, p.dir, info),
 		examineLog(info),
-		examineEvents(ctx, c),
+		examineEvents(ctx, p),
 	}
 }
 
@@ -64,9 +64,9 @@ func examineLog(info broker.Info) Finding {
 }
 
 // examineEvents looks at how much history there is.
-func examineEvents(ctx context.Context, c *Project) Finding {
+func examineEvents(ctx context.Context, p *Project) Finding {
 	const check = "events"
-	st, err := c.Queue(ledger.Log).Stats(ctx)
+	st, err := p.Queue(ledger.Log).Stats(ctx)
 	if err != nil {
 		return problem(check, err.Error(), "")
 	}

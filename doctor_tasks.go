@@ -15,20 +15,20 @@ import (
 
 // examineTasks looks at the manager, at the tasks that have not ended, and at
 // what is left of those that have.
-func examineTasks(ctx context.Context, c *Project) []Finding {
-	census, err := takeCensus(ctx, c.broker)
+func examineTasks(ctx context.Context, p *Project) []Finding {
+	census, err := takeCensus(ctx, p.broker)
 	if err != nil {
 		return unknown("tasks", err)
 	}
 	// After the census: a manager does not leave while there is work.
-	running, err := manager.Running(c.dir)
+	running, err := manager.Running(p.dir)
 	if err != nil {
 		return unknown("manager", err)
 	}
-	found := []Finding{examineManager(ctx, c, running, census.Queued+census.Running)}
+	found := []Finding{examineManager(ctx, p, running, census.Queued+census.Running)}
 	found = append(found, examineCensus(census, running)...)
-	found = append(found, examineServices(ctx, c)...)
-	return append(found, examineLeftovers(ctx, c))
+	found = append(found, examineServices(ctx, p)...)
+	return append(found, examineLeftovers(ctx, p))
 }
 
 // takeCensus counts the tasks that have not ended.
@@ -58,7 +58,7 @@ func takeCensus(ctx context.Context, b *broker.Broker) (census ledger.Counts, er
 }
 
 // examineManager looks at the manager, where so many tasks have not ended.
-func examineManager(ctx context.Context, c *Project, running bool, unfinished int) Finding {
+func examineManager(ctx context.Context, p *Project, running bool, unfinished int) Finding {
 	const check = "manager"
 	if !running {
 		switch err := canRun(); {
@@ -71,7 +71,7 @@ func examineManager(ctx context.Context, c *Project, running bool, unfinished in
 		}
 		return fine(check, "none: the next task starts one")
 	}
-	rec, err := c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
+	rec, err := p.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
 	if errors.Is(err, broker.ErrNotFound) {
 		return fine(check, "one is just starting")
 	}
@@ -120,18 +120,18 @@ func examineCensus(c ledger.Counts, managed bool) []Finding {
 	return found
 }
 
-// examineServices looks at the services, if there are any, and at what is held back
-// because nobody trusts it.
-func examineServices(ctx context.Context, c *Project) (found []Finding) {
+// examineServices looks at the services, if there are any, and at what is
+// quarantined because the project is not trusted.
+func examineServices(ctx context.Context, p *Project) (found []Finding) {
 	const check = "services"
-	trust, err := c.TrustStatus(ctx)
+	trust, err := p.TrustStatus(ctx)
 	if err != nil {
 		return unknown("trust", err)
 	}
 	if text := trust.String(); text != "" {
 		found = append(found, note("trust", text, "look at them, then weft trust"))
 	}
-	services, err := c.Services(ctx)
+	services, err := p.Services(ctx)
 	if err != nil {
 		return append(found, unknown(check, err)...)
 	}
@@ -164,10 +164,10 @@ func firstOf(tids []string) string {
 }
 
 // examineLeftovers counts what System.Tidy would remove.
-func examineLeftovers(ctx context.Context, c *Project) Finding {
+func examineLeftovers(ctx context.Context, p *Project) Finding {
 	const check = "leftovers"
 	environments, records := 0, 0
-	err := c.broker.View(ctx, func(r broker.Reader) error {
+	err := p.broker.View(ctx, func(r broker.Reader) error {
 		orphans, err := ledger.FindOrphans(r)
 		if err != nil {
 			return err
@@ -188,7 +188,7 @@ func examineLeftovers(ctx context.Context, c *Project) Finding {
 	if err != nil {
 		return problem(check, err.Error(), "")
 	}
-	files, bytes, err := countUnused(ctx, c)
+	files, bytes, err := countUnused(ctx, p)
 	if err != nil {
 		return problem(check, err.Error(), "")
 	}
@@ -198,9 +198,9 @@ func examineLeftovers(ctx context.Context, c *Project) Finding {
 	return note(check, fmt.Sprintf("environments: %d; records: %d; files: %d (%s)", environments, records, files, megabytes(bytes)), runTidy)
 }
 
-// countUnused counts the outputs and inputs that nobody needs, and their bytes.
-func countUnused(ctx context.Context, c *Project) (files int, bytes int64, err error) {
-	o, err := openOutputs(c)
+// countUnused counts the outputs and inputs that are not needed, and their bytes.
+func countUnused(ctx context.Context, p *Project) (files int, bytes int64, err error) {
+	o, err := openOutputs(p)
 	if err != nil || o == nil {
 		return 0, 0, err
 	}

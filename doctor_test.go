@@ -53,16 +53,16 @@ func wantProblem(t *testing.T, dir, check, text string) {
 	}
 }
 
-// newQuiet returns the root of a project that nobody has open, in which all is
+// newQuiet returns the root of a project that no process has open, in which all is
 // well.
 func newQuiet(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	c, err := weft.Open(dir)
+	p, err := weft.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Close(); err != nil {
+	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -172,7 +172,7 @@ func listing(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// TestDoctorFindsTasks looks at tasks that nobody will end.
+// TestDoctorFindsTasks looks at tasks that no process will end.
 func TestDoctorFindsTasks(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
@@ -183,9 +183,9 @@ func TestDoctorFindsTasks(t *testing.T) {
 	dead := self
 	dead.Ticks-- // who had the pid before
 
-	alive := p.forge(self, proc.Identity{})
+	alive := p.fakeTask(self, proc.Identity{})
 	wantProblem(t, p.dir, "manager", "weft manager start")
-	lost := p.forge(dead, proc.Identity{})
+	lost := p.fakeTask(dead, proc.Identity{})
 	queued := p.queue()
 	bad := problems(t, p.dir)
 	if f := bad["tasks"]; len(bad) != 2 || !strings.Contains(f.Found, lost[9:]) || strings.Contains(f.Found, alive[9:]) {
@@ -244,12 +244,12 @@ func TestWatcher(t *testing.T) {
 	if dir == "" {
 		t.Skip("nobody wants to watch")
 	}
-	c, err := weft.Open(dir)
+	p, err := weft.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	for m, err := range c.Queue("rings").Watch(t.Context(), broker.WatchOptions{Look: time.Hour}) {
+	defer p.Close()
+	for m, err := range p.Queue("rings").Watch(t.Context(), broker.WatchOptions{Look: time.Hour}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,11 +279,11 @@ func TestWatchersNeedNoInotify(t *testing.T) {
 		t.Errorf("doctor does not name the limit: %+v", found)
 	}
 
-	c, err := weft.Open(dir)
+	p, err := weft.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer p.Close()
 	watcher := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestWatcher$")
 	watcher.Env = append(os.Environ(), watcherVariable+"="+dir)
 	out, err := watcher.StdoutPipe()
@@ -294,11 +294,11 @@ func TestWatchersNeedNoInotify(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer watcher.Wait()
-	deaf := time.AfterFunc(waittest.Limit(), func() { watcher.Process.Kill() })
-	defer deaf.Stop()
+	hangs := time.AfterFunc(waittest.Limit(), func() { watcher.Process.Kill() })
+	defer hangs.Stop()
 	lines := bufio.NewScanner(out)
 	for _, body := range []string{"first", "second", "third", "fourth", "last"} {
-		if _, err := c.Queue("rings").Write(t.Context(), body); err != nil {
+		if _, err := p.Queue("rings").Write(t.Context(), body); err != nil {
 			t.Fatal(err)
 		}
 		if !lines.Scan() || lines.Text() != body {

@@ -28,13 +28,13 @@ type DumpOptions struct {
 	Secrets bool
 }
 
-// ExportFile is where the dump of the project is kept if nobody says otherwise.
-func (s System) ExportFile() string { return filepath.Join(s.c.dir, exportName) }
+// ExportFile is where the dump of the project is kept by default.
+func (s System) ExportFile() string { return filepath.Join(s.project.dir, exportName) }
 
 // OpenExport opens [System.ExportFile], which must be a regular file and no link to
 // one: it may have come with the project. The caller closes it.
 func (s System) OpenExport() (*os.File, error) {
-	folder, err := project.Open(s.c.dir)
+	folder, err := project.Open(s.project.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (s System) OpenExport() (*os.File, error) {
 // large outputs. What w received before an error is not a dump. Cancelling ctx
 // ends it.
 func (s System) Dump(ctx context.Context, w io.Writer, o DumpOptions) (broker.DumpReport, error) {
-	return s.c.broker.Dump(ctx, w, ledger.DumpOptions(o.State, o.Secrets, s.c.settings.Redact))
+	return s.project.broker.Dump(ctx, w, ledger.DumpOptions(o.State, o.Secrets, s.project.settings.Redact))
 }
 
 // DumpFile is [System.Dump] into a file that only its owner can read. The file
@@ -57,8 +57,8 @@ func (s System) Dump(ctx context.Context, w io.Writer, o DumpOptions) (broker.Du
 // project's folder: what is there may have come with it.
 func (s System) DumpFile(ctx context.Context, path string, o DumpOptions) (report broker.DumpReport, err error) {
 	look := os.Stat
-	if filepath.Dir(path) == s.c.dir {
-		if err := s.c.trust.foreign; err != nil {
+	if filepath.Dir(path) == s.project.dir {
+		if err := s.project.trust.foreign; err != nil {
 			return report, err
 		}
 		look = os.Lstat

@@ -17,35 +17,35 @@ import (
 // opened returns a new project with a message in it.
 func opened(t *testing.T) *weft.Project {
 	t.Helper()
-	c, err := weft.Open(t.TempDir())
+	p, err := weft.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	if _, err := c.Queue("q").Write(t.Context(), "hello"); err != nil {
+	t.Cleanup(func() { p.Close() })
+	if _, err := p.Queue("q").Write(t.Context(), "hello"); err != nil {
 		t.Fatal(err)
 	}
-	return c
+	return p
 }
 
 // TestDumpFile replaces a dump when it is complete, and only then.
 func TestDumpFile(t *testing.T) {
 	t.Parallel()
-	c, dir := opened(t), t.TempDir()
+	p, dir := opened(t), t.TempDir()
 	path := filepath.Join(dir, "dump")
 	if err := os.WriteFile(path, []byte("old"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.System().DumpFile(ctx, path, weft.DumpOptions{}); !errors.Is(err, context.Canceled) {
+	if _, err := p.System().DumpFile(ctx, path, weft.DumpOptions{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil || string(text) != "old" {
 		t.Errorf("a dump that failed left %q, %v", text, err)
 	}
-	report, err := c.System().DumpFile(t.Context(), path, weft.DumpOptions{})
+	report, err := p.System().DumpFile(t.Context(), path, weft.DumpOptions{})
 	if want := (broker.DumpReport{Messages: 1, Queues: 1}); err != nil || report != want {
 		t.Errorf("dumped %+v, %v", report, err)
 	}

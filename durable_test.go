@@ -19,7 +19,7 @@ import (
 // is refused, and nothing of it stays.
 func TestNotSynced(t *testing.T) {
 	t.Parallel()
-	c := opened(t)
+	p := opened(t)
 	dump := filepath.Join(t.TempDir(), "dump")
 	large := strings.NewReader(strings.Repeat("x", 1<<20))
 	for _, tt := range []struct {
@@ -27,15 +27,15 @@ func TestNotSynced(t *testing.T) {
 		write func() error
 		left  string // where no file must stay
 	}{
-		{"a spec", func() error { return c.Specs().Create("greet", strings.NewReader(greet)) }, filepath.Join(c.Root(), ".weft", "tasks")},
+		{"a spec", func() error { return p.Specs().Create("greet", strings.NewReader(greet)) }, filepath.Join(p.Root(), ".weft", "tasks")},
 		{"a dump", func() error {
-			_, err := c.System().DumpFile(t.Context(), dump, weft.DumpOptions{})
+			_, err := p.System().DumpFile(t.Context(), dump, weft.DumpOptions{})
 			return err
 		}, filepath.Dir(dump)},
 		{"an input", func() error {
-			_, err := c.Prepare(t.Context(), shell("cat"), weft.WithStdin(large))
+			_, err := p.Prepare(t.Context(), shell("cat"), weft.WithStdin(large))
 			return err
-		}, filepath.Join(c.Root(), ".weft", "outputs")},
+		}, filepath.Join(p.Root(), ".weft", "outputs")},
 	} {
 		var refused error
 		if err := disktest.NoSync(func() { refused = tt.write() }); err != nil {

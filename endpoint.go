@@ -10,15 +10,6 @@ import (
 	"weft/internal/ledger"
 )
 
-// ErrNoEndpoint is returned for a name that no running task has claimed.
-var ErrNoEndpoint = errors.New("no such endpoint")
-
-// ErrClaimed is returned for the name of an endpoint that another task has.
-var ErrClaimed = ledger.ErrClaimed
-
-// ErrNotTask is returned where only a running task may do something.
-var ErrNotTask = errors.New("not a running task")
-
 // An Endpoint is a name that a running task has given to a queue, so that
 // others find it without knowing the task's id. It ends with the task.
 type Endpoint struct {
@@ -28,10 +19,10 @@ type Endpoint struct {
 }
 
 // Endpoints are the named endpoints of a project.
-type Endpoints struct{ c *Project }
+type Endpoints struct{ project *Project }
 
 // Endpoints gives access to the named endpoints.
-func (c *Project) Endpoints() Endpoints { return Endpoints{c} }
+func (p *Project) Endpoints() Endpoints { return Endpoints{p} }
 
 // Claim gives a name to a queue until the task ends that this process belongs
 // to, which it knows by its environment (WEFT_TID). An empty queue is the
@@ -47,7 +38,7 @@ func (e Endpoints) Claim(ctx context.Context, name, queue string) error {
 	if queue == "" {
 		queue = ledger.QueuesOf(tid).Inbox
 	}
-	err := e.c.broker.Update(ctx, func(tx *broker.Tx) error {
+	err := e.project.broker.Update(ctx, func(tx *broker.Tx) error {
 		return ledger.Claim(tx, ledger.Endpoint{Name: name, Queue: queue, TID: tid})
 	})
 	if errors.Is(err, broker.ErrNotFound) || errors.Is(err, ledger.ErrNotRunning) {
@@ -62,7 +53,7 @@ func (e Endpoints) Claim(ctx context.Context, name, queue string) error {
 // Resolve finds the endpoint of that name. The error wraps [ErrNoEndpoint] if
 // no running task has claimed it.
 func (e Endpoints) Resolve(ctx context.Context, name string) (Endpoint, error) {
-	found, err := ledger.FindEndpoint(ctx, e.c.broker, name)
+	found, err := ledger.FindEndpoint(ctx, e.project.broker, name)
 	if errors.Is(err, broker.ErrNotFound) {
 		err = ErrNoEndpoint
 	}
@@ -73,10 +64,10 @@ func (e Endpoints) Resolve(ctx context.Context, name string) (Endpoint, error) {
 }
 
 // Write appends a message to the queue of the endpoint of that name, if a
-// running task has claimed it at that moment; else the error wraps
+// running task has claimed it at that time; else the error wraps
 // [ErrNoEndpoint] and nothing is written.
 func (e Endpoints) Write(ctx context.Context, name, body string) (queue string, id broker.ID, err error) {
-	err = e.c.broker.Update(ctx, func(tx *broker.Tx) error {
+	err = e.project.broker.Update(ctx, func(tx *broker.Tx) error {
 		found, err := ledger.EndpointOf(tx, name)
 		if err != nil {
 			return err
@@ -96,7 +87,7 @@ func (e Endpoints) Write(ctx context.Context, name, body string) (queue string, 
 
 // List returns all endpoints, in the order in which they were claimed.
 func (e Endpoints) List(ctx context.Context) (all []Endpoint, err error) {
-	found, err := ledger.Endpoints(ctx, e.c.broker)
+	found, err := ledger.Endpoints(ctx, e.project.broker)
 	if err != nil {
 		return nil, fmt.Errorf("list endpoints: %w", err)
 	}

@@ -41,7 +41,7 @@ func tableOfEnds() []end {
 	}
 	stop := func(p *project, t *weft.Task) { _, _ = t.Stop(p.ctx) }
 	kill := func(p *project, t *weft.Task) { _, _ = t.Kill(p.ctx) }
-	lose := func(p *project, t *weft.Task) { p.murder(p.task(t.TID()).Consumer) }
+	markLost := func(p *project, t *weft.Task) { p.kill(p.task(t.TID()).Consumer) }
 	// A line of 200 MB is held in memory by tail, which has to find its end.
 	const greedy = "(head -c 200000000 /dev/zero; sleep 1000) | tail -n 1 | wc -c"
 	return []end{
@@ -54,7 +54,7 @@ func tableOfEnds() []end {
 		{name: "limit", spec: megabytes(shell(greedy), 50), status: "killed", code: new(137), error: "memory ", event: "work_limit_violation", by: taskspec.Limited("", "")},
 		{name: "STOP", spec: weft.Command("sleep", "1000"), act: stop, status: "cancelled", code: new(143), error: "stopped", event: "work_cancelled", order: "control_stop", by: taskspec.Stopped()},
 		{name: "KILL", spec: weft.Command("sleep", "1000"), act: kill, status: "killed", code: new(137), error: "killed", event: "work_killed", order: "control_kill", by: taskspec.Killed()},
-		{name: "lost", spec: weft.Command("sleep", "1000"), act: lose, status: "failed", error: "lost: consumer process died", event: "work_lost", by: taskspec.Lost()},
+		{name: "lost", spec: weft.Command("sleep", "1000"), act: markLost, status: "failed", error: "lost: consumer process died", event: "work_lost", by: taskspec.Lost()},
 	}
 }
 

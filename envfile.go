@@ -78,4 +78,4 @@ func (e fileEnv) environ() []string {
 // Environ is the environment that tasks are submitted with to a project: that of this
 // process, and what the file has said that WEFT_ENV_FILE names when the project was
 // opened.
-func (c *Project) Environ() []string { return c.fileEnv.environ() }
+func (p *Project) Environ() []string { return p.fileEnv.environ() }

@@ -33,7 +33,7 @@ type Event struct {
 // Old events may have been cleared away by [System.Tidy].
 func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		w, err := t.c.broker.Listen(ledger.Log, ledger.OutboxOf(t.tid))
+		w, err := t.project.broker.Listen(ledger.Log, ledger.OutboxOf(t.tid))
 		if err != nil {
 			yield(Event{}, err)
 			return
@@ -51,7 +51,7 @@ func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] 
 				yield(Event{}, err)
 				return
 			}
-			for m, err := range t.c.Queue(ledger.Log).Messages(ctx, broker.Select{After: after}) {
+			for m, err := range t.project.Queue(ledger.Log).Messages(ctx, broker.Select{After: after}) {
 				var e Event
 				mine := false
 				if err == nil {
@@ -76,7 +76,7 @@ func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] 
 }
 
 // decodeEvent decodes an event; mine is false if it is another task's, or none at all:
-// anybody may write to the log.
+// any program may write to the log.
 func decodeEvent(t *Task, m broker.Message) (event Event, mine bool) {
 	if !strings.Contains(m.Body, t.tid) {
 		return Event{}, false // cheaper than to decode it

@@ -33,7 +33,7 @@ func (p *project) examine() {
 	for queue, ids := range held {
 		p.t.Errorf("%d messages are left in %s", len(ids), queue)
 	}
-	if err := p.c.Close(); err != nil {
+	if err := p.project.Close(); err != nil {
 		p.t.Error(err)
 	}
 	p.checkIntegrity()
@@ -43,11 +43,11 @@ func (p *project) examine() {
 func (p *project) held() map[string][]broker.ID {
 	p.t.Helper()
 	held := make(map[string][]broker.ID)
-	for queue, err := range p.c.Broker().Queues(broker.Pattern{}).Names(p.ctx) {
+	for queue, err := range p.project.Broker().Queues(broker.Pattern{}).Names(p.ctx) {
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		for m, err := range p.c.Queue(queue).Messages(p.ctx, broker.Select{}) {
+		for m, err := range p.project.Queue(queue).Messages(p.ctx, broker.Select{}) {
 			if err != nil {
 				p.t.Fatal(err)
 			}
@@ -64,7 +64,7 @@ type marks struct{ begun, starts, retries, ends int }
 func (p *project) history() map[string]marks {
 	p.t.Helper()
 	seen := make(map[string]marks)
-	for m, err := range p.c.Queue(ledger.Log).Messages(p.ctx, broker.Select{}) {
+	for m, err := range p.project.Queue(ledger.Log).Messages(p.ctx, broker.Select{}) {
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -129,12 +129,12 @@ func (p *project) examineAttempts(t *ledger.Task, results []broker.ID) {
 	var want []broker.ID
 	for epoch := 1; epoch <= t.Epoch; epoch++ {
 		var past *ledger.Task
-		err := p.c.Broker().View(p.ctx, func(r broker.Reader) (err error) {
+		err := p.project.Broker().View(p.ctx, func(r broker.Reader) (err error) {
 			past, err = ledger.PastAttempt(r, t.TID, epoch)
 			return err
 		})
 		switch {
-		case errors.Is(err, broker.ErrNotFound): // somebody asked for the one after it
+		case errors.Is(err, broker.ErrNotFound): // a client asked for the one after it
 		case err != nil:
 			p.t.Fatal(err)
 		case past.Result != 0:
@@ -163,7 +163,7 @@ func (p *project) policyFor(t *ledger.Task) taskspec.Policy {
 	return spec.Spec.ErrorPolicy()
 }
 
-// checkIntegrity lets SQLite check the file, which nobody has open any more.
+// checkIntegrity lets SQLite check the file, which no process has open any more.
 func (p *project) checkIntegrity() {
 	p.t.Helper()
 	files, err := filepath.Glob(filepath.Join(p.dir, ledger.Dir, "*.db"))

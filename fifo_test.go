@@ -21,8 +21,8 @@ import (
 	"weft/taskspec"
 )
 
-// A fifo is a pipe with a name, through which tasks and the test tell each
-// other things. Nobody who opens it has to wait.
+// A fifo is a named pipe through which tasks and the test exchange lines. Opening it
+// does not block.
 type fifo struct {
 	path string
 	f    *os.File
@@ -101,8 +101,8 @@ func (f *fifo) open(n int) {
 	}
 }
 
-// gated is a task that tells that it has begun, waits at the gate, and prints
+// blocked is a task that writes to tell when it begins, waits for proceed, and prints
 // the token.
-func gated(tell, gate *fifo, token string) *taskspec.Spec {
-	return shell(`echo "$WEFT_TID" >"$1"; read -r line <"$2"; echo "$3"`, tell.path, gate.path, token)
+func blocked(tell, proceed *fifo, token string) *taskspec.Spec {
+	return shell(`echo "$WEFT_TID" >"$1"; read -r line <"$2"; echo "$3"`, tell.path, proceed.path, token)
 }

@@ -44,7 +44,7 @@ func TestFirstRunKilled(t *testing.T) {
 		t.Run(fmt.Sprintf("%d after %v", i, after.Round(time.Millisecond)), func(t *testing.T) {
 			p := newProject(t)
 			c := p.client(call{Do: "run", Spec: shell("echo first")})
-			<-time.After(after) // any moment will do
+			<-time.After(after) // any time will do
 			c.kill()
 			if got := p.client(call{Do: "run", Spec: shell(`echo "$1"`, fmt.Sprint(i))}).last(); got.Output != fmt.Sprintln(i) {
 				t.Errorf("got %+v", got)

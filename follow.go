@@ -31,8 +31,8 @@ type streams struct {
 func newStreams(t *Task, stdout, stderr io.Writer) *streams {
 	return &streams{
 		t:      t,
-		stdout: follower{c: t.c, tid: t.tid, stream: ledger.Stdout, w: stdout},
-		errs:   follower{c: t.c, tid: t.tid, stream: ledger.Stderr, w: stderr},
+		stdout: follower{project: t.project, tid: t.tid, stream: ledger.Stdout, w: stdout},
+		errs:   follower{project: t.project, tid: t.tid, stream: ledger.Stderr, w: stderr},
 	}
 }
 
@@ -98,10 +98,10 @@ func (o *streams) close() {
 // task runs, the stream is in a file, once it is long or lively; when the task
 // has ended it is there, or in the result.
 type follower struct {
-	c      *Project
-	tid    string
-	stream ledger.Stream
-	w      io.Writer // nil: nobody wants it
+	project *Project
+	tid     string
+	stream  ledger.Stream
+	w       io.Writer // may be nil
 
 	file   *os.File
 	epoch  int // whose file it is
@@ -137,9 +137,9 @@ func (f *follower) open(epoch int) error {
 	if f.file != nil && f.epoch == epoch {
 		return nil
 	}
-	f.close() // somebody let the task run again
+	f.close() // the task was retried
 	f.file, f.copied = nil, 0
-	path := ledger.OutputFile(f.c.dir, f.tid, epoch, f.stream)
+	path := ledger.OutputFile(f.project.dir, f.tid, epoch, f.stream)
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil // of most tasks, which is found out at less cost
 	}
@@ -211,7 +211,7 @@ func (f *follower) changed() error {
 // the files when a result is taken. What it says of standard error is in the
 // record, and good enough where there is no more.
 func (f *follower) missing(ctx context.Context, l *ledger.Task) error {
-	_, err := resultMessage(ctx, &Task{c: f.c, tid: f.tid}, l)
+	_, err := resultMessage(ctx, &Task{project: f.project, tid: f.tid}, l)
 	switch {
 	case err != nil:
 		return err
@@ -219,7 +219,7 @@ func (f *follower) missing(ctx context.Context, l *ledger.Task) error {
 		_, err = f.w.Write(l.Output.Stderr)
 		return err
 	}
-	path := ledger.OutputFile(f.c.dir, f.tid, l.Epoch, f.stream)
+	path := ledger.OutputFile(f.project.dir, f.tid, l.Epoch, f.stream)
 	return fmt.Errorf("task %s: %w: %s (dumps hold no files)", f.tid, ErrNoOutput, path)
 }
 

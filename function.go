@@ -3,7 +3,6 @@ package weft
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"strings"
 	"unicode/utf8"
@@ -11,15 +10,6 @@ import (
 	"weft/internal/function"
 	"weft/taskspec"
 )
-
-// ErrNoFunction is returned for a function that no program has registered in the
-// project.
-var ErrNoFunction = errors.New("no such function")
-
-// An ArgumentError says why a function cannot be called with the arguments of a
-// task. Problems has one entry for each, as in `"width": got string, want
-// integer`.
-type ArgumentError = function.ArgumentError
 
 // Function returns the spec of a task that calls a function, by the name under
 // which a program has registered it (see [Register]), with at most one argument
@@ -64,7 +54,7 @@ func Logger(ctx context.Context) *slog.Logger {
 	return slog.Default()
 }
 
-// Progress tells those who look at the task how far the function is: done of
+// Progress reports to readers of the task's status how far the function is: done of
 // total, of which 0 means unknown, and a note of a few words, both as it likes.
 // It may be called as often as is convenient: at most five reports a second are
 // passed on, and the last one always. For any other context it does nothing.

@@ -18,9 +18,9 @@ import (
 	"weft"
 )
 
-// hostVariable makes this program one with functions; so its clients, managers,
+// programVariable makes this program one with functions; so its clients, managers,
 // consumers and workers are in a project that has it in its environment.
-const hostVariable = "WEFT_TEST_HOST"
+const programVariable = "WEFT_TEST_HOST"
 
 // registerFunctions registers functions that behave and those that do not.
 func registerFunctions() {
@@ -31,7 +31,7 @@ func registerFunctions() {
 		return in.A + in.B, nil
 	}, weft.WithDescription("Adds numbers."))
 	weft.Register("end", endSomehow)
-	weft.Register("gated", passGate)
+	weft.Register("blocked", callBlocked)
 	weft.Register("nested", callAgain)
 	weft.RegisterArgs("pid", func(context.Context, []any, map[string]any) (any, error) { return os.Getpid(), nil })
 }
@@ -54,13 +54,13 @@ func callAgain(ctx context.Context, depth int) (int, error) {
 	return strconv.Atoi(string(res.Output))
 }
 
-// passGate tells that it has begun and who it is, waits at the gate, and returns
+// callBlocked tells that it has begun and who it is, waits for proceed, and returns
 // the token.
-func passGate(ctx context.Context, in struct{ Tell, Gate, Token string }) (string, error) {
-	if err := tellGate(in.Tell, weft.TID(ctx)); err != nil {
+func callBlocked(ctx context.Context, in struct{ Tell, Proceed, Token string }) (string, error) {
+	if err := writeLine(in.Tell, weft.TID(ctx)); err != nil {
 		return "", err
 	}
-	f, err := os.Open(in.Gate)
+	f, err := os.Open(in.Proceed)
 	if err != nil {
 		return "", err
 	}
@@ -69,7 +69,7 @@ func passGate(ctx context.Context, in struct{ Tell, Gate, Token string }) (strin
 	return in.Token, err
 }
 
-func tellGate(path, text string) error {
+func writeLine(path, text string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func endSomehow(ctx context.Context, in struct {
 	Tell string `json:",omitempty"`
 }) (any, error) {
 	if in.Tell != "" {
-		if err := tellGate(in.Tell, weft.TID(ctx)); err != nil {
+		if err := writeLine(in.Tell, weft.TID(ctx)); err != nil {
 			return nil, err
 		}
 	}

@@ -27,10 +27,10 @@ func function(name string, kwargs ...any) *taskspec.Spec {
 }
 
 // TestFunctionEnds takes functions to every end that they can have: the task
-// tells the truth about each, and host and manager go on.
+// tells the truth about each, and program and manager go on.
 func TestFunctionEnds(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	u := p.user()
 	for _, test := range []struct {
 		how     string
@@ -116,7 +116,7 @@ func TestFunctionEnded(t *testing.T) {
 	} {
 		t.Run(test.do+" "+test.how, func(t *testing.T) {
 			t.Parallel()
-			p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+			p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 			tell := p.fifo("tell")
 			spec := function("end", "How", test.how, "Tell", tell.path)
 			spec.Spec.StopGrace = new(0.3)
@@ -141,8 +141,8 @@ func TestFunctionEnded(t *testing.T) {
 // was queued by hand fails with the reason.
 func TestFunctionRefused(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
-	p.client(call{Do: "manager"}).answer() // a client, which is a host
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
+	p.client(call{Do: "manager"}).answer() // a client, which has functions
 	for _, test := range []struct {
 		spec  *taskspec.Spec
 		error string
@@ -185,14 +185,14 @@ func TestFunctionLost(t *testing.T) {
 	for _, alone := range []bool{false, true} {
 		t.Run(fmt.Sprint("alone=", alone), func(t *testing.T) {
 			t.Parallel()
-			p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
-			tell, gate := p.fifo("tell"), p.fifo("gate")
-			c, tid := p.run(function("gated", "Tell", tell.path, "Gate", gate.path, "Token", "never"))
+			p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
+			tell, proceed := p.fifo("tell"), p.fifo("proceed")
+			c, tid := p.run(function("blocked", "Tell", tell.path, "Proceed", proceed.path, "Token", "never"))
 			tell.read()
 			if alone {
-				p.murder(p.manager())
+				p.kill(p.manager())
 			}
-			p.murder(p.task(tid).Consumer)
+			p.kill(p.task(tid).Consumer)
 			if got := c.answer(); got.Status != taskspec.StatusFailed || got.Reason != "lost: consumer process died" || got.Code != nil {
 				t.Errorf("got %+v", got)
 			}
@@ -207,26 +207,26 @@ func TestFunctionLost(t *testing.T) {
 	}
 }
 
-// TestFunctionOutlives kills a service, which is host and manager in one, while
+// TestFunctionOutlives kills a service, which is program and manager in one, while
 // its functions run: they end, and the next service sees their values.
 func TestFunctionOutlives(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	p.open()
 	service := p.user()
 	service.call(call{Do: "serve"})
 	p.awaitManager(1)
-	tell, gate := p.fifo("tell"), p.fifo("gate")
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	tids := make(map[string]string)
 	u := p.user()
 	for i := range 3 {
 		token := fmt.Sprint("token ", i)
-		u.call(call{Do: "submit", Spec: function("gated", "Tell", tell.path, "Gate", gate.path, "Token", token)})
+		u.call(call{Do: "submit", Spec: function("blocked", "Tell", tell.path, "Proceed", proceed.path, "Token", token)})
 		tids[u.accepted()] = token
 		tell.read()
 	}
-	p.murder(p.manager()) // which is the service
-	gate.open(len(tids))
+	p.kill(p.manager()) // which is the service
+	proceed.open(len(tids))
 	for tid := range tids {
 		p.awaitEnd(tid)
 	}
@@ -243,7 +243,7 @@ func TestFunctionOutlives(t *testing.T) {
 // own, also between commands, and one that waits is gone when a command runs.
 func TestFunctionPool(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
 	u := p.user()
 	run := func(spec *taskspec.Spec) line {
 		t.Helper()
@@ -275,7 +275,7 @@ func TestFunctionPool(t *testing.T) {
 	for waiting == 0 && p.ctx.Err() == nil { // it is started while the result is on its way
 		for id, title := range p.processes() {
 			if strings.HasPrefix(title, "weft-function") {
-				p.murder(id)
+				p.kill(id)
 				waiting++
 			}
 		}
@@ -289,7 +289,7 @@ func TestFunctionPool(t *testing.T) {
 // TestFunctionNested has functions that call functions, in the one slot there is.
 func TestFunctionNested(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
 	c, tid := p.run(weft.Function("nested", 3))
 	if got := c.answer(); got.Status != taskspec.StatusCompleted || got.Output != "42" {
 		t.Errorf("got %+v", got)

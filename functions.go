@@ -14,16 +14,12 @@ import (
 	"weft/internal/ledger"
 )
 
-// ErrNoHost is returned for a program that does not offer functions: it does not
-// call [Init], or has registered none before it does.
-var ErrNoHost = function.ErrNoHost
-
 // A FunctionCatalog knows the functions that programs have registered in a
 // project, whether or not these programs run. It may be shared.
-type FunctionCatalog struct{ c *Project }
+type FunctionCatalog struct{ project *Project }
 
 // Functions gives access to the functions of a project.
-func (c *Project) Functions() FunctionCatalog { return FunctionCatalog{c} }
+func (p *Project) Functions() FunctionCatalog { return FunctionCatalog{p} }
 
 // A FunctionInfo is a function that can be called in a project.
 type FunctionInfo struct {
@@ -92,11 +88,11 @@ func (f *FunctionInfo) Help() string {
 // List returns all functions, sorted by their names. Programs that have changed
 // are asked anew, which takes as long as they take to start.
 func (f FunctionCatalog) List(ctx context.Context) ([]*FunctionInfo, error) {
-	if err := refreshPrograms(ctx, f.c); err != nil {
+	if err := refreshPrograms(ctx, f.project); err != nil {
 		return nil, fmt.Errorf("list functions: %w", err)
 	}
 	var all []*FunctionInfo
-	err := f.c.broker.View(ctx, func(r broker.Reader) error {
+	err := f.project.broker.View(ctx, func(r broker.Reader) error {
 		found, err := ledger.Functions(r)
 		for _, one := range found {
 			all = append(all, newFunctionInfo(one))
@@ -112,7 +108,7 @@ func (f FunctionCatalog) List(ctx context.Context) ([]*FunctionInfo, error) {
 // Find returns the function with this name. The error wraps [ErrNoFunction] if
 // there is none, and then says which may have been meant.
 func (f FunctionCatalog) Find(ctx context.Context, name string) (*FunctionInfo, error) {
-	found, err := findFunction(ctx, f.c, name)
+	found, err := findFunction(ctx, f.project, name)
 	if err != nil {
 		return nil, fmt.Errorf("find function: %w", err)
 	}
@@ -126,7 +122,7 @@ func (f FunctionCatalog) Find(ctx context.Context, name string) (*FunctionInfo, 
 func (f FunctionCatalog) Add(ctx context.Context, path string) (names []string, err error) {
 	if path, err = programPath(path); err == nil {
 		var found []function.Description
-		if found, err = describeProgram(ctx, f.c, path); err == nil && len(found) == 0 {
+		if found, err = describeProgram(ctx, f.project, path); err == nil && len(found) == 0 {
 			err = fmt.Errorf("%s: %w: it registers none before weft.Init", path, ErrNoHost)
 		}
 		for _, one := range found {
@@ -139,13 +135,13 @@ func (f FunctionCatalog) Add(ctx context.Context, path string) (names []string, 
 	return names, nil
 }
 
-// Remove forgets the program at path and its functions, until it opens the
+// Remove deletes the record of the program at path and its functions, until it opens the
 // project the next time. Its file need not be there any more. The error wraps
 // [ErrNoHost] if the project does not know it.
 func (f FunctionCatalog) Remove(ctx context.Context, path string) error {
 	absolute, err := programPath(path)
 	if err == nil {
-		err = f.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.RemoveProgram(tx, absolute) })
+		err = f.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.RemoveProgram(tx, absolute) })
 	}
 	if errors.Is(err, broker.ErrNotFound) {
 		err = fmt.Errorf("%w in this project: %s", ErrNoHost, path)

@@ -12,7 +12,7 @@ import (
 	"weft/taskspec"
 )
 
-// An aim finds the moment in which a manager leaves because it is idle, as a
+// An aim finds the time at which a manager leaves because it is idle, as a
 // distance from the end of its last task: each time the manager had left
 // already, it comes earlier, else later.
 type aim struct {
@@ -27,7 +27,7 @@ func newAim(t *testing.T, lifetime time.Duration) *aim {
 	return &aim{after: lifetime, random: rand.New(rand.NewPCG(seed(t), 0))}
 }
 
-// wait waits for the moment. No event tells it beforehand.
+// wait waits for that time. No event announces it beforehand.
 func (a *aim) wait(ended int64) {
 	moment := time.Unix(0, ended).Add(a.after + time.Duration(a.random.Int64N(int64(aimStep))))
 	<-time.After(time.Until(moment))
@@ -42,7 +42,7 @@ func (a *aim) adjust(left bool) {
 	}
 }
 
-// TestIdleExit submits tasks in the moment in which an idle manager leaves. A
+// TestIdleExit submits tasks at the time when an idle manager leaves. A
 // client that waits would start another one; here the clients only submit, and
 // nobody comes after them.
 func TestIdleExit(t *testing.T) {
@@ -73,7 +73,7 @@ func TestIdleExit(t *testing.T) {
 	t.Logf("%d managers have led in %d rounds", p.managers(), rounds)
 }
 
-// TestStopIdleExit stops a manager in the moment in which it leaves by itself:
+// TestStopIdleExit stops a manager at the time when it leaves by itself:
 // the order must not wait for the next one.
 func TestStopIdleExit(t *testing.T) {
 	t.Parallel()

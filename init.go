@@ -1,7 +1,6 @@
 package weft
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,17 +12,12 @@ import (
 	"weft/runner"
 )
 
-// ErrNoInit is returned where a task would need this program to be executed
-// again, but it has not called [Init], and there is no weft command on the PATH
-// to do it instead.
-var ErrNoInit = errors.New("program does not call weft.Init: call it first in main, or put the weft command on PATH")
-
 // initialized says that this program may be executed again. It is a fact about
-// the process, which is why it is not kept in a Context.
+// the process, so it is not kept in a Project.
 var initialized atomic.Bool
 
-// Init must be the first call in main, or in TestMain, but for [Register]. In a
-// process that Weft has started, it plays that process's part and never returns.
+// Init must be the first call in main, or in TestMain, after [Register]. In a
+// process that Weft has started, Init does that process's work and never returns.
 // In every other process it returns at once, and allows Weft to start processes
 // of this program.
 func Init() {
@@ -64,7 +58,7 @@ func executable() (string, error) {
 	return path, nil
 }
 
-// build tells this program from another version of it.
+// build identifies this version of the program.
 func build() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -9,8 +9,8 @@ import (
 // submitInline submits a task that this program is ready to carry out inside itself,
 // and begins it at once: its request need not go through the store to come back.
 // It returns nil for any other, and for one that has to queue.
-func submitInline(ctx context.Context, c *Project, all []ledger.Submission) (*Task, error) {
-	server := c.inline.Load()
+func submitInline(ctx context.Context, p *Project, all []ledger.Submission) (*Task, error) {
+	server := p.inline.Load()
 	if server == nil || len(all) != 1 {
 		return nil, nil
 	}
@@ -23,5 +23,5 @@ func submitInline(ctx context.Context, c *Project, all []ledger.Submission) (*Ta
 		return nil, err
 	}
 	begun := visit.Task()
-	return &Task{c: c, tid: begun.TID, key: begun.Key, isNew: true, local: visit}, nil
+	return &Task{project: p, tid: begun.TID, key: begun.Key, isNew: true, local: visit}, nil
 }

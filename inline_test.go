@@ -16,7 +16,7 @@ import (
 	"weft/taskspec"
 )
 
-// inline is the spec of a task that calls a function inside its host.
+// inline is the spec of a task that calls a function inside its program.
 func inline(name string, kwargs ...any) *taskspec.Spec {
 	spec := function(name, kwargs...)
 	spec.Spec.Isolation = taskspec.IsolationInline
@@ -31,11 +31,11 @@ func (p *project) serving() *client {
 	return c
 }
 
-// TestInlineEnds takes functions that run inside their host to every end that
-// they can have there, and the host goes on.
+// TestInlineEnds takes functions that run inside their program to every end that
+// they can have there, and the program goes on.
 func TestInlineEnds(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	p.serving()
 	u := p.user()
 	seconds := func(s float64) func(*taskspec.Work) {
@@ -85,11 +85,11 @@ func TestInlineEnds(t *testing.T) {
 	}
 }
 
-// TestInlineEnded stops and kills functions inside their host, those that heed
+// TestInlineEnded stops and kills functions inside their program, those that heed
 // their context and those that do not.
 func TestInlineEnded(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	p.serving()
 	for _, test := range []struct {
 		do, how string
@@ -120,14 +120,14 @@ func TestInlineEnded(t *testing.T) {
 // program does what comes.
 func TestInlineHostDies(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	p.serving()
 	p.serving()
 	for _, gone := range []string{"first", "second"} {
-		tell, gate := p.fifo("tell "+gone), p.fifo("gate "+gone)
-		c, tid := p.run(inline("gated", "Tell", tell.path, "Gate", gate.path, "Token", "never"))
+		tell, proceed := p.fifo("tell "+gone), p.fifo("proceed "+gone)
+		c, tid := p.run(inline("blocked", "Tell", tell.path, "Proceed", proceed.path, "Token", "never"))
 		tell.read()
-		p.murder(p.task(tid).Consumer)
+		p.kill(p.task(tid).Consumer)
 		if got := c.answer(); got.Status != taskspec.StatusFailed || got.Reason != "lost: consumer process died" || got.Code != nil {
 			t.Errorf("its host died: %+v", got)
 		}
@@ -140,12 +140,12 @@ func TestInlineHostDies(t *testing.T) {
 	}
 }
 
-// TestInlineWaits submits a task while nobody serves: it waits, can be stopped,
-// and runs when somebody does. So does one that was written by hand, and one that
+// TestInlineWaits submits a task while no program serves: it waits, can be stopped,
+// and runs when one does. So does one that was written by hand, and one that
 // is run again.
 func TestInlineWaits(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	stopped, tid := p.run(inline("add", "a", 1))
 	p.client(call{Do: "stop", TID: tid}).answer()
 	if got := stopped.answer(); got.Status != taskspec.StatusCancelled {
@@ -160,7 +160,7 @@ func TestInlineWaits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The manager has passed it on when it is in its host's queue.
+	// The manager has passed it on when it is in the queue of its program.
 	p.await("the request that was written by hand", func(e ledger.Event) bool { return e.TID == id.String() })
 	if got := p.task(tid).Status; got != taskspec.StatusCreated {
 		t.Errorf("nobody serves, and the task is %s", got)
@@ -202,11 +202,11 @@ func TestInlineWaits(t *testing.T) {
 // asking for the task and beginning it are one step: nobody can see a difference.
 func TestInlineFromInside(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	keyed := inline("add", "a", 1, "b", 2)
 	keyed.Spec.Key = "k"
 	// It cannot tell.
-	fails, again := inline("gated", "Tell", "/", "Gate", "", "Token", ""), inline("gated", "Tell", "/", "Gate", "", "Token", "")
+	fails, again := inline("blocked", "Tell", "/", "Proceed", "", "Token", ""), inline("blocked", "Tell", "/", "Proceed", "", "Token", "")
 	again.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), BackoffSeconds: new(0.01)}
 	var last []*ledger.Task
 	for _, test := range []struct {
@@ -267,7 +267,7 @@ func TestInlineFromInside(t *testing.T) {
 	}
 }
 
-// TestInlineRefused asks for what a function inside its host cannot have.
+// TestInlineRefused asks for what a function inside its program cannot have.
 func TestInlineRefused(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)

@@ -81,7 +81,7 @@ func TestPipeline(t *testing.T) {
 		}
 		want = append(want, fmt.Sprintf("<%d>\n", i))
 		if i%20 == 10 {
-			p.murder(p.manager()) // it may be giving out any of them
+			p.kill(p.manager()) // it may be giving out any of them
 			p.manage()
 		}
 	}
@@ -116,7 +116,7 @@ func TestPipeline(t *testing.T) {
 }
 
 // TestWaitingSurvives kills the manager of tasks that wait for a queue: the next
-// one listens to it, and stops nobody who was there before it.
+// one listens to it, and stops no task that was there before it.
 func TestWaitingSurvives(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_MAX_TASKS=1")
@@ -124,7 +124,7 @@ func TestWaitingSurvives(t *testing.T) {
 	p.manage()
 	waits := p.stages(2, "cat", "raw.data", "")
 	for range 2 {
-		p.murder(p.manager())
+		p.kill(p.manager())
 		p.manage()
 	}
 	s, err := waits[0].Status(p.ctx)
@@ -168,11 +168,11 @@ func (p *project) manage() {
 }
 
 // TestFunctionWired: an item of a queue is what a function is called with, and one
-// that does not fit is kept; a result of a function inside its host goes to the
+// that does not fit is kept; a result of a function inside its program goes to the
 // queue that its spec names.
 func TestFunctionWired(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1")
+	p := newProject(t, programVariable+"=1")
 	p.serving()
 	spec := function("add", "a", 40)
 	spec.IO.Inputs = map[string]string{"inbox": "raw.data"}

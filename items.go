@@ -19,23 +19,19 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNotPersistent is returned for a task that does not take item after item: its
-// spec does not say persistent.
-var ErrNotPersistent = ledger.ErrNotPersistent
-
 // SendItem puts an item into the inbox of a persistent task, or into the queue that
 // its spec names for that, and returns the id of its message, which the result of
 // the item has too. It is durable when SendItem returns. An item for a command is
 // its standard input, or an object {"stdin": text, "args": [...]}; one for a function
 // is the argument, or {"args": [...], "kwargs": {...}}.
 //
-// Anybody may write to that queue by other means as well; while the task runs its
-// name is also that of an endpoint, if nobody else had that.
+// Other programs may write to that queue directly too. While the task runs, the name
+// of the queue is also that of an endpoint, unless another task has claimed it.
 //
 // Errors wrap [ErrNotRunning] if the task has ended, or [ErrNotPersistent].
 func (t *Task) SendItem(ctx context.Context, body string) (messageID string, err error) {
 	var id broker.ID
-	err = t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+	err = t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		id, err = ledger.PutItem(tx, t.tid, body)
 		return err
 	})
@@ -60,7 +56,7 @@ type ItemResult struct {
 	// that is not held in memory is nil, and Large describes it: see WriteTo.
 	Output []byte
 	Large  *LargeOutput
-	// Value: it is of a function.
+	// Value is true if Output is the value of a function.
 	Value bool
 	// Message is the result as it is in the outbox, in JSON.
 	Message string
@@ -70,8 +66,8 @@ type ItemResult struct {
 }
 
 // Items yields the results of the items of a persistent task, in the order in which
-// they ended, and waits for more until the task has ended. It takes nothing: see
-// [ItemResult.Take]. What was not taken is yielded again by the next call.
+// they ended, and waits for more until the task has ended. It consumes nothing: see
+// [ItemResult.Take]. A result that was not consumed is yielded again by the next call.
 //
 // An item that completed is not among them if the spec names a queue for results
 // (io.outputs.outbox): its result is for the readers of that.
@@ -89,14 +85,14 @@ func (t *Task) Items(ctx context.Context) iter.Seq2[*ItemResult, error] {
 
 // eachItem calls fn with the results until it returns false or the task has ended.
 func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
-	outbox := t.c.broker.Queue(ledger.OutboxOf(t.tid))
-	w, err := t.c.broker.Listen(outbox.Name())
+	outbox := t.project.broker.Queue(ledger.OutboxOf(t.tid))
+	w, err := t.project.broker.Listen(outbox.Name())
 	if err != nil {
 		return err
 	}
 	defer w.Close()
 	var seen broker.ID
-	watch := newWatch(t.c)
+	watch := newWatch(t.project)
 	for {
 		l, err := loadTask(ctx, t)
 		switch {
@@ -127,7 +123,7 @@ func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
 }
 
 // newItemResult reads a message of the outbox; nil if it is something else, which
-// somebody has put there.
+// another program has put there.
 func newItemResult(t *Task, m broker.Message) *ItemResult {
 	var v ledger.ItemResult
 	if json.Unmarshal([]byte(m.Body), &v) != nil || v.Type != ledger.ItemResultType {
@@ -174,7 +170,7 @@ func itemFile(t *Task, messageID, path string) string {
 	if !ok || a.TID != t.tid || a.Item.String() != messageID || a.Stream != ledger.Stdout {
 		return ""
 	}
-	return ledger.ItemOutput(t.c.dir, a.TID, a.Epoch, a.Item, a.Stream)
+	return ledger.ItemOutput(t.project.dir, a.TID, a.Epoch, a.Item, a.Stream)
 }
 
 // Err is nil if the item completed, else a *[TaskError] that names the task.
@@ -209,12 +205,11 @@ func (r *ItemResult) WriteTo(w io.Writer) (int64, error) {
 	return n, err
 }
 
-// Take removes the result, with the file that it may stand for: call it when what
-// was to be done with it is done. The error wraps [ErrTaken] if somebody else has
-// taken it.
+// Take removes the result, with the file of a large one: call it when the result has
+// been used. The error wraps [ErrTaken] if the result has been consumed already.
 func (r *ItemResult) Take(ctx context.Context) error {
 	taken := false
-	err := r.t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+	err := r.t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		taken, err = ledger.TakeItemResult(tx, r.t.tid, r.id)
 		return err
 	})

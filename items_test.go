@@ -107,7 +107,7 @@ func TestItemsOfKilledManagers(t *testing.T) {
 		for i := range items {
 			w.give(fmt.Sprint("token ", i))
 			if i == killed {
-				p.murder(p.manager())
+				p.kill(p.manager())
 			}
 		}
 		for i := range items {
@@ -154,12 +154,12 @@ func TestItemsOfKilledConsumers(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	u := p.user()
-	tell, gate := p.fifo("tell"), p.fifo("gate")
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	for _, alone := range []bool{false, true} {
-		spec := shell(`read token; echo "$token" > "$1"; read go < "$2"; echo "$token"`, tell.path, gate.path)
+		spec := shell(`read token; echo "$token" > "$1"; read go < "$2"; echo "$token"`, tell.path, proceed.path)
 		w := p.watch(u, spec)
 		w.give("one", "two", "three")
-		gate.open(1)
+		proceed.open(1)
 		if got := tell.read() + tell.read(); got != "onetwo" {
 			t.Fatalf("items began: %s", got)
 		}
@@ -167,10 +167,10 @@ func TestItemsOfKilledConsumers(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 		if alone {
-			p.murder(p.manager())
+			p.kill(p.manager())
 		}
 		held := p.task(w.tid).Message
-		p.murder(p.task(w.tid).Consumer)
+		p.kill(p.task(w.tid).Consumer)
 		killed := time.Now()
 		w.ended()
 		waittest.Bound(t, "the end of its task", time.Since(killed), lostWithin)
@@ -183,7 +183,7 @@ func TestItemsOfKilledConsumers(t *testing.T) {
 		}
 		u.call(call{Do: "retry", TID: w.tid})
 		u.line()
-		gate.open(2)
+		proceed.open(2)
 		if got := tell.read() + tell.read(); got != "twothree" {
 			t.Errorf("items began: %s", got)
 		}
@@ -202,7 +202,7 @@ func TestItemsOfKilledConsumers(t *testing.T) {
 // one item is that item's affair.
 func TestItemsOfFunctions(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, "WEFT_DURABILITY=normal", hostVariable+"=1")
+	p := newProject(t, "WEFT_DURABILITY=normal", programVariable+"=1")
 	u := p.user()
 	w := p.watch(u, function("add", "a", 1))
 	w.give(`{"kwargs":{"b":2}}`, `{"kwargs":{"b":"x"}}`, `{"args":5}`, `{}`)

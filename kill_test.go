@@ -28,12 +28,12 @@ func TestKillManager(t *testing.T) {
 	const slots = 10
 	p := newProject(t, "WEFT_MAX_TASKS="+strconv.Itoa(slots))
 	p.open()
-	tell, gate := p.fifo("tell"), p.fifo("gate")
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	clients := make(map[string]*client)
 	token := func(i int) string { return fmt.Sprint("token ", i) }
 	tokens := make(map[string]string)
 	for i := range 2 * slots {
-		c, tid := p.run(gated(tell, gate, token(i)))
+		c, tid := p.run(blocked(tell, proceed, token(i)))
 		clients[tid], tokens[tid] = c, token(i)
 	}
 	for range slots {
@@ -42,8 +42,8 @@ func TestKillManager(t *testing.T) {
 	if n := len(p.tasks(taskspec.StatusRunning)); n != slots {
 		t.Fatalf("%d tasks run in %d slots", n, slots)
 	}
-	p.murder(p.manager())
-	gate.open(2 * slots) // those that run end, the others do not wait
+	p.kill(p.manager())
+	proceed.open(2 * slots) // those that run end, the others do not wait
 	for tid, c := range clients {
 		got := c.answer()
 		if got.TID != tid || got.Status != taskspec.StatusCompleted || got.Output != tokens[tid]+"\n" {
@@ -63,10 +63,10 @@ func TestKillConsumer(t *testing.T) {
 			p := newProject(t)
 			c, tid, family := p.family()
 			if alone {
-				p.murder(p.manager())
+				p.kill(p.manager())
 			}
 			consumer := p.task(tid).Consumer
-			p.murder(consumer)
+			p.kill(consumer)
 			killed := time.Now()
 
 			for name, id := range family {
@@ -118,17 +118,17 @@ func (p *project) family() (c *client, tid string, family map[string]proc.Identi
 func TestKillClient(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_MAX_TASKS=1")
-	tell, gate := p.fifo("tell"), p.fifo("gate")
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	var tids []string
 	for _, token := range []string{"running", "queued"} {
-		c, tid := p.run(gated(tell, gate, token))
+		c, tid := p.run(blocked(tell, proceed, token))
 		tids = append(tids, tid)
 		if token == "running" {
 			tell.read()
 		}
 		c.kill()
 	}
-	gate.open(2)
+	proceed.open(2)
 	for i, token := range []string{"running", "queued"} {
 		got := p.client(call{Do: "result", TID: tids[i]}).answer()
 		if got.Status != taskspec.StatusCompleted || got.Output != token+"\n" {
@@ -165,14 +165,14 @@ func TestKillIdleConsumer(t *testing.T) {
 }
 
 // TestKillBeginner kills managers and consumers that have just been started:
-// others are started in their place, and whoever waits is answered.
+// others are started in their place, and each waiting client is answered.
 func TestKillBeginner(t *testing.T) {
 	for _, part := range []role.Role{role.Manager, role.Consumer} {
 		t.Run(string(part), func(t *testing.T) {
 			t.Parallel()
 			p := newProject(t)
-			tell, gate := p.fifo("tell"), p.fifo("gate")
-			p.env = append(p.env, hesitateVariable+"="+strings.Join([]string{string(part), tell.path, gate.path}, ":"))
+			tell, proceed := p.fifo("tell"), p.fifo("proceed")
+			p.env = append(p.env, hesitateVariable+"="+strings.Join([]string{string(part), tell.path, proceed.path}, ":"))
 			c := p.client(call{Do: "run", Spec: shell("echo done")})
 			for range 2 {
 				pid, err := strconv.Atoi(tell.read())
@@ -183,9 +183,9 @@ func TestKillBeginner(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				p.murder(id)
+				p.kill(id)
 			}
-			gate.open(10) // the others may begin
+			proceed.open(10) // the others may begin
 			if got := c.last(); got.Status != taskspec.StatusCompleted || got.Output != "done\n" {
 				t.Errorf("got %+v", got)
 			}

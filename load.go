@@ -42,16 +42,16 @@ type LoadReport struct {
 // report, or [ErrNotWhole]. Cancelling ctx before the end withdraws it, though not while
 // it waits for r.
 func (s System) Load(ctx context.Context, r io.Reader, o LoadOptions) (*LoadReport, error) {
-	if err := s.c.trust.foreign; err != nil {
+	if err := s.project.trust.foreign; err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	return load(o, s.c.settings.Redact, func(b broker.LoadOptions) (broker.LoadReport, error) {
-		whole, free, err := rewindable(r, s.c.dir)
+	return load(o, s.project.settings.Redact, func(b broker.LoadOptions) (broker.LoadReport, error) {
+		whole, free, err := rewindable(r, s.project.dir)
 		if err != nil {
 			return broker.LoadReport{}, fmt.Errorf("load: %w", err)
 		}
 		defer free()
-		return s.c.broker.Load(ctx, whole, b)
+		return s.project.broker.Load(ctx, whole, b)
 	})
 }
 
@@ -61,10 +61,6 @@ func PreviewLoad(ctx context.Context, r io.Reader, o LoadOptions) (*LoadReport, 
 		return broker.CheckDump(ctx, r, broker.Options{Views: ledger.View}, b)
 	})
 }
-
-// ErrNotWhole is returned for a dump with a request that cannot be run as it
-// was meant, because something of it was hidden or is not in the dump.
-var ErrNotWhole = ledger.ErrNotWhole
 
 func load(o LoadOptions, redact []string, do func(broker.LoadOptions) (broker.LoadReport, error)) (*LoadReport, error) {
 	now := time.Now()

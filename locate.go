@@ -46,15 +46,15 @@ func Create(dir string, autostart bool, opts ...Option) (*Project, error) {
 	if !autostart {
 		return Open(dir, append(opts, func(o *options) { o.store = &autostart })...)
 	}
-	c, err := Open(dir, opts...)
+	p, err := Open(dir, opts...)
 	if err != nil {
-		return c, err
+		return p, err
 	}
-	if err = project.Complete(c.dir); err == nil {
-		err = project.MakeFolder(c.dir, autostartName)
+	if err = project.Complete(p.dir); err == nil {
+		err = project.MakeFolder(p.dir, autostartName)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("create project: %w", err), c.Close())
+		return nil, errors.Join(fmt.Errorf("create project: %w", err), p.Close())
 	}
-	return c, nil
+	return p, nil
 }

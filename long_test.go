@@ -13,7 +13,7 @@ import (
 func TestLongBounds(t *testing.T) {
 	waittest.NeedLong(t)
 	for name, test := range map[string]func(*testing.T){
-		"zoo":                 TestZoo,
+		"escapes":             TestEscapes,
 		"task ended":          TestEndTask,
 		"timeout alone":       TestTimeoutAlone,
 		"manager stopped":     TestStopManager,

@@ -20,13 +20,13 @@ import (
 const partVariable = "WEFT_TEST_PART"
 
 // hesitateVariable makes managers or consumers of this program wait before they
-// begin, so that a test can kill them: its value is role:tell:gate. They write
-// their pid to the pipe tell and wait for a line from the pipe gate.
+// begin, so that a test can kill them: its value is role:tell:proceed. They write
+// their pid to the pipe tell and wait for a line from the pipe proceed.
 const hesitateVariable = "WEFT_TEST_HESITATE"
 
 func TestMain(m *testing.M) {
 	hesitate(os.Getenv(hesitateVariable))
-	if os.Getenv(hostVariable) != "" {
+	if os.Getenv(programVariable) != "" {
 		registerFunctions()
 	}
 	weft.Init()
@@ -61,7 +61,7 @@ func ownState() func(exitCode int) {
 // a test that has ended.
 func hesitate(value string) {
 	part, pipes, _ := strings.Cut(value, ":")
-	tell, gate, _ := strings.Cut(pipes, ":")
+	tell, proceed, _ := strings.Cut(pipes, ":")
 	if part == "" || !slices.Contains(os.Environ(), role.Entry(role.Role(part))) {
 		return
 	}
@@ -74,7 +74,7 @@ func hesitate(value string) {
 	if err != nil {
 		return
 	}
-	if f, err = os.OpenFile(gate, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
+	if f, err = os.OpenFile(proceed, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
 		_, _ = f.Read(make([]byte, 1))
 		f.Close()
 	}

@@ -20,20 +20,12 @@ import (
 	"weft/runner"
 )
 
-// ErrElsewhere is returned where a manager runs in another pid namespace, in a
-// container for example, and this process would have to see its tasks.
-var ErrElsewhere = errors.New("manager runs in another pid namespace")
-
-// ErrSkew is returned where the project's manager is of another version of Weft, which
-// would misread what this one writes.
-var ErrSkew = ledger.ErrSkew
-
 // A Manager speaks to the project's manager, the process that gives its tasks
 // to consumers, whether it is there or not: get it from [Project.Manager].
-type Manager struct{ c *Project }
+type Manager struct{ project *Project }
 
 // Manager gives access to the project's manager. It starts nothing.
-func (c *Project) Manager() *Manager { return &Manager{c} }
+func (p *Project) Manager() *Manager { return &Manager{p} }
 
 // Start starts the project's manager if it has none, and returns when it
 // works. Cancelling ctx ends the wait. The error says why it could not start.
@@ -42,30 +34,29 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.c.trust.observe(ctx); err != nil {
+	if err := m.project.trust.observe(ctx); err != nil {
 		return err
 	}
-	if err := project.Complete(m.c.dir); err != nil {
+	if err := project.Complete(m.project.dir); err != nil {
 		return err
 	}
-	m.c.started.Store(true)
+	m.project.started.Store(true)
 	call := manager.Call{
-		Protocol: runner.Protocol, Build: build(), Root: m.c.root, Once: m.Once(),
-		Autostart: m.c.autostart, Since: m.c.trust.unrecordedSince(), Env: m.c.Environ(),
+		Protocol: runner.Protocol, Build: build(), Root: m.project.root, Once: m.Once(),
+		Autostart: m.project.autostart, Since: m.project.trust.unrecordedSince(), Env: m.project.Environ(),
 	}
-	return manager.Start(ctx, path, call, m.c.dir, m.c.broker, m.c.notices.say)
+	return manager.Start(ctx, path, call, m.project.dir, m.project.broker, m.project.notices.say)
 }
 
-// Started reports whether a manager was started through the project's Context,
-// because there was none.
-func (m *Manager) Started() bool { return m.c.started.Load() }
+// Started reports whether this Project has started a manager because there was none.
+func (m *Manager) Started() bool { return m.project.started.Load() }
 
 // ensure starts a manager unless there is one.
 func (m *Manager) ensure(ctx context.Context) error {
-	if _, err := os.Lstat(m.c.dir); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %s was moved or removed", broker.ErrGone, m.c.dir)
+	if _, err := os.Lstat(m.project.dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %s was moved or removed", broker.ErrGone, m.project.dir)
 	}
-	running, err := manager.Running(m.c.dir)
+	running, err := manager.Running(m.project.dir)
 	if err != nil || running {
 		return err
 	}
@@ -74,30 +65,30 @@ func (m *Manager) ensure(ctx context.Context) error {
 
 // Once reports whether a manager that is started here leaves as soon as there
 // is no work, because the settings say that it is not to be reused.
-func (m *Manager) Once() bool { return m.c.settings.Reuse != nil && !*m.c.settings.Reuse }
+func (m *Manager) Once() bool { return m.project.settings.Reuse != nil && !*m.project.settings.Reuse }
 
 // Lifetime is how long a manager that is started for this project stays
 // without work, as its settings say; 0 means for ever.
-func (m *Manager) Lifetime() time.Duration { return time.Duration(m.c.settings.Lifetime) }
+func (m *Manager) Lifetime() time.Duration { return time.Duration(m.project.settings.Lifetime) }
 
 // LogLevel is the least level that the project's manager logs, as its settings
 // say.
 func (m *Manager) LogLevel() slog.Level {
-	level, err := m.c.settings.level()
+	level, err := m.project.settings.level()
 	if err != nil {
 		return slog.LevelInfo // not to be: the settings were checked when they were read
 	}
 	return level
 }
 
-// Slots says how many tasks the running manager runs at once, and how many of
-// these slots are taken. Both are 0 if there is none.
+// Slots returns how many tasks the running manager runs at once, and how many of these
+// slots are in use. Both are 0 if no manager runs.
 func (m *Manager) Slots(ctx context.Context) (taken, all int, err error) {
-	running, err := manager.Running(m.c.dir)
+	running, err := manager.Running(m.project.dir)
 	if err != nil || !running {
 		return 0, 0, err
 	}
-	err = m.c.broker.View(ctx, func(r broker.Reader) error {
+	err = m.project.broker.View(ctx, func(r broker.Reader) error {
 		rec, err := r.Record(ledger.ManagerKind, ledger.CurrentManager)
 		if err != nil {
 			return err
@@ -121,7 +112,7 @@ type ManagerStatus struct {
 	TID     string
 	PID     int
 	Running bool
-	Halted  bool // it runs, and stands still, because a signal has stopped it
+	Halted  bool // a signal has stopped its process
 	// Elsewhere: it is in another pid namespace, in a container for example, where
 	// PID is its id.
 	Elsewhere bool
@@ -142,11 +133,11 @@ func (m *Manager) Running(ctx context.Context) ([]ManagerStatus, error) {
 }
 
 func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerStatus, error) {
-	recs, err := m.c.broker.Records(ctx, ledger.ManagerKind, sel)
+	recs, err := m.project.broker.Records(ctx, ledger.ManagerKind, sel)
 	if err != nil {
 		return nil, err
 	}
-	held, err := manager.Running(m.c.dir)
+	held, err := manager.Running(m.project.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +148,7 @@ func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerS
 		}
 		last, err := ledger.DecodeManager(r)
 		if err != nil {
-			continue // Check tells of it
+			continue // Check reports it
 		}
 		all = append(all, ManagerStatus{
 			TID:       last.TID,
@@ -172,24 +163,24 @@ func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerS
 	return all, nil
 }
 
-// Stop stops the running tasks and then the manager, and returns when
-// it has gone. It returns false if there was none. Cancelling ctx ends the
+// Stop stops the running tasks and then the manager, and returns when the manager has
+// ended. It returns false if there was no manager. Cancelling ctx ends the
 // wait, not the request.
 func (m *Manager) Stop(ctx context.Context) (bool, error) {
 	return m.end(ctx, ledger.CommandStop)
 }
 
-// Replace lets the manager leave, for another one, and returns when it has
-// gone: running tasks go on without it, and what is queued waits. Else it is
-// like [Manager.Stop].
+// Replace makes the manager leave, for another one, and returns when it has ended:
+// running tasks go on without it, and queued tasks wait. Otherwise it is like
+// [Manager.Stop].
 func (m *Manager) Replace(ctx context.Context) (bool, error) {
 	return m.end(ctx, ledger.CommandLeave)
 }
 
-// Kill ends the process of the manager at once, and returns when it has gone, or false
-// if there was none. Running tasks go on, as after a crash, and what is queued waits.
-// It is for a manager that does not leave when it is told to. One inside a program of
-// the user's is not killed, for that the program would be.
+// Kill kills the process of the manager, and returns when it has ended, or false if
+// there was no manager. Running tasks go on, as after a crash, and queued tasks wait.
+// Kill is for a manager that does not stop when asked. It does not kill a manager that
+// is part of a user's program, because that would kill the program.
 func (m *Manager) Kill(ctx context.Context) (bool, error) {
 	last, err := m.current(ctx)
 	switch {
@@ -214,13 +205,13 @@ func (m *Manager) Kill(ctx context.Context) (bool, error) {
 }
 
 // current is the manager that is running, nil if there is none. One whose record is
-// damaged, so that only its lock tells of it, is a zero one.
+// damaged, so that only its lock is known, is the zero value.
 func (m *Manager) current(ctx context.Context) (*ledger.Manager, error) {
-	running, err := manager.Running(m.c.dir)
+	running, err := manager.Running(m.project.dir)
 	if err != nil || !running {
 		return nil, err
 	}
-	r, err := m.c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
+	r, err := m.project.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +222,7 @@ func (m *Manager) current(ctx context.Context) (*ledger.Manager, error) {
 	return last, nil
 }
 
-// end tells the manager to go and waits until it has.
+// end orders the manager to stop and waits until it has.
 func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 	last, err := m.current(ctx)
 	if err != nil {
@@ -247,15 +238,15 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 		// The next one could not see what becomes of the tasks that go on.
 		return true, fmt.Errorf("replace manager: %w (pid %d there): replace it there, or stop it with its tasks: weft manager stop", ErrElsewhere, last.Process.PID)
 	}
-	gone, err := m.c.broker.Listen(ledger.ManagerReplies)
+	gone, err := m.project.broker.Listen(ledger.ManagerReplies)
 	if err != nil {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}
 	defer gone.Close()
-	err = m.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendManagerControl(tx, c) })
+	err = m.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendManagerControl(tx, c) })
 	trouble := m.trouble(ctx)
 	if unwritable(err) || err == nil && trouble != nil {
-		if _, unheard := control.Give(ctx, m.c.dir, control.Order{Command: c}); unheard == nil {
+		if _, unheard := control.Give(ctx, m.project.dir, control.Order{Command: c}); unheard == nil {
 			err, trouble = nil, nil
 		}
 	}
@@ -266,7 +257,7 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 		return false, fmt.Errorf("stop manager: %w", err)
 	}
 	if last.Process == (proc.Identity{}) {
-		return true, awaitNoManager(ctx, m.c, gone)
+		return true, awaitNoManager(ctx, m.project, gone)
 	}
 	if !last.Embedded && !last.Elsewhere() {
 		if err := m.awaitExit(ctx, last.Process); err != nil {
@@ -274,14 +265,14 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 		}
 		return true, nil
 	}
-	watch := newWatch(m.c)
+	watch := newWatch(m.project)
 	// Its program may go on; only the manager leaves. Or it cannot be seen from here.
 	for {
-		r, err := m.c.broker.Record(ctx, ledger.ManagerKind, last.TID)
+		r, err := m.project.broker.Record(ctx, ledger.ManagerKind, last.TID)
 		if err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
-		held, err := manager.Running(m.c.dir)
+		held, err := manager.Running(m.project.dir)
 		if err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
@@ -297,7 +288,7 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 
 // awaitExit waits until the manager's process has ended, and says what keeps it from that.
 func (m *Manager) awaitExit(ctx context.Context, process proc.Identity) error {
-	watch := newWatch(m.c)
+	watch := newWatch(m.project)
 	for {
 		look, cancel := context.WithTimeout(ctx, managerLook)
 		err := process.Wait(look)
@@ -310,9 +301,9 @@ func (m *Manager) awaitExit(ctx context.Context, process proc.Identity) error {
 }
 
 // awaitNoManager waits until the project has no manager; gone hears that one leaves.
-func awaitNoManager(ctx context.Context, c *Project, gone *broker.Waiter) error {
+func awaitNoManager(ctx context.Context, p *Project, gone *broker.Waiter) error {
 	for {
-		running, err := manager.Running(c.dir)
+		running, err := manager.Running(p.dir)
 		if err == nil && running {
 			err = waitFor(ctx, gone, managerLook)
 		}

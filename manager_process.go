@@ -33,32 +33,32 @@ func runManager(conn io.ReadWriteCloser) error {
 }
 
 func serveDetached(call manager.Call, ready func()) error {
-	c, err := OpenExisting(call.Root)
+	p, err := OpenExisting(call.Root)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	c.autostart, c.trust.since = call.Autostart, call.Since
-	if err := c.trust.observe(context.Background()); err != nil {
+	defer p.Close()
+	p.autostart, p.trust.since = call.Autostart, call.Since
+	if err := p.trust.observe(context.Background()); err != nil {
 		return err
 	}
-	log, err := project.OpenLog(c.dir)
+	log, err := project.OpenLog(p.dir)
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	level, err := c.settings.level()
+	level, err := p.settings.level()
 	if err != nil {
 		return err
 	}
 	stop, cancel := StopSignals()
 	defer cancel()
-	lifetime := c.Manager().Lifetime()
+	lifetime := p.Manager().Lifetime()
 	if call.Once {
 		lifetime = time.Nanosecond // any: it leaves at the first look that finds no work
-		c.autostart = new(bool)    // else it would stay for its services
+		p.autostart = new(bool)    // else it would stay for its services
 	}
-	return serve(context.Background(), c, ServeOptions{
+	return serve(context.Background(), p, ServeOptions{
 		Only:     true,
 		Lifetime: lifetime,
 		Log:      slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: level})),
@@ -67,7 +67,7 @@ func serveDetached(call manager.Call, ready func()) error {
 	}, false)
 }
 
-// StopSignals returns a channel that is closed when the process is told to end
+// StopSignals returns a channel that is closed when the process is asked to end
 // by SIGTERM or SIGINT; for [ServeOptions.Stop]. The caller calls cancel when
 // it no longer wants to know.
 func StopSignals() (stop <-chan struct{}, cancel func()) {

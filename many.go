@@ -22,39 +22,38 @@ type RunManyOptions struct {
 	// AsCompleted hands out results in the order in which tasks end, instead of
 	// that of their specs.
 	AsCompleted bool
-	// Submitted, if it is not nil, is told how many tasks have been submitted so
-	// far, from the goroutine that called RunMany.
+	// Submitted, if it is not nil, is called with the number of tasks submitted so
+	// far, on the goroutine that called RunMany.
 	Submitted func(total int)
 }
 
 // submitAtOnce is how many tasks one transaction submits, and takeAtOnce how
-// many results one takes: others who write wait some ten milliseconds for it.
+// many results one consumes: other writers wait some ten milliseconds for it.
 const (
 	submitAtOnce = 200
 	takeAtOnce   = 100
 )
 
-// RunMany runs tasks, calls done for each that has ended, on the calling
-// goroutine, and then takes its result if done says so: that what it did with it
-// is safe. It returns when specs has ended and all tasks have.
+// RunMany runs tasks and calls done for each task that has ended, on the calling
+// goroutine. If done returns true, the result is safe with the caller, and RunMany
+// consumes it. RunMany returns when specs is exhausted and all tasks have ended.
 //
-// An error of specs ends the submissions; it is returned when the tasks that
-// were submitted have ended. An error of done is returned at once, and the tasks
-// go on; the results it was not called for, or failed on, are not taken. When
-// ctx ends, the tasks are stopped, and its error is returned once they have
-// ended.
+// An error of specs ends the submissions; RunMany returns it when the submitted tasks
+// have ended. RunMany returns an error of done at once, and the tasks go on; results for
+// which done was not called, or failed, are not consumed. If ctx ends, RunMany stops the
+// tasks and returns the error of ctx when they have ended.
 //
-// Specs with the same key are one task, for which done is called once. One that
-// was submitted before, by whomever, is treated like the others.
-func (c *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions, done func(*Task, *TaskStatus) (take bool, err error), opts ...SubmitOption) error {
-	g, err := c.NewBatch()
+// Specs with the same key are one task, for which done is called once. A task that was
+// submitted before, by any process, is treated like the others.
+func (p *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions, done func(*Task, *TaskStatus) (take bool, err error), opts ...SubmitOption) error {
+	g, err := p.NewBatch()
 	if err != nil {
 		return err
 	}
 	defer g.Close()
 	submitting, stop := context.WithCancel(ctx)
 	defer stop()
-	m := runMany{c: c, o: o, group: g, done: done, submitter: newSubmitter(c, specs, o.Limit, opts), ended: make(map[string]*TaskStatus), keyed: make(map[string]bool)}
+	m := runMany{project: p, o: o, batch: g, done: done, submitter: newSubmitter(p, specs, o.Limit, opts), ended: make(map[string]*TaskStatus), keyed: make(map[string]bool)}
 	go m.submitter.run(submitting)
 	err = m.run(ctx)
 	stop()
@@ -68,11 +67,11 @@ func (c *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, e
 	return errors.Join(err, m.take(ctx))
 }
 
-// runMany is what RunMany knows.
+// runMany is the state of RunMany.
 type runMany struct {
-	c         *Project
+	project   *Project
 	o         RunManyOptions
-	group     *Batch // of the tasks that have not ended
+	batch     *Batch // of the tasks that have not ended
 	submitter *submitter
 	done      func(*Task, *TaskStatus) (take bool, err error)
 
@@ -89,10 +88,10 @@ func (m *runMany) run(ctx context.Context) error {
 		if err := m.collect(ctx); err != nil {
 			return err
 		}
-		if submitted == nil && m.group.Len() == 0 {
+		if submitted == nil && m.batch.Len() == 0 {
 			return m.submitter.err
 		}
-		// Before it waits, it takes: who looks in meanwhile sees how it stands.
+		// It takes results before it waits, so that the status is current meanwhile.
 		if err := m.take(ctx); err != nil {
 			return err
 		}
@@ -112,15 +111,15 @@ func (m *runMany) run(ctx context.Context) error {
 // wait waits for tasks that have been submitted, or for a reason to look. more
 // is false when no more will be submitted.
 func (m *runMany) wait(ctx context.Context, submitted <-chan []*Task) (tasks []*Task, more bool, err error) {
-	if m.group.Len() > 0 && m.group.watch.due() {
-		return nil, submitted != nil, m.group.poll(ctx)
+	if m.batch.Len() > 0 && m.batch.watch.due() {
+		return nil, submitted != nil, m.batch.poll(ctx)
 	}
 	timer := time.NewTimer(managerLook)
 	defer timer.Stop()
 	select {
 	case tasks, more = <-submitted:
 		return tasks, more, nil
-	case <-m.group.waiter.C():
+	case <-m.batch.waiter.C():
 	case <-timer.C:
 	case <-ctx.Done():
 		err = context.Cause(ctx)
@@ -140,7 +139,7 @@ func (m *runMany) add(ctx context.Context, tasks []*Task) error {
 	if m.total += len(tasks); m.o.Submitted != nil {
 		m.o.Submitted(m.total)
 	}
-	return m.group.Add(ctx, tasks...)
+	return m.batch.Add(ctx, tasks...)
 }
 
 // again reports whether the task was submitted before, for another spec with its
@@ -159,16 +158,16 @@ func (m *runMany) again(t *Task) bool {
 
 // collect hands out those that have ended and whose turn it is.
 func (m *runMany) collect(ctx context.Context) error {
-	if err := m.group.read(ctx); err != nil {
+	if err := m.batch.read(ctx); err != nil {
 		return err
 	}
-	ended := m.group.ended
-	m.group.ended = nil
+	ended := m.batch.ended
+	m.batch.ended = nil
 	for _, s := range ended {
 		m.submitter.release()
 		if !m.o.AsCompleted {
 			m.ended[s.TID] = s
-		} else if err := m.handOut(ctx, &Task{c: m.c, tid: s.TID}, s); err != nil {
+		} else if err := m.handOut(ctx, &Task{project: m.project, tid: s.TID}, s); err != nil {
 			return err
 		}
 	}
@@ -202,13 +201,13 @@ func (m *runMany) handOut(ctx context.Context, t *Task, s *TaskStatus) error {
 func (m *runMany) take(ctx context.Context) error {
 	tasks := m.resolved
 	m.resolved = nil
-	return takeAll(ctx, m.c, tasks)
+	return takeAll(ctx, m.project, tasks)
 }
 
 // stop stops the tasks that have not ended.
 func (m *runMany) stop(ctx context.Context, late []*Task) error {
-	for tid := range m.group.waiting {
-		late = append(late, &Task{c: m.c, tid: tid})
+	for tid := range m.batch.waiting {
+		late = append(late, &Task{project: m.project, tid: tid})
 	}
 	slots := make(chan struct{}, 32) // each holds a waiter
 	errs := make([]error, len(late))
@@ -225,12 +224,12 @@ func (m *runMany) stop(ctx context.Context, late []*Task) error {
 }
 
 // takeAll is [Task.Discard] for many tasks.
-func takeAll(ctx context.Context, c *Project, tasks []*Task) error {
+func takeAll(ctx context.Context, p *Project, tasks []*Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}
 	files := make([][]ledger.Attempt, len(tasks))
-	err := c.broker.Update(ctx, func(tx *broker.Tx) error {
+	err := p.broker.Update(ctx, func(tx *broker.Tx) error {
 		for i, t := range tasks {
 			var err error
 			if files[i], err = ledger.Take(tx, t.tid); err != nil {
@@ -243,7 +242,7 @@ func takeAll(ctx context.Context, c *Project, tasks []*Task) error {
 		if err != nil {
 			break
 		}
-		err = removeAttempt(c, a)
+		err = removeAttempt(p, a)
 	}
 	if err != nil {
 		return fmt.Errorf("take results: %w", err)

@@ -17,16 +17,8 @@ import (
 	"weft/runner"
 )
 
-// ErrNoProject is returned by [Find] where no folder upward holds a project.
-var ErrNoProject = errors.New("no weft project found")
-
-// ErrOwner is returned by [Find] where the project found belongs to another
-// user. Opened by name it can be read; what would change it, or run something,
-// returns ErrOwner, for root too: what runs there runs as its owner.
-var ErrOwner = errors.New("project belongs to another user")
-
-// A Project is an open project. It is safe for concurrent use; whoever opened
-// it closes it.
+// A Project is an open project. It is safe for concurrent use. The caller of
+// [Open] must close it.
 type Project struct {
 	root     string // absolute
 	dir      string // root/.weft
@@ -34,8 +26,8 @@ type Project struct {
 	fileEnv  fileEnv
 	broker   *broker.Broker
 	created  bool
-	// autostart is whether managers that are started through it start services, if
-	// that was said: see [Autostart].
+	// autostart is whether managers that it starts start services; nil if that is not
+	// set: see [Autostart].
 	autostart *bool
 	trust     trustState
 	notices   notices
@@ -60,8 +52,8 @@ type options struct {
 // call [Init] first do not need it.
 func AcceptPOSIXLocks() Option { return func(o *options) { o.posixLocks = true } }
 
-// Autostart says whether managers that are started through the Context start the
-// project's services, whatever its settings and WEFT_AUTOSTART_TASKS say.
+// Autostart sets whether managers that this Project starts start the project's
+// services, whatever its settings and WEFT_AUTOSTART_TASKS say.
 func Autostart(on bool) Option { return func(o *options) { o.autostart = &on } }
 
 // Open opens the project in dir, that is in dir/.weft, and creates it if it is
@@ -74,11 +66,11 @@ func Open(dir string, opts ...Option) (*Project, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	c, err := open(dir, o)
+	p, err := open(dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("open project: %w", err)
 	}
-	return c, nil
+	return p, nil
 }
 
 func open(dir string, o options) (*Project, error) {
@@ -86,67 +78,67 @@ func open(dir string, o options) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Tasks see the root under the name it has for everybody, not under that
+	// Tasks see the root under its real name, not under that
 	// of a symbolic link that may go.
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, o.absent(dir, err)
 	}
-	c := &Project{root: root, dir: filepath.Join(root, ledger.Dir), autostart: o.autostart}
-	c.notices.tell = o.tell
-	if err := sqlite.CheckPath(c.dir); err != nil {
+	p := &Project{root: root, dir: filepath.Join(root, ledger.Dir), autostart: o.autostart}
+	p.notices.tell = o.tell
+	if err := sqlite.CheckPath(p.dir); err != nil {
 		return nil, err
 	}
-	if c.fileEnv, err = readFileEnv(); err != nil {
+	if p.fileEnv, err = readFileEnv(); err != nil {
 		return nil, err
 	}
-	if c.trust.foreign = foreign(c.dir); c.trust.foreign != nil {
+	if p.trust.foreign = foreign(p.dir); p.trust.foreign != nil {
 		o.existing = true
 	}
-	made, err := enter(c.dir, o.existing)
+	made, err := enter(p.dir, o.existing)
 	if err != nil {
 		return nil, o.absent(dir, err)
 	}
 	// The store says whether the folder was completed; only then is there nothing
 	// to do.
-	there, err := sqlite.Exists(c.dir)
+	there, err := sqlite.Exists(p.dir)
 	if err != nil {
 		return nil, err
 	}
-	c.created = !there && !o.existing
-	if c.settings, err = loadSettings(c.dir, c.created, c.fileEnv); err != nil {
+	p.created = !there && !o.existing
+	if p.settings, err = loadSettings(p.dir, p.created, p.fileEnv); err != nil {
 		return nil, err
 	}
 	switch {
-	case c.created:
-		if err := complete(c, made, o.store); err != nil {
+	case p.created:
+		if err := complete(p, made, o.store); err != nil {
 			return nil, err
 		}
 	case !there:
 		return nil, fmt.Errorf("%w in %s: its %s has no store yet", ErrNoProject, root, ledger.Dir)
 	}
-	c.broker, err = sqlite.Open(c.dir, sqlite.Options{
-		Durability:       sqlite.ParseDurability(c.settings.Durability),
-		BusyTimeout:      c.settings.busyTimeout(),
-		Options:          broker.Options{MaxMessage: c.settings.MaxMessage, Views: ledger.View},
+	p.broker, err = sqlite.Open(p.dir, sqlite.Options{
+		Durability:       sqlite.ParseDurability(p.settings.Durability),
+		BusyTimeout:      p.settings.busyTimeout(),
+		Options:          broker.Options{MaxMessage: p.settings.MaxMessage, Views: ledger.View},
 		AcceptPOSIXLocks: o.posixLocks,
-		ReadOnly:         c.trust.foreign,
+		ReadOnly:         p.trust.foreign,
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.trust.root, c.trust.broker = c.root, c.broker
-	if c.trust.foreign != nil {
-		return c, nil
+	p.trust.root, p.trust.broker = p.root, p.broker
+	if p.trust.foreign != nil {
+		return p, nil
 	}
-	if err := registerProgram(c.broker); err != nil {
-		return nil, errors.Join(err, c.broker.Close())
+	if err := registerProgram(p.broker); err != nil {
+		return nil, errors.Join(err, p.broker.Close())
 	}
 	if made {
-		// Nothing in it came from elsewhere. If that cannot be recorded, whoever
-		// needs it says so.
-		_ = c.trust.recordTrust(context.Background(), true)
+		// Nothing in it came from elsewhere. If that cannot be recorded, the
+		// first call that needs trust says so.
+		_ = p.trust.recordTrust(context.Background(), true)
 	}
-	return c, nil
+	return p, nil
 }
 
 // absent says that there is no project, if that is what err means.
@@ -178,31 +170,31 @@ func enter(dir string, existing bool) (made bool, err error) {
 
 // complete makes what is in the project's folder but the store. autostart is what its
 // settings are to say of services, if that was said.
-func complete(c *Project, made bool, autostart *bool) error {
-	if err := project.Complete(c.dir); err != nil {
+func complete(p *Project, made bool, autostart *bool) error {
+	if err := project.Complete(p.dir); err != nil {
 		return err
 	}
-	if err := c.settings.save(c.dir, autostart); err != nil {
+	if err := p.settings.save(p.dir, autostart); err != nil {
 		return err
 	}
-	c.settings.Autostart = cmp.Or(c.settings.Autostart, autostart)
-	return project.Sync(c.dir, made)
+	p.settings.Autostart = cmp.Or(p.settings.Autostart, autostart)
+	return project.Sync(p.dir, made)
 }
 
 // Root is the project's folder, the one that holds .weft, as an absolute path.
-func (c *Project) Root() string { return c.root }
+func (p *Project) Root() string { return p.root }
 
 // Created reports whether Open has created the project.
-func (c *Project) Created() bool { return c.created }
+func (p *Project) Created() bool { return p.created }
 
 // Broker gives access to the project's queues and records.
-func (c *Project) Broker() *broker.Broker { return c.broker }
+func (p *Project) Broker() *broker.Broker { return p.broker }
 
 // Queue names one of the project's queues.
-func (c *Project) Queue(name string) *broker.Queue { return c.broker.Queue(name) }
+func (p *Project) Queue(name string) *broker.Queue { return p.broker.Queue(name) }
 
 // Close releases the project. Tasks go on, and so does the manager.
-func (c *Project) Close() error { return c.broker.Close() }
+func (p *Project) Close() error { return p.broker.Close() }
 
 // Find searches from dir upward for a project and returns its root. The search
 // ends at the user's home folder, where another file system begins, and at a

@@ -24,11 +24,11 @@ func TestFind(t *testing.T) {
 	if found, err := weft.Find(deep); !errors.Is(err, weft.ErrNoProject) {
 		t.Errorf("found %q above an empty folder: %v", found, err)
 	}
-	c, err := weft.Open(root)
+	p, err := weft.Open(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer p.Close()
 	if found, err := weft.Find(deep); err != nil || found != root {
 		t.Errorf("found %q: %v", found, err)
 	}
@@ -50,12 +50,12 @@ func TestOpenModes(t *testing.T) {
 		t.Skip("no modes")
 	}
 	root := t.TempDir()
-	c, err := weft.Open(root)
+	p, err := weft.Open(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	if _, err := c.Queue("q").Write(t.Context(), "x"); err != nil {
+	defer p.Close()
+	if _, err := p.Queue("q").Write(t.Context(), "x"); err != nil {
 		t.Fatal(err)
 	}
 	wantPrivate(t, filepath.Join(root, ".weft"))

@@ -6,6 +6,6 @@ package weft_test
 func play(string, []string) int { return 1 }
 
 // Neither are functions.
-const hostVariable = "WEFT_TEST_HOST"
+const programVariable = "WEFT_TEST_HOST"
 
 func registerFunctions() {}

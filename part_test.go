@@ -23,11 +23,11 @@ import (
 // The parts that this program plays when a test executes it again. They are
 // processes of their own, so that a test can kill them.
 const (
-	partClient = "client" // a user of a project: reads calls, writes what came of them
-	partFamily = "family" // the command of a task, with children that try to escape
-	partChild  = "child"  // one of these
-	partKeeper = "keeper" // the command of a task with an animal of the zoo
-	partAnimal = "animal" // the animal
+	partClient   = "client"   // a user of a project: reads calls, writes what came of them
+	partFamily   = "family"   // the command of a task, with children that try to escape
+	partChild    = "child"    // one of these
+	partKeeper   = "keeper"   // the command of a task of TestEscapes
+	partEscaping = "escaping" // a process of it that tries to escape
 )
 
 // play plays a part and returns the exit code of its process.
@@ -44,8 +44,8 @@ func play(part string, args []string) int {
 		err = playKeeper(args[0], args[1], args[2])
 	case partService:
 		err = playService(args[0], args[1])
-	case partAnimal:
-		err = playAnimal(args[0], args[1])
+	case partEscaping:
+		err = playEscaping(args[0], args[1])
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, part+":", err)

@@ -11,7 +11,7 @@ import (
 )
 
 // Peek waits for the end of the task and returns its result, and leaves it where
-// it is: [Task.Discard] takes it later. [ErrTaken] is returned with how the task
+// it is: [Task.Discard] removes it later. [ErrTaken] is returned with how the task
 // ended if that was done. Cancelling ctx ends the wait.
 func (t *Task) Peek(ctx context.Context) (*Result, error) {
 	l, err := awaitTask(ctx, t, nil)
@@ -59,7 +59,7 @@ type rawLargeOutput struct {
 func (o LargeOutput) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // that is for whoever asks for it
+	e.SetEscapeHTML(false) // escaping is for the reader to do
 	err := e.Encode(rawLargeOutput{o.Type, taskspec.RawString(o.Path), (*plainLargeOutput)(&o)})
 	return b.Bytes(), err
 }
@@ -84,6 +84,6 @@ func largeOutput(ctx context.Context, t *Task, l *ledger.Task) (*LargeOutput, er
 	}
 	// The place follows from the task, whatever the message says.
 	by := ledger.SourceOf(l)
-	o.Path = ledger.OutputFile(t.c.dir, by.TID, by.Epoch, ledger.Stdout)
+	o.Path = ledger.OutputFile(t.project.dir, by.TID, by.Epoch, ledger.Stdout)
 	return o, nil
 }

@@ -65,12 +65,12 @@ type Stage struct {
 //
 // A bad pipeline gives an error that names the stage and every problem of it. What
 // else is said of [Project.SubmitContext] holds here.
-func (c *Project) SubmitPipeline(ctx context.Context, p *Pipeline, opts ...SubmitOption) (*Task, error) {
-	s, err := preparePipeline(ctx, c, p, opts)
+func (p *Project) SubmitPipeline(ctx context.Context, pl *Pipeline, opts ...SubmitOption) (*Task, error) {
+	s, err := preparePipeline(ctx, p, pl, opts)
 	if err != nil {
 		return nil, fmt.Errorf("submit pipeline: %w", err)
 	}
-	a, err := submitOnce(ctx, c, []ledger.Submission{s})
+	a, err := submitOnce(ctx, p, []ledger.Submission{s})
 	if err != nil {
 		return nil, fmt.Errorf("submit pipeline: %w", err)
 	}
@@ -82,8 +82,8 @@ func (c *Project) SubmitPipeline(ctx context.Context, p *Pipeline, opts ...Submi
 }
 
 // RunPipeline is [Project.RunContext] for a pipeline.
-func (c *Project) RunPipeline(ctx context.Context, p *Pipeline, opts ...SubmitOption) (*Result, error) {
-	t, err := c.SubmitPipeline(ctx, p, opts...)
+func (p *Project) RunPipeline(ctx context.Context, pl *Pipeline, opts ...SubmitOption) (*Result, error) {
+	t, err := p.SubmitPipeline(ctx, pl, opts...)
 	return runToEnd(ctx, t, err)
 }
 
@@ -95,7 +95,7 @@ func (t *Task) Stages(ctx context.Context) ([]*TaskStatus, error) {
 		return nil, err
 	}
 	var all []*TaskStatus
-	err = t.c.broker.View(ctx, func(r broker.Reader) error {
+	err = t.project.broker.View(ctx, func(r broker.Reader) error {
 		all = nil
 		stages, err := ledger.StagesOf(r, l)
 		for i, s := range stages {
@@ -176,36 +176,36 @@ func itemText(v any, kind taskspec.Kind) (string, error) {
 }
 
 // preparePipeline is [prepare] for a pipeline.
-func preparePipeline(ctx context.Context, c *Project, p *Pipeline, opts []SubmitOption) (l ledger.Submission, err error) {
-	if err := p.check(); err != nil {
+func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, opts []SubmitOption) (l ledger.Submission, err error) {
+	if err := pl.check(); err != nil {
 		return l, err
 	}
-	plan, err := p.plan()
+	plan, err := pl.plan()
 	if err != nil {
 		return l, err
 	}
 	if err := canRun(); err != nil {
 		return l, err
 	}
-	if err := c.trust.observe(ctx); err != nil {
+	if err := p.trust.observe(ctx); err != nil {
 		return l, err
 	}
-	s := newSubmission(c, opts)
-	first := p.Stages[0].Spec
+	s := newSubmission(p, opts)
+	first := pl.Stages[0].Spec
 	if err := s.wired([]*taskspec.Spec{first}); err != nil {
 		return l, err
 	}
-	if l, err = s.snapshot(c, first.Spec); err != nil {
+	if l, err = s.snapshot(p, first.Spec); err != nil {
 		return l, err
 	}
 	var names []string
 	commands := false
-	for i, stage := range p.Stages {
+	for i, stage := range pl.Stages {
 		item, known := l.Item, i == 0
 		if own := plan.Stages[i].Input; own != nil && (i > 0 || l.Item == noInput && l.Input == "") {
 			item, known = *own, true
 		}
-		if err := checkCall(ctx, c, stage.Spec, item, known); err != nil {
+		if err := checkCall(ctx, p, stage.Spec, item, known); err != nil {
 			return l, fmt.Errorf("stage %s: %w", plan.Stages[i].Name, err)
 		}
 		names = append(names, stage.Spec.Spec.EnvFrom...)
@@ -216,12 +216,12 @@ func preparePipeline(ctx context.Context, c *Project, p *Pipeline, opts []Submit
 		env = named(env, names)
 	}
 	l.Env = s.snapshotOf(env)
-	l.Spec = &taskspec.Spec{Name: p.Name, Spec: taskspec.Work{Key: p.Key, DelaySeconds: p.Delay.Seconds()}}
+	l.Spec = &taskspec.Spec{Name: pl.Name, Spec: taskspec.Work{Key: pl.Key, DelaySeconds: pl.Delay.Seconds()}}
 	l.Plan = plan
 	return l, nil
 }
 
-// errPipeline is for those who would treat a pipeline as any task.
+// errPipeline is returned when a pipeline is treated like any task.
 var errPipeline = errors.New("it is a pipeline")
 
 // pipelineOutput is [Task.Output] for a pipeline.
@@ -254,7 +254,7 @@ func pipelineOutputSoFar(ctx context.Context, t *Task, l *ledger.Task, stdout, s
 		if s.TID == "" {
 			break
 		}
-		stage := &Task{c: t.c, tid: s.TID}
+		stage := &Task{project: t.project, tid: s.TID}
 		if err := stageOutput(i == len(l.Plan.Stages)-1, stdout, func(out io.Writer) error {
 			_, err := stage.OutputSoFar(ctx, out, stderr)
 			return err
@@ -285,7 +285,7 @@ func awaitStage(ctx context.Context, t *Task, index int) (stage *Task, last bool
 		if l.Plan == nil || index >= len(l.Plan.Stages) || l.Plan.Stages[index].TID == "" {
 			return nil
 		}
-		stage, last = &Task{c: t.c, tid: l.Plan.Stages[index].TID}, index == len(l.Plan.Stages)-1
+		stage, last = &Task{project: t.project, tid: l.Plan.Stages[index].TID}, index == len(l.Plan.Stages)-1
 		return found
 	})
 	if errors.Is(err, found) {
@@ -294,7 +294,7 @@ func awaitStage(ctx context.Context, t *Task, index int) (stage *Task, last bool
 	return stage, last, err
 }
 
-// working is the task that is told to stand still, or to go on, in the place of t:
+// working is the task that is paused, or resumed, in place of t:
 // itself, or the stage that a pipeline has come to.
 func working(ctx context.Context, t *Task) (*Task, error) {
 	l, err := loadTask(ctx, t)
@@ -304,5 +304,5 @@ func working(ctx context.Context, t *Task) (*Task, error) {
 	if l.Status != taskspec.StatusRunning {
 		return nil, fmt.Errorf("%w: it is %s", ErrNotRunning, l.Status)
 	}
-	return &Task{c: t.c, tid: l.Plan.Current().TID}, nil
+	return &Task{project: t.project, tid: l.Plan.Current().TID}, nil
 }

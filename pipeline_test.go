@@ -19,7 +19,7 @@ import (
 	"weft/taskspec"
 )
 
-// A boundary is the moment after a transaction of a pipeline: the event that it
+// A boundary is the time after a transaction of a pipeline: the event that it
 // wrote, of the pipeline (0) or of one of its stages.
 type boundary struct {
 	stage int
@@ -79,7 +79,7 @@ func killPipeline(t *testing.T, victim string, at boundary) {
 		_ = c.cmd.Process.Signal(syscall.SIGKILL)
 	case "manager":
 		if m := p.currentManager(); m != nil {
-			p.murder(m.Process)
+			p.kill(m.Process)
 		}
 	case "consumer":
 		for id, title := range p.processes() {

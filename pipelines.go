@@ -17,7 +17,7 @@ type PipelineFolder struct {
 }
 
 // Pipelines gives access to the stored pipelines of a project.
-func (c *Project) Pipelines() PipelineFolder { return PipelineFolder{project: c.dir} }
+func (p *Project) Pipelines() PipelineFolder { return PipelineFolder{project: p.dir} }
 
 // PipelinesIn is [Project.Pipelines] as [SpecsIn] is [Project.Specs].
 func PipelinesIn(root string) PipelineFolder { return PipelineFolder(SpecsIn(root)) }
@@ -36,7 +36,7 @@ func IsPipeline(document []byte) bool {
 	return json.Unmarshal(document, &fields) == nil && fields["stages"] != nil
 }
 
-// A StoredPipeline is what a list tells about a pipeline.
+// A StoredPipeline is an entry of a list of pipelines.
 type StoredPipeline struct {
 	Name        string // under which it is stored
 	Description string
@@ -52,8 +52,8 @@ func (f PipelineFolder) Create(name string, document io.Reader) error {
 	return f.documents().create(name, document)
 }
 
-// Replace is [PipelineFolder.Create] for a name that may be taken: then the pipeline
-// replaces the one that was there.
+// Replace is [PipelineFolder.Create] for a name that may be in use: then the pipeline
+// replaces the stored one.
 func (f PipelineFolder) Replace(name string, document io.Reader) error {
 	return f.documents().replace(name, document)
 }

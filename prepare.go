@@ -26,40 +26,40 @@ import (
 // A Prepared task has been checked and has all it needs, and can be submitted:
 // get one from [Project.Prepare].
 type Prepared struct {
-	c *Project
-	s ledger.Submission
+	project *Project
+	s       ledger.Submission
 }
 
 // Prepare does all of [Project.SubmitContext] that comes before the submission:
 // it checks the spec, reads the standard input to its end, and keeps a copy of
 // the spec, the directory and the environment as they are now.
 //
-// A spec without a key gets one of its own, which nobody else has. That is what
-// makes [Prepared.Submit] safe to repeat.
+// A spec without a key gets a unique one, which makes [Prepared.Submit] safe to
+// repeat.
 //
-// The caller closes it, whether it was submitted or not. A standard input of
+// The caller must close the Prepared, whether it was submitted or not. A standard input of
 // more than 64 KiB, or that is no text, is in a file meanwhile, which
 // [System.Tidy] clears away after 24 h. The errors are those of
 // [Project.SubmitContext]. Cancelling ctx before the call prevents it; a read
 // that has begun goes on to its end.
-func (c *Project) Prepare(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Prepared, error) {
+func (p *Project) Prepare(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Prepared, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("prepare task: %w", err)
 	}
-	all, err := prepare(ctx, c, []*taskspec.Spec{spec}, opts)
+	all, err := prepare(ctx, p, []*taskspec.Spec{spec}, opts)
 	if err != nil {
 		return nil, fmt.Errorf("prepare task: %w", err)
 	}
-	p := &Prepared{c, all[0]}
+	prepared := &Prepared{p, all[0]}
 	own, err := copySpec(spec)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare task: %w", err), p.Close())
+		return nil, errors.Join(fmt.Errorf("prepare task: %w", err), prepared.Close())
 	}
-	p.s.Spec = own
-	if w := &p.s.Spec.Spec; w.Key == "" {
+	prepared.s.Spec = own
+	if w := &prepared.s.Spec.Spec; w.Key == "" {
 		w.Key = rand.Text()
 	}
-	return p, nil
+	return prepared, nil
 }
 
 // Key is the key that the task will hold, or holds: that of its spec, or its
@@ -71,7 +71,7 @@ func (p *Prepared) Key() string { return p.s.Spec.Spec.Key }
 // there is one task: after an error that leaves open what has happened, call it
 // again.
 func (p *Prepared) Submit(ctx context.Context) (*Task, error) {
-	a, err := submitPrepared(ctx, p.c, []ledger.Submission{p.s})
+	a, err := submitPrepared(ctx, p.project, []ledger.Submission{p.s})
 	if err != nil {
 		return nil, fmt.Errorf("submit task: %w", err)
 	}
@@ -85,9 +85,9 @@ func (p *Prepared) Submit(ctx context.Context) (*Task, error) {
 //
 // It starts no manager. When the transaction is committed, call
 // [Prepared.Submit], which then returns the same task and starts one if there is
-// none; whoever waits for the task starts one as well.
+// none; a wait for the task starts one as well.
 func (p *Prepared) SubmitTx(tx *broker.Tx) (*Task, error) {
-	a, err := enqueue(tx, p.c, []ledger.Submission{p.s})
+	a, err := enqueue(tx, p.project, []ledger.Submission{p.s})
 	if err != nil {
 		return nil, fmt.Errorf("submit task: %w", err)
 	}
@@ -102,12 +102,12 @@ func (p *Prepared) Close() error {
 		return nil
 	}
 	kept := false
-	err := p.c.broker.View(context.Background(), func(r broker.Reader) (err error) {
+	err := p.project.broker.View(context.Background(), func(r broker.Reader) (err error) {
 		kept, err = ledger.KeyKeepsInput(r, p.Key(), p.s.Input)
 		return err
 	})
 	if err == nil && !kept {
-		err = project.RemoveOutput(ledger.InputFile(p.c.dir, p.s.Input))
+		err = project.RemoveOutput(ledger.InputFile(p.project.dir, p.s.Input))
 	}
 	if err != nil {
 		return fmt.Errorf("drop standard input: %w", err)
@@ -117,7 +117,7 @@ func (p *Prepared) Close() error {
 
 // prepare checks specs and takes in what the options say. It is where a task is
 // checked before it is queued, however it is submitted.
-func prepare(ctx context.Context, c *Project, specs []*taskspec.Spec, opts []SubmitOption) ([]ledger.Submission, error) {
+func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []SubmitOption) ([]ledger.Submission, error) {
 	rules := templateRules()
 	for i, spec := range specs {
 		err := spec.ValidateFor(rules)
@@ -131,24 +131,24 @@ func prepare(ctx context.Context, c *Project, specs []*taskspec.Spec, opts []Sub
 	if err := canRun(); err != nil {
 		return nil, err
 	}
-	if err := c.trust.observe(ctx); err != nil {
+	if err := p.trust.observe(ctx); err != nil {
 		return nil, err
 	}
-	s := newSubmission(c, opts)
+	s := newSubmission(p, opts)
 	if s.stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")
 	}
 	if err := s.wired(specs); err != nil {
 		return nil, err
 	}
-	l, err := s.snapshot(c, specs[0].Spec)
+	l, err := s.snapshot(p, specs[0].Spec)
 	if err != nil {
 		return nil, err
 	}
 	env := sync.OnceValue(func() string { return s.snapshotOf(s.environ()) })
 	all := make([]ledger.Submission, len(specs))
 	for i, spec := range specs {
-		if err := checkCall(ctx, c, spec, l.Item, true); err != nil {
+		if err := checkCall(ctx, p, spec, l.Item, true); err != nil {
 			return nil, err
 		}
 		all[i] = l
@@ -164,10 +164,6 @@ func prepare(ctx context.Context, c *Project, specs []*taskspec.Spec, opts []Sub
 	}
 	return all, nil
 }
-
-// ErrInput is returned for a standard input of a task whose spec says that it
-// takes its work item from a queue (io.inputs.inbox).
-var ErrInput = errors.New("a task that takes its work item from a queue has no standard input")
 
 // wired refuses an input of a task that takes its work item from a queue. An empty
 // one is none.
@@ -187,8 +183,8 @@ func (s submission) wired(specs []*taskspec.Spec) error {
 }
 
 // snapshot is what tasks that do such work are submitted with beside their specs.
-func (s submission) snapshot(c *Project, w taskspec.Work) (l ledger.Submission, err error) {
-	l = ledger.Submission{Dir: s.dir, Parent: parentIn(c.root), Redact: c.settings.Redact}
+func (s submission) snapshot(p *Project, w taskspec.Work) (l ledger.Submission, err error) {
+	l = ledger.Submission{Dir: s.dir, Parent: parentIn(p.root), Redact: p.settings.Redact}
 	if l.Dir == "" {
 		if l.Dir, err = os.Getwd(); err != nil {
 			return l, err
@@ -196,11 +192,11 @@ func (s submission) snapshot(c *Project, w taskspec.Work) (l ledger.Submission, 
 	}
 	switch {
 	case w.Type == taskspec.KindFunction:
-		l.Item, err = messageItem(s.stdin, c.settings.MaxMessage, "input of a function")
+		l.Item, err = messageItem(s.stdin, p.settings.MaxMessage, "input of a function")
 	case w.Persistent:
-		l.Item, err = commandItem(s.stdin, c.settings.MaxMessage)
+		l.Item, err = commandItem(s.stdin, p.settings.MaxMessage)
 	default:
-		l.Item, l.Input, l.InputSum, err = spool(c.dir, s.stdin)
+		l.Item, l.Input, l.InputSum, err = spool(p.dir, s.stdin)
 	}
 	return l, err
 }
@@ -215,7 +211,7 @@ func copySpec(spec *taskspec.Spec) (*taskspec.Spec, error) {
 }
 
 // canRun says whether this program can start a manager, before anything is
-// submitted that nobody would run.
+// submitted that no process would run.
 func canRun() error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("run tasks: %w on %s yet", errors.ErrUnsupported, runtime.GOOS)

@@ -47,7 +47,7 @@ func registerProgram(b *broker.Broker) error {
 		err = b.Update(ctx, func(tx *broker.Tx) error { return ledger.PutProgram(tx, h, functions, time.Now()) })
 	}
 	if errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrUnwritable) || errors.Is(err, broker.ErrBusy) {
-		return nil // who opens the project must be able to look at it, and the next one tries again
+		return nil // a project must open even if this fails; the next program tries again
 	}
 	if err != nil {
 		return fmt.Errorf("record functions: %w", err)
@@ -57,7 +57,7 @@ func registerProgram(b *broker.Broker) error {
 
 // checkCall makes sure that the function of a spec is there and, if the work item
 // is known, takes what it is called with, before anything is queued.
-func checkCall(ctx context.Context, c *Project, spec *taskspec.Spec, item string, known bool) error {
+func checkCall(ctx context.Context, p *Project, spec *taskspec.Spec, item string, known bool) error {
 	if spec.Spec.Type != taskspec.KindFunction {
 		return nil
 	}
@@ -78,7 +78,7 @@ func checkCall(ctx context.Context, c *Project, spec *taskspec.Spec, item string
 		}
 		return check(f)
 	}
-	f, err := findFunction(ctx, c, name)
+	f, err := findFunction(ctx, p, name)
 	if err != nil {
 		return err
 	}
@@ -103,8 +103,8 @@ func Check(spec *taskspec.Spec) error {
 
 // findFunction finds a function that a program has registered in the project.
 // Programs that have changed since are asked anew.
-func findFunction(ctx context.Context, c *Project, name string) (*ledger.Function, error) {
-	f, err := knownFunction(ctx, c, name)
+func findFunction(ctx context.Context, p *Project, name string) (*ledger.Function, error) {
+	f, err := knownFunction(ctx, p, name)
 	switch {
 	case errors.Is(err, broker.ErrNotFound):
 	case err != nil:
@@ -112,28 +112,28 @@ func findFunction(ctx context.Context, c *Project, name string) (*ledger.Functio
 	case !programChanged(f.Host):
 		return f, nil
 	}
-	if err := refreshPrograms(ctx, c); err != nil {
+	if err := refreshPrograms(ctx, p); err != nil {
 		return nil, err
 	}
-	if f, err = knownFunction(ctx, c, name); !errors.Is(err, broker.ErrNotFound) {
+	if f, err = knownFunction(ctx, p, name); !errors.Is(err, broker.ErrNotFound) {
 		return f, err
 	}
-	return nil, unknownFunction(ctx, c, name)
+	return nil, unknownFunction(ctx, p, name)
 }
 
-func knownFunction(ctx context.Context, c *Project, name string) (f *ledger.Function, err error) {
-	err = c.broker.View(ctx, func(r broker.Reader) (err error) {
+func knownFunction(ctx context.Context, p *Project, name string) (f *ledger.Function, err error) {
+	err = p.broker.View(ctx, func(r broker.Reader) (err error) {
 		f, err = ledger.FindFunction(r, name)
 		return err
 	})
 	return f, err
 }
 
-// unknownFunction is the error for a name that nobody has registered, and says
+// unknownFunction is the error for a name that no program has registered, and says
 // which may have been meant.
-func unknownFunction(ctx context.Context, c *Project, name string) error {
+func unknownFunction(ctx context.Context, p *Project, name string) error {
 	var names []string
-	err := c.broker.View(ctx, func(r broker.Reader) error {
+	err := p.broker.View(ctx, func(r broker.Reader) error {
 		all, err := ledger.Functions(r)
 		for _, f := range all {
 			names = append(names, f.Name)
@@ -158,12 +158,12 @@ func programChanged(h *ledger.Program) bool {
 
 // refreshPrograms asks all programs that have changed for their functions, unless
 // nobody knows who named them.
-func refreshPrograms(ctx context.Context, c *Project) error {
-	if held, _, err := c.trust.quarantine(ctx); err != nil || held != 0 {
+func refreshPrograms(ctx context.Context, p *Project) error {
+	if held, _, err := p.trust.quarantine(ctx); err != nil || held != 0 {
 		return err
 	}
 	var hosts []*ledger.Program
-	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err := p.broker.View(ctx, func(r broker.Reader) (err error) {
 		hosts, err = ledger.Programs(r)
 		return err
 	})
@@ -174,7 +174,7 @@ func refreshPrograms(ctx context.Context, c *Project) error {
 		if !programChanged(h) {
 			continue
 		}
-		_, err := describeProgram(ctx, c, h.Path)
+		_, err := describeProgram(ctx, p, h.Path)
 		if err != nil && !errors.Is(err, function.ErrNoHost) {
 			return err
 		}
@@ -184,12 +184,12 @@ func refreshPrograms(ctx context.Context, c *Project) error {
 
 // describeProgram asks the program at path for its functions and records them. One that
 // has none any more is forgotten.
-func describeProgram(ctx context.Context, c *Project, path string) ([]function.Description, error) {
+func describeProgram(ctx context.Context, p *Project, path string) ([]function.Description, error) {
 	stamp, err := function.StampOf(path)
 	if err != nil {
 		return nil, err
 	}
-	l, asked := function.ReadDescription(ctx, path, c.Environ())
+	l, asked := function.ReadDescription(ctx, path, p.Environ())
 	if asked != nil && !errors.Is(asked, function.ErrNoHost) {
 		return nil, asked
 	}
@@ -197,6 +197,6 @@ func describeProgram(ctx context.Context, c *Project, path string) ([]function.D
 	if err != nil {
 		return nil, err
 	}
-	err = c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.PutProgram(tx, h, l.Functions, time.Now()) })
+	err = p.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.PutProgram(tx, h, l.Functions, time.Now()) })
 	return l.Functions, errors.Join(asked, err)
 }

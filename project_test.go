@@ -24,14 +24,14 @@ import (
 
 // A project is a folder with a project in it, and what a test knows about it.
 type project struct {
-	t   *testing.T
-	ctx context.Context // ends when the test has waited too long
-	dir string
-	env []string // of its clients, and so of all its processes
-	c   *weft.Project
+	t       *testing.T
+	ctx     context.Context // ends when the test has waited too long
+	dir     string
+	env     []string // of its clients, and so of all its processes
+	project *weft.Project
 }
 
-// newProject returns a project that nobody has created yet. Its clients, and
+// newProject returns a project that does not exist yet. Its clients, and
 // by inheritance its managers, consumers and tasks, have env. When the test
 // ends, the project is stopped and examined.
 func newProject(t *testing.T, env ...string) *project {
@@ -56,14 +56,14 @@ func (p *project) patient(d time.Duration) {
 // it does cannot help a task along.
 func (p *project) open() *weft.Project {
 	p.t.Helper()
-	if p.c == nil {
+	if p.project == nil {
 		c, err := weft.Open(p.dir)
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		p.c = c
+		p.project = c
 	}
-	return p.c
+	return p.project
 }
 
 // task is how a task stands.
@@ -161,8 +161,8 @@ func (p *project) signal(id proc.Identity, s syscall.Signal) {
 	}
 }
 
-// murder kills a process that has to be alive and waits for its end.
-func (p *project) murder(id proc.Identity) {
+// kill kills a process that has to be alive and waits for its end.
+func (p *project) kill(id proc.Identity) {
 	p.t.Helper()
 	p.signal(id, syscall.SIGKILL)
 	if err := id.Wait(p.ctx); err != nil {

@@ -104,7 +104,7 @@ func randomKills(t *testing.T, kills int) {
 	began := time.Now()
 	for n := 0; n < kills; {
 		b.reinforce()
-		// A random moment is what is wanted, so there is no event to wait for.
+		// A random time is what is wanted, so there is no event to wait for.
 		<-time.After(time.Duration(b.random.Int64N(int64(60 * time.Millisecond))))
 		if victim := b.strike(); victim != "" {
 			b.kills[victim]++
@@ -265,7 +265,7 @@ func (b *battle) judge(kills int) {
 // taking it, both.
 func (b *battle) judgeOutput(task *ledger.Task) {
 	outputs := b.printed[task.TID]
-	m, err := b.c.Queue(ledger.QueuesOf(task.TID).Outbox).Peek(b.ctx)
+	m, err := b.open().Queue(ledger.QueuesOf(task.TID).Outbox).Peek(b.ctx)
 	if err == nil {
 		outputs = append(outputs, m.Body)
 	}

@@ -16,7 +16,7 @@ type FunctionOption func(*functionOptions)
 
 type functionOptions struct{ description string }
 
-// WithDescription describes what the function does, for those who call it.
+// WithDescription describes what the function does, for its callers.
 func WithDescription(text string) FunctionOption {
 	return func(o *functionOptions) { o.description = text }
 }
@@ -38,8 +38,8 @@ func WithDescription(text string) FunctionOption {
 // task, and the process ends with the call. The value must encode to JSON: it is
 // the task's output. An error or a panic fails the task; what the function prints
 // is the task's standard error. ctx ends when the task is stopped, is out of time
-// or breaks a limit, and [context.Cause] says which; who goes on after that is
-// killed when the task's grace is over. See [TID], [Logger] and [Progress] for
+// or breaks a limit, and [context.Cause] says which; a function that goes on
+// after that is killed when the task's grace period is over. See [TID], [Logger] and [Progress] for
 // what else is in it.
 func Register[In, Out any](name string, fn func(ctx context.Context, in In) (Out, error), opts ...FunctionOption) {
 	register(name, opts, func(o functionOptions) *function.Function {

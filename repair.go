@@ -19,10 +19,6 @@ import (
 	"weft/manager"
 )
 
-// A DamagedError says that a record of the project cannot be read. It concerns nothing
-// but the task, or what else the record is of, until [System.Repair] sets it aside.
-type DamagedError = ledger.DamagedError
-
 // A RepairReport says what [System.Repair] has done.
 type RepairReport struct {
 	Records []RepairedRecord
@@ -39,7 +35,7 @@ type RepairedRecord struct {
 }
 
 // Repair sets the damaged records of the project aside, and with each what belongs to it
-// and would lie about, or come alive, without it: the requests of tasks among them,
+// and would be left over, or would run, without it: the requests of tasks among them,
 // and what runs of a task is killed. All of it is in a file in the project's folder
 // before it leaves the store, as JSON lines like those of [System.Dump]. What a damaged
 // record said and something else says too is made anew. It also mends the store's
@@ -47,18 +43,18 @@ type RepairedRecord struct {
 //
 // Everything may go on meanwhile. A Repair that was interrupted can be repeated.
 func (s System) Repair(ctx context.Context) (report RepairReport, err error) {
-	if err := repair(ctx, s.c, &report); err != nil {
+	if err := repair(ctx, s.project, &report); err != nil {
 		return report, fmt.Errorf("repair project: %w", err)
 	}
 	return report, nil
 }
 
-func repair(ctx context.Context, c *Project, report *RepairReport) error {
-	if c.trust.foreign != nil {
-		return c.trust.foreign // before a file is made
+func repair(ctx context.Context, p *Project, report *RepairReport) error {
+	if p.trust.foreign != nil {
+		return p.trust.foreign // before a file is made
 	}
 	var aside aside
-	err := errors.Join(repairIDs(ctx, c, &aside, report), repairRecords(ctx, c, &aside, report))
+	err := errors.Join(repairIDs(ctx, p, &aside, report), repairRecords(ctx, p, &aside, report))
 	if aside.file != nil {
 		report.File = aside.path
 		err = errors.Join(err, aside.file.Close())
@@ -68,22 +64,22 @@ func repair(ctx context.Context, c *Project, report *RepairReport) error {
 
 // repairIDs sets messages aside that have the last ids there are, and lets the store
 // count from the others.
-func repairIDs(ctx context.Context, c *Project, aside *aside, report *RepairReport) error {
+func repairIDs(ctx context.Context, p *Project, aside *aside, report *RepairReport) error {
 	var spent []broker.Message
 	lost := false
-	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err := p.broker.View(ctx, func(r broker.Reader) (err error) {
 		spent, lost, err = broker.SpentIDs(r)
 		return err
 	})
 	if err == nil && len(spent) > 0 {
-		err = aside.write(c.dir, "its id is among the last ones", nil, spent)
+		err = aside.write(p.dir, "its id is among the last ones", nil, spent)
 	}
 	if err != nil || !lost {
 		return err
 	}
-	err = c.broker.Update(ctx, func(tx *broker.Tx) error { return broker.ResetIDs(tx, spent) })
+	err = p.broker.Update(ctx, func(tx *broker.Tx) error { return broker.ResetIDs(tx, spent) })
 	if err == nil {
-		err = c.trust.lower(ctx)
+		err = p.trust.lower(ctx)
 	}
 	if err != nil {
 		return err
@@ -96,45 +92,45 @@ func repairIDs(ctx context.Context, c *Project, aside *aside, report *RepairRepo
 }
 
 // repairRecords repairs all damaged records.
-func repairRecords(ctx context.Context, c *Project, aside *aside, report *RepairReport) error {
+func repairRecords(ctx context.Context, p *Project, aside *aside, report *RepairReport) error {
 	var found []ledger.Damage
-	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err := p.broker.View(ctx, func(r broker.Reader) (err error) {
 		found, err = ledger.FindDamage(ctx, r)
 		return err
 	})
 	for _, d := range found {
 		if err == nil {
-			err = repairRecord(ctx, c, d, aside, report)
+			err = repairRecord(ctx, p, d, aside, report)
 		}
 	}
 	return err
 }
 
 // repairRecord repairs what one record needs.
-func repairRecord(ctx context.Context, c *Project, d ledger.Damage, aside *aside, report *RepairReport) error {
-	var p *ledger.Repair
-	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
-		p, err = ledger.PrepareRepair(r, d)
+func repairRecord(ctx context.Context, p *Project, d ledger.Damage, aside *aside, report *RepairReport) error {
+	var fix *ledger.Repair
+	err := p.broker.View(ctx, func(r broker.Reader) (err error) {
+		fix, err = ledger.PrepareRepair(r, d)
 		return err
 	})
 	if err == nil {
-		err = aside.write(c.dir, d.Err.Err.Error(), append([]broker.Record{d.Record}, p.Records...), p.Messages)
+		err = aside.write(p.dir, d.Err.Err.Error(), append([]broker.Record{d.Record}, fix.Records...), fix.Messages)
 	}
 	if err != nil {
 		return err
 	}
 	done := false
-	err = c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		done, err = p.Apply(tx, time.Now())
+	err = p.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+		done, err = fix.Apply(tx, time.Now())
 		return err
 	})
 	if err != nil || !done {
 		return err
 	}
 	report.Records = append(report.Records, RepairedRecord{
-		Kind: d.Record.Kind, Key: d.Record.Key, Problem: d.Err.Err.Error(), Mended: p.Instead != nil, Messages: len(p.Messages),
+		Kind: d.Record.Kind, Key: d.Record.Key, Problem: d.Err.Err.Error(), Mended: fix.Instead != nil, Messages: len(fix.Messages),
 	})
-	if tid := p.Running(); tid != "" && tid != os.Getenv(ledger.EnvTID) {
+	if tid := fix.Running(); tid != "" && tid != os.Getenv(ledger.EnvTID) {
 		manager.Sweep(ctx, tid)
 	}
 	return nil
@@ -200,10 +196,10 @@ func (a *aside) write(dir, problem string, records []broker.Record, messages []b
 }
 
 // examineIDs looks whether the store can give ids.
-func examineIDs(ctx context.Context, c *Project) Finding {
+func examineIDs(ctx context.Context, p *Project) Finding {
 	const check = "ids"
 	spent := false
-	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err := p.broker.View(ctx, func(r broker.Reader) (err error) {
 		_, spent, err = broker.SpentIDs(r)
 		return err
 	})
@@ -217,10 +213,10 @@ func examineIDs(ctx context.Context, c *Project) Finding {
 }
 
 // examineRecords names the damaged records.
-func examineRecords(ctx context.Context, c *Project) (found []Finding) {
+func examineRecords(ctx context.Context, p *Project) (found []Finding) {
 	const check = "records"
 	var damage []ledger.Damage
-	err := c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err := p.broker.View(ctx, func(r broker.Reader) (err error) {
 		damage, err = ledger.FindDamage(ctx, r)
 		return err
 	})
@@ -245,9 +241,9 @@ const damageLooked = 200
 
 // damageProblem is the line of [System.Check] about damaged records, if there are some
 // among the newest.
-func damageProblem(ctx context.Context, c *Project) (line string, err error) {
+func damageProblem(ctx context.Context, p *Project) (line string, err error) {
 	var damage []ledger.Damage
-	err = c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err = p.broker.View(ctx, func(r broker.Reader) (err error) {
 		damage, err = ledger.RecentDamage(r, damageLooked)
 		return err
 	})

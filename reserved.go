@@ -25,8 +25,8 @@ func Reserved(queue string) bool {
 // Broadcast writes a message to each queue that p matches, all in one transaction, and
 // returns their names. Beside those that hold a message, the control queues of tasks
 // and pipelines that run are there.
-func (c *Project) Broadcast(ctx context.Context, p broker.Pattern, body string) ([]string, error) {
-	return c.broker.Queues(p).Also(ledger.ControlQueues).Broadcast(ctx, body)
+func (p *Project) Broadcast(ctx context.Context, pattern broker.Pattern, body string) ([]string, error) {
+	return p.broker.Queues(pattern).Also(ledger.ControlQueues).Broadcast(ctx, body)
 }
 
 // WithoutReserved returns p without the queues that are [Reserved], for what is

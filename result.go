@@ -14,23 +14,12 @@ import (
 	"weft/taskspec"
 )
 
-// ErrTaken is returned where a result is asked for that was taken before.
-var ErrTaken = errors.New("result already taken")
-
-// ErrNoOutput is returned for a large output whose file has been removed, or
-// was never here because the task comes from a dump.
-var ErrNoOutput = errors.New("the file of its output is not here")
-
-// ErrChanged is returned for a large output whose file does not hold what the task
-// has written: somebody has changed or replaced it.
-var ErrChanged = errors.New("the file of its output was changed since")
-
 // A Result is how a task ended and what it wrote to its standard output.
 type Result struct {
 	TaskStatus
 	// Output is all of the standard output. An output larger than the task's
 	// output_size_limit_mb is not held in memory: then Output is nil and Large
-	// describes it, and [Task.Output] reads it before the result is taken.
+	// describes it, and [Task.Output] reads it before the result is consumed.
 	Output []byte
 	Large  *LargeOutput
 }
@@ -43,19 +32,19 @@ func newResult(l *ledger.Task) *Result {
 }
 
 // Run is [Project.RunContext] with a context that does not end.
-func (c *Project) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
-	return c.RunContext(context.Background(), spec, opts...)
+func (p *Project) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
+	return p.RunContext(context.Background(), spec, opts...)
 }
 
-// RunContext submits a task, waits for its end and takes its result. The error
-// is a *[TaskError] if the task did not complete; the result is there as well.
+// RunContext submits a task, waits for its end and consumes its result. If the task did
+// not complete, RunContext returns the result and a *[TaskError].
 //
-// When ctx ends first, the task is stopped, as exec.CommandContext ends its
-// command, and ctx's error is returned once it has ended. This is so for a task
-// that held its key already as well; if somebody has taken its result before,
-// [ErrTaken] comes with how it ended.
-func (c *Project) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
-	t, err := c.SubmitContext(ctx, spec, opts...)
+// If ctx ends first, RunContext stops the task, as exec.CommandContext ends its
+// command, and returns ctx's error when the task has ended. It also stops a task that
+// held the key already. If the result of that task has been consumed, RunContext returns
+// how the task ended and [ErrTaken].
+func (p *Project) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
+	t, err := p.SubmitContext(ctx, spec, opts...)
 	return runToEnd(ctx, t, err)
 }
 
@@ -78,15 +67,15 @@ func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 	return res, res.Err()
 }
 
-// Result waits for the end of the task and takes its result: it is handed out
-// once, and [ErrTaken] is returned afterwards, with how the task ended. A task
-// that never ran has no output. Cancelling ctx ends the wait.
+// Result waits for the end of the task, returns its result and consumes it. Later calls
+// return [ErrTaken], with how the task ended. A task that never ran has no output.
+// Cancelling ctx ends the wait.
 //
-// If the function runs inside this program, which submitted the task while it served
-// ([taskspec.IsolationInline]), and somebody waits here when it returns, the result is
-// recorded as taken in the transaction that ends the task, and never is a message.
+// If this program submitted the task while it served, the function runs inline
+// ([taskspec.IsolationInline]), and Result waits when the function returns, then the
+// transaction that ends the task records the result as consumed, and there is no message.
 //
-// A spilled output stays until [Task.Discard].
+// A large output stays until [Task.Discard].
 func (t *Task) Result(ctx context.Context) (*Result, error) {
 	if t.local != nil {
 		if l, value, taken := t.local.Take(ctx); taken {
@@ -116,7 +105,7 @@ func (t *Task) Result(ctx context.Context) (*Result, error) {
 
 // takeOutput takes a result that is kept in a message, the only one of its task.
 func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
-	ms, err := t.c.Queue(ledger.OutboxOf(t.tid)).ReadAll(ctx, broker.Select{ID: l.Result})
+	ms, err := t.project.Queue(ledger.OutboxOf(t.tid)).ReadAll(ctx, broker.Select{ID: l.Result})
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", t.tid, err)
 	}
@@ -124,7 +113,7 @@ func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 		return output(ctx, t, l) // that of an attempt which was followed by another lies aside
 	}
 	if !l.Output.InMemory {
-		if err := removeAttempt(t.c, ledger.SourceOf(l)); err != nil {
+		if err := removeAttempt(t.project, ledger.SourceOf(l)); err != nil {
 			return nil, fmt.Errorf("take results: %w", err)
 		}
 	}
@@ -132,9 +121,9 @@ func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 }
 
 // PendingResults returns the tasks of a project that have ended and whose results
-// nobody has taken, oldest first, and then such pipelines: at most limit of them,
-// all if that is 0. more is how many queues of results there are beyond.
-func (c *Project) PendingResults(ctx context.Context, limit int) (tasks []*Task, more int, err error) {
+// have not been consumed, oldest first, and then such pipelines: at most limit, all if
+// limit is 0. more is the number of further queues of results.
+func (p *Project) PendingResults(ctx context.Context, limit int) (tasks []*Task, more int, err error) {
 	// A result is a message; looking for its queue spares looking at tasks whose
 	// results are gone, which are most.
 	for _, pattern := range []string{"T*.outbox", "P*.outbox"} {
@@ -142,7 +131,7 @@ func (c *Project) PendingResults(ctx context.Context, limit int) (tasks []*Task,
 		if err != nil {
 			return nil, 0, err
 		}
-		for name, err := range c.broker.Queues(outboxes).Names(ctx) {
+		for name, err := range p.broker.Queues(outboxes).Names(ctx) {
 			if err != nil {
 				return nil, 0, fmt.Errorf("find results: %w", err)
 			}
@@ -150,7 +139,7 @@ func (c *Project) PendingResults(ctx context.Context, limit int) (tasks []*Task,
 				more++
 				continue
 			}
-			t := &Task{c: c, tid: strings.TrimSuffix(name[1:], ".outbox")}
+			t := &Task{project: p, tid: strings.TrimSuffix(name[1:], ".outbox")}
 			switch l, err := loadTask(ctx, t); {
 			case errors.Is(err, ErrNoTask): // a queue of the user's
 			case errors.Is(err, broker.ErrDamaged):
@@ -191,7 +180,7 @@ func decodeOutput(t *Task, l *ledger.Task, body string) ([]byte, error) {
 // [ErrTaken] if it is gone.
 func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, err error) {
 	found := false
-	err = t.c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err = t.project.broker.View(ctx, func(r broker.Reader) (err error) {
 		body, found, err = ledger.ResultMessage(r, l)
 		return err
 	})
@@ -209,26 +198,26 @@ func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, e
 }
 
 // Discard removes the result of a task that has ended: its message, its files, and
-// the chunks of its output (stream_output) that nobody has read.
-// Call it when what [Task.Output] wrote is safe. Taking it twice is no error.
+// the chunks of its output (stream_output) that have not been read.
+// Call it when what [Task.Output] wrote is safe. Discarding twice is no error.
 //
 // Of a task that completed and whose spec names the queue that results go to
-// (io.outputs.outbox), only the copy goes that was kept for those who wait for the
-// task: the message is for the readers of the queue, and so is the file that it
-// may stand for, which stays until [System.Tidy] forgets the task.
+// (io.outputs.outbox), only the copy goes that was kept for waiters for the
+// task: the message is for the readers of the queue, and so is the file of a large
+// one, which stays until [System.Tidy] removes the task.
 func (t *Task) Discard(ctx context.Context) error {
-	return takeAll(ctx, t.c, []*Task{t})
+	return takeAll(ctx, t.project, []*Task{t})
 }
 
 // Output writes what the task prints to stdout and stderr, from the beginning,
 // as it is produced, until the task has ended, and then says how it ended. It
-// takes nothing: see [Task.Discard]. Either writer may be nil. Cancelling ctx ends
+// consumes nothing: see [Task.Discard]. Either writer may be nil. Cancelling ctx ends
 // the copying and leaves the task alone. Of a task with a retry policy only the
 // last attempt is written, and as long as another may follow, when it has ended. Of
 // a pipeline it is the standard output of the last stage, and the standard error of
 // all of them.
 //
-// An error of a writer is returned as it is. If the result has been taken, what
+// An error of a writer is returned as it is. If the result has been consumed, what
 // is left of the output is written and [ErrTaken] returned with the status.
 func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*TaskStatus, error) {
 	out := newStreams(t, stdout, stderr)
@@ -245,7 +234,7 @@ func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*TaskStatu
 }
 
 // OutputSoFar is [Task.Output] without waiting: it writes what the task has
-// printed by now, and says how it stands. What a running task printed in its
+// printed by now, and returns its status. What a running task printed in its
 // last 20 ms may be missing.
 func (t *Task) OutputSoFar(ctx context.Context, stdout, stderr io.Writer) (*TaskStatus, error) {
 	out := newStreams(t, stdout, stderr)

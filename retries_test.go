@@ -131,7 +131,7 @@ func TestRetryCauses(t *testing.T) {
 		}},
 		"work_lost": {lost, func(tid string) {
 			p.await("the beginning", func(e ledger.Event) bool { return e.TID == tid && e.Event == "work_started" })
-			p.murder(p.task(tid).Consumer)
+			p.kill(p.task(tid).Consumer)
 		}},
 	} {
 		task, err := c.SubmitContext(p.ctx, test.spec)
@@ -215,7 +215,7 @@ func TestStopBackoff(t *testing.T) {
 }
 
 // TestKillManagerOfPending kills the manager while one task waits for its time
-// and one for its next attempt. Both go on, and somebody waits for them.
+// and one for its next attempt. Both go on, and a client waits for them.
 func TestKillManagerOfPending(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal")
@@ -226,7 +226,7 @@ func TestKillManagerOfPending(t *testing.T) {
 		flaky, other := p.run(retrying(shell(`echo "$WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, wait))
 		p.retried(other, 1)
 		before := p.managers()
-		p.murder(p.manager())
+		p.kill(p.manager())
 		pending := len(p.tasks(taskspec.StatusCreated)) == 2
 		for c, want := range map[*client]line{
 			late:  {TID: tid, Status: taskspec.StatusCompleted, Code: new(0), Output: "delayed\n"},
@@ -244,7 +244,7 @@ func TestKillManagerOfPending(t *testing.T) {
 }
 
 // TestIdleManagerOfPending has a manager stay beyond its lifetime, because a task
-// will be due, for which nobody waits.
+// will be due, for which no client waits.
 func TestIdleManagerOfPending(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal", "WEFT_MANAGER_LIFETIME_TIMEOUT=0.2")

@@ -11,24 +11,19 @@ import (
 	"weft/internal/project"
 )
 
-// ErrNoRetry is returned for a task that cannot be run again: it was never
-// begun, or its policy has cleared its work item, or it is a stage of a pipeline.
-var ErrNoRetry = ledger.ErrNoRetry
-
-// Retry lets a task that has ended run again, under its id, with the same spec
-// and the same input, and returns when that is durable; see [Task.Wait] for its
-// end. A result that nobody has taken is lost. It starts a manager if there is
-// none.
+// Retry runs a task that has ended again, under its id, with the same spec and the
+// same input, and returns when that is durable; see [Task.Wait] for its end. A result
+// that has not been consumed is lost. Retry starts a manager if there is none.
 //
-// A pipeline goes on at the stage that did not complete; the stage cannot be run
-// again by itself.
+// A pipeline resumes at the stage that did not complete; a stage cannot be retried
+// alone.
 //
 // Errors wrap [ErrNoTask], [ErrNoRetry], [ErrManager], or
 // a [taskspec.TransitionError] if the task has not ended.
 func (t *Task) Retry(ctx context.Context) error {
 	var before *ledger.Task
 	managed := false
-	err := t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+	err := t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		before, managed, err = ledger.Retry(tx, t.tid, time.Now())
 		return err
 	})
@@ -41,7 +36,7 @@ func (t *Task) Retry(ctx context.Context) error {
 	// Each attempt has files of its own; those of the last one nobody can ask
 	// for any more.
 	if !before.Output.InMemory {
-		if err := removeAttempt(t.c, ledger.SourceOf(before)); err != nil {
+		if err := removeAttempt(t.project, ledger.SourceOf(before)); err != nil {
 			return fmt.Errorf("retry task %s: %w", t.tid, err)
 		}
 	}
@@ -49,9 +44,9 @@ func (t *Task) Retry(ctx context.Context) error {
 }
 
 // removeAttempt removes what an attempt has written.
-func removeAttempt(c *Project, a ledger.Attempt) error {
+func removeAttempt(p *Project, a ledger.Attempt) error {
 	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
-		if err := project.RemoveOutput(ledger.OutputFile(c.dir, a.TID, a.Epoch, s)); err != nil {
+		if err := project.RemoveOutput(ledger.OutputFile(p.dir, a.TID, a.Epoch, s)); err != nil {
 			return err
 		}
 	}

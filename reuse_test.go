@@ -62,8 +62,8 @@ func reaped(pid int, limit time.Duration) bool {
 	return false
 }
 
-// reuse starts a stranger, which leads a session and a group, with the pid of a
-// process that is gone.
+// reuse starts a foreign process, which leads a session and a group, with the pid of
+// a process that has ended.
 func reuse(t *testing.T, pid int) proc.Identity {
 	t.Helper()
 	const tries = 1000 // others start processes as well
@@ -74,19 +74,19 @@ func reuse(t *testing.T, pid int) proc.Identity {
 		if err := os.WriteFile(lastPID, []byte(strconv.Itoa(pid-1)), 0); err != nil {
 			t.Fatal(err)
 		}
-		stranger := exec.Command("sleep", "1000")
-		stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		if err := stranger.Start(); err != nil {
+		other := exec.Command("sleep", "1000")
+		other.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := other.Start(); err != nil {
 			t.Fatal(err)
 		}
-		if stranger.Process.Pid != pid {
-			_ = stranger.Process.Kill()
-			_ = stranger.Wait()
+		if other.Process.Pid != pid {
+			_ = other.Process.Kill()
+			_ = other.Wait()
 			continue
 		}
 		t.Cleanup(func() {
-			_ = stranger.Process.Kill()
-			_ = stranger.Wait()
+			_ = other.Process.Kill()
+			_ = other.Wait()
 		})
 		id, err := proc.Of(pid)
 		if err != nil {
@@ -98,9 +98,9 @@ func reuse(t *testing.T, pid int) proc.Identity {
 	return proc.Identity{}
 }
 
-// TestPIDReuse kills the processes of a task and gives their pids to strangers
-// before anybody has noticed: whoever then ends what is left of the task, lets
-// the strangers be. What has escaped from the task is found all the same.
+// TestPIDReuse kills the processes of a task and gives their pids to foreign processes
+// before Weft notices. The manager or client that then ends the task leaves the foreign
+// processes alone, and still finds the process that escaped from the task.
 func TestPIDReuse(t *testing.T) {
 	needReuse(t)
 	for _, test := range []struct {
@@ -117,7 +117,7 @@ func TestPIDReuse(t *testing.T) {
 			p := newProject(t, "WEFT_DURABILITY=normal")
 			tell := p.fifo("tell")
 			// Nothing of the session may be left, or its number is not free.
-			spec, err := animal{name: "session"}.cage(tell, p.fifo("gate"))
+			spec, err := escapeCase{name: "session"}.spec(tell, p.fifo("proceed"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -132,20 +132,20 @@ func TestPIDReuse(t *testing.T) {
 			p.signal(m, syscall.SIGSTOP)
 			release()
 			// The manager notes this of a task that runs longer than a moment.
-			err = p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error { return ledger.NoteProcess(tx, tid, 1, command) })
+			err = p.project.Broker().Update(p.ctx, func(tx *broker.Tx) error { return ledger.NoteProcess(tx, tid, 1, command) })
 			if err != nil {
 				t.Fatal(err)
 			}
 			if !test.living {
-				p.murder(m)
+				p.kill(m)
 			}
-			p.murder(consumer)
+			p.kill(consumer)
 			if err := command.Wait(p.ctx); err != nil { // it dies with its consumer
 				t.Fatal(err)
 			}
-			strangers := []proc.Identity{reuse(t, command.PID)}
+			others := []proc.Identity{reuse(t, command.PID)}
 			if !test.living { // a dead child that its parent has not reaped keeps its pid
-				strangers = append(strangers, reuse(t, consumer.PID))
+				others = append(others, reuse(t, consumer.PID))
 			}
 			if !escaped.Alive() {
 				t.Fatal("nothing is left to end")
@@ -161,9 +161,9 @@ func TestPIDReuse(t *testing.T) {
 			if escaped.Alive() {
 				t.Errorf("process %d of the task is left", escaped.PID)
 			}
-			for _, id := range strangers {
+			for _, id := range others {
 				if s, err := proc.Read(id.PID); err != nil || s.Ticks != id.Ticks || s.Ended() || s.State == 'T' {
-					t.Errorf("the stranger %d was harmed: %+v, %v", id.PID, s, err)
+					t.Errorf("the foreign process %d was harmed: %+v, %v", id.PID, s, err)
 				}
 			}
 		})

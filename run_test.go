@@ -158,7 +158,7 @@ func TestStdin(t *testing.T) {
 	}
 }
 
-// TestSubmitter runs a task with the directory and environment of whoever
+// TestSubmitter runs a task with the directory and environment of the process that
 // submitted it, whatever the manager's are.
 func TestSubmitter(t *testing.T) {
 	t.Parallel()
@@ -177,8 +177,8 @@ func TestSubmitter(t *testing.T) {
 func TestLive(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	tell, gate := p.fifo("tell"), p.fifo("gate")
-	task, err := p.open().SubmitContext(p.ctx, shell(`echo early; echo begun >"$1"; read x <"$2"; echo late`, tell.path, gate.path))
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
+	task, err := p.open().SubmitContext(p.ctx, shell(`echo early; echo begun >"$1"; read x <"$2"; echo late`, tell.path, proceed.path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestLive(t *testing.T) {
 	if got := seen.next(p.ctx); got != "early\n" {
 		t.Errorf("saw %q while the task ran", got)
 	}
-	gate.open(1)
+	proceed.open(1)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -291,7 +291,7 @@ func TestRunCancelled(t *testing.T) {
 	}
 }
 
-// TestHandWritten runs a request that somebody wrote into the queue.
+// TestHandWritten runs a request that a user wrote into the queue.
 func TestHandWritten(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)

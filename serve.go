@@ -15,16 +15,12 @@ import (
 	"weft/runner"
 )
 
-// ErrManagerRunning is returned by [Project.Serve] where the project has a
-// manager and [ServeOptions].Only is set.
-var ErrManagerRunning = manager.ErrRunning
-
 // ServeOptions say how a program serves. The zero value is the default.
 type ServeOptions struct {
 	// Lifetime is how long the manager stays without work; 0 means for ever.
 	Lifetime time.Duration
-	// Replace lets the manager that the project has leave first. Its running
-	// tasks go on.
+	// Replace makes the project's current manager leave first. Its running tasks
+	// go on.
 	Replace bool
 	// Only makes Serve return [ErrManagerRunning] where the project has a
 	// manager, instead of standing by.
@@ -40,41 +36,40 @@ type ServeOptions struct {
 	// Ready is called when the manager works, perhaps more than once.
 	Ready func()
 	// Stop, when it is closed, stops the running tasks and then the manager.
-	// Ending the context instead lets them go on.
+	// If the context ends instead, running tasks go on.
 	Stop <-chan struct{}
 }
 
-// Serve is the project's manager, in this process, until ctx ends, which lets
-// running tasks go on without it, or until it is stopped ([ServeOptions.Stop],
-// [Manager.Stop]), which ends them and returns nil. Queued tasks wait for the
-// next manager. Where the project has a manager already, Serve stands by, and
-// takes over when that one has left or died.
+// Serve runs the project's manager in this process. If ctx ends, running tasks go on
+// without the manager. If Serve is stopped ([ServeOptions.Stop], [Manager.Stop]), it
+// ends the running tasks and returns nil. Queued tasks wait for the next manager. If the
+// project has another manager, Serve stands by and takes over when that one has left or
+// died.
 //
-// All the while, leading or standing by, it also runs the functions of this
-// program that tasks ask for with isolation "inline": as goroutines here, without
-// limits. When Serve ends, their contexts end, and it waits for them to return,
-// each for the grace of its task: such a task is cancelled. A goroutine cannot be
-// killed: what does not return then, or after a stop, a kill or its time, is left
-// behind, its task recorded as over.
-func (c *Project) Serve(ctx context.Context, o ServeOptions) error {
-	if err := c.trust.observe(ctx); err != nil {
+// In both states Serve also runs the functions of this program that tasks call with
+// isolation "inline", as goroutines without limits. When Serve ends, it ends their
+// contexts and waits for each to return, for the grace period of its task; the task is
+// cancelled. A goroutine cannot be killed: if it does not return then, or after a stop, a
+// kill or a timeout, it goes on, and its task is recorded as ended.
+func (p *Project) Serve(ctx context.Context, o ServeOptions) error {
+	if err := p.trust.observe(ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
-	if err := project.Complete(c.dir); err != nil {
+	if err := project.Complete(p.dir); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	if len(registered.Names()) == 0 {
-		return serve(ctx, c, o, true)
+		return serve(ctx, p, o, true)
 	}
 	inner, stop := context.WithCancelCause(ctx)
 	var inline error
 	var functions sync.WaitGroup
 	functions.Go(func() {
-		if inline = serveInline(inner, c, o); inline != nil {
+		if inline = serveInline(inner, p, o); inline != nil {
 			stop(inline)
 		}
 	})
-	err := serve(inner, c, o, true)
+	err := serve(inner, p, o, true)
 	stop(context.Canceled)
 	functions.Wait()
 	return cmp.Or(inline, err)
@@ -82,21 +77,21 @@ func (c *Project) Serve(ctx context.Context, o ServeOptions) error {
 
 // serveInline runs functions inside this program until ctx ends, which is no
 // error.
-func serveInline(ctx context.Context, c *Project, o ServeOptions) error {
+func serveInline(ctx context.Context, p *Project, o ServeOptions) error {
 	server, err := runner.NewInline(runner.InlineOptions{
-		Root:        c.root,
-		Dir:         c.dir,
-		Broker:      c.broker,
+		Root:        p.root,
+		Dir:         p.dir,
+		Broker:      p.broker,
 		Functions:   &registered,
-		MaxMessage:  c.settings.MaxMessage,
+		MaxMessage:  p.settings.MaxMessage,
 		Slots:       o.Slots,
-		Quarantined: c.trust.quarantined,
+		Quarantined: p.trust.quarantined,
 		Log:         o.Log,
 	})
 	if err == nil {
-		c.inline.Store(server)
+		p.inline.Store(server)
 		err = server.Serve(ctx)
-		c.inline.CompareAndSwap(server, nil)
+		p.inline.CompareAndSwap(server, nil)
 	}
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
@@ -106,24 +101,24 @@ func serveInline(ctx context.Context, c *Project, o ServeOptions) error {
 
 // serve is the manager of Serve, for a process that goes on afterwards, if it is
 // hosted, or one that only is a manager.
-func serve(ctx context.Context, c *Project, o ServeOptions, hosted bool) error {
+func serve(ctx context.Context, p *Project, o ServeOptions, hosted bool) error {
 	path, err := executable()
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	m := manager.New(manager.Options{
-		Autostart:   autostartOf(c, o.Autostart),
-		Quarantined: c.trust.quarantined,
-		Root:        c.root,
-		Dir:         c.dir,
-		Broker:      c.broker,
-		Durability:  c.settings.Durability,
-		MaxMessage:  c.settings.MaxMessage,
+		Autostart:   autostartOf(p, o.Autostart),
+		Quarantined: p.trust.quarantined,
+		Root:        p.root,
+		Dir:         p.dir,
+		Broker:      p.broker,
+		Durability:  p.settings.Durability,
+		MaxMessage:  p.settings.MaxMessage,
 		Executable:  path,
 		Build:       build(),
 		Embedded:    hosted,
-		Env:         c.Environ(),
-		MaxTasks:    c.settings.MaxTasks,
+		Env:         p.Environ(),
+		MaxTasks:    p.settings.MaxTasks,
 		Lifetime:    o.Lifetime,
 		Ready:       o.Ready,
 		Log:         o.Log,
@@ -146,10 +141,10 @@ func serve(ctx context.Context, c *Project, o ServeOptions, hosted bool) error {
 			break
 		}
 		if o.Replace {
-			// Somebody who waits for a task may start another one in between.
-			_, err = c.Manager().Replace(ctx)
+			// A client that waits for a task may start another one in between.
+			_, err = p.Manager().Replace(ctx)
 		} else if !o.Only {
-			err = standBy(ctx, c, o.Stop)
+			err = standBy(ctx, p, o.Stop)
 		}
 		if err != nil {
 			break
@@ -161,12 +156,12 @@ func serve(ctx context.Context, c *Project, o ServeOptions, hosted bool) error {
 	return nil
 }
 
-// errStopped: it was told to stop while it stood by.
+// errStopped says that Serve was asked to stop while it stood by.
 var errStopped = errors.New("stopped")
 
 // standBy waits until the project has no manager.
-func standBy(ctx context.Context, c *Project, stop <-chan struct{}) error {
-	leaving, err := c.broker.Listen(ledger.ManagerReplies)
+func standBy(ctx context.Context, p *Project, stop <-chan struct{}) error {
+	leaving, err := p.broker.Listen(ledger.ManagerReplies)
 	if err != nil {
 		return err
 	}
@@ -174,7 +169,7 @@ func standBy(ctx context.Context, c *Project, stop <-chan struct{}) error {
 	look := time.NewTicker(managerLook)
 	defer look.Stop()
 	for {
-		if running, err := manager.Running(c.dir); err != nil || !running {
+		if running, err := manager.Running(p.dir); err != nil || !running {
 			return err
 		}
 		select {

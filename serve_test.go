@@ -21,7 +21,7 @@ import (
 func TestServe(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	tell, gate := p.fifo("tell"), p.fifo("gate")
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	serve := func(ctx context.Context, stop <-chan struct{}) <-chan error {
 		ready, over := make(chan struct{}, 1), make(chan error, 1)
 		go func() {
@@ -45,7 +45,7 @@ func TestServe(t *testing.T) {
 	if err := p.open().Serve(p.ctx, weft.ServeOptions{Only: true}); !errors.Is(err, weft.ErrManagerRunning) {
 		t.Errorf("a second manager: %v", err)
 	}
-	task, err := p.open().SubmitContext(p.ctx, gated(tell, gate, "kept"))
+	task, err := p.open().SubmitContext(p.ctx, blocked(tell, proceed, "kept"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestServe(t *testing.T) {
 		t.Errorf("serve: %v", err)
 	}
 	over = serve(p.ctx, nil)
-	gate.open(1)
+	proceed.open(1)
 	if res, err := task.Result(p.ctx); err != nil || !strings.HasPrefix(string(res.Output), "kept") {
 		t.Errorf("a task that outlived its manager: %q %v", res.Output, err)
 	}
@@ -68,7 +68,7 @@ func TestServe(t *testing.T) {
 
 	stop := make(chan struct{})
 	over = serve(p.ctx, stop)
-	if task, err = p.open().SubmitContext(p.ctx, gated(tell, gate, "stopped")); err != nil {
+	if task, err = p.open().SubmitContext(p.ctx, blocked(tell, proceed, "stopped")); err != nil {
 		t.Fatal(err)
 	}
 	tell.read()

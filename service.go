@@ -21,7 +21,7 @@ import (
 // starts by itself.
 const autostartName = "autostart"
 
-// A ServiceStatus is how a service stands.
+// A ServiceStatus is the state of a service.
 type ServiceStatus struct {
 	Name string // that of the file, where the manifest cannot be read
 	File string // the name of the manifest's file in .weft/autostart
@@ -34,22 +34,22 @@ type ServiceStatus struct {
 	Problem  string    // why it is not started, or empty
 
 	unfit bool   // because of what is in its files, or how it ended
-	idle  string // why nobody starts it
+	idle  string // why it is not started
 }
 
 // Services returns how the services of the project stand, in the order of the
 // files of their manifests.
-func (c *Project) Services(ctx context.Context) ([]ServiceStatus, error) {
-	declared := manifests(c.dir)
+func (p *Project) Services(ctx context.Context) ([]ServiceStatus, error) {
+	declared := manifests(p.dir)
 	if len(declared) == 0 {
 		return nil, nil
 	}
-	held, _, err := c.trust.quarantine(ctx)
+	held, _, err := p.trust.quarantine(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look at services: %w", err)
 	}
 	var all []ServiceStatus
-	err = c.broker.View(ctx, func(r broker.Reader) error {
+	err = p.broker.View(ctx, func(r broker.Reader) error {
 		leader, err := currentManager(r)
 		if err != nil {
 			return err
@@ -72,7 +72,7 @@ func (c *Project) Services(ctx context.Context) ([]ServiceStatus, error) {
 		if !all[i].waits() || d.Manifest == nil {
 			continue
 		}
-		if _, err := serviceSubmission(ctx, c, d.Manifest); err != nil {
+		if _, err := serviceSubmission(ctx, p, d.Manifest); err != nil {
 			all[i].Problem, all[i].unfit = err.Error(), true
 		} else if all[i].idle != "" {
 			all[i].Problem = all[i].idle
@@ -107,7 +107,7 @@ func currentManager(r broker.Reader) (*ledger.Manager, error) {
 	return m, nil
 }
 
-// serviceStatus is how the service of a manifest stands. leader is the manager that
+// serviceStatus returns the state of the service of a manifest. leader is the manager that
 // is running, nil if none is.
 func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) (ServiceStatus, error) {
 	s := ServiceStatus{File: d.File, Name: strings.TrimSuffix(d.File, extension)}
@@ -152,14 +152,14 @@ func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) 
 
 // autostartOf is what a manager of this project has to know of its services; nil if
 // it is to start none. said is what its caller says about that.
-func autostartOf(c *Project, said *bool) *manager.Autostart {
-	if said = cmp.Or(said, c.autostart, c.settings.Autostart); said != nil && !*said {
+func autostartOf(p *Project, said *bool) *manager.Autostart {
+	if said = cmp.Or(said, p.autostart, p.settings.Autostart); said != nil && !*said {
 		return nil
 	}
 	return &manager.Autostart{
-		Declared: func() []manager.Declared { return manifests(c.dir) },
+		Declared: func() []manager.Declared { return manifests(p.dir) },
 		Submission: func(m *taskspec.Manifest) (ledger.Submission, error) {
-			return serviceSubmission(context.Background(), c, m)
+			return serviceSubmission(context.Background(), p, m)
 		},
 	}
 }
@@ -222,16 +222,16 @@ func readManifest(folder *project.Folder, file string) (*taskspec.Manifest, erro
 
 // serviceSubmission is how the service of a manifest is started: in the project's
 // root, with the environment of this process.
-func serviceSubmission(ctx context.Context, c *Project, m *taskspec.Manifest) (ledger.Submission, error) {
+func serviceSubmission(ctx context.Context, p *Project, m *taskspec.Manifest) (ledger.Submission, error) {
 	if m.Target.Type == taskspec.TargetPipeline {
-		return servicePipeline(ctx, c, m)
+		return servicePipeline(ctx, p, m)
 	}
-	return serviceTask(ctx, c, m)
+	return serviceTask(ctx, p, m)
 }
 
 // servicePipeline is [serviceSubmission] for a stored pipeline.
-func servicePipeline(ctx context.Context, c *Project, m *taskspec.Manifest) (s ledger.Submission, err error) {
-	p, err := c.Pipelines().Load(m.Target.Name)
+func servicePipeline(ctx context.Context, p *Project, m *taskspec.Manifest) (s ledger.Submission, err error) {
+	pl, err := p.Pipelines().Load(m.Target.Name)
 	switch {
 	case err != nil:
 		return s, fmt.Errorf("target.name: %w", err)
@@ -240,13 +240,13 @@ func servicePipeline(ctx context.Context, c *Project, m *taskspec.Manifest) (s l
 	case len(m.Defaults.KeywordArgs) > 0:
 		return s, errors.New("defaults.keyword_args: a pipeline takes none; say it in its stages")
 	}
-	for i := range p.Stages {
-		p.Stages[i].Spec = taskspec.Defaults{Env: m.Defaults.Env}.Over(p.Stages[i].Spec)
+	for i := range pl.Stages {
+		pl.Stages[i].Spec = taskspec.Defaults{Env: m.Defaults.Env}.Over(pl.Stages[i].Spec)
 	}
 	if m.Defaults.Input != nil {
-		p.Stages[0].Input = m.Defaults.Input
+		pl.Stages[0].Input = m.Defaults.Input
 	}
-	if s, err = preparePipeline(ctx, c, p, []SubmitOption{WithDir(c.root)}); err != nil {
+	if s, err = preparePipeline(ctx, p, pl, []SubmitOption{WithDir(p.root)}); err != nil {
 		return s, fmt.Errorf("pipeline %s with the defaults: %w", m.Target.Name, err)
 	}
 	s.Parent = "" // the manager may have been started by a task
@@ -254,8 +254,8 @@ func servicePipeline(ctx context.Context, c *Project, m *taskspec.Manifest) (s l
 }
 
 // serviceTask is [serviceSubmission] for a stored spec.
-func serviceTask(ctx context.Context, c *Project, m *taskspec.Manifest) (s ledger.Submission, err error) {
-	spec, err := c.Specs().Load(m.Target.Name)
+func serviceTask(ctx context.Context, p *Project, m *taskspec.Manifest) (s ledger.Submission, err error) {
+	spec, err := p.Specs().Load(m.Target.Name)
 	if err != nil {
 		return s, fmt.Errorf("target.name: %w", err)
 	}
@@ -275,14 +275,14 @@ func serviceTask(ctx context.Context, c *Project, m *taskspec.Manifest) (s ledge
 			return s, fmt.Errorf("defaults.input: %w", err)
 		}
 	}
-	s = ledger.Submission{Spec: spec, Item: item, Dir: c.root, Redact: c.settings.Redact}
-	env := c.Environ()
+	s = ledger.Submission{Spec: spec, Item: item, Dir: p.root, Redact: p.settings.Redact}
+	env := p.Environ()
 	if spec.Spec.Type == taskspec.KindFunction {
 		env = named(env, spec.Spec.EnvFrom)
-		if _, err := knownFunction(ctx, c, spec.Spec.FunctionTarget); err != nil && !errors.Is(err, broker.ErrNotFound) {
+		if _, err := knownFunction(ctx, p, spec.Spec.FunctionTarget); err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return s, err
 		} else if err != nil && registered.Get(spec.Spec.FunctionTarget) == nil {
-			return s, fmt.Errorf("spec %s: %w", m.Target.Name, unknownFunction(ctx, c, spec.Spec.FunctionTarget))
+			return s, fmt.Errorf("spec %s: %w", m.Target.Name, unknownFunction(ctx, p, spec.Spec.FunctionTarget))
 		}
 	}
 	s.Env = ledger.EncodeEnv(env)

@@ -37,7 +37,7 @@ func TestLongServiceKilled(t *testing.T) {
 // partService is the command of a service that must be alone.
 const partService = "service"
 
-// playService takes a lock that nobody else must have, tells that it is up, or
+// playService takes a lock that no other process must have, tells that it is up, or
 // that it is not alone, and stays until it is told to stop.
 func playService(tell, lock string) error {
 	f, err := os.OpenFile(lock, os.O_RDWR|os.O_CREATE, 0o600)
@@ -174,17 +174,17 @@ func killService(t *testing.T, kills int) {
 		killed[what]++
 		began := time.Now()
 		if strings.Contains(what, "service") {
-			p.murder(v.process)
+			p.kill(v.process)
 		}
 		if strings.Contains(what, "consumer") {
-			p.murder(p.task(v.tid).Consumer)
+			p.kill(p.task(v.tid).Consumer)
 		}
 		if strings.Contains(what, "manager") {
-			// It is hit at any moment of what it does about the service.
+			// It is hit at any time of what it does about the service.
 			for range random.IntN(150) {
 				p.currentManager()
 			}
-			p.murder(p.manager())
+			p.kill(p.manager())
 			lead()
 		}
 		if what == "manager" {
@@ -245,7 +245,7 @@ func TestServiceSwitches(t *testing.T) {
 			if err := c.Specs().Create("web", strings.NewReader(`{"name":"web","spec":{"type":"command","process_target":"true"}}`)); err != nil {
 				t.Fatal(err)
 			}
-			p := &project{t: t, ctx: t.Context(), dir: dir, c: c}
+			p := &project{t: t, ctx: t.Context(), dir: dir, project: c}
 			p.declare("web", `{"name":"web","target":{"type":"task","name":"web"}}`)
 			stop, ready := make(chan struct{}), make(chan struct{}, 9)
 			served := make(chan error, 1)
@@ -279,7 +279,7 @@ func TestServiceStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	p := &project{t: t, ctx: t.Context(), dir: c.Root(), c: c}
+	p := &project{t: t, ctx: t.Context(), dir: c.Root(), project: c}
 	for name, spec := range map[string]string{
 		"keyed": `{"name":"k","spec":{"type":"command","process_target":"true","key":"k"}}`,
 		"wired": `{"name":"w","spec":{"type":"command","process_target":"true"},"io":{"inputs":{"inbox":"raw"}}}`,

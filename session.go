@@ -36,11 +36,11 @@ var errDetached = fmt.Errorf("detached: %w", io.ErrClosedPipe)
 // whatever comes after that, and [Project.Task] finds it.
 //
 // Cancelling ctx ends the session, not the task.
-func (c *Project) OpenSession(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Session, error) {
+func (p *Project) OpenSession(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Session, error) {
 	if !spec.Spec.TTY {
 		return nil, fmt.Errorf("open session: %w", ErrNoTerminal)
 	}
-	t, err := c.SubmitContext(ctx, spec, opts...)
+	t, err := p.SubmitContext(ctx, spec, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
 	}
@@ -57,7 +57,7 @@ func newSession(ctx context.Context, t *Task, conn *tty.Conn, epoch int) *Sessio
 	ctx, detach := context.WithCancelCause(ctx)
 	out, in := io.Pipe()
 	s := &Session{t: t, conn: conn, out: out, detach: detach, ended: make(chan struct{})}
-	// Whoever waits for a frame, or for a reader, is woken.
+	// A goroutine that waits for a frame, or for a reader, is woken.
 	undo := context.AfterFunc(ctx, func() {
 		if conn != nil {
 			conn.Close()
@@ -143,8 +143,8 @@ func (s *Session) send(f tty.Frame) error {
 	return nil
 }
 
-// Wait waits until the task has ended, as [Task.Wait] does. Somebody should read
-// meanwhile.
+// Wait waits until the task has ended, as [Task.Wait] does. The caller should
+// read from the session meanwhile.
 func (s *Session) Wait(ctx context.Context) (*TaskStatus, error) { return s.t.Wait(ctx) }
 
 // Close detaches: the session ends and the task goes on. To end the task, use

@@ -191,7 +191,7 @@ func TestSessionOfLost(t *testing.T) {
 	defer s.Close()
 	d := newDialogue(t, s)
 	d.hear("begun")
-	p.murder(p.task(s.Task().TID()).Consumer)
+	p.kill(p.task(s.Task().TID()).Consumer)
 	if rest, err := io.ReadAll(d.lines); err != nil || len(rest) > 0 {
 		t.Errorf("after the loss: %q, %v", rest, err)
 	}
@@ -231,7 +231,7 @@ func TestSessionLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p.murder(p.task(s.Task().TID()).Consumer)
+	p.kill(p.task(s.Task().TID()).Consumer)
 	if _, err := s.Wait(p.ctx); err != nil {
 		t.Fatal(err)
 	}

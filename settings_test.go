@@ -36,11 +36,11 @@ func TestDurability(t *testing.T) {
 	root := t.TempDir()
 	for _, value := range []string{"normal", "full"} {
 		t.Setenv("WEFT_DURABILITY", value)
-		c, err := weft.Open(root)
+		p, err := weft.Open(root)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Close()
+		p.Close()
 		config, err := os.ReadFile(filepath.Join(root, ".weft", "config.json"))
 		if err != nil || !strings.Contains(string(config), `"durability": "normal"`) {
 			t.Errorf("settings are %s: %v", config, err)
@@ -59,12 +59,12 @@ func TestEnvFile(t *testing.T) {
 		t.Errorf("the file was not read: %v", err)
 	}
 	t.Setenv("WEFT_MAX_TASKS", "2")
-	c, err := weft.Open(t.TempDir())
+	p, err := weft.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	if _, err := c.Queue("q").Write(t.Context(), strings.Repeat("x", 16385)); err == nil {
+	defer p.Close()
+	if _, err := p.Queue("q").Write(t.Context(), strings.Repeat("x", 16385)); err == nil {
 		t.Error("a message larger than the file allows was accepted")
 	}
 }
@@ -110,9 +110,9 @@ func TestConfig(t *testing.T) {
 			if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			c, err := weft.Open(root)
+			p, err := weft.Open(root)
 			if err == nil {
-				c.Close()
+				p.Close()
 			}
 			if err != nil && want == "" || want != "" && (err == nil || !strings.Contains(err.Error(), config+": "+want)) {
 				t.Errorf("open: %v, want %q", err, want)

@@ -9,17 +9,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNoSpec is returned where no spec, or pipeline, is stored under a name, and no
-// file has it for its path.
-var ErrNoSpec = errors.New("no such spec")
-
-// ErrSpecExists is returned by [SpecFolder.Create] and [PipelineFolder.Create] for a
-// name that is taken.
-var ErrSpecExists = errors.New("there is a spec of that name already")
-
-// ErrSpecName is returned for a name that no spec or pipeline can be stored under.
-var ErrSpecName = errors.New("invalid spec name")
-
 // A SpecFolder holds the specs of a project that are stored under a name. The
 // name has letters, digits, "_", "." and "-", begins with none of the last two,
 // does not end in ".json" and has at most 200 characters. The spec is in the
@@ -33,7 +22,7 @@ type SpecFolder struct {
 }
 
 // Specs gives access to the stored specs of a project.
-func (c *Project) Specs() SpecFolder { return SpecFolder{project: c.dir} }
+func (p *Project) Specs() SpecFolder { return SpecFolder{project: p.dir} }
 
 // SpecsIn is [Project.Specs] for the project in the folder root, which may have no store yet,
 // because it has come with a clone.
@@ -46,7 +35,7 @@ func (f SpecFolder) documents() documents {
 	}}
 }
 
-// A StoredSpec is what a list tells about a spec.
+// A StoredSpec is an entry of a list of specs.
 type StoredSpec struct {
 	Name        string // under which it is stored
 	Description string
@@ -64,8 +53,8 @@ func (f SpecFolder) Create(name string, document io.Reader) error {
 	return f.documents().create(name, document)
 }
 
-// Replace is [SpecFolder.Create] for a name that may be taken: then the spec
-// replaces the one that was there.
+// Replace is [SpecFolder.Create] for a name that may be in use: then the spec
+// replaces the stored one.
 func (f SpecFolder) Replace(name string, document io.Reader) error {
 	return f.documents().replace(name, document)
 }

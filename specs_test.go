@@ -24,12 +24,12 @@ const greet = `{"spec": {"process_target": "echo", "type": "command"},
 // newSpecs returns the specs of a new project, and the folder of their files.
 func newSpecs(t *testing.T) (specs weft.SpecFolder, dir string) {
 	t.Helper()
-	c, err := weft.Open(t.TempDir())
+	p, err := weft.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { c.Close() })
-	return c.Specs(), filepath.Join(c.Root(), ".weft", "tasks")
+	t.Cleanup(func() { p.Close() })
+	return p.Specs(), filepath.Join(p.Root(), ".weft", "tasks")
 }
 
 // names lists what a folder holds.

@@ -18,14 +18,14 @@ import (
 	"weft/taskspec"
 )
 
-// twins is a task that ignores SIGTERM as its child does. Both tell their pids.
-// Run again, it ends when the gate opens.
+// twins is a task that ignores SIGTERM as its child does. Both write their pids.
+// Run again, it ends when proceed is opened.
 const twins = `trap "" TERM
 if [ "$WEFT_EPOCH" = 2 ]; then echo again >"$1"; read -r line <"$2"; echo second; exit; fi
 (read -r pid rest </proc/self/stat; echo child $pid >"$1"; sleep 1001) &
 echo parent $$ >"$1"; sleep 1002`
 
-// TestStaleHandOff freezes the consumer of a task, has the task end in every way
+// TestStaleHandOff stops the consumer of a task, has the task end in every way
 // that the manager sees to, and hands in afterwards what the consumer would have
 // reported: the tree is gone, and the report changes nothing, not even when the
 // task runs again.
@@ -35,13 +35,13 @@ func TestStaleHandOff(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, "WEFT_DURABILITY=normal")
 			u := p.user()
-			var tell, gate *fifo
+			var tell, proceed *fifo
 			var tid string
 			var tree []proc.Identity
 			var lost *ledger.Task
 			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
-				tell, gate = p.fifo("tell "+timeout.String()), p.fifo("gate "+timeout.String())
-				spec := shell(twins, tell.path, gate.path)
+				tell, proceed = p.fifo("tell "+timeout.String()), p.fifo("proceed "+timeout.String())
+				spec := shell(twins, tell.path, proceed.path)
 				spec.Spec.StopGrace = new(0.1)
 				if do == "timeout" {
 					spec.Spec.Timeout = new(timeout.Seconds())
@@ -83,7 +83,7 @@ func TestStaleHandOff(t *testing.T) {
 			}
 			tell.read() // it runs again
 			p.refuses(late)
-			gate.open(1)
+			proceed.open(1)
 			if got := p.awaitEpoch(tid, 2); got.Status != taskspec.StatusCompleted {
 				t.Errorf("the second time: %+v", got)
 			}
@@ -108,7 +108,7 @@ func (p *project) refuses(late *ledger.HandOff) {
 		return r.Body, p.held()
 	}
 	record, messages := look()
-	err := p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error { return ledger.Finish(tx, late, nil) })
+	err := p.project.Broker().Update(p.ctx, func(tx *broker.Tx) error { return ledger.Finish(tx, late, nil) })
 	if !errors.Is(err, ledger.ErrStale) {
 		p.t.Errorf("a report that comes too late: %v", err)
 	}

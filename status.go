@@ -1,14 +1,13 @@
 package weft
 
 import (
-	"fmt"
 	"time"
 
 	"weft/internal/ledger"
 	"weft/taskspec"
 )
 
-// TaskStatus is how a task stands. Moments that have not come are zero.
+// A TaskStatus is the state of a task. Times that have not come are zero.
 type TaskStatus struct {
 	TID        string
 	Name       string
@@ -16,10 +15,10 @@ type TaskStatus struct {
 	ReturnCode *int   // nil if it has none: still running, lost, or never run
 	Signal     string // the signal that the command died of, "SIGSEGV", or empty
 	Error      string // why it did not complete, one line, or empty
-	LimitMeans string // by what the limit was held that ended it: "cgroup", "rlimit" or "sampled"; else empty
+	LimitMeans string // by what means the limit that ended it was enforced: "cgroup", "rlimit" or "sampled"; else empty
 	Narrowed   string // what its submitter has and its process could not get: "niceness 5 instead of 0"; or empty
 	Details    string // what does not fit the line of Error: a stack, as a rule; or empty
-	Paused     bool   // it stands still: see [Task.Pause]
+	Paused     bool   // see [Task.Pause]
 	// Outbox is the queue that its spec names for results, empty for its own.
 	Outbox string
 	// Items is how far a persistent task is; nil for any other.
@@ -42,7 +41,7 @@ type TaskStatus struct {
 	StageNumber, StageCount int
 	Key                     string // that it was submitted with and holds, or empty
 	Tags                    []string
-	Loaded                  bool   // it came with a dump: its output is here only if that had not been taken
+	Loaded                  bool   // it came with a dump: its output is here only if that had not been consumed
 	Service                 string // the service that it is an instance of, or empty
 	Created                 time.Time
 	Started                 time.Time
@@ -50,7 +49,7 @@ type TaskStatus struct {
 	CPUSeconds              float64 // of its own process and the children that one waited for; with limits, of all that was seen
 	PeakMB                  float64 // resident memory in MiB: of the largest of its processes, never less than its consumer had, about 8; with limits, of all of them, what they share counted for each; in a cgroup, with the files they read
 
-	// What was seen of a task with limits, 0 where nobody looked: percent of one
+	// What was seen of a task with limits, 0 if not measured: percent of one
 	// core, descriptors, connections.
 	PeakCPU         float64
 	PeakFDs         int
@@ -149,18 +148,4 @@ func (s *TaskStatus) Err() error {
 		return nil
 	}
 	return &TaskError{TID: s.TID, Status: s.Status, ReturnCode: s.ReturnCode, Signal: s.Signal, Reason: s.Error}
-}
-
-// A TaskError says how a task ended that did not complete.
-type TaskError struct {
-	TID        string
-	Status     taskspec.Status
-	ReturnCode *int
-	Signal     string
-	Reason     string
-}
-
-// Error names the task and the reason.
-func (e *TaskError) Error() string {
-	return fmt.Sprintf("task %s %s: %s", taskspec.ShortTID(e.TID), e.Status, e.Reason)
 }

@@ -11,10 +11,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNotInteractive is returned for a task that reads nothing while it runs: its
-// spec does not say interactive.
-var ErrNotInteractive = ledger.ErrNotInteractive
-
 // input is a message to an interactive task: see [Task.SendInput].
 type input struct {
 	Stdin     taskspec.RawString `json:"stdin,omitempty"`
@@ -48,7 +44,7 @@ func (t *Task) Interrupt(ctx context.Context) error { return send(ctx, t, input{
 func send(ctx context.Context, t *Task, in input) error {
 	body, err := json.Marshal(in)
 	if err == nil {
-		err = t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.WriteStdin(tx, t.tid, string(body)) })
+		err = t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.WriteStdin(tx, t.tid, string(body)) })
 	}
 	if errors.Is(err, broker.ErrNotFound) {
 		err = ErrNoTask

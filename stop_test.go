@@ -23,7 +23,7 @@ func stubborn(tell *fifo) *taskspec.Spec {
 }
 
 // TestEndTask stops and kills tasks in every state in which there is something
-// to end: nothing of them is left, and whoever waits is told the truth.
+// to end: nothing of them is left, and each waiting client is told the truth.
 func TestEndTask(t *testing.T) {
 	tests := []struct {
 		do     string
@@ -44,10 +44,10 @@ func TestEndTask(t *testing.T) {
 		t.Run(tt.do+" "+tt.state, func(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
-			tell, gate := p.fifo("tell"), p.fifo("gate")
+			tell, proceed := p.fifo("tell"), p.fifo("proceed")
 			var blocker *client
 			if tt.state == "queued" {
-				blocker, _ = p.run(gated(tell, gate, "blocker"))
+				blocker, _ = p.run(blocked(tell, proceed, "blocker"))
 				tell.read()
 			}
 			victim, tid := p.run(stubborn(tell))
@@ -55,7 +55,7 @@ func TestEndTask(t *testing.T) {
 				tell.read()
 			}
 			if tt.state == "alone" {
-				p.murder(p.manager())
+				p.kill(p.manager())
 			}
 			user := p.user()
 			began := time.Now()
@@ -72,7 +72,7 @@ func TestEndTask(t *testing.T) {
 				waittest.Bound(t, "the end", took, tt.most)
 			}
 			if blocker != nil {
-				gate.open(1)
+				proceed.open(1)
 				if got := blocker.answer(); got.Output != "blocker\n" {
 					t.Errorf("the task before it: got %+v", got)
 				}
@@ -82,7 +82,7 @@ func TestEndTask(t *testing.T) {
 }
 
 // TestTimeoutAlone has the time of a task run out while its consumer is alone.
-// Nobody waits, so nobody starts another manager.
+// No client waits, so none starts another manager.
 func TestTimeoutAlone(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal")
@@ -95,7 +95,7 @@ func TestTimeoutAlone(t *testing.T) {
 			return false
 		}
 		before := p.managers()
-		p.murder(p.manager())
+		p.kill(p.manager())
 		alone := p.task(tid).Status == taskspec.StatusRunning
 		task := p.awaitEnd(tid)
 		if task.Status != taskspec.StatusTimeout || task.ReturnCode == nil || *task.ReturnCode != 124 {

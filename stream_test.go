@@ -89,7 +89,7 @@ func streaming(script string, args ...string) *taskspec.Spec {
 	return s
 }
 
-// TestKillManagerOfStream kills the manager of a task that prints, at any moment:
+// TestKillManagerOfStream kills the manager of a task that prints, at any time:
 // no chunk is lost, and none comes twice.
 func TestKillManagerOfStream(t *testing.T) {
 	t.Parallel()
@@ -98,9 +98,9 @@ func TestKillManagerOfStream(t *testing.T) {
 		t.Run(fmt.Sprint("line ", kill), func(t *testing.T) {
 			t.Parallel()
 			p := newProject(t)
-			gate := p.fifo("gate")
+			proceed := p.fifo("proceed")
 			c := p.client(call{Do: "submit", Spec: streaming(
-				`while read -r line; do [ "$line" != end ] || break; echo "$line"; echo "oh, $line" >&2; done <"$1"`, gate.path)})
+				`while read -r line; do [ "$line" != end ] || break; echo "$line"; echo "oh, $line" >&2; done <"$1"`, proceed.path)})
 			tid := c.accepted()
 			p.await("the task to begin", func(e ledger.Event) bool { return e.TID == tid && e.Event == "work_started" })
 			var stdout, stderr strings.Builder
@@ -108,17 +108,17 @@ func TestKillManagerOfStream(t *testing.T) {
 				line := fmt.Sprintf("line %d: ä€😀", i)
 				fmt.Fprintln(&stdout, line)
 				fmt.Fprintln(&stderr, "oh,", line)
-				if _, err := gate.f.WriteString(line + "\n"); err != nil {
+				if _, err := proceed.f.WriteString(line + "\n"); err != nil {
 					t.Fatal(err)
 				}
 				if i == kill {
-					p.murder(p.manager())
+					p.kill(p.manager())
 				}
 				if i%30 == 15 {
 					p.awaitChunk(tid, line)
 				}
 			}
-			if _, err := gate.f.WriteString("end\n"); err != nil {
+			if _, err := proceed.f.WriteString("end\n"); err != nil {
 				t.Fatal(err)
 			}
 			if task := p.awaitEnd(tid); task.Status != taskspec.StatusCompleted {
@@ -145,18 +145,18 @@ func TestStreamWaitsForNobody(t *testing.T) {
 	t.Parallel()
 	const size = 3_000_000
 	p := newProject(t)
-	tell, gate := p.fifo("tell"), p.fifo("gate")
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	c := p.client(call{Do: "submit", Spec: streaming(
 		`echo begun; read -r line <"$2"; yes | head -c $3; yes | head -c $3 | tr 'y' '\377' >&2; echo printed >"$1"; read -r line <"$2"`,
-		tell.path, gate.path, fmt.Sprint(size))})
+		tell.path, proceed.path, fmt.Sprint(size))})
 	tid := c.accepted()
 	p.awaitChunk(tid, "begun")
 	manager := p.manager()
 	p.signal(manager, syscall.SIGSTOP)
-	gate.open(1)
+	proceed.open(1)
 	tell.read()
 	p.signal(manager, syscall.SIGCONT)
-	gate.open(1)
+	proceed.open(1)
 	p.awaitEnd(tid)
 	streams, result := p.outbox(tid)
 	stdout := "begun\n" + strings.Repeat("y\n", size/2)
@@ -173,12 +173,12 @@ func TestStreamWaitsForNobody(t *testing.T) {
 func TestUntakenOfStream(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	gate := p.fifo("gate")
+	proceed := p.fifo("proceed")
 	whole := p.client(call{Do: "submit", Spec: streaming("echo whole")}).accepted()
 	p.awaitEnd(whole)
-	lost := p.client(call{Do: "submit", Spec: streaming(`echo half; read -r line <"$1"`, gate.path)}).accepted()
+	lost := p.client(call{Do: "submit", Spec: streaming(`echo half; read -r line <"$1"`, proceed.path)}).accepted()
 	p.awaitChunk(lost, "half")
-	p.murder(p.task(lost).Consumer)
+	p.kill(p.task(lost).Consumer)
 	p.awaitEnd(lost)
 	untaken, _, err := p.open().PendingResults(p.ctx, 0)
 	if err != nil || len(untaken) != 1 || untaken[0].TID() != whole {

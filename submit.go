@@ -13,10 +13,6 @@ import (
 	"weft/taskspec"
 )
 
-// ErrManager wraps the reason why no manager could be started. A task that was
-// submitted for it is withdrawn: it is cancelled and never runs.
-var ErrManager = errors.New("no manager")
-
 // A SubmitOption says more about a submission than its spec.
 type SubmitOption func(*submission)
 
@@ -29,8 +25,8 @@ type submission struct {
 	fileEnv fileEnv
 }
 
-func newSubmission(c *Project, opts []SubmitOption) submission {
-	s := submission{fileEnv: c.fileEnv}
+func newSubmission(p *Project, opts []SubmitOption) submission {
+	s := submission{fileEnv: p.fileEnv}
 	for _, opt := range opts {
 		opt(&s)
 	}
@@ -67,8 +63,8 @@ func WithEnv(env []string) SubmitOption { return func(s *submission) { s.env = e
 func WithStdin(r io.Reader) SubmitOption { return func(s *submission) { s.stdin = r } }
 
 // Submit is [Project.SubmitContext] with a context that does not end.
-func (c *Project) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
-	return c.SubmitContext(context.Background(), spec, opts...)
+func (p *Project) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
+	return p.SubmitContext(context.Background(), spec, opts...)
 }
 
 // SubmitContext asks for a task and returns once that is durable; the task runs
@@ -81,13 +77,13 @@ func (c *Project) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, erro
 // manager that could not be started, for which the error wraps [ErrManager]. A task
 // that comes with an error has been accepted.
 //
-// If the spec has a key, [taskspec.Work].Key, and a task of the project holds
-// that already, which was submitted with the same spec and input, then this one
-// is returned, whether it has ended or not, and nothing else happens: see
-// [Task.IsNew]. A task that was submitted with something else gives a *[KeyError].
-// To run the same again take another key, or [Task.Retry].
-func (c *Project) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
-	tasks, err := submit(ctx, c, []*taskspec.Spec{spec}, opts)
+// If the spec has a key, [taskspec.Work].Key, and a task of the project that was
+// submitted with the same spec and input holds the key, Submit returns that task,
+// whether it has ended or not, and does nothing else: see [Task.IsNew]. If the task was
+// submitted with another spec or input, the error is a *[KeyError]. To run the same spec
+// again use another key, or [Task.Retry].
+func (p *Project) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
+	tasks, err := submit(ctx, p, []*taskspec.Spec{spec}, opts)
 	if len(tasks) == 0 {
 		return nil, fmt.Errorf("submit task: %w", err)
 	}
@@ -99,13 +95,13 @@ func (c *Project) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts .
 // them; an input they cannot share. Specs with the same key are one task, which
 // is returned in each of their places.
 //
-// A transaction holds back everybody else who writes: a few hundred tasks take
+// A transaction blocks every other writer: a few hundred tasks take
 // some ten milliseconds.
-func (c *Project) SubmitMany(ctx context.Context, specs []*taskspec.Spec, opts ...SubmitOption) ([]*Task, error) {
+func (p *Project) SubmitMany(ctx context.Context, specs []*taskspec.Spec, opts ...SubmitOption) ([]*Task, error) {
 	if len(specs) == 0 {
 		return nil, nil
 	}
-	tasks, err := submit(ctx, c, specs, opts)
+	tasks, err := submit(ctx, p, specs, opts)
 	if len(tasks) == 0 {
 		return nil, fmt.Errorf("submit tasks: %w", err)
 	}
@@ -113,36 +109,36 @@ func (c *Project) SubmitMany(ctx context.Context, specs []*taskspec.Spec, opts .
 }
 
 // submit prepares tasks and submits them.
-func submit(ctx context.Context, c *Project, specs []*taskspec.Spec, opts []SubmitOption) ([]*Task, error) {
-	all, err := prepare(ctx, c, specs, opts)
+func submit(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []SubmitOption) ([]*Task, error) {
+	all, err := prepare(ctx, p, specs, opts)
 	if err != nil {
 		return nil, err
 	}
-	accepted, err := submitOnce(ctx, c, all)
+	accepted, err := submitOnce(ctx, p, all)
 	if err != nil {
 		return nil, err
 	}
 	return accepted.attendOrWithdraw(ctx)
 }
 
-// submitOnce submits what nobody will submit again: an input that no task has got
+// submitOnce submits what will not be submitted again: an input that no task has got
 // is removed.
-func submitOnce(ctx context.Context, c *Project, all []ledger.Submission) (accepted, error) {
-	a, err := submitPrepared(ctx, c, all)
+func submitOnce(ctx context.Context, p *Project, all []ledger.Submission) (accepted, error) {
+	a, err := submitPrepared(ctx, p, all)
 	// An input has one task, so it is the first one's.
 	if err != nil || !a.tasks[0].isNew {
-		err = errors.Join(err, (&Prepared{c, all[0]}).Close())
+		err = errors.Join(err, (&Prepared{p, all[0]}).Close())
 	}
 	return a, err
 }
 
 // submitPrepared submits tasks in one transaction.
-func submitPrepared(ctx context.Context, c *Project, all []ledger.Submission) (a accepted, err error) {
-	if t, err := submitInline(ctx, c, all); t != nil || err != nil {
+func submitPrepared(ctx context.Context, p *Project, all []ledger.Submission) (a accepted, err error) {
+	if t, err := submitInline(ctx, p, all); t != nil || err != nil {
 		return accepted{tasks: []*Task{t}}, err
 	}
-	err = c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		a, err = enqueue(tx, c, all)
+	err = p.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+		a, err = enqueue(tx, p, all)
 		return err
 	})
 	return a, err
@@ -160,7 +156,7 @@ type accepted struct {
 
 // enqueue submits tasks in a transaction that may still be undone. An error means
 // that it must be.
-func enqueue(tx *broker.Tx, c *Project, all []ledger.Submission) (a accepted, err error) {
+func enqueue(tx *broker.Tx, p *Project, all []ledger.Submission) (a accepted, err error) {
 	tasks, managed, err := ledger.SubmitAll(tx, all, time.Now())
 	if err != nil {
 		return accepted{}, err
@@ -177,11 +173,11 @@ func enqueue(tx *broker.Tx, c *Project, all []ledger.Submission) (a accepted, er
 		}
 		if !t.Existing {
 			made[t.TID] = true
-			if err := inputIsThere(c.dir, all[i].Input); err != nil {
+			if err := inputIsThere(p.dir, all[i].Input); err != nil {
 				return accepted{}, err
 			}
 		}
-		a.tasks[i] = &Task{c: c, tid: t.TID, key: all[i].Spec.Spec.Key, isNew: !t.Existing}
+		a.tasks[i] = &Task{project: p, tid: t.TID, key: all[i].Spec.Spec.Key, isNew: !t.Existing}
 		if !t.Ended {
 			a.waiting = a.tasks[i]
 		}
@@ -202,7 +198,7 @@ func (a accepted) waits(err error) error {
 	return fmt.Errorf("task %s waits: %w: %w", a.waiting.tid, ErrManager, err)
 }
 
-// attendOrWithdraw is attend for tasks that nobody will submit again: where no
+// attendOrWithdraw is attend for tasks that will not be submitted again: where no
 // manager can be started those that were made are withdrawn, so that none runs later
 // by surprise.
 func (a accepted) attendOrWithdraw(ctx context.Context) ([]*Task, error) {
@@ -216,7 +212,7 @@ func (a accepted) attendOrWithdraw(ctx context.Context) ([]*Task, error) {
 	withdrawn := a.withdraw(context.WithoutCancel(ctx))
 	switch {
 	case errors.Is(withdrawn, errDispatched):
-		return a.tasks, nil // there is a manager, which somebody else has started
+		return a.tasks, nil // another process has started a manager
 	case withdrawn != nil:
 		return a.tasks, errors.Join(a.waits(err), withdrawn)
 	}
@@ -229,7 +225,7 @@ var errDispatched = errors.New("already dispatched")
 // withdraw withdraws those of the tasks that were made, unless a manager has come to
 // one of them.
 func (a accepted) withdraw(ctx context.Context) error {
-	return a.waiting.c.broker.Update(ctx, func(tx *broker.Tx) error {
+	return a.waiting.project.broker.Update(ctx, func(tx *broker.Tx) error {
 		for _, t := range a.tasks {
 			if !t.isNew {
 				continue
@@ -252,7 +248,7 @@ func (a accepted) manager(ctx context.Context) error {
 	case a.waiting == nil:
 		return nil
 	case a.managed:
-		return a.waiting.c.Manager().ensure(ctx)
+		return a.waiting.project.Manager().ensure(ctx)
 	}
-	return a.waiting.c.Manager().Start(ctx)
+	return a.waiting.project.Manager().Start(ctx)
 }

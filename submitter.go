@@ -10,17 +10,17 @@ import (
 // A submitter submits the tasks of [Project.RunMany], many at once where they come
 // fast, while their reader may have to wait for the next.
 type submitter struct {
-	c     *Project
-	specs iter.Seq2[*taskspec.Spec, error]
-	opts  []SubmitOption
-	slots chan struct{} // one for each task that may be unfinished; nil: no limit
+	project *Project
+	specs   iter.Seq2[*taskspec.Spec, error]
+	opts    []SubmitOption
+	slots   chan struct{} // one for each task that may be unfinished; nil: no limit
 
 	tasks chan []*Task // closed at the end
 	err   error        // why it ended early; to be read after tasks is closed
 }
 
-func newSubmitter(c *Project, specs iter.Seq2[*taskspec.Spec, error], limit int, opts []SubmitOption) *submitter {
-	s := &submitter{c: c, specs: specs, opts: opts, tasks: make(chan []*Task, 1)}
+func newSubmitter(p *Project, specs iter.Seq2[*taskspec.Spec, error], limit int, opts []SubmitOption) *submitter {
+	s := &submitter{project: p, specs: specs, opts: opts, tasks: make(chan []*Task, 1)}
 	if limit > 0 {
 		s.slots = make(chan struct{}, limit)
 	}
@@ -58,7 +58,7 @@ func (s *submitter) run(ctx context.Context) {
 		if len(specs) == 0 {
 			break
 		}
-		tasks, err := s.c.SubmitMany(ctx, specs, s.opts...)
+		tasks, err := s.project.SubmitMany(ctx, specs, s.opts...)
 		if len(tasks) > 0 {
 			s.tasks <- tasks
 		}
@@ -89,7 +89,7 @@ func (s *submitter) next(ctx context.Context, read <-chan *taskspec.Spec) (specs
 	return specs
 }
 
-// reserve takes a slot for a task; it waits for one only if it is told to.
+// reserve takes a slot for a task; it waits for one only if asked to.
 func (s *submitter) reserve(ctx context.Context, wait bool) bool {
 	if s.slots == nil {
 		return true
@@ -110,7 +110,7 @@ func (s *submitter) reserve(ctx context.Context, wait bool) bool {
 	}
 }
 
-// receive takes the next spec; it waits for one only if it is told to.
+// receive takes the next spec; it waits for one only if asked to.
 func receive(ctx context.Context, read <-chan *taskspec.Spec, wait bool) (spec *taskspec.Spec, ok bool) {
 	if !wait {
 		select {

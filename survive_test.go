@@ -20,9 +20,9 @@ import (
 	"weft/taskspec"
 )
 
-// TestFrozenManager stops a manager in the middle of a load and lets it go on
+// TestStoppedManager stops a manager in the middle of a load and lets it go on
 // after a while.
-func TestFrozenManager(t *testing.T) {
+func TestStoppedManager(t *testing.T) {
 	t.Parallel()
 	const tasks = 200
 	p := newProject(t)
@@ -79,7 +79,7 @@ func TestRivalManagers(t *testing.T) {
 			}
 			rivals[i] = p.user()
 		}
-		p.murder(leads)
+		p.kill(leads)
 	}
 	if n := p.managers(); n != rounds {
 		t.Errorf("%d managers have led in %d rounds", n, rounds)
@@ -105,12 +105,12 @@ func (p *project) awaitManager(n int) proc.Identity {
 func TestStaleAssignment(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal")
-	tell, gate := p.fifo("tell"), p.fifo("gate")
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	u := p.user()
 	u.call(call{Do: "run", Spec: shell("echo warm")})
-	frozen := p.task(u.accepted())
+	stopped := p.task(u.accepted())
 	u.line()
-	consumer := p.task(frozen.TID).Consumer
+	consumer := p.task(stopped.TID).Consumer
 	first := p.manager()
 
 	// While this process writes, none that is stopped can be writing.
@@ -118,14 +118,14 @@ func TestStaleAssignment(t *testing.T) {
 	p.signal(consumer, syscall.SIGSTOP)
 	p.signal(first, syscall.SIGSTOP)
 	release()
-	u.call(call{Do: "submit", Spec: gated(tell, gate, "once")})
+	u.call(call{Do: "submit", Spec: blocked(tell, proceed, "once")})
 	tid := u.accepted()
-	// While somebody else writes, the manager assigns the task and cannot
+	// While another process writes, the manager assigns the task and cannot
 	// commit that.
 	release = p.hold()
 	p.signal(first, syscall.SIGCONT)
 	p.awaitInput(consumer)
-	p.murder(first)
+	p.kill(first)
 	release()
 
 	u.call(call{Do: "manager"})
@@ -138,7 +138,7 @@ func TestStaleAssignment(t *testing.T) {
 	if consumer.Wait(p.ctx) != nil {
 		t.Error("the consumer has begun the task a second time")
 	}
-	gate.open(2)
+	proceed.open(2)
 	u.call(call{Do: "result", TID: tid})
 	if got := u.line(); got.Output != "once\n" {
 		t.Errorf("got %+v", got)
@@ -150,7 +150,7 @@ func (p *project) hold() (release func()) {
 	p.t.Helper()
 	held, free, over := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		over <- p.c.Broker().Update(context.Background(), func(*broker.Tx) error {
+		over <- p.project.Broker().Update(context.Background(), func(*broker.Tx) error {
 			close(held)
 			<-free
 			return nil
@@ -210,14 +210,14 @@ func TestOrderSurvives(t *testing.T) {
 		t.Run(string(order.command), func(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, "WEFT_DURABILITY=normal")
-			tell, gate := p.fifo("tell"), p.fifo("gate")
-			tid := p.client(call{Do: "submit", Spec: gated(tell, gate, "victim")}).accepted()
+			tell, proceed := p.fifo("tell"), p.fifo("proceed")
+			tid := p.client(call{Do: "submit", Spec: blocked(tell, proceed, "victim")}).accepted()
 			tell.read()
 			m := p.manager()
 			release := p.hold() // none that is stopped now can be writing
 			p.signal(m, syscall.SIGSTOP)
 			release()
-			err := p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error {
+			err := p.project.Broker().Update(p.ctx, func(tx *broker.Tx) error {
 				if _, err := tx.Write(ledger.QueuesOf(tid).ControlIn, string(order.command)); err != nil {
 					return err
 				}
@@ -230,7 +230,7 @@ func TestOrderSurvives(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.murder(m)
+			p.kill(m)
 			if got := p.awaitEnd(tid); got.Status != order.status {
 				t.Errorf("got %+v, want %s", got, order.status)
 			}

@@ -1,8 +1,8 @@
 package weft
 
 // System is the upkeep of a project: copying it out and in, clearing up, and
-// looking for what is wrong with it or its host.
-type System struct{ c *Project }
+// looking for problems of the project or the machine.
+type System struct{ project *Project }
 
 // System gives access to the upkeep of the project.
-func (c *Project) System() System { return System{c} }
+func (p *Project) System() System { return System{p} }

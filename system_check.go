@@ -20,10 +20,10 @@ func Unfinished() []taskspec.Status {
 // the log of the store.
 const lowDisk = 64 << 20
 
-// Check looks for what keeps the project from working, and returns a line for
-// each problem, with what to do about it. It changes nothing.
+// Check returns a line for each problem that keeps the project from working, with what
+// to do about it. It changes nothing.
 func (s System) Check(ctx context.Context) (problems []string, err error) {
-	counts, err := s.c.CountTasks(ctx)
+	counts, err := s.project.CountTasks(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -31,25 +31,25 @@ func (s System) Check(ctx context.Context) (problems []string, err error) {
 	for _, status := range Unfinished() {
 		waiting += counts[status]
 	}
-	running, err := manager.Running(s.c.dir)
+	running, err := manager.Running(s.project.dir)
 	if err != nil {
 		return nil, fmt.Errorf("check project: %w", err)
 	}
 	if waiting > 0 && !running {
 		problems = append(problems, fmt.Sprintf("no manager for the unfinished tasks (%d): run weft manager start", waiting))
 	}
-	damage, err := damageProblem(ctx, s.c)
+	damage, err := damageProblem(ctx, s.project)
 	if err != nil {
 		return nil, fmt.Errorf("check project: %w", err)
 	}
 	if damage != "" {
 		problems = append(problems, damage)
 	}
-	if trouble := s.c.Manager().trouble(ctx); running && trouble != nil {
+	if trouble := s.project.Manager().trouble(ctx); running && trouble != nil {
 		problems = append(problems, trouble.Error())
 	}
-	if space, known := disk.SpaceIn(s.c.dir); known && space.Free < lowDisk {
-		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", space.Free>>20, s.c.dir))
+	if space, known := disk.SpaceIn(s.project.dir); known && space.Free < lowDisk {
+		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", space.Free>>20, s.project.dir))
 	}
 	return problems, nil
 }

@@ -12,18 +12,12 @@ import (
 	"weft/runner"
 )
 
-// ErrNoTask is returned for a TID that names no task of the project.
-var ErrNoTask = errors.New("no such task")
-
-// ErrAmbiguous is returned for a short TID that names several tasks.
-var ErrAmbiguous = errors.New("short task id is ambiguous")
-
 // A Task is a handle on a task of a project. It may be shared; there is nothing
 // to close. It outlives its process: [Project.Task] finds a task again by its
 // TID.
 type Task struct {
-	c   *Project
-	tid string
+	project *Project
+	tid     string
 
 	// What a submission knows of it: its key, and whether it made the task.
 	key   string
@@ -37,12 +31,12 @@ func (t *Task) TID() string { return t.tid }
 // Task finds a task by its full TID, by a unique end of it of at least four
 // digits, or by "@last", the newest that is no stage of a pipeline. There may be a T
 // before the digits, or a P, as in the names of queues. Errors wrap [ErrNoTask] or [ErrAmbiguous].
-func (c *Project) Task(ctx context.Context, tid string) (*Task, error) {
-	full, err := findTID(ctx, c.broker, tid)
+func (p *Project) Task(ctx context.Context, tid string) (*Task, error) {
+	full, err := findTID(ctx, p.broker, tid)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", tid, err)
 	}
-	return &Task{c: c, tid: full}, nil
+	return &Task{project: p, tid: full}, nil
 }
 
 // The shortest and the full form of a TID.
@@ -98,7 +92,7 @@ func lastTID(ctx context.Context, b *broker.Broker) (string, error) {
 	}
 }
 
-// Status says how the task stands now.
+// Status returns the current state of the task.
 func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
 	if err != nil {
@@ -107,8 +101,8 @@ func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 	return newStatus(l), nil
 }
 
-// Wait waits until the task has ended and says how. It starts a manager
-// whenever the project has none. Cancelling ctx ends the wait and leaves the
+// Wait waits until the task has ended and returns how it ended. It starts a manager
+// when the project has none. Cancelling ctx ends the wait and leaves the
 // task alone.
 func (t *Task) Wait(ctx context.Context) (*TaskStatus, error) {
 	l, err := awaitTask(ctx, t, nil)
@@ -118,30 +112,32 @@ func (t *Task) Wait(ctx context.Context) (*TaskStatus, error) {
 	return newStatus(l), nil
 }
 
-// Stop asks the task to end, SIGTERM and after its grace SIGKILL, and waits
-// until it has ended. A task that has not begun never begins. Cancelling ctx
-// ends the wait, not the request. It returns how the task ended, which may be
-// otherwise than by the request, if that came too late. The error is [ErrUnrecorded],
-// with how it ended, if the store cannot be written, and wraps [ErrStuck] where
-// nobody will carry the request out soon.
+// Stop asks the task to end with SIGTERM, kills it when its grace period is over, and
+// waits until it has ended. A task that has not started never starts. Stop returns how
+// the task ended, which has another cause if the request came too late. Cancelling ctx
+// ends the wait, not the request.
+//
+// If the store cannot be written, the error is [ErrUnrecorded], and Stop still returns
+// how the task ended. The error wraps [ErrStuck] if the request will not be carried out
+// soon.
 func (t *Task) Stop(ctx context.Context) (*TaskStatus, error) {
 	return end(ctx, t, ledger.CommandStop)
 }
 
-// Kill ends the task at once, with all its processes, and waits until it has
-// ended; else it is like [Task.Stop].
+// Kill kills the task with all its processes, and waits until it has ended. Otherwise
+// it is like [Task.Stop].
 func (t *Task) Kill(ctx context.Context) (*TaskStatus, error) {
 	return end(ctx, t, ledger.CommandKill)
 }
 
 func end(ctx context.Context, t *Task, command ledger.Command) (*TaskStatus, error) {
 	var l *ledger.Task
-	err := t.c.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+	err := t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		l, err = ledger.End(tx, t.tid, command, time.Now())
 		return err
 	})
 	if errors.Is(err, broker.ErrDamaged) {
-		told := t.c.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })
+		told := t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })
 		err = errors.Join(err, told)
 	}
 	var s *TaskStatus
@@ -163,7 +159,7 @@ func end(ctx context.Context, t *Task, command ledger.Command) (*TaskStatus, err
 
 // loadTask reads the task's record.
 func loadTask(ctx context.Context, t *Task) (*ledger.Task, error) {
-	r, err := t.c.broker.Record(ctx, ledger.Kind, t.tid)
+	r, err := t.project.broker.Record(ctx, ledger.Kind, t.tid)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, fmt.Errorf("task %s: %w", t.tid, ErrNoTask)
 	}
@@ -182,12 +178,12 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 			return l, nil
 		}
 	}
-	w, err := t.c.broker.Listen(ledger.OutboxOf(t.tid))
+	w, err := t.project.broker.Listen(ledger.OutboxOf(t.tid))
 	if err != nil {
 		return nil, err
 	}
 	defer w.Close()
-	watch := newWatch(t.c)
+	watch := newWatch(t.project)
 	for {
 		l, err := loadTask(ctx, t)
 		if err != nil {
@@ -202,7 +198,7 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 			return l, nil
 		}
 		if watch.due() {
-			if err := t.c.broker.View(ctx, func(r broker.Reader) error { return ledger.CheckTask(r, l) }); err != nil {
+			if err := t.project.broker.View(ctx, func(r broker.Reader) error { return ledger.CheckTask(r, l) }); err != nil {
 				return nil, err
 			}
 		}
@@ -210,7 +206,7 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 			return nil, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
 		}
 		if watch.late() {
-			t.c.notices.say(haltedConsumer(l))
+			t.project.notices.say(haltedConsumer(l))
 		}
 		if err := waitFor(ctx, w, managerLook); err != nil {
 			return nil, err
@@ -218,7 +214,7 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 	}
 }
 
-// waitFor waits for a ring, at most for d.
+// waitFor waits for a notification, at most for d.
 func waitFor(ctx context.Context, w *broker.Waiter, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -231,3 +227,7 @@ func waitFor(ctx context.Context, w *broker.Waiter, d time.Duration) error {
 		return context.Cause(ctx)
 	}
 }
+
+// IsNew reports whether the submission that returned t made the task. It is
+// false for one that held its key already, and for what [Project.Task] finds.
+func (t *Task) IsNew() bool { return t.isNew }

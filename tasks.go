@@ -26,26 +26,25 @@ type TaskFilter struct {
 	Oldest   bool              // oldest first
 }
 
-// Tasks iterates over how the project's tasks stand, newest first unless the
-// filter says otherwise. Those whose records are damaged are left out:
-// [System.Check] and [System.Doctor] name them. It reads some at a time, and needs the same memory for
-// any number of them. Each task comes at most once; one that has the statuses
-// asked for all the while comes, and so does one that changes between them. A
-// task that was submitted meanwhile may come if the oldest are first.
+// Tasks iterates over the project's tasks, newest first unless the filter says
+// otherwise. It leaves out tasks whose records are damaged: [System.Check] and
+// [System.Doctor] name them. Tasks reads some records at a time, so its use of memory
+// does not grow with their number. It yields each task at most once, and every task that
+// has one of the wanted statuses throughout, also if it changes between them. With the
+// oldest first it may yield tasks that are submitted meanwhile.
 //
-// An error, of a bad pattern or of ctx that was cancelled, ends it: the last pair
-// carries it.
-func (c *Project) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*TaskStatus, error] {
+// An error, such as a bad pattern or the end of ctx, is in the last pair.
+func (p *Project) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*TaskStatus, error] {
 	return func(yield func(*TaskStatus, error) bool) {
-		if err := f.each(ctx, c.broker, func(s *TaskStatus) bool { return yield(s, nil) }); err != nil {
+		if err := f.each(ctx, p.broker, func(s *TaskStatus) bool { return yield(s, nil) }); err != nil {
 			yield(nil, fmt.Errorf("list tasks: %w", err))
 		}
 	}
 }
 
-// CountTasks counts the tasks of a project by how they stand, without reading them.
-func (c *Project) CountTasks(ctx context.Context) (map[taskspec.Status]int, error) {
-	states, err := broker.CountRecords(ctx, c.broker, ledger.Kind)
+// CountTasks counts the tasks of a project by status, without reading them.
+func (p *Project) CountTasks(ctx context.Context) (map[taskspec.Status]int, error) {
+	states, err := broker.CountRecords(ctx, p.broker, ledger.Kind)
 	if err != nil {
 		return nil, fmt.Errorf("count tasks: %w", err)
 	}
@@ -73,7 +72,7 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 		for _, r := range page {
 			l, err := ledger.Decode(r)
 			if err != nil {
-				continue // Check tells of it
+				continue // Check reports it
 			}
 			matches := (f.Name == "" || name.Match(l.Name)) && (f.Tag == "" || slices.Contains(l.Tags, f.Tag))
 			if matches && !yield(newStatus(l)) {
@@ -91,7 +90,7 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 	}
 }
 
-// page reads the next tasks, of one moment: a task that goes from one status to
+// page reads the next tasks, of one point in time: a task that goes from one status to
 // another is not missed between them.
 func (f TaskFilter) page(ctx context.Context, b *broker.Broker, sel broker.RecordSelect) (page []broker.Record, err error) {
 	if len(f.Statuses) == 0 {

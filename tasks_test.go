@@ -19,20 +19,20 @@ import (
 
 // listed is a project with nothing but the records of n tasks, of which make
 // says what they are like. It returns their ids, oldest first.
-func listed(t *testing.T, n int, make func(i int, task *ledger.Task)) (c *weft.Project, tids []string) {
+func listed(t *testing.T, n int, make func(i int, task *ledger.Task)) (p *weft.Project, tids []string) {
 	t.Helper()
-	c, err := weft.Open(t.TempDir())
+	p, err := weft.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
+		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	const first, atOnce = 1_700_000_000_000_000_000, 1000
 	for from := 0; from < n; from += atOnce {
-		err := c.Broker().Update(t.Context(), func(tx *broker.Tx) error {
+		err := p.Broker().Update(t.Context(), func(tx *broker.Tx) error {
 			tids = tids[:from]
 			for i := from; i < min(from+atOnce, n); i++ {
 				task := &ledger.Task{TID: fmt.Sprint(first + i), Status: taskspec.StatusCreated}
@@ -48,7 +48,7 @@ func listed(t *testing.T, n int, make func(i int, task *ledger.Task)) (c *weft.P
 			t.Fatal(err)
 		}
 	}
-	return c, tids
+	return p, tids
 }
 
 // putTask stores the record of a task.
@@ -66,13 +66,13 @@ func putTask(tx *broker.Tx, task *ledger.Task) error {
 func TestTasks(t *testing.T) {
 	t.Parallel()
 	states := []taskspec.Status{taskspec.StatusCreated, taskspec.StatusRunning, taskspec.StatusCompleted, taskspec.StatusFailed}
-	c, oldest := listed(t, 1010, func(i int, task *ledger.Task) {
+	p, oldest := listed(t, 1010, func(i int, task *ledger.Task) {
 		task.Name = []string{"odd-one", "even-one", "third"}[i%3]
 		task.Status = states[i%4]
 	})
 	list := func(f weft.TaskFilter, most int) (tids []string) {
 		t.Helper()
-		for s, err := range c.Tasks(t.Context(), f) {
+		for s, err := range p.Tasks(t.Context(), f) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -124,7 +124,7 @@ func TestTasks(t *testing.T) {
 		name string
 	}{"a bad pattern": {t.Context(), "["}, "cancelled": {cancelled, ""}} {
 		n := 0
-		for s, err := range c.Tasks(seq.ctx, weft.TaskFilter{Name: seq.name}) {
+		for s, err := range p.Tasks(seq.ctx, weft.TaskFilter{Name: seq.name}) {
 			if n++; s != nil || err == nil {
 				t.Errorf("%s: %v, %v", name, s, err)
 			}
@@ -142,16 +142,16 @@ func TestTasksMove(t *testing.T) {
 	for _, move := range [][2]taskspec.Status{
 		{taskspec.StatusCreated, taskspec.StatusRunning}, {taskspec.StatusRunning, taskspec.StatusCreated},
 	} {
-		c, oldest := listed(t, 350, func(_ int, task *ledger.Task) { task.Status = move[0] })
+		p, oldest := listed(t, 350, func(_ int, task *ledger.Task) { task.Status = move[0] })
 		var tids []string
-		for s, err := range c.Tasks(t.Context(), weft.TaskFilter{Statuses: weft.Unfinished()}) {
+		for s, err := range p.Tasks(t.Context(), weft.TaskFilter{Statuses: weft.Unfinished()}) {
 			if err != nil {
 				t.Fatal(err)
 			}
 			if tids = append(tids, s.TID); len(tids) > 1 {
 				continue
 			}
-			err := c.Broker().Update(t.Context(), func(tx *broker.Tx) error {
+			err := p.Broker().Update(t.Context(), func(tx *broker.Tx) error {
 				for _, tid := range oldest {
 					if err := putTask(tx, &ledger.Task{TID: tid, Status: move[1]}); err != nil {
 						return err
@@ -174,7 +174,7 @@ func TestTasksMove(t *testing.T) {
 func TestLongTasks(t *testing.T) {
 	waittest.NeedLong(t)
 	const tasks, most = 100_000, 16 << 20 // bytes; all of the tasks are more than 200 MB
-	c, _ := listed(t, tasks, func(_ int, task *ledger.Task) {
+	p, _ := listed(t, tasks, func(_ int, task *ledger.Task) {
 		task.Status = taskspec.StatusFailed
 		task.Output.Stderr = []byte(strings.Repeat("x", 2048))
 	})
@@ -185,7 +185,7 @@ func TestLongTasks(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	before, n, peak := heap(), 0, int64(0)
-	for _, err := range c.Tasks(t.Context(), weft.TaskFilter{}) {
+	for _, err := range p.Tasks(t.Context(), weft.TaskFilter{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,13 +229,13 @@ func TestCountTasks(t *testing.T) {
 // TestTasksByTag finds the tasks that have a tag.
 func TestTasksByTag(t *testing.T) {
 	t.Parallel()
-	c, tids := listed(t, 250, func(i int, task *ledger.Task) {
+	p, tids := listed(t, 250, func(i int, task *ledger.Task) {
 		if i%100 == 7 {
 			task.Tags = []string{"other", "mine"}
 		}
 	})
 	var got []string
-	for s, err := range c.Tasks(t.Context(), weft.TaskFilter{Tag: "mine", Oldest: true}) {
+	for s, err := range p.Tasks(t.Context(), weft.TaskFilter{Tag: "mine", Oldest: true}) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,7 @@ const (
 	DefaultKeepAge = 30 * 24 * time.Hour
 
 	// eventsAtOnce is how many events one transaction removes: few enough that
-	// others who want to write wait for a fraction of a second.
+	// other writers wait for a fraction of a second.
 	eventsAtOnce = 10_000
 	// forgetAtOnce is how many tasks one transaction looks at, likewise; the record
 	// of one may hold 64 KiB of its standard error.
@@ -44,9 +44,9 @@ type TidyOptions struct {
 	// KeepAge is how old an event, or the end of a task, may be that stays; 0
 	// means [DefaultKeepAge], a negative duration that there is no bound.
 	KeepAge time.Duration
-	// Untaken lets also those tasks go whose results nobody has taken, or whose
-	// work items their policies have kept, and these with them. Else they stay,
-	// whatever their age and number.
+	// PendingResults also removes tasks whose results have not been consumed, or
+	// whose work items their policies have kept, together with these. Otherwise such
+	// tasks stay, whatever their age and number.
 	PendingResults bool
 }
 
@@ -70,8 +70,8 @@ type TidyReport struct {
 	Environments int    // snapshots of submitters' environments
 	Records      int    // that had lost what they belonged to
 	Files        int    // outputs and inputs of tasks
-	FileBytes    int64  // what these held
-	Strangers    int    // what else lies among the outputs; it is left alone
+	FileBytes    int64  // the size of these
+	UnknownFiles int    // other files among the outputs; they are left alone
 
 	// The size of the store and of its log, before and after.
 	StoreBefore, StoreAfter int64
@@ -79,14 +79,14 @@ type TidyReport struct {
 }
 
 // Tidy removes the oldest events of the log of tasks, the oldest tasks that have
-// ended and of which nothing is left to take, and the environments, outputs and
-// inputs that nobody refers to any more; then it gives the room back to the file
+// ended and whose results are consumed, and the environments, outputs and
+// inputs that are not referred to any more; then it gives the room back to the file
 // system and empties the log of the store. A task that was removed is unknown:
 // see [ErrNoTask].
 //
 // Everything may go on meanwhile; at the end writers wait while the store is
 // copied. Cancelling ctx, or killing the process, leaves the rest for the next
-// time; the report tells what was done until an error.
+// time; the report says what was done before an error.
 //
 // Needed are: an environment while its task has not ended or may be run again,
 // that is did not complete; an output until its result has been taken, or, if
@@ -94,18 +94,18 @@ type TidyReport struct {
 // standard input until its task has ended and kept no message. An input that no
 // task names goes when it is 24 h old.
 func (s System) Tidy(ctx context.Context, o TidyOptions) (TidyReport, error) {
-	report := TidyReport{Dir: s.c.dir}
-	if err := tidy(ctx, s.c, o.retention(), &report); err != nil {
+	report := TidyReport{Dir: s.project.dir}
+	if err := tidy(ctx, s.project, o.retention(), &report); err != nil {
 		return report, fmt.Errorf("tidy project: %w", err)
 	}
 	return report, nil
 }
 
-func tidy(ctx context.Context, c *Project, keep ledger.Retention, report *TidyReport) error {
-	if c.trust.foreign != nil {
-		return c.trust.foreign
+func tidy(ctx context.Context, p *Project, keep ledger.Retention, report *TidyReport) error {
+	if p.trust.foreign != nil {
+		return p.trust.foreign
 	}
-	b := c.broker
+	b := p.broker
 	info, err := b.Info(ctx)
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func tidy(ctx context.Context, c *Project, keep ledger.Retention, report *TidyRe
 	if err != nil {
 		return err
 	}
-	if err := removeFiles(ctx, c, report); err != nil {
+	if err := removeFiles(ctx, p, report); err != nil {
 		return err
 	}
 	if err := b.Compact(ctx); err != nil {
@@ -206,14 +206,14 @@ func dropEnvironments(ctx context.Context, b *broker.Broker) (removed int, err e
 	}
 }
 
-// removeFiles removes the outputs and inputs that nobody needs.
-func removeFiles(ctx context.Context, c *Project, report *TidyReport) error {
-	o, err := openOutputs(c)
+// removeFiles removes the outputs and inputs that are not needed.
+func removeFiles(ctx context.Context, p *Project, report *TidyReport) error {
+	o, err := openOutputs(p)
 	if err != nil || o == nil {
 		return err
 	}
 	defer o.close()
-	report.Strangers, err = o.unused(ctx, func(file fs.FileInfo) error {
+	report.UnknownFiles, err = o.unused(ctx, func(file fs.FileInfo) error {
 		err := o.folder.Remove(file.Name())
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // its result was taken meanwhile

@@ -34,31 +34,31 @@ func TestTidier(t *testing.T) {
 	if dir == "" {
 		t.Skip("nobody wants to tidy")
 	}
-	c, err := weft.Open(dir)
+	p, err := weft.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for {
 		fmt.Println("begin")
-		if _, err := c.System().Tidy(t.Context(), weft.TidyOptions{KeepEvents: tidierKeeps}); err != nil {
+		if _, err := p.System().Tidy(t.Context(), weft.TidyOptions{KeepEvents: tidierKeeps}); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// TestTidyKilled kills who tidies, at any moment: it has only done less.
+// TestTidyKilled kills the process that tidies, at any time: it has only done less.
 func TestTidyKilled(t *testing.T) {
 	t.Parallel()
 	const longest = 100 * time.Millisecond
 	dir := t.TempDir()
-	c, err := weft.Open(dir)
+	p, err := weft.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer p.Close()
 	folder, input := filepath.Join(dir, ledger.Dir), strings.Repeat("0", 32)
 	var waiting *ledger.Task
-	err = c.Broker().Update(t.Context(), func(tx *broker.Tx) error {
+	err = p.Broker().Update(t.Context(), func(tx *broker.Tx) error {
 		s := ledger.Submission{Spec: shell("cat"), Item: "{}", Dir: dir, Env: "A=1", Input: input}
 		tid, _, err := ledger.Submit(tx, s, time.Now())
 		if err != nil {
@@ -80,7 +80,7 @@ func TestTidyKilled(t *testing.T) {
 	}
 	events := func() (ids []broker.ID) {
 		t.Helper()
-		for m, err := range c.Queue(ledger.Log).Messages(t.Context(), broker.Select{}) {
+		for m, err := range p.Queue(ledger.Log).Messages(t.Context(), broker.Select{}) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func TestTidyKilled(t *testing.T) {
 	written := events() // of the submission
 	random := rand.New(rand.NewPCG(seed(t), 0))
 	for round := range waittest.Size(4, 10) {
-		ids, err := c.Queue(ledger.Log).WriteAll(t.Context(), slices.Repeat([]string{strings.Repeat("x", 500)}, 2000))
+		ids, err := p.Queue(ledger.Log).WriteAll(t.Context(), slices.Repeat([]string{strings.Repeat("x", 500)}, 2000))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,14 +109,14 @@ func TestTidyKilled(t *testing.T) {
 		if n := len(left); n < tidierKeeps || !slices.Equal(left, written[len(written)-n:]) {
 			t.Errorf("%d events are left, which are not the newest", n)
 		}
-		if _, err := c.Broker().Record(t.Context(), "env", waiting.Env); err != nil {
+		if _, err := p.Broker().Record(t.Context(), "env", waiting.Env); err != nil {
 			t.Error(err)
 		}
 		if _, err := os.Stat(needed); err != nil {
 			t.Error(err)
 		}
 	}
-	r, err := c.System().Tidy(t.Context(), weft.TidyOptions{KeepEvents: tidierKeeps})
+	r, err := p.System().Tidy(t.Context(), weft.TidyOptions{KeepEvents: tidierKeeps})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func TestTidyBesideTasks(t *testing.T) {
 	}
 }
 
-// TestTidyFiles removes the files that nobody needs, and touches nothing else.
+// TestTidyFiles removes the files that are not needed, and touches nothing else.
 func TestTidyFiles(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
@@ -108,8 +108,8 @@ func TestTidyFiles(t *testing.T) {
 	}
 	old, young := strings.Repeat("0", 32)+".in", strings.Repeat("1", 32)+".in"
 	spent := []string{tid + ".1.out", tid + ".1.err", tid + ".7.out", "1790000000000000000.1.out", old}
-	strangers := []string{"notes.txt", tid + ".out", "x.in"}
-	for _, name := range slices.Concat(spent, strangers, []string{young}) {
+	unknown := []string{"notes.txt", tid + ".out", "x.in"}
+	for _, name := range slices.Concat(spent, unknown, []string{young}) {
 		put(filepath.Join(folder, name))
 	}
 	yesterday := time.Now().Add(-25 * time.Hour)
@@ -124,13 +124,13 @@ func TestTidyFiles(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(folder, dir), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	strangers = append(strangers, link, dir)
+	unknown = append(unknown, link, dir)
 
 	r := p.tidy(weft.TidyOptions{})
-	if r.Files != len(spent) || r.FileBytes != int64(5*len(spent)) || r.Strangers != len(strangers) {
-		t.Errorf("got %+v, want %d files removed and %d left alone", r, len(spent), len(strangers))
+	if r.Files != len(spent) || r.FileBytes != int64(5*len(spent)) || r.UnknownFiles != len(unknown) {
+		t.Errorf("got %+v, want %d files removed and %d left alone", r, len(spent), len(unknown))
 	}
-	want := append(strangers, young)
+	want := append(unknown, young)
 	slices.Sort(want)
 	if diff := cmp.Diff(want, p.outputs()); diff != "" {
 		t.Errorf("files left (-want +got):\n%s", diff)
@@ -185,8 +185,8 @@ func TestTidyEnvironments(t *testing.T) {
 	env := func(name string) weft.SubmitOption {
 		return weft.WithEnv([]string{"PATH=" + os.Getenv("PATH"), "NAME=" + name, p.mark()})
 	}
-	tell, gate := p.fifo("tell"), p.fifo("gate")
-	running, err := p.open().SubmitContext(p.ctx, shell(`echo begun >"$1"; read -r line <"$2"; echo "$NAME"`, tell.path, gate.path), env("running"))
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
+	running, err := p.open().SubmitContext(p.ctx, shell(`echo begun >"$1"; read -r line <"$2"; echo "$NAME"`, tell.path, proceed.path), env("running"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestTidyEnvironments(t *testing.T) {
 	if diff := cmp.Diff([]string{p.task(running.TID()).Env}, environments()); diff != "" {
 		t.Errorf("environments left (-want +got):\n%s", diff)
 	}
-	gate.open(1)
+	proceed.open(1)
 	if res, err := running.Result(p.ctx); err != nil || string(res.Output) != "running\n" {
 		t.Errorf("got %+v: %v", res, err)
 	}
@@ -218,24 +218,24 @@ func TestTidyEnvironments(t *testing.T) {
 // TestTidyTwice shrinks the store, and then finds nothing to do.
 func TestTidyTwice(t *testing.T) {
 	t.Parallel()
-	c, err := weft.Open(t.TempDir())
+	p, err := weft.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	defer p.Close()
 	const events = 3000
-	if _, err := c.Queue(ledger.Log).WriteAll(t.Context(), slices.Repeat([]string{strings.Repeat("x", 1000)}, events)); err != nil {
+	if _, err := p.Queue(ledger.Log).WriteAll(t.Context(), slices.Repeat([]string{strings.Repeat("x", 1000)}, events)); err != nil {
 		t.Fatal(err)
 	}
 	o := weft.TidyOptions{KeepEvents: 10, KeepAge: -1}
-	r, err := c.System().Tidy(t.Context(), o)
+	r, err := p.System().Tidy(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Events != events-10 || r.StoreAfter > r.StoreBefore/4 || r.LogBefore == 0 || r.LogAfter != 0 {
 		t.Errorf("the first time: %+v", r)
 	}
-	again, err := c.System().Tidy(t.Context(), o)
+	again, err := p.System().Tidy(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestTidyTwice(t *testing.T) {
 	if diff := cmp.Diff(want, again, cmpopts.IgnoreFields(weft.TidyReport{}, "LogBefore")); diff != "" {
 		t.Errorf("the second time (-want +got):\n%s", diff)
 	}
-	if r, err = c.System().Tidy(t.Context(), weft.TidyOptions{KeepAge: time.Nanosecond}); err != nil || r.Events != 10 {
+	if r, err = p.System().Tidy(t.Context(), weft.TidyOptions{KeepAge: time.Nanosecond}); err != nil || r.Events != 10 {
 		t.Errorf("%d events were too old, want 10: %v", r.Events, err)
 	}
 	if _, err := os.Stat(filepath.Join(r.Dir, "ballast")); errors.Is(err, fs.ErrNotExist) {

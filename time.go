@@ -1,7 +1,6 @@
 package weft
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -10,9 +9,6 @@ import (
 
 	"weft/broker"
 )
-
-// ErrMoment is returned for a text that is no point in the order of messages.
-var ErrMoment = errors.New("invalid time")
 
 // ParseMoment reads a point in the order of messages as users write it:
 //
@@ -62,7 +58,7 @@ func parseDate(text string) (time.Time, bool) {
 }
 
 // parseNumber reads the forms that are numbers: the id of a message, or a time
-// and id 0. The unit of a bare one is told by the length of its whole part, which
+// and id 0. The unit of a number without one is given by the length of its whole part, which
 // is right from 1973 to 2286.
 func parseNumber(text string) (t time.Time, id broker.ID, ok bool) {
 	number := strings.TrimRight(text, "mns")

@@ -19,23 +19,23 @@ import (
 	"weft/taskspec"
 )
 
-// A project may have come with a clone, an archive or another user. What is in it
-// must not run by itself then. So this user's state folder, outside the tree, says
-// which projects he trusts: those that he created, and those he named since. Of
-// any other it says what was in there when he came, and that is held back; what he
-// submits himself runs.
+// A project may have come with a clone, an archive or another user. What is in such a
+// project must not run without being asked. So the user's state folder, outside the
+// tree, records which projects the user trusts: those the user created, and those the
+// user has named since. For any other project it records the last id that was seen on
+// the first use. What is not newer is quarantined; what the user submits runs.
 
 // trustRecord is the content of the file about one project.
 type trustRecord struct {
 	Path    taskspec.RawString `json:"path"`  // the project's root
 	Store   string             `json:"store"` // the id of its store
 	Trusted bool               `json:"trusted"`
-	// Since is the last id of what was there when this user first came, or ceased
-	// to trust the project.
+	// Since is the last seen id: the newest one when the user first opened the
+	// project, or ceased to trust it.
 	Since broker.ID `json:"since,string"`
 }
 
-// trustState is what a Context knows of how far its project is trusted.
+// trustState is the trust state of a Project.
 type trustState struct {
 	root    string
 	broker  *broker.Broker
@@ -48,18 +48,17 @@ type trustState struct {
 	store string // the id of the store, once it is known
 }
 
-// Trust lets what is in the project run by itself: its services, and the tasks
-// that waited there when this user came. It holds for this user, this path and
-// this store.
-func (c *Project) Trust(ctx context.Context) error { return setTrust(ctx, c, true) }
+// Trust allows the project's services to start, and the tasks that waited there when
+// the user first opened the project. It holds for this user, this path and this store.
+func (p *Project) Trust(ctx context.Context) error { return setTrust(ctx, p, true) }
 
-// Distrust takes that back. What runs goes on.
-func (c *Project) Distrust(ctx context.Context) error { return setTrust(ctx, c, false) }
+// Distrust withdraws [Project.Trust]. Running tasks go on.
+func (p *Project) Distrust(ctx context.Context) error { return setTrust(ctx, p, false) }
 
-func setTrust(ctx context.Context, c *Project, trusted bool) error {
-	err := c.trust.recordTrust(ctx, trusted)
+func setTrust(ctx context.Context, p *Project, trusted bool) error {
+	err := p.trust.recordTrust(ctx, trusted)
 	if err == nil {
-		err = c.broker.Update(ctx, func(tx *broker.Tx) error {
+		err = p.broker.Update(ctx, func(tx *broker.Tx) error {
 			tx.Notify(ledger.Services)
 			return nil
 		})
@@ -70,14 +69,14 @@ func setTrust(ctx context.Context, c *Project, trusted bool) error {
 	return nil
 }
 
-// TrustStatus says how far a project is trusted, and what is held back therefore.
+// A TrustStatus says whether a project is trusted, and what is quarantined if not.
 type TrustStatus struct {
 	Trusted  bool
 	Services int // that are not started
 	Waiting  int // tasks that are not started
 }
 
-// String says it in a line; it is empty where nothing is held back.
+// String returns one line; it is empty if nothing is quarantined.
 func (s TrustStatus) String() string {
 	if s.Trusted || s.Services+s.Waiting == 0 {
 		return ""
@@ -93,21 +92,21 @@ func counted(n int, thing string) string {
 	return fmt.Sprintf("%d %s", n, thing)
 }
 
-// TrustStatus looks how far the project is trusted. It changes nothing.
-func (c *Project) TrustStatus(ctx context.Context) (s TrustStatus, err error) {
-	held, _, err := c.trust.quarantine(ctx)
+// TrustStatus returns whether the project is trusted. It changes nothing.
+func (p *Project) TrustStatus(ctx context.Context) (s TrustStatus, err error) {
+	held, _, err := p.trust.quarantine(ctx)
 	if err != nil {
 		return s, fmt.Errorf("look at trust: %w", err)
 	}
 	if held == 0 {
 		return TrustStatus{Trusted: true}, nil
 	}
-	for _, d := range manifests(c.dir) {
+	for _, d := range manifests(p.dir) {
 		if d.Manifest != nil {
 			s.Services++
 		}
 	}
-	err = c.broker.View(ctx, func(r broker.Reader) (err error) {
+	err = p.broker.View(ctx, func(r broker.Reader) (err error) {
 		s.Waiting, err = ledger.CountQuarantined(r, held)
 		return err
 	})
@@ -252,7 +251,7 @@ func (a *trustState) observe(ctx context.Context) error {
 			return fmt.Errorf("look at what is in the project: %w", err)
 		}
 		since = max(since, 1)
-		// Who came first has seen the least.
+		// The first record has the lowest id.
 		err = a.writeTrust(ctx, false, since, os.Link)
 		if err == nil || errors.Is(err, fs.ErrExist) && a.isRecorded(ctx) == nil {
 			since = 0
@@ -292,7 +291,7 @@ func (a *trustState) isRecorded(ctx context.Context) error {
 	return err
 }
 
-// genuine reports whether a file may say what this user trusts: nobody else says
+// genuine reports whether a file may say what this user trusts: no other user says
 // that.
 func genuine(info fs.FileInfo) bool { return info.Mode().IsRegular() && ownedByUs(info) }
 
@@ -315,8 +314,8 @@ func (a *trustState) quarantine(ctx context.Context) (held broker.ID, recorded b
 	return max(held, 1), false, err
 }
 
-// quarantined is heldBack for those who run tasks. What cannot be looked at is not
-// trusted.
+// quarantined is quarantine for managers and programs that run tasks. A project whose
+// state cannot be read is not trusted.
 func (a *trustState) quarantined() broker.ID {
 	held, recorded, err := a.quarantine(context.Background())
 	if err != nil {

@@ -19,24 +19,24 @@ func TestTrust(t *testing.T) {
 	dir := t.TempDir()
 	trusted := func(want bool) {
 		t.Helper()
-		c, err := weft.Open(dir, weft.AcceptPOSIXLocks())
+		p, err := weft.Open(dir, weft.AcceptPOSIXLocks())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
-		s, err := c.TrustStatus(t.Context())
+		defer p.Close()
+		s, err := p.TrustStatus(t.Context())
 		if err != nil || s.Trusted != want {
 			t.Errorf("trusted: %+v, %v; want %v", s, err, want)
 		}
 	}
-	change := func(change func(c *weft.Project) error) {
+	change := func(change func(p *weft.Project) error) {
 		t.Helper()
-		c, err := weft.Open(dir, weft.AcceptPOSIXLocks())
+		p, err := weft.Open(dir, weft.AcceptPOSIXLocks())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
-		if err := change(c); err != nil {
+		defer p.Close()
+		if err := change(p); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -44,19 +44,19 @@ func TestTrust(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			c, err := weft.Open(dir, weft.AcceptPOSIXLocks())
+			p, err := weft.Open(dir, weft.AcceptPOSIXLocks())
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			c.Close()
+			p.Close()
 		})
 	}
 	group.Wait()
 	trusted(true)
-	change(func(c *weft.Project) error { return c.Distrust(t.Context()) })
+	change(func(p *weft.Project) error { return p.Distrust(t.Context()) })
 	trusted(false)
-	change(func(c *weft.Project) error { return c.Trust(t.Context()) })
+	change(func(p *weft.Project) error { return p.Trust(t.Context()) })
 	trusted(true)
 
 	// What is damaged, or somebody's link, says nothing.
@@ -70,13 +70,13 @@ func TestTrust(t *testing.T) {
 		}
 		trusted(false)
 	}
-	change(func(c *weft.Project) error { return c.Trust(t.Context()) })
+	change(func(p *weft.Project) error { return p.Trust(t.Context()) })
 	if err := os.Rename(files[0], files[0]+"x"); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(files[0]+"x", files[0]); err == nil {
 		trusted(false)
-		change(func(c *weft.Project) error { return c.Trust(t.Context()) })
+		change(func(p *weft.Project) error { return p.Trust(t.Context()) })
 	}
 	trusted(true)
 	wantPrivate(t, filepath.Join(state, "weft"))
@@ -93,12 +93,12 @@ func TestTrust(t *testing.T) {
 		t.Fatal(err)
 	}
 	trusted(false)
-	change(func(c *weft.Project) error {
-		s, err := c.TrustStatus(t.Context())
+	change(func(p *weft.Project) error {
+		s, err := p.TrustStatus(t.Context())
 		if want := "project is not trusted: 1 service and 0 waiting tasks of it are not started"; s.String() != want {
 			t.Errorf("it says %q, want %q", s, want)
 		}
-		services, serviceErr := c.Services(t.Context())
+		services, serviceErr := p.Services(t.Context())
 		if serviceErr != nil || len(services) != 1 || !strings.Contains(services[0].Problem, "not trusted") {
 			t.Errorf("services %+v, %v", services, serviceErr)
 		}

@@ -19,8 +19,8 @@ type outputs struct {
 }
 
 // openOutputs opens the folder. It returns nil if there is none.
-func openOutputs(c *Project) (*outputs, error) {
-	f, err := project.Open(c.dir)
+func openOutputs(p *Project) (*outputs, error) {
+	f, err := project.Open(p.dir)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func openOutputs(c *Project) (*outputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outputs{folder, c.broker}, nil
+	return &outputs{folder, p.broker}, nil
 }
 
 func (o *outputs) close() { o.folder.Close() }
@@ -45,7 +45,7 @@ const (
 	inputAge = 24 * time.Hour
 )
 
-// unused calls found for each file that nobody needs, and counts what is not
+// unused calls found for each file that is not needed, and counts what is not
 // Weft's. It looks at the folder first and then into the store, because a task
 // has a record before it has output.
 func (o *outputs) unused(ctx context.Context, found func(fs.FileInfo) error) (strangers int, err error) {
@@ -88,7 +88,7 @@ func (o *outputs) unused(ctx context.Context, found func(fs.FileInfo) error) (st
 	}
 }
 
-// unusedOutput calls found unless somebody may still want the file of an
+// unusedOutput calls found unless a reader may still want the file of an
 // attempt.
 func (o *outputs) unusedOutput(ctx context.Context, a ledger.Attempt, file fs.FileInfo, found func(fs.FileInfo) error) error {
 	needed := true
@@ -102,7 +102,7 @@ func (o *outputs) unusedOutput(ctx context.Context, a ledger.Attempt, file fs.Fi
 	return found(file)
 }
 
-// unusedInputs calls found for each of the inputs that nobody needs.
+// unusedInputs calls found for each input that is not needed.
 func (o *outputs) unusedInputs(ctx context.Context, inputs []fs.FileInfo, found func(fs.FileInfo) error) error {
 	var uses map[string]ledger.InputUse
 	err := o.broker.View(ctx, func(r broker.Reader) error {

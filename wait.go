@@ -14,19 +14,14 @@ import (
 	"weft/runner"
 )
 
-// ErrStuck is returned by [Task.Stop] and [Task.Kill] where the order has been given,
-// and the manager, which stands still or cannot write, will not see to it soon.
-var ErrStuck = errors.New("the task has not ended yet")
-
-// Notices lets tell be told, once for each reason, why what is waited for through the
-// Project does not go on, when that takes some seconds: the manager or the task's
-// consumer stands still, the manager does not come up, or the disk is full. It may be
-// called on any goroutine that waits.
+// Notices calls tell, once for each reason, when a wait through the Project takes some
+// seconds because the manager or the task's consumer is stopped, the manager does not
+// come up, or the disk is full. tell may be called on any goroutine that waits.
 func Notices(tell func(text string)) Option { return func(o *options) { o.tell = tell } }
 
 // notices passes each text on once.
 type notices struct {
-	tell func(string) // nil: nobody wants to know
+	tell func(string) // may be nil
 
 	mu   sync.Mutex
 	told map[string]bool
@@ -56,18 +51,18 @@ const (
 	lastTroubleLook = 30 * time.Second
 )
 
-// A watch looks after what somebody waits for.
+// A watch checks, for a waiter, that the manager runs and works.
 type watch struct {
-	c      *Project
-	looked time.Time // for a manager
-	began  time.Time
-	asked  time.Time     // what keeps it from its work
-	pause  time.Duration // before that is asked again
+	project *Project
+	looked  time.Time // for a manager
+	began   time.Time
+	asked   time.Time     // what keeps it from its work
+	pause   time.Duration // before that is asked again
 }
 
-func newWatch(c *Project) *watch {
+func newWatch(p *Project) *watch {
 	now := time.Now()
-	return &watch{c: c, looked: now, began: now, asked: now, pause: troubleLook}
+	return &watch{project: p, looked: now, began: now, asked: now, pause: troubleLook}
 }
 
 // due reports whether it is time to look.
@@ -83,7 +78,7 @@ func (w *watch) look(ctx context.Context) error {
 		return nil
 	}
 	w.looked = time.Now()
-	if err := w.c.Manager().ensure(ctx); err != nil {
+	if err := w.project.Manager().ensure(ctx); err != nil {
 		return err
 	}
 	w.say(ctx)
@@ -93,9 +88,9 @@ func (w *watch) look(ctx context.Context) error {
 // say says what keeps the manager from its work, and tasks from going on.
 func (w *watch) say(ctx context.Context) {
 	if err := w.trouble(ctx); err != nil {
-		w.c.notices.say(err.Error())
+		w.project.notices.say(err.Error())
 	} else {
-		w.c.notices.say(fullDisk(w.c.dir))
+		w.project.notices.say(fullDisk(w.project.dir))
 	}
 }
 
@@ -104,7 +99,7 @@ func (w *watch) trouble(ctx context.Context) error {
 	if time.Since(w.asked) < w.pause {
 		return nil
 	}
-	err := w.c.Manager().trouble(ctx)
+	err := w.project.Manager().trouble(ctx)
 	w.asked, w.pause = time.Now(), min(2*w.pause, lastTroubleLook)
 	return err
 }
@@ -116,7 +111,7 @@ func (t trouble) Error() string { return string(t) }
 
 // trouble returns what keeps the manager from its work; nil if nothing is known to.
 func (m *Manager) trouble(ctx context.Context) error {
-	r, err := m.c.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
+	r, err := m.project.broker.Record(ctx, ledger.ManagerKind, ledger.CurrentManager)
 	if err != nil || r.State != ledger.ManagerRunning {
 		return nil
 	}
@@ -126,7 +121,7 @@ func (m *Manager) trouble(ctx context.Context) error {
 	}
 	var a control.Answer
 	if !halted(last) {
-		a, err = control.Give(ctx, m.c.dir, control.Order{Command: ledger.CommandStatus})
+		a, err = control.Give(ctx, m.project.dir, control.Order{Command: ledger.CommandStatus})
 	}
 	switch {
 	case halted(last):
@@ -137,7 +132,7 @@ func (m *Manager) trouble(ctx context.Context) error {
 	return nil
 }
 
-// halted reports whether a manager stands still because a signal has stopped it.
+// halted reports whether a signal has stopped the manager.
 func halted(m *ledger.Manager) bool { return !m.Elsewhere() && m.Process.Stopped() }
 
 // haltedConsumer says that the consumer of a task stands still because a signal has

@@ -1,11 +1,11 @@
-// Package weft runs commands and Go functions as durable tasks: what is accepted
-// is never lost, what is reported really happened, and nothing of a task is left
-// behind.
+// Package weft runs commands and Go functions as durable tasks: an accepted task
+// is never lost, a reported result is what happened, and no process of a task is
+// left behind.
 //
 // # The first task
 //
-// A project is a folder with a .weft inside; everything about it is kept there,
-// in one SQLite file. Open it, run a command:
+// A project is a folder with a .weft inside. All that belongs to the project is kept
+// there, in one SQLite file. Open the project and run a command:
 //
 //	func main() {
 //		weft.Init()
@@ -21,135 +21,137 @@
 //		os.Stdout.Write(res.Output)
 //	}
 //
-// What else a task may have, such as a timeout, is a field of the spec that
+// Further settings of a task, such as a timeout, are fields of the spec that
 // [Command] returns: see [taskspec.Work].
 //
 // # What happens
 //
-// [Project.Submit] writes the task to the store and returns as soon as that is
-// durable. A manager, one process for each project, gives it to a consumer, a
-// process of its own, which runs it, watches it and reports its end; then the
-// result waits in the store until somebody takes it ([Task.Result]). Any of
-// these processes may be killed at any moment: the task goes on or is truthfully
-// reported as lost.
+// [Project.Submit] writes the task to the store and returns when that is durable. A
+// manager, one process for each project, gives the task to a consumer, which is a
+// process too. The consumer runs the task, watches it and reports its end. The result
+// stays in the store until it is consumed ([Task.Result]) or thrown away
+// ([Task.Discard]). If any of these processes is killed, at any time, the task goes on
+// or is reported as lost.
 //
 // # Init
 //
-// Manager, consumers and the processes of functions are the program itself,
-// executed again. [Init] is where such a process finds out what it is, so it must
-// be the first thing in main, after [Register]. A program that does not call it
-// re-executes nothing; it needs the weft command on its PATH, or gets
-// [ErrNoInit].
+// The manager, the consumers and the processes of functions are the program itself,
+// executed again. [Init] is where such a process learns its role, so Init must be
+// the first call in main, after [Register]. A program that does not call Init cannot
+// be executed again; it needs the weft command on its PATH, or gets [ErrNoInit].
 //
 // # Functions
 //
 // [Register] gives a Go function a name, and [Function] is the task that calls
-// it. Its argument is any value that JSON can hold, and its value is the task's
-// output, as JSON:
+// the function. The argument is any value that JSON can hold. The value that the
+// function returns is the task's output, as JSON:
 //
 //	weft.Register("images.resize", resize) // func(context.Context, image) (string, error)
 //	weft.Init()
 //	…
 //	res, err := p.Run(weft.Function("images.resize", image{Path: "cat.png", Width: 100}))
 //
-// A program that opens a project leaves there which functions it has. Others then
-// call them too, also when it does not run: weft run --function images.resize
-// --kw path=cat.png --kw width=100. A call that does not fit is refused before it
-// is queued, with an [ArgumentError]. Inside a function there are [TID], [Logger]
-// and [Progress].
+// A program that opens a project records there which functions it has
+// ([Project.Functions]). Other programs then call them, even when the first one does not
+// run: weft run --function images.resize --kw path=cat.png --kw width=100. A call whose
+// arguments do not fit is refused before it is queued, with an [ArgumentError]. [TID],
+// [Logger] and [Progress] are for use inside a function.
 //
 // # Isolation
 //
-// A command and a call are a process each, in a process group of its own, which
-// is ended with all its descendants. What a function does to its process, a
-// panic, an os.Exit or a leak, hurts nobody else, and the context it gets ends
-// when the task is stopped or out of time. Tasks run as the user who submits
-// them, in the directory of the submission: a command with the environment of the
-// submission too, a function with that of its manager, as if its program were
-// started there. Both have the umask, niceness, CPUs and soft limits of the
-// submission. With Isolation [taskspec.IsolationInline] a call is a goroutine
-// of a program that serves the project: faster, and without all that.
+// Each command and each call is a process in a process group of its own, and ends
+// with all its descendants. A panic, an os.Exit or a leak in a function harms no other
+// task. The context of a function ends when the task is stopped or its timeout passes.
+// Tasks run as the user who submits them, in the directory of the submission. A
+// command has the environment of the submission; a function has that of its manager,
+// as if its program were started there. Both have the umask, niceness, CPUs and soft
+// limits of the submission. With Isolation [taskspec.IsolationInline] a call is a
+// goroutine of a program that serves the project: faster, and without this protection.
 //
 // # Pipelines
 //
-// A [Pipeline] is stages that are run one after the other, commands and functions,
-// each with what the one before it has written. [Project.SubmitPipeline] returns it as a
-// task: the manager runs it, it has one result and one end, and [Task.Retry] goes on
-// at the stage that did not complete. [Project.Pipelines] are those that are stored in the
-// project.
+// A [Pipeline] is a sequence of stages, commands and functions, each of which gets the
+// output of the stage before it. [Project.SubmitPipeline] returns the pipeline as one
+// task, with one result and one end; [Task.Stages] shows its stages. The manager runs
+// it, and [Task.Retry] resumes at the stage that did not complete. [Project.Pipelines]
+// are the pipelines stored in the project, [Project.Specs] the stored specs.
 //
 // # Serving
 //
-// The manager is started when it is needed, and leaves when there has been no
-// work for a while. A service can be the manager itself, in its own process:
-// [Project.Serve], beside an HTTP server for example. It stands by while the
-// project has another manager. [Project.Manager] finds, stops and replaces the one
-// that there is.
+// The manager is started when it is needed, and leaves after some time without work.
+// With [Project.Serve] a service is the manager itself, in its own process, beside an
+// HTTP server for example. It stands by while the project has another manager.
+// [Project.Manager] finds, stops and replaces the current manager.
 //
 // # Services and trust
 //
-// A manifest in .weft/autostart names a stored spec that the manager starts by
-// itself, once or whenever it has ended: see [taskspec.Manifest] and [Project.Services]. A
-// project that this user did not create may have come from anywhere: nothing in
-// it runs by itself until he says [Project.Trust].
+// A manifest in .weft/autostart names a stored spec that the manager starts without
+// being asked, once or whenever the task has ended: see [taskspec.Manifest] and
+// [Project.Services]. A project that the user did not create may have come from
+// anywhere: nothing in it starts without being asked until the user calls
+// [Project.Trust].
 //
-// # Submitting, for programs that go on
+// # Submitting again
 //
-// A program that is killed does not know whether it has submitted. With a key
-// ([taskspec.Work].Key) it submits again, and there is one task, which runs once.
-// [Project.Prepare] does so for any spec: [Prepared.Submit] may be repeated, and
-// [Prepared.SubmitTx] submits inside a transaction of the caller, together with
-// its own messages. [Project.SubmitMany] accepts all of many tasks or none, and [Project.RunMany]
-// runs any number of them, so many at a time.
+// A program that is killed does not know whether its submission was accepted. With a
+// key ([taskspec.Work].Key) the program submits again, and there is one task, which runs
+// once. [Project.Prepare] gives a spec such a key: [Prepared.Submit] may be repeated, and
+// [Prepared.SubmitTx] submits inside a transaction of the caller, together with the
+// caller's messages. [Project.SubmitMany] accepts all of many tasks or none.
+// [Project.RunMany] runs any number of tasks, a limited number at a time.
 //
 // # Waiting and results
 //
-// [Task.Wait] says how a task ended, [Task.Result] takes its result as well,
-// [Task.Peek] leaves it, and [Task.Output] follows what is printed.
-// [Project.Task] finds a task again by its id, from any process, and
-// [Project.Tasks] lists them. A [Batch] waits for many at the cost of one. Large
-// outputs are files: [LargeOutput]. A result stays until it is taken;
-// [System.Tidy] then forgets the task, when it is old.
+// [Task.Wait] returns how a task ended. [Task.Result] also consumes the result,
+// [Task.Peek] leaves it in place, [Task.Discard] only removes it, and [Task.Output]
+// follows the output as it is printed. [Project.Task] finds a task by its id, from any
+// process, and [Project.Tasks] lists tasks. A [Batch] waits for many tasks at the cost of
+// one. Large outputs are files: [LargeOutput]. A result stays until it is consumed;
+// [System.Tidy] then removes the task when it is old.
 //
-// # Item after item
+// # Persistent tasks
 //
-// A persistent task ([taskspec.Work].Persistent) waits for items and works on one
-// after the other, each in a process of its own, until it is stopped: [Task.SendItem]
-// sends one, [Task.Items] yields what became of them. One that fails follows its policy,
-// and the task goes on. [Task.Retry] starts it again with what was kept.
+// A persistent task ([taskspec.Work].Persistent) waits for items and handles one after
+// the other, each in a process of its own, until it is stopped. [Task.SendItem] sends an
+// item, and [Task.Items] yields the results. An item that fails is handled as its policy
+// says, and the task goes on. [Task.Retry] starts the task again with the items that were
+// kept.
 //
 // # Control
 //
-// [Task.Stop] asks a task to end and kills it when its grace is over; [Task.Kill]
-// does not ask. [Task.Pause], [Task.Resume], [Task.Ping] and [Task.Retry] do what
-// they say, from any process. Cancelling a context ends a wait and leaves the task
-// alone, except in [Project.RunContext] and [Project.RunMany], which stop what they run.
+// [Task.Stop] asks a task to end and kills it when its grace period is over; [Task.Kill]
+// does not ask. [Task.Pause], [Task.Resume], [Task.Ping] and [Task.Retry] work from any
+// process too. [Task.SendInput] writes to the standard input of a running task, and
+// [Task.Attach] connects to its terminal. Cancelling a context ends a wait and leaves
+// the task alone, except in [Project.RunContext] and [Project.RunMany], which stop what
+// they run.
 //
 // # Queues
 //
-// Tasks are submitted as messages and answered with messages, and the same
-// queues are there for your own: [Project.Queue] reads, writes, watches and
-// reserves. Several queues, tasks and records change in one transaction of
-// [Project.Broker]. [Endpoints] give a queue of a running task a name.
+// Tasks are submitted as messages and answered with messages, and a program can use the
+// same queues for messages of its own: [Project.Queue] reads, writes, watches and
+// reserves. [Project.Broker] changes several queues, tasks and records in one
+// transaction. An endpoint gives a queue of a running task a name: see
+// [Project.Endpoints].
 //
 // # Limits
 //
 // [taskspec.Limits] bound the memory, CPU, descriptors and connections of all
-// processes of a task; whoever goes over one is ended. They and the timeout are
-// there against accidents; they are not a sandbox.
+// processes of a task; a task that exceeds one is ended. Limits and timeouts protect
+// against accidents; they are not a sandbox.
 //
 // # Events
 //
 // Every change of a task is a message in the queue weft.log.tasks, in the same
-// transaction as the change. [Task.Events] iterates over those of one task, and
-// waits for more if it is asked to.
+// transaction as the change. [Task.Events] iterates over the events of one task, and
+// waits for more if asked to.
 //
 // # Errors
 //
-// A task that did not complete is a *[TaskError], by [Project.Run] or
-// [TaskStatus.Err]: failed, timed out, stopped, killed or lost, and why. A spec that
-// cannot be run is a *[taskspec.ValidationError], and nothing is queued. All else
-// wraps a sentinel where a caller may want to branch, as [ErrNoTask],
+// For a task that did not complete, [Project.Run] and [TaskStatus.Err] return a
+// *[TaskError]: failed, timed out, stopped, killed or lost, and why. A spec that
+// cannot be run is a *[taskspec.ValidationError], and nothing is queued. Other
+// errors wrap a sentinel where a caller may want to branch, such as [ErrNoTask],
 // [ErrNoFunction], [ErrKeyHeld] or [ErrTaken].
 package weft
 

@@ -221,7 +221,7 @@ func (a *app) tidyScreen(modes *tty.Modes, printed <-chan struct{}) {
 	select {
 	case <-printed:
 		_, _ = a.stdout.Write(modes.Reset())
-	case <-time.After(screenPause): // nobody reads what is written there
+	case <-time.After(screenPause): // nothing reads what is written there
 	}
 }
 

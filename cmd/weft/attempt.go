@@ -31,7 +31,7 @@ func (a *app) tellRetries(ctx context.Context, t *weft.Task) (settled func(ended
 		defer close(over)
 		for e, err := range t.Events(ctx, true) {
 			if err != nil {
-				return // whoever waits for the task says so
+				return // the wait for the task says so
 			}
 			if e.Name == "task_retried" {
 				a.note("task %s: %s", t.TID(), retryText(e))

@@ -201,7 +201,7 @@ func (b *batch) ended(t *weft.Task, s *weft.TaskStatus) (whole bool, err error) 
 		whole = err == nil
 	}
 	switch {
-	case errors.Is(err, weft.ErrTaken): // by somebody else
+	case errors.Is(err, weft.ErrTaken): // by another process
 		err = nil
 		if b.a.JSON {
 			err = b.a.printJSON(statusResult(s))

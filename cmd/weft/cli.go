@@ -64,7 +64,7 @@ type app struct {
 	stderr *os.File
 	color  bool
 	atQuit atomic.Pointer[func()] // what to do before SIGQUIT ends the program
-	// delivers: an answer that nobody has read to its end is a failure.
+	// delivers: an answer that was not read to its end is a failure.
 	delivers bool
 }
 
@@ -316,7 +316,7 @@ func (a *app) pipelines() weft.PipelineFolder {
 	return weft.PipelinesIn(root)
 }
 
-// notices is how a person hears why what he waits for does not go on.
+// notices says to the user why a wait takes long.
 func (a *app) notices() weft.Option { return weft.Notices(func(text string) { a.note("%s", text) }) }
 
 // openOrCreate opens the project that the command is about. If there is none,

@@ -152,7 +152,7 @@ func (a *app) report(err error) int {
 	case done:
 		return int(code)
 	case a.stdout.closed():
-		// Whoever read the answer has had enough: nothing to complain about.
+		// The reader of the answer has closed it: that is no error.
 		if a.delivers {
 			return exitError
 		}

@@ -238,7 +238,7 @@ func (functionRemoveCmd) Help() string {
 `
 }
 
-// Run forgets a program.
+// Run removes the record of a program.
 func (c *functionRemoveCmd) Run(a *app) error {
 	p, err := a.open()
 	if err != nil {

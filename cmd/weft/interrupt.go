@@ -56,7 +56,7 @@ func (a *app) leaveOnQuit() {
 	}()
 }
 
-// survivePipe makes writing to a standard output that nobody reads any more
+// survivePipe makes writing to a standard output that has no reader any more
 // return an error instead of ending the process. The signal must not be
 // ignored: tasks would inherit that.
 func survivePipe() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

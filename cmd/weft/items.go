@@ -93,7 +93,7 @@ func (r *resultCmd) printItems(ctx context.Context, a *app, p *weft.Project, t *
 }
 
 // elsewhere says where the results of items are that completed, if the spec names a
-// queue for them: as an error where nobody is to wait for others.
+// queue for them: as an error where the command must not wait for others.
 func (r *resultCmd) elsewhere(ctx context.Context, a *app, p *weft.Project, t *weft.Task) (where, err error) {
 	s, err := t.Status(ctx)
 	if err != nil || s.Outbox == "" {

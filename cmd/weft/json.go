@@ -53,7 +53,7 @@ type taskLine struct {
 	CreatedAt   *int64          `json:"created_at"`
 	StartedAt   *int64          `json:"started_at"`
 	CompletedAt *int64          `json:"completed_at"`
-	Stages      []stageLine     `json:"stages,omitempty"` // of a pipeline, where all is told
+	Stages      []stageLine     `json:"stages,omitempty"` // of a pipeline, in the full form
 }
 
 func newTaskLine(s *weft.TaskStatus) taskLine {
@@ -99,7 +99,7 @@ type taskMetrics struct {
 	CPUSeconds float64 `json:"cpu_seconds"`
 	PeakMB     float64 `json:"peak_memory_mb"`
 
-	// Left out where nobody looked.
+	// Left out if not measured.
 	PeakCPU         float64 `json:"peak_cpu_percent,omitempty"`
 	PeakFDs         int     `json:"peak_fds,omitempty"`
 	PeakConnections int     `json:"peak_net_connections,omitempty"`
@@ -186,7 +186,7 @@ func newTaskProgress(s *weft.TaskStatus) *taskProgress {
 }
 
 // newTaskDetails is a task as it stands, with its output if it has ended and
-// nobody has taken that.
+// that has not been consumed.
 func newTaskDetails(ctx context.Context, t *weft.Task, s *weft.TaskStatus) (taskDetails, error) {
 	v := taskDetails{
 		taskResult:  statusResult(s),
@@ -255,7 +255,7 @@ func known[T comparable](v T) *T {
 	return &v
 }
 
-// nanoseconds is a moment since 1970, or null where it has not come.
+// nanoseconds is a time since 1970, or null if it has not come.
 func nanoseconds(t time.Time) *int64 {
 	if t.IsZero() {
 		return nil

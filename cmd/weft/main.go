@@ -16,7 +16,7 @@ func main() {
 	weft.Init()
 	inherit.Note() // tasks are submitted with the umask and the limits of this process
 	growStack()
-	// The project is not closed: whoever is the last to close it tidies up its
+	// The project is not closed: the last process to close it tidies up its
 	// store, and a person waits for this process. The manager does that.
 	os.Exit(execute(os.Args[1:]))
 }

@@ -21,7 +21,7 @@ type managerCmd struct {
 	Status managerStatusCmd `cmd:"" help:"Show the manager."`
 }
 
-// errNoManager is what there is to say where somebody asks for the manager.
+// errNoManager is the error of commands that need a running manager.
 var errNoManager = errors.New("no manager is running")
 
 // autostartOption says whether a manager that is started starts services.
@@ -149,7 +149,7 @@ type managerStopCmd struct {
 	Force   bool      `help:"Kill the manager if it has not gone by then, after 5 s unless --timeout says otherwise. Its running tasks go on."`
 }
 
-// forceAfter is how long a manager has before it is killed, if nobody says.
+// forceAfter is how long a manager has before it is killed by default.
 const forceAfter = duration(5 * time.Second)
 
 // Help shows how it is used.

@@ -110,7 +110,7 @@ func (c *queueReadCmd) Run(a *app) error {
 	if err := a.canDeliver(); err != nil {
 		return err
 	}
-	// Written one by one: if nobody reads any more, no further one is taken.
+	// Written one by one: if the reader is gone, no further one is taken.
 	return c.show(a, c.Queue, (*broker.Queue).ReadEach, a.shown(c.Raw))
 }
 

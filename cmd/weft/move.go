@@ -55,7 +55,7 @@ func (c *queueMoveCmd) Run(a *app) (err error) {
 	n := 0
 	err = p.Broker().Update(context.Background(), func(tx *broker.Tx) error {
 		// What is printed is written down before it can be read from its new
-		// place, because then somebody may take it.
+		// place, because then another process may take it.
 		if err := moved.reset(); err != nil {
 			return err
 		}

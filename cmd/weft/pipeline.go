@@ -10,7 +10,7 @@ import (
 	"weft/taskspec"
 )
 
-// runPipeline submits a pipeline and, unless told otherwise, shows it to its end.
+// runPipeline submits a pipeline and, unless flags say otherwise, shows it to its end.
 func (r *runCmd) runPipeline(a *app) error {
 	if err := r.checkPipeline(); err != nil {
 		return err

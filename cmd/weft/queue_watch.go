@@ -35,7 +35,7 @@ Examples:
 `
 }
 
-// Run prints messages until it is told to end, or nobody reads them.
+// Run prints messages until it is asked to end, or the reader closes them.
 func (c *queueWatchCmd) Run(a *app) error {
 	o := broker.WatchOptions{Peek: c.Peek, Look: time.Duration(c.Interval)}
 	if c.Limit != nil {

@@ -130,7 +130,7 @@ func (r *resultCmd) printAll(ctx context.Context, a *app, p *weft.Project) error
 	for _, t := range tasks {
 		s, err := r.printOne(ctx, a, t)
 		if errors.Is(err, weft.ErrTaken) {
-			continue // by somebody else, since
+			continue // by another process, since
 		}
 		if err != nil {
 			return err

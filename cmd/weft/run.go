@@ -89,7 +89,7 @@ Examples:
 `
 }
 
-// Run submits the task and, unless told otherwise, shows it to its end.
+// Run submits the task and, unless flags say otherwise, shows it to its end.
 func (r *runCmd) Run(a *app) error {
 	if r.Pipeline != nil || r.Input != nil {
 		return r.runPipeline(a)
@@ -121,7 +121,7 @@ func (r *runCmd) Run(a *app) error {
 	in := interruptible()
 	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, p, spec)...)
 	if t == nil || err != nil && !in.interrupted() {
-		return err // it may be accepted, but nobody runs it: then the error says so
+		return err // it may be accepted, but no process runs it: then the error says so
 	}
 	return r.await(a, in, p, t, spec, d)
 }
@@ -176,7 +176,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 		return nil // the person has left it
 	}
 	if s != nil && !t.IsNew() && errors.Is(err, weft.ErrTaken) {
-		err = nil // what it wrote was shown to whoever came first
+		err = nil // its result has been consumed by another command
 		if s.Loaded {
 			a.note("task %s %s", taskspec.ShortTID(t.TID()), loaded)
 		}
@@ -283,7 +283,7 @@ func (r *runCmd) overlay(spec *taskspec.Spec) error {
 	return r.workOptions.overlay(spec)
 }
 
-// cancellable reads r until ctx ends. A pipe of which nobody closes the other
+// cancellable reads r until ctx ends. A pipe of which no process closes the other
 // end must not keep a person from leaving.
 func cancellable(ctx context.Context, r io.Reader) io.Reader {
 	out, in := io.Pipe()

@@ -9,12 +9,12 @@ import (
 	"unicode/utf8"
 )
 
-// rawOption is how to get text of somebody else as it is.
+// rawOption is the option that prints text from messages and tasks unchanged.
 type rawOption struct {
 	Raw bool `help:"Let the terminal act on control characters, which are shown as escapes otherwise; a pipe gets them anyway."`
 }
 
-// shown is where text of somebody else is written: what a message holds, or what
+// shown is where text from messages and tasks is written: what a message holds, or what
 // a task that ran elsewhere has printed. A terminal shows what it would act on; a
 // pipe or a file gets every byte.
 func (a *app) shown(raw bool) io.Writer {
@@ -27,7 +27,7 @@ func (a *app) shown(raw bool) io.Writer {
 	return a.stdout.through(&escaper{spell: escape, ends: true})
 }
 
-// shownText is text of somebody else as it is written to standard error.
+// shownText is text from messages and tasks as it is written to standard error.
 func (a *app) shownText(text []byte, raw bool) string {
 	if raw || !isTerminal(a.stderr) {
 		return string(text)

@@ -31,8 +31,8 @@ func waitsForSlot(s *weft.TaskStatus) bool {
 	return s.Status == taskspec.StatusCreated && s.NotBefore.IsZero() && s.WaitingFor == "" && s.ParentTID == ""
 }
 
-// slotPatience is how long a task waits for a slot before somebody who waits for
-// the task is told.
+// slotPatience is how long a task waits for a slot before a command that waits for
+// the task says so.
 const slotPatience = 5 * time.Second
 
 // tellSlots says on standard error, if it comes to that, that the task does not

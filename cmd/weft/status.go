@@ -285,7 +285,7 @@ func progressText(s *weft.TaskStatus) string {
 	return strings.Join(words, " ")
 }
 
-// when is a moment, or nothing where it has not come.
+// when is a time, or nothing if it has not come.
 func when(t time.Time) string {
 	if t.IsZero() {
 		return ""

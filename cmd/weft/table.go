@@ -93,5 +93,5 @@ func short(d time.Duration) string {
 	}
 }
 
-// clock is a moment as the person's clock shows it.
+// clock is a time in the user's time zone.
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

@@ -84,10 +84,10 @@ func (s *sink) fail(err error) {
 	}
 }
 
-// errClosed is returned where there is nobody to give an answer to.
+// errClosed is returned when the reader of the answer is gone.
 var errClosed = errors.New("standard output is closed: open it, or send it to /dev/null")
 
-// closed reports whether whoever reads the output has closed it.
+// closed reports whether the reader of the output has closed it.
 func (s *sink) closed() bool { return errors.Is(s.err, syscall.EPIPE) }
 
 // input returns standard input where it is a pipe or a file: that is input

@@ -70,8 +70,8 @@ func (c *systemTidyCmd) Run(a *app) error {
 	a.stdout.Printf("Files:        %d removed (%s)\n", r.Files, size(r.FileBytes))
 	a.stdout.Printf("Store:        %s → %s\n", size(r.StoreBefore), size(r.StoreAfter))
 	a.stdout.Printf("Log:          %s → %s\n", size(r.LogBefore), size(r.LogAfter))
-	if r.Strangers > 0 {
-		a.note("left alone: %s among the outputs that weft did not write", plural(r.Strangers, "file"))
+	if r.UnknownFiles > 0 {
+		a.note("left alone: %s among the outputs that weft did not write", plural(r.UnknownFiles, "file"))
 	}
 	return nil
 }
@@ -85,13 +85,13 @@ func (a *app) printTidyJSON(root taskspec.RawString, r weft.TidyReport) error {
 		Records      int                `json:"records"`
 		Files        int                `json:"files"`
 		FileBytes    int64              `json:"file_bytes"`
-		Strangers    int                `json:"unknown_files"`
+		UnknownFiles int                `json:"unknown_files"`
 		StoreBefore  int64              `json:"store_bytes_before"`
 		StoreAfter   int64              `json:"store_bytes_after"`
 		LogBefore    int64              `json:"log_bytes_before"`
 		LogAfter     int64              `json:"log_bytes_after"`
 	}{
-		root, r.Events, r.Tasks, r.Environments, r.Records, r.Files, r.FileBytes, r.Strangers,
+		root, r.Events, r.Tasks, r.Environments, r.Records, r.Files, r.FileBytes, r.UnknownFiles,
 		r.StoreBefore, r.StoreAfter, r.LogBefore, r.LogAfter,
 	})
 }

@@ -60,7 +60,7 @@ func (a *app) noteTrust(p *weft.Project) error {
 	return a.noteHeld(context.Background(), p)
 }
 
-// noteHeld says what is held back, before somebody waits for it.
+// noteHeld says what is quarantined, before a command waits for it.
 func (a *app) noteHeld(ctx context.Context, p *weft.Project) error {
 	s, err := p.TrustStatus(ctx)
 	if err == nil && s.String() != "" {

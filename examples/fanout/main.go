@@ -1,6 +1,6 @@
 // Fanout runs one command for each file that is named, four at a time and within
-// limits, and prints what the commands printed, in the order of the files. What
-// failed is told at the end. Ctrl-C stops the tasks.
+// limits, and prints what the commands printed, in the order of the files. It
+// lists failed commands at the end. Ctrl-C stops the tasks.
 //
 //	fanout *.txt
 package main

@@ -52,7 +52,7 @@ func transform(_ context.Context, in extracted) (transformed, error) {
 	return transformed{Report: in.Report, Counts: counts}, nil
 }
 
-// load may run twice, if the machine fails at the wrong moment, and does the same
+// load may run twice, if the machine fails at the wrong time, and does the same
 // each time: it replaces the file.
 func load(_ context.Context, in transformed) (pages int, err error) {
 	text, err := json.Marshal(in.Counts)

@@ -11,12 +11,12 @@ import (
 	"weft/taskspec"
 )
 
-// TestStrangeProject: a program that serves a project which its user did not make
-// runs nothing that waited there, neither in processes nor inside itself, until it
-// is trusted. What its user submits runs.
-func TestStrangeProject(t *testing.T) {
+// TestUntrustedProject serves a project that the user did not create: until the user
+// trusts it, no task that waited there runs, neither in a process nor inline. What the
+// user submits runs.
+func TestUntrustedProject(t *testing.T) {
 	t.Parallel()
-	p := newProject(t, hostVariable+"=1", "WEFT_DURABILITY=normal")
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	var old []string
 	err := p.open().Broker().Update(p.ctx, func(tx *broker.Tx) error {
 		old = nil
@@ -38,7 +38,7 @@ func TestStrangeProject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Another user, as far as anybody remembers.
+	// Without the state folder it counts as another user's project.
 	p.env = append(p.env, "XDG_STATE_HOME="+t.TempDir())
 	u := p.user()
 	u.call(call{Do: "look"})

@@ -23,55 +23,55 @@ import (
 	"weft/taskspec"
 )
 
-// TestRetryStorm runs tasks with random failures, delays and policies while
-// managers are being killed at random.
-func TestRetryStorm(t *testing.T) { retryStorm(t, 200) }
+// TestRandomRetries runs tasks with random failures, delays and policies while
+// managers are killed at random.
+func TestRandomRetries(t *testing.T) { randomRetries(t, 200) }
 
-// TestLongRetryStorm is the same for 10,000 tasks.
-func TestLongRetryStorm(t *testing.T) {
+// TestLongRandomRetries is the same for 10,000 tasks.
+func TestLongRandomRetries(t *testing.T) {
 	waittest.NeedLong(t)
-	retryStorm(t, 10_000)
+	randomRetries(t, 10_000)
 }
 
-// stormSlots is how many tasks of a storm may run at once.
-const stormSlots = 6
+// retrySlots is how many tasks of a retryRun may run at once.
+const retrySlots = 6
 
-// A storm is a project with such tasks.
-type storm struct {
+// A retryRun is a project in which tasks fail and are retried at random.
+type retryRun struct {
 	*project
-	random *rand.Rand
-	ledger string           // where the tasks sign
-	fated  map[string]fated // by TID
+	random   *rand.Rand
+	ledger   string             // the file in which the tasks sign
+	outcomes map[string]outcome // by TID
 }
 
-// fated is what is to become of a task: it exits with 1 in so many attempts.
-type fated struct {
+// An outcome is what has to happen to a task: fails attempts exit with 1.
+type outcome struct {
 	spec  *taskspec.Spec
 	fails int
 }
 
-// attempts is how many there have to be.
-func (f fated) attempts() int { return min(f.fails+1, f.spec.Spec.Retry.Attempts()) }
+// attempts is the number of attempts the task has to have.
+func (f outcome) attempts() int { return min(f.fails+1, f.spec.Spec.Retry.Attempts()) }
 
-// status is how the task has to end.
-func (f fated) status() taskspec.Status {
+// status is the state in which the task has to end.
+func (f outcome) status() taskspec.Status {
 	if f.fails < f.spec.Spec.Retry.Attempts() {
 		return taskspec.StatusCompleted
 	}
 	return taskspec.StatusFailed
 }
 
-func retryStorm(t *testing.T, tasks int) {
+func randomRetries(t *testing.T, tasks int) {
 	seed := seed(t)
-	p := newProject(t, "WEFT_DURABILITY=normal", fmt.Sprint("WEFT_MAX_TASKS=", stormSlots))
+	p := newProject(t, "WEFT_DURABILITY=normal", fmt.Sprint("WEFT_MAX_TASKS=", retrySlots))
 	p.patient(30 * time.Minute)
 	// The manager that this process starts has to know too.
-	t.Setenv("WEFT_MAX_TASKS", fmt.Sprint(stormSlots))
-	s := &storm{project: p, random: rand.New(rand.NewPCG(seed, 0)), ledger: filepath.Join(p.dir, "ledger"), fated: make(map[string]fated)}
+	t.Setenv("WEFT_MAX_TASKS", fmt.Sprint(retrySlots))
+	s := &retryRun{project: p, random: rand.New(rand.NewPCG(seed, 0)), ledger: filepath.Join(p.dir, "ledger"), outcomes: make(map[string]outcome)}
 	began := time.Now()
 	over := make(chan error, 1)
-	group := s.submit(tasks)
-	go func() { over <- waitAll(p, group) }()
+	batch := s.submit(tasks)
+	go func() { over <- waitAll(p, batch) }()
 	kills := 0
 	for done := false; !done; {
 		select {
@@ -80,51 +80,51 @@ func retryStorm(t *testing.T, tasks int) {
 				t.Fatal(err)
 			}
 			done = true
-		case <-time.After(time.Duration(s.random.Int64N(int64(waittest.Scale(time.Second))))): // a random moment, in which a manager may also have come far
+		case <-time.After(time.Duration(s.random.Int64N(int64(waittest.Scale(time.Second))))): // a random time, at which a manager may also have come far
 			if m := s.currentManager(); m != nil && m.Process.Signal(syscall.SIGKILL) == nil {
 				kills++
 			}
 		}
 	}
-	group.Close()
+	batch.Close()
 	attempts, most, latest := s.judge()
 	t.Logf("%d tasks, %d attempts, at most %d at once, %d managers killed, the latest attempt %v after it was due, in %v",
 		tasks, attempts, most, kills, latest.Round(time.Millisecond), time.Since(began).Round(time.Second))
 }
 
-// submit submits the tasks, some hundred at once, to a group that waits for
+// submit submits the tasks, some hundred at once, to a batch that waits for
 // them.
-func (s *storm) submit(tasks int) *weft.Batch {
+func (s *retryRun) submit(tasks int) *weft.Batch {
 	s.t.Helper()
-	c := s.open()
-	group, err := c.NewBatch()
+	p := s.open()
+	batch, err := p.NewBatch()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for len(s.fated) < tasks {
-		some := make([]fated, min(500, tasks-len(s.fated)))
+	for len(s.outcomes) < tasks {
+		some := make([]outcome, min(500, tasks-len(s.outcomes)))
 		specs := make([]*taskspec.Spec, len(some))
 		for i := range some {
 			some[i] = s.draw()
 			specs[i] = some[i].spec
 		}
-		submitted, err := c.SubmitMany(s.ctx, specs)
+		submitted, err := p.SubmitMany(s.ctx, specs)
 		if err != nil {
 			s.t.Fatal(err)
 		}
 		for i, task := range submitted {
-			s.fated[task.TID()] = some[i]
+			s.outcomes[task.TID()] = some[i]
 		}
-		if err := group.Add(s.ctx, submitted...); err != nil {
+		if err := batch.Add(s.ctx, submitted...); err != nil {
 			s.t.Fatal(err)
 		}
 	}
-	return group
+	return batch
 }
 
-// draw makes up a task.
-func (s *storm) draw() fated {
-	f := fated{fails: max(0, s.random.IntN(6)-2)}
+// draw makes a random task.
+func (s *retryRun) draw() outcome {
+	f := outcome{fails: max(0, s.random.IntN(6)-2)}
 	f.spec = shell(sign+`sign start; test "$WEFT_EPOCH" -gt "$2"; code=$?; sign end; exit $code`, s.ledger, fmt.Sprint(f.fails))
 	if s.random.IntN(3) == 0 {
 		f.spec.Spec.DelaySeconds = 2 * s.random.Float64()
@@ -141,9 +141,9 @@ func (s *storm) draw() fated {
 
 // waitAll waits for the end of all tasks, and has a manager started whenever
 // there is none.
-func waitAll(p *project, group *weft.Batch) error {
+func waitAll(p *project, batch *weft.Batch) error {
 	for {
-		if _, err := group.Next(p.ctx); errors.Is(err, io.EOF) {
+		if _, err := batch.Next(p.ctx); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err
@@ -151,9 +151,9 @@ func waitAll(p *project, group *weft.Batch) error {
 	}
 }
 
-// judge compares what happened with what had to. It returns how many attempts
-// there were, how many at most at once, and by how much the latest was late.
-func (s *storm) judge() (attempts, most int, latest time.Duration) {
+// judge compares what happened with what had to happen. It returns the number of
+// attempts, the most at one time, and the longest delay of an attempt.
+func (s *retryRun) judge() (attempts, most int, latest time.Duration) {
 	t := s.t
 	text, err := os.ReadFile(s.ledger)
 	if err != nil {
@@ -164,11 +164,11 @@ func (s *storm) judge() (attempts, most int, latest time.Duration) {
 		signed[strings.TrimSpace(string(line))]++
 	}
 	all := s.tasks()
-	if len(all) != len(s.fated) {
-		t.Errorf("%d tasks, want %d", len(all), len(s.fated))
+	if len(all) != len(s.outcomes) {
+		t.Errorf("%d tasks, want %d", len(all), len(s.outcomes))
 	}
 	for _, task := range all {
-		f := s.fated[task.TID]
+		f := s.outcomes[task.TID]
 		attempts += task.Epoch
 		if task.Status != f.status() || task.Epoch != f.attempts() {
 			t.Errorf("task %s is %s (%s) after %d attempts, want %s after %d", task.TID, task.Status, task.Error, task.Epoch, f.status(), f.attempts())
@@ -190,9 +190,9 @@ func (s *storm) judge() (attempts, most int, latest time.Duration) {
 	return attempts, most, latest
 }
 
-// judgeLog goes through all that happened: never did more run than there are
-// slots, and nothing began before it was due.
-func (s *storm) judgeLog() (most int, latest time.Duration) {
+// judgeLog reads all events: no more tasks ran at one time than there are slots, and no
+// attempt began before it was due.
+func (s *retryRun) judgeLog() (most int, latest time.Duration) {
 	running, due := 0, make(map[string]time.Time)
 	for m, err := range s.open().Queue(ledger.Log).Messages(s.ctx, broker.Select{}) {
 		if err != nil {
@@ -205,7 +205,7 @@ func (s *storm) judgeLog() (most int, latest time.Duration) {
 		now := time.Unix(0, e.Timestamp)
 		switch {
 		case e.Event == "task_initialized":
-			due[e.TID] = now.Add(s.fated[e.TID].spec.Spec.Delay())
+			due[e.TID] = now.Add(s.outcomes[e.TID].spec.Spec.Delay())
 		case e.Event == "task_retried":
 			due[e.TID] = time.Unix(0, e.NotBefore)
 		case e.Event == "work_started":
@@ -219,8 +219,8 @@ func (s *storm) judgeLog() (most int, latest time.Duration) {
 		}
 		most = max(most, running)
 	}
-	if most > stormSlots {
-		s.t.Errorf("%d tasks ran at once in %d slots", most, stormSlots)
+	if most > retrySlots {
+		s.t.Errorf("%d tasks ran at once in %d slots", most, retrySlots)
 	}
 	return most, latest
 }

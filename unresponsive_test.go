@@ -19,17 +19,17 @@ func bulky(script string) *taskspec.Spec {
 	return shell(script, slices.Repeat([]string{strings.Repeat("x", 100_000)}, 8)...)
 }
 
-// TestDeafIdleConsumer freezes a consumer that waits, and has its manager give
+// TestUnresponsiveIdleConsumer stops a consumer that waits, and has its manager give
 // it more than its socket holds: another consumer runs the task.
-func TestDeafIdleConsumer(t *testing.T) {
+func TestUnresponsiveIdleConsumer(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_MAX_TASKS=1", "WEFT_DURABILITY=normal") // so there is one consumer
 	u := p.user()
 	u.call(call{Do: "run", Spec: shell("echo warm")})
 	warm := u.accepted()
 	u.line()
-	deaf := p.task(warm).Consumer
-	p.signal(deaf, syscall.SIGSTOP)
+	unresponsive := p.task(warm).Consumer
+	p.signal(unresponsive, syscall.SIGSTOP)
 
 	began := time.Now()
 	u.call(call{Do: "run", Spec: bulky(`echo "$# $0"`)})
@@ -38,15 +38,15 @@ func TestDeafIdleConsumer(t *testing.T) {
 		t.Errorf("the large task: got %+v", got)
 	}
 	t.Logf("done after %v", time.Since(began))
-	if task := p.task(tid); task.Epoch != 1 || task.Consumer == deaf {
+	if task := p.task(tid); task.Epoch != 1 || task.Consumer == unresponsive {
 		t.Errorf("it was given to %+v in epoch %d", task.Consumer, task.Epoch)
 	}
-	if err := deaf.Wait(p.ctx); err != nil {
-		t.Errorf("the deaf consumer: %v", err)
+	if err := unresponsive.Wait(p.ctx); err != nil {
+		t.Errorf("the unresponsive consumer: %v", err)
 	}
 }
 
-// TestStoppedIdleConsumer freezes a consumer that waits: the manager, which is told to
+// TestStoppedIdleConsumer stops a consumer that waits: the manager, which is told to
 // stop, does not wait for it.
 func TestStoppedIdleConsumer(t *testing.T) {
 	t.Parallel()
@@ -55,34 +55,34 @@ func TestStoppedIdleConsumer(t *testing.T) {
 	u.call(call{Do: "run", Spec: shell("echo warm")})
 	warm := u.accepted()
 	u.line()
-	frozen := p.task(warm).Consumer
-	p.signal(frozen, syscall.SIGSTOP)
-	if stopped, err := p.c.Manager().Stop(p.ctx); err != nil || !stopped {
+	consumer := p.task(warm).Consumer
+	p.signal(consumer, syscall.SIGSTOP)
+	if stopped, err := p.project.Manager().Stop(p.ctx); err != nil || !stopped {
 		t.Errorf("stop manager: %v, %v", stopped, err)
 	}
-	if err := frozen.Wait(p.ctx); err != nil {
-		t.Errorf("the frozen consumer: %v", err)
+	if err := consumer.Wait(p.ctx); err != nil {
+		t.Errorf("the stopped consumer: %v", err)
 	}
 }
 
-// TestDeafBusyConsumer freezes the consumer of a task, and has its manager pass
-// on more than its socket holds: nobody else waits for that.
-func TestDeafBusyConsumer(t *testing.T) {
+// TestUnresponsiveBusyConsumer stops the consumer of a task, and has its manager pass
+// on more than its socket holds: no other task waits for that.
+func TestUnresponsiveBusyConsumer(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal")
-	tell, gate := p.fifo("tell"), p.fifo("gate")
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	u := p.user()
-	u.call(call{Do: "submit", Spec: gated(tell, gate, "deaf")})
+	u.call(call{Do: "submit", Spec: blocked(tell, proceed, "unresponsive")})
 	tid := u.accepted()
 	tell.read()
-	deaf := p.task(tid).Consumer
-	p.signal(deaf, syscall.SIGSTOP)
+	unresponsive := p.task(tid).Consumer
+	p.signal(unresponsive, syscall.SIGSTOP)
 	const orders = 600 // some 300 fit
-	_, err := p.c.Queue(ledger.QueuesOf(tid).ControlIn).WriteAll(p.ctx, slices.Repeat([]string{string(ledger.CommandResume)}, orders))
+	_, err := p.project.Queue(ledger.QueuesOf(tid).ControlIn).WriteAll(p.ctx, slices.Repeat([]string{string(ledger.CommandResume)}, orders))
 	if err != nil {
 		t.Fatal(err)
 	}
-	replies := p.c.Queue(ledger.QueuesOf(tid).ControlOut)
+	replies := p.project.Queue(ledger.QueuesOf(tid).ControlOut)
 	if err := replies.Wait(p.ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestDeafBusyConsumer(t *testing.T) {
 	}
 	t.Logf("another task was done after %v", time.Since(began))
 	if got := p.awaitEnd(tid); got.Status != taskspec.StatusFailed || got.Error != "lost: consumer process died" {
-		t.Errorf("the task of the deaf consumer: got %+v", got)
+		t.Errorf("the task of the unresponsive consumer: got %+v", got)
 	}
 	if _, err := replies.Delete(p.ctx, broker.Select{}); err != nil {
 		t.Fatal(err)

@@ -14,11 +14,10 @@ import (
 	"weft/taskspec"
 )
 
-// TestStrangerLives has a project name processes as the consumer of a task, and
-// as the task's own, whose pids belong to a stranger by now: somebody else
-// started since, or the machine was booted anew. The task is lost, the stranger
-// lives.
-func TestStrangerLives(t *testing.T) {
+// TestForeignProcessLives records a consumer and a process of a task whose pids belong
+// to a foreign process by now, because one started since or the machine was booted
+// again. The task is lost, and the foreign process lives.
+func TestForeignProcessLives(t *testing.T) {
 	tests := map[string]func(id proc.Identity) (consumer, process proc.Identity){
 		"pid handed out again": func(id proc.Identity) (consumer, process proc.Identity) {
 			id.Ticks--
@@ -40,33 +39,33 @@ func TestStrangerLives(t *testing.T) {
 			p := newProject(t, "WEFT_DURABILITY=normal")
 			// It leads a session and a group, as every consumer does and every
 			// task's process.
-			stranger := exec.Command("sleep", "1000")
-			stranger.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-			if err := stranger.Start(); err != nil {
+			other := exec.Command("sleep", "1000")
+			other.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+			if err := other.Start(); err != nil {
 				t.Fatal(err)
 			}
-			defer stranger.Wait()
-			defer stranger.Process.Kill()
-			id, err := proc.Of(stranger.Process.Pid)
+			defer other.Wait()
+			defer other.Process.Kill()
+			id, err := proc.Of(other.Process.Pid)
 			if err != nil {
 				t.Fatal(err)
 			}
 
-			tid := p.forge(former(id))
+			tid := p.fakeTask(former(id))
 			got := p.client(call{Do: "result", TID: tid}).answer()
 			if got.Status != taskspec.StatusFailed || got.Reason != "lost: consumer process died" {
 				t.Errorf("got %+v", got)
 			}
 			if !id.Alive() {
-				t.Error("the stranger was killed")
+				t.Error("the foreign process was killed")
 			}
 		})
 	}
 }
 
-// forge leaves a task behind as a manager does that dies with the machine: it
-// runs, in these processes.
-func (p *project) forge(consumer, process proc.Identity) (tid string) {
+// fakeTask records a task that runs in these processes, as a manager leaves it that dies
+// with the machine.
+func (p *project) fakeTask(consumer, process proc.Identity) (tid string) {
 	p.t.Helper()
 	err := p.open().Broker().Update(p.ctx, func(tx *broker.Tx) (err error) {
 		s := ledger.Submission{Spec: shell("echo never"), Item: "{}", Dir: p.dir}
@@ -77,7 +76,7 @@ func (p *project) forge(consumer, process proc.Identity) (tid string) {
 		p.t.Fatal(err)
 	}
 	var job *ledger.Job
-	err = p.c.Broker().View(p.ctx, func(r broker.Reader) error {
+	err = p.project.Broker().View(p.ctx, func(r broker.Reader) error {
 		ms, err := ledger.Waiting(r, ledger.Requests, 0, 1, 1<<20)
 		if err != nil {
 			return err
@@ -88,7 +87,7 @@ func (p *project) forge(consumer, process proc.Identity) (tid string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	err = p.c.Broker().Update(p.ctx, func(tx *broker.Tx) error {
+	err = p.project.Broker().Update(p.ctx, func(tx *broker.Tx) error {
 		if _, err := ledger.Dispatch(tx, job, consumer, time.Now()); err != nil {
 			return err
 		}

@@ -13,9 +13,9 @@ import (
 	"weft/taskspec"
 )
 
-// TestFrozenConsumer stops the process that should end a task: its manager ends
+// TestStoppedConsumer stops the process that should end a task: its manager ends
 // it instead, with all that belongs to the task.
-func TestFrozenConsumer(t *testing.T) {
+func TestStoppedConsumer(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		end func(*weft.Task, *project) // nil: its time is over
@@ -54,7 +54,7 @@ func TestFrozenConsumer(t *testing.T) {
 				}
 				return true
 			})
-			if s, err := p.c.RunContext(p.ctx, weft.Command("true")); err != nil {
+			if s, err := p.project.RunContext(p.ctx, weft.Command("true")); err != nil {
 				t.Errorf("the next task: %+v, %v", s, err)
 			}
 		})
