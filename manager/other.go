@@ -20,13 +20,12 @@ func lead(context.Context, string, func() bool) (*lock, error) {
 	return nil, fmt.Errorf("run tasks: %w on this system yet", errors.ErrUnsupported)
 }
 
-// Start would start a detached manager.
+// Start returns an error: running tasks needs Linux.
 func Start(context.Context, string, Call, string, *broker.Broker) error {
 	return fmt.Errorf("run tasks: %w on this system yet", errors.ErrUnsupported)
 }
 
-// Running reports whether the project in dir has a manager: there is none
-// where tasks cannot run.
+// Running returns false: running tasks needs Linux.
 func Running(string) (bool, error) { return false, nil }
 
 func (*pool) start(*consumer) (func(context.Context) error, error) {

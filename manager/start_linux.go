@@ -20,21 +20,19 @@ import (
 	"weft/internal/title"
 )
 
-// startName is the file whose lock is held by whoever starts a manager, so that
-// many clients that find none start one between them.
+// startName is the file that a client locks while it starts a manager, so that clients that
+// find none at the same time start only one.
 const startName = "manager.start"
 
-// maxStarts bounds how often a manager that is killed while it starts is started
-// again.
+// maxStarts bounds how often a manager that is killed while it starts is started again.
 const maxStarts = 5
 
-// errNoAnswer: a manager ended before it could say why.
+// errNoAnswer means that a manager ended before it could report why.
 var errNoAnswer = errors.New("it ended without a word")
 
-// Start starts a detached manager for the project in dir, whose store is b, and
-// waits until it works. If somebody else is starting one, Start waits for that
-// one. It returns nil if there turns out to be one. Cancelling ctx ends the wait,
-// not the manager.
+// Start starts a detached manager for the project in dir, whose store is b, and waits until
+// it is ready. If another process is starting one, Start waits for that one. It returns nil
+// if the project turns out to have one. Cancelling ctx ends the wait, not the manager.
 func Start(ctx context.Context, executable string, call Call, dir string, b *broker.Broker) error {
 	starting, err := projectfiles.Lock(dir, startName)
 	if err != nil {
@@ -59,7 +57,7 @@ func Start(ctx context.Context, executable string, call Call, dir string, b *bro
 	return nil
 }
 
-// launch starts the process and waits until it says that it works, or why not.
+// launch starts the process and waits until it reports that it is ready, or why it failed.
 func launch(ctx context.Context, executable string, call Call, dir string) error {
 	conn, err := spawn(executable, dir, call.Env)
 	if err != nil {
@@ -84,8 +82,7 @@ func launch(ctx context.Context, executable string, call Call, dir string) error
 	return nil
 }
 
-// spawn starts the process, in a session of its own, and returns the
-// connection to it.
+// spawn starts the process, in a session of its own, and returns the connection to it.
 func spawn(executable, dir string, env []string) (*os.File, error) {
 	crash, err := projectfiles.OpenCrashLog(dir)
 	if err != nil {
@@ -115,8 +112,7 @@ func spawn(executable, dir string, env []string) (*os.File, error) {
 		ours.Close()
 		return nil, err
 	}
-	// Nobody waits for it: it outlives its starter, and where the starter lives
-	// longer, one dead process is the price for not waiting in a goroutine that
-	// nothing ends.
+	// The process is not waited for: it outlives its starter. If the starter lives longer,
+	// one zombie is the price for not waiting in a goroutine that cannot be cancelled.
 	return ours, cmd.Process.Release()
 }

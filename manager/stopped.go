@@ -7,18 +7,18 @@ import (
 	"weft/runner"
 )
 
-// stoppedSlack is how long after the moment by which a task must have ended its
-// consumer is looked at: it may be just about to report that.
+// stoppedSlack is how long after the deadline of a task its consumer is checked: it may be
+// just about to report the end.
 const stoppedSlack = 2 * time.Second
 
-// expectEnd notes that the consumer's task begins, and so by when it must end.
+// expectEnd sets the deadline of a task that starts.
 func (c *consumer) expectEnd(now time.Time) {
 	if c.timeout > 0 {
 		c.setDeadline(now.Add(c.timeout + c.grace))
 	}
 }
 
-// expectStop notes that the consumer has been told to end its task.
+// expectStop sets the deadline of a task that has been told to end.
 func (c *consumer) expectStop(r runner.Request, now time.Time) {
 	switch r {
 	case runner.RequestStop:
@@ -28,13 +28,13 @@ func (c *consumer) expectStop(r runner.Request, now time.Time) {
 	}
 }
 
-// setDeadline notes by when the task must have ended. The first moment counts.
+// setDeadline sets the time by which the task must have ended, unless it is earlier
+// already.
 func (c *consumer) setDeadline(end time.Time) { c.due = earliest(c.due, end.Add(stoppedSlack)) }
 
-// killStopped kills consumers whose tasks should have ended and that stand still,
-// because somebody has stopped their processes: they would wait for ever. What
-// they leave is handled as after any death of a consumer. It returns when to
-// look again.
+// killStopped kills consumers that are stopped (SIGSTOP) after the deadline of their tasks:
+// the tasks would never end. Their tasks are handled as after any death of a consumer. It
+// returns when to call it again.
 func (p *pool) killStopped(now time.Time) (next time.Time) {
 	for _, c := range p.consumers {
 		if c.state != busy || c.due.IsZero() {
@@ -43,8 +43,8 @@ func (p *pool) killStopped(now time.Time) (next time.Time) {
 		if !now.Before(c.due) {
 			c.due = now.Add(stoppedSlack)
 			if c.self.Stopped() {
-				p.o.Log.Warn("kill frozen consumer", "tid", c.task.tid, "pid", c.self.PID)
-				_ = c.self.Signal(syscall.SIGKILL) // if it has ended, that will be heard
+				p.o.Log.Warn("kill stopped consumer", "tid", c.task.tid, "pid", c.self.PID)
+				_ = c.self.Signal(syscall.SIGKILL) // if it has ended, its death is reported
 			}
 		}
 		next = earliest(next, c.due)
