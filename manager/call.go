@@ -11,18 +11,18 @@ import (
 	"weft/taskspec"
 )
 
-// A Call is what a client tells the manager that it starts.
+// A Call is what a client sends to the manager that it starts.
 type Call struct {
 	Protocol int    `json:"protocol"`
 	Build    string `json:"build"`
 	Root     string `json:"root"`           // the project's root
-	Once     bool   `json:"once,omitempty"` // leave as soon as there is no work
-	// Autostart says whether to start services; nil: as the settings say.
+	Once     bool   `json:"once,omitempty"` // exit as soon as there is no work
+	// Autostart says whether to start services; nil means as the settings say.
 	Autostart *bool `json:"autostart,omitempty"`
-	// Since is the last id of what was in the project before this user came, if
-	// that could not be recorded.
+	// Since is the last id that was in the project before its user first used it, if that
+	// could not be recorded.
 	Since broker.ID `json:"since,omitempty"`
-	// Env is the environment of the manager's process; nil is the client's.
+	// Env is the environment of the manager's process; nil means the client's.
 	Env []string `json:"-"`
 }
 
@@ -47,13 +47,13 @@ func (c *Call) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// answer is what the manager says when it works, or why it does not.
+// answer is sent when the manager is ready, or has failed to start.
 type answer struct {
 	Error string `json:"error,omitempty"`
 }
 
-// ReadCall reads the call of the client that started this process, and refuses
-// one that speaks another protocol.
+// ReadCall reads the call of the client that started this process, and refuses one with
+// another protocol.
 func ReadCall(conn io.Reader) (Call, error) {
 	var c Call
 	if err := json.NewDecoder(conn).Decode(&c); err != nil {
@@ -65,14 +65,14 @@ func ReadCall(conn io.Reader) (Call, error) {
 	return c, nil
 }
 
-// Answer tells the client that the manager works, or why it does not. A
-// project that has a manager already is as good.
+// Answer tells the client that the manager is ready, or why it has failed. That another
+// manager is running is no failure.
 func Answer(conn io.WriteCloser, err error) {
 	var a answer
 	if err != nil && !errors.Is(err, ErrRunning) {
 		a.Error = err.Error()
 	}
-	// The client may have gone; then nobody wants to know.
+	// The client may be gone.
 	_ = json.NewEncoder(conn).Encode(a)
 	_ = conn.Close()
 }

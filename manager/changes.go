@@ -9,39 +9,39 @@ import (
 	"weft/internal/ledger"
 )
 
-// changes is what a turn has to write.
+// changes is what one cycle has to write.
 type changes struct {
 	notes        []note
 	chunks       []chunks
 	items        []itemRequest
 	finished     []finished
 	lost         []task
-	undispatched []*ledger.Job // that no consumer gets
+	undispatched []*ledger.Job // to be refused, or forwarded: no consumer runs them
 	dispatched   []dispatched
 }
 
-// A note is a change that nobody waits to hear of.
+// A note is a change that no consumer waits for.
 type note struct {
 	what  string
 	write func(tx *broker.Tx, now time.Time) error
 }
 
-// chunks are what a task has printed; from waits for their acknowledgement.
+// chunks are output of a task; from waits for their acknowledgement.
 type chunks struct {
 	from *consumer
 	what *ledger.Chunks
 }
 
-// finished is a hand-off; from waits for its acknowledgement. known is the task
-// if nothing has changed it since it was given out, as far as is known here.
+// finished is a hand-off; from waits for its acknowledgement. known is the task's record
+// if, as far as the manager knows, it has not changed since the task was dispatched.
 type finished struct {
 	from  *consumer
 	what  *ledger.HandOff
 	known *ledger.Task
 }
 
-// dispatched is a job that its consumer has, and that it may begin when the
-// transaction has been committed.
+// dispatched is a job that has been assigned to a consumer, which may start it when the
+// transaction is committed.
 type dispatched struct {
 	to   *consumer
 	job  *ledger.Job
@@ -58,7 +58,7 @@ func (w *changes) note(what string, write func(tx *broker.Tx, now time.Time) err
 	w.notes = append(w.notes, note{what, write})
 }
 
-// write writes all but what is dispatched.
+// write writes everything but the dispatches.
 func (w *changes) write(tx *broker.Tx, now time.Time) error {
 	for _, n := range w.notes {
 		if err := n.write(tx, now); err != nil {
@@ -76,15 +76,14 @@ func (w *changes) write(tx *broker.Tx, now time.Time) error {
 		}
 	}
 	for _, f := range w.finished {
-		// A hand-off that comes too late changes nothing, and its consumer has
-		// nothing more to say about it either.
+		// A stale hand-off changes nothing; its consumer is acknowledged all the same.
 		if err := ledger.Finish(tx, f.what, f.known); err != nil && !errors.Is(err, ledger.ErrStale) {
 			return fmt.Errorf("finish task %s: %w", f.what.TID, err)
 		}
 	}
 	for _, t := range w.lost {
 		if err := ledger.MarkLost(tx, t.tid, t.epoch, now); err != nil {
-			return fmt.Errorf("lose task %s: %w", t.tid, err)
+			return fmt.Errorf("mark task %s lost: %w", t.tid, err)
 		}
 	}
 	for _, j := range w.undispatched {
@@ -99,14 +98,14 @@ func (w *changes) write(tx *broker.Tx, now time.Time) error {
 	return nil
 }
 
-// invalidate lets the tasks be read again before they are written.
+// invalidate makes the tasks be read again before they are written.
 func (w *changes) invalidate() {
 	for i := range w.finished {
 		w.finished[i].known = nil
 	}
 }
 
-// singles takes the work apart, so that each change can be tried alone.
+// singles splits the changes, so that each can be tried on its own.
 func (w *changes) singles() (all []*changes) {
 	for _, n := range w.notes {
 		all = append(all, &changes{notes: []note{n}})
@@ -115,7 +114,7 @@ func (w *changes) singles() (all []*changes) {
 		all = append(all, &changes{chunks: []chunks{c}})
 	}
 	for i := range w.items {
-		// A window on the same element, as below.
+		// a slice of the same element, as below
 		all = append(all, &changes{items: w.items[i : i+1]})
 	}
 	for _, f := range w.finished {
@@ -128,7 +127,7 @@ func (w *changes) singles() (all []*changes) {
 		all = append(all, &changes{undispatched: []*ledger.Job{j}})
 	}
 	for i := range w.dispatched {
-		// A window on the same element: the task is set in place.
+		// a slice of the same element: the task is set in place
 		all = append(all, &changes{dispatched: w.dispatched[i : i+1]})
 	}
 	return all

@@ -12,30 +12,30 @@ import (
 )
 
 const (
-	// writeTimeout is how long a consumer may take nothing until it is looked at.
+	// writeTimeout is how long a consumer may read nothing before it is checked.
 	writeTimeout = 100 * time.Millisecond
-	// maxTimeouts is how many looks in a row may find that it took nothing although
-	// it does not stand still: 2 s, as a machine that busy is out of order.
+	// maxTimeouts is how many checks in a row may find that the consumer has read nothing
+	// although it is not stopped: 2 s, more than a busy machine needs.
 	maxTimeouts = 20
 )
 
-// errUnresponsive: a consumer takes nothing of what is sent to it.
+// errUnresponsive means that a consumer does not read what is sent to it.
 var errUnresponsive = errors.New("consumer does not take what is sent to it")
 
-// A consumerConn is the manager's end of the connection to a consumer, which reads at
-// once what it is sent, whatever its task does.
+// A consumerConn is the manager's end of the connection to a consumer, which reads at once
+// what it is sent, whatever its task does.
 type consumerConn struct {
 	*os.File
 	to  proc.Identity
 	log *slog.Logger
 }
 
-// Write kills a consumer that takes nothing because it stands still, or for some
-// other reason for 2 s: the manager and all other tasks would wait with it, and
-// half a message may have gone out. What it leaves is handled as after any death.
+// Write kills a consumer that reads nothing because it is stopped, or for any other reason
+// for 2 s: the manager and all other tasks would wait for it, and half a message may have
+// been sent. Its task is handled as after any death of a consumer.
 func (w *consumerConn) Write(p []byte) (n int, err error) {
-	// Looks are counted, for time also goes by while this process stands still.
-	for looks := 0; ; looks++ {
+	// Timeouts are counted, because time also passes while this process is stopped.
+	for timeouts := 0; ; timeouts++ {
 		if err := w.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 			return n, err
 		}
@@ -45,10 +45,10 @@ func (w *consumerConn) Write(p []byte) (n int, err error) {
 		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return n, err
 		case m > 0:
-			looks = 0
-		case looks == maxTimeouts || w.to.Stopped():
-			w.log.Warn("kill deaf consumer", "pid", w.to.PID)
-			_ = w.to.Signal(syscall.SIGKILL) // if it has ended, that will be heard
+			timeouts = 0
+		case timeouts == maxTimeouts || w.to.Stopped():
+			w.log.Warn("kill unresponsive consumer", "pid", w.to.PID)
+			_ = w.to.Signal(syscall.SIGKILL) // if it has ended, its death is reported
 			return n, fmt.Errorf("%w: process %d", errUnresponsive, w.to.PID)
 		}
 	}

@@ -11,25 +11,25 @@ import (
 	"weft/runner"
 )
 
-// cycle gives out what can be given out, writes all that has gathered in one
-// transaction, and tells the consumers.
+// cycle assigns requests to consumers, writes all pending changes in one transaction, and
+// notifies the consumers.
 func (l *loop) cycle(ctx context.Context, in inbox) error {
 	w := &l.pending
-	// What keeps requests from being given out, such as that no consumer can be
-	// started, must not keep the ends of tasks from being written.
-	var unfilled error
+	// An error that prevents dispatches, for example that no consumer can be started, must
+	// not prevent the ends of tasks from being written.
+	var dispatchErr error
 	if !l.stopping {
-		unfilled = errors.Join(l.keepServices(ctx, time.Now()), l.promote(ctx, time.Now()))
+		dispatchErr = errors.Join(l.keepServices(ctx, time.Now()), l.promote(ctx, time.Now()))
 	}
 	if l.requestsPending && !l.stopping {
-		unfilled = errors.Join(unfilled, l.fill(ctx, w))
+		dispatchErr = errors.Join(dispatchErr, l.fill(ctx, w))
 	}
 	if l.stopping {
 		for _, c := range l.pool.busy() {
 			w.refuseItems(c)
 		}
 	} else {
-		unfilled = errors.Join(unfilled, l.findItems(ctx, w, time.Now()))
+		dispatchErr = errors.Join(dispatchErr, l.findItems(ctx, w, time.Now()))
 	}
 	var orders []order
 	if !w.empty() || in != (inbox{}) {
@@ -41,32 +41,32 @@ func (l *loop) cycle(ctx context.Context, in inbox) error {
 		}
 		if err != nil {
 			l.undo(w)
-			return errors.Join(unfilled, err)
+			return errors.Join(dispatchErr, err)
 		}
 	}
 	l.notify(w)
 	l.watchServers(l.foundServers)
 	l.unwatchPipelines(l.endedPipelines)
 	l.foundServers, l.endedPipelines, l.pending = nil, nil, changes{}
-	return errors.Join(unfilled, l.apply(ctx, orders))
+	return errors.Join(dispatchErr, l.apply(ctx, orders))
 }
 
-// order is what a control message asks for; the zero task means the manager.
+// An order is a control message; the zero task means the manager.
 type order struct {
 	task task
 	what ledger.Command
 }
 
-// write commits the turn. What cannot be written although the store works is
-// logged and given up, so that one bad task does not hold up the others.
+// write commits the cycle. A change that cannot be written although the store works is
+// logged and given up, so that one bad task does not block the others.
 func (l *loop) write(ctx context.Context, w *changes, in inbox) ([]order, error) {
-	// A turn that has begun is completed: consumers wait for it.
+	// A cycle is completed once begun: consumers wait for it.
 	ctx = context.WithoutCancel(ctx)
 	orders, err := l.commit(ctx, w, in)
 	if err == nil || transient(err) || lasting(err) || errors.Is(err, ledger.ErrChanged) {
 		return orders, err
 	}
-	l.log.Error("write turn, now one by one", "err", err)
+	l.log.Error("write cycle failed, now one change at a time", "err", err)
 	for _, single := range w.singles() {
 		some, err := l.commit(ctx, single, inbox{})
 		switch {
@@ -85,13 +85,13 @@ func transient(err error) bool {
 	return errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrUnwritable) || errors.Is(err, broker.ErrBusy)
 }
 
-// lasting reports whether the manager cannot go on with its store.
+// lasting reports whether the manager cannot continue with its store.
 func lasting(err error) bool {
 	return errors.Is(err, broker.ErrUncertain) || errors.Is(err, broker.ErrGone) || errors.Is(err, ledger.ErrSuperseded)
 }
 
-// commit writes w in one transaction and reads control messages. Its function
-// may run twice, so everything that it sets is set anew.
+// commit writes w in one transaction and reads control messages. The function may run
+// twice, so it resets everything it sets.
 func (l *loop) commit(ctx context.Context, w *changes, in inbox) (orders []order, err error) {
 	now := time.Now()
 	err = l.o.Broker.Update(ctx, func(tx *broker.Tx) error {
@@ -114,9 +114,8 @@ func (l *loop) commit(ctx context.Context, w *changes, in inbox) (orders []order
 	return orders, err
 }
 
-// readControl reads the control messages of the manager and of the tasks that run.
-// Those of a task that is being dispatched may be older than the subscription
-// to its bell.
+// readControl reads the control messages of the manager and of the running tasks. Those of
+// a task that is being dispatched may be older than the subscription to its control queue.
 func (l *loop) readControl(tx *broker.Tx, w *changes, in inbox, now time.Time, orders *[]order) error {
 	if in.manager {
 		commands, err := l.record.ReadControl(tx, now)
@@ -165,11 +164,11 @@ func (l *loop) notify(w *changes) {
 		l.replyItem(i)
 	}
 	for _, f := range w.finished {
-		_ = f.from.link.Send(runner.Order{Ack: f.what.Seq}) // if it is dead, it knows enough
-		l.hearNot(f.what.TID)
+		_ = f.from.link.Send(runner.Order{Ack: f.what.Seq}) // if it is dead, it needs no acknowledgement
+		l.unwatchControl(f.what.TID)
 	}
 	for _, t := range w.lost {
-		l.hearNot(t.tid)
+		l.unwatchControl(t.tid)
 	}
 	for _, d := range w.dispatched {
 		if d.task == nil {
@@ -187,10 +186,10 @@ func (l *loop) notify(w *changes) {
 	}
 }
 
-// errReplaced: the manager was told to leave, for another one.
+// errReplaced means that another manager takes over.
 var errReplaced = errors.New("replaced")
 
-// apply passes orders on to those who have to carry them out.
+// apply passes orders on to the consumers.
 func (l *loop) apply(ctx context.Context, orders []order) error {
 	for _, o := range orders {
 		if o.what == ledger.CommandResume {

@@ -9,20 +9,19 @@ import (
 	"weft/internal/ledger"
 )
 
-// An delays knows when the next of the tasks is due that wait for their time. The
-// zero value knows of none.
+// delays knows when the next delayed task is due. The zero value knows of none.
 type delays struct {
-	next  time.Time // by the clock of the machine; zero: none waits
-	stale bool      // there may be others since, or the clock may have been set
+	next  time.Time // by the system's clock; zero: none waits
+	stale bool      // there may be new ones, or the clock may have been set
 }
 
-// due reports whether to look at the tasks that wait.
+// due reports whether to look for tasks that are due.
 func (a delays) due(now time.Time) bool {
 	return a.stale || !a.next.IsZero() && !now.Before(a.next)
 }
 
-// wake is when to look at them, unless something happens before; zero: never. A
-// manager that stops takes no more.
+// wake returns when to look for them, unless an event comes first; zero means never. A
+// manager that is stopping dispatches none.
 func (a delays) wake(stopping bool) time.Time {
 	if stopping {
 		return time.Time{}
@@ -30,7 +29,7 @@ func (a delays) wake(stopping bool) time.Time {
 	return a.next
 }
 
-// promote lets the tasks that are due be given out.
+// promote makes tasks that are due ready to be dispatched.
 func (l *loop) promote(ctx context.Context, now time.Time) error {
 	if !l.delays.due(now) {
 		return nil
@@ -48,7 +47,7 @@ func (l *loop) promote(ctx context.Context, now time.Time) error {
 		})
 	}
 	if err != nil {
-		l.delays = delays{stale: true} // with the next turn
+		l.delays = delays{stale: true} // retry in the next cycle
 		return fmt.Errorf("look for tasks that are due: %w", err)
 	}
 	l.delays = delays{next: next}

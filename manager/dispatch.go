@@ -11,53 +11,53 @@ import (
 	"weft/runner"
 )
 
-// A dispatcher gives requests to consumers.
+// A dispatcher assigns requests to consumers.
 type dispatcher struct {
 	o        Options
 	pool     *pool
-	controls *broker.Waiter      // hears the control queues of the tasks given out
-	named    map[string][]string // those beside their own, by TID
-	items    itemSource          // of items for persistent tasks
-	requests *broker.Waiter      // hears requests, and the queues that tasks wait for
-	inputs   map[string]bool     // these queues
-	// pipelines are those whose control queues are heard.
+	controls *broker.Waiter      // notified of the control queues of dispatched tasks
+	named    map[string][]string // further control queues of a task, by TID
+	items    itemSource          // items for persistent tasks
+	requests *broker.Waiter      // notified of requests, and of the input queues of waiting tasks
+	inputs   map[string]bool     // these input queues
+	// pipelines are those whose control queues are watched.
 	pipelines       map[string]bool
 	envs            map[string]string // packed environments by their key
 	requestsPending bool              // requests may be waiting
-	// ahead are the oldest requests, read and made ready before there is room
-	// for them: one look for many is cheaper. Whether they still stand when they
-	// are given out, the transaction finds out that does it.
+	// ahead are the oldest requests, read and prepared before there is a slot for them: one
+	// query for many is cheaper. The transaction that dispatches a request checks that it
+	// is still valid.
 	ahead      []*ledger.Job
-	describing map[string]bool // hosts that are being asked for their functions
-	// held is the last id of the requests that are not to be run: see
+	describing map[string]bool // programs that are being asked for their functions
+	// quarantined is the last id of the requests that must not run: see
 	// [Options.Quarantined].
 	quarantined broker.ID
-	// damaged are the records that were logged as damaged.
+	// damaged are the records that have been logged as damaged.
 	damaged map[string]bool
 }
 
-// How many requests are read ahead, and how many bytes at most.
+// The bounds of what is read ahead.
 const (
 	maxAhead      = 32
 	maxAheadBytes = 1 << 20
 )
 
-// fill assigns requests to consumers that are free.
+// fill assigns requests to free consumers.
 func (d *dispatcher) fill(ctx context.Context, w *changes) error {
 	free := d.pool.load().free()
 	if free == 0 {
-		// Only those that tasks have made can be given out, wherever they stand.
+		// Without a slot only nested requests can be dispatched.
 		jobs, err := d.readRequests(ctx, 1, true)
 		if err != nil {
 			return err
 		}
-		d.requestsPending = true // the others were not looked for
+		d.requestsPending = true // the others have not been read
 		_, err = d.assign(w, jobs)
 		return err
 	}
 	if len(d.ahead) == 0 {
 		if len(d.envs) > maxEnvs {
-			clear(d.envs) // only here, so that no job that is ahead loses its own
+			clear(d.envs) // only here, so that no job that is ahead loses its environment
 		}
 		var err error
 		if d.ahead, err = d.readRequests(ctx, max(free, maxAhead), false); err != nil {
@@ -73,7 +73,7 @@ func (d *dispatcher) fill(ctx context.Context, w *changes) error {
 	return err
 }
 
-// readRequests reads requests that can be given out, and makes them ready.
+// readRequests reads and prepares requests that can be dispatched.
 func (d *dispatcher) readRequests(ctx context.Context, n int, nestedOnly bool) (jobs []*ledger.Job, err error) {
 	var inputs []string
 	err = d.view(ctx, func(r broker.Reader) error {
@@ -99,18 +99,18 @@ func (d *dispatcher) readRequests(ctx context.Context, n int, nestedOnly bool) (
 		return nil, fmt.Errorf("look for requests: %w", err)
 	}
 	if !nestedOnly && d.listen(inputs) {
-		return d.readRequests(ctx, n, nestedOnly) // something may have come before
+		return d.readRequests(ctx, n, nestedOnly) // an input may have arrived before the subscription
 	}
 	return jobs, nil
 }
 
-// view is [broker.Broker.View] for who passes over damaged records: each of them is
-// logged, once.
+// view is [broker.Broker.View] for functions that skip damaged records; it logs each of
+// these once.
 func (d *dispatcher) view(ctx context.Context, fn func(broker.Reader) error) error {
 	return d.o.Broker.View(ctx, func(r broker.Reader) error { return fn(ledger.Noting{Reader: r, Note: d.logDamage}) })
 }
 
-// logDamage logs that a record is damaged, unless it was logged before.
+// logDamage logs that a record is damaged, unless it has done so before.
 func (d *dispatcher) logDamage(e *ledger.DamagedError) {
 	name := e.Name()
 	if d.damaged[name] || len(d.damaged) >= maxDamaged {
@@ -120,11 +120,10 @@ func (d *dispatcher) logDamage(e *ledger.DamagedError) {
 	d.o.Log.Error("record is damaged and passed over", "record", name, "problem", e.Err, "todo", "weft system repair")
 }
 
-// maxDamaged bounds what is remembered of damaged records.
+// maxDamaged bounds the damaged records that are remembered.
 const maxDamaged = 1000
 
-// listen hears the bells of the queues that tasks wait for, and of no others. It
-// reports whether one of them is new.
+// listen subscribes to exactly these input queues. It reports whether one of them is new.
 func (d *dispatcher) listen(inputs []string) (more bool) {
 	for input := range d.inputs {
 		if !slices.Contains(inputs, input) {
@@ -137,7 +136,7 @@ func (d *dispatcher) listen(inputs []string) (more bool) {
 			continue
 		}
 		if err := d.requests.Add(input); err != nil {
-			d.o.Log.Warn("listen to queue", "queue", input, "err", err) // the slow look remains
+			d.o.Log.Warn("listen to queue", "queue", input, "err", err) // the periodic poll remains
 			continue
 		}
 		d.inputs[input], more = true, true
@@ -145,11 +144,11 @@ func (d *dispatcher) listen(inputs []string) (more bool) {
 	return more
 }
 
-// maxEnvs bounds the environments that are remembered from one look to the
-// next; a project has as many as there are shells that submit.
+// maxEnvs bounds the environments that are kept; a project has as many as there are shells
+// that submit.
 const maxEnvs = 16
 
-// environment remembers the environment with this key.
+// environment loads the environment with this key, unless it is known.
 func (d *dispatcher) environment(r broker.Reader, key string) error {
 	if _, known := d.envs[key]; known || key == "" {
 		return nil
@@ -162,8 +161,8 @@ func (d *dispatcher) environment(r broker.Reader, key string) error {
 	return nil
 }
 
-// assign gives the jobs to idle consumers, as preferred says. It returns those
-// for which there was none; the consumers that are missing are started.
+// assign assigns the jobs to idle consumers, as preferred says. It returns the jobs without
+// one, and starts the missing consumers.
 func (d *dispatcher) assign(w *changes, jobs []*ledger.Job) (left []*ledger.Job, err error) {
 	free := d.pool.idle()
 	nested := 0
@@ -187,19 +186,19 @@ func (d *dispatcher) assign(w *changes, jobs []*ledger.Job) (left []*ledger.Job,
 	return left, d.pool.grow(d.pool.load().shortage(len(left)-nested, nested, len(w.dispatched) > 0))
 }
 
-// assignOne tells one of the free consumers to get ready for the job. It returns nil
-// if there is none, or the job cannot be run.
+// assignOne assigns the job to one of the free consumers. It returns nil if there is none,
+// or the job cannot be run.
 func (d *dispatcher) assignOne(j *ledger.Job, free *[]*consumer) *consumer {
 	for j.Refused() == "" && !j.NotForConsumer() && len(*free) > 0 {
 		i := preferred(*free, programOf(j))
 		c := (*free)[i]
 		*free = slices.Delete(*free, i, i+1)
 		if err := d.pool.assign(c, j, d.envs[j.Env]); err != nil {
-			c.state = leaving // it is dying; its death will be reported
+			c.state = leaving // it is dying, which will be reported
 			continue
 		}
-		if err := d.hear(j); err != nil {
-			d.o.Log.Warn("listen for control", "tid", j.TID, "err", err) // the slow look remains
+		if err := d.watchControl(j); err != nil {
+			d.o.Log.Warn("listen for control", "tid", j.TID, "err", err) // the periodic poll remains
 		}
 		if err := d.items.listen(c.inbox); err != nil {
 			d.o.Log.Warn("listen for items", "tid", j.TID, "err", err) // likewise
@@ -209,8 +208,8 @@ func (d *dispatcher) assignOne(j *ledger.Job, free *[]*consumer) *consumer {
 	return nil
 }
 
-// hear listens to the control queues of a job's task.
-func (d *dispatcher) hear(j *ledger.Job) error {
+// watchControl subscribes to the control queues of a job's task.
+func (d *dispatcher) watchControl(j *ledger.Job) error {
 	named := ledger.ControlsOf(j)
 	if len(named) > 0 {
 		d.named[j.TID] = named
@@ -218,8 +217,8 @@ func (d *dispatcher) hear(j *ledger.Job) error {
 	return d.controls.Add(append(named, ledger.QueuesOf(j.TID).ControlIn)...)
 }
 
-// hearNot ceases to listen to them, but for those that another task has as well.
-func (d *dispatcher) hearNot(tid string) {
+// unwatchControl ends that subscription, but for queues that other tasks share.
+func (d *dispatcher) unwatchControl(tid string) {
 	d.controls.Remove(ledger.QueuesOf(tid).ControlIn)
 	named := d.named[tid]
 	delete(d.named, tid)
@@ -232,16 +231,16 @@ func (d *dispatcher) hearNot(tid string) {
 // revoke takes a job back from its consumer.
 func (d *dispatcher) revoke(given dispatched) {
 	_ = given.to.link.Send(runner.Order{Revoke: true})
-	d.hearNot(given.job.TID)
+	d.unwatchControl(given.job.TID)
 	given.to.becomeIdle(time.Now())
-	// If it had not seen the job yet, it will not know the environment either.
+	// If the consumer has not read the assignment, it does not know the environment.
 	given.to.env = ""
-	// What is ahead may be meant for messages that others are to get now.
+	// The messages of what was read ahead may now belong to other jobs.
 	d.ahead, d.requestsPending = nil, true
 }
 
-// undo undoes what was prepared for a turn that could not be written; what
-// consumers reported stays for the next.
+// undo takes back the dispatches of a cycle that could not be written. The reports of
+// consumers are kept for the next cycle.
 func (d *dispatcher) undo(w *changes) {
 	for _, given := range w.dispatched {
 		d.revoke(given)

@@ -12,16 +12,16 @@ import (
 	"weft/runner"
 )
 
-// A itemSource hears of items for the persistent tasks that wait for one. What it keeps
-// is one name for each inbox.
+// An itemSource finds items for the persistent tasks that wait for one. It keeps one name
+// for each inbox.
 type itemSource struct {
 	inboxes   *broker.Waiter
 	listening map[string]bool // the queues that inboxes listens to
-	stale     bool            // there may be items
-	due       time.Time       // when an item can be taken that rests; zero: none is waited for
+	stale     bool            // there may be new items
+	due       time.Time       // when a delayed item is due; zero: none is
 }
 
-// listen hears the bell of an inbox; an empty name is none.
+// listen subscribes to an inbox, unless the name is empty.
 func (s *itemSource) listen(inbox string) error {
 	if inbox == "" || s.listening[inbox] {
 		return nil
@@ -30,7 +30,7 @@ func (s *itemSource) listen(inbox string) error {
 	return s.inboxes.Add(inbox)
 }
 
-// wake is when to look, unless something happens before; zero: never.
+// wake returns when to look for items, unless an event comes first; zero means never.
 func (s *itemSource) wake(stopping bool) time.Time {
 	if stopping {
 		return time.Time{}
@@ -38,8 +38,8 @@ func (s *itemSource) wake(stopping bool) time.Time {
 	return s.due
 }
 
-// undo drops from work that could not be written what only takes items. They
-// are looked for anew.
+// undo drops requests for a first or next item that could not be written. They are made
+// again.
 func (s *itemSource) undo(w *changes) {
 	w.items = slices.DeleteFunc(w.items, func(i itemRequest) bool { return i.request.Done == nil })
 	s.stale = true
@@ -51,19 +51,20 @@ type nextItem struct {
 	due  time.Time
 }
 
-// itemRequest is a turn of a persistent task, whose consumer waits for the answer.
+// An itemRequest records the result of an item and asks for the next; the consumer waits
+// for the answer.
 type itemRequest struct {
 	from    *consumer
 	request ledger.ItemRequest
 	next    nextItem
-	done    bool // it was written; else the task cannot go on
+	done    bool // it is written; else the task cannot continue
 }
 
-// write carries out the turn.
+// write performs the request.
 func (i *itemRequest) write(tx *broker.Tx, now time.Time) (err error) {
 	i.next.item, i.next.due, err = ledger.TakeItem(tx, i.request, now)
 	if i.done = err == nil; errors.Is(err, ledger.ErrStale) {
-		err = nil // the task has ended otherwise
+		err = nil // the task has ended in another way
 	}
 	if err != nil {
 		return fmt.Errorf("next item of task %s: %w", i.request.TID, err)
@@ -71,7 +72,7 @@ func (i *itemRequest) write(tx *broker.Tx, now time.Time) (err error) {
 	return nil
 }
 
-// first looks for the first item of a persistent task that has been dispatched.
+// first takes the first item of a persistent task that has been dispatched.
 func (d *dispatched) first(tx *broker.Tx, now time.Time) (err error) {
 	if d.task == nil || !d.job.Work.Persistent {
 		return nil
@@ -83,7 +84,8 @@ func (d *dispatched) first(tx *broker.Tx, now time.Time) (err error) {
 	return nil
 }
 
-// refuseItems lets the task of a consumer that is ending, or dead, get no other item.
+// refuseItems marks the requests of a consumer that is ending, or dead, to get no further
+// item.
 func (w *changes) refuseItems(c *consumer) {
 	for i := range w.items {
 		if w.items[i].from == c {
@@ -92,7 +94,7 @@ func (w *changes) refuseItems(c *consumer) {
 	}
 }
 
-// findItems looks for items for the tasks that wait, if there may be some.
+// findItems looks for items for the waiting tasks, if there may be some.
 func (l *loop) findItems(ctx context.Context, w *changes, now time.Time) error {
 	s := &l.items
 	if !s.stale && (s.due.IsZero() || now.Before(s.due)) {
@@ -118,14 +120,14 @@ func (l *loop) findItems(ctx context.Context, w *changes, now time.Time) error {
 		err := l.view(ctx, func(r broker.Reader) error {
 			found, due = nil, time.Time{}
 			for _, c := range waiting {
-				waits, rests, err := ledger.ItemWaits(r, c.task.tid, now)
+				waits, itemDue, err := ledger.ItemWaits(r, c.task.tid, now)
 				if err != nil {
 					return err
 				}
 				if waits {
 					found = append(found, itemRequest{from: c, request: ledger.ItemRequest{TID: c.task.tid, Epoch: c.task.epoch}})
 				}
-				due = earliest(due, rests)
+				due = earliest(due, itemDue)
 			}
 			return nil
 		})
@@ -138,7 +140,7 @@ func (l *loop) findItems(ctx context.Context, w *changes, now time.Time) error {
 	return nil
 }
 
-// replyItem tells the consumer of a task what it does next.
+// replyItem tells the consumer of a task what to do next.
 func (l *loop) replyItem(i itemRequest) {
 	l.sendItem(i.from, i.next)
 	if !i.done {
@@ -146,9 +148,9 @@ func (l *loop) replyItem(i itemRequest) {
 	}
 }
 
-// sendItem gives a consumer the next item of its task, or lets it wait.
+// sendItem sends the next item to the consumer, or makes it wait.
 func (l *loop) sendItem(c *consumer, next nextItem) {
-	_ = c.link.Send(runner.Order{Next: &runner.Next{Seq: c.handed, Item: next.item}}) // if it is dead, that will be heard
+	_ = c.link.Send(runner.Order{Next: &runner.Next{Seq: c.handed, Item: next.item}}) // if it is dead, that will be reported
 	c.known, c.waitsForItem = nil, next.item == nil
 	if !c.waitsForItem {
 		c.expectEnd(time.Now())

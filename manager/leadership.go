@@ -12,7 +12,7 @@ import (
 	"weft/taskspec"
 )
 
-// register records that there is a manager, and looks what an earlier one left.
+// register records that this manager runs, and adopts the tasks that an earlier one left.
 func (l *loop) register(ctx context.Context) error {
 	var live []*ledger.Task
 	err := l.o.Broker.Update(ctx, func(tx *broker.Tx) (err error) {
@@ -42,7 +42,7 @@ func (l *loop) register(ctx context.Context) error {
 		switch {
 		case t.Pipeline:
 			l.watchPipeline(t.TID)
-		case l.record.Copied: // its processes are none of ours
+		case l.record.Copied: // its processes belong to the original project
 			l.pending.lost = append(l.pending.lost, task{t.TID, t.Epoch})
 		case t.Inline == "": // else its server is watched
 			l.adopt(t)
@@ -52,12 +52,11 @@ func (l *loop) register(ctx context.Context) error {
 	return nil
 }
 
-// recentDamage is how many of the newest records of each kind a manager looks at when
-// it arrives.
+// recentDamage is how many of the newest records of each kind a manager checks when it
+// starts.
 const recentDamage = 100
 
-// logDamages logs the records that are damaged, as far as the manager has to do with
-// them.
+// logDamages logs the damaged records that the manager is concerned with.
 func (l *loop) logDamages(ctx context.Context) error {
 	return l.o.Broker.View(ctx, func(r broker.Reader) error {
 		found, err := ledger.RecentDamage(r, recentDamage)
@@ -68,19 +67,18 @@ func (l *loop) logDamages(ctx context.Context) error {
 	})
 }
 
-// placeLook is how often a manager makes sure that its lock is the project's.
-const placeLook = time.Second
+// lockCheck is the interval at which a manager checks that its lock is the project's.
+const lockCheck = time.Second
 
-// stay looks whether the manager still leads the project. It returns errReplaced if
-// another one may lead by now, because the file of the lock is gone. If the project
-// has been moved, consumers would not find it to record the ends of their tasks, so
-// these are stopped while the store is open; whoever comes to the new place starts a
-// manager there.
-func (l *loop) stay(ctx context.Context, now time.Time) error {
-	if l.stopping || now.Sub(l.placed) < placeLook {
+// checkLeadership checks that the manager still leads the project. It returns errReplaced
+// if another manager may lead, because the lock file is gone. If the project has been
+// moved, consumers would not find it to record the ends of their tasks, so the tasks are
+// stopped while the store is open; the next client starts a manager at the new place.
+func (l *loop) checkLeadership(ctx context.Context, now time.Time) error {
+	if l.stopping || now.Sub(l.lockChecked) < lockCheck {
 		return nil
 	}
-	if l.placed = now; l.lock.inPlace() {
+	if l.lockChecked = now; l.lock.inPlace() {
 		return nil
 	}
 	if l.record.Folder == folderID(l.o.Dir) {
@@ -91,8 +89,7 @@ func (l *loop) stay(ctx context.Context, now time.Time) error {
 	return l.beginStop(ctx)
 }
 
-// leave records that the manager leaves, so that whoever submits starts
-// another one.
+// leave records that the manager exits, so that the next submitter starts another one.
 func (l *loop) leave() error {
 	err := l.o.Broker.Update(context.Background(), func(tx *broker.Tx) error {
 		return l.record.Leave(tx, time.Now())
@@ -104,14 +101,15 @@ func (l *loop) leave() error {
 	return err
 }
 
-// flush leaves the store's file whole for whoever copies it while nobody works.
+// flush moves the store's log into its file, for users that copy the file while no process
+// uses it.
 func (l *loop) flush() {
 	if err := broker.Flush(context.Background(), l.o.Broker); err != nil {
 		l.log.Warn("leave the store's log as it is", "err", err)
 	}
 }
 
-// leaveIdle records that the manager leaves unless there is work after all.
+// leaveIdle records that the manager exits, unless there is work after all.
 func (l *loop) leaveIdle() (left bool, err error) {
 	err = l.o.Broker.Update(context.Background(), func(tx *broker.Tx) (err error) {
 		left, err = l.record.LeaveIdle(tx, l.quarantined, time.Now())

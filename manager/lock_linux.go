@@ -17,24 +17,21 @@ import (
 // lockName is the file whose lock is the leadership.
 const lockName = "manager.lock"
 
-// A lock is the leadership of a project. The kernel releases it when the
-// process ends, however it ends. It is an open file description lock: closing
-// another descriptor of the file does not drop it, and it is not inherited by
-// programs that the process starts, because the descriptor is not.
+// A lock is the leadership of a project. The kernel releases it when the process ends,
+// however it ends. It is an open file description lock: closing another descriptor of the
+// file does not release it, and programs that the process starts do not inherit it.
 type lock struct {
 	f    *os.File
 	path string      // f's
 	info os.FileInfo // f's
 }
 
-// lockPause is how long to wait between two attempts at a lock. The kernel tells
-// only those who sleep in fcntl(2) when it becomes free, and nothing calls these
-// off.
+// lockPause is the pause between two attempts at a lock. The kernel has only a blocking
+// wait for it, in fcntl(2), which cannot be cancelled.
 const lockPause = 2 * time.Millisecond
 
-// lead takes the leadership. While another process has the lock, but vacant
-// reports that no manager will keep it, lead tries again until ctx ends; else it
-// returns [ErrRunning].
+// lead takes the leadership. While another process holds the lock, but vacant reports that
+// no manager will keep it, lead retries until ctx ends; else it returns [ErrRunning].
 func lead(ctx context.Context, dir string, vacant func() bool) (*lock, error) {
 	f, err := projectfiles.Lock(dir, lockName)
 	if err != nil {
@@ -56,21 +53,20 @@ func lead(ctx context.Context, dir string, vacant func() bool) (*lock, error) {
 	return nil, err
 }
 
-// inPlace reports whether the lock is the one that others would find: its file is
-// where it was.
+// inPlace reports whether other processes would find this lock: its file is where it was.
 func (l *lock) inPlace() bool {
 	info, err := os.Lstat(l.path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return false
 	}
-	return err != nil || os.SameFile(info, l.info) // another error says nothing of it
+	return err != nil || os.SameFile(info, l.info) // another error proves nothing
 }
 
 // release gives the leadership up.
 func (l *lock) release() { l.f.Close() }
 
-// Running reports whether the project in dir has a manager. It looks without
-// taking the lock, so that nobody who wants to lead is disturbed.
+// Running reports whether the project in dir has a manager. It does not take the lock, so
+// that it disturbs no process that wants to lead.
 func Running(dir string) (bool, error) {
 	f, err := projectfiles.LookAtLock(dir, lockName)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,12 +85,11 @@ func Running(dir string) (bool, error) {
 
 func wholeFile() unix.Flock_t { return unix.Flock_t{Type: unix.F_WRLCK} }
 
-// awaitLock tries to lock f until it succeeds, patient returns false, or ctx
-// ends.
-func awaitLock(ctx context.Context, f *os.File, patient func() bool) error {
+// awaitLock tries to lock f until it succeeds, retry returns false, or ctx ends.
+func awaitLock(ctx context.Context, f *os.File, retry func() bool) error {
 	for {
 		err := setLock(f)
-		if !heldByOther(err) || !patient() {
+		if !heldByOther(err) || !retry() {
 			return err
 		}
 		select {
@@ -116,8 +111,8 @@ func setLock(f *os.File) error {
 
 func heldByOther(err error) bool { return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) }
 
-// folderID tells a folder from every other that is there, or was since the system
-// started; empty if that cannot be known.
+// folderID identifies a folder among all that exist, or have existed since the system
+// started; it is empty if that cannot be known.
 func folderID(dir string) string {
 	var st unix.Stat_t
 	if unix.Stat(dir, &st) != nil {

@@ -14,64 +14,63 @@ import (
 	"weft/runner"
 )
 
-// A manager looks at its queues by itself after firstLook without an event,
-// and at growing intervals up to lastLook: bells may be missed, rarely.
+// A manager polls its queues after minPoll without an event, and at growing intervals up to
+// maxPoll: a notification may be missed, rarely.
 const (
 	minPoll = time.Second
 	maxPoll = 5 * time.Second
-	// maxRetry is the longest pause before what could not be written is tried
-	// again.
+	// maxRetry is the longest pause before a failed write is retried.
 	maxRetry = time.Second
-	// maxFailedStarts is how many consumers in a row may end before they have said
-	// hello, until the manager gives up.
+	// maxFailedStarts is how many consumers in a row may end before their hello, until the
+	// manager gives up.
 	maxFailedStarts = 3
 )
 
-// A loop is a manager at work. All of it belongs to one goroutine.
+// A loop is a running manager. All of it belongs to one goroutine.
 type loop struct {
 	o              Options
 	log            *slog.Logger
 	self           proc.Identity
 	record         *ledger.Manager
 	lock           *lock
-	placed         time.Time // when it was last made sure that the lock is the project's
+	lockChecked    time.Time // see checkLeadership
 	watch          watch
 	events         <-chan event
-	pending        changes                // what is to be written in the next turn
-	servers        map[proc.Identity]bool // that are watched
-	foundServers   []*ledger.Server       // that the last turn found
-	endedPipelines []string               // pipelines that the last turn found to have ended
-	delayed        *broker.Waiter         // hears of tasks that wait for their time
+	pending        changes                // what the next cycle writes
+	servers        map[proc.Identity]bool // those that are watched
+	foundServers   []*ledger.Server       // found by the last cycle
+	endedPipelines []string               // found by the last cycle
+	delayed        *broker.Waiter         // notified of delayed tasks
 	delays         delays
-	changed        *broker.Waiter // hears that services have ended, or their files are to be read
+	changed        *broker.Waiter // notified when services have ended, or manifests are to be read
 	services       services
-	failedStarts   int     // consumers in a row that have ended before they said hello
-	orders         []order // that have come beside the store, and are to be carried out
-	problem        string  // why the last turn could not be written; empty if it was
+	failedStarts   int     // consumers in a row that ended before their hello
+	orders         []order // from the control socket, to be applied
+	problem        string  // why the last cycle could not be written; empty if it was
 	stopping       bool
 	idleSince      time.Time
 	dispatcher
 }
 
-// task names one attempt at a task.
+// A task is one attempt at a task.
 type task struct {
 	tid   string
 	epoch int
 }
 
-// run serves events until the manager has to go.
+// run handles events until the manager exits.
 func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan struct{}) error {
 	if err := l.register(ctx); err != nil {
 		return err
 	}
-	// The first consumer is started before anybody asks: the manager was
-	// started because somebody will.
+	// The first consumer is started before a request comes: the manager was started because
+	// one will.
 	if err := l.pool.grow(1); err != nil {
 		return errors.Join(err, l.leave())
 	}
 	l.requestsPending = true
-	look, retry := minPoll, time.Duration(0)
-	timer := time.NewTimer(look)
+	poll, retry := minPoll, time.Duration(0)
+	timer := time.NewTimer(poll)
 	defer timer.Stop()
 	for {
 		var in inbox
@@ -87,22 +86,22 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 			if err := l.gather(e); err != nil {
 				return errors.Join(err, l.leave())
 			}
-			look = minPoll
+			poll = minPoll
 		case <-requests.C():
-			l.requestsPending, in.manager, look = true, true, minPoll
+			l.requestsPending, in.manager, poll = true, true, minPoll
 		case <-l.delayed.C():
-			l.delays.stale, look = true, minPoll
+			l.delays.stale, poll = true, minPoll
 		case <-l.changed.C():
-			l.services.stale, look = true, minPoll
+			l.services.stale, poll = true, minPoll
 		case <-l.controls.C():
-			in.tasks, look = true, minPoll
+			in.tasks, poll = true, minPoll
 		case <-l.items.inboxes.C():
-			l.items.stale, look = true, minPoll
+			l.items.stale, poll = true, minPoll
 		case <-timer.C:
 			l.requestsPending, l.delays.stale, l.items.stale, in.manager, in.tasks = true, true, true, true, true
-			look = min(2*look, maxPoll)
+			poll = min(2*poll, maxPoll)
 		}
-		err := l.stay(ctx, time.Now())
+		err := l.checkLeadership(ctx, time.Now())
 		if orders := l.orders; err == nil && len(orders) > 0 {
 			l.orders = nil
 			err = l.apply(ctx, orders)
@@ -114,30 +113,31 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 		case err == nil:
 			retry, l.problem = 0, ""
 		case errors.Is(err, errReplaced), errors.Is(err, ledger.ErrSuperseded):
-			l.log.Info("told to leave; running tasks go on")
+			l.log.Info("told to leave; running tasks continue")
 			return l.leave()
 		case errors.Is(err, broker.ErrGone):
-			// Consumers look for themselves what has become of it, and of their tasks.
+			// Consumers check for themselves what has become of the store and of their
+			// tasks.
 			l.log.Error("manager leaves", "err", err)
 			return err
 		case errors.Is(err, broker.ErrUncertain):
-			// Whether tasks were given out stands in the store alone. Without a
-			// manager every consumer looks there for itself.
+			// Only the store tells whether tasks were dispatched. Without a manager every
+			// consumer checks there.
 			return errors.Join(err, l.leave())
 		case ctx.Err() == nil:
 			retry, l.problem = min(max(10*time.Millisecond, 2*retry), maxRetry), problemOf(err, l.o.Dir)
-			l.log.Error("write turn", "err", err, "retry", retry)
+			l.log.Error("write cycle", "err", err, "retry", retry)
 		}
 		now := time.Now()
 		if done, err := l.finished(now); done || err != nil {
 			return err
 		}
-		pause := look
+		pause := poll
 		switch {
 		case retry > 0:
 			pause = retry
 		case l.requestsPending && !l.stopping && l.pool.load().dispatchable() > 0:
-			pause = 0 // the turn has made room
+			pause = 0 // the cycle has made room
 		case l.items.stale && !l.stopping:
 			pause = 0 // a task may take items again
 		}
@@ -146,14 +146,13 @@ func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan str
 	}
 }
 
-// inbox says where messages may have come.
+// inbox says where messages may have arrived.
 type inbox struct {
 	manager bool // control of the manager
 	tasks   bool // control of running tasks
 }
 
-// gather takes an event and those that have come meanwhile, or are worth
-// waiting for.
+// gather handles an event and those that arrive meanwhile, or are worth waiting for.
 func (l *loop) gather(e event) error {
 	var over <-chan time.Time
 	for {
@@ -179,7 +178,7 @@ func (l *loop) gather(e event) error {
 	}
 }
 
-// onEvent notes what an event says. Nothing is written here: see turn.
+// onEvent handles an event. It writes nothing: see cycle.
 func (l *loop) onEvent(e event) error {
 	now := time.Now()
 	switch e := e.(type) {
@@ -187,7 +186,7 @@ func (l *loop) onEvent(e event) error {
 		return l.onReport(e.from, e.what, now)
 	case died:
 		return l.onExit(e)
-	case asked:
+	case orderReceived:
 		l.takeOrder(e)
 	case programDescribed:
 		l.onDescribed(e)
@@ -201,11 +200,11 @@ func (l *loop) onEvent(e event) error {
 	return nil
 }
 
-// onReport takes a consumer's report.
+// onReport handles a report of a consumer.
 func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
 	of := c.task
 	if r.Finished == nil {
-		c.known = nil // what else it says goes into the record
+		c.known = nil // any other report changes the record
 	}
 	switch {
 	case r.Hello != nil:
@@ -222,7 +221,7 @@ func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
 			return ledger.NoteProcess(tx, of.tid, of.epoch, *r.Started)
 		})
 	case r.Paused != nil:
-		c.asked().Held(*r.Paused)
+		c.orderWaiters().Held(*r.Paused)
 		l.pending.note("pause of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NotePaused(tx, of.tid, of.epoch, *r.Paused)
 		})
@@ -241,23 +240,22 @@ func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
 		c.handed, c.due = r.Item.Seq, time.Time{}
 	case r.Finished != nil:
 		c.waiters.Ended(r.Finished.Outcome)
-		// What it did is known; it can have the next task while this one is
-		// being recorded.
+		// The consumer can have the next task while this one is being recorded.
 		l.pending.finished = append(l.pending.finished, finished{c, r.Finished, c.known})
 		c.becomeIdle(now)
 	}
 	return nil
 }
 
-// onExit takes the death of a consumer. What is left of its task is killed
-// before its loss is recorded, and nobody waits for that here.
+// onExit handles the death of a consumer. The remaining processes of its task are killed in
+// the background, before the task is recorded as lost.
 func (l *loop) onExit(e died) error {
-	c := e.who
+	c := e.consumer
 	c.waiters.Lost()
 	l.pool.remove(c)
 	switch c.state {
 	case starting:
-		// One may have been killed; a program that cannot be one is no use.
+		// One may have been killed; a program that cannot become a consumer is no use.
 		l.log.Warn("consumer ended before it said hello", "pid", c.self.PID, "err", e.err)
 		if l.failedStarts++; l.failedStarts == maxFailedStarts {
 			return fmt.Errorf("consumer ended before it said hello: %v (see crash.log)", e.err)
@@ -276,7 +274,7 @@ func (l *loop) onExit(e died) error {
 	return nil
 }
 
-// beginStop asks every running task to stop and takes no more.
+// beginStop asks every running task to stop, and dispatches no more.
 func (l *loop) beginStop(ctx context.Context) error {
 	l.stopping = true
 	for _, c := range l.pool.busy() {
@@ -286,17 +284,17 @@ func (l *loop) beginStop(ctx context.Context) error {
 	return l.stopSurvivors(ctx)
 }
 
-// finished reports whether the manager has left: because it was stopped and
-// nothing runs any more, or because it has been without work for its lifetime.
+// finished reports whether the manager has left: because it was stopped and nothing runs
+// any more, or because it has been without work for its lifetime.
 func (l *loop) finished(now time.Time) (bool, error) {
-	// What cannot be written now its consumers record when they can.
+	// What cannot be written now, consumers record when they can.
 	written := l.pending.empty() || l.stopping && l.problem != ""
 	if len(l.pool.busy()) > 0 || len(l.pool.survivors) > 0 || !written {
 		l.idleSince = time.Time{}
 		return false, nil
 	}
 	if l.stopping {
-		// It leaves nothing behind, so it goes when its consumers have gone.
+		// It waits until its consumers have exited.
 		if l.pending.empty() && l.pool.releaseAll() > 0 {
 			return false, nil
 		}

@@ -14,35 +14,33 @@ import (
 	"weft/internal/proc"
 )
 
-// Options say what a manager works for. All fields but the last seven are
-// required.
+// Options configure a manager. The last seven fields are optional.
 type Options struct {
 	Root       string         // the project's root
 	Dir        string         // the project's folder, which holds the store
 	Broker     *broker.Broker // stays open; the caller closes it
-	Durability string         // of the store, for consumers that go on alone
+	Durability string         // of the store, for consumers without a manager
 	MaxMessage int            // bytes, likewise
 	Executable string         // the program whose consumers are started
 	Build      string         // what tells this program from another version of it
-	Env        []string       // the environment of consumers, and of requests that bring none
+	Env        []string       // of consumers, and of requests without one
 
 	// MaxTasks is how many tasks run at once; 0 means four for each core,
 	// because tasks wait more than they compute.
 	MaxTasks int
 	// Lifetime is how long the manager stays without work; 0 means for ever.
 	Lifetime time.Duration
-	// Hosted: the manager is part of a program that goes on when it leaves.
+	// Embedded says that the manager is part of a program that continues when it stops.
 	Embedded bool
-	// Autostart says what services the project has; nil: none are started.
+	// Autostart declares the project's services; nil: none are started.
 	Autostart *Autostart
-	// Held returns the last id of the requests that are not to be run, because
-	// nobody trusts where they come from; then no service is started either. 0
-	// means that the project is trusted, and so does nil.
+	// Quarantined returns the last id of the requests that must not run because their
+	// origin is not trusted; as long as there is one, no service is started either. 0 means
+	// that the project is trusted, and so does nil.
 	Quarantined func() broker.ID
-	// Ready is called when the manager works: a consumer has started. It may
-	// be called again.
+	// Ready is called when a consumer has started. It may be called again.
 	Ready func()
-	// Log gets what the manager does; nil discards it.
+	// Log is the manager's log; nil discards it.
 	Log *slog.Logger
 }
 
@@ -70,14 +68,14 @@ func New(o Options) *Manager {
 	return &Manager{o: o, stop: make(chan struct{})}
 }
 
-// Stop tells the manager to take no more tasks, to stop those that run, giving
-// them their grace, and to leave. Queued tasks stay queued.
+// Stop tells the manager to dispatch no more tasks, to stop the running ones, giving them
+// their grace period, and to exit. Queued tasks stay queued.
 func (m *Manager) Stop() { m.stopped.Do(func() { close(m.stop) }) }
 
-// Run takes the leadership of the project and gives out tasks until it has had
-// no work for its lifetime, or is stopped, which both return nil, or ctx ends,
-// which returns its error: then running tasks go on without it. [ErrRunning]
-// means that the project has a manager already.
+// Run takes the leadership of the project and dispatches tasks. It returns nil if the
+// manager has had no work for its lifetime, or is stopped, and the cause of ctx if that
+// ends: then running tasks continue without it. [ErrRunning] means that the project has a
+// manager already.
 func (m *Manager) Run(ctx context.Context) error {
 	lock, err := lead(ctx, m.o.Dir, func() bool { return leaderless(m.o.Broker) })
 	if err != nil {
@@ -115,7 +113,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	defer inboxes.Close()
 
-	// What goes on in the background ends with Run.
+	// All background work ends with Run.
 	inner, cancel := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	defer background.Wait()
@@ -148,11 +146,10 @@ func (m *Manager) Run(ctx context.Context) error {
 	return l.run(ctx, requests, m.stop)
 }
 
-// leaderless reports whether the project has no manager that will stay: it never had
-// one, the latest has said that it leaves, or it is dead. If the lock is held all
-// the same, it will be free in a moment, or have its new owner's name: a process
-// that was just being started when its manager died may hold it until it executes
-// its program.
+// leaderless reports whether the project has no manager that will stay: it never had one,
+// the latest has recorded that it leaves, or it is dead. If the lock is held all the same,
+// it will soon be free or have a new owner: a process that was being started when its
+// manager died may hold it until it executes its program.
 func leaderless(b *broker.Broker) bool {
 	r, err := b.Record(context.Background(), ledger.ManagerKind, ledger.CurrentManager)
 	if err != nil {

@@ -11,19 +11,19 @@ import (
 	"weft/internal/ledger"
 )
 
-// asked: somebody has given an order beside the store. On reply it is said where the
-// last answer will come from; nil: the order is for somebody else.
-type asked struct {
+// orderReceived is an order from the control socket. The loop sends on reply the channel of
+// the last answer; nil means that the order is not for this manager.
+type orderReceived struct {
 	order control.Order
 	reply chan<- (<-chan control.Answer)
 }
 
-// takeOrders makes orders that come beside the store events of the loop.
+// takeOrders turns orders from the control socket into events of the loop.
 func takeOrders(events chan<- event) func(context.Context, control.Order, func(control.Answer)) {
 	return func(ctx context.Context, o control.Order, answer func(control.Answer)) {
 		reply := make(chan (<-chan control.Answer), 1)
 		select {
-		case events <- asked{o, reply}:
+		case events <- orderReceived{o, reply}:
 		case <-ctx.Done():
 			return
 		}
@@ -37,8 +37,8 @@ func takeOrders(events chan<- event) func(context.Context, control.Order, func(c
 	}
 }
 
-// takeOrder notes an order, which is carried out before anything is written.
-func (l *loop) takeOrder(e asked) {
+// takeOrder notes an order, which is applied before anything is written.
+func (l *loop) takeOrder(e orderReceived) {
 	o, done := e.order, make(chan control.Answer, 1)
 	c := l.pool.runs(o.TID)
 	switch {
@@ -49,7 +49,7 @@ func (l *loop) takeOrder(e asked) {
 		done <- control.Answer{Done: true}
 	case c != nil:
 		l.orders = append(l.orders, order{c.task, o.Command})
-		e.reply <- c.asked().Add(o.Command)
+		e.reply <- c.orderWaiters().Add(o.Command)
 		return
 	case o.Queued:
 		l.pending.note("order to task "+o.TID, func(tx *broker.Tx, now time.Time) error {
@@ -67,16 +67,17 @@ func (l *loop) takeOrder(e asked) {
 	e.reply <- done
 }
 
-// asked are those who wait for what the consumer's task was told beside the store.
-func (c *consumer) asked() *control.Waiters {
+// orderWaiters are the clients that wait at the control socket for the effect of their
+// orders.
+func (c *consumer) orderWaiters() *control.Waiters {
 	if c.waiters == nil {
 		c.waiters = new(control.Waiters)
 	}
 	return c.waiters
 }
 
-// problemOf says in a line what keeps the manager from its work, the same each time,
-// and what to do about it.
+// problemOf describes in a line what prevents the manager from writing, always in the same
+// words, and what to do about it.
 func problemOf(err error, dir string) string {
 	switch {
 	case errors.Is(err, broker.ErrFull):
@@ -99,8 +100,8 @@ func (p *pool) runs(tid string) *consumer {
 	return nil
 }
 
-// stopSurvivors stops tasks that go on from an earlier manager, and listen for
-// themselves: through the store, or beside it.
+// stopSurvivors stops tasks whose consumers continue from an earlier manager and read their
+// control messages themselves, from the store or the control socket.
 func (l *loop) stopSurvivors(ctx context.Context) error {
 	err := l.o.Broker.Update(ctx, func(tx *broker.Tx) error {
 		for t := range l.pool.survivors {

@@ -25,8 +25,7 @@ func Start(context.Context, string, Call, string, *broker.Broker, func(string)) 
 	return fmt.Errorf("run tasks: %w on this system yet", errors.ErrUnsupported)
 }
 
-// Running reports whether the project in dir has a manager: there is none
-// where tasks cannot run.
+// Running returns false: running tasks needs Linux.
 func Running(string) (bool, error) { return false, nil }
 
 func (*pool) start(*consumer) (func(context.Context) error, error) {

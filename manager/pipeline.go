@@ -7,23 +7,23 @@ import (
 	"weft/internal/ledger"
 )
 
-// A pipeline has no consumer: its stages have. The transaction that ends one of
-// them asks for the next, whoever commits it, so all that is left for the manager
-// is to begin a pipeline, as it gives out a task, and to read what people tell it.
+// A pipeline has no consumer of its own. The transaction that ends one of its stages
+// submits the next, whichever process commits it. The manager only starts a pipeline, as it
+// dispatches a task, and reads its control messages.
 
-// watchPipeline hears from now on what the pipeline is told, if there is one. It
-// is called for each of its stages, since one that has ended may be resumed.
+// watchPipeline subscribes to the control queue of the pipeline, if there is one. It is
+// called for each of its stages, since one that has ended may be resumed.
 func (d *dispatcher) watchPipeline(tid string) {
 	if tid == "" || d.pipelines[tid] {
 		return
 	}
 	d.pipelines[tid] = true
 	if err := d.controls.Add(ledger.PipelineQueues(tid).ControlIn); err != nil {
-		d.o.Log.Warn("listen for control", "tid", tid, "err", err) // the slow look remains
+		d.o.Log.Warn("listen for control", "tid", tid, "err", err) // the periodic poll remains
 	}
 }
 
-// readPipelineControl carries out what the pipelines were told, and returns those that
+// readPipelineControl applies the control messages of the pipelines, and returns those that
 // have ended.
 func (d *dispatcher) readPipelineControl(tx *broker.Tx, now time.Time) (ended []string, err error) {
 	for tid := range d.pipelines {
@@ -38,7 +38,7 @@ func (d *dispatcher) readPipelineControl(tx *broker.Tx, now time.Time) (ended []
 	return ended, nil
 }
 
-// unwatchPipelines hears no more of pipelines that have ended.
+// unwatchPipelines ends the subscriptions to pipelines that have ended.
 func (d *dispatcher) unwatchPipelines(ended []string) {
 	for _, tid := range ended {
 		delete(d.pipelines, tid)

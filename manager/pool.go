@@ -17,17 +17,17 @@ import (
 type event any
 
 type (
-	// reported: a consumer said something.
+	// reported means that a consumer has sent a report.
 	reported struct {
 		from *consumer
 		what runner.Report
 	}
-	// died: a consumer's process has ended and all that it said has been read.
+	// died means that a consumer's process has ended and all its reports have been read.
 	died struct {
-		who *consumer
-		err error
+		consumer *consumer
+		err      error
 	}
-	// lost: what the dead consumer of a task left has been killed.
+	// lost means that the remaining processes of a dead consumer's task have been killed.
 	lost struct{ task task }
 )
 
@@ -37,35 +37,34 @@ type consumer struct {
 	self    proc.Identity
 	state   state
 	since   time.Time // when it became idle
-	env     string    // the key of the environment it has
-	program string    // of whose functions it has a worker waiting, or had the last
+	env     string    // the key of the environment that it knows
+	program string    // it has an idle worker of this program, or had the last
 
-	// Of its task, while it has one.
+	// The fields below are those of its task, while it has one.
 	task         task
-	known        *ledger.Task  // as it was given out; nil once something may have changed it
-	own          proc.Identity // its own process, once that is known
+	known        *ledger.Task  // as dispatched; nil once the record may have changed
+	own          proc.Identity // the task's own process, once it is known
 	slotless     bool          // holds no slot
 	inbox        string        // where its items come from, if it is persistent
-	waitsForItem bool          // it is persistent and waits for an item
-	handed       int           // the latest hand-off of an item
+	waitsForItem bool          // it waits for an item
+	handed       int           // the sequence number of its last hand-off of an item
 	timeout      time.Duration // 0: none
 	grace        time.Duration
 	due          time.Time        // when to look whether it is frozen, also while it starts or leaves; zero: never
 	waiters      *control.Waiters // nil: nobody has given orders beside the store
 }
 
-// state is what a consumer is doing.
+// A state is what a consumer is doing.
 type state int
 
 const (
 	starting state = iota // has not said hello
 	idle
 	busy    // has a task
-	leaving // was told to go
+	leaving // was told to exit
 )
 
-// A pool starts consumers and knows what each is doing. It belongs to the
-// manager's loop.
+// A pool starts consumers and keeps the state of each. It belongs to the manager's loop.
 type pool struct {
 	o         Options
 	watch     watch
@@ -73,12 +72,12 @@ type pool struct {
 	survivors survivors
 }
 
-// watch runs fn beside the loop, under a context that ends with the loop. What
-// fn returns, unless it is nil or ctx has ended, becomes an event of the loop;
-// emit hands it others before that.
+// watch runs fn in the background, with a context that ends with the loop. What fn returns,
+// unless it is nil or ctx has ended, becomes an event of the loop; emit sends further
+// events before that.
 type watch func(fn func(ctx context.Context, emit func(event)) event)
 
-// watcher returns the watch of a loop that reads events.
+// watcher returns the watch of a loop that receives events.
 func watcher(ctx context.Context, background *sync.WaitGroup, events chan<- event) watch {
 	emit := func(e event) {
 		select {
@@ -108,8 +107,8 @@ func (p *pool) grow(n int) error {
 			for {
 				r, err := c.link.Receive()
 				if err != nil {
-					// Everything it said is read; now its end can be told. One that has
-					// said what is no report goes on alone.
+					// All its reports have been read. A consumer that has sent an invalid
+					// one continues without a manager.
 					c.link.Close()
 					return died{c, wait(ctx)}
 				}
@@ -120,7 +119,7 @@ func (p *pool) grow(n int) error {
 	return nil
 }
 
-// load is how busy the manager is.
+// load returns how busy the manager is.
 func (p *pool) load() load {
 	l := load{slots: p.o.MaxTasks, running: p.survivors.holders()}
 	for _, c := range p.consumers {
@@ -141,7 +140,7 @@ func (p *pool) busy() []*consumer {
 	return slices.DeleteFunc(slices.Clone(p.consumers), func(c *consumer) bool { return c.state != busy })
 }
 
-// idle returns the consumers that wait, the one that has waited longest first.
+// idle returns the idle consumers, the one that is idle longest first.
 func (p *pool) idle() []*consumer {
 	waiting := slices.DeleteFunc(slices.Clone(p.consumers), func(c *consumer) bool { return c.state != idle })
 	slices.SortStableFunc(waiting, func(a, b *consumer) int { return a.since.Compare(b.since) })
@@ -161,7 +160,7 @@ func (p *pool) remove(c *consumer) {
 	c.link.Close()
 }
 
-// retire lets idle consumers go and says when to ask again.
+// retire stops idle consumers that are no longer needed, and returns when to call it again.
 func (p *pool) retire(cores int, now time.Time) (next time.Time) {
 	waiting := p.idle()
 	since := make([]time.Time, len(waiting))
@@ -175,7 +174,7 @@ func (p *pool) retire(cores int, now time.Time) (next time.Time) {
 	return next
 }
 
-// releaseAll lets every consumer go and returns how many have not gone yet.
+// releaseAll stops every consumer and returns how many have not exited yet.
 func (p *pool) releaseAll() int {
 	for _, c := range p.consumers {
 		if c.state != leaving {
@@ -185,21 +184,21 @@ func (p *pool) releaseAll() int {
 	return len(p.consumers)
 }
 
-// release lets an idle consumer go.
+// release stops an idle consumer.
 func (c *consumer) release() {
 	c.state, c.due = leaving, time.Now().Add(stoppedSlack)
 	c.link.Close()
 }
 
-// close ends the links: idle consumers leave, busy ones go on alone.
+// close ends the links: idle consumers exit, busy ones continue without a manager.
 func (p *pool) close() {
 	for _, c := range p.consumers {
 		c.link.Close()
 	}
 }
 
-// onError is what the consumer is to do with a job's input after an error. If
-// there may be another attempt, it needs the input.
+// onError returns what the consumer does with a job's input after an error. If there may be
+// another attempt, it keeps the input.
 func onError(j *ledger.Job) taskspec.Policy {
 	if j.Work.Retry != nil {
 		return taskspec.PolicyKeep
@@ -207,8 +206,7 @@ func onError(j *ledger.Job) taskspec.Policy {
 	return j.Work.ErrorPolicy()
 }
 
-// assign tells the consumer to get ready for a job. block is the job's packed
-// environment.
+// assign assigns a job to the consumer. block is the job's packed environment.
 func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 	a := &runner.Assignment{
 		TID:         j.TID,

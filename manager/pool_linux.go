@@ -28,18 +28,18 @@ func (p *pool) start(c *consumer) (wait func(context.Context) error, err error) 
 		Env:        append(slices.Clone(p.o.Env), role.Entry(role.Consumer)),
 		Dir:        "/",
 		ExtraFiles: []*os.File{theirs},
-		Stdout:     os.Stderr, // a crash of the consumer belongs to the manager's own errors
+		Stdout:     os.Stderr, // a crash of the consumer goes to the manager's standard error
 		Stderr:     os.Stderr,
-		// A session of its own: signals of a terminal do not reach it, and what
-		// remains of its task can be found by the session.
+		// In a session of its own it gets no signals of a terminal, and the remaining
+		// processes of its task can be found by the session.
 		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if err := cmd.Start(); err != nil {
 		ours.Close()
 		return nil, fmt.Errorf("start consumer: %w", err)
 	}
-	// It is our child and not waited for yet, so the pid is its own. One that has
-	// died already is told of as one that dies later.
+	// It is a child that has not been waited for, so the pid is valid. If it has died
+	// already, that is reported like a later death.
 	self, err := proc.Of(cmd.Process.Pid)
 	if err != nil && !errors.Is(err, proc.ErrGone) {
 		ours.Close()
@@ -48,8 +48,8 @@ func (p *pool) start(c *consumer) (wait func(context.Context) error, err error) 
 	c.self = self
 	c.link = runner.NewLink[runner.Report, runner.Order](&consumerConn{File: ours, to: self, log: p.o.Log})
 	return func(ctx context.Context) error {
-		// Not cmd.Wait alone, which nothing ends: when this manager leaves, a
-		// consumer may still be busy.
+		// cmd.Wait alone cannot be cancelled: when this manager exits, a consumer may still
+		// be busy.
 		if err := self.Wait(ctx); err != nil {
 			return err
 		}

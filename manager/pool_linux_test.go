@@ -314,7 +314,7 @@ func TestMourn(t *testing.T) {
 			if test.state == busy {
 				c.task = task{"1", 1}
 			}
-			if err := l.onExit(died{who: c}); (err != nil) != test.fails {
+			if err := l.onExit(died{consumer: c}); (err != nil) != test.fails {
 				t.Errorf("got error %v", err)
 			}
 			if _, counted := l.pool.survivors[task{"1", 1}]; counted != test.lost || (watched == 1) != test.lost {

@@ -12,7 +12,7 @@ import (
 	"weft/internal/ledger"
 )
 
-// programOf names the host of a job's function, and its version; it is empty for a
+// programOf identifies the program of a job's function, with its version; it is empty for a
 // command.
 func programOf(j *ledger.Job) string {
 	if j.Function == nil {
@@ -21,13 +21,13 @@ func programOf(j *ledger.Job) string {
 	return j.Function.Host.Version()
 }
 
-// preferred returns which of the idle consumers, the one that became idle last at
-// the end, gets a job whose function is of this host: one that has a worker of
-// that host waiting; else one that has none, which would have to be ended first;
-// of equals the one that became idle last, whose memory is warm.
-func preferred(free []*consumer, host string) (index int) {
+// preferred returns the index of the idle consumer that gets a job of this program; the one
+// that became idle last is at the end. It prefers a consumer with an idle worker of that
+// program, then one without any worker, which would have to be stopped first, and among
+// equals the one that became idle last, whose memory is warm.
+func preferred(free []*consumer, program string) (index int) {
 	index = len(free) - 1
-	for _, wanted := range []string{host, ""} {
+	for _, wanted := range []string{program, ""} {
 		for i := len(free) - 1; i >= 0; i-- {
 			if free[i].program == wanted {
 				return i
@@ -37,38 +37,38 @@ func preferred(free []*consumer, host string) (index int) {
 	return index
 }
 
-// findProgram finds the program of the job's function, or refuses the job. A program
-// that has changed is asked for its functions anew; the job does not wait for
-// that: whether the function is still there, its own process says.
+// findProgram finds the program of the job's function, or refuses the job. A program that
+// has changed is asked again for its functions; the job does not wait for that: its own
+// process reports whether the function still exists.
 func (d *dispatcher) findProgram(j *ledger.Job) {
 	if j.Function == nil || j.Refused() != "" {
 		return
 	}
-	host := j.Function.Host
-	j.Executable = host.Path
-	stamp, err := function.StampOf(host.Path)
+	program := j.Function.Host
+	j.Executable = program.Path
+	stamp, err := function.StampOf(program.Path)
 	switch {
-	case err == nil && stamp == host.Stamp:
+	case err == nil && stamp == program.Stamp:
 		return
 	case err == nil:
-		if d.quarantined == 0 { // whose program it is nobody knows
-			d.describeProgram(*host)
+		if d.quarantined == 0 { // its origin is known
+			d.describeProgram(*program)
 		}
-		host.Stamp = stamp
+		program.Stamp = stamp
 		return
 	}
-	// This manager may be the program, whose file is gone, as go run does.
-	if own, ownErr := function.StampOf(d.o.Executable); ownErr == nil && own == host.Stamp {
+	// This manager may be the program, whose file go run has removed.
+	if own, ownErr := function.StampOf(d.o.Executable); ownErr == nil && own == program.Stamp {
 		j.Executable = d.o.Executable
 		return
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = errors.New("it does not exist any more")
 	}
-	j.Refuse(fmt.Sprintf("function %s: its program is %s: %v: build it there, or weft function add PROGRAM", j.Function.Name, host.Path, err))
+	j.Refuse(fmt.Sprintf("function %s: its program is %s: %v: build it there, or weft function add PROGRAM", j.Function.Name, program.Path, err))
 }
 
-// programDescribed is what a host says of its functions, or why it does not.
+// programDescribed is a program's description of its functions, or why there is none.
 type programDescribed struct {
 	program ledger.Program
 	stamp   function.Stamp
@@ -76,33 +76,33 @@ type programDescribed struct {
 	err     error
 }
 
-// describeProgram asks a host for its functions, beside the loop.
-func (d *dispatcher) describeProgram(host ledger.Program) {
-	if d.describing[host.Path] {
+// describeProgram asks a program for its functions, in the background.
+func (d *dispatcher) describeProgram(program ledger.Program) {
+	if d.describing[program.Path] {
 		return
 	}
-	d.describing[host.Path] = true
-	d.o.Log.Info("program has changed: ask for its functions", "program", host.Path)
+	d.describing[program.Path] = true
+	d.o.Log.Info("program has changed: ask for its functions", "program", program.Path)
 	d.pool.watch(func(ctx context.Context, _ func(event)) event {
-		e := programDescribed{program: host}
-		if e.stamp, e.err = function.StampOf(host.Path); e.err == nil {
-			e.what, e.err = function.ReadDescription(ctx, host.Path, d.o.Env)
+		e := programDescribed{program: program}
+		if e.stamp, e.err = function.StampOf(program.Path); e.err == nil {
+			e.what, e.err = function.ReadDescription(ctx, program.Path, d.o.Env)
 		}
 		return e
 	})
 }
 
-// onDescribed takes what a host has said.
+// onDescribed handles a program's description.
 func (l *loop) onDescribed(e programDescribed) {
 	delete(l.describing, e.program.Path)
 	if e.err != nil && !errors.Is(e.err, function.ErrNoHost) {
 		l.log.Warn("ask for functions", "program", e.program.Path, "err", e.err)
-		return // it is asked again when the next one is called
+		return // it is asked again when its next function is called
 	}
 	l.pending.note("functions of "+e.program.Path, e.write)
 }
 
-// write records what the host has said. One that has nothing to say has no
+// write records the program's description. A program that describes nothing has no
 // functions any more.
 func (e programDescribed) write(tx *broker.Tx, now time.Time) error {
 	h, err := ledger.NewProgram(e.program.Path, e.stamp, e.what.Build, e.what.Functions)

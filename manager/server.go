@@ -7,12 +7,12 @@ import (
 	"weft/internal/proc"
 )
 
-// serverDied: a program has died that served functions inside itself. What it
-// leaves beside the goroutines that died with it is nobody's task.
+// serverDied means that a program that served functions inside itself has died. Only its
+// goroutines ran its tasks, so no processes remain to be killed.
 type serverDied struct{ server *ledger.Server }
 
-// watchServers begins to watch the programs that it does not watch yet. They
-// carry out tasks by themselves; only their death is the manager's affair.
+// watchServers starts to watch the programs that it does not watch yet. They run tasks
+// themselves; the manager only records their death.
 func (l *loop) watchServers(all []*ledger.Server) {
 	for _, s := range all {
 		if l.servers[s.Process] {

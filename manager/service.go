@@ -11,40 +11,39 @@ import (
 	"weft/taskspec"
 )
 
-// Autostart tells a manager what services its project has.
+// Autostart tells a manager which services its project has.
 type Autostart struct {
 	// Declared reads the manifests.
 	Declared func() []Declared
-	// Submission is how the service of a manifest is started.
+	// Submission returns how the service of a manifest is started.
 	Submission func(*taskspec.Manifest) (ledger.Submission, error)
 }
 
-// Declared is a manifest, or what is wrong with it.
+// Declared is a manifest, or why it cannot be read.
 type Declared struct {
 	File     string
 	Manifest *taskspec.Manifest // nil if it cannot be read
 	Err      error
 }
 
-// folderLook is how often the manager looks by itself at the manifests, and
-// whether the project is trusted: people edit these files by hand, and are told that
-// it takes at most 5 s. It is that slow look, a little early.
-const folderLook = maxPoll - 100*time.Millisecond
+// servicesPoll is the interval at which the manager reads the manifests, and whether the
+// project is trusted: people edit these files by hand, and the documentation promises 5 s.
+// It is a little less than maxPoll, so that the periodic poll finds it due.
+const servicesPoll = maxPoll - 100*time.Millisecond
 
-// services is what a manager knows of the services of its project. The zero value
-// has not looked.
+// services is what a manager knows of the services of its project. The zero value is due.
 type services struct {
-	next     time.Time         // when to look again
-	stale    bool              // there may be news before that
-	needed   bool              // one of them lives, or will be started again
+	next     time.Time         // when to check them again
+	stale    bool              // something may have changed before that
+	needed   bool              // a service runs, or will be started again
 	reported map[string]string // the problems that were logged, by file
-	started  bool              // it has looked once
+	started  bool              // they have been checked once
 }
 
-// due reports whether to look at the services.
+// due reports whether to check the services.
 func (s *services) due(now time.Time) bool { return s.stale || !now.Before(s.next) }
 
-// wake is when to look at them, unless something happens before; zero: never.
+// wake returns when to check them, unless an event comes first; zero means never.
 func (s *services) wake(stopping bool) time.Time {
 	if stopping {
 		return time.Time{}
@@ -52,33 +51,32 @@ func (s *services) wake(stopping bool) time.Time {
 	return s.next
 }
 
-// trust asks how far the project is trusted, and lets requests go that were held
-// back.
+// trust updates whether the project is trusted, and dispatches requests that no longer are
+// quarantined.
 func (l *loop) trust() {
 	if l.o.Quarantined == nil {
 		return
 	}
-	held := l.o.Quarantined()
-	if held == l.quarantined {
+	quarantined := l.o.Quarantined()
+	if quarantined == l.quarantined {
 		return
 	}
-	l.quarantined = held
+	l.quarantined = quarantined
 	l.ahead, l.requestsPending = nil, true
-	if held == 0 {
+	if quarantined == 0 {
 		l.log.Info("project is trusted")
 	} else {
 		l.log.Warn("project is not trusted: it starts no service, and no task that was there before: weft trust")
 	}
 }
 
-// keepServices does what is to be done about the services: it starts those that are
-// due, and learns when the next one is.
+// keepServices starts the services that are due, and finds out when the next one is.
 func (l *loop) keepServices(ctx context.Context, now time.Time) error {
 	if !l.services.due(now) {
 		return nil
 	}
 	l.trust()
-	l.services.next, l.services.stale, l.services.needed = now.Add(folderLook), false, false
+	l.services.next, l.services.stale, l.services.needed = now.Add(servicesPoll), false, false
 	if l.o.Autostart == nil || l.quarantined != 0 {
 		return nil
 	}
@@ -103,13 +101,13 @@ func (l *loop) keepServices(ctx context.Context, now time.Time) error {
 			l.services.stale = true
 			return err
 		}
-		l.tellProblem(d.File, problem)
+		l.logProblem(d.File, problem)
 	}
 	return nil
 }
 
-// steps decides for each manifest what is to be done. One whose service cannot be
-// read becomes one that has an error.
+// steps decides for each manifest what to do. A service whose record is damaged becomes a
+// Declared with an error.
 func (l *loop) steps(ctx context.Context, declared []Declared, now time.Time) (steps []ledger.Step, err error) {
 	err = l.view(ctx, func(r broker.Reader) error {
 		steps = make([]ledger.Step, len(declared))
@@ -130,7 +128,7 @@ func (l *loop) steps(ctx context.Context, declared []Declared, now time.Time) (s
 	return steps, err
 }
 
-// advance takes the step of one service. problem is why it cannot be started.
+// advance performs the step of one service. problem is why it cannot be started.
 func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now time.Time) (problem, err error) {
 	m := d.Manifest
 	if !step.At.IsZero() {
@@ -158,9 +156,9 @@ func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now ti
 		if err != nil {
 			return nil, fmt.Errorf("service %s: %w", m.Name, err)
 		}
-		l.tellStep(m.Name, tid, done)
+		l.logStep(m.Name, tid, done)
 		if done.Act == ledger.Nothing {
-			l.services.stale = true // it has ended, or begun, since we looked
+			l.services.stale = true // it has ended, or started, since steps
 		}
 		l.requestsPending = true
 	}
@@ -170,11 +168,11 @@ func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now ti
 	return nil, nil
 }
 
-// tellStep logs what was done about a service.
-func (l *loop) tellStep(name, tid string, step ledger.Step) {
+// logStep logs what was done about a service.
+func (l *loop) logStep(name, tid string, step ledger.Step) {
 	switch {
 	case step.Act == ledger.Adopt:
-		l.log.Info("service goes on", "service", name, "tid", tid)
+		l.log.Info("service continues", "service", name, "tid", tid)
 	case step.Act == ledger.Start && step.Restarts > 0:
 		l.log.Info("service started again", "service", name, "tid", tid, "restarts", step.Restarts)
 	case step.Act == ledger.Start:
@@ -182,8 +180,8 @@ func (l *loop) tellStep(name, tid string, step ledger.Step) {
 	}
 }
 
-// tellProblem logs a problem with a manifest, once.
-func (l *loop) tellProblem(file string, problem error) {
+// logProblem logs a problem with a manifest, once.
+func (l *loop) logProblem(file string, problem error) {
 	text := ""
 	if problem != nil {
 		text = problem.Error()
@@ -200,8 +198,7 @@ func (l *loop) tellProblem(file string, problem error) {
 	}
 }
 
-// forgetServices forgets services that have ended and that nobody declares any
-// more.
+// forgetServices drops services that have ended and that no manifest declares any more.
 func (l *loop) forgetServices(ctx context.Context, declared []Declared) error {
 	names := make(map[string]bool)
 	for _, d := range declared {

@@ -22,12 +22,11 @@ import (
 	"weft/internal/title"
 )
 
-// startName is the file whose lock is held by whoever starts a manager, so that
-// many clients that find none start one between them.
+// startName is the file that a client locks while it starts a manager, so that clients that
+// find none at the same time start only one.
 const startName = "manager.start"
 
-// maxStarts bounds how often a manager that is killed while it starts is started
-// again.
+// maxStarts bounds how often a manager that is killed while it starts is started again.
 const maxStarts = 5
 
 // slowStart is when whoever waits for a manager to start is first told why that has

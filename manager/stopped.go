@@ -11,14 +11,14 @@ import (
 // its start or dismissal, a consumer is looked at: it may be just about to report that.
 const stoppedSlack = 2 * time.Second
 
-// expectEnd notes that the consumer's task begins, and so by when it must end.
+// expectEnd sets the deadline of a task that starts.
 func (c *consumer) expectEnd(now time.Time) {
 	if c.timeout > 0 {
 		c.setDeadline(now.Add(c.timeout + c.grace))
 	}
 }
 
-// expectStop notes that the consumer has been told to end its task.
+// expectStop sets the deadline of a task that has been told to end.
 func (c *consumer) expectStop(r runner.Request, now time.Time) {
 	switch r {
 	case runner.RequestStop:
@@ -28,7 +28,8 @@ func (c *consumer) expectStop(r runner.Request, now time.Time) {
 	}
 }
 
-// setDeadline notes by when the task must have ended. The first moment counts.
+// setDeadline sets the time by which the task must have ended, unless it is earlier
+// already.
 func (c *consumer) setDeadline(end time.Time) { c.due = earliest(c.due, end.Add(stoppedSlack)) }
 
 // killStopped kills consumers that should have started or left, or whose tasks should
@@ -44,8 +45,8 @@ func (p *pool) killStopped(now time.Time) (next time.Time) {
 		if !now.Before(c.due) {
 			c.due = now.Add(stoppedSlack)
 			if c.self.Stopped() {
-				p.o.Log.Warn("kill frozen consumer", "tid", c.task.tid, "pid", c.self.PID)
-				_ = c.self.Signal(syscall.SIGKILL) // if it has ended, that will be heard
+				p.o.Log.Warn("kill stopped consumer", "tid", c.task.tid, "pid", c.self.PID)
+				_ = c.self.Signal(syscall.SIGKILL) // if it has ended, its death is reported
 			}
 		}
 		next = earliest(next, c.due)

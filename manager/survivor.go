@@ -7,10 +7,9 @@ import (
 	"weft/internal/proc"
 )
 
-// Survivors are tasks whose consumers were started by an earlier manager, and
-// those of dead consumers until their loss is recorded. A consumer that is alive
-// finishes its task alone; the manager counts it meanwhile, and records the loss
-// if the consumer dies.
+// Survivors are tasks whose consumers were started by an earlier manager, and tasks of dead
+// consumers until their loss is recorded. A live consumer finishes its task without a
+// manager; the manager counts it meanwhile, and records the loss if the consumer dies.
 type survivors map[task]survivor
 
 // A survivor is the consumer of such a task.
@@ -19,7 +18,7 @@ type survivor struct {
 	slotless bool // its task holds no slot
 }
 
-// holders is how many of them hold a slot.
+// holders returns how many of them hold a slot.
 func (s survivors) holders() (n int) {
 	for _, one := range s {
 		if !one.slotless {

@@ -15,26 +15,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Group is a cgroup (version 2) for one tree, whose memory the kernel bounds:
-// when the tree wants more and nothing can be freed, all of it is killed. Make
-// one with [NewGroup] and start the tree's first process inside it.
+// A Group is a cgroup (version 2) for one tree. The kernel bounds its memory: when the tree
+// needs more and nothing can be freed, the kernel kills all of it. Use [NewGroup] to make
+// one, and start the tree's first process inside it.
 type Group struct {
 	dir *os.File
 }
 
-// groupPrefix begins the name of every group, staleAfter is how old one is that
-// nobody will use any more if it is empty: one is entered as soon as it is made.
+// groupPrefix is the prefix of the name of every group. A group that is empty and older
+// than staleAfter is no longer in use: a process enters it as soon as it is made.
 const (
 	groupPrefix = "weft-"
 	staleAfter  = time.Minute
 )
 
-// NewGroup makes a cgroup called "weft-" and the name, in which memoryMB MiB of
-// memory may be used and no swap. It tries below the caller's own cgroup, and
-// beside it where that was delegated. An error says why there is no such group:
-// most often that the kernel gives no controllers to a group below one that has
-// processes itself, and that nothing was delegated. Groups that others have left
-// behind, because they were killed, it removes.
+// NewGroup makes a cgroup called "weft-" and the name, which may use memoryMB MiB of memory
+// and no swap. It makes it below the caller's own cgroup, or beside it if that was
+// delegated. An error says why that is impossible: mostly because the kernel gives no
+// controllers to a group below one that has processes itself, and nothing was delegated.
+// NewGroup also removes stale groups, left by processes that were killed.
 func NewGroup(name string, memoryMB float64) (*Group, error) {
 	homes, err := homes()
 	if err != nil {
@@ -78,17 +77,17 @@ func newGroup(path string, limit int64) (*Group, error) {
 	return g, nil
 }
 
-// reclaim removes the empty groups below home that were made before then.
+// reclaim removes the empty groups below home that are older than then.
 func reclaim(home string, then time.Time) {
 	groups, _ := filepath.Glob(filepath.Join(home, groupPrefix+"*"))
 	for _, path := range groups {
 		if info, err := os.Stat(path); err == nil && info.ModTime().Before(then) {
-			_ = unix.Rmdir(path) // one that is in use refuses
+			_ = unix.Rmdir(path) // fails for a group that is in use
 		}
 	}
 }
 
-// controlMemory sees to it that groups below home have their memory bounded.
+// controlMemory enables the memory controller for groups below home.
 func controlMemory(home string) error {
 	file := filepath.Join(home, "cgroup.subtree_control")
 	enabled, err := os.ReadFile(file)
@@ -98,11 +97,11 @@ func controlMemory(home string) error {
 	return write(file, "+memory")
 }
 
-// FD is what [syscall.SysProcAttr.CgroupFD] takes.
+// FD returns the descriptor for [syscall.SysProcAttr.CgroupFD].
 func (g *Group) FD() int { return int(g.dir.Fd()) }
 
-// Add moves a process that runs already into the group, with what it starts from
-// now on. The memory that it has stays counted where it was.
+// Add moves a running process into the group, with everything it starts later. The memory
+// that it already has is still counted where it was.
 func (g *Group) Add(pid int) error {
 	if err := write(g.file("cgroup.procs"), strconv.Itoa(pid)); err != nil {
 		return fmt.Errorf("move process %d into a cgroup: %w", pid, err)
@@ -110,8 +109,8 @@ func (g *Group) Add(pid int) error {
 	return nil
 }
 
-// PeakMB is the most memory, in MiB, that the tree has had: 0 where the kernel
-// does not tell (before Linux 5.19).
+// PeakMB returns the peak of the tree's memory in MiB, or 0 if the kernel does not report
+// it (before Linux 5.19).
 func (g *Group) PeakMB() float64 {
 	data, err := os.ReadFile(g.file("memory.peak"))
 	if err != nil {
@@ -124,12 +123,11 @@ func (g *Group) PeakMB() float64 {
 // OutOfMemory reports whether the kernel has killed the tree for its limit.
 func (g *Group) OutOfMemory() bool {
 	data, err := os.ReadFile(g.file("memory.events"))
-	// A machine that is out of memory kills too, but then this limit was not
-	// reached.
+	// A machine that is out of memory kills too, but then this limit was not reached.
 	return err == nil && count(data, "oom") > 0 && count(data, "oom_kill") > 0
 }
 
-// count is the number in the line of a flat keyed file that begins with key.
+// count returns the number in the line of a flat keyed file that begins with key.
 func count(data []byte, key string) (n int) {
 	for line := range bytes.Lines(data) {
 		if name, value, _ := strings.Cut(strings.TrimSpace(string(line)), " "); name == key {
@@ -139,9 +137,8 @@ func count(data []byte, key string) (n int) {
 	return n
 }
 
-// Remove removes the group once all of the tree that had to end has ended. Who
-// is still in it goes to the caller's own cgroup: a manager that the tree has
-// started, say.
+// Remove removes the group once the tree has ended. Processes that are still in it, such as
+// a manager that the tree has started, are moved to the caller's own cgroup.
 func (g *Group) Remove() error {
 	defer g.dir.Close()
 	members, err := os.ReadFile(g.file("cgroup.procs"))
@@ -155,7 +152,7 @@ func (g *Group) Remove() error {
 			return fmt.Errorf("empty cgroup %s: %w", g.dir.Name(), err)
 		}
 		for pid := range strings.FieldsSeq(string(members)) {
-			// Who has ended by now need not be moved.
+			// An error means that it has ended.
 			_ = write(filepath.Join(own, "cgroup.procs"), pid)
 		}
 	}
@@ -167,8 +164,8 @@ func (g *Group) Remove() error {
 
 func (g *Group) file(name string) string { return filepath.Join(g.dir.Name(), name) }
 
-// write writes one value to a file of the kernel's. It must be there: to create
-// one is forbidden, not missing.
+// write writes one value to a file of the kernel's. The file must exist: creating one would
+// fail with a permission error.
 func write(path, value string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -178,11 +175,11 @@ func write(path, value string) error {
 	return errors.Join(err, f.Close())
 }
 
-// homes are the cgroups below which one for a tree may be made, the best first.
-// Above the caller's own it is one that is delegated and keeps its processes in
-// groups of their own (systemd's Delegate= with DelegateSubgroup=). Further up a
-// delegation was meant for somebody else: that of a user's service manager, say,
-// who sets bounds for its services that a task must not leave.
+// homes returns the cgroups below which a group may be made, the best first. The parent of
+// the caller's own cgroup is one of them if it is delegated and keeps its processes in
+// subgroups (systemd's Delegate= with DelegateSubgroup=). A delegation further up is meant
+// for another process: a user's service manager, for example, which sets limits for its
+// services that a task must not leave.
 func homes() ([]string, error) {
 	mount, err := cgroupMount()
 	if err != nil {
@@ -198,8 +195,7 @@ func homes() ([]string, error) {
 	return []string{own}, nil
 }
 
-// delegated reports whether systemd has marked a cgroup as one whose user may
-// arrange what is below it.
+// delegated reports whether systemd has marked a cgroup as delegated to its user.
 func delegated(dir string) bool {
 	var value [8]byte
 	for _, name := range []string{"user.delegate", "trusted.delegate"} {
@@ -210,7 +206,7 @@ func delegated(dir string) bool {
 	return false
 }
 
-// A mount is where the cgroups can be seen, from which one downward.
+// A mount is a mount point of the cgroup file system, and the cgroup that is its root.
 type mount struct {
 	point, root string
 }
@@ -222,8 +218,8 @@ func cgroupMount() (mount, error) {
 		return mount{}, err
 	}
 	for line := range strings.Lines(string(data)) {
-		// Fields as in proc_pid_mountinfo(5): the root is the fourth, the mount
-		// point the fifth, and the type comes after a lone dash.
+		// The fields are those of proc_pid_mountinfo(5): the fourth is the root, the fifth
+		// the mount point; the type follows a single dash.
 		before, after, _ := strings.Cut(line, " - ")
 		if f := strings.Fields(before); len(f) > 4 && strings.HasPrefix(after, "cgroup2 ") {
 			return mount{point: f[4], root: f[3]}, nil

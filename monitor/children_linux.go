@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Subreaper makes the calling process, instead of init, the parent of every
-// descendant whose own parent exits. It holds until the process ends and is not
-// inherited.
+// Subreaper makes the calling process, instead of init, the parent of every descendant
+// whose own parent exits. It holds until the process ends and is not inherited.
 func Subreaper() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become child subreaper: %w", err)
@@ -32,20 +31,19 @@ func HasChildren() (bool, error) {
 	return err == nil, err
 }
 
-// Reap removes the zombies that are children of this process, but not those
-// whose pid is in except, and returns how many it removed. It does not wait for
-// anybody.
+// Reap removes the zombies that are children of this process, but not those whose pid is in
+// except, and returns how many it removed. It does not block.
 //
-// Nothing in a zombie tells an adopted child from one that this process started
-// itself. Name in except the pids of all children that somebody here will wait
-// for, as [os/exec.Cmd.Wait] does; otherwise that wait fails with ECHILD.
+// Nothing in a zombie distinguishes an adopted child from one that this process started.
+// except must hold the pids of all children that this process waits for otherwise, as
+// [os/exec.Cmd.Wait] does; that wait would fail with ECHILD.
 func Reap(except ...int) int {
 	if pid, err := zombie(); err != nil || pid == 0 {
 		return 0
 	}
-	var r register
+	var r processTable
 	if _, err := r.list(); err != nil {
-		// What is not reaped now is reaped the next time.
+		// what is not reaped now is reaped by the next call
 		return 0
 	}
 	self, reaped := os.Getpid(), 0
@@ -60,11 +58,10 @@ func Reap(except ...int) int {
 	return reaped
 }
 
-// ReapOrphans removes one zombie after the other that is a child of this process,
-// and returns the CPU time that they used, with the children they waited for. It
-// stops at own, the one child that somebody here waits for, if it meets that: [Reap]
-// goes on behind it, but looks at all processes of the machine. It does not wait for
-// anybody.
+// ReapOrphans removes one zombie after the other that is a child of this process, and
+// returns the CPU time that they used, with the children they waited for. It stops at own,
+// the child that the caller waits for otherwise: [Reap] continues beyond it, but reads all
+// processes of the machine. It does not block.
 func ReapOrphans(own int) (cpu time.Duration) {
 	for {
 		pid, err := zombie()
@@ -79,13 +76,12 @@ func ReapOrphans(own int) (cpu time.Duration) {
 	}
 }
 
-// zombie returns the pid of a child that has ended and that nobody has reaped; 0 if
-// there is none. It returns ECHILD if there is no child at all.
+// zombie returns the pid of a child that has ended and has not been reaped, 0 if there is
+// none, and ECHILD if there is no child at all.
 func zombie() (pid int, err error) {
 	for {
-		// Given no zombie, the call leaves info as it is. WALL includes
-		// children that signal their end otherwise than by SIGCHLD, WNOWAIT
-		// leaves the zombie to its owner.
+		// Without a zombie the call leaves info unchanged. WALL includes children that
+		// signal their end by another signal than SIGCHLD; WNOWAIT does not reap.
 		var info unix.Siginfo
 		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil)
 		if err == unix.EINTR {
@@ -97,8 +93,7 @@ func zombie() (pid int, err error) {
 		if info.Signo == 0 {
 			return 0, nil
 		}
-		// What follows the first three numbers, aligned as a pointer, begins with
-		// the pid.
+		// The pid follows the first three numbers, aligned as a pointer.
 		const behind = (3*4 + unsafe.Sizeof(uintptr(0)) - 1) &^ (unsafe.Sizeof(uintptr(0)) - 1)
 		return int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), behind))), nil
 	}

@@ -12,14 +12,12 @@ import (
 	"weft/internal/proc"
 )
 
-// hasCookie reports whether the environment of a process held all of entries
-// when it was executed, and whether that is certain: it is not in the middle of
-// an exec. A process of another user, one that may not be looked into and one
-// that is gone have no cookie.
+// hasCookie reports whether the environment of a process held all of entries when it was
+// executed, and whether that is certain: it is not during an exec. A process of another
+// user, one that may not be read and one that is gone have no cookie.
 func hasCookie(pid int, entries []string) (has, sure bool, err error) {
-	// Root could read the environment of every process. But what a process of
-	// another user says there counts for nothing: it could name itself a member
-	// and have its relatives killed.
+	// Root could read the environment of every process. But a process of another user must
+	// not be able to name itself a member and have its descendants killed.
 	info, err := os.Stat("/proc/" + strconv.Itoa(pid))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, true, nil
@@ -42,8 +40,7 @@ func hasCookie(pid int, entries []string) (has, sure bool, err error) {
 	return holds(environ, entries), true, nil
 }
 
-// holds reports whether all of entries are among those of environ, each of
-// which ends in NUL.
+// holds reports whether environ, whose entries each end in NUL, has all of entries.
 func holds(environ []byte, entries []string) bool {
 	found := make(map[string]bool)
 	for entry := range bytes.SplitSeq(environ, []byte{0}) {

@@ -10,37 +10,36 @@ import (
 	"weft/internal/proc"
 )
 
-// Kill ends every process of the tree and returns how many it sent SIGKILL. It
-// stops each member on sight until nobody new is found, kills them, waits until
-// each has ended, and starts over until a look finds nobody. Whoever was a
-// member remains one, even if it loses its marks meanwhile.
+// Kill ends every process of the tree and returns how many it sent SIGKILL. It stops each
+// member as soon as it is found until there is no new one, kills them, waits until each has
+// ended, and starts over until a scan finds none. A process that was a member remains one,
+// even if it loses its marks meanwhile.
 //
-// ctx bounds the waiting, not the first blow: even if ctx is done already,
-// everybody found is killed, and nobody is left stopped. If somebody is left
-// when ctx is done, the error names the pids and wraps ctx.Err(). If all that
-// is left may not be signalled, Kill returns at once with an error that wraps
-// EPERM.
+// ctx bounds the waiting, not the first round: even if ctx is done already, every member
+// found is killed, and none is left stopped. If members are left when ctx is done, the
+// error names the pids and wraps ctx.Err(). If Kill may signal none of those that are left,
+// it returns at once with an error that wraps EPERM.
 func (t Tree) Kill(ctx context.Context) (killed int, err error) {
 	s := newSearch(t)
 	for {
-		lookErr := s.look(func(m member) {
+		scanErr := s.scan(func(m member) {
 			s.known[m.Identity] = true
 			if !m.stopped {
-				// Whoever cannot be stopped is killed all the same, and that
-				// reports what is wrong.
+				// A process that cannot be stopped is killed all the same, which reports
+				// the error.
 				_ = m.Signal(syscall.SIGSTOP)
 			}
 		})
 		if len(s.known) == 0 {
-			return killed, lookErr
+			return killed, scanErr
 		}
 		hit, refused := s.kill()
 		killed += len(hit)
-		if lookErr != nil || len(hit) == 0 && refused != nil {
-			return killed, fmt.Errorf("kill tree: %w", errors.Join(lookErr, refused))
+		if scanErr != nil || len(hit) == 0 && refused != nil {
+			return killed, fmt.Errorf("kill tree: %w", errors.Join(scanErr, refused))
 		}
-		// All of them are ending by now, so waiting for one after the other
-		// takes no longer than for all at once.
+		// All of them are ending by now, so waiting for one after the other takes no longer
+		// than for all at once.
 		for _, id := range hit {
 			if err := id.Wait(ctx); err != nil {
 				return killed, s.left(err)
@@ -53,27 +52,27 @@ func (t Tree) Kill(ctx context.Context) (killed int, err error) {
 	}
 }
 
-// kill sends SIGKILL to all known members and returns who got it. Those that
-// have ended it forgets.
-func (s *search) kill() (hit []proc.Identity, refused error) {
+// kill sends SIGKILL to all known members and returns those that received it. It forgets
+// those that have ended.
+func (s *search) kill() (killed []proc.Identity, refused error) {
 	for id := range s.known {
 		switch err := id.Signal(syscall.SIGKILL); {
 		case err == nil:
-			hit = append(hit, id)
+			killed = append(killed, id)
 		case errors.Is(err, proc.ErrGone):
 			delete(s.known, id)
 		default:
 			refused = errors.Join(refused, err)
 		}
 	}
-	return hit, refused
+	return killed, refused
 }
 
-// left returns an error that names the members that have not ended and wraps
-// cause, or nil if all have.
+// left returns an error that names the members that have not ended and wraps cause, or nil
+// if all have.
 func (s *search) left(cause error) error {
 	var pids []string
-	err := s.look(func(m member) { pids = append(pids, fmt.Sprint(m.PID)) })
+	err := s.scan(func(m member) { pids = append(pids, fmt.Sprint(m.PID)) })
 	if err != nil {
 		return fmt.Errorf("kill tree: %w", errors.Join(cause, err))
 	}

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// errUnsupported tells that process trees cannot be found here yet.
+// errUnsupported says that process trees cannot be found on this system.
 var errUnsupported = fmt.Errorf("process trees on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
-// search is the search for the members of a tree, which cannot be made here.
+// A search is the search for the members of a tree. It needs Linux.
 type search struct{}
 
 func newSearch(Tree) search { return search{} }
 
-func (search) look(func(member)) error { return errUnsupported }
+func (search) scan(func(member)) error { return errUnsupported }
 
 // Kill returns an error that wraps [errors.ErrUnsupported].
 func (t Tree) Kill(context.Context) (killed int, err error) { return 0, errUnsupported }
@@ -29,13 +29,13 @@ func Subreaper() error { return errUnsupported }
 // HasChildren returns an error that wraps [errors.ErrUnsupported].
 func HasChildren() (bool, error) { return false, errUnsupported }
 
-// ReapOrphans removes nothing.
+// ReapOrphans does nothing.
 func ReapOrphans(int) time.Duration { return 0 }
 
-// Reap removes nothing.
+// Reap does nothing.
 func Reap(...int) int { return 0 }
 
-// A Sampler would measure the processes below one.
+// A Sampler measures the processes below one. It needs Linux.
 type Sampler struct {
 	Root             int
 	Foreign          []string

@@ -6,13 +6,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// leastCap is below what no process is capped: a cap is on the number of a
-// descriptor, and shells put theirs at 255 although they have few.
+// leastCap is the least cap: it limits the number of a descriptor, and shells put theirs at
+// 255 although they have few.
 const leastCap = 256
 
-// CapFDs has the kernel refuse a process, and those that it starts from now on,
-// more than one descriptor beyond the limit, and never fewer than 256. That one
-// is what a sample finds; so between two samples no process goes further.
+// CapFDs makes the kernel refuse a process, and those that it starts from now on, more than
+// one descriptor beyond the limit, but never fewer than 256. A sample finds that one more
+// descriptor; between two samples no process can exceed it.
 func CapFDs(pid, limit int) error {
 	var now unix.Rlimit
 	err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &now)

@@ -16,38 +16,36 @@ import (
 	"weft/internal/proc"
 )
 
-// A Sampler measures the processes below one that is a child subreaper
-// ([Subreaper]), so that all of them are below it.
+// A Sampler measures the processes below one that is a child subreaper ([Subreaper]), so
+// that all of them are below it.
 //
-// What it cannot see: processes of other users' (set-uid programs) have no
-// descriptors for it, and the CPU time of a process is lost whose parent ignores
-// SIGCHLD. All else that has ended counts through whoever waited for it.
+// It cannot see the descriptors of other users' processes (set-uid programs), nor the CPU
+// time of a process whose parent ignores SIGCHLD. All other ended processes count through
+// the process that waited for them.
 type Sampler struct {
-	Root int // does not count itself
+	Root int // not counted itself
 
-	// Foreign are environment entries. A process that was executed with one of
-	// them does not count, nor does what is below it.
+	// Foreign are environment entries. A process that was executed with one of them does
+	// not count, nor do its descendants.
 	Foreign []string
 
-	// FDs and Connections have descriptors and connections counted.
+	// FDs and Connections ask for descriptors and connections to be counted.
 	FDs, Connections bool
 
-	// Doubt is the memory in MiB from which on it is measured exactly: a limit. 0
-	// means never.
+	// Doubt is the memory in MiB above which it is measured exactly: a limit. 0 means
+	// never.
 	//
-	// What is resident is cheap to know, but counts what processes share once for
-	// each of them, as after a fork; and a process that is being started looks
-	// for a moment as large as the one that starts it. Too much by this measure
-	// is no reason to kill anybody.
+	// Resident memory is cheap to read, but counts what processes share once for each of
+	// them, as after a fork; and a process that is being started seems for a short time as
+	// large as its parent. So it must not be the reason to kill a process.
 	Doubt float64
 
-	// Cap has every process capped that is met and is not yet: see [CapFDs]. 0
-	// means nobody.
+	// Cap is the limit with which every process of the tree is capped: see [CapFDs]. 0
+	// means none.
 	Cap int
 }
 
-// Sample measures the tree. Processes that come and go meanwhile may be
-// missed.
+// Sample measures the tree. Processes that start or end meanwhile may be missed.
 func (s Sampler) Sample() (Sample, error) {
 	all := Sample{At: time.Now()}
 	pids, err := s.members()
@@ -65,7 +63,7 @@ func (s Sampler) Sample() (Sample, error) {
 		s.descriptors(pid, &all, sockets)
 	}
 	all.Connections = sockets.connected()
-	for range exactLooks {
+	for range exactSamples {
 		if s.Doubt == 0 || all.MemoryMB <= s.Doubt {
 			break
 		}
@@ -77,10 +75,10 @@ func (s Sampler) Sample() (Sample, error) {
 	return all, nil
 }
 
-// exactLooks is how often memory in doubt is looked at again. Two: who is being
-// started has a program of its own within a millisecond, and so much time does
-// each look take if there is so much to see.
-const exactLooks = 2
+// exactSamples is how often memory in doubt is measured again. Two are enough: a process
+// that is being started has executed its program within a millisecond, and each measurement
+// of so many processes takes that long.
+const exactSamples = 2
 
 // members returns the pids of the tree.
 func (s Sampler) members() ([]int, error) {
@@ -91,8 +89,8 @@ func (s Sampler) members() ([]int, error) {
 	return pids, err
 }
 
-// walk returns the pids of the tree, parents before their children. It costs as
-// much as the tree is large; a search costs as much as the machine is busy.
+// walk returns the pids of the tree, parents before their children. Its cost depends on the
+// size of the tree; that of a search on the number of all processes.
 func (s Sampler) walk() (pids []int, err error) {
 	for next := []int{s.Root}; len(next) > 0; next = next[1:] {
 		below, err := children(next[0])
@@ -108,8 +106,8 @@ func (s Sampler) walk() (pids []int, err error) {
 	return pids, nil
 }
 
-// search does the same where the kernel does not list children. It leaves out
-// zombies, and with them the CPU time of who was not waited for.
+// search is walk for kernels that do not list children. It leaves out zombies, and with
+// them the CPU time of processes that have not been waited for.
 func (s Sampler) search() (pids []int, err error) {
 	tree := Tree{Root: s.Root}
 	members, err := tree.Members()
@@ -146,7 +144,7 @@ func (s Sampler) foreign(pid int) bool {
 	return false
 }
 
-// descriptors adds what the process has open.
+// descriptors adds the open descriptors of the process.
 func (s Sampler) descriptors(pid int, all *Sample, sockets socketSet) {
 	if !s.FDs && !s.Connections && s.Cap == 0 {
 		return
@@ -174,8 +172,8 @@ func (s Sampler) descriptors(pid int, all *Sample, sockets socketSet) {
 	}
 }
 
-// children returns the children of a process, zombies included: the CPU time of
-// one that nobody has waited for stands nowhere else.
+// children returns the children of a process, zombies included: the CPU time of one that
+// has not been waited for is recorded nowhere else.
 func children(pid int) (pids []int, err error) {
 	dir, err := os.Open(file(pid, "task"))
 	if err != nil {
@@ -190,7 +188,7 @@ func children(pid int) (pids []int, err error) {
 		data, err := os.ReadFile(file(pid, "task/"+thread+"/children"))
 		if errors.Is(err, fs.ErrNotExist) && thread == threads[0] {
 			if _, err := os.Stat(file(pid, "task/"+thread)); err == nil {
-				// CONFIG_PROC_CHILDREN is off, which no distribution does.
+				// CONFIG_PROC_CHILDREN is off, as in no distribution.
 				return nil, fmt.Errorf("list children of process %d: kernel does not tell: %w", pid, errors.ErrUnsupported)
 			}
 		}
@@ -206,26 +204,25 @@ func children(pid int) (pids []int, err error) {
 	return pids, nil
 }
 
-// load is what one process uses, and what those have used that it waited for.
+// load is what one process uses, with the children that it has waited for.
 type load struct {
 	cpu      time.Duration
 	memoryMB float64
 }
 
-// tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 on every
-// system that Go knows.
+// tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 on every system that
+// Go supports.
 const tick = time.Second / 100
 
-// readLoad reads the numbers of a process from its stat file. procfs could, but
-// compiles so many patterns when a program begins (0.4 ms and more) that every
-// client would pay for it.
+// readLoad reads the numbers of a process from its stat file. procfs could, but compiles so
+// many patterns at program start (0.4 ms and more) that every client would pay for it.
 func readLoad(pid int) (load, error) {
 	data, err := os.ReadFile(file(pid, "stat"))
 	if err != nil {
 		return load{}, err
 	}
-	// The name, field 2, may hold anything, also parentheses and spaces; what
-	// follows is field 3 and on, numbered as in proc_pid_stat(5).
+	// The name, field 2, may hold any bytes, also parentheses and spaces; field 3 follows
+	// it, numbered as in proc_pid_stat(5).
 	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
 	if len(fields) <= 24-3 {
 		return load{}, fmt.Errorf("read stat of process %d: only %d fields", pid, len(fields)+2)
@@ -242,8 +239,8 @@ func readLoad(pid int) (load, error) {
 	}, nil
 }
 
-// exactMB is the memory of the processes together, what several share counted
-// once. Of those that do not show it (a set-uid program), it is what is resident.
+// exactMB returns the memory of the processes together, with shared memory counted once.
+// For processes that do not show it (set-uid programs) it is the resident memory.
 func exactMB(pids []int) (sum float64) {
 	for _, pid := range pids {
 		// A line of the file is "Pss:  1234 kB".

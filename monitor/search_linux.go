@@ -9,29 +9,28 @@ import (
 	"weft/internal/proc"
 )
 
-// maxRounds bounds how often a look tries again because processes come, go or
-// are in an exec. On a quiet machine it never has to, and each try takes some
-// 20 µs; so this gives a process 20 ms to come out of an exec.
+// maxRounds bounds how often a scan tries again because processes start, end or are in an
+// exec. On a quiet machine it never has to. Each try takes some 20 µs, so this gives a
+// process 20 ms to complete an exec.
 const maxRounds = 1000
 
-// search looks for the members of a tree and remembers from one look to the
-// next what it has learned.
+// A search finds the members of a tree and keeps what it has learned from one scan to the
+// next.
 type search struct {
 	tree  Tree
 	self  int
-	known map[proc.Identity]bool // members that are not known to have ended: they remain members, whatever they do
-	has   map[proc.Identity]bool // whether a process has the cookie, where that is certain
+	known map[proc.Identity]bool // members that may still run: they remain members, whatever they do
+	has   map[proc.Identity]bool // whether a process has the cookie, if that is certain
 }
 
 func newSearch(t Tree) *search {
 	return &search{tree: t, self: os.Getpid(), known: map[proc.Identity]bool{}, has: map[proc.Identity]bool{}}
 }
 
-// look goes through all processes and calls found once for each member that
-// runs, as soon as it is known to be one. It returns when no process has
-// started since the last one was judged. Of whom it is not certain by the last
-// try, it says that they do not belong.
-func (s *search) look(found func(member)) error {
+// scan goes through all processes and calls found once for each running member, as soon as
+// it is known to be one. It returns when no process has started since the last one was
+// judged. A process about which the last try is not certain counts as no member.
+func (s *search) scan(found func(member)) error {
 	boot, err := proc.Boot()
 	if err != nil {
 		return err
@@ -39,7 +38,7 @@ func (s *search) look(found func(member)) error {
 	if s.tree.First.PID != 0 && s.tree.First.Boot != boot {
 		return nil
 	}
-	var r register
+	var r processTable
 	candidates, err := r.list()
 	if err != nil {
 		return err
@@ -80,7 +79,7 @@ func (s *search) look(found func(member)) error {
 	return nil
 }
 
-// marked reports whether a process belongs by itself, and whether that is
+// marked reports whether a process is a member by its own marks, and whether that is
 // certain.
 func (s *search) marked(id proc.Identity, stat proc.Stat) (marked, sure bool, err error) {
 	if s.known[id] {

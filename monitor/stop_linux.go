@@ -7,28 +7,28 @@ import (
 	"syscall"
 )
 
-// Stop sends SIGSTOP to every process of the tree until all of them stand
-// still, also those that were started meanwhile; [Tree.Signal] with SIGCONT
-// lets them go on. If ctx ends first, its error is returned: then some have not
-// obeyed yet, but will when the kernel lets them go.
+// Stop sends SIGSTOP to every process of the tree until all of them are stopped, also those
+// that were started meanwhile. [Tree.Signal] with SIGCONT continues them. If ctx ends
+// first, Stop returns its error: then some are not stopped yet, but will be when they
+// return from the kernel.
 func (t Tree) Stop(ctx context.Context) error {
 	s := newSearch(t)
 	for {
-		moving := 0
-		err := s.look(func(m member) {
+		running := 0
+		err := s.scan(func(m member) {
 			if !m.stopped {
-				moving++
-				_ = m.Signal(syscall.SIGSTOP) // whoever has ended stands still too
+				running++
+				_ = m.Signal(syscall.SIGSTOP) // an error means that it has ended
 			}
 		})
 		if err != nil {
 			return fmt.Errorf("stop tree: %w", err)
 		}
-		if moving == 0 {
+		if running == 0 {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("stop tree: %d processes go on: %w", moving, ctx.Err())
+			return fmt.Errorf("stop tree: %d processes still run: %w", running, ctx.Err())
 		}
 		runtime.Gosched()
 	}

@@ -9,55 +9,53 @@ import (
 	"weft/internal/proc"
 )
 
-// Tree says by which marks the processes of one task are recognised. The zero
-// value has no members. Neither the calling process nor kernel threads are ever
-// members.
+// Tree defines by which marks the processes of one task are recognised. The zero value has
+// no members. Neither the calling process nor kernel threads are ever members.
 type Tree struct {
-	// Root is the process whose descendants belong: the task's consumer. It
-	// does not belong itself. The caller must know that it is alive, so that
-	// the pid is still its own. 0 means none.
+	// Root is the process whose descendants are members: the task's consumer. It is not a
+	// member itself. The caller must know that it is alive, so that the pid is valid. 0
+	// means none.
 	Root int
 
-	// Session and Group are the session and the process group whose members
-	// belong. 0 means none.
+	// Session and Group are the session and the process group whose processes are members.
+	// 0 means none.
 	Session int
 	Group   int
 
-	// First is a process that started before everything else of the task, such
-	// as its consumer, where the caller knows one. Then nothing older belongs;
-	// its pid counts for nothing as Session or Group once another process has
-	// it; and after a reboot the tree is empty. A Tree that was stored, or
-	// whose task may have ended, needs it: a pid that is free again may have
-	// become the session of a stranger. The zero value means that none is
-	// known.
+	// First is a process that started before everything else of the task, such as its
+	// consumer, if the caller knows one. Then no older process is a member; its pid does
+	// not count as Session or Group once another process has it; and after a reboot the
+	// tree is empty. A Tree that was stored, or whose task may have ended, needs it: a pid
+	// that is free again may have become the session of a foreign process. The zero value
+	// means that none is known.
 	First proc.Identity
 
-	// Cookie are environment entries such as "WEFT_TID=1234". A process whose
-	// environment held all of them when it was executed belongs. Only processes
-	// of the caller's own user are asked. Empty means none.
+	// Cookie are environment entries such as "WEFT_TID=1234". A process whose environment
+	// held all of them when it was executed is a member. Only processes of the caller's own
+	// user are checked. Empty means none.
 	Cookie []string
 
-	// Except are pids that do not belong and from which nobody inherits: their
-	// descendants belong only by a mark of their own.
+	// Except are pids that are not members and pass no membership on: their descendants are
+	// members only by their own marks.
 	Except []int
 }
 
-// Members returns the processes of the tree that run now, in the order of their
-// pids. It misses nobody who runs when it returns, but those found go on
-// meanwhile: they may have ended or started others before the caller acts.
+// Members returns the processes of the tree that run now, in the order of their pids. It
+// misses none that runs when it returns, but those found continue meanwhile: they may have
+// ended or started others before the caller acts.
 func (t Tree) Members() ([]proc.Identity, error) {
 	var ids []proc.Identity
-	err := newSearch(t).look(func(m member) { ids = append(ids, m.Identity) })
+	err := newSearch(t).scan(func(m member) { ids = append(ids, m.Identity) })
 	slices.SortFunc(ids, func(a, b proc.Identity) int { return cmp.Compare(a.PID, b.PID) })
 	return ids, err
 }
 
-// Signal sends sig to every member that one look finds. A member that has ended
-// meanwhile is no error; of those that may not be signalled (EPERM) the errors
-// are joined, and the others have been signalled.
+// Signal sends sig to every member that one scan finds. A member that has ended meanwhile
+// is no error. The errors of those that may not be signalled (EPERM) are joined; the others
+// have been signalled.
 func (t Tree) Signal(sig syscall.Signal) error {
 	var errs []error
-	err := newSearch(t).look(func(m member) {
+	err := newSearch(t).scan(func(m member) {
 		if err := m.Signal(sig); err != nil && !errors.Is(err, proc.ErrGone) {
 			errs = append(errs, err)
 		}
@@ -65,24 +63,22 @@ func (t Tree) Signal(sig syscall.Signal) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// member is a process that belongs, and whether it was stopped when it was
-// looked at.
+// A member is a process of the tree; stopped tells its state when it was read.
 type member struct {
 	proc.Identity
 	stopped bool
 }
 
-// census is every process of the machine by its pid, zombies included: they
-// still link their children to their parents where a child was read before its
-// parent died.
-type census map[int]proc.Stat
+// processes are all processes of the machine by pid, zombies included: they still link
+// their children to their parents if a child was read before its parent died.
+type processes map[int]proc.Stat
 
-// pick returns those of the candidates that belong, zombies included, in their
-// order. self is the calling process. marked is asked about a process for which
-// the census gives no reason to belong.
-func (t Tree) pick(all census, candidates []int, self int, marked func(proc.Stat) bool) []int {
-	holder, held := all[t.First.PID]
-	reused := held && holder.Ticks != t.First.Ticks
+// pick returns those of the candidates that are members, zombies included, in their order.
+// self is the calling process. marked is called for a process for which all gives no reason
+// to be a member.
+func (t Tree) pick(all processes, candidates []int, self int, marked func(proc.Stat) bool) []int {
+	holder, found := all[t.First.PID]
+	reused := found && holder.Ticks != t.First.Ticks
 	owns := func(mark, number int) bool {
 		return mark > 0 && mark == number && !(reused && mark == t.First.PID)
 	}
@@ -90,9 +86,8 @@ func (t Tree) pick(all census, candidates []int, self int, marked func(proc.Stat
 	verdicts := make(map[int]bool)
 	var belongs func(proc.Stat) bool
 	inherits := func(s proc.Stat) bool {
-		// A parent never starts after its child, adoptive parents included. If
-		// it seems so, the parent's pid has changed hands since the child was
-		// read.
+		// A parent never starts after its child, adoptive parents included. If it seems so,
+		// the parent's pid has been reused since the child was read.
 		parent, ok := all[s.PPID]
 		return ok && parent.Ticks <= s.Ticks && (parent.PID == t.Root || belongs(parent))
 	}
@@ -101,13 +96,13 @@ func (t Tree) pick(all census, candidates []int, self int, marked func(proc.Stat
 		if known {
 			return verdict
 		}
-		// Pids that change hands during a scan can make parents look like a
-		// ring: here it ends.
+		// Pids that are reused during a scan can make parents look like a cycle, which ends
+		// here.
 		verdicts[s.PID] = false
 		if s.Kernel || s.PID == self || s.PID == t.Root || s.Ticks < t.First.Ticks || slices.Contains(t.Except, s.PID) {
 			return false
 		}
-		// The costly question comes last.
+		// The expensive check comes last.
 		verdict = owns(t.Session, s.Session) || owns(t.Group, s.Group) || inherits(s) || marked(s)
 		verdicts[s.PID] = verdict
 		return verdict

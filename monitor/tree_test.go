@@ -14,7 +14,7 @@ import (
 // self is the calling process of the pure tests.
 const self = 100
 
-// village is a census with one task: consumer 10 runs 11, whose relatives are
+// village is the processes of a machine with one task: consumer 10 runs 11, whose relatives are
 // spread out.
 //
 //	1 init
@@ -30,8 +30,8 @@ const self = 100
 //	├─ 100 self (session 100)
 //	│  └─ 101 (session 101)
 //	└─ 40 adopted by init, started before its neighbours
-func village() census {
-	all := make(census)
+func village() processes {
+	all := make(processes)
 	for _, s := range []proc.Stat{
 		{PID: 1, Group: 1, Session: 1, Ticks: 0},
 		{PID: 2, Kernel: true},
@@ -59,7 +59,7 @@ func TestPick(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		tree   Tree
-		change func(census)
+		change func(processes)
 		cookie []int
 		want   []int
 	}{
@@ -83,15 +83,15 @@ func TestPick(t *testing.T) {
 		{name: "first still there", tree: Tree{Group: 11, First: proc.Identity{PID: 11, Ticks: 60}},
 			want: []int{11, 12, 13, 14}},
 		{name: "first gone, its group still there", tree: Tree{Session: 10, First: proc.Identity{PID: 10, Ticks: 50}},
-			change: func(all census) { delete(all, 10) }, want: []int{11, 12, 13, 14, 20, 21}},
+			change: func(all processes) { delete(all, 10) }, want: []int{11, 12, 13, 14, 20, 21}},
 		{name: "number of the first reused", tree: Tree{Session: 30, Group: 30, First: proc.Identity{PID: 30, Ticks: 50}}},
 		{name: "number of the first reused, cookie left", cookie: []int{20},
 			tree: Tree{Session: 30, First: proc.Identity{PID: 30, Ticks: 50}}, want: []int{20, 21}},
 		{name: "parent younger than its child", tree: Tree{Root: 10},
-			change: func(all census) { s := all[30]; s.PPID, s.Ticks = 15, 63; all[30] = s },
+			change: func(all processes) { s := all[30]; s.PPID, s.Ticks = 15, 63; all[30] = s },
 			want:   []int{11, 12, 13, 14, 15}},
 		{name: "ring", tree: Tree{Root: 10},
-			change: func(all census) {
+			change: func(all processes) {
 				a, b := all[20], all[30]
 				a.PPID, b.PPID, b.Ticks = 30, 20, a.Ticks
 				all[20], all[30] = a, b
@@ -117,7 +117,7 @@ func TestPickIsTheClosureOfTheMarks(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.IntRange(1, 12)
-		all := make(census)
+		all := make(processes)
 		cookie := make(map[int]bool)
 		pids := rapid.SliceOfNDistinct(number, 1, 12, rapid.ID).Draw(t, "pids in the order of their start")
 		for ticks, pid := range pids {

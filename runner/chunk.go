@@ -9,36 +9,36 @@ import (
 )
 
 const (
-	// chunkBytes bounds the data of a hand-off of chunks. One must fit the
-	// socket to a manager that does not read, in JSON: nothing that the consumer
-	// has to say may wait behind it.
+	// chunkBytes bounds the data of one report of chunks. As JSON it must fit into the
+	// socket of a manager that does not read: nothing else that the consumer has to report
+	// may wait behind it.
 	chunkBytes = 64 << 10
-	// chunkPause is the time between two hand-offs while each holds all there
-	// is. Beyond chunkBytes in that time they follow one another at once.
+	// chunkPause is the pause between two reports as long as each holds all the output
+	// there is. A stream that exceeds chunkBytes in that time is reported without pauses.
 	chunkPause = 50 * time.Millisecond
-	// chunkShare is the part of a message's bound that the data of a chunk may
-	// be: in JSON one byte of text may become six.
+	// chunkShare is the fraction of the message limit that the data of a chunk may fill: in
+	// JSON, one byte of text may become six.
 	chunkShare = 8
 )
 
-// A sender hands the output of a task on in chunks while it is produced. Only
-// the end of the task waits for it; what it has not handed on yet is in the
-// outputs, so that it needs no more memory than one hand-off.
+// A sender sends the output of a task in chunks while the task produces it. Only the end of
+// the task waits for it. It reads what it has not sent yet from the outputs, so it needs
+// memory for one report only.
 type sender struct {
 	tid     string
 	epoch   int
-	record  func(*ledger.Chunks) error // returns when it is durable, or never can be
+	record  func(*ledger.Chunks) error // returns when the chunks are durable, or never can be
 	streams [2]chunked
 	room    []byte
-	seq     int // of the last hand-off
+	seq     int // of the last report
 
-	more   chan struct{} // something has been written
-	closed chan struct{} // nothing will be written any more
+	more   chan struct{} // there is new output
+	closed chan struct{} // the outputs are closed
 	loop   sync.WaitGroup
 }
 
-// newSender returns a sender for the outputs of a task, which it may read until
-// finish has returned.
+// newSender returns a sender for the outputs of a task. It may read them until finish has
+// returned.
 func newSender(a *Assignment, stdout, stderr *output, record func(*ledger.Chunks) error) *sender {
 	return &sender{
 		tid: a.TID, epoch: a.Epoch, record: record,
@@ -49,7 +49,7 @@ func newSender(a *Assignment, stdout, stderr *output, record func(*ledger.Chunks
 	}
 }
 
-// wake tells the sender that there is more. It never waits.
+// wake tells the sender that there is new output. It never blocks.
 func (s *sender) wake() {
 	select {
 	case s.more <- struct{}{}:
@@ -57,11 +57,11 @@ func (s *sender) wake() {
 	}
 }
 
-// start begins to hand on.
+// start starts sending.
 func (s *sender) start() { s.loop.Go(s.run) }
 
-// finish hands on what is left of outputs that have been closed, and returns
-// the sequence of the last hand-off.
+// finish sends the rest of outputs that have been closed, and returns the sequence number
+// of the last report.
 func (s *sender) finish() (seq int) {
 	close(s.closed)
 	s.loop.Wait()
@@ -84,7 +84,7 @@ func (s *sender) run() {
 			}
 			s.seq++
 			if s.record(&ledger.Chunks{TID: s.tid, Epoch: s.epoch, Seq: s.seq, Chunks: chunks}) != nil {
-				return // this attempt is over, or its project is gone
+				return // the attempt is over, or the project is gone
 			}
 		}
 		if s.streams[0].final && s.streams[1].final {
@@ -98,12 +98,11 @@ func (s *sender) run() {
 	}
 }
 
-// gather fills the room with what the streams have, and says whether there may
-// be more.
+// gather fills the buffer from the streams, and reports whether there may be more.
 func (s *sender) gather() (chunks []ledger.Chunk, more bool) {
 	room := s.room
 	for i := range s.streams {
-		// They take turns at being first, or one could keep the other out.
+		// The streams take turns at being first, or one could starve the other.
 		c, ok := s.streams[(s.seq+i)%len(s.streams)].next(room)
 		if ok {
 			chunks = append(chunks, c)
@@ -113,7 +112,7 @@ func (s *sender) gather() (chunks []ledger.Chunk, more bool) {
 	return chunks, len(room) < utf8.UTFMax
 }
 
-// A chunked is one stream and how far it has been handed on.
+// A chunked is one stream and how far it has been sent.
 type chunked struct {
 	from   *output
 	stream ledger.Stream
@@ -122,7 +121,7 @@ type chunked struct {
 	final  bool  // there is no next chunk
 }
 
-// next returns what has come, at most as much as there is room for.
+// next returns the next chunk of the stream, at most as large as room.
 func (c *chunked) next(room []byte) (chunk ledger.Chunk, ok bool) {
 	if c.final {
 		return chunk, false
@@ -141,7 +140,7 @@ func (c *chunked) next(room []byte) (chunk ledger.Chunk, ok bool) {
 	return chunk, true
 }
 
-// whole is text without the character at its end that is cut in two.
+// whole returns text without a character that is cut off at its end.
 func whole(text []byte) []byte {
 	for i := len(text) - 1; i >= max(0, len(text)-utf8.UTFMax+1); i-- {
 		if utf8.RuneStart(text[i]) {

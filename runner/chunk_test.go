@@ -85,7 +85,7 @@ func newStreamed(t testing.TB, room int) (*sender, *pair, *recorder) {
 	out.stderr, _ = stream(t)
 	s := newSender(&Assignment{TID: "1", Epoch: 2, MaxMessage: room * chunkShare}, out.stdout, out.stderr, r.record)
 	for _, o := range []*output{out.stdout, out.stderr} {
-		o.ring = s.wake
+		o.notify = s.wake
 	}
 	s.start()
 	return s, out, r

@@ -13,8 +13,8 @@ import (
 	"weft/taskspec"
 )
 
-// find returns the program that a command names, looked up as a shell would in
-// the task's own environment and directory, or how a task ends that names it.
+// find looks up the program that a command names, as a shell does, in the environment and
+// the directory of the task. If it finds none it returns the outcome of the task.
 func find(name, dir string, env []string) (path string, failed *taskspec.Outcome) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return "", notStarted(false, "working directory %q: no such directory", dir)
@@ -24,7 +24,7 @@ func find(name, dir string, env []string) (path string, failed *taskspec.Outcome
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
-		return path, unfit(name, path)
+		return path, checkExecutable(name, path)
 	}
 	var found *taskspec.Outcome
 	for _, folder := range filepath.SplitList(lookup(env, "PATH")) {
@@ -32,12 +32,12 @@ func find(name, dir string, env []string) (path string, failed *taskspec.Outcome
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
-		failed := unfit(name, path)
+		failed := checkExecutable(name, path)
 		if failed == nil {
 			return path, nil
 		}
 		if *failed.ReturnCode != codeNotFound && found == nil {
-			found = failed // it is there, but not for us: say so if nothing better comes
+			found = failed // found, but not executable: report it if no other folder has one
 		}
 	}
 	if found == nil {
@@ -46,11 +46,12 @@ func find(name, dir string, env []string) (path string, failed *taskspec.Outcome
 	return "", found
 }
 
-// codeNotFound is the shell's code for a command that does not exist.
+// codeNotFound is the exit code with which a shell reports that a command does not exist.
 const codeNotFound = 127
 
-// unfit says why the file at path cannot be executed, or nil.
-func unfit(name, path string) *taskspec.Outcome {
+// checkExecutable returns the outcome of a task whose program at path cannot be executed,
+// or nil.
+func checkExecutable(name, path string) *taskspec.Outcome {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -69,7 +70,7 @@ func notStarted(notFound bool, format string, args ...any) *taskspec.Outcome {
 	return new(taskspec.NotStarted(notFound, fmt.Sprintf(format, args...)))
 }
 
-// lookup is the value of a variable in env; the last one counts.
+// lookup returns the value of a variable in env; the last one counts.
 func lookup(env []string, name string) (value string) {
 	for _, entry := range env {
 		if v, ok := strings.CutPrefix(entry, name+"="); ok {
@@ -79,11 +80,11 @@ func lookup(env []string, name string) (value string) {
 	return value
 }
 
-// discardInput removes the file that held the standard input, if the message it
-// belongs to has gone with the end of the task.
+// discardInput removes the file of the standard input, if the end of the task has removed
+// the message that the file belongs to.
 func (a *Assignment) discardInput(o taskspec.Outcome) {
 	policy := o.Policy(taskspec.Work{ReservedPolicyOnError: a.OnError, ReservedPolicyOnStop: a.OnStop})
 	if a.Input != "" && policy == taskspec.PolicyClear {
-		_ = project.RemoveOutput(ledger.InputFile(a.WeftDir, a.Input)) // else tidy finds it
+		_ = project.RemoveOutput(ledger.InputFile(a.WeftDir, a.Input)) // else tidy removes it
 	}
 }

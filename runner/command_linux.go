@@ -15,20 +15,20 @@ import (
 	"weft/taskspec"
 )
 
-// A command is a running process and the reading ends of its output.
+// A command is a running process and the read ends of its output.
 type command struct {
 	cmd            *exec.Cmd
 	stdout, stderr *os.File
-	group          *monitor.Group // where it and its children live, nil if they are not set apart
-	worker         *worker        // of a call of a function, nil for a command
-	terminal       *terminal      // in place of pipes, nil if it has none; then stdout is its, and there is no stderr
-	stdin          *stdinWriter   // writes what it reads, nil if that is a file, or nothing
-	narrowed       string         // what it could not get of what its submitter has
+	group          *monitor.Group // the cgroup of it and its children, nil if it has none
+	worker         *worker        // the process of a function call, nil for a command
+	terminal       *terminal      // in place of pipes, nil if it has none; then stdout is the terminal's, and there is no stderr
+	stdin          *stdinWriter   // writes its standard input, nil if that is a file or empty
+	narrowed       string         // what the process could not inherit from its submitter
 }
 
-// start starts the assignment's command, by launch, in a process group of its own.
-// It must be called on the thread that lives as long as the process: the kernel kills
-// the child when the thread that made it ends.
+// start starts the assignment's command with launch, in a process group of its own. It must
+// be called on a thread that lives as long as the process: the kernel kills a child when
+// the thread that started it ends.
 func start(a *Assignment, env []string, launch startFunc) (*command, *taskspec.Outcome) {
 	path, failed := find(a.Argv[0], a.Dir, env)
 	if failed != nil {
@@ -37,7 +37,7 @@ func start(a *Assignment, env []string, launch startFunc) (*command, *taskspec.O
 	c := &command{group: newGroup(a)}
 	err := c.run(a, path, env, launch)
 	if err != nil && c.group != nil {
-		// A group may be made in which this process may start nobody.
+		// The kernel may allow making a cgroup, but not starting a process in it.
 		_ = c.group.Remove()
 		c.group = nil
 		err = c.run(a, path, env, launch)
@@ -46,9 +46,8 @@ func start(a *Assignment, env []string, launch startFunc) (*command, *taskspec.O
 		return nil, refused(a.Argv[0], err)
 	}
 	if a.Limits.MaxFDs != nil {
-		// Nothing can be said to a process before its program runs. What it has
-		// started before this, the samples will cap. Nobody has reaped it yet, so
-		// the pid is its own.
+		// The limit cannot be set before the program runs. The samples cap the processes
+		// that it has started by now. It has not been reaped, so the pid is valid.
 		_ = monitor.CapFDs(c.cmd.Process.Pid, *a.Limits.MaxFDs)
 	}
 	return c, nil
@@ -90,8 +89,8 @@ func (c *command) run(a *Assignment, path string, env []string, launch startFunc
 	return err
 }
 
-// openPipes gives the command a file to read, and pipes to write to. The caller
-// closes childs, which are the command's.
+// openPipes gives the command its standard input, and pipes to write to. The caller closes
+// childs, which are the command's ends.
 func (c *command) openPipes(a *Assignment) (childs []*os.File, err error) {
 	stdin, err := c.openInput(a)
 	if err != nil {
@@ -113,15 +112,15 @@ func (c *command) openPipes(a *Assignment) (childs []*os.File, err error) {
 	return append(childs, err2), nil
 }
 
-// openInput is what the command reads: a file that holds all of it, or the end
-// of a pipe that is fed; nil if there is nothing.
+// openInput returns the standard input of the command: a file that holds all of it, or the
+// read end of a pipe; nil if it is empty.
 func (c *command) openInput(a *Assignment) (stdin *os.File, err error) {
 	if a.Interactive {
 		c.stdin, stdin, err = newStdinWriter(a, nil)
 		return stdin, err
 	}
 	if stdin, err = stdinFile(a); err != nil {
-		// Not wrapped: refused would take a missing file for the command's.
+		// not wrapped: refused would take a missing file for the command
 		return nil, fmt.Errorf("standard input: %v", err)
 	}
 	return stdin, nil
@@ -136,15 +135,15 @@ func (c *command) openTerminal(a *Assignment) (childs []*os.File, err error) {
 	}
 	c.cmd.Env = env
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = t.slave, t.slave, t.slave
-	c.cmd.SysProcAttr.Setpgid = false // the leader of a session has a group
+	c.cmd.SysProcAttr.Setpgid = false // a session leader has its own group
 	c.cmd.SysProcAttr.Setsid, c.cmd.SysProcAttr.Setctty = true, true
 	c.terminal, c.stdout = t, t.master
 	c.stdin, _, err = newStdinWriter(a, t)
 	return nil, err
 }
 
-// stdinFile is the file that the command reads, nil if its input is empty. Text
-// goes into memory that looks like a file, so that nobody has to feed a pipe.
+// stdinFile returns the file that the command reads, nil if its input is empty. Text goes
+// into a memory file, so that no goroutine has to write it to a pipe.
 func stdinFile(a *Assignment) (*os.File, error) {
 	if a.Input != "" {
 		return project.OpenOutput(ledger.InputFile(a.WeftDir, a.Input))
@@ -165,11 +164,11 @@ func stdinFile(a *Assignment) (*os.File, error) {
 	return f, err
 }
 
-// refused is how a task ends that the kernel would not start.
+// refused returns the outcome of a task whose process the kernel did not start.
 func refused(name string, err error) *taskspec.Outcome {
 	if errors.Is(err, unix.ENOENT) {
-		// The file is there, so it is the interpreter of a script, or the
-		// loader of a binary, that is not.
+		// The file itself is there: the interpreter of a script, or the loader of a binary,
+		// is missing.
 		return notStarted(false, "%s: its interpreter does not exist", name)
 	}
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
@@ -178,7 +177,7 @@ func refused(name string, err error) *taskspec.Outcome {
 	return notStarted(false, "%s: %v", name, err)
 }
 
-// exited is how the command's own process ended.
+// exited returns the outcome of the command's own process.
 func (c *command) exited(stderr string) taskspec.Outcome {
 	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	switch {
@@ -193,8 +192,7 @@ func (c *command) exited(stderr string) taskspec.Outcome {
 	}
 }
 
-// usage is what the command's own process used, with the children it waited
-// for.
+// usage returns what the command's own process used, with the children it waited for.
 func (c *command) usage() ledger.Usage {
 	u, ok := c.cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
@@ -206,22 +204,22 @@ func (c *command) usage() ledger.Usage {
 	}
 }
 
-// terminate asks the command's process group to end, and tells a function why.
+// terminate asks the command's process group to end, and tells a function the reason.
 func (c *command) terminate(why string) {
 	if w := c.worker; w != nil {
-		// Not waited for: the worker may not be reading.
+		// in the background: the worker may not be reading
 		go func() { _ = w.link.Send(WorkerOrder{Cancel: why}) }()
 	}
-	// The group exists as long as its leader has not been waited for; after
-	// that the tree is killed anyway.
+	// The group exists until its leader has been waited for; after that the whole tree is
+	// killed anyway.
 	_ = unix.Kill(-c.cmd.Process.Pid, unix.SIGTERM)
 	if c.terminal != nil && ignores(c.cmd.Process.Pid, unix.SIGTERM) {
-		// As shells do at a terminal; what ends them is the end of that.
+		// Interactive shells ignore SIGTERM; SIGHUP ends them.
 		_ = unix.Kill(-c.cmd.Process.Pid, unix.SIGHUP)
 	}
 }
 
-// noSpace reports whether a write failed for want of room.
+// noSpace reports whether a write failed because the disk or a quota is full.
 func noSpace(err error) bool {
 	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EFBIG)
 }

@@ -30,13 +30,13 @@ type Consumer struct {
 	notifier *notify.Notifier
 	start    *starter
 
-	spareWorker *command // a worker without work, or nil
-	lastWorker  *worker  // the worker of the latest call
+	spareWorker *command // an idle worker, or nil
+	lastWorker  *worker  // the worker of the last call
 }
 
-// Main is the life of a consumer process whose manager holds the other end of
-// conn. It returns when there is no more to do, or an error that kept it from
-// beginning. It must be called on the main goroutine.
+// Main runs a consumer process whose manager holds the other end of conn. It returns when
+// the manager is gone and no task runs, or with an error that kept it from starting. It
+// must be called on the main goroutine.
 func Main(conn io.ReadWriteCloser, build string, env []string) error {
 	// The kernel kills a child when the thread that started it ends. The main
 	// thread ends with the process, so all children are started on it.
@@ -62,7 +62,7 @@ func Main(conn io.ReadWriteCloser, build string, env []string) error {
 		start:  &starter{Setter: setter},
 	}
 	if c.link.Send(Report{Hello: &Hello{Protocol: Protocol, Build: build, Process: self}}) != nil {
-		return nil // the manager is gone, and nobody else wants anything
+		return nil // the manager is gone, and there is nothing to do
 	}
 	go c.receive()
 	failed := make(chan error, 1)
@@ -76,7 +76,7 @@ func Main(conn io.ReadWriteCloser, build string, env []string) error {
 	return <-failed
 }
 
-// receive passes on what the manager orders.
+// receive passes on the manager's orders.
 func (c *Consumer) receive() {
 	defer close(c.orders)
 	for {
@@ -109,102 +109,103 @@ func (c *Consumer) serve() (err error) {
 	return err
 }
 
-// runTask takes one task from its assignment to its hand-off, and returns the next
-// one if it has been assigned meanwhile.
+// runTask runs one task from its assignment to its hand-off. It returns the next assignment
+// if one has arrived meanwhile.
 func (c *Consumer) runTask(a *Assignment) (next *Assignment, err error) {
 	if a.EnvBlock != nil {
-		// One environment is enough: tasks that follow one another mostly come
-		// from the same shell, and the manager sends it again when they do not.
+		// One environment is enough: consecutive tasks mostly come from the same shell, and
+		// the manager sends the environment again when they do not.
 		clear(c.envs)
 		c.envs[a.Env] = newSnapshot(string(a.EnvBlock))
 	}
-	alone := &storeJournal{task: a, self: c.self}
-	permit, gone, err := c.awaitPermit(alone)
+	journal := &storeJournal{task: a, self: c.self}
+	permit, gone, err := c.awaitPermit(journal)
 	if permit == nil || err != nil {
 		return nil, err
 	}
 	if c.notifier == nil {
-		// Without bells followers see output a second later; the task runs.
+		// Without notifications followers see output a second later; the task runs all the
+		// same.
 		c.notifier, _ = notify.Open(filepath.Join(a.WeftDir, "bells"), nil)
 	}
 	a.showTitle(taskspec.StatusRunning)
 	c.stopSpareWorker(a.Function, c.envs[a.Env].attributes)
-	s := newTaskControl(c.orders, alone, gone)
-	defer func() { next = s.close() }()
+	control := newTaskControl(c.orders, journal, gone)
+	defer func() { next = control.close() }()
 	ev := taskEvents{
-		requests: s.requests,
-		holds:    s.holds,
-		lost:     s.lost,
+		requests: control.requests,
+		holds:    control.holds,
+		lost:     control.lost,
 		started:  func(id proc.Identity) { _ = c.link.Send(Report{Started: &id}) },
 		paused: func(paused bool) {
-			s.asked.Held(paused)
+			control.waiters.Held(paused)
 			if c.link.Send(Report{Paused: &paused}) != nil {
-				_ = alone.notePaused(context.Background(), paused)
+				_ = journal.notePaused(context.Background(), paused)
 			}
 		},
 		used: func(ctx context.Context, u ledger.Usage) {
-			// What is sent in the moment that the manager dies is lost, and may be.
+			// A report that is sent while the manager dies is lost. That does no harm.
 			if c.link.Send(Report{Used: &u}) != nil {
-				_ = alone.noteUsage(ctx, u)
+				_ = journal.noteUsage(ctx, u)
 			}
 		},
 		chunks: func(chunks *ledger.Chunks) error {
-			if c.link.Send(Report{Chunks: chunks}) == nil && s.recorded(chunks.Seq) {
+			if c.link.Send(Report{Chunks: chunks}) == nil && control.recorded(chunks.Seq) {
 				return nil
 			}
-			return alone.chunks(chunks)
+			return journal.chunks(chunks)
 		},
-		inbox: alone.inbox,
+		inbox: journal.inbox,
 	}
 	var h *ledger.HandOff
 	var out *outputs
 	if a.Persistent {
-		h, out, err = c.newPersistentLoop(a, alone, s, ev).run()
+		h, out, err = c.newPersistentLoop(a, journal, control, ev).run()
 	} else {
-		h, out = execute(a, c.startFunc(a, alone, permit.Message), c.outputNotifier(a), ev)
+		h, out = execute(a, c.startFunc(a, journal, permit.Message), c.outputNotifier(a), ev)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.asked.Ended(h.Outcome)
+	control.waiters.Ended(h.Outcome)
 	defer out.discard()
 	defer a.discardInput(h.Outcome)
-	// An error of sending is the end of the link, which the session sees too.
+	// A failed send means that the link has ended; control notices that too.
 	sent := c.link.Send(Report{Finished: h})
 	if sent == nil && a.Function != nil {
 		c.startSpareWorker(a)
 	}
 	select {
-	case <-s.acked:
+	case <-control.acked:
 		return nil, nil
-	case <-s.lost:
-		return nil, alone.finish(h)
+	case <-control.lost:
+		return nil, journal.finish(h)
 	}
 }
 
-// awaitPermit waits until the task may begin, and returns nil if it may not. gone
-// says that the manager is gone.
-func (c *Consumer) awaitPermit(alone *storeJournal) (p *Permit, gone bool, err error) {
+// awaitPermit waits until the task may start, and returns nil if it must not. gone reports
+// that the manager is gone.
+func (c *Consumer) awaitPermit(journal *storeJournal) (p *Permit, gone bool, err error) {
 	for o := range c.orders {
 		if o.Start != nil || o.Revoke {
 			return o.Start, false, nil
 		}
 	}
-	// The manager died between the assignment and the permission. Whether the
-	// reservation was committed stands in the store.
-	p, err = alone.reserved()
+	// The manager died between the assignment and the permit. The store tells whether the
+	// reservation was committed.
+	p, err = journal.reserved()
 	return p, true, err
 }
 
-// showTitle puts the task into the process title, if it wants that.
-func (a *Assignment) showTitle(doing taskspec.Status) {
+// showTitle shows the task in the process title, if the assignment asks for it.
+func (a *Assignment) showTitle(status taskspec.Status) {
 	if a.Title {
-		title.Set(title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(doing), ""))
+		title.Set(title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(status), ""))
 	}
 }
 
-// startFunc returns what starts the task's process, on the main thread.
-func (c *Consumer) startFunc(a *Assignment, alone *storeJournal, message string) func() (*command, *taskspec.Outcome) {
+// startFunc returns a function that starts the task's process on the main thread.
+func (c *Consumer) startFunc(a *Assignment, journal *storeJournal, message string) func() (*command, *taskspec.Outcome) {
 	return func() (cmd *command, failed *taskspec.Outcome) {
 		if a.Function == nil {
 			env := c.environment(a, message)
@@ -219,7 +220,7 @@ func (c *Consumer) startFunc(a *Assignment, alone *storeJournal, message string)
 		c.onMain(func() {
 			cmd, failed = c.startCall(a, env, func(p ledger.Progress) {
 				if c.link.Send(Report{Progress: &p}) != nil {
-					_ = alone.noteProgress(context.Background(), p)
+					_ = journal.noteProgress(context.Background(), p)
 				}
 			})
 		})
@@ -227,7 +228,7 @@ func (c *Consumer) startFunc(a *Assignment, alone *storeJournal, message string)
 	}
 }
 
-// environment is what the process of a command gets.
+// environment returns the environment of a command's process.
 func (c *Consumer) environment(a *Assignment, message string) []string {
 	env := c.own
 	if a.Env != "" {
@@ -236,7 +237,7 @@ func (c *Consumer) environment(a *Assignment, message string) []string {
 	return ledger.Overlay(ledger.Overlay(env, a.EnvOverlay), identity(a, message))
 }
 
-// A snapshot is what the process of a submitter had.
+// A snapshot holds the environment and the attributes of a submitter's process.
 type snapshot struct {
 	env        []string
 	attributes *inherit.Attributes // nil: not known
@@ -245,19 +246,21 @@ type snapshot struct {
 func newSnapshot(packed string) (s snapshot) {
 	var line string
 	s.env, line = ledger.CutAttributes(ledger.DecodeEnv(packed))
-	if a, err := inherit.Parse(line); err == nil { // else it is of a version that packs them otherwise
+	if a, err := inherit.Parse(line); err == nil { // else another version packed them
 		s.attributes = &a
 	}
 	return s
 }
 
-// starter returns what starts processes for the task, on the main thread.
+// starter returns a function that starts processes for the task. It must be called on the
+// main thread.
 func (c *Consumer) starter(a *Assignment) startFunc {
 	want := c.envs[a.Env].attributes
 	return func(cmd *exec.Cmd) (narrowed string, err error) { return c.start.start(cmd, want) }
 }
 
-// identity is how a task's processes know whose they are.
+// identity returns the environment variables by which processes know the task they belong
+// to.
 func identity(a *Assignment, message string) map[string]string {
 	return map[string]string{
 		ledger.EnvTID:     a.TID,
@@ -267,7 +270,7 @@ func identity(a *Assignment, message string) map[string]string {
 	}
 }
 
-// outputNotifier wakes those that follow the task's output.
+// outputNotifier returns a function that notifies followers of the task's output.
 func (c *Consumer) outputNotifier(a *Assignment) func() {
 	outbox := ledger.OutboxOf(a.TID)
 	return func() {

@@ -7,37 +7,37 @@ import (
 	"weft/internal/control"
 )
 
-// A taskControl serves one task from outside: while the manager is there it passes
-// on what the manager orders; when the manager is gone it listens by itself.
+// A taskControl passes orders to one running task: while the manager is connected it relays
+// the manager's orders; after that it reads the task's control messages itself.
 type taskControl struct {
 	orders         <-chan Order // closed when the manager is gone
 	journal        *storeJournal
 	requests       chan Request
-	holds          chan bool     // the last one says whether the task is to stand still
-	next           *Assignment   // what the manager wants to have done after this task
-	stopRequested  chan struct{} // closed by the first request to end the task; then first says which
+	holds          chan bool     // the last value says whether the task is to be paused
+	next           *Assignment   // the next task, if the manager has assigned it
+	stopRequested  chan struct{} // closed by the first request to end the task, after firstRequest is set
 	firstRequest   Request
-	items          chan *Next      // what a persistent task does next
-	recordedChunks chan int        // the sequence of the chunks that the manager has recorded
+	items          chan *Next      // for a persistent task
+	recordedChunks chan int        // the sequence number of chunks that the manager has recorded
 	acked          chan struct{}   // closed when the manager has recorded the end
 	lost           chan struct{}   // closed when the manager is gone
-	ordering       sync.Mutex      // orders come through the store, and beside it
-	asked          control.Waiters // for what came beside it
+	ordering       sync.Mutex      // orders come through the store and over the control socket
+	waiters        control.Waiters // clients that wait at the control socket
 	done           chan struct{}   // closed by close
 	ended          chan struct{}   // closed when serve has returned
 }
 
-// newTaskControl returns a session that runs until it is closed. gone says that
-// the manager is gone already.
+// newTaskControl returns a taskControl that runs until it is closed. gone says that the
+// manager is gone already.
 func newTaskControl(orders <-chan Order, a *storeJournal, gone bool) *taskControl {
 	s := &taskControl{
 		orders:         orders,
 		journal:        a,
-		requests:       make(chan Request, 16), // more than anybody would ask before the first is heard
+		requests:       make(chan Request, 16), // more than are ever sent before the first is received
 		holds:          make(chan bool, 1),
 		stopRequested:  make(chan struct{}),
 		items:          make(chan *Next, 1),
-		recordedChunks: make(chan int, 1), // the next chunks are sent when these are known to be recorded
+		recordedChunks: make(chan int, 1), // the next chunks are sent once these are recorded
 		acked:          make(chan struct{}),
 		lost:           make(chan struct{}),
 		done:           make(chan struct{}),
@@ -50,108 +50,108 @@ func newTaskControl(orders <-chan Order, a *storeJournal, gone bool) *taskContro
 	return s
 }
 
-func (s *taskControl) serve(gone bool) {
-	defer close(s.ended)
+func (c *taskControl) serve(gone bool) {
+	defer close(c.ended)
 	if !gone {
-		if s.connected() {
+		if c.connected() {
 			return
 		}
-		close(s.lost)
+		close(c.lost)
 	}
-	// Where no socket can be made, orders come through the store only.
-	orders, _ := control.Serve(s.journal.task.WeftDir, s.takeOrder)
+	// Without a socket, orders come through the store only.
+	orders, _ := control.Serve(c.journal.task.WeftDir, c.takeOrder)
 	defer orders.Close()
-	s.journal.watchControl(s.apply, s.done)
-	<-s.done
+	c.journal.watchControl(c.apply, c.done)
+	<-c.done
 }
 
-// takeOrder carries out an order that comes beside the store.
-func (s *taskControl) takeOrder(ctx context.Context, o control.Order, answer func(control.Answer)) {
-	if o.TID != s.journal.task.TID {
+// takeOrder applies an order from the control socket.
+func (c *taskControl) takeOrder(ctx context.Context, o control.Order, answer func(control.Answer)) {
+	if o.TID != c.journal.task.TID {
 		return
 	}
-	done := s.asked.Add(o.Command)
-	s.apply(OrderFor(o.Command))
+	done := c.waiters.Add(o.Command)
+	c.apply(OrderFor(o.Command))
 	control.Relay(ctx, done, answer)
 }
 
-// connected passes on what the manager orders. It returns false when the
-// manager is gone, and true when the session is over.
-func (s *taskControl) connected() bool {
+// connected relays the manager's orders. It returns false when the manager is gone, and
+// true when the taskControl is closed.
+func (c *taskControl) connected() bool {
 	for {
 		select {
-		case o, open := <-s.orders:
+		case o, open := <-c.orders:
 			switch {
 			case !open:
 				return false
-			// The manager assigns the next task in the turn that records the end
-			// of this one, before that is committed and acknowledged.
+			// The manager assigns the next task in the cycle that records the end of this
+			// one, before that is committed and acknowledged.
 			case o.Task != nil:
-				s.next = o.Task
+				c.next = o.Task
 			case o.Revoke:
-				s.next = nil
+				c.next = nil
 			case o.Next != nil:
 				select {
-				case <-s.items: // it said that there was none
+				case <-c.items: // an earlier answer said that there is none
 				default:
 				}
-				s.items <- o.Next
+				c.items <- o.Next
 			case o.ChunksRecorded != 0:
-				s.recordedChunks <- o.ChunksRecorded
+				c.recordedChunks <- o.ChunksRecorded
 			case o.Ack != 0:
-				close(s.acked)
+				close(c.acked)
 				return true
 			default:
-				s.apply(o)
+				c.apply(o)
 			}
-		case <-s.done:
+		case <-c.done:
 			return true
 		}
 	}
 }
 
-// recorded waits until the manager has recorded chunks, and reports false if it
-// is gone.
-func (s *taskControl) recorded(seq int) bool {
+// recorded waits until the manager has recorded chunks. It returns false if the manager is
+// gone.
+func (c *taskControl) recorded(seq int) bool {
 	for {
 		select {
-		case took := <-s.recordedChunks:
-			if took == seq {
+		case got := <-c.recordedChunks:
+			if got == seq {
 				return true
 			}
-		case <-s.lost:
+		case <-c.lost:
 			return false
 		}
 	}
 }
 
-// apply passes on what concerns the running task.
-func (s *taskControl) apply(o Order) {
-	s.ordering.Lock()
-	defer s.ordering.Unlock()
+// apply passes an order on to the running task.
+func (c *taskControl) apply(o Order) {
+	c.ordering.Lock()
+	defer c.ordering.Unlock()
 	if o.End != NoRequest {
-		s.requestEnd(o.End)
+		c.requestEnd(o.End)
 	}
 	if o.Pause == nil {
 		return
 	}
 	select {
-	case <-s.holds: // nobody needs to know of an older one
+	case <-c.holds: // the newest order replaces an older one
 	default:
 	}
-	s.holds <- *o.Pause
+	c.holds <- *o.Pause
 }
 
-// requestEnd asks the task to end. Repetitions beyond any need are dropped, but
+// requestEnd asks the task to end. It drops requests that the task has no room for, but
 // never a kill.
-func (s *taskControl) requestEnd(r Request) {
-	if s.firstRequest == NoRequest {
-		s.firstRequest = r
-		close(s.stopRequested)
+func (c *taskControl) requestEnd(r Request) {
+	if c.firstRequest == NoRequest {
+		c.firstRequest = r
+		close(c.stopRequested)
 	}
 	for {
 		select {
-		case s.requests <- r:
+		case c.requests <- r:
 			return
 		default:
 		}
@@ -159,17 +159,17 @@ func (s *taskControl) requestEnd(r Request) {
 			return
 		}
 		select {
-		case <-s.requests: // a stop, or as good
+		case <-c.requests: // drop a stop to make room for the kill
 		default:
 		}
 	}
 }
 
-// close ends the session and returns the task that comes next, if the manager
-// has assigned it already.
-func (s *taskControl) close() (next *Assignment) {
-	close(s.done)
-	<-s.ended
-	s.journal.close()
-	return s.next
+// close stops the taskControl and returns the next task, if the manager has assigned it
+// already.
+func (c *taskControl) close() (next *Assignment) {
+	close(c.done)
+	<-c.ended
+	c.journal.close()
+	return c.next
 }

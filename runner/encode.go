@@ -6,8 +6,8 @@ import (
 	"weft/taskspec"
 )
 
-// What goes over a link may hold any bytes where an operating system takes them. The
-// fields of the types below stand in for those of the same name.
+// Values on a link may hold any bytes where an operating system takes them. The fields of
+// the types below replace those of the same name.
 
 type rawAssignment struct {
 	*plainAssignment

@@ -7,19 +7,19 @@ import (
 	"weft/taskspec"
 )
 
-// An ending decides how a running task comes to its end. It is a pure function
-// of what happened and when; task.go carries out what it says.
+// An ending decides how a running task ends. It is a pure function of what happened and
+// when; task_linux.go applies its actions.
 type ending struct {
 	timeout time.Duration // 0: none
 	grace   time.Duration
 
-	cause  cause             // why the task is being ended; the first cause counts, but a kill outranks it
-	broken monitor.Violation // what the cause byLimit is
-	killAt time.Time         // when the grace is over
+	cause  cause             // why the task is being ended; the first cause counts, but a kill overrides it
+	broken monitor.Violation // the violation, for the cause byLimit
+	killAt time.Time         // when the grace period is over
 	killed bool              // SIGKILL has been ordered
 }
 
-// cause is why a task is ended from outside.
+// cause is the reason for which a task is ended from outside.
 type cause int
 
 const (
@@ -30,7 +30,7 @@ const (
 	byKill
 )
 
-// action is what to do to the task's processes.
+// action is what to do with the task's processes.
 type action int
 
 const (
@@ -39,7 +39,7 @@ const (
 	kill             // SIGKILL to the whole tree
 )
 
-// request answers a request to end the task.
+// request handles a request to end the task.
 func (e ending) request(r Request, now time.Time) (ending, action) {
 	switch r {
 	case RequestStop:
@@ -51,10 +51,10 @@ func (e ending) request(r Request, now time.Time) (ending, action) {
 	return e, nothing
 }
 
-// overtime answers the end of the task's time.
+// overtime handles the end of the task's timeout.
 func (e ending) overtime(now time.Time) (ending, action) { return e.stop(byTimeout, now) }
 
-// limit answers a limit that was broken.
+// limit handles the violation of a limit.
 func (e ending) limit(v monitor.Violation, now time.Time) (ending, action) {
 	if e.cause == byItself {
 		e.broken = v
@@ -69,8 +69,8 @@ func (e ending) limit(v monitor.Violation, now time.Time) (ending, action) {
 	return e, nothing
 }
 
-// outOfMemory answers that the kernel has killed the task for its limit. Nobody
-// is left to be ended.
+// outOfMemory handles a task that the kernel has killed for its memory limit. No process is
+// left to be ended.
 func (e ending) outOfMemory(limitMB, peakMB float64) ending {
 	if e.cause == byItself {
 		e.cause, e.broken, e.grace = byLimit, monitor.OutOfMemory(limitMB, peakMB), 0
@@ -78,7 +78,7 @@ func (e ending) outOfMemory(limitMB, peakMB float64) ending {
 	return e
 }
 
-// graceOver answers the end of the grace.
+// graceOver handles the end of the grace period.
 func (e ending) graceOver() (ending, action) { return e.kill() }
 
 func (e ending) stop(why cause, now time.Time) (ending, action) {
@@ -101,14 +101,14 @@ func (e ending) kill() (ending, action) {
 	return e, kill
 }
 
-// requested reports whether somebody has asked for the end of the task.
+// requested reports whether a user has asked for the end of the task.
 func (e ending) requested() bool { return e.cause == byStop || e.cause == byKill }
 
-// reason is why the task is being ended from outside, in a word or two.
+// reason returns why the task is being ended from outside, in a word or two.
 func (e ending) reason() string { return e.outcome(taskspec.Outcome{}).Error }
 
-// overdue answers that a function has failed because its time was over, as it
-// was told, a moment before this process would have told it.
+// overdue handles a function that failed because its timeout had expired, just before the
+// timer of this process.
 func (e ending) overdue() ending {
 	if e.cause == byItself {
 		e.cause = byTimeout
@@ -116,7 +116,7 @@ func (e ending) overdue() ending {
 	return e
 }
 
-// outcome is how a task has ended whose own process ended as exit says.
+// outcome returns the outcome of a task whose own process ended with exit.
 func (e ending) outcome(exit taskspec.Outcome) taskspec.Outcome {
 	switch e.cause {
 	case byTimeout:

@@ -7,7 +7,7 @@ import (
 	"weft/internal/function"
 )
 
-// InlineOptions say for whom an [Inline] works. All but Log are required.
+// InlineOptions configure an [Inline]. Slots, Log and Quarantined are optional.
 type InlineOptions struct {
 	Root       string         // the project's root
 	Dir        string         // the project's folder
@@ -17,14 +17,14 @@ type InlineOptions struct {
 	// Slots is how many functions run at once; 0 means [DefaultInlineSlots].
 	Slots int
 	Log   *slog.Logger // nil discards
-	// Held returns the last id of the requests that are not to be run, because
-	// nobody trusts where they come from; nil means that there are none.
+	// Quarantined returns the last id of the requests that must not run because their
+	// origin is not trusted; nil means that there are none.
 	Quarantined func() broker.ID
 }
 
-// DefaultInlineSlots is how many functions run inside a host at once: a goroutine
-// costs little, and what a task writes to the store is shared with the others.
+// DefaultInlineSlots is how many functions run inside a program at once: a goroutine costs
+// little, and calls share their transactions.
 const DefaultInlineSlots = 64
 
-// inlineAheadBytes is how many bytes of requests are read ahead at most.
+// inlineAheadBytes bounds the bytes of requests that are read ahead.
 const inlineAheadBytes = 1 << 20

@@ -11,14 +11,14 @@ import (
 	"weft/internal/ledger"
 )
 
-// A call is a function that runs, or ran, inside this program. It belongs to its
-// server; what goes on beside that comes to it as events.
+// A call is a function that runs, or ran, inside this program. It belongs to the server's
+// goroutine, which everything else reaches by events.
 type call struct {
 	job      *ledger.Job
 	task     *ledger.Task // as it was claimed
-	known    *ledger.Task // the same until something changes its record
+	known    *ledger.Task // the same record, until something changes it
 	ending   ending
-	assigned *Assignment     // what its outputs need to know
+	assigned *Assignment     // for its outputs
 	ctx      context.Context // the function's
 	cancel   context.CancelCauseFunc
 	out      *outputs
@@ -26,20 +26,20 @@ type call struct {
 	abandon  chan struct{}
 	timers   []*time.Timer
 
-	listening    bool             // to its control messages, once it is lively
-	progress     *ledger.Progress // what it said last
+	listening    bool             // it reads its control messages, once it has run for liveAfter
+	progress     *ledger.Progress // the latest report
 	answer       *Answer          // nil until the function has returned
 	handOff      *ledger.HandOff  // nil until the task is over
-	recordedTask *ledger.Task     // as its end was recorded
-	recorded     bool             // that it is over
-	asked        control.Waiters  // for what it was told beside the store
-	local        *LocalRun        // of who submitted it here; nil if nobody did
+	recordedTask *ledger.Task     // as recorded at its end
+	recorded     bool             // its end is recorded
+	waiters      control.Waiters  // clients that wait at the control socket
+	local        *LocalRun        // for a call that this program submitted; else nil
 }
 
-// over reports whether the task is over, though its function may not be.
+// over reports whether the task is over. Its function may still run.
 func (c *call) over() bool { return c.handOff != nil }
 
-// A callEvent is something that happens to a call, or to a guest.
+// A callEvent is something that happens to a call or to a local submit.
 type callEvent struct {
 	call     *call
 	submit   *localSubmit
@@ -53,7 +53,7 @@ type callEventKind int
 const (
 	submitArrived callEventKind = iota
 	submitWithdrawn
-	callStarted // that of a guest
+	callStarted // of a local submit
 	callAnswered
 	callProgressed
 	callRunsLong
@@ -61,7 +61,7 @@ const (
 	callGraceOver
 )
 
-// emit passes an event on to the server, while there is one.
+// emit sends an event to the server, unless the server has ended.
 func (s *server) emit(e callEvent) {
 	select {
 	case s.events <- e:
@@ -69,14 +69,14 @@ func (s *server) emit(e callEvent) {
 	}
 }
 
-// startCall begins a task that has been claimed, for which a slot was taken.
+// startCall starts a task that has been claimed and holds a slot.
 func (s *server) startCall(j *ledger.Job, t *ledger.Task) {
 	c := s.newCall(j, t)
 	s.track(c)
 	go s.invoke(c)
 }
 
-// newCall makes a call ready. It may be used on any goroutine.
+// newCall prepares a call. It may be used on any goroutine.
 func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 	c := &call{job: j, task: t, known: t, abandon: make(chan struct{})}
 	outbox := ledger.OutboxOf(t.TID)
@@ -95,7 +95,7 @@ func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 	return c
 }
 
-// track takes a call in, which is about to be carried out.
+// track registers a call that is about to start.
 func (s *server) track(c *call) {
 	s.calls[c.task.TID] = c
 	if c.ending.timeout > 0 {
@@ -104,7 +104,7 @@ func (s *server) track(c *call) {
 	s.after(c, liveAfter, callRunsLong)
 }
 
-// invoke calls the function, on any goroutine, after enter or its event.
+// invoke calls the function, on any goroutine, after track or callStarted.
 func (s *server) invoke(c *call) {
 	progress := &progressThrottle{send: func(r WorkerReport) { s.emit(callEvent{call: c, what: callProgressed, progress: r.Progress}) }}
 	ctx := function.WithRun(c.ctx, &function.Run{
@@ -115,7 +115,7 @@ func (s *server) invoke(c *call) {
 	f := s.o.Functions.Get(c.job.Function.Name)
 	call := f.Call
 	if c.local != nil {
-		call = f.CallChecked // by who submitted it, a moment ago
+		call = f.CallChecked // the submitter checked the arguments just now
 	}
 	invoke(ctx, call, c.job.Call, func(e callResult) {
 		progress.flush()
@@ -123,7 +123,7 @@ func (s *server) invoke(c *call) {
 	})
 }
 
-// assignment is what the outputs of a call need to know.
+// assignment returns what the outputs of a call need to know.
 func (s *server) assignment(c *call) *Assignment {
 	return &Assignment{
 		TID: c.task.TID, Epoch: c.task.Epoch, WeftDir: s.o.Dir,
@@ -131,12 +131,12 @@ func (s *server) assignment(c *call) *Assignment {
 	}
 }
 
-// after makes something happen to a call after a time, unless it is over before.
+// after emits an event for a call after a delay, unless the call has ended by then.
 func (s *server) after(c *call, wait time.Duration, what callEventKind) {
 	c.timers = append(c.timers, time.AfterFunc(wait, func() { s.emit(callEvent{call: c, what: what}) }))
 }
 
-// handle takes an event.
+// handle processes an event.
 func (s *server) handle(e callEvent) {
 	c := e.call
 	switch e.what {
@@ -157,7 +157,7 @@ func (s *server) handle(e callEvent) {
 		case !c.over():
 			s.end(c, e.end.value)
 		case c.recorded:
-			s.forget(c) // its function had been left behind
+			s.forget(c) // its function ran on after the end
 		}
 		return
 	}
@@ -171,7 +171,7 @@ func (s *server) handle(e callEvent) {
 	case callRunsLong:
 		c.out.live()
 		if err := s.controls.Add(append(ledger.Controls(c.task), ledger.QueuesOf(c.task.TID).ControlIn)...); err != nil {
-			s.o.Log.Warn("listen for control", "tid", c.task.TID, "err", err) // the slow look remains
+			s.o.Log.Warn("listen for control", "tid", c.task.TID, "err", err) // the periodic poll remains
 		}
 		c.listening, s.controlPending = true, true
 	case callOvertime:
@@ -191,8 +191,8 @@ func (s *server) request(c *call, r Request) {
 	}
 }
 
-// apply carries out what an ending says. A goroutine cannot be killed: at the end of
-// its grace a function that does not return is left behind, and keeps its slot.
+// apply carries out the action of an ending. A goroutine cannot be killed: a function that
+// does not return within the grace period is abandoned, and keeps its slot.
 func (s *server) apply(c *call, next ending, act action) {
 	c.ending = next
 	switch act {
@@ -206,7 +206,7 @@ func (s *server) apply(c *call, next ending, act action) {
 	}
 }
 
-// end describes how the task has ended.
+// end records in memory how the task has ended.
 func (s *server) end(c *call, value []byte) {
 	c.cancel(context.Canceled)
 	for _, timer := range c.timers {
@@ -231,11 +231,11 @@ func (s *server) end(c *call, value []byte) {
 	h.Ended = time.Now()
 	c.out.describe(h, c.assigned)
 	c.handOff = h
-	c.asked.Ended(h.Outcome)
+	c.waiters.Ended(h.Outcome)
 	s.ended = append(s.ended, c)
 }
 
-// A callLog is where a function logs to, until its task is over.
+// A callLog is the log of a function until its task is over.
 type callLog struct {
 	mu sync.Mutex
 	to *output

@@ -10,33 +10,33 @@ import (
 	"weft/internal/ledger"
 )
 
-// An inlineCycle is what a server writes in one transaction, and what that says.
+// An inlineCycle is what a server writes in one transaction, and what that returns.
 type inlineCycle struct {
 	progress []*call
 	ended    []*call
 	claims   []claim
 	submits  []*localSubmit
-	asked    []*call // whose control messages are to be read
+	polled   []*call // whose control messages are to be read
 	orders   []inlineOrder
 }
 
-// claim is a job that the server wants to carry out.
+// A claim is a job that the server wants to run.
 type claim struct {
 	job  *ledger.Job
-	task *ledger.Task // nil: it is gone, or refused
+	task *ledger.Task // nil: the task is gone, or refused
 }
 
-// inlineOrder is what a control message asks of a call.
+// An inlineOrder is what a control message asks of a call.
 type inlineOrder struct {
 	call *call
 	what ledger.Command
 }
 
 func (t *inlineCycle) empty() bool {
-	return len(t.progress)+len(t.ended)+len(t.claims)+len(t.submits)+len(t.asked) == 0
+	return len(t.progress)+len(t.ended)+len(t.claims)+len(t.submits)+len(t.polled) == 0
 }
 
-// gatherCycle is what there is to write. It takes slots for what it claims.
+// gatherCycle collects what there is to write. It takes slots for what it claims.
 func (s *server) gatherCycle(claiming bool) *inlineCycle {
 	t := &inlineCycle{progress: s.progress, ended: s.ended, submits: s.submits}
 	for _, c := range t.ended {
@@ -55,14 +55,14 @@ func (s *server) gatherCycle(claiming bool) *inlineCycle {
 	if s.controlPending {
 		for _, c := range s.calls {
 			if c.listening && !c.over() {
-				t.asked = append(t.asked, c)
+				t.polled = append(t.polled, c)
 			}
 		}
 	}
 	return t
 }
 
-// singles takes the turn apart, so that each change can be tried alone.
+// singles splits the cycle, so that each change can be tried on its own.
 func (t *inlineCycle) singles() (all []*inlineCycle) {
 	for i := range t.ended {
 		all = append(all, &inlineCycle{ended: t.ended[i : i+1]})
@@ -73,12 +73,11 @@ func (t *inlineCycle) singles() (all []*inlineCycle) {
 	for i := range t.submits {
 		all = append(all, &inlineCycle{submits: t.submits[i : i+1]})
 	}
-	return append(all, &inlineCycle{asked: t.asked})
+	return append(all, &inlineCycle{polled: t.polled})
 }
 
-// write commits the turn and takes its effects into account. What cannot be
-// written although the store works is logged and given up, so that one bad task
-// does not hold up the others.
+// write commits the cycle and applies its effects. A change that cannot be written although
+// the store works is logged and given up, so that one bad task does not block the others.
 func (s *server) write(t *inlineCycle) error {
 	err := s.commit(t)
 	if err == nil {
@@ -90,7 +89,7 @@ func (s *server) write(t *inlineCycle) error {
 			return err
 		}
 	}
-	s.o.Log.Warn("write turn, now one by one", "err", err)
+	s.o.Log.Warn("write cycle failed, now one change at a time", "err", err)
 	for _, single := range t.singles() {
 		err := s.commit(single)
 		switch {
@@ -107,8 +106,8 @@ func (s *server) write(t *inlineCycle) error {
 	return nil
 }
 
-// commit writes the turn in one transaction. Its function may run twice, so
-// everything that it sets is set anew.
+// commit writes the cycle in one transaction. The function may run twice, so it resets
+// everything it sets.
 func (s *server) commit(t *inlineCycle) error {
 	now := time.Now()
 	return s.o.Broker.Update(context.Background(), func(tx *broker.Tx) error {
@@ -135,7 +134,7 @@ func (s *server) commit(t *inlineCycle) error {
 				return err
 			}
 		}
-		for _, c := range t.asked {
+		for _, c := range t.polled {
 			commands, err := ledger.ReadTaskControl(tx, c.task.TID, now, ledger.Controls(c.task)...)
 			if err != nil {
 				return fmt.Errorf("read control messages of task %s: %w", c.task.TID, err)
@@ -148,7 +147,7 @@ func (s *server) commit(t *inlineCycle) error {
 	})
 }
 
-// write claims the job for the server, unless another one has it.
+// write claims the job for the server, unless another server has it.
 func (c *claim) write(tx *broker.Tx, by *ledger.Server, now time.Time) (err error) {
 	if c.job.Refused() != "" {
 		if err = ledger.Refuse(tx, c.job, now); err != nil {
@@ -162,7 +161,7 @@ func (c *claim) write(tx *broker.Tx, by *ledger.Server, now time.Time) (err erro
 	return nil
 }
 
-// applyCommitted does what a turn that was written calls for.
+// applyCommitted applies the effects of a committed cycle.
 func (s *server) applyCommitted(t *inlineCycle) {
 	s.resolve(t.submits, nil)
 	s.progress = s.progress[len(t.progress):]
@@ -176,7 +175,7 @@ func (s *server) applyCommitted(t *inlineCycle) {
 		if c.answer != nil {
 			s.forget(c)
 		}
-		c.local.end(c.recordedTask, c.handOff.Result) // who waits for it may want the slot again
+		c.local.end(c.recordedTask, c.handOff.Result) // after the slot is free: the submitter may want it again
 	}
 	if len(t.claims) > 0 {
 		s.ahead = s.ahead[len(t.claims):]
@@ -188,11 +187,11 @@ func (s *server) applyCommitted(t *inlineCycle) {
 		}
 		s.startCall(claimed.job, claimed.task)
 	}
-	if len(t.asked) > 0 {
+	if len(t.polled) > 0 {
 		s.controlPending = false
 	}
 	for _, o := range t.orders {
-		o.call.known = nil // the order is in the record
+		o.call.known = nil // the record has changed
 		s.request(o.call, OrderFor(o.what).End)
 	}
 }

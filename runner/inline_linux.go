@@ -16,19 +16,19 @@ import (
 	"weft/internal/proc"
 )
 
-// The times after which a server looks by itself, and the longest pause before
-// what could not be written is tried again.
+// The intervals at which a server polls, and the longest pause before it retries a failed
+// write.
 const (
 	minInlinePoll  = time.Second
 	maxInlinePoll  = 5 * time.Second
 	maxInlineRetry = time.Second
 )
 
-// An Inline carries out the tasks whose functions run inside this program, each on
-// a goroutine. Make one with [NewInline].
+// An Inline runs the tasks whose functions run inside this program, each on a goroutine.
+// Use [NewInline] to make one.
 type Inline struct{ server *server }
 
-// NewInline returns an Inline, which does nothing before [Inline.Serve].
+// NewInline returns an Inline. It does nothing before [Inline.Serve].
 func NewInline(o InlineOptions) (*Inline, error) {
 	self, err := proc.Self()
 	if err != nil {
@@ -44,13 +44,13 @@ func NewInline(o InlineOptions) (*Inline, error) {
 		o.Quarantined = func() broker.ID { return 0 }
 	}
 	s := &server{
-		o:      o,
-		record: &ledger.Server{Process: self, Started: time.Now().UnixNano()},
-		slots:  slots{free: o.Slots},
-		calls:  make(map[string]*call),
-		events: make(chan callEvent, 2*o.Slots),
-		asks:   make(chan asked),
-		over:   make(chan struct{}),
+		o:            o,
+		record:       &ledger.Server{Process: self, Started: time.Now().UnixNano()},
+		slots:        slots{free: o.Slots},
+		calls:        make(map[string]*call),
+		events:       make(chan callEvent, 2*o.Slots),
+		directOrders: make(chan directOrder),
+		over:         make(chan struct{}),
 	}
 	for _, name := range o.Functions.Names() {
 		s.queues = append(s.queues, ledger.InlineRequests(name))
@@ -58,42 +58,42 @@ func NewInline(o InlineOptions) (*Inline, error) {
 	return &Inline{s}, nil
 }
 
-// A server is the loop of an [Inline], to which calls tell by events what happens.
-// All of it but its slots belongs to one goroutine.
+// A server is the loop of an [Inline]; calls report to it by events. All of it but its
+// slots belongs to one goroutine.
 type server struct {
-	o        InlineOptions
-	record   *ledger.Server
-	queues   []string // of requests
-	requests *broker.Waiter
-	controls *broker.Waiter
-	slots    slots
-	events   chan callEvent
-	asks     chan asked    // orders that come beside the store
-	over     chan struct{} // closed at the end, when nobody reads events any more
+	o            InlineOptions
+	record       *ledger.Server
+	queues       []string // of requests
+	requests     *broker.Waiter
+	controls     *broker.Waiter
+	slots        slots
+	events       chan callEvent
+	directOrders chan directOrder // orders from the control socket
+	over         chan struct{}    // closed at the end, when no goroutine receives events any more
 
 	quarantined     broker.ID // see [InlineOptions.Quarantined]
 	leaving         bool      // its context has ended
 	requestsPending bool      // requests may be waiting
 	controlPending  bool      // control messages may be waiting
 	ahead           []*ledger.Job
-	submits         []*localSubmit   // that have not begun
-	calls           map[string]*call // that hold a slot, by TID
-	ended           []*call          // whose end has not been written
-	progress        []*call          // likewise how far they are
+	submits         []*localSubmit   // not started yet
+	calls           map[string]*call // those that hold a slot, by TID
+	ended           []*call          // those whose end is not written yet
+	progress        []*call          // those whose progress is not written yet
 }
 
-// Serve carries out tasks until ctx ends. Then it stops what runs, and returns
-// when that has ended or its grace is over. The end of ctx is no error. It is
-// called once.
+// Serve runs tasks until ctx ends. Then it stops the running ones, and returns when they
+// have ended or their grace period is over. The end of ctx is no error. It must be called
+// once.
 //
-// Several programs, or several of one program, may serve at once: a task belongs
-// to the one whose transaction claims it.
+// Several programs, and several processes of one program, may serve at once: a task belongs
+// to the server whose transaction claims it.
 func (i *Inline) Serve(ctx context.Context) (err error) {
 	s := i.server
 	defer close(s.over)
 	defer s.slots.close()
-	heard := append([]string{ledger.Services}, s.queues...) // that one tells of trust
-	if s.requests, err = s.o.Broker.Listen(heard...); err != nil {
+	queues := append([]string{ledger.Services}, s.queues...) // Services: a change of trust notifies it
+	if s.requests, err = s.o.Broker.Listen(queues...); err != nil {
 		return fmt.Errorf("serve functions: %w", err)
 	}
 	defer s.requests.Close()
@@ -119,10 +119,10 @@ func (s *server) update(change func(*broker.Tx, *ledger.Server) error) error {
 	return s.o.Broker.Update(context.Background(), func(tx *broker.Tx) error { return change(tx, s.record) })
 }
 
-// serve claims and carries out tasks until ctx has ended and nothing is left.
+// serve claims and runs tasks until ctx has ended and none is left.
 func (s *server) serve(ctx context.Context) error {
 	s.requestsPending, s.quarantined = true, s.o.Quarantined()
-	look, retry := minInlinePoll, time.Duration(0)
+	poll, retry := minInlinePoll, time.Duration(0)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	leave := ctx.Done()
@@ -137,19 +137,19 @@ func (s *server) serve(ctx context.Context) error {
 			}
 		case e := <-s.events:
 			s.gather(e)
-			look = minInlinePoll
-		case a := <-s.asks:
+			poll = minInlinePoll
+		case a := <-s.directOrders:
 			s.order(a)
 		case <-s.requests.C():
-			s.requestsPending, look = true, minInlinePoll
+			s.requestsPending, poll = true, minInlinePoll
 			if s.quarantined != 0 {
 				s.quarantined = s.o.Quarantined()
 			}
 		case <-s.controls.C():
-			s.controlPending, look = true, minInlinePoll
+			s.controlPending, poll = true, minInlinePoll
 		case <-timer.C:
 			s.requestsPending, s.controlPending, s.quarantined = true, true, s.o.Quarantined()
-			look = min(2*look, maxInlinePoll)
+			poll = min(2*poll, maxInlinePoll)
 		}
 		err := s.cycle(leave != nil)
 		switch {
@@ -170,32 +170,32 @@ func (s *server) serve(ctx context.Context) error {
 		if leave == nil && s.idle() {
 			return nil
 		}
-		timer.Reset(look)
+		timer.Reset(poll)
 	}
 }
 
-// idle reports whether every task that was claimed has ended. A function that
-// goes on although its task is over is left behind.
+// idle reports whether every claimed task has ended. It ignores a function that runs on
+// although its task is over.
 func (s *server) idle() bool {
 	for _, c := range s.calls {
 		if !c.recorded {
 			return false
 		}
 	}
-	return s.slots.used(s.o.Slots) == len(s.calls) // nobody is about to begin one
+	return s.slots.used(s.o.Slots) == len(s.calls) // no local submit is in progress
 }
 
-// An asked is an order that has come beside the store.
-type asked struct {
+// A directOrder is an order from the control socket.
+type directOrder struct {
 	order control.Order
-	reply chan<- (<-chan control.Answer) // of the last answer; nil: it is for somebody else
+	reply chan<- (<-chan control.Answer) // of the last answer; nil: the task is not here
 }
 
-// takeOrder passes on an order that comes beside the store, on any goroutine.
+// takeOrder passes on an order from the control socket, on any goroutine.
 func (s *server) takeOrder(ctx context.Context, o control.Order, answer func(control.Answer)) {
 	reply := make(chan (<-chan control.Answer), 1)
 	select {
-	case s.asks <- asked{o, reply}:
+	case s.directOrders <- directOrder{o, reply}:
 		if done := <-reply; done != nil {
 			control.Relay(ctx, done, answer)
 		}
@@ -203,25 +203,26 @@ func (s *server) takeOrder(ctx context.Context, o control.Order, answer func(con
 	}
 }
 
-// order carries it out, if it is to end a call.
-func (s *server) order(a asked) {
+// order applies the order, if it is to end a call.
+func (s *server) order(a directOrder) {
 	c, end := s.calls[a.order.TID], OrderFor(a.order.Command).End
 	if c == nil || end == NoRequest {
 		a.reply <- nil
 		return
 	}
-	a.reply <- c.asked.Add(a.order.Command)
+	a.reply <- c.waiters.Add(a.order.Command)
 	s.request(c, end)
 }
 
-// forget gives back the slot of a call.
+// forget drops a call and frees its slot.
 func (s *server) forget(c *call) {
 	delete(s.calls, c.task.TID)
 	s.slots.give(1)
 }
 
-// gather takes an event and those that come meanwhile. What is written together
-// costs less, so those who are about to send one are let first, but not waited for.
+// gather handles an event and those that arrive meanwhile. Changes that are written
+// together cost less, so it yields once to goroutines that are about to send one, but does
+// not wait for them.
 func (s *server) gather(e callEvent) {
 	s.handle(e)
 	for yielded := false; ; {
@@ -239,7 +240,7 @@ func (s *server) gather(e callEvent) {
 	}
 }
 
-// cycle writes what has ended, claims what there is room for, and begins it.
+// cycle writes what has ended, and claims and starts as many tasks as there are slots.
 func (s *server) cycle(claim bool) error {
 	for again := true; again; {
 		if claim {
@@ -265,7 +266,7 @@ func (s *server) cycle(claim bool) error {
 	return nil
 }
 
-// invalidate forgets what was read, so that it is read again before it is written.
+// invalidate drops what was read from the store, so that it is read again.
 func (s *server) invalidate() {
 	s.ahead, s.requestsPending = nil, true
 	for _, c := range s.ended {
@@ -280,7 +281,7 @@ func (s *server) readAhead() error {
 	}
 	err := s.o.Broker.View(context.Background(), func(r broker.Reader) error {
 		s.ahead = nil
-		// Mostly few of the functions are called; that is told in one look.
+		// Mostly few of the functions have requests; one query tells which.
 		waiting, err := r.Queues(ledger.InlinePrefix, len(s.queues))
 		if err != nil {
 			return err
@@ -302,7 +303,7 @@ func (s *server) readAhead() error {
 	return nil
 }
 
-// readQueue reads requests for a function ahead, and makes them ready.
+// readQueue reads the requests for one function ahead and prepares them.
 func (s *server) readQueue(r broker.Reader, queue string) error {
 	ms, err := ledger.Waiting(r, queue, s.quarantined, 2*s.o.Slots, inlineAheadBytes)
 	if err != nil {

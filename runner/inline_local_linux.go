@@ -7,78 +7,78 @@ import (
 	"weft/internal/ledger"
 )
 
-// A LocalRun is a task that was begun by who submitted it.
+// A LocalRun is a task that runs in the program that submitted it.
 type LocalRun struct {
 	task   *ledger.Task
-	over   <-chan struct{} // nobody will say any more how it ended
-	result atomic.Int32    // where it is: see below
+	over   <-chan struct{} // closed when the server no longer reports ends
+	result atomic.Int32    // its place, one of those below
 
-	ended    chan struct{} // closed when what follows may be read
+	ended    chan struct{} // closed when the fields below are set
 	recorded *ledger.Task
-	value    []byte // the result, if it is handed over
+	value    []byte // the result, if it is handed to the caller of Take
 }
 
 // The places of a result.
 const (
-	resultStored int32 = iota // or will be, and nobody waits to take it
-	resultWanted              // somebody waits to take it
-	resultHanded              // it is recorded as taken, and is in the visit
-	resultTaken               // from there
+	resultStored int32 = iota // in the store, or will be; no caller waits to take it
+	resultWanted              // a caller of Take waits for it
+	resultHanded              // recorded as taken, and kept in the LocalRun
+	resultTaken               // returned by Take
 )
 
-// Task is the task as it was begun.
-func (v *LocalRun) Task() *ledger.Task { return v.task }
+// Task returns the task as it was started.
+func (r *LocalRun) Task() *ledger.Task { return r.task }
 
-// wantsResult reports whether the result is to be handed over: somebody waits to take it,
-// and gets it when the task has ended.
-func (v *LocalRun) wantsResult() bool {
-	return v != nil && v.result.CompareAndSwap(resultWanted, resultHanded)
+// wantsResult reports whether the result is to be handed over, because a caller of Take
+// waits for it.
+func (r *LocalRun) wantsResult() bool {
+	return r != nil && r.result.CompareAndSwap(resultWanted, resultHanded)
 }
 
-// end says how the task ended. value is its result, which is kept only to be handed
-// over: it may be large, and the visit lives as long as somebody has the task.
-func (v *LocalRun) end(t *ledger.Task, value []byte) {
-	if v == nil {
+// end sets how the task ended. It keeps value, the result, only to hand it over: it may be
+// large, and a LocalRun lives as long as its task is referenced.
+func (r *LocalRun) end(t *ledger.Task, value []byte) {
+	if r == nil {
 		return
 	}
-	v.recorded = t
-	if v.result.Load() == resultHanded {
-		v.value = value
+	r.recorded = t
+	if r.result.Load() == resultHanded {
+		r.value = value
 	}
-	close(v.ended)
+	close(r.ended)
 }
 
-// Wait waits for the end of the task and returns the task as it is recorded, which
-// others may get as well. nil means that somebody else may know it: ctx has ended,
-// or the server, or another attempt follows.
-func (v *LocalRun) Wait(ctx context.Context) *ledger.Task {
+// Wait waits for the end of the task and returns the recorded task, which other callers may
+// get as well. It returns nil if the store must be asked: ctx or the server has ended, or
+// another attempt follows.
+func (r *LocalRun) Wait(ctx context.Context) *ledger.Task {
 	select {
-	case <-v.ended:
-	case <-v.over:
+	case <-r.ended:
+	case <-r.over:
 	case <-ctx.Done():
 	}
 	select {
-	case <-v.ended: // this one counts, whatever else has happened
-		if v.recorded != nil && v.recorded.Status.Terminal() {
-			return v.recorded
+	case <-r.ended: // takes precedence over the other two
+		if r.recorded != nil && r.recorded.Status.Terminal() {
+			return r.recorded
 		}
 	default:
 	}
 	return nil
 }
 
-// Take is Wait, and takes the result if that can be had at the same time; if not,
-// taken is false, and the result may be in the store.
-func (v *LocalRun) Take(ctx context.Context) (t *ledger.Task, value []byte, taken bool) {
-	v.result.CompareAndSwap(resultStored, resultWanted)
-	t = v.Wait(ctx)
-	if t == nil && !v.result.CompareAndSwap(resultWanted, resultStored) && v.result.Load() == resultHanded {
-		// ctx has ended in the moment in which it was handed over.
-		t = v.Wait(context.Background())
+// Take waits as Wait does, and takes the result if that is possible; if not, taken is
+// false, and the result may be in the store.
+func (r *LocalRun) Take(ctx context.Context) (t *ledger.Task, value []byte, taken bool) {
+	r.result.CompareAndSwap(resultStored, resultWanted)
+	t = r.Wait(ctx)
+	if t == nil && !r.result.CompareAndSwap(resultWanted, resultStored) && r.result.Load() == resultHanded {
+		// ctx ended while the result was being handed over.
+		t = r.Wait(context.Background())
 	}
-	if t == nil || !v.result.CompareAndSwap(resultHanded, resultTaken) {
+	if t == nil || !r.result.CompareAndSwap(resultHanded, resultTaken) {
 		return t, nil, false
 	}
-	value, v.value = v.value, nil
+	value, r.value = r.value, nil
 	return t, value, true
 }

@@ -2,31 +2,31 @@ package runner
 
 import "sync"
 
-// slots are those of a server. They are taken by its loop, for requests from the
-// store, and by whoever submits in the same program.
+// slots are the slots of a server. Its loop takes them for requests from the store, and
+// local submits reserve them on their own goroutines.
 type slots struct {
 	mu     sync.Mutex
 	free   int
-	admits bool // who submits may take one: as far as is known, nothing waits for one
+	admits bool // local submits may reserve one: as far as is known, no request waits
 	closed bool
 }
 
-// admit says whether who submits may take a slot.
+// admit says whether local submits may reserve a slot.
 func (s *slots) admit(admits bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.admits = admits && !s.closed
 }
 
-// close lets nobody take a slot any more who submits.
+// close refuses all further local submits.
 func (s *slots) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.admits, s.closed = false, true
 }
 
-// reserve takes a slot for who submits. One that cannot have it queues, and so do
-// the others then, until the loop has looked.
+// reserve takes a slot for a local submit. If there is none the task has to queue, and so
+// do later ones until the loop admits them again.
 func (s *slots) reserve() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func (s *slots) give(n int) {
 // any reports whether there is a free slot.
 func (s *slots) any() bool { return s.used(0) < 0 }
 
-// used is how many of so many slots are taken.
+// used returns how many of the given number of slots are taken.
 func (s *slots) used(of int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

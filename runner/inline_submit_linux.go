@@ -9,22 +9,21 @@ import (
 	"weft/internal/ledger"
 )
 
-// A localSubmit is a task that is submitted by the program which serves it. It comes to
-// the server's loop, which begins it in its next transaction, with whatever else is
-// to be written: many that come together share all that a transaction costs.
+// A localSubmit is a task that is submitted by the program that serves it. The server's
+// loop starts it in its next transaction, together with all else that is to be written:
+// many that arrive together share the cost of one transaction.
 type localSubmit struct {
 	prepared *ledger.Prepared
-	decided  atomic.Bool // by the loop, or by who submits if that has changed its mind
+	decided  atomic.Bool // set by the loop, or by the submitter to withdraw
 
-	done    chan struct{}   // closed when what follows says what has become of it
-	started *ledger.Started // nil: it has to queue
+	done    chan struct{}   // closed when the fields below are set
+	started *ledger.Started // nil: the task has to queue
 	err     error
 }
 
-// Submit submits a task that calls a function of this program, and begins it at
-// once. It returns nil for one that has to queue: the program has no such function,
-// or no slot is free, or a request waits. Cancelling ctx before the task is accepted
-// withdraws it.
+// Submit submits a task that calls a function of this program, and starts it at once. It
+// returns nil if the task has to queue: the program has no such function, or no slot is
+// free, or a request waits. Cancelling ctx before the task is accepted withdraws it.
 func (i *Inline) Submit(ctx context.Context, submission ledger.Submission) (*LocalRun, error) {
 	s := i.server
 	if s.o.Broker.Nested() {
@@ -54,52 +53,52 @@ func (i *Inline) Submit(ctx context.Context, submission ledger.Submission) (*Loc
 	return c.local, nil
 }
 
-// await waits until it is known what has become of a guest.
-func (s *server) await(ctx context.Context, g *localSubmit) error {
+// await waits for the outcome of a local submit.
+func (s *server) await(ctx context.Context, l *localSubmit) error {
 	select {
-	case <-g.done:
+	case <-l.done:
 	case <-s.over:
-		if g.decided.CompareAndSwap(false, true) {
+		if l.decided.CompareAndSwap(false, true) {
 			return nil
 		}
-		<-g.done
+		<-l.done
 	case <-ctx.Done():
-		if g.decided.CompareAndSwap(false, true) {
+		if l.decided.CompareAndSwap(false, true) {
 			s.releaseSlot()
 			return context.Cause(ctx)
 		}
-		<-g.done
+		<-l.done
 	}
-	if errors.Is(g.err, broker.ErrUncertain) && g.started != nil {
-		if _, err := s.o.Broker.Record(context.Background(), ledger.Kind, g.started.Task.TID); err == nil {
+	if errors.Is(l.err, broker.ErrUncertain) && l.started != nil {
+		if _, err := s.o.Broker.Record(context.Background(), ledger.Kind, l.started.Task.TID); err == nil {
 			return nil
 		}
 	}
-	if g.err != nil {
+	if l.err != nil {
 		s.releaseSlot()
 	}
-	return g.err
+	return l.err
 }
 
-// releaseSlot gives back the slot of a guest.
+// releaseSlot frees the slot of a local submit.
 func (s *server) releaseSlot() {
 	s.slots.give(1)
-	s.emit(callEvent{what: submitWithdrawn}) // it may wait for that
+	s.emit(callEvent{what: submitWithdrawn}) // the loop may be waiting for a free slot
 }
 
-// accept lets a guest in that still wants to, unless the server leaves: then it has to
-// queue for another one.
-func (s *server) accept(g *localSubmit) {
+// accept queues a local submit for the next cycle, unless it was withdrawn or the server is
+// leaving: then the task has to queue for another server.
+func (s *server) accept(l *localSubmit) {
 	switch {
-	case !g.decided.CompareAndSwap(false, true):
+	case !l.decided.CompareAndSwap(false, true):
 	case s.leaving:
-		close(g.done)
+		close(l.done)
 	default:
-		s.submits = append(s.submits, g)
+		s.submits = append(s.submits, l)
 	}
 }
 
-// resolve tells the first of the guests what has become of them.
+// resolve reports the outcome to the first local submits.
 func (s *server) resolve(first []*localSubmit, err error) {
 	s.submits = s.submits[len(first):]
 	for _, g := range first {

@@ -8,8 +8,8 @@ import (
 	"weft/taskspec"
 )
 
-// forItem is what the assignment of a persistent task is for one item, or how that
-// item ends that nothing can be done with.
+// forItem returns the assignment of a persistent task for one item, or the outcome of an
+// item that is not valid.
 func (a *Assignment) forItem(item *ledger.Item) (*Assignment, *taskspec.Outcome) {
 	own := *a
 	own.Item = item
@@ -30,7 +30,7 @@ func (a *Assignment) forItem(item *ledger.Item) (*Assignment, *taskspec.Outcome)
 	return &own, nil
 }
 
-// outputFile is where a stream goes while it is not in memory.
+// outputFile is the file of a stream that does not stay in memory.
 func (a *Assignment) outputFile(s ledger.Stream) string {
 	if a.Item != nil {
 		return ledger.ItemOutput(a.WeftDir, a.TID, a.Epoch, a.Item.Message, s)
@@ -38,8 +38,8 @@ func (a *Assignment) outputFile(s ledger.Stream) string {
 	return ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, s)
 }
 
-// itemResult is [result] for an item, whose message has more around the output. Of
-// its standard error the end is kept.
+// itemResult is [result] for an item, whose message needs more room around the output. Of
+// its standard error it keeps the end.
 func itemResult(h *ledger.HandOff, stdout, stderr *output, a *Assignment) (kept []*output) {
 	room := max(a.MaxMessage-ledger.ItemEnvelope, a.MaxMessage/2)
 	limit := a.OutputLimit
@@ -54,7 +54,7 @@ func itemResult(h *ledger.HandOff, stdout, stderr *output, a *Assignment) (kept 
 	return kept
 }
 
-// tooLong reports whether text does not fit so many bytes once it is quoted.
+// tooLong reports whether text does not fit into room bytes once it is quoted.
 func tooLong(text []byte, room int) bool {
 	const longest = len(`\u0000`) // of one byte
 	return len(text)*longest > room && utf8.Valid(text) && ledger.QuotedSize(text) > room

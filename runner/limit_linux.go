@@ -13,21 +13,21 @@ import (
 	"weft/taskspec"
 )
 
-// A limitWatch watches over the limits of one task. That of a task whose limits, if
-// any, the kernel holds does nothing and costs nothing.
+// A limitWatch watches the limits of one task. If the kernel enforces all of them it does
+// nothing and costs nothing.
 type limitWatch struct {
 	broken chan monitor.Violation // nil if there is nothing to watch
 	watch  *monitor.Watch
 	cancel context.CancelFunc
-	ended  chan struct{} // closed when nothing is sampled any more
+	ended  chan struct{} // closed when sampling has ended
 
-	mu     sync.Mutex // held while processes are looked at, or reaped
+	mu     sync.Mutex // held while processes are sampled or reaped
 	own    int        // the task's own process
 	reaped time.Duration
 }
 
-// newLimitWatch begins to watch a task that has been started. used is told what it
-// uses, if the assignment wants that.
+// newLimitWatch starts to watch a task that has been started. It reports the usage to used,
+// if the assignment asks for it.
 func newLimitWatch(a *Assignment, c *command, used func(context.Context, ledger.Usage)) *limitWatch {
 	limits := a.Limits
 	if c.group != nil {
@@ -73,7 +73,8 @@ func newLimitWatch(a *Assignment, c *command, used func(context.Context, ledger.
 	}
 	go func() {
 		defer close(g.ended)
-		// It goes on after the first: memory may run out during a grace.
+		// It continues after the first violation: memory may run out during the grace
+		// period.
 		for {
 			v, broken := g.watch.Run(ctx, sample)
 			if !broken {
@@ -88,40 +89,40 @@ func newLimitWatch(a *Assignment, c *command, used func(context.Context, ledger.
 	return g
 }
 
-// reap removes the zombies of processes that the task has left. The kernel gives
-// them to the consumer, a subreaper. What they used stays known.
-func (g *limitWatch) reap() {
-	if g.mu.TryLock() { // else they are reaped after the look
-		g.reaped += monitor.ReapOrphans(g.own)
-		g.mu.Unlock()
+// reap removes the zombies of processes that the task has left. The kernel gives them to
+// the consumer, a subreaper. Their usage stays counted.
+func (w *limitWatch) reap() {
+	if w.mu.TryLock() { // else the sampling goroutine reaps them
+		w.reaped += monitor.ReapOrphans(w.own)
+		w.mu.Unlock()
 	}
 }
 
-// close ends the watch and returns the most that it has seen.
-func (g *limitWatch) close() monitor.Peak {
-	if g.watch == nil {
+// close ends the watch and returns the peak of its samples.
+func (w *limitWatch) close() monitor.Peak {
+	if w.watch == nil {
 		return monitor.Peak{}
 	}
-	g.cancel()
-	<-g.ended
-	return g.watch.Peak()
+	w.cancel()
+	<-w.ended
+	return w.watch.Peak()
 }
 
-// newGroup makes the cgroup that bounds a task's memory, or returns nil if none
-// is wanted or can be made.
+// newGroup makes the cgroup that bounds a task's memory. It returns nil if none is wanted
+// or can be made.
 func newGroup(a *Assignment) *monitor.Group {
 	if a.Limits.MemoryMB == nil || a.NoGroup {
 		return nil
 	}
 	g, err := monitor.NewGroup(fmt.Sprintf("%s.%d", a.TID, a.Epoch), *a.Limits.MemoryMB)
 	if err != nil {
-		return nil // then it is sampled, and a violation says so
+		return nil // the memory is sampled instead, and a violation says so
 	}
 	return g
 }
 
-// usage is what the task has used, in the end and at its height. The kernel
-// knows the largest of its processes, also where nobody has looked.
+// usage returns what the task has used in total and at its peak. The kernel knows the
+// largest of its processes, even between samples.
 func usage(c *command, peak monitor.Peak) ledger.Usage {
 	u := withPeak(c.usage(), peak)
 	if c.group != nil {
@@ -130,9 +131,10 @@ func usage(c *command, peak monitor.Peak) ledger.Usage {
 	return u
 }
 
-// withPeak is u with the most that samples have seen.
+// withPeak returns u with the peak of the samples.
 func withPeak(u ledger.Usage, peak monitor.Peak) ledger.Usage {
-	// Who was killed was not waited for by those who count for the kernel.
+	// The kernel does not count the CPU time of a killed process whose parent did not wait
+	// for it.
 	u.CPUSeconds = max(u.CPUSeconds, peak.CPU.Seconds())
 	u.PeakMemoryMB = max(u.PeakMemoryMB, peak.MemoryMB)
 	u.PeakCPUPercent, u.PeakFDs, u.PeakConnections = peak.CPUPercent, peak.FDs, peak.Connections

@@ -13,12 +13,12 @@ import (
 	"weft/taskspec"
 )
 
-// Protocol is the version of what goes over a [Link]. Both ends are the same
-// program as a rule; where they are not, the manager refuses.
+// Protocol is the version of the protocol of a [Link]. As a rule both ends are the same
+// program; if they are not, the manager refuses the consumer.
 const Protocol = protocol.Version
 
-// A Link is one end of the connection between a manager and a consumer. Send
-// may be called by several goroutines; In is what Send sends at the other end.
+// A Link is one end of the connection between a manager and a consumer. Send may be called
+// by several goroutines. In is the type that Send sends at the other end.
 type Link[In, Out any] struct {
 	rw      io.ReadWriteCloser
 	dec     *json.Decoder
@@ -61,27 +61,27 @@ func (l *Link[In, Out]) Receive() (v In, err error) {
 // Close ends the link for both.
 func (l *Link[In, Out]) Close() error { return l.rw.Close() }
 
-// An Order is what a manager tells a consumer. Exactly one field is set.
+// An Order is a message from a manager to a consumer. Exactly one field is set.
 type Order struct {
-	Task           *Assignment `json:"task,omitempty"` // get ready for a task
-	Start          *Permit     `json:"go,omitempty"`   // begin it
+	Task           *Assignment `json:"task,omitempty"` // prepare a task
+	Start          *Permit     `json:"go,omitempty"`   // start it
 	Revoke         bool        `json:"drop,omitempty"` // forget it: it was withdrawn
 	End            Request     `json:"end,omitempty"`  // end the running task
-	Pause          *bool       `json:"hold,omitempty"` // let it stand still, or go on
-	Ack            int         `json:"ack,omitempty"`  // the hand-off with this sequence is settled
-	ChunksRecorded int         `json:"took,omitempty"` // so are the chunks with this one
+	Pause          *bool       `json:"hold,omitempty"` // pause the running task, or resume it
+	Ack            int         `json:"ack,omitempty"`  // the hand-off with this sequence number is recorded
+	ChunksRecorded int         `json:"took,omitempty"` // the chunks with this sequence number are recorded
 	Next           *Next       `json:"next,omitempty"` // work on this item, or wait
 }
 
-// A Report is what a consumer tells its manager. Exactly one field is set.
+// A Report is a message from a consumer to its manager. Exactly one field is set.
 type Report struct {
 	Hello    *Hello           `json:"hello,omitempty"`
 	Started  *proc.Identity   `json:"started,omitempty"`  // the task's own process
-	Used     *ledger.Usage    `json:"used,omitempty"`     // by the running task, if it is to be reported
-	Paused   *bool            `json:"paused,omitempty"`   // the running task stands still, or goes on
+	Used     *ledger.Usage    `json:"used,omitempty"`     // by the running task, if the assignment asks for it
+	Paused   *bool            `json:"paused,omitempty"`   // the running task has been paused, or resumed
 	Progress *ledger.Progress `json:"progress,omitempty"` // of the running function
 	Chunks   *ledger.Chunks   `json:"chunks,omitempty"`   // of the running task's output
-	Item     *ledger.HandOff  `json:"item,omitempty"`     // an item has ended, and the persistent task goes on
+	Item     *ledger.HandOff  `json:"item,omitempty"`     // the result of an item of a persistent task
 	Finished *ledger.HandOff  `json:"finished,omitempty"`
 }
 
@@ -92,7 +92,7 @@ type Hello struct {
 	Process  proc.Identity `json:"process"`
 }
 
-// An Assignment is a task for a consumer.
+// An Assignment is a task to be run by a consumer.
 type Assignment struct {
 	TID     string `json:"tid"`
 	Epoch   int    `json:"epoch"`
@@ -106,44 +106,44 @@ type Assignment struct {
 	Dir   string   `json:"dir"`
 	Stdin string   `json:"stdin,omitempty"`
 	Input string   `json:"input,omitempty"` // see ledger.InputFile
-	// What becomes of the message, and of the input with it, when the task
+	// OnError and OnStop say what becomes of the message, and of its input, if the task
 	// does not complete.
 	OnError taskspec.Policy `json:"on_error,omitempty"`
 	OnStop  taskspec.Policy `json:"on_stop,omitempty"`
 
-	// The environment is that with the key Env, or the consumer's own if it is
-	// empty. EnvBlock holds it, packed, when this consumer has not had it yet, with
-	// the attributes of the submitter. Over lies over it. A function gets that of
-	// its program, and the attributes.
+	// Env is the key of the environment; if it is empty, the consumer's own is used.
+	// EnvBlock holds that environment, packed, with the attributes of the submitter, if
+	// this consumer has not received it yet. EnvOverlay is added to it. A function gets the
+	// environment of its program, and the attributes.
 	Env        string            `json:"env,omitempty"`
 	EnvBlock   []byte            `json:"env_block,omitempty"`
 	EnvOverlay map[string]string `json:"over,omitempty"`
 
 	Timeout time.Duration `json:"timeout,omitempty"` // 0: none
 	Grace   time.Duration `json:"grace"`
-	// Limits bound what the processes use together; Polling is how far apart
-	// samples are by which the CPU time is judged, and reports. Without NoGroup
-	// the memory is bounded by a cgroup where one can be made.
+	// Limits bound the usage of all processes together. Polling is the interval of the
+	// samples, by which the CPU time is judged, and of the reports. Unless NoGroup is set,
+	// a cgroup bounds the memory where one can be made.
 	Limits  taskspec.Limits `json:"limits,omitzero"`
 	Polling time.Duration   `json:"polling,omitempty"`
-	Reports bool            `json:"reports,omitempty"` // say at each polling interval what is used
+	Reports bool            `json:"reports,omitempty"` // report the usage at each polling interval
 	NoGroup bool            `json:"no_group,omitempty"`
 
 	OutputLimit int64  `json:"output_limit"` // bytes
 	Title       bool   `json:"title"`
 	StopOnLoss  bool   `json:"stop_on_loss,omitempty"`
 	MaxMessage  int    `json:"max_message"` // bytes
-	Durability  string `json:"durability"`  // for a consumer that goes on alone
+	Durability  string `json:"durability"`  // of the store, for a consumer without a manager
 
 	StreamOutput bool `json:"stream_output,omitempty"` // report the output in chunks
 	ForNextStage bool `json:"hands_on,omitempty"`      // the output is the input of another task
 
-	// Persistent: work on one item after the other. Argv and the call are what is
-	// the same for all of them.
+	// Persistent: work on one item after the other. Argv and the call are what all items
+	// share.
 	Persistent bool `json:"persistent,omitempty"`
-	// Inbox is where the items come from, for a consumer that goes on alone.
+	// Inbox is the queue of the items, for a consumer without a manager.
 	Inbox string       `json:"inbox,omitempty"`
-	Item  *ledger.Item `json:"-"` // that this is a consumer's copy for
+	Item  *ledger.Item `json:"-"` // set in the consumer's copy for one item
 
 	TTY         bool `json:"tty,omitempty"`         // give the command a terminal
 	Interactive bool `json:"interactive,omitempty"` // let it read what comes into the inbox
@@ -151,14 +151,14 @@ type Assignment struct {
 
 // A Permit says that a task's reservation has been committed.
 type Permit struct {
-	Message string `json:"message_id"` // of no meaning for a persistent task: see [Next]
+	Message string `json:"message_id"` // without meaning for a persistent task: see [Next]
 }
 
-// Next is what a persistent task does next. Seq is of the latest of its hand-offs
-// that has been recorded, 0 if there was none.
+// Next tells a persistent task what to do next. Seq is the sequence number of its last
+// recorded hand-off, 0 if there is none.
 type Next struct {
 	Seq  int          `json:"seq,omitempty"`
-	Item *ledger.Item `json:"item,omitempty"` // it is reserved; nil: there is none yet
+	Item *ledger.Item `json:"item,omitempty"` // reserved for the task; nil: there is none yet
 }
 
 // A Request asks for the end of a task.
@@ -167,11 +167,11 @@ type Request string
 // The requests.
 const (
 	NoRequest   Request = ""
-	RequestStop Request = "stop" // SIGTERM, then, after the grace, SIGKILL
+	RequestStop Request = "stop" // SIGTERM, then, after the grace period, SIGKILL
 	RequestKill Request = "kill" // SIGKILL at once
 )
 
-// OrderFor is what a control message asks of the task's consumer.
+// OrderFor returns the order that a control message stands for.
 func OrderFor(c ledger.Command) Order {
 	switch c {
 	case ledger.CommandStop:

@@ -14,7 +14,7 @@ import (
 
 func noSpace(error) bool { return false }
 
-// Main would be the life of a consumer process. Running tasks needs Linux.
+// Main returns an error: running tasks needs Linux.
 func Main(io.ReadWriteCloser, string, []string) error {
 	return fmt.Errorf("run tasks: %w", errors.ErrUnsupported)
 }
@@ -22,10 +22,10 @@ func Main(io.ReadWriteCloser, string, []string) error {
 // Become is never called.
 func Become(*os.File) error { return errors.ErrUnsupported }
 
-// An Inline would carry out functions inside this program.
+// An Inline runs functions inside this program. It needs Linux.
 type Inline struct{}
 
-// NewInline says that it does not.
+// NewInline returns an error: functions run on Linux only.
 func NewInline(InlineOptions) (*Inline, error) {
 	return nil, fmt.Errorf("serve functions: %w", errors.ErrUnsupported)
 }
@@ -33,17 +33,17 @@ func NewInline(InlineOptions) (*Inline, error) {
 // Serve is never called.
 func (s *Inline) Serve(context.Context) error { return nil }
 
-// Submit has no place for it.
+// Submit returns nil: the task has to queue.
 func (s *Inline) Submit(context.Context, ledger.Submission) (*LocalRun, error) { return nil, nil }
 
-// A LocalRun would be a task that was begun by who submitted it.
+// A LocalRun is a task that runs in the program that submitted it. It needs Linux.
 type LocalRun struct{}
 
 // Task is never called.
-func (v *LocalRun) Task() *ledger.Task { return nil }
+func (r *LocalRun) Task() *ledger.Task { return nil }
 
-// Wait knows nothing.
-func (v *LocalRun) Wait(context.Context) *ledger.Task { return nil }
+// Wait is never called.
+func (r *LocalRun) Wait(context.Context) *ledger.Task { return nil }
 
-// Take has nothing.
-func (v *LocalRun) Take(context.Context) (*ledger.Task, []byte, bool) { return nil, nil, false }
+// Take is never called.
+func (r *LocalRun) Take(context.Context) (*ledger.Task, []byte, bool) { return nil, nil, false }

@@ -21,28 +21,27 @@ import (
 )
 
 const (
-	// inMemory is how much of a stream is kept in memory. Beyond it, or once a
-	// task has run for lively, the stream goes to its file, where others can
-	// follow it. Most tasks are over before either.
+	// inMemory is how much of a stream is kept in memory. Beyond it, or once a task has run
+	// for liveAfter, the stream goes to its file, where followers can read it. Most tasks
+	// end before either.
 	inMemory  = 64 << 10
 	liveAfter = 20 * time.Millisecond
-	// stderrTail is how much of the end of the standard error is kept in the
-	// task's record.
+	// stderrTail is how much of the end of the standard error is kept in the task's record.
 	stderrTail = 64 << 10
 	// previewBytes is how much of a large output its message quotes.
 	previewBytes = 1 << 10
-	// roomLook is how many bytes of a stream are written before it is made sure
-	// again that the store keeps its room.
-	roomLook = 256 << 10
+	// roomStep is how many bytes of a stream are written between two checks that the
+	// reserve of the store remains free.
+	roomStep = 256 << 10
 	// fullRetry is the longest pause between attempts to write to a full disk.
 	fullRetry = time.Second
 )
 
-// An output keeps one stream of a task. It never makes the task wait for a
-// reader; only for the disk when that is full.
+// An output keeps one stream of a task. It never makes the task wait for a reader, only for
+// a full disk.
 type output struct {
 	path    string
-	ring    func()          // tells followers that there is more
+	notify  func()          // notifies followers of new output
 	abandon <-chan struct{} // closed when a full disk is no longer waited for
 
 	mu        sync.Mutex
@@ -50,19 +49,19 @@ type output struct {
 	buf       []byte
 	file      *os.File
 	size      int64
-	inFile    int64 // of the stream; what is in buf comes after it
-	room      int64 // there was room for so much of it in the file
+	inFile    int64 // of the stream; buf follows it
+	room      int64 // the file may grow to this size without another check
 	closed    bool
-	seen      int64 // the size when idle was last asked
+	seen      int64 // the size at the last call of idle
 	tail      []byte
 	digest    hash.Hash // of what is in the file; nil before the first write
 	err       error     // why the file is incomplete
 
-	changed chan struct{} // closed when there is more, or no more; nil: nobody asks
+	changed chan struct{} // closed when there is more, or the stream ends; nil: no reader waits
 }
 
-func newOutput(path string, ring func(), abandon <-chan struct{}) *output {
-	return &output{path: path, ring: ring, abandon: abandon}
+func newOutput(path string, notify func(), abandon <-chan struct{}) *output {
+	return &output{path: path, notify: notify, abandon: abandon}
 }
 
 // drain reads the stream to its end.
@@ -74,7 +73,7 @@ func (o *output) drain(r io.Reader) {
 			o.add(chunk[:n])
 		}
 		if err != nil {
-			return // the end, or the deadline that was set when the tree was dead
+			return // the end, or the deadline that is set when the tree is dead
 		}
 	}
 }
@@ -102,8 +101,8 @@ func (o *output) live() {
 	}
 }
 
-// idle reports whether nothing has come since it was last asked, and nothing
-// is being written.
+// idle reports whether nothing has arrived since its last call, and nothing is being
+// written.
 func (o *output) idle() bool {
 	if !o.mu.TryLock() {
 		return false
@@ -118,11 +117,11 @@ func (o *output) idle() bool {
 // is for the store, which must record how tasks end.
 func OutputsWait(s disk.Space) bool { return s.Free < min(16<<20, s.Total/16)+roomLook }
 
-// errReserved is what writing a large output then gives.
+// errReserved is the error of writing a large output into that reserve.
 var errReserved = fmt.Errorf("the rest is kept for the store: %w", syscall.ENOSPC)
 
-// checkRoom returns errReserved while a stream that goes on must not take more room. A
-// short one may: to record it takes as much.
+// checkRoom returns errReserved if the stream must not take more room. A short stream
+// always may: recording it takes as much.
 func (o *output) checkRoom() error {
 	end := o.inFile + int64(len(o.buf))
 	if end <= max(o.room, inMemory) {
@@ -131,13 +130,12 @@ func (o *output) checkRoom() error {
 	if space, known := disk.SpaceIn(filepath.Dir(o.path)); known && OutputsWait(space) {
 		return errReserved
 	}
-	o.room = end + roomLook
+	o.room = end + roomStep
 	return nil
 }
 
-// flush moves what is in memory to the file. While the disk is full it tries
-// again until there is room or somebody ends the task: a task that prints has
-// to wait, but what it printed is not lost.
+// flush moves the buffer to the file. While the disk is full it retries until there is room
+// or the task is being ended: a task that prints has to wait, but its output is not lost.
 func (o *output) flush() {
 	for pause := 10 * time.Millisecond; o.err == nil; pause = min(2*pause, fullRetry) {
 		err := o.checkRoom()
@@ -145,8 +143,8 @@ func (o *output) flush() {
 			err = o.write()
 		}
 		if err == nil {
-			o.ring()
-			o.tell()
+			o.notify()
+			o.wakeReaders()
 			return
 		}
 		if !noSpace(err) {
@@ -181,8 +179,8 @@ func (o *output) write() (err error) {
 	return err
 }
 
-// piece returns what the stream has at off, at most as much as there is room
-// for. end says that nothing follows, and that nothing will.
+// piece returns the part of the stream at off, at most as large as room. end reports that
+// the stream ends there.
 func (o *output) piece(room []byte, off int64) (p []byte, end bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -192,7 +190,7 @@ func (o *output) piece(room []byte, off int64) (p []byte, end bool) {
 	case off < o.inFile:
 		want := int(min(int64(len(room)), o.inFile-off))
 		if n, _ = o.file.ReadAt(room[:want], off); n < want {
-			has = off + int64(n) // somebody has cut the file
+			has = off + int64(n) // the file has been truncated
 		}
 	case off < has:
 		n = copy(room, o.buf[off-o.inFile:])
@@ -200,23 +198,22 @@ func (o *output) piece(room []byte, off int64) (p []byte, end bool) {
 	return room[:n], o.closed && off+int64(n) >= has
 }
 
-// close ends the stream; then the methods below may be called.
+// close ends the stream; only after it the methods below may be called.
 func (o *output) close() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.closed = true
-	o.tell()
+	o.wakeReaders()
 }
 
-// written is how long the stream is by now.
+// written returns the current length of the stream.
 func (o *output) written() int64 {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.inFile + int64(len(o.buf))
 }
 
-// more returns what is closed when a piece that follows, or the end, can be had
-// that could not be had before.
+// more returns a channel that is closed when there is new output, or the stream has ended.
 func (o *output) more() <-chan struct{} {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -226,8 +223,8 @@ func (o *output) more() <-chan struct{} {
 	return o.changed
 }
 
-// tell wakes those who have asked for more.
-func (o *output) tell() {
+// wakeReaders wakes the readers that wait for more.
+func (o *output) wakeReaders() {
 	if o.changed != nil {
 		close(o.changed)
 		o.changed = nil
@@ -250,8 +247,8 @@ func (o *output) inline(limit int64) ([]byte, bool) {
 	return all, true
 }
 
-// keep puts the whole stream into its file, durably, and sees to it that the file
-// is found by its name: the task, or somebody who tidies up, may have removed it.
+// keep writes the whole stream to its file, durably, and makes sure that the file has its
+// name: the task, or a tidying process, may have removed it.
 func (o *output) keep() error {
 	if o.err == nil && (o.file == nil || len(o.buf) > 0) {
 		o.err = o.write()
@@ -275,23 +272,23 @@ func (o *output) restore() error {
 	return err
 }
 
-// discard removes the file, once what it held is safe elsewhere.
+// discard removes the file, once its content is stored elsewhere.
 func (o *output) discard() {
 	if o.file != nil {
-		_ = project.RemoveOutput(o.path) // else tidy finds it
+		_ = project.RemoveOutput(o.path) // else tidy removes it
 	}
 }
 
-// result describes the task's output for the hand-off. A stream that does not
-// fit maxMessage bytes when written as a message, or is larger than limit, or is
-// no text where only text will do, stays in its file.
+// result describes the task's output in the hand-off. A stream stays in its file if,
+// written as a message, it does not fit into maxMessage bytes, if it is larger than limit,
+// or if onlyText is set and it is no text.
 func result(h *ledger.HandOff, stdout, stderr *output, limit int64, maxMessage int, onlyText bool) (kept []*output) {
 	if !describeStdout(h, stdout, limit, maxMessage, onlyText) {
 		kept = append(kept, stdout)
 	}
 	describeStderr(h, stderr)
 	if h.Output.StderrTruncated() {
-		_ = stderr.keep() // its error is reported below
+		_ = stderr.keep() // noted below
 		kept = append(kept, stderr)
 	}
 	h.Output.InMemory = stdout.file == nil && stderr.file == nil
@@ -299,7 +296,7 @@ func result(h *ledger.HandOff, stdout, stderr *output, limit int64, maxMessage i
 	return kept
 }
 
-// describeStdout reports false if the standard output stays in its file.
+// describeStdout returns false if the standard output stays in its file.
 func describeStdout(h *ledger.HandOff, stdout *output, limit int64, maxMessage int, onlyText bool) (inline bool) {
 	h.Output.Form, h.Output.Size = ledger.FormText, stdout.size
 	all, fits := stdout.inline(min(limit, int64(maxMessage)))
@@ -310,7 +307,7 @@ func describeStdout(h *ledger.HandOff, stdout *output, limit int64, maxMessage i
 		h.Result, h.Output.Form = all, ledger.FormBytes
 	default:
 		h.Output.Form = ledger.FormFile
-		_ = stdout.keep() // its error is noted
+		_ = stdout.keep() // noted below
 		h.Output.Digest = hex.EncodeToString(stdout.digest.Sum(nil))
 		h.Preview = stdout.preview()
 		return false
@@ -323,7 +320,7 @@ func describeStderr(h *ledger.HandOff, stderr *output) {
 	h.Output.Stderr = taskspec.Tail(stderr.tail, stderrTail)
 }
 
-// noteIncomplete says in the error what of the output could not be kept.
+// noteIncomplete adds to the error which output could not be kept.
 func noteIncomplete(h *ledger.HandOff, streams ...*output) {
 	for _, o := range streams {
 		if o.err != nil {
@@ -332,10 +329,10 @@ func noteIncomplete(h *ledger.HandOff, streams ...*output) {
 	}
 }
 
-// bytesEnvelope is more than the JSON around a result in base64.
+// bytesEnvelope is an upper bound of the JSON around a result in base64.
 const bytesEnvelope = 256
 
-// preview is the beginning of the stream as text.
+// preview returns the beginning of the stream as text.
 func (o *output) preview() string {
 	if o.file == nil {
 		return ""
@@ -343,7 +340,7 @@ func (o *output) preview() string {
 	head := make([]byte, previewBytes)
 	n, _ := o.file.ReadAt(head, 0)
 	for head = head[:n]; len(head) > 0 && !utf8.Valid(head) && len(head) > n-utf8.UTFMax; {
-		head = head[:len(head)-1] // a character cut in two
+		head = head[:len(head)-1] // a character that is cut off
 	}
 	if !utf8.Valid(head) {
 		return ""

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// drainPipes reads both streams to their ends, in the order in which the task writes
-// to them as far as that can be known: what was there on standard output when
-// something was read from standard error came before it.
+// drainPipes reads both streams to their ends. It keeps the order in which the task writes
+// to them as far as that can be known: what is there on standard output when something is
+// read from standard error came before it.
 func (o *outputs) drainPipes(stdout, stderr *os.File) {
-	var order sync.Mutex // held from a read until what it read is kept
+	var order sync.Mutex // held from a read until its data is kept
 	out := &pipe{file: stdout, to: o.stdout, buf: make([]byte, 32<<10)}
 	errs := &pipe{file: stderr, to: o.stderr, buf: make([]byte, 32<<10)}
 	o.writers.Go(func() {
@@ -37,7 +37,7 @@ func (o *outputs) drainPipes(stdout, stderr *os.File) {
 	})
 }
 
-// A pipe is what the task writes a stream to.
+// A pipe is the read end of a stream of the task.
 type pipe struct {
 	file *os.File
 	to   *output
@@ -48,7 +48,7 @@ type pipe struct {
 func (p *pipe) drain(step func(fd uintptr) (over, again bool)) {
 	raw, err := p.file.SyscallConn()
 	for over := false; err == nil && !over; {
-		// It ends with an error at the deadline that is set when the tree is dead.
+		// It fails at the deadline that is set when the tree is dead.
 		err = raw.Read(func(fd uintptr) (done bool) {
 			var again bool
 			over, again = step(fd)
@@ -57,7 +57,8 @@ func (p *pipe) drain(step func(fd uintptr) (over, again bool)) {
 	}
 }
 
-// take reads a piece. over says that nothing follows, again that nothing is there yet.
+// take reads a piece. over reports that the stream has ended, again that there is nothing
+// yet.
 func (p *pipe) take(fd uintptr) (n int, over, again bool) {
 	for {
 		n, err := unix.Read(int(fd), p.buf)
@@ -79,14 +80,14 @@ func (p *pipe) read(fd uintptr) (n int, over, again bool) {
 	return n, over, again
 }
 
-// readWaiting reads and keeps what is there, and not what comes meanwhile, of which
-// there may be no end.
+// readWaiting reads and keeps what is there now, but not what arrives meanwhile, which may
+// never end.
 func (p *pipe) readWaiting() {
 	raw, err := p.file.SyscallConn()
 	if err != nil {
 		return
 	}
-	_ = raw.Control(func(fd uintptr) { // else it is closed
+	_ = raw.Control(func(fd uintptr) { // an error means that it is closed
 		waiting, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
 		for err == nil && waiting > 0 {
 			n, over, again := p.read(fd)

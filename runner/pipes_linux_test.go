@@ -22,7 +22,7 @@ func TestDrainPipes(t *testing.T) {
 	var out outputs
 	out.stdout = newOutput(filepath.Join(dir, "1.1.out"), func() {}, nil)
 	out.stderr = newOutput(filepath.Join(dir, "1.1.err"), func() {}, nil)
-	out.stderr.ring = func() { // it holds its own lock meanwhile
+	out.stderr.notify = func() { // it holds its own lock meanwhile
 		if errs, before := out.stderr.inFile, out.stdout.written(); errs > before {
 			t.Errorf("%d bytes of standard error are there before standard output, of %d", errs, before)
 		}

@@ -16,21 +16,21 @@ import (
 	"weft/internal/role"
 )
 
-// A startFunc starts a process of a task. It says what that could not get of what
-// the submitter has.
+// A startFunc starts a process of a task. It returns what the process could not inherit
+// from the submitter, in words.
 type startFunc func(*exec.Cmd) (narrowed string, err error)
 
-// A starter starts the processes of tasks with the attributes of their submitters.
-// It belongs to the main thread.
+// A starter starts the processes of tasks with the attributes of their submitters. It must
+// be used on the main thread.
 type starter struct {
 	*inherit.Setter
 
-	wanted inherit.Attributes // by the latest task
-	kept   inherit.Kept       // what became of that
+	wanted inherit.Attributes // for the last task
+	kept   inherit.Kept       // the result of setting them
 }
 
-// start starts the process of a task that wants these attributes; nil are those
-// of this process. It returns what the process could not get, in words.
+// start starts the process of a task with the given attributes; nil means those of this
+// process. It returns what the process could not get, in words.
 func (s *starter) start(cmd *exec.Cmd, want *inherit.Attributes) (narrowed string, err error) {
 	if want == nil {
 		want = &s.Own
@@ -38,7 +38,7 @@ func (s *starter) start(cmd *exec.Cmd, want *inherit.Attributes) (narrowed strin
 	if *want != s.wanted {
 		s.wanted, s.kept = *want, s.Set(*want)
 	}
-	// Files of this process are created with modes that no umask widens.
+	// This process creates its own files with modes that no umask changes.
 	own := syscall.Umask(want.Umask)
 	defer syscall.Umask(own)
 	if s.kept.Direct() {
@@ -47,18 +47,18 @@ func (s *starter) start(cmd *exec.Cmd, want *inherit.Attributes) (narrowed strin
 	return s.kept.Short, startBy(cmd, s.kept)
 }
 
-// launchOrder is what a process is to become, which cannot inherit all it needs:
-// what would harm a consumer, or could not be taken back.
+// A launchOrder describes the program to execute for a process that cannot inherit all it
+// needs: the consumer must not set such attributes on itself, or could not undo them.
 type launchOrder struct {
-	Path  []byte // as the others, not text
-	Args  []byte // each followed by a NUL
+	Path  []byte // bytes, because it need not be text
+	Args  []byte // each terminated by a NUL
 	Env   []byte
 	Files int // extra files
 	Kept  inherit.Kept
 }
 
-// startBy starts cmd as a process of this program, which then executes the program
-// of cmd: see [Become].
+// startBy starts cmd as a process of this program, which then executes the program of cmd:
+// see [Become].
 func startBy(cmd *exec.Cmd, kept inherit.Kept) error {
 	ours, theirs, err := role.Pair()
 	if err != nil {
@@ -74,22 +74,22 @@ func startBy(cmd *exec.Cmd, kept inherit.Kept) error {
 		return err
 	}
 	_ = ours.SetDeadline(time.Now().Add(helloDeadline))
-	var said []byte
+	var reply []byte
 	if err = json.NewEncoder(ours).Encode(order); err == nil {
-		said, err = io.ReadAll(ours)
+		reply, err = io.ReadAll(ours)
 	}
 	// The connection ends when the program is executed.
-	if errno, bad := strconv.Atoi(string(said)); err == nil && bad == nil {
+	if errno, bad := strconv.Atoi(string(reply)); err == nil && bad == nil {
 		err = syscall.Errno(errno)
 	}
 	if err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
-		return nil // it was killed, which its end tells
+		return nil // it was killed; its exit status tells
 	}
 	_ = cmd.Process.Kill()
 	return errors.Join(err, ignoreExit(cmd.Wait()))
 }
 
-// ignoreExit drops the error that says how a process has ended.
+// ignoreExit drops the error that tells how a process has ended.
 func ignoreExit(err error) error {
 	if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		return nil
@@ -97,9 +97,8 @@ func ignoreExit(err error) error {
 	return err
 }
 
-// Become is the life of a process that a consumer has started to become that of a
-// task. It returns only an error that kept it from that. It must be called on the
-// main goroutine.
+// Become runs in a process that a consumer has started to become the process of a task. It
+// returns only if that fails. It must be called on the main goroutine.
 func Become(conn *os.File) error {
 	var o launchOrder
 	if err := json.NewDecoder(conn).Decode(&o); err != nil {

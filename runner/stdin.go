@@ -14,9 +14,9 @@ type stdinMessage struct {
 	interrupt bool // SIGINT, after the text
 }
 
-// parseStdinMessage reads a message: an object with nothing but "stdin" (text, or a
-// [taskspec.RawString]), "close" and "interrupt" (true or
-// false) is what it says. Every other body is a line; its end may be missing.
+// parseStdinMessage parses a message. An object with no other fields than "stdin" (text, or
+// a [taskspec.RawString]), "close" and "interrupt" (booleans) sets these. Every other body
+// is a line of text; a missing newline is added.
 func parseStdinMessage(body string) stdinMessage {
 	var v struct {
 		Stdin     taskspec.RawString `json:"stdin"`

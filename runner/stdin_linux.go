@@ -11,35 +11,35 @@ import (
 	"weft/internal/ledger"
 )
 
-// messagesPerRead is how many messages of an inbox are taken by one transaction.
-// What is taken and not read yet when the task ends is gone.
+// messagesPerRead is how many messages of an inbox one transaction takes. Those that the
+// command has not read when the task ends are lost.
 const messagesPerRead = 16
 
-// A stdinWriter writes to a command what it is to read: first the input that the
-// task was submitted with, then, if it is interactive, what comes into its
-// inbox. It waits while the command reads nothing.
+// A stdinWriter writes the standard input of a command: first the input that the task was
+// submitted with, then, if the task is interactive, the messages in its inbox. It blocks
+// while the command does not read.
 type stdinWriter struct {
-	first     *os.File // nil: the task was submitted without
+	first     *os.File // nil: the task was submitted without input
 	dst       *os.File
-	terminal  bool          // to is one
+	terminal  bool          // dst is one
 	lines     bool          // the task is interactive
-	interrupt chan struct{} // SIGINT is to be sent
+	interrupt chan struct{} // asks for a SIGINT
 	copying   sync.WaitGroup
 	cancel    context.CancelFunc
 }
 
-// The keys of a terminal that stand for what cannot be written to it.
+// The keys of a terminal for what cannot be written to it as text.
 const (
 	keyInterrupt = "\x03"
 	keyEnd       = "\x04" // at the beginning of a line
 )
 
-// newStdinWriter returns what feeds the command, or nil if nothing is to be fed.
-// childs are the command's own, as in openPipes.
+// newStdinWriter returns the writer for the command's standard input, or nil if there is
+// none. child is the command's end, as in openPipes.
 func newStdinWriter(a *Assignment, terminal *terminal) (f *stdinWriter, child *os.File, err error) {
 	f = &stdinWriter{lines: a.Interactive, interrupt: make(chan struct{}), cancel: func() {}}
 	if f.first, err = stdinFile(a); err != nil {
-		// Not wrapped: refused would take a missing file for the command's.
+		// not wrapped: refused would take a missing file for the command
 		return nil, nil, fmt.Errorf("standard input: %v", err)
 	}
 	switch {
@@ -53,25 +53,24 @@ func newStdinWriter(a *Assignment, terminal *terminal) (f *stdinWriter, child *o
 	return f, child, err
 }
 
-// start begins to feed; inbox hands over one message after another until ctx
-// ends.
+// start starts writing; inbox passes each message to take until ctx ends.
 func (f *stdinWriter) start(inbox func(ctx context.Context, take func(body string))) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f.cancel = cancel
 	f.copying.Go(func() {
 		if f.first != nil {
-			_, _ = io.Copy(f.dst, f.first) // it may want less
+			_, _ = io.Copy(f.dst, f.first) // the command may read less
 		}
 		if !f.lines {
-			f.closeInput() // it is known how much there is
+			f.closeInput() // there is no more to come
 			return
 		}
 		inbox(ctx, func(body string) { f.write(ctx, parseStdinMessage(body)) })
 	})
 }
 
-// write feeds one entry. Of one that comes after the end, or to a command that
-// reads no more, only the interrupt is left.
+// write writes one message. After the end of the input, or if the command reads no more,
+// only an interrupt has an effect.
 func (f *stdinWriter) write(ctx context.Context, e stdinMessage) {
 	_, _ = f.dst.Write(e.text)
 	switch {
@@ -88,7 +87,7 @@ func (f *stdinWriter) write(ctx context.Context, e stdinMessage) {
 	}
 }
 
-// closeInput is the end of what the command is to read.
+// closeInput ends the standard input.
 func (f *stdinWriter) closeInput() {
 	if f.terminal {
 		_, _ = f.dst.WriteString(keyEnd)
@@ -97,7 +96,7 @@ func (f *stdinWriter) closeInput() {
 	f.dst.Close()
 }
 
-// stop ends the feeding, after the end of the command.
+// stop stops writing, after the end of the command.
 func (f *stdinWriter) stop() {
 	f.cancel()
 	f.dst.Close()
@@ -107,12 +106,11 @@ func (f *stdinWriter) stop() {
 	}
 }
 
-// inbox hands over the messages in the task's inbox, as they come, until ctx
-// ends.
-func (a *storeJournal) inbox(ctx context.Context, take func(body string)) {
-	// What fails here is tried again for as long as the task runs.
-	_ = a.retry(ctx.Done(), func(b *broker.Broker) error {
-		q := b.Queue(ledger.QueuesOf(a.task.TID).Inbox)
+// inbox passes the messages in the task's inbox to take as they arrive, until ctx ends.
+func (j *storeJournal) inbox(ctx context.Context, take func(body string)) {
+	// Errors are retried for as long as the task runs.
+	_ = j.retry(ctx.Done(), func(b *broker.Broker) error {
+		q := b.Queue(ledger.QueuesOf(j.task.TID).Inbox)
 		w, err := b.Listen(q.Name())
 		if err != nil {
 			return err

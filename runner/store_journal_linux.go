@@ -15,8 +15,8 @@ import (
 	"weft/taskspec"
 )
 
-// storeJournal does for one task what the manager did while there was one. It opens
-// the store when it is first needed.
+// A storeJournal records for one task what the manager recorded while there was one. It
+// opens the store when it is first needed.
 type storeJournal struct {
 	task *Assignment
 	self proc.Identity
@@ -25,32 +25,32 @@ type storeJournal struct {
 	store *broker.Broker
 }
 
-// errNoProject: the project was deleted while the task ran.
+// errNoProject means that the project was deleted while the task ran.
 var errNoProject = errors.New("project does not exist any more")
 
-func (a *storeJournal) broker() (*broker.Broker, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.store != nil {
-		return a.store, nil
+func (j *storeJournal) broker() (*broker.Broker, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.store != nil {
+		return j.store, nil
 	}
-	b, err := sqlite.Open(a.task.WeftDir, sqlite.Options{
+	b, err := sqlite.Open(j.task.WeftDir, sqlite.Options{
 		Existing:   true,
-		Durability: sqlite.ParseDurability(a.task.Durability),
-		Options:    broker.Options{MaxMessage: a.task.MaxMessage},
+		Durability: sqlite.ParseDurability(j.task.Durability),
+		Options:    broker.Options{MaxMessage: j.task.MaxMessage},
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		err = errNoProject
 	}
-	a.store = b
+	j.store = b
 	return b, err
 }
 
-func (a *storeJournal) close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.store != nil {
-		_ = a.store.Close()
+func (j *storeJournal) close() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.store != nil {
+		_ = j.store.Close()
 	}
 }
 
@@ -65,33 +65,33 @@ func (a *storeJournal) forget(gone *broker.Broker) {
 	}
 }
 
-// errNotOurs: a store that was put in the place of the first one knows the task
-// otherwise, and somebody may be running it again.
+// errNotOurs means that another store has replaced the first one and assigns the task
+// differently: another consumer may be running it.
 var errNotOurs = errors.New("task is not this consumer's any more")
 
-// homeless: nobody but this consumer knows that the task runs.
-func homeless(err error) bool {
+// unrecorded reports whether err means that no store knows that the task runs here.
+func unrecorded(err error) bool {
 	return errors.Is(err, errNoProject) || errors.Is(err, errNotOurs) || errors.Is(err, broker.ErrNotFound)
 }
 
-// retry repeats try until it succeeds or can no longer succeed. The store
-// may be full or busy for a while; what the task did must not be lost for that.
-func (a *storeJournal) retry(done <-chan struct{}, try func(*broker.Broker) error) error {
+// retry repeats try until it succeeds or can no longer succeed. The store may be full or
+// busy for a while; the result of the task must not be lost for that.
+func (j *storeJournal) retry(done <-chan struct{}, try func(*broker.Broker) error) error {
 	for pause := 10 * time.Millisecond; ; pause = min(2*pause, fullRetry) {
-		b, err := a.broker()
+		b, err := j.broker()
 		if err == nil {
 			err = try(b)
 		}
-		if err == nil || homeless(err) || errors.Is(err, ledger.ErrStale) {
+		if err == nil || unrecorded(err) || errors.Is(err, ledger.ErrStale) {
 			return err
 		}
-		// What is being removed or replaced may be no store for a moment; while the
-		// task runs, that may pass.
+		// A store that is being removed or replaced may be invalid for a short time; while
+		// the task runs, that may pass.
 		if done == nil && (errors.Is(err, broker.ErrNotStore) || errors.Is(err, broker.ErrNewer)) {
 			return err
 		}
 		if errors.Is(err, broker.ErrGone) {
-			a.forget(b)
+			j.forget(b)
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -103,54 +103,54 @@ func (a *storeJournal) retry(done <-chan struct{}, try func(*broker.Broker) erro
 	}
 }
 
-// reserved returns the permission that the manager did not live to give, or nil if
-// the reservation for this consumer was never committed. The next manager may have
-// given the task to another consumer since, and the epoch is the same then.
-func (a *storeJournal) reserved() (p *Permit, err error) {
-	err = a.retry(nil, func(b *broker.Broker) error {
-		t, err := a.record(b)
+// reserved returns the permit that the manager died before sending, or nil if the
+// reservation for this consumer was never committed. The next manager may have given the
+// task to another consumer with the same epoch.
+func (j *storeJournal) reserved() (p *Permit, err error) {
+	err = j.retry(nil, func(b *broker.Broker) error {
+		t, err := j.record(b)
 		if err != nil {
 			return err
 		}
-		if a.owns(t) {
+		if j.owns(t) {
 			p = &Permit{Message: t.Message.String()}
 		}
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("look for the reservation of task %s: %w", a.task.TID, err)
+		return nil, fmt.Errorf("look for the reservation of task %s: %w", j.task.TID, err)
 	}
 	return p, nil
 }
 
 // owns reports whether the task is this consumer's to run.
-func (a *storeJournal) owns(t *ledger.Task) bool {
-	return t.Epoch == a.task.Epoch && t.Consumer == a.self && t.Status == taskspec.StatusRunning
+func (j *storeJournal) owns(t *ledger.Task) bool {
+	return t.Epoch == j.task.Epoch && t.Consumer == j.self && t.Status == taskspec.StatusRunning
 }
 
-// record is how the task stands.
-func (a *storeJournal) record(b *broker.Broker) (*ledger.Task, error) {
-	r, err := b.Record(context.Background(), ledger.Kind, a.task.TID)
+// record returns the task's record.
+func (j *storeJournal) record(b *broker.Broker) (*ledger.Task, error) {
+	r, err := b.Record(context.Background(), ledger.Kind, j.task.TID)
 	if err != nil {
 		return nil, err
 	}
 	return ledger.Decode(r)
 }
 
-// ordered is record for who obeys the task's orders. A task whose record is damaged can
+// orderedRecord is record for reading the task's orders. A task with a damaged record can
 // still be told to end.
-func (a *storeJournal) ordered(b *broker.Broker) (*ledger.Task, error) {
-	t, err := a.record(b)
+func (j *storeJournal) orderedRecord(b *broker.Broker) (*ledger.Task, error) {
+	t, err := j.record(b)
 	if errors.Is(err, broker.ErrDamaged) {
-		return &ledger.Task{Epoch: a.task.Epoch, Consumer: a.self, Status: taskspec.StatusRunning}, nil
+		return &ledger.Task{Epoch: j.task.Epoch, Consumer: j.self, Status: taskspec.StatusRunning}, nil
 	}
 	return t, err
 }
 
-// watchControl carries out the control messages of the task until done is closed. First
-// comes what the manager was told: it may have died before it passed that on. A
-// task of which no store knows that it runs here is stopped: nobody else could.
-func (a *storeJournal) watchControl(carryOut func(Order), done <-chan struct{}) {
+// watchControl applies the control messages of the task until done is closed. It starts
+// with the order in the record: the manager may have died before passing that on. A task
+// that no store knows to run here is stopped: no other process could.
+func (j *storeJournal) watchControl(apply func(Order), done <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() {
@@ -160,93 +160,92 @@ func (a *storeJournal) watchControl(carryOut func(Order), done <-chan struct{}) 
 		case <-ctx.Done():
 		}
 	}()
-	// What else fails here is tried again for as long as the task runs.
-	err := a.retry(done, func(b *broker.Broker) error {
-		t, err := a.ordered(b)
+	// Other errors are retried for as long as the task runs.
+	err := j.retry(done, func(b *broker.Broker) error {
+		t, err := j.orderedRecord(b)
 		if err != nil {
 			return err
 		}
-		w, err := b.Listen(append(ledger.Controls(t), ledger.QueuesOf(a.task.TID).ControlIn)...)
+		w, err := b.Listen(append(ledger.Controls(t), ledger.QueuesOf(j.task.TID).ControlIn)...)
 		if err != nil {
 			return err
 		}
 		defer w.Close()
-		if t, err = a.ordered(b); err != nil { // what was ordered before it listened
+		if t, err = j.orderedRecord(b); err != nil { // an order that came before Listen
 			return err
 		}
-		if !a.owns(t) {
+		if !j.owns(t) {
 			return errNotOurs
 		}
 		if t.Ordered != "" {
-			carryOut(OrderFor(t.Ordered))
+			apply(OrderFor(t.Ordered))
 		}
 		if t.Hold != t.Paused {
-			carryOut(Order{Pause: &t.Hold})
+			apply(Order{Pause: &t.Hold})
 		}
 		for {
 			var orders []ledger.Command
 			err := b.Update(ctx, func(tx *broker.Tx) (err error) {
-				orders, err = ledger.ReadTaskControl(tx, a.task.TID, time.Now(), ledger.Controls(t)...)
+				orders, err = ledger.ReadTaskControl(tx, j.task.TID, time.Now(), ledger.Controls(t)...)
 				return err
 			})
 			if err != nil {
 				return err
 			}
 			for _, o := range orders {
-				carryOut(OrderFor(o))
+				apply(OrderFor(o))
 			}
 			if err := w.Wait(ctx); err != nil {
 				return nil
 			}
 		}
 	})
-	if homeless(err) {
-		carryOut(OrderFor(ledger.CommandStop))
+	if unrecorded(err) {
+		apply(OrderFor(ledger.CommandStop))
 	}
 }
 
-// notePaused records that the task stands still, or goes on.
-func (a *storeJournal) notePaused(ctx context.Context, paused bool) error {
-	b, err := a.broker()
+// notePaused records that the task has been paused, or resumed.
+func (j *storeJournal) notePaused(ctx context.Context, paused bool) error {
+	b, err := j.broker()
 	if err != nil {
 		return err
 	}
-	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NotePaused(tx, a.task.TID, a.task.Epoch, paused) })
+	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NotePaused(tx, j.task.TID, j.task.Epoch, paused) })
 }
 
-// noteUsage records what the task uses just now, if that can be done at once.
-func (a *storeJournal) noteUsage(ctx context.Context, u ledger.Usage) error {
-	b, err := a.broker()
+// noteUsage records the current usage of the task. It does not retry.
+func (j *storeJournal) noteUsage(ctx context.Context, u ledger.Usage) error {
+	b, err := j.broker()
 	if err != nil {
 		return err
 	}
-	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NoteUsage(tx, a.task.TID, a.task.Epoch, u, time.Now()) })
+	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NoteUsage(tx, j.task.TID, j.task.Epoch, u, time.Now()) })
 }
 
-// chunks puts chunks of the output into the outbox.
-func (a *storeJournal) chunks(c *ledger.Chunks) error {
-	return a.retry(nil, func(b *broker.Broker) error {
+// chunks writes chunks of the output to the outbox.
+func (j *storeJournal) chunks(c *ledger.Chunks) error {
+	return j.retry(nil, func(b *broker.Broker) error {
 		return b.Update(context.Background(), func(tx *broker.Tx) error { return ledger.WriteChunks(tx, c) })
 	})
 }
 
-// noteProgress records how far the task's function is, if that can be done at
-// once.
-func (a *storeJournal) noteProgress(ctx context.Context, p ledger.Progress) error {
-	b, err := a.broker()
+// noteProgress records the progress of the task's function. It does not retry.
+func (j *storeJournal) noteProgress(ctx context.Context, p ledger.Progress) error {
+	b, err := j.broker()
 	if err != nil {
 		return err
 	}
-	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NoteProgress(tx, a.task.TID, a.task.Epoch, p) })
+	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NoteProgress(tx, j.task.TID, j.task.Epoch, p) })
 }
 
 // finish records the end of the task.
-func (a *storeJournal) finish(h *ledger.HandOff) error {
-	err := a.retry(nil, func(b *broker.Broker) error {
+func (j *storeJournal) finish(h *ledger.HandOff) error {
+	err := j.retry(nil, func(b *broker.Broker) error {
 		return b.Update(context.Background(), func(tx *broker.Tx) error { return ledger.Finish(tx, h, nil) })
 	})
 	if err != nil {
-		return fmt.Errorf("hand off task %s: %w", a.task.TID, err)
+		return fmt.Errorf("hand off task %s: %w", j.task.TID, err)
 	}
 	return nil
 }

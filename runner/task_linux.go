@@ -20,34 +20,34 @@ import (
 	"weft/taskspec"
 )
 
-// treeDeadline bounds how long the end of a task's processes is awaited before
-// its end is recorded all the same. SIGKILL is not negotiable, so what is left
-// after this time hangs in the kernel.
+// treeDeadline bounds the wait for the end of a task's processes before its end is recorded
+// all the same. No process can ignore SIGKILL, so what is left after this time hangs in the
+// kernel.
 const treeDeadline = 10 * time.Second
 
-// pipeDeadline is how long output may still arrive after every process of the
-// task is dead. What they wrote is in the pipe already; whoever holds it open
-// now does not belong to the task.
+// pipeDeadline bounds the wait for output after every process of the task is dead. What
+// they wrote is in the pipe already; a process that still holds it open does not belong to
+// the task.
 const pipeDeadline = 100 * time.Millisecond
 
-// taskEvents are what can happen to a running task from outside.
+// taskEvents connect a running task with its surroundings.
 type taskEvents struct {
 	requests <-chan Request  // to end it
-	holds    <-chan bool     // to let it stand still, or go on
+	holds    <-chan bool     // to pause it, or resume it
 	lost     <-chan struct{} // closed when the manager is gone
 	started  func(proc.Identity)
-	paused   func(bool) // it stands still, or goes on
+	paused   func(bool) // it has been paused, or resumed
 	used     func(context.Context, ledger.Usage)
 	chunks   func(*ledger.Chunks) error                        // records output, if the task is to stream it
-	inbox    func(ctx context.Context, take func(body string)) // hands over what comes in until ctx ends
+	inbox    func(ctx context.Context, take func(body string)) // passes on the messages in its inbox until ctx ends
 }
 
-// execute runs one command, or one function, which begin starts, to its end and
-// describes it.
-func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring func(), ev taskEvents) (*ledger.HandOff, *outputs) {
+// execute runs one command, or one function, which begin starts, until it has ended, and
+// returns its hand-off.
+func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), notify func(), ev taskEvents) (*ledger.HandOff, *outputs) {
 	h := &ledger.HandOff{TID: a.TID, Epoch: a.Epoch, Seq: 1}
 	abandon := make(chan struct{})
-	out := newOutputs(a, ring, ev.chunks, abandon)
+	out := newOutputs(a, notify, ev.chunks, abandon)
 	c, failed := begin()
 	if failed != nil {
 		out.close()
@@ -59,10 +59,10 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 	var stdout io.Reader = c.stdout
 	if c.terminal != nil {
 		stdout = out.open(c.terminal)
-		ring() // clients may attach
+		notify() // clients may attach
 	}
 	if c.stdin != nil {
-		out.stdout.immediate, out.stderr.immediate = true, true // somebody waits for an answer
+		out.stdout.immediate, out.stderr.immediate = true, true // a client waits for an answer
 		c.stdin.start(ev.inbox)
 	}
 	if c.terminal != nil {
@@ -73,7 +73,7 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 	}
 	exit := make(chan struct{})
 	go func() {
-		_ = c.cmd.Wait() // the state says it all
+		_ = c.cmd.Wait() // ProcessState tells
 		close(exit)
 	}()
 
@@ -96,7 +96,7 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 		if c.group.OutOfMemory() {
 			e = e.outOfMemory(*a.Limits.MemoryMB, c.group.PeakMB())
 		}
-		// One that hangs in the kernel keeps it; then it stays.
+		// A process that hangs in the kernel keeps the group; then it stays.
 		_ = c.group.Remove()
 	}
 	if c.worker != nil {
@@ -108,8 +108,8 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), ring fun
 	return h, out
 }
 
-// supervise waits for the command's own process and ends it when it has to. The
-// guard tells of a limit that it breaks.
+// supervise waits for the command's own process, and ends it if it has to. g reports a
+// limit that it exceeds.
 func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g *limitWatch, ev taskEvents) ending {
 	e := ending{timeout: a.Timeout, grace: a.Grace}
 	var overtime, graceOver <-chan time.Time
@@ -131,14 +131,14 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g 
 	for {
 		act := nothing
 		if e.cause != byItself {
-			holds = nil // what is being ended is not paused; a task may still be, before its next item
+			holds = nil // a task that is being ended is not paused; a persistent one may still be, before its next item
 		}
 		select {
 		case <-exit:
 			return e
 		case <-long.C:
 			out.live()
-			signal.Notify(died, syscall.SIGCHLD) // what a short task leaves is reaped at its end
+			signal.Notify(died, syscall.SIGCHLD) // a short task's zombies are reaped at its end
 			g.reap()
 			if id, err := proc.Of(c.cmd.Process.Pid); err == nil {
 				ev.started(id)
@@ -151,7 +151,7 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g 
 			g.reap()
 		case v := <-g.broken:
 			select {
-			case <-exit: // of two that are ready at once any may be taken
+			case <-exit: // select may pick either of two that are ready
 				return e
 			default:
 				e, act = e.limit(v, time.Now())
@@ -176,7 +176,7 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g 
 		case terminate:
 			c.terminate(e.reason())
 			if paused {
-				pause(false) // or it could not do what SIGTERM asks for
+				pause(false) // else the process could not handle SIGTERM
 			}
 			timer := time.NewTimer(time.Until(e.killAt))
 			defer timer.Stop()
@@ -187,11 +187,11 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g 
 	}
 }
 
-// pauseDeadline bounds how long it is awaited that all processes stand still.
-// One that the kernel holds up stops as soon as the kernel lets it go.
+// pauseDeadline bounds the wait until all processes are stopped. One that hangs in the
+// kernel stops as soon as it returns from there.
 const pauseDeadline = time.Second
 
-// pause lets every process that descends from this one stand still, or go on.
+// pause stops every process that descends from this one, or continues it.
 func pause(hold bool) {
 	tree := monitor.Tree{Root: os.Getpid()}
 	tree.Except = managerPIDs(tree)
@@ -204,9 +204,9 @@ func pause(hold bool) {
 	_ = tree.Stop(ctx)
 }
 
-// killDescendants kills every process that descends from this one. As a subreaper it is
-// the parent of those whose own parent has died, so none has left its tree.
-// What has died is reaped, but for except, for which somebody waits.
+// killDescendants kills every process that descends from this one. This process is a
+// subreaper, the parent of all whose own parent has died, so no process has left the tree.
+// It reaps the dead processes, but for except, which other goroutines wait for.
 func killDescendants(except ...int) {
 	if any, err := monitor.HasChildren(); err == nil && !any {
 		return
@@ -220,9 +220,8 @@ func killDescendants(except ...int) {
 	monitor.Reap(except...)
 }
 
-// managerPIDs returns the pids of the managers in the tree. A task that submits a
-// task may have started one, which works for the whole project and must not
-// end with the task.
+// managerPIDs returns the pids of the managers in the tree. A task that submits a task may
+// have started one, which works for the whole project and must not end with the task.
 func managerPIDs(tree monitor.Tree) (pids []int) {
 	members, err := tree.Members()
 	if err != nil {
@@ -237,10 +236,10 @@ func managerPIDs(tree monitor.Tree) (pids []int) {
 	return pids
 }
 
-// drainOutput waits until the output of the dead tree has been read. Somebody else
-// may hold the pipes open: once they are empty and nothing has come for
-// pipeDeadline, nothing will. What a full disk holds up is given up if somebody
-// has asked for the end of the task, or does so now.
+// drainOutput waits until the output of the dead tree has been read. Another process may
+// hold the pipes open: once they are empty and nothing has arrived for pipeDeadline,
+// nothing will. It gives up output that a full disk blocks if a user has asked for the end
+// of the task, or does so now.
 func drainOutput(c *command, out *outputs, e ending, requests <-chan Request, abandon chan<- struct{}) {
 	if c.terminal != nil {
 		c.terminal.hangUp()
@@ -275,8 +274,7 @@ func drainOutput(c *command, out *outputs, e ending, requests <-chan Request, ab
 	}
 }
 
-// unread reports whether there is something in a pipe or a socket that this process
-// had no time to read yet.
+// unread reports whether a pipe or a socket holds data that has not been read yet.
 func unread(f *os.File) bool {
 	c, err := f.SyscallConn()
 	if err != nil {
@@ -290,20 +288,20 @@ func unread(f *os.File) bool {
 // outputs are the two streams of a task.
 type outputs struct {
 	stdout, stderr *output
-	writers        sync.WaitGroup // all that may wait for a full disk
+	writers        sync.WaitGroup // for goroutines that may wait for a full disk
 	sender         *sender        // nil: the task does not stream
 	kept           []*output      // those that stay in their files
-	terminal       *terminal      // whose clients read stdout, nil if there is none
+	terminal       *terminal      // its clients read stdout; nil if there is none
 }
 
-func newOutputs(a *Assignment, ring func(), record func(*ledger.Chunks) error, abandon <-chan struct{}) *outputs {
+func newOutputs(a *Assignment, notify func(), record func(*ledger.Chunks) error, abandon <-chan struct{}) *outputs {
 	out := new(outputs)
 	if a.StreamOutput {
-		follow := ring
-		ring = func() { follow(); out.sender.wake() }
+		follow := notify
+		notify = func() { follow(); out.sender.wake() }
 	}
-	out.stdout = newOutput(a.outputFile(ledger.Stdout), ring, abandon)
-	out.stderr = newOutput(a.outputFile(ledger.Stderr), ring, abandon)
+	out.stdout = newOutput(a.outputFile(ledger.Stdout), notify, abandon)
+	out.stderr = newOutput(a.outputFile(ledger.Stderr), notify, abandon)
 	if a.StreamOutput {
 		out.sender = newSender(a, out.stdout, out.stderr, record)
 		out.sender.start()
@@ -317,8 +315,8 @@ func (o *outputs) live() {
 	o.writers.Go(o.stderr.live)
 }
 
-// open lets clients of a terminal read stdout from now on, and returns what to
-// read that from. It is for a person: what comes is written at once.
+// open lets clients of a terminal read stdout from now on, and returns the reader of the
+// command's output. A person follows it, so output is written at once.
 func (o *outputs) open(t *terminal) io.Reader {
 	o.terminal, o.stdout.immediate = t, true
 	return t.serve(o.stdout)
@@ -329,8 +327,8 @@ func (o *outputs) close() {
 	o.stderr.close()
 }
 
-// describe completes the hand-off, once the outputs are closed. What they hold
-// has been handed on in chunks before that.
+// describe completes the hand-off, once the outputs are closed. It first waits for the
+// chunks to be sent.
 func (o *outputs) describe(h *ledger.HandOff, a *Assignment) {
 	if o.sender != nil {
 		h.Seq += o.sender.finish()
@@ -340,19 +338,19 @@ func (o *outputs) describe(h *ledger.HandOff, a *Assignment) {
 		return
 	}
 	limit := a.OutputLimit
-	if a.ForNextStage { // then it is part of another request, whose text has escapes
+	if a.ForNextStage { // it becomes part of another request, whose text has escapes
 		limit = min(limit, ledger.InlineInput, int64(a.MaxMessage)/16)
 	}
 	o.kept = result(h, o.stdout, o.stderr, limit, a.MaxMessage, a.ForNextStage)
 }
 
-// idle reports whether nothing has come since it was last asked.
+// idle reports whether nothing has arrived since its last call.
 func (o *outputs) idle() bool {
 	quiet := o.stdout.idle()
 	return o.stderr.idle() && quiet
 }
 
-// discard removes the files whose content the hand-off has carried away.
+// discard removes the files whose content is in the hand-off.
 func (o *outputs) discard() {
 	if o.terminal != nil {
 		o.terminal.wait()

@@ -8,13 +8,12 @@ import (
 	"weft/internal/tty"
 )
 
-// plainSize is the size of a terminal whose submitter has none, that of the
-// terminals all others come from.
+// plainSize is the size of a terminal whose submitter has none: the size of the VT100.
 var plainSize = tty.Size{Rows: 24, Cols: 80}
 
-// window takes the size that a terminal has in the beginning out of an
-// environment: LINES and COLUMNS, as the submitter had them. They must not
-// reach the command, for which they would hide every later size.
+// window takes the initial size of a terminal out of an environment: LINES and COLUMNS of
+// the submitter. They must not reach the command, for which they would hide every later
+// size.
 func window(env []string) (size tty.Size, rest []string) {
 	size = plainSize
 	if n, err := strconv.ParseUint(lookup(env, "LINES"), 10, 16); err == nil && n > 0 {
@@ -28,13 +27,12 @@ func window(env []string) (size tty.Size, rest []string) {
 	})
 }
 
-// recent is how much of its output a client sees that comes later than the
-// task's beginning.
+// recent is how much of the output a client gets that attaches later than at the task's
+// start.
 const recent = 64 << 10
 
-// fromLine is where in the latest output, which begins at the offset start of
-// all of it, the first whole line begins. What is all of one line is shown as
-// it is.
+// fromLine returns latest from its first whole line on; start is its offset in the output.
+// Output that is all one line is returned as it is.
 func fromLine(latest []byte, start int64) []byte {
 	if i := slices.Index(latest, '\n'); start > 0 && i >= 0 {
 		return latest[i+1:]

@@ -16,12 +16,12 @@ import (
 	"weft/internal/tty"
 )
 
-// A terminal is what the command of a task has in place of pipes, with the
-// socket at which clients attach to it. A client never makes the task wait: it
-// reads the output where that is kept.
+// A terminal is what the command of a task has in place of pipes, with the socket at which
+// clients attach to it. A client never makes the task wait: it reads the output where that
+// is kept.
 type terminal struct {
-	master  *os.File // reads what the command writes, and the other way round
-	slave   *os.File // the command's end, open as long as the command is there: it may open it anew
+	master  *os.File // the other end: reads the command's output, writes its input
+	slave   *os.File // the command's end, open as long as the command runs: it may open it again
 	socket  *tty.Listener
 	out     *output
 	serving sync.WaitGroup
@@ -32,12 +32,11 @@ type terminal struct {
 	ended   bool
 }
 
-// newTerminal opens a terminal of this size, for a command to be started on its
-// slave.
+// newTerminal opens a terminal of this size, for a command to be started on its slave.
 func newTerminal(a *Assignment, size tty.Size) (*terminal, error) {
 	blocking, slave, err := pty.Open()
 	if err != nil {
-		// Not wrapped: it would be taken for an error of the command's.
+		// not wrapped: refused would take it for an error of the command
 		return nil, fmt.Errorf("open terminal: %v", err)
 	}
 	defer blocking.Close()
@@ -56,7 +55,7 @@ func newTerminal(a *Assignment, size tty.Size) (*terminal, error) {
 	return t, nil
 }
 
-// nonblocking returns f as a file whose reads and writes end when it is closed.
+// nonblocking returns f as a file whose reads and writes return when it is closed.
 func nonblocking(f *os.File) (*os.File, error) {
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -69,19 +68,19 @@ func nonblocking(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// abort undoes newTerminal where the command could not be started.
+// abort undoes newTerminal if the command could not be started.
 func (t *terminal) abort() {
 	t.hangUp()
 	t.master.Close()
 	t.socket.Close()
 }
 
-// hangUp gives up the command's end, when the command has ended: then the
-// output ends with what is written already.
+// hangUp closes the command's end when the command has ended: then the output ends with
+// what is written already.
 func (t *terminal) hangUp() { t.slave.Close() }
 
-// serve lets clients attach; out is where the command's output goes. It returns
-// what to read that from.
+// serve lets clients attach; out keeps the command's output. It returns the reader of that
+// output.
 func (t *terminal) serve(out *output) io.Reader {
 	t.out = out
 	t.serving.Go(func() {
@@ -93,19 +92,19 @@ func (t *terminal) serve(out *output) io.Reader {
 			t.admit(c)
 		}
 	})
-	return io.TeeReader(t.master, watching{t})
+	return io.TeeReader(t.master, modeWriter{t})
 }
 
-// watching follows the modes of a terminal.
-type watching struct{ t *terminal }
+// A modeWriter follows the modes of a terminal.
+type modeWriter struct{ t *terminal }
 
-func (w watching) Write(p []byte) (int, error) {
+func (w modeWriter) Write(p []byte) (int, error) {
 	w.t.mu.Lock()
 	defer w.t.mu.Unlock()
 	return w.t.modes.Write(p)
 }
 
-// admit serves a client, unless it comes too late.
+// admit serves a client, unless the output has ended.
 func (t *terminal) admit(c *tty.Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -117,7 +116,7 @@ func (t *terminal) admit(c *tty.Conn) {
 	t.serving.Go(func() { t.attend(c) })
 }
 
-// attend serves a client until it has gone, or has all.
+// attend serves a client until it has gone, or has received all output.
 func (t *terminal) attend(c *tty.Conn) {
 	defer func() {
 		t.mu.Lock()
@@ -125,8 +124,8 @@ func (t *terminal) attend(c *tty.Conn) {
 		delete(t.clients, c)
 	}()
 	defer c.Close()
-	// One that says nothing holds up nobody, and does not stay for ever.
-	_ = c.SetReadDeadline(time.Now().Add(helloTime))
+	// A silent client blocks nothing, and does not stay for ever.
+	_ = c.SetReadDeadline(time.Now().Add(helloTimeout))
 	hello, err := c.Receive()
 	if err != nil {
 		return
@@ -145,7 +144,7 @@ func (t *terminal) attend(c *tty.Conn) {
 	})
 	off := max(hello.Offset, 0)
 	if hello.Offset == tty.Recent {
-		if off, err = t.recount(c); err != nil {
+		if off, err = t.catchUp(c); err != nil {
 			return
 		}
 	}
@@ -155,10 +154,10 @@ func (t *terminal) attend(c *tty.Conn) {
 	t.show(c, off, gone)
 }
 
-// helloTime is how long a client may take to say what it wants.
-const helloTime = 10 * time.Second
+// helloTimeout bounds the wait for a client's hello.
+const helloTimeout = 10 * time.Second
 
-// greeted lets a client take its time from now on, as long as the output lasts.
+// greeted removes a client's deadline, as long as the output lasts.
 func (t *terminal) greeted(c *tty.Conn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -176,7 +175,7 @@ func (t *terminal) listen(c *tty.Conn) {
 		}
 		switch f.Kind {
 		case tty.Input:
-			// An error is the end of the terminal, which the client will see.
+			// An error means that the terminal has ended, which the client notices.
 			_, _ = t.master.Write(f.Data)
 		case tty.Resize:
 			_ = t.resize(f.Size)
@@ -184,10 +183,10 @@ func (t *terminal) listen(c *tty.Conn) {
 	}
 }
 
-// recount shows to a client that comes later how things stand, and returns
-// where the output goes on. A program that draws on the other screen is left to
-// draw it anew; of any other the latest output is shown.
-func (t *terminal) recount(c *tty.Conn) (off int64, err error) {
+// catchUp sends the state of the terminal to a client that attaches later, and returns the
+// offset at which its output continues. A program that uses the alternate screen is asked
+// to redraw it; of any other the latest output is sent.
+func (t *terminal) catchUp(c *tty.Conn) (off int64, err error) {
 	t.mu.Lock()
 	set, alternate := t.modes.Set(), t.modes.Alternate()
 	t.mu.Unlock()
@@ -206,8 +205,7 @@ func (t *terminal) recount(c *tty.Conn) (off int64, err error) {
 	return size, c.Send(tty.Frame{Kind: tty.Output, Offset: size, Data: latest})
 }
 
-// show sends the output from off on, until its end or until the client has
-// gone.
+// show sends the output from off on, until its end or until the client has gone.
 func (t *terminal) show(c *tty.Conn, off int64, gone <-chan struct{}) {
 	room := make([]byte, tty.MaxData)
 	for {
@@ -232,8 +230,7 @@ func (t *terminal) show(c *tty.Conn, off int64, gone <-chan struct{}) {
 	}
 }
 
-// resize gives the terminal another size, of which the kernel tells the program
-// in front.
+// resize changes the size of the terminal. The kernel signals the foreground process group.
 func (t *terminal) resize(size tty.Size) error {
 	if size == (tty.Size{}) {
 		return nil
@@ -243,8 +240,8 @@ func (t *terminal) resize(size tty.Size) error {
 	})
 }
 
-// redraw makes a program that draws on the other screen draw it anew. It does
-// so for a change of size, and is told of one although there may be none.
+// redraw makes a program that uses the alternate screen redraw it, by a SIGWINCH, even if
+// the size has not changed.
 func (t *terminal) redraw() {
 	t.mu.Lock()
 	alternate := t.modes.Alternate()
@@ -274,22 +271,22 @@ func (t *terminal) control(fn func(fd int) error) error {
 	return failed
 }
 
-// farewell is how long a client may take for the last of the output. The rest
-// is for it where all of the output is kept.
-const farewell = 250 * time.Millisecond
+// endTimeout is how long a client may take to receive the last of the output. The client
+// finds the rest where the output is kept.
+const endTimeout = 250 * time.Millisecond
 
-// end lets nobody attach any more. It is called when the output has ended.
+// end refuses further clients. It is called when the output has ended.
 func (t *terminal) end() {
 	t.socket.Close()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ended = true
 	for c := range t.clients {
-		_ = c.SetDeadline(time.Now().Add(farewell))
+		_ = c.SetDeadline(time.Now().Add(endTimeout))
 	}
 }
 
-// wait waits until the clients have gone, which they have soon after the end.
+// wait waits until the clients have gone, which they do within endTimeout after end.
 func (t *terminal) wait() { t.serving.Wait() }
 
 // ignores reports whether a process ignores a signal.

@@ -19,18 +19,18 @@ import (
 	"weft/taskspec"
 )
 
-// causeWait is how long after a SIGTERM it is awaited that the consumer says
-// why. Whoever else sent it says nothing.
+// causeWait bounds the wait, after a SIGTERM, for the reason from the consumer. Another
+// sender gives none.
 const causeWait = time.Second
 
-// errTerminated is the cause of a context when somebody beside the consumer has
-// sent a SIGTERM.
+// errTerminated is the cause of a context if another process than the consumer has sent a
+// SIGTERM.
 var errTerminated = errors.New("terminated by SIGTERM")
 
-// ServeCall is the life of a worker, a process of a host program that a consumer
-// has started: it waits for a call of one of the functions, carries it out, and
-// writes its value to value. It returns when that is done, whatever the function
-// has left running, or when the consumer at the other end of conn is gone.
+// ServeCall runs a worker, a process that a consumer has started: it waits for a call of
+// one of the functions, performs it, and writes its value to value. It returns when that is
+// done, whatever the function has left running, or when the consumer at the other end of
+// conn is gone.
 func ServeCall(conn io.ReadWriteCloser, value io.WriteCloser, functions *function.Registry) error {
 	defer conn.Close()
 	defer value.Close()
@@ -41,7 +41,7 @@ func ServeCall(conn io.ReadWriteCloser, value io.WriteCloser, functions *functio
 	warmUp()
 	o, err := link.Receive()
 	if err != nil || o.Work == nil {
-		return nil // another task came, and nobody needs this process
+		return nil // the consumer got another task and does not need this process
 	}
 	p := &workerCall{Work: o.Work, link: link, gone: make(chan struct{})}
 	f := functions.Get(p.Name)
@@ -61,10 +61,10 @@ func ServeCall(conn io.ReadWriteCloser, value io.WriteCloser, functions *functio
 	return link.Send(WorkerReport{Answer: a})
 }
 
-// warmUp performs a call of nothing for nobody. What a process does for the
-// first time takes it three times as long; a worker that waits has the time.
+// warmUp performs a call of an empty function. What a process does for the first time takes
+// three times as long; an idle worker has the time.
 func warmUp() {
-	order, err := json.Marshal(WorkerOrder{Work: &Work{Protocol: WorkerProtocol, Name: "rehearsal"}})
+	order, err := json.Marshal(WorkerOrder{Work: &Work{Protocol: WorkerProtocol, Name: "warm-up"}})
 	if err != nil {
 		return
 	}
@@ -78,7 +78,7 @@ func warmUp() {
 	_ = link.Send(WorkerReport{Answer: a})
 }
 
-// discardConn is a connection to nobody.
+// A discardConn is a connection whose output is discarded.
 type discardConn struct {
 	io.Reader
 	io.Writer
@@ -94,8 +94,8 @@ type workerCall struct {
 	gone chan struct{} // closed when the consumer is gone
 }
 
-// prepare makes the process what the task asks for. It returns why that cannot
-// be, or nil.
+// prepare sets up the process as the task asks for. It returns the answer if that is not
+// possible, or nil.
 func (p *workerCall) prepare(f *function.Function) *Answer {
 	switch {
 	case p.Protocol != WorkerProtocol:
@@ -118,8 +118,8 @@ func (p *workerCall) prepare(f *function.Function) *Answer {
 	return nil
 }
 
-// run calls the function and returns its value and how the call ended, or nil if
-// nobody wants to know any more.
+// run calls the function and returns its value and answer. The answer is nil if the
+// consumer is gone.
 func (p *workerCall) run(f *function.Function) (value []byte, a *Answer) {
 	progress := &progressThrottle{send: func(r WorkerReport) { _ = p.link.Send(r) }}
 	ctx, cancel := context.WithCancelCause(function.WithRun(context.Background(), &function.Run{
@@ -156,10 +156,10 @@ type callResult struct {
 	answer *Answer
 }
 
-// A caller is how a function is called: [function.Function.Call], as a rule.
+// A caller calls a function: [function.Function.Call], as a rule.
 type caller func(context.Context, taskspec.Call) (json.RawMessage, error)
 
-// invoke calls the function, and then done, whatever the function does to its
+// invoke calls the function, and then done, even if the function panics or ends its
 // goroutine.
 func invoke(ctx context.Context, call caller, c taskspec.Call, done func(callResult)) {
 	e := callResult{answer: &Answer{How: Failed, Text: "function ended its goroutine without returning"}} // runtime.Goexit
@@ -173,8 +173,8 @@ func invoke(ctx context.Context, call caller, c taskspec.Call, done func(callRes
 	e = callResult{v, answer(ctx, err)}
 }
 
-// watchSignal ends the context of a function whose process is told to end by somebody
-// beside the consumer, who says why.
+// watchSignal ends the context of a function on a SIGTERM whose reason the consumer does
+// not give.
 func watchSignal(ctx context.Context, terminated <-chan os.Signal, cancel context.CancelCauseFunc) {
 	select {
 	case <-terminated:
@@ -190,7 +190,7 @@ func watchSignal(ctx context.Context, terminated <-chan os.Signal, cancel contex
 	}
 }
 
-// listen passes on what the consumer says.
+// listen passes on the consumer's orders.
 func (p *workerCall) listen(cancel context.CancelCauseFunc) {
 	defer close(p.gone)
 	for {
@@ -204,9 +204,8 @@ func (p *workerCall) listen(cancel context.CancelCauseFunc) {
 	}
 }
 
-// endCause is the cause of the end of a function's context, by the reason that it
-// was given. Whoever is first to see that its time is over, the function hears
-// the same.
+// endCause returns the cause for the end of a function's context, by the given reason. For
+// an expired timeout the function sees the same cause, whichever process notices first.
 func endCause(reason string, timeout time.Duration) error {
 	if reason == taskspec.TimedOut(timeout).Error {
 		return timeoutCause(timeout)
@@ -214,12 +213,12 @@ func endCause(reason string, timeout time.Duration) error {
 	return errors.New(reason)
 }
 
-// timeoutCause is the cause of the end of a context whose time is over.
+// timeoutCause returns the cause for the end of a context whose timeout has expired.
 func timeoutCause(timeout time.Duration) error {
 	return fmt.Errorf("%s: %w", taskspec.TimedOut(timeout).Error, context.DeadlineExceeded)
 }
 
-// answer is how a call ended that returned err.
+// answer returns the answer of a call that returned err.
 func answer(ctx context.Context, err error) *Answer {
 	if err == nil {
 		return &Answer{How: Returned}

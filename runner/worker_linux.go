@@ -20,28 +20,29 @@ import (
 	"weft/taskspec"
 )
 
-// helloDeadline is how long a host program may take until it calls Init. One
-// that never calls it would do its own work for ever.
+// helloDeadline is how long a program may take until it calls weft.Init. A program that
+// never calls it would do its own work for ever.
 const helloDeadline = 30 * time.Second
 
-// A worker is a process of a host program. It waits for one call, carries it out
-// and ends.
+// A worker is a process of the program of a function. It waits for one call, performs it
+// and exits.
 type worker struct {
 	version string
 	program string
 	conn    *os.File
 	link    *Link[WorkerReport, WorkerOrder]
-	// Set before heard is closed, when the worker has said all.
+	// The fields below are set before done is closed, when the worker has closed its
+	// connection.
 	done         chan struct{}
 	ready        bool
-	unresponsive bool // it was killed because it did not greet
+	unresponsive bool // it was killed because it did not send a hello
 	answer       *Answer
 	// with are the attributes that it was started with.
 	with *inherit.Attributes
 }
 
-// startWorker starts a worker of the function's host. What it prints goes to the
-// standard error of its task; the value has a pipe of its own. Call it on the
+// startWorker starts a worker of the function's program. What it prints goes to the
+// standard error of its task; the value has a pipe of its own. It must be called on the
 // main thread, as start.
 func startWorker(f *FunctionCall, env []string, launch startFunc) (*command, error) {
 	ours, theirs, err := role.Pair()
@@ -80,22 +81,22 @@ func startWorker(f *FunctionCall, env []string, launch startFunc) (*command, err
 	return c, nil
 }
 
-// close gives up the connections to a worker.
+// close closes the connections to a worker.
 func (c *command) close() {
 	c.worker.link.Close()
 	c.stdout.Close()
 	c.stderr.Close()
 }
 
-// startCall gives the task's call to a worker, the one that waits if it is of the
-// same host. It must be called on the main thread.
-func (c *Consumer) startCall(a *Assignment, env map[string]string, said func(ledger.Progress)) (*command, *taskspec.Outcome) {
+// startCall passes the task's call to a worker, the idle one if it is of the same program.
+// It must be called on the main thread.
+func (c *Consumer) startCall(a *Assignment, env map[string]string, onProgress func(ledger.Progress)) (*command, *taskspec.Outcome) {
 	f := a.Function
 	cmd := c.spareWorker
 	c.spareWorker, c.lastWorker = nil, nil
 	if cmd == nil {
 		var err error
-		if cmd, err = c.hire(a); err != nil {
+		if cmd, err = c.newWorker(a); err != nil {
 			return nil, programError(f, err)
 		}
 	}
@@ -106,7 +107,7 @@ func (c *Consumer) startCall(a *Assignment, env map[string]string, said func(led
 		cmd.group = nil
 	}
 	if a.Limits.MaxFDs != nil {
-		_ = monitor.CapFDs(pid, *a.Limits.MaxFDs) // as of a command
+		_ = monitor.CapFDs(pid, *a.Limits.MaxFDs) // as in start
 	}
 	work := &Work{
 		Protocol: WorkerProtocol, TID: a.TID, Name: f.Name, Call: f.Call, Env: env, Dir: a.Dir, Timeout: a.Timeout,
@@ -115,13 +116,13 @@ func (c *Consumer) startCall(a *Assignment, env map[string]string, said func(led
 	if a.Title {
 		work.Title = title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(taskspec.StatusRunning), "function")
 	}
-	// It may not have come to reading yet, and the call may be large.
+	// in the background: the worker may not be reading yet, and the call may be large
 	go func() { _ = cmd.worker.link.Send(WorkerOrder{Work: work}) }()
-	go cmd.worker.listen(cmd.cmd.Process, said)
+	go cmd.worker.listen(cmd.cmd.Process, onProgress)
 	return cmd, nil
 }
 
-// programError is how a task ends whose host could not be executed.
+// programError returns the outcome of a task whose program could not be executed.
 func programError(f *FunctionCall, err error) *taskspec.Outcome {
 	if errors.Is(err, unix.ENOENT) {
 		return notStarted(true, "function %s: its program %s does not exist any more", f.Name, f.Program)
@@ -129,20 +130,20 @@ func programError(f *FunctionCall, err error) *taskspec.Outcome {
 	return refused(f.Program, err)
 }
 
-// startSpareWorker starts the worker for the next call of a function of the same host, if
-// the last one was one.
+// startSpareWorker starts an idle worker for the next call of a function of the same
+// program, if the last task was a call.
 func (c *Consumer) startSpareWorker(a *Assignment) {
 	if c.lastWorker == nil || !c.lastWorker.ready {
 		return
 	}
 	c.onMain(func() {
-		// Without one the next call takes longer.
-		c.spareWorker, _ = c.hire(a)
+		// An error only makes the next call take longer.
+		c.spareWorker, _ = c.newWorker(a)
 	})
 }
 
-// hire starts a worker for a call by the submitter of a.
-func (c *Consumer) hire(a *Assignment) (*command, error) {
+// newWorker starts a worker for a call by the submitter of a.
+func (c *Consumer) newWorker(a *Assignment) (*command, error) {
 	cmd, err := startWorker(a.Function, c.own, c.starter(a))
 	if err == nil {
 		cmd.worker.with = c.envs[a.Env].attributes
@@ -150,27 +151,28 @@ func (c *Consumer) hire(a *Assignment) (*command, error) {
 	return cmd, err
 }
 
-// stopSpareWorker ends the worker that waits, unless it is of this host and alive, and was
-// started with these attributes. It returns when the process is gone: what a task leaves is told by what there is.
+// stopSpareWorker stops the idle worker, unless it is alive, of the given program, and was
+// started with these attributes. It returns when the process is gone: later, every child
+// would count as left by a task.
 func (c *Consumer) stopSpareWorker(unless *FunctionCall, with *inherit.Attributes) {
 	w := c.spareWorker
 	if w == nil {
 		return
 	}
 	if unless != nil && w.worker.version == unless.Version && inherit.Equal(w.worker.with, with) {
-		// Nobody has reaped it, so the pid is its own.
+		// It has not been reaped, so the pid is valid.
 		if s, err := proc.Read(w.cmd.Process.Pid); err == nil && !s.Ended() {
 			return
 		}
 	}
 	c.spareWorker = nil
 	w.close()
-	killDescendants(w.cmd.Process.Pid) // with what the program has started by itself
+	killDescendants(w.cmd.Process.Pid) // and what the program has started on its own
 	_ = w.cmd.Wait()
 }
 
-// listen takes what the worker says until it hangs up.
-func (w *worker) listen(process *os.Process, said func(ledger.Progress)) {
+// listen receives what the worker reports until it closes the connection.
+func (w *worker) listen(process *os.Process, onProgress func(ledger.Progress)) {
 	defer close(w.done)
 	_ = w.conn.SetReadDeadline(time.Now().Add(helloDeadline))
 	for {
@@ -186,29 +188,29 @@ func (w *worker) listen(process *os.Process, said func(ledger.Progress)) {
 			w.ready = true
 			_ = w.conn.SetReadDeadline(time.Time{})
 		case r.Progress != nil:
-			said(*r.Progress)
+			onProgress(*r.Progress)
 		case r.Answer != nil:
 			w.answer = r.Answer
 		}
 	}
 }
 
-// awaitEnd waits until all is heard that the worker has said, whose tree is dead.
+// awaitEnd waits until everything has been received from a worker whose tree is dead.
 func (w *worker) awaitEnd() {
-	for heard := false; !heard; {
+	for done := false; !done; {
 		select {
 		case <-w.done:
-			heard = true
+			done = true
 		case <-time.After(pipeDeadline):
-			// Somebody else may hold the socket open, as it may be with the pipes.
-			heard = !unread(w.conn)
+			// Another process may hold the socket open, as with the pipes.
+			done = !unread(w.conn)
 		}
 	}
 	w.link.Close()
 	<-w.done
 }
 
-// outcome is how the worker's call ended, whose process ended so.
+// outcome returns the outcome of the worker's call; status is that of its process.
 func (w *worker) outcome(status syscall.WaitStatus, printed string) taskspec.Outcome {
 	if w.answer != nil {
 		return w.answer.outcome()
@@ -227,8 +229,8 @@ func (w *worker) outcome(status syscall.WaitStatus, printed string) taskspec.Out
 	return o
 }
 
-// applyAnswer takes how a call ended into account. Of a value that was not returned
-// nothing is kept, should a part of it have been written.
+// applyAnswer applies the worker's answer to the ending. If the function returned no value,
+// it drops a value that may have been written in part.
 func applyAnswer(w *worker, e ending, out *outputs) ending {
 	w.awaitEnd()
 	if w.answer == nil || w.answer.How != Returned {

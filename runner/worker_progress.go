@@ -7,12 +7,12 @@ import (
 	"weft/internal/ledger"
 )
 
-// progressPause is the least time between two reports of a function's progress.
-// Each becomes a write to the store; nobody sees more than a few in a second.
+// progressPause is the least interval between two reports of a function's progress. Each is
+// a write to the store, and more than a few a second help no reader.
 const progressPause = 200 * time.Millisecond
 
-// A progressThrottle sends what a function says of its progress, not too often, and always
-// the last.
+// A progressThrottle sends the progress of a function, not too often, and always the last
+// report.
 type progressThrottle struct {
 	send func(WorkerReport)
 
@@ -22,7 +22,7 @@ type progressThrottle struct {
 	paused bool             // the timer runs
 }
 
-// note takes the progress and sends it, at once or in a moment.
+// note keeps the progress and sends it, at once or after the pause.
 func (p *progressThrottle) note(done, total int64, note string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -53,7 +53,7 @@ func (p *progressThrottle) sendLatest() {
 	p.latest = nil
 }
 
-// flush sends what has not been sent, and then no more.
+// flush sends what has not been sent, and stops sending.
 func (p *progressThrottle) flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -160,7 +160,7 @@ func open(dir string, o Options) (*store, error) {
 		return nil, errors.Join(err, s.writer.close(), db.Close())
 	}
 	if o.ReadOnly != nil {
-		s.bells = notify.Deaf(s.changes.number)
+		s.bells = notify.PollOnly(s.changes.number)
 		return s, nil
 	}
 	if s.bells, err = notify.Open(filepath.Join(dir, "bells"), s.changes.number); err != nil {

@@ -16,7 +16,7 @@ import (
 	"weft/taskspec"
 )
 
-// An ArgumentError says why a function cannot be called so.
+// An ArgumentError says why a function cannot be called with the given arguments.
 type ArgumentError struct {
 	Function string
 	Problems []string // each names an argument and what is wrong with it
@@ -31,8 +31,8 @@ func refuse(name, format string, args ...any) error {
 	return &ArgumentError{Function: name, Problems: []string{fmt.Sprintf(format, args...)}}
 }
 
-// argument makes of a call the one value that a function with this input takes:
-// its one argument, or an object of the named ones, or both laid over each other.
+// argument turns the arguments of a call into the one value that a function with this input
+// takes: its one argument, an object of the named ones, or both merged.
 func argument(name string, input *jsonschema.Resolved, c taskspec.Call) (json.RawMessage, error) {
 	value, err := document(name, input.Schema(), c)
 	if err != nil {
@@ -43,7 +43,7 @@ func argument(name string, input *jsonschema.Resolved, c taskspec.Call) (json.Ra
 		return nil, refuse(name, "%v", err)
 	}
 	if err := input.Validate(v); err != nil {
-		// The library decides; its words name schemas, not arguments.
+		// The library decides; its error names schemas, not arguments.
 		if problems := explain(input.Schema(), v, ""); len(problems) > 0 {
 			return nil, &ArgumentError{name, problems}
 		}
@@ -52,7 +52,7 @@ func argument(name string, input *jsonschema.Resolved, c taskspec.Call) (json.Ra
 	return value, nil
 }
 
-// document is the value, whether or not the function takes it.
+// document returns the value, without validating it.
 func document(name string, input *jsonschema.Schema, c taskspec.Call) (json.RawMessage, error) {
 	takesObject := slices.Contains(kindsOf(input), "object")
 	switch {
@@ -100,8 +100,8 @@ func decode(name string, value json.RawMessage, into any) error {
 	return refuse(name, "%s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
-// explain says what is wrong with a value that a schema does not accept, in
-// terms of the arguments, or nothing where it cannot. path leads to the value.
+// explain describes, in terms of the arguments, why a schema does not accept a value; it
+// returns nothing if it cannot. path leads to the value.
 func explain(s *jsonschema.Schema, v any, path string) (problems []string) {
 	say := func(path, format string, args ...any) {
 		problems = append(problems, quoted(path)+": "+fmt.Sprintf(format, args...))
@@ -148,7 +148,7 @@ func explain(s *jsonschema.Schema, v any, path string) (problems []string) {
 	return problems
 }
 
-// choices names the arguments that there are.
+// choices lists the arguments of the schema.
 func choices(s *jsonschema.Schema) string {
 	if len(s.Properties) == 0 {
 		return "; it takes none"
@@ -156,7 +156,7 @@ func choices(s *jsonschema.Schema) string {
 	return "; there are " + strings.Join(slices.Sorted(maps.Keys(s.Properties)), ", ")
 }
 
-// kindsOf are the JSON types that a schema accepts, none if it accepts any.
+// kindsOf returns the JSON types that a schema accepts, none if it accepts any.
 func kindsOf(s *jsonschema.Schema) []string {
 	if s.Type != "" {
 		return []string{s.Type}
@@ -164,13 +164,13 @@ func kindsOf(s *jsonschema.Schema) []string {
 	return s.Types
 }
 
-// wanted names what a schema accepts.
+// wanted names the types that a schema accepts.
 func wanted(s *jsonschema.Schema) string {
 	kinds := slices.DeleteFunc(slices.Clone(kindsOf(s)), func(kind string) bool { return kind == "null" })
 	return strings.Join(kinds, " or ")
 }
 
-// kindOf is the JSON type of a decoded value.
+// kindOf returns the JSON type of a decoded value.
 func kindOf(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -201,7 +201,7 @@ func quoted(path string) string {
 	return strconv.Quote(path)
 }
 
-// below is the path to a member of the object at path.
+// below returns the path to a member of the object at path.
 func below(path, name string) string {
 	if path == "" {
 		return name

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 )
 
-// A Run is what a function finds in its context.
+// A Run is what a function can use through its context.
 type Run struct {
 	TID      string
 	Log      *slog.Logger
@@ -14,10 +14,10 @@ type Run struct {
 
 type runKey struct{}
 
-// WithRun is ctx with the run in it.
+// WithRun returns ctx with the run as a value.
 func WithRun(ctx context.Context, r *Run) context.Context { return context.WithValue(ctx, runKey{}, r) }
 
-// RunOf returns the run that ctx belongs to, nil if it belongs to none.
+// RunOf returns the run in ctx, nil if there is none.
 func RunOf(ctx context.Context) *Run {
 	r, _ := ctx.Value(runKey{}).(*Run)
 	return r

@@ -6,13 +6,13 @@ import (
 	"io"
 )
 
-// A Listing is what a program says of itself when it is asked for its functions.
+// A Listing is a program's answer when it is asked for its functions.
 type Listing struct {
 	Build     string        `json:"build"`
 	Functions []Description `json:"functions"`
 }
 
-// Describe writes which functions a program of this build has.
+// Describe writes the functions of a program of this build.
 func Describe(w io.WriteCloser, build string, r *Registry) error {
 	err := json.NewEncoder(w).Encode(Listing{Build: build, Functions: r.Describe()})
 	if err != nil {

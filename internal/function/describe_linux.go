@@ -16,32 +16,32 @@ import (
 	"weft/internal/role"
 )
 
-// tellDeadline is how long a program may take to say which functions it has. One
-// that never calls Init would do its own work instead.
-const tellDeadline = 10 * time.Second
+// describeDeadline bounds the time in which a program must describe its functions. A
+// program that never calls Init would do its own work instead.
+const describeDeadline = 10 * time.Second
 
-// ErrNoHost is returned for a program that does not say which functions it has.
+// ErrNoHost is returned for a program that does not describe its functions.
 var ErrNoHost = errors.New("program does not offer functions")
 
-// ReadDescription executes the program at path, with this environment, and returns what it
-// says of itself. Cancelling ctx kills it. The error wraps [ErrNoHost] if it says
-// nothing.
+// ReadDescription executes the program at path, with this environment, and returns its
+// description. Cancelling ctx kills it. The error wraps [ErrNoHost] if the program does not
+// describe its functions.
 func ReadDescription(ctx context.Context, path string, env []string) (Listing, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, tellDeadline, fmt.Errorf("%w: it said nothing in %v", ErrNoHost, tellDeadline))
+	ctx, cancel := context.WithTimeoutCause(ctx, describeDeadline, fmt.Errorf("%w: it said nothing in %v", ErrNoHost, describeDeadline))
 	defer cancel()
 	ours, theirs, err := role.Pair()
 	if err != nil {
 		return Listing{}, err
 	}
 	defer ours.Close()
-	var said bytes.Buffer
+	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, path)
 	cmd.Args = []string{"weft-describe"}
 	cmd.Env = append(append([]string{}, env...), role.Entry(role.Describe))
 	cmd.Dir = "/"
 	cmd.ExtraFiles = []*os.File{theirs}
-	cmd.Stderr = &said
-	cmd.WaitDelay = time.Second // should it leave others behind that hold its output
+	cmd.Stderr = &stderr
+	cmd.WaitDelay = time.Second // its children may hold its output open
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	err = cmd.Start()
@@ -50,7 +50,7 @@ func ReadDescription(ctx context.Context, path string, env []string) (Listing, e
 		return Listing{}, fmt.Errorf("ask %s for its functions: %w", path, err)
 	}
 	defer context.AfterFunc(ctx, func() { ours.Close() })()
-	text, _ := io.ReadAll(ours) // how it ended says more
+	text, _ := io.ReadAll(ours) // the exit status says more
 	err = cmd.Wait()
 	var l Listing
 	switch {
@@ -59,12 +59,12 @@ func ReadDescription(ctx context.Context, path string, env []string) (Listing, e
 	case json.Unmarshal(text, &l) == nil:
 		return l, nil
 	case err != nil:
-		return Listing{}, fmt.Errorf("ask %s for its functions: %w: it ended with %w: %s", path, ErrNoHost, err, lastOf(said.String()))
+		return Listing{}, fmt.Errorf("ask %s for its functions: %w: it ended with %w: %s", path, ErrNoHost, err, lastOf(stderr.String()))
 	}
 	return Listing{}, fmt.Errorf("ask %s for its functions: %w: it must call weft.Init first", path, ErrNoHost)
 }
 
-// lastOf is the last line of a text.
+// lastOf returns the last line of a text.
 func lastOf(text string) string {
 	text = strings.TrimSpace(text)
 	return text[strings.LastIndexByte(text, '\n')+1:]

@@ -8,10 +8,10 @@ import (
 	"fmt"
 )
 
-// ErrNoHost is returned for a program that does not say which functions it has.
+// ErrNoHost is returned for a program that does not describe its functions.
 var ErrNoHost = errors.New("program does not offer functions")
 
-// ReadDescription would execute the program at path.
+// ReadDescription returns an error: functions run on Linux only.
 func ReadDescription(context.Context, string, []string) (Listing, error) {
 	return Listing{}, fmt.Errorf("ask a program for its functions: %w on this system yet", errors.ErrUnsupported)
 }

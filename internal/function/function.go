@@ -1,10 +1,10 @@
-// Package function holds what a program registers: Go functions with a name, the
-// JSON Schema of what they take and return, and the call itself.
+// Package function holds the functions that a program registers: Go functions with a name,
+// the JSON Schemas of what they take and return, and the call itself.
 //
-// registry.go keeps them by name, function.go calls one, argument.go makes of a
-// call the value that a function takes, and says what is wrong with it,
-// schema.go describes Go types, context.go is what a function finds in its
-// context, near.go finds the name that was meant.
+// registry.go keeps them by name, function.go calls one, argument.go turns the arguments of
+// a call into the value that a function takes and explains errors in them, schema.go
+// describes Go types, context.go is what a function can use through its context, near.go
+// finds similar names, stamp.go identifies the state of a program's file.
 package function
 
 import (
@@ -21,23 +21,23 @@ import (
 	"weft/taskspec"
 )
 
-// A Function is a registered function. Make one with [New] or [NewPlain].
+// A Function is a registered function. Use [New] or [NewPlain] to make one.
 type Function struct {
 	name        string
 	description string
-	input       func() *jsonschema.Resolved // nil: it takes anything
-	output      func() *jsonschema.Resolved // likewise
-	bare        func() error                // what is wrong with a call without arguments
+	input       func() *jsonschema.Resolved // nil: it takes any arguments
+	output      func() *jsonschema.Resolved // nil: it returns any value
+	bare        func() error                // the error of a call without arguments
 	call        func(ctx context.Context, c taskspec.Call, checked bool) (any, error)
 }
 
-// New returns the function fn, which takes one value that is decoded from the
-// arguments of a call. The name must obey [CheckName].
+// New returns the function fn, which takes one value that is decoded from the arguments of
+// a call. [CheckName] must accept the name.
 func New[In, Out any](name, description string, fn func(context.Context, In) (Out, error)) *Function {
 	f := &Function{
 		name:        name,
 		description: description,
-		// Most programs that register functions never need the schemas.
+		// most programs that register functions never need the schemas
 		input:  sync.OnceValue(func() *jsonschema.Resolved { return schemaOf(reflect.TypeFor[In]()) }),
 		output: sync.OnceValue(func() *jsonschema.Resolved { return schemaOf(reflect.TypeFor[Out]()) }),
 	}
@@ -56,8 +56,8 @@ func New[In, Out any](name, description string, fn func(context.Context, In) (Ou
 	return f
 }
 
-// NewPlain returns the function fn, which takes arguments as they come: what JSON
-// decodes to, numbers as [json.Number].
+// NewPlain returns the function fn, which takes its arguments as decoded from JSON, numbers
+// as [json.Number].
 func NewPlain(name, description string, fn func(ctx context.Context, args []any, kwargs map[string]any) (any, error)) *Function {
 	return &Function{name: name, description: description, call: func(ctx context.Context, c taskspec.Call, _ bool) (any, error) {
 		args := make([]any, len(c.Args))
@@ -78,21 +78,21 @@ func NewPlain(name, description string, fn func(ctx context.Context, args []any,
 	}}
 }
 
-// Name is the name under which it is registered.
+// Name returns the name under which the function is registered.
 func (f *Function) Name() string { return f.name }
 
-// Call calls the function and returns its value as JSON. An *[ArgumentError]
-// means that it was not called. What panics is the function.
+// Call calls the function and returns its value as JSON. An *[ArgumentError] means that it
+// was not called. Call does not recover a panic of the function.
 func (f *Function) Call(ctx context.Context, c taskspec.Call) (json.RawMessage, error) {
-	return f.carryOut(ctx, c, false)
+	return f.do(ctx, c, false)
 }
 
 // CallChecked is [Function.Call] for a call that [Function.Check] has accepted.
 func (f *Function) CallChecked(ctx context.Context, c taskspec.Call) (json.RawMessage, error) {
-	return f.carryOut(ctx, c, true)
+	return f.do(ctx, c, true)
 }
 
-func (f *Function) carryOut(ctx context.Context, c taskspec.Call, checked bool) (json.RawMessage, error) {
+func (f *Function) do(ctx context.Context, c taskspec.Call, checked bool) (json.RawMessage, error) {
 	v, err := f.call(ctx, c, checked)
 	if err != nil {
 		return nil, err
@@ -100,10 +100,10 @@ func (f *Function) carryOut(ctx context.Context, c taskspec.Call, checked bool) 
 	return encode(v)
 }
 
-// Check says with an *[ArgumentError] what is wrong with the arguments of a call.
+// Check returns an *[ArgumentError] if the arguments of a call are not valid.
 func (f *Function) Check(c taskspec.Call) error {
 	if f.bare != nil && len(c.Args)+len(c.Kwargs) == 0 {
-		return f.bare() // the same each time
+		return f.bare() // computed once
 	}
 	return f.check(c)
 }
@@ -113,7 +113,7 @@ func (f *Function) check(c taskspec.Call) error {
 	return err
 }
 
-// argument is the one value that the function takes.
+// argument returns the one value that the function takes.
 func (f *Function) argument(c taskspec.Call, checked bool) (json.RawMessage, error) {
 	switch {
 	case f.input == nil:
@@ -124,7 +124,7 @@ func (f *Function) argument(c taskspec.Call, checked bool) (json.RawMessage, err
 	return argument(f.name, f.input(), c)
 }
 
-// Describe is what others need to know of the function.
+// Describe describes the function for other programs.
 func (f *Function) Describe() Description {
 	d := Description{Name: f.name, Description: f.description}
 	if f.input != nil {
@@ -133,8 +133,8 @@ func (f *Function) Describe() Description {
 	return d
 }
 
-// A Description is what others know of a function. The schemas are nil where it
-// takes and returns anything.
+// A Description describes a function to other programs. The schemas are nil if it takes and
+// returns any values.
 type Description struct {
 	Name        string          `json:"name"`
 	Description string          `json:"description,omitempty"`
@@ -159,10 +159,10 @@ func (d Description) Check(c taskspec.Call) error {
 	return err
 }
 
-// errValue: a function returned what is no JSON.
+// errValue means that a function returned a value that is no JSON.
 var errValue = errors.New("function returned a value that cannot be written as JSON")
 
-// encode is the value as JSON, without the escapes that are there for HTML.
+// encode returns the value as JSON, without the escapes for HTML.
 func encode(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

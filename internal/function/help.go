@@ -9,7 +9,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
-// An Argument is one that a function takes by name.
+// An Argument is a named argument of a function.
 type Argument struct {
 	Name        string
 	Type        string // in words: "integer", "array of string"
@@ -17,8 +17,8 @@ type Argument struct {
 	Description string
 }
 
-// Arguments returns what a function takes by name, in the order of the fields,
-// and in words what its one argument is otherwise: one of the two is empty.
+// Arguments returns the named arguments of a function in the order of its fields, or else a
+// description of its one argument; the other result is empty.
 func (d Description) Arguments() (named []Argument, one string) {
 	s := new(jsonschema.Schema)
 	if d.Input == nil || json.Unmarshal(d.Input, s) != nil {
@@ -38,7 +38,7 @@ func (d Description) Arguments() (named []Argument, one string) {
 	return named, ""
 }
 
-// Value says in words what a function returns.
+// Value describes what a function returns.
 func (d Description) Value() string {
 	s := new(jsonschema.Schema)
 	if d.Output == nil || json.Unmarshal(d.Output, s) != nil {
@@ -47,7 +47,7 @@ func (d Description) Value() string {
 	return typeText(s)
 }
 
-// typeText says in words what a schema accepts.
+// typeText describes what a schema accepts.
 func typeText(s *jsonschema.Schema) string {
 	kind := wanted(s)
 	switch {
@@ -65,7 +65,7 @@ func typeText(s *jsonschema.Schema) string {
 	return kind
 }
 
-// propertyOrder returns the names of a schema's properties as they are written.
+// propertyOrder returns the names of a schema's properties in the order of the text.
 func propertyOrder(schema json.RawMessage) (names []string) {
 	var fields struct {
 		Properties json.RawMessage `json:"properties"`
@@ -89,8 +89,8 @@ func propertyOrder(schema json.RawMessage) (names []string) {
 	return names
 }
 
-// Example is what a shell user types after the function's name, as in
-// "--kw path=STRING [--kw crop=BOOLEAN]".
+// Example returns what a shell user types after the function's name, for example "--kw
+// path=STRING [--kw crop=BOOLEAN]".
 func (d Description) Example() string {
 	named, one := d.Arguments()
 	var words []string

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// Near returns the names that may have been meant by one that is not there,
-// closest first, at most three.
+// Near returns the names that are similar to an unknown one, closest first, at most three.
 func Near(name string, names []string) []string {
 	type candidate struct {
 		name     string
@@ -30,8 +29,7 @@ func Near(name string, names []string) []string {
 	return found
 }
 
-// distance is how many bytes must be put in, left out or replaced to get from a
-// to b.
+// distance returns how many bytes must be inserted, deleted or replaced to get from a to b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -16,7 +16,7 @@ type Registry struct {
 	byName map[string]*Function
 }
 
-// Add adds a function. It refuses a bad name and one that is taken.
+// Add adds a function. It refuses an invalid name and one that is registered already.
 func (r *Registry) Add(f *Function) error {
 	if err := CheckName(f.name); err != nil {
 		return err
@@ -56,15 +56,15 @@ func (r *Registry) Describe() []Description {
 	return all
 }
 
-// maxName is the greatest length of a function's name, that of a task's name.
+// maxName is the maximum length of a function's name, that of a task's name.
 const maxName = 200
 
-// ErrName is what [CheckName] returns.
+// ErrName is returned by [CheckName].
 var ErrName = errors.New("bad function name")
 
-// CheckName says with [ErrName] what is wrong with the name of a function: it
-// begins with a letter or "_", goes on with letters, digits and any of "_.:/-",
-// all of them ASCII, and has at most 200 characters.
+// CheckName returns [ErrName] unless the name of a function is valid: it starts with a
+// letter or "_", continues with letters, digits and any of "_.:/-", all of them ASCII, and
+// has at most 200 characters.
 func CheckName(name string) error {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 	if name == "" || len(name) > maxName || !strings.Contains(letters, name[:1]) || strings.Trim(name, letters+"0123456789.:/-") != "" {

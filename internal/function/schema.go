@@ -10,9 +10,9 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 )
 
-// schemaOf describes the JSON of a Go type. A type of which that cannot be said,
-// because it holds itself or has an encoding of its own, gets the schema that
-// accepts anything: then only decoding tells.
+// schemaOf describes the JSON of a Go type. A type that it cannot describe, because it is
+// recursive or has an encoding of its own, gets the schema that accepts any value: then
+// only decoding finds errors.
 func schemaOf(t reflect.Type) *jsonschema.Resolved {
 	known := make(map[reflect.Type]*jsonschema.Schema)
 	if inspect(t, known, make(map[reflect.Type]bool)) {
@@ -28,7 +28,7 @@ func schemaOf(t reflect.Type) *jsonschema.Resolved {
 	return anything
 }
 
-// schemaJSON is the schema as text.
+// schemaJSON returns the schema as text.
 func schemaJSON(s *jsonschema.Schema) json.RawMessage {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -37,9 +37,8 @@ func schemaJSON(s *jsonschema.Schema) json.RawMessage {
 	return text
 }
 
-// inspect adds to known the types in t that encoding/json treats otherwise than
-// their structure says. It returns false where that cannot be told by the type
-// alone.
+// inspect adds to known the types in t that encoding/json does not treat by their
+// structure. It returns false if the type alone does not tell.
 func inspect(t reflect.Type, known map[reflect.Type]*jsonschema.Schema, seen map[reflect.Type]bool) bool {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -77,13 +76,13 @@ func inspect(t reflect.Type, known map[reflect.Type]*jsonschema.Schema, seen map
 	return true
 }
 
-// everyKind are the JSON types. A schema of no type would not do: of a pointer to
-// what has it, the library makes one that accepts null alone.
+// everyKind returns the JSON types. A schema without a type would not do: the library turns
+// a pointer to such a type into a schema that accepts only null.
 func everyKind() []string {
 	return []string{"null", "boolean", "number", "string", "array", "object"}
 }
 
-// relax makes what accepts every type a schema that accepts anything.
+// relax turns a schema that accepts every type into one that accepts any value.
 func relax(s *jsonschema.Schema) {
 	if s == nil {
 		return
@@ -98,7 +97,7 @@ func relax(s *jsonschema.Schema) {
 	relax(s.AdditionalProperties)
 }
 
-// special is the schema of a type that encodes itself, nil for others.
+// special returns the schema of a type that encodes itself, nil for other types.
 func special(t reflect.Type) *jsonschema.Schema {
 	implements := func(i reflect.Type) bool { return t.Implements(i) || reflect.PointerTo(t).Implements(i) }
 	switch {

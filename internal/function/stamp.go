@@ -6,15 +6,15 @@ import (
 	"os"
 )
 
-// A Stamp tells one state of a file from another without reading it. The zero
-// value is that of no file.
+// A Stamp identifies one state of a file, without reading it. The zero value stands for no
+// file.
 type Stamp struct {
 	Size     int64  `json:"size"`
 	Modified int64  `json:"modified"` // nanoseconds since 1970
 	Inode    uint64 `json:"inode,omitempty"`
 }
 
-// errNoFile: what should be a program is none.
+// errNoFile means that the path of a program is not a file.
 var errNoFile = errors.New("not a file")
 
 // StampOf returns the stamp of the file at path. The error wraps

@@ -11,21 +11,20 @@ import (
 	"weft/taskspec"
 )
 
-// attemptKind is the kind of the records of attempts that were followed by
-// others because of the task's policy: the task as it was at their end, without
-// its spec. Their state is the TID, and their rank the id of the message that the
-// attempt had reserved.
+// attemptKind is the kind of the records of attempts that were followed by others because
+// of the task's policy: the task as it was at their end, without its spec. Their state is
+// the TID, and their rank the id of the message that the attempt had reserved.
 const attemptKind = "attempt"
 
-// maxKept is of how many attempts at a task, the latest, the records and results
-// are kept: each may have 64 KiB of standard error, and a result of 10 MiB.
+// maxKept is how many attempts at a task, the latest, keep their records and results: each
+// may have 64 KiB of standard error, and a result of 10 MiB.
 const maxKept = 10
 
-// tryAgain decides whether another attempt follows the one that has ended with o
-// at a moment, and if so asks for it. The rest of the end is for [nextAttempt].
+// tryAgain decides whether another attempt follows the one that has ended with o, and if so
+// writes its request. [nextAttempt] does the rest.
 func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error) {
 	work, err := t.work()
-	// Who was told to end does not begin again, even if it ended otherwise.
+	// A task that was told to end does not start again, even if it ended in another way.
 	if err != nil || work.Retry == nil || t.Ordered != "" {
 		return false, err
 	}
@@ -33,14 +32,14 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 	if !again {
 		return false, nil
 	}
-	if told, err := toldToEnd(tx, t); told || err != nil {
+	if ordered, err := hasEndOrder(tx, t); ordered || err != nil {
 		return false, err
 	}
 	item := noItem
 	if !unreserved(t) {
 		ms, err := tx.Messages(QueuesOf(t.TID).Reserved, broker.Select{ID: t.Message})
 		if err != nil || len(ms) == 0 {
-			return false, err // somebody has taken its work item away
+			return false, err // its work item has been removed
 		}
 		item = ms[0].Body
 	}
@@ -53,7 +52,7 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 	}
 	err = tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: string(body)})
 	if errors.Is(err, broker.ErrTooLarge) {
-		// The resolved spec is longer than what was submitted.
+		// The resolved spec is longer than the submitted one.
 		t.NotBefore = 0
 		return false, nil
 	}
@@ -63,30 +62,30 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 	return true, mark(tx, t, wait)
 }
 
-// toldToEnd reports whether the task has an order to end that nobody has read.
-func toldToEnd(tx *broker.Tx, t *Task) (bool, error) {
+// hasEndOrder reports whether an order to end the task has not been read yet.
+func hasEndOrder(tx *broker.Tx, t *Task) (bool, error) {
 	for _, queue := range append(Controls(t), QueuesOf(t.TID).ControlIn) {
 		orders, err := tx.Messages(queue, broker.Select{})
-		told := slices.ContainsFunc(orders, func(m broker.Message) bool {
+		found := slices.ContainsFunc(orders, func(m broker.Message) bool {
 			c := ParseControl(m.Body).Command
 			return c == CommandStop || c == CommandKill
 		})
-		if told || err != nil {
-			return told, err
+		if found || err != nil {
+			return found, err
 		}
 	}
 	return false, nil
 }
 
-// quoted is a text as JSON.
+// quoted returns text as a JSON string.
 func quoted(text string) json.RawMessage {
 	body, _ := json.Marshal(text) // cannot fail for a string
 	return body
 }
 
-// nextAttempt records the end of an attempt that is followed by another, for which
-// there is a request. The record goes from running to created: nobody who waits
-// for the end of the task sees this one.
+// nextAttempt records the end of an attempt that is followed by another, for which there is
+// a request. The record changes from running to created: waiters for the end of the task do
+// not see this one.
 func nextAttempt(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, e Event) error {
 	due := t.NotBefore
 	t.NotBefore = 0
@@ -104,7 +103,7 @@ func nextAttempt(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, e Event) 
 	if _, err := tx.Delete(q.Reserved, broker.Select{ID: t.Message}); err != nil {
 		return err
 	}
-	// Chunks of this attempt's output; those of the next one are counted anew.
+	// Remove the chunks of this attempt's output; those of the next one are counted from 0.
 	if _, err := tx.Delete(q.Outbox, broker.Select{}); err != nil {
 		return err
 	}
@@ -120,7 +119,7 @@ func nextAttempt(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, e Event) 
 	}
 	failed := *t
 	*t = resetForRetry(t)
-	t.Seq, t.NotBefore = failed.Seq, due // a hand-off that is repeated is known
+	t.Seq, t.NotBefore = failed.Seq, due // the hand-off, if it is repeated, is known
 	if err := t.save(tx); err != nil {
 		return err
 	}
@@ -130,8 +129,8 @@ func nextAttempt(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, e Event) 
 	})
 }
 
-// keepAttempt keeps the attempt as it has ended, in the place of the oldest one
-// if there are too many.
+// keepAttempt keeps the attempt as it has ended, and drops the oldest one if there are too
+// many.
 func keepAttempt(tx *broker.Tx, t *Task) error {
 	if t.Epoch > maxKept {
 		kept, err := attempts(tx, t.TID)
@@ -165,7 +164,7 @@ func attempts(r recordLister, tid string) ([]broker.Record, error) {
 func dropAttempt(tx *broker.Tx, r broker.Record) error {
 	t, err := pastAttempts.decode(r)
 	if damaged(err) {
-		return nil // it stays for who repairs it
+		return nil // repair needs it
 	}
 	if err != nil {
 		return err
@@ -178,10 +177,10 @@ func dropAttempt(tx *broker.Tx, r broker.Record) error {
 	return tx.DeleteRecord(attemptKind, r.Key)
 }
 
-// dropAttempts removes the attempts that were kept of a task, and their results.
+// dropAttempts removes the kept attempts at a task, and their results.
 func dropAttempts(tx *broker.Tx, t *Task) error {
 	if t.MaxAttempts == 0 {
-		return nil // it had no policy
+		return nil // it has no policy
 	}
 	if _, err := tx.Delete(QueuesOf(t.TID).Attempts, broker.Select{}); err != nil {
 		return err
@@ -215,8 +214,8 @@ func dropLostAttempts(tx *broker.Tx) error {
 	return nil
 }
 
-// pastAttempt is the task as it was at the end of an attempt that its policy
-// followed by another; nil if that is not kept.
+// pastAttempt returns the task as it was at the end of an attempt that its policy followed
+// by another; nil if that is not kept.
 func pastAttempt(r recordReader, tid string, epoch int) (*Task, error) {
 	t, err := pastAttempts.get(r, attemptKey(tid, epoch))
 	if errors.Is(err, broker.ErrNotFound) {
@@ -229,15 +228,14 @@ var pastAttempts = table[*Task]{attemptKind, func(rec broker.Record) (*Task, err
 	t := &Task{stored: rec}
 	err := fields(rec, t)
 	if err == nil && (t.TID != rec.State || attemptKey(t.TID, t.Epoch) != rec.Key) {
-		err = errElsewhere
+		err = errMismatch
 	}
 	return t, err
 }}
 
-// PastAttempt is the task as it was at the end of an attempt, counted from 1,
-// that its policy followed by another. The error wraps [broker.ErrNotFound] if
-// there was none, or it is not kept any more: of each task the latest ten are, as
-// long as its record is.
+// PastAttempt returns the task as it was at the end of an attempt, counted from 1, that its
+// policy followed by another. The error wraps [broker.ErrNotFound] if there was none, or it
+// is no longer kept: of each task the latest ten are, as long as its record is.
 func PastAttempt(r broker.Reader, tid string, epoch int) (*Task, error) {
 	t, err := pastAttempt(r, tid, epoch)
 	if t == nil && err == nil {
@@ -246,10 +244,10 @@ func PastAttempt(r broker.Reader, tid string, epoch int) (*Task, error) {
 	return t, err
 }
 
-// PastAttempts are all attempts that [PastAttempt] knows, in order.
+// PastAttempts returns all attempts that [PastAttempt] returns, in order.
 func PastAttempts(r broker.Reader, tid string) (past []*Task, err error) {
 	return pastAttempts.list(r, broker.RecordSelect{States: []string{tid}})
 }
 
-// MayRetry reports whether another attempt may follow the one that runs.
+// MayRetry reports whether another attempt may follow the running one.
 func MayRetry(t *Task) bool { return t.Epoch-t.Base < t.MaxAttempts }

@@ -14,14 +14,13 @@ import (
 // outbox.
 type Chunk struct {
 	Stream Stream `json:"stream"`
-	Number int    `json:"chunk"`           // of the stream, from 0
+	Number int    `json:"chunk"`           // of the stream, counted from 0
 	Final  bool   `json:"final,omitempty"` // the last of its stream
 	Data   []byte `json:"data,omitempty"`
 }
 
-// Chunks are what a consumer reports of the output of a task it runs. Sending
-// them again is harmless, as it is with a [HandOff]; their sequences count up to
-// that of the hand-off.
+// Chunks are a consumer's report of the output of a running task. Sending them again is
+// harmless, as with a [HandOff]; their sequence numbers precede that of the hand-off.
 type Chunks struct {
 	TID    string  `json:"tid"`
 	Epoch  int     `json:"epoch"`
@@ -29,8 +28,8 @@ type Chunks struct {
 	Chunks []Chunk `json:"chunks"`
 }
 
-// WriteChunks puts chunks into the task's outbox. Repeating it has no effect and
-// is no error; [ErrStale] is as of [Finish].
+// WriteChunks writes chunks into the task's outbox. Repeating it has no effect and is no
+// error; [ErrStale] is as for [Finish].
 func WriteChunks(tx *broker.Tx, c *Chunks) error {
 	t, err := load(tx, c.TID)
 	if err != nil {
@@ -55,7 +54,7 @@ func WriteChunks(tx *broker.Tx, c *Chunks) error {
 	return t.save(tx)
 }
 
-// message is the chunk as readers of the outbox get it.
+// message returns the chunk as it is written to the outbox.
 func (c Chunk) message() (string, error) {
 	encoding, data := "text", string(c.Data)
 	if !utf8.Valid(c.Data) {
@@ -76,5 +75,5 @@ func (c Chunk) message() (string, error) {
 	return string(body), nil
 }
 
-// name is what the stream is called in messages.
+// name returns the name of the stream in messages.
 func (s Stream) name() string { return "std" + string(s) }

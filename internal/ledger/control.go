@@ -16,7 +16,7 @@ import (
 // Command is what a control message asks for.
 type Command string
 
-// The commands that a task or a manager obeys.
+// The commands that a task or a manager understands.
 const (
 	CommandStop   Command = "STOP"
 	CommandKill   Command = "KILL"
@@ -24,18 +24,17 @@ const (
 	CommandResume Command = "RESUME"
 	CommandPing   Command = "PING"
 	CommandStatus Command = "STATUS"
-	// CommandLeave is for managers only: leave, and let running tasks go on.
+	// CommandLeave is for managers only: exit, and let running tasks continue.
 	CommandLeave Command = "LEAVE"
 )
 
-// A Control is a control message: a bare word in any case, or an object.
+// A Control is a control message: a single word in any case, or an object.
 type Control struct {
 	Command   Command `json:"command"`
 	RequestID string  `json:"request_id,omitempty"`
 }
 
-// ParseControl reads a control message. What is neither form is a command of
-// its own, which nobody knows.
+// ParseControl parses a control message. A message in neither form is an unknown command.
 func ParseControl(body string) Control {
 	var c Control
 	text := strings.TrimSpace(body)
@@ -46,15 +45,15 @@ func ParseControl(body string) Control {
 	return c
 }
 
-// ErrNoPause is returned for a task that runs inside its host: goroutines cannot
-// be made to stand still.
+// ErrNoPause is returned for a task that runs inside its program: goroutines cannot be
+// paused.
 var ErrNoPause = errors.New("cannot be paused: it runs inside its program")
 
-// holds reports whether the command lets a task stand still, or go on.
+// holds reports whether the command pauses a task, or resumes it.
 func (c Command) holds() bool { return c == CommandPause || c == CommandResume }
 
-// SendControl sends a control message to a running task; for those that end one see
-// [End]. The error is [ErrNotRunning] if it does not run, or [ErrNoPause].
+// SendControl sends a control message to a running task; to end one see [End]. The error is
+// [ErrNotRunning] if the task does not run, or [ErrNoPause].
 func SendControl(tx *broker.Tx, tid string, c Control) error {
 	t, err := load(tx, tid)
 	if err != nil {
@@ -74,7 +73,7 @@ func SendControl(tx *broker.Tx, tid string, c Control) error {
 	return err
 }
 
-// ReplyTo is the id of the request that a reply answers; empty if it has none.
+// ReplyTo returns the id of the request that a reply answers; empty if it has none.
 func ReplyTo(body string) (requestID string) {
 	var r reply
 	if json.Unmarshal([]byte(body), &r) != nil {
@@ -98,11 +97,11 @@ type reply struct {
 	Metrics    *Usage  `json:"metrics,omitempty"`
 }
 
-// Controls are the queues whose control messages the task obeys beside those of its
+// Controls returns the queues of control messages that the task reads in addition to its
 // own.
 func Controls(t *Task) []string { return named(t.ControlIn) }
 
-// named is a list of the queue, if there is one.
+// named returns a list of the queue, if there is one.
 func named(queue string) []string {
 	if queue == "" {
 		return nil
@@ -110,26 +109,26 @@ func named(queue string) []string {
 	return []string{queue}
 }
 
-// ControlQueues are the queues of control messages of all tasks and pipelines that
-// run: they are there although they mostly hold nothing.
+// ControlQueues returns the queues of control messages of all running tasks and pipelines:
+// they are in use although they are mostly empty.
 func ControlQueues(tx *broker.Tx) (queues []string, err error) {
-	recs, err := tx.Records(Kind, broker.RecordSelect{States: living})
+	recs, err := tx.Records(Kind, broker.RecordSelect{States: liveStates})
 	for _, rec := range recs {
 		t, err := Decode(rec)
 		if err != nil {
-			continue // it can be told nothing, and is named elsewhere
+			continue // damage is reported elsewhere
 		}
 		queues = append(append(queues, t.Queues().ControlIn), Controls(t)...)
 	}
 	return queues, err
 }
 
-// Replies is the queue that the task answers control messages into.
+// Replies returns the queue into which the task answers control messages.
 func Replies(t *Task) string { return cmp.Or(t.ControlOut, t.Queues().ControlOut) }
 
-// ReadTaskControl takes the control messages of a running task, from its own queue and from
-// others, answers them, and returns those that whoever runs the task must carry out,
-// in order.
+// ReadTaskControl takes the control messages of a running task from its own queue and from
+// others, answers them, and returns, in order, those that the process that runs the task
+// must apply.
 func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string) ([]Command, error) {
 	var ms []broker.Message
 	for _, queue := range append([]string{QueuesOf(tid).ControlIn}, others...) {
@@ -151,7 +150,7 @@ func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string)
 	slices.SortFunc(ms, func(a, b broker.Message) int { return cmp.Compare(a.ID, b.ID) })
 	t, err := load(tx, tid)
 	if unreadable(err) {
-		return endOrders(ms), nil // what runs of it can still be ended
+		return endOrders(ms), nil // it can still be ended
 	}
 	if err != nil {
 		return nil, err
@@ -189,13 +188,13 @@ func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string)
 	if len(orders) > 0 {
 		err = t.save(tx)
 	}
-	if t.ControlOut == "" { // what is in a queue of the user's is the user's
+	if t.ControlOut == "" { // a queue of the user's is not trimmed
 		err = cmp.Or(err, trimReplies(tx, t.Queues().ControlOut))
 	}
 	return orders, err
 }
 
-// endOrders are those of the messages that end a task.
+// endOrders returns those of the messages that end a task.
 func endOrders(ms []broker.Message) (orders []Command) {
 	for _, m := range ms {
 		if c := ParseControl(m.Body).Command; c == CommandStop || c == CommandKill {
@@ -205,7 +204,7 @@ func endOrders(ms []broker.Message) (orders []Command) {
 	return orders
 }
 
-// activity is what a running task is doing, as STATUS tells it.
+// activity describes what a running task is doing, for STATUS.
 func (t *Task) activity() string {
 	switch {
 	case t.Ordered != "":
@@ -218,8 +217,8 @@ func (t *Task) activity() string {
 	return "working"
 }
 
-// ReadControl does the same for the control messages of a manager. The error is
-// [ErrSuperseded] if they are for a later one.
+// ReadControl is [ReadTaskControl] for the control messages of a manager. The error is
+// [ErrSuperseded] if they are for a later manager.
 func (m *Manager) ReadControl(tx *broker.Tx, now time.Time) ([]Command, error) {
 	ms, err := readControls(tx, ManagerControl)
 	if err != nil || len(ms) == 0 {
@@ -239,7 +238,7 @@ func (m *Manager) ReadControl(tx *broker.Tx, now time.Time) ([]Command, error) {
 			a.Status = statusAck
 			orders = append(orders, c.Command)
 		case CommandPause, CommandResume:
-			a.Status = statusUnknown // of a manager
+			a.Status = statusUnknown // a manager cannot be paused
 		case CommandStatus:
 			a.TaskStatus, a.ShouldStop = m.Status, new(len(orders) > 0)
 		}
@@ -250,14 +249,13 @@ func (m *Manager) ReadControl(tx *broker.Tx, now time.Time) ([]Command, error) {
 	return orders, trimReplies(tx, ManagerReplies)
 }
 
-// The answers to a command that will be carried out, and to one that the
-// receiver does not know.
+// The status of the reply to a command that will be applied, and to an unknown one.
 const (
 	statusAck     = "ack"
 	statusUnknown = "unknown"
 )
 
-// answer is the reply that every receiver gives to a command.
+// answer returns the reply that every receiver gives to a command.
 func answer(c Control, tid string, now time.Time) reply {
 	a := reply{Command: c.Command, Status: "ok", TID: tid, Timestamp: now.UnixNano(), RequestID: c.RequestID}
 	switch c.Command {
@@ -272,8 +270,8 @@ func answer(c Control, tid string, now time.Time) reply {
 	return a
 }
 
-// writeReply writes a reply, unless it is too long for a message because the
-// question was: that must not keep the commands behind it from being obeyed.
+// writeReply writes a reply, unless it is too long for a message because the request was:
+// that must not block the commands after it.
 func writeReply(tx *broker.Tx, queue string, a reply) error {
 	body, err := json.Marshal(a)
 	if err != nil {
@@ -286,9 +284,9 @@ func writeReply(tx *broker.Tx, queue string, a reply) error {
 	return err
 }
 
-// How many control messages one transaction takes, of how many of them history tells,
-// and how many replies a queue keeps, the newest, for those who have yet to read them.
-// Anybody may send any number, and nobody may read the replies.
+// controlsAtOnce is how many control messages one transaction takes, maxLogged how many of
+// them are logged, and maxReplies how many replies, the newest, a queue keeps. Any process
+// may send any number, and the replies may never be read.
 const (
 	controlsAtOnce = 1000
 	maxLogged      = 100
@@ -317,7 +315,7 @@ func trimReplies(tx *broker.Tx, queue string) error {
 	return err
 }
 
-// eventControl is the event that records a control message.
+// eventControl returns the event that records a control message.
 func eventControl(c Command) string {
 	switch c {
 	case CommandStop, CommandKill, CommandPause, CommandResume, CommandPing, CommandStatus:

@@ -13,9 +13,9 @@ import (
 	"weft/taskspec"
 )
 
-// A DamagedError says that a record does not hold what this version of Weft writes
-// into one of its kind: the store was damaged, or somebody else has written it. It
-// concerns nothing but what the record is of.
+// A DamagedError means that a record does not hold what this version of Weft writes into
+// one of its kind: the store was damaged, or another program has written it. It concerns
+// only the object of that record.
 type DamagedError struct {
 	Kind, Key string
 	Err       error
@@ -26,7 +26,7 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("the record of %s is damaged (%v): weft system doctor shows it, weft system repair sets it aside", e.Name(), e.Err)
 }
 
-// Name says what the record is of.
+// Name names the object of the record.
 func (e *DamagedError) Name() string {
 	if e.Kind == Kind {
 		return "task " + e.Key
@@ -34,26 +34,26 @@ func (e *DamagedError) Name() string {
 	return fmt.Sprintf("%s %q", e.Kind, e.Key)
 }
 
-// Unwrap is what is wrong with it.
+// Unwrap returns what is wrong with the record.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
 // Is reports whether target is [broker.ErrDamaged].
 func (e *DamagedError) Is(target error) bool { return target == broker.ErrDamaged }
 
-// damaged reports whether err says that a record is damaged.
+// damaged reports whether err means that a record is damaged.
 func damaged(err error) bool { return errors.Is(err, broker.ErrDamaged) }
 
-// unreadable reports whether err says that there is no record which could be read.
+// unreadable reports whether err means that a record is damaged or missing.
 func unreadable(err error) bool { return damaged(err) || errors.Is(err, broker.ErrNotFound) }
 
-// A table is a kind of record: read makes of one what it holds, and says what is
-// wrong with it. All records are read through their tables.
+// A table is a kind of records: read decodes one, and returns what is wrong with it. All
+// records are read through their tables.
 type table[T any] struct {
 	kind string
 	read func(broker.Record) (T, error)
 }
 
-// decode reads a record. The error is a *[DamagedError].
+// decode decodes a record. The error is a *[DamagedError].
 func (k table[T]) decode(rec broker.Record) (T, error) {
 	v, err := k.read(rec)
 	if err != nil {
@@ -74,13 +74,13 @@ func (k table[T]) get(r recordReader, key string) (T, error) {
 	return k.decode(rec)
 }
 
-// each iterates as the function each does, and passes over what is damaged: a record
-// that cannot be read stops nobody but those who ask for it.
+// each iterates as the function each does, and skips damaged records: a record that cannot
+// be read affects only its own object.
 func (k table[T]) each(r recordLister, after int64, states ...string) iter.Seq2[T, error] {
 	return k.decodeEach(r, each(r, k.kind, after, states...))
 }
 
-// list is each for what a selection finds.
+// list is each for the records that a selection finds.
 func (k table[T]) list(r recordLister, sel broker.RecordSelect) (all []T, err error) {
 	recs, err := r.Records(k.kind, sel)
 	if err != nil {
@@ -122,20 +122,20 @@ func (k table[T]) decodeEach(r recordLister, recs iter.Seq2[broker.Record, error
 	}
 }
 
-// damageNoter is a reader that wants to hear of records that were passed over.
+// damageNoter is a reader that is told of the damaged records that were skipped.
 type damageNoter interface{ NoteDamage(*DamagedError) }
 
-// Noting is a reader that tells note of each damaged record that is passed over.
+// Noting is a reader that calls Note with each damaged record that is skipped.
 type Noting struct {
 	broker.Reader
 	Note func(*DamagedError)
 }
 
-// NoteDamage tells of a record.
+// NoteDamage calls Note.
 func (n Noting) NoteDamage(d *DamagedError) { n.Note(d) }
 
-// checks say of each kind that Weft has what is wrong with a record of it: all that
-// can be told from the record alone.
+// checks check, for each kind that Weft has, everything about a record that can be checked
+// without other records.
 var checks = map[string]func(broker.Record) error{
 	Kind: func(rec broker.Record) error {
 		t, err := tasks.read(rec)
@@ -149,14 +149,14 @@ var checks = map[string]func(broker.Record) error{
 	endpointKind:   checkOf(endpoints),
 	envKind:        checkOf(environments),
 	functionKind:   checkOf(callables),
-	programKind:    checkOf(hosts),
+	programKind:    checkOf(programs),
 	itemFileKind:   checkOf(itemFiles),
 	keyKind:        checkOf(keys),
 	nestedKind:     checkOf(marks),
-	pendingKind:    checkOf(waits),
+	pendingKind:    checkOf(delayedTasks),
 	serverKind:     checkOf(servers),
 	serviceKind:    checkOf(services),
-	resultCopyKind: checkOf(copies),
+	resultCopyKind: checkOf(resultCopies),
 }
 
 func checkOf[T any](k table[T]) func(broker.Record) error {
@@ -166,11 +166,11 @@ func checkOf[T any](k table[T]) func(broker.Record) error {
 	}
 }
 
-// Kinds are the kinds of records that Weft has, in byte order.
+// Kinds returns the kinds of records that Weft has, in byte order.
 func Kinds() []string { return slices.Sorted(maps.Keys(checks)) }
 
-// Check says what is wrong with a record, if that is of a kind that Weft has: nil, or a
-// *[DamagedError]. It looks closer than who only reads the record.
+// Check returns a *[DamagedError] if a record of a kind that Weft has is not valid. It
+// checks more than reading the record does.
 func Check(rec broker.Record) error {
 	check := checks[rec.Kind]
 	if check == nil {
@@ -182,8 +182,8 @@ func Check(rec broker.Record) error {
 	return nil
 }
 
-// CheckTask is [Check] for the record that a task was read from, and for that of the
-// stage that it has come to.
+// CheckTask is [Check] for the record that a task was read from, and for that of its
+// current stage.
 func CheckTask(r broker.Reader, t *Task) error {
 	err := Check(t.stored)
 	if stage := t.Plan.Current(); err == nil && stage != nil && !t.Status.Terminal() {
@@ -200,7 +200,7 @@ type Damage struct {
 	Err    *DamagedError
 }
 
-// FindDamage returns the damaged records, of all kinds.
+// FindDamage returns the damaged records of all kinds.
 func FindDamage(ctx context.Context, r broker.Reader) (found []Damage, err error) {
 	for _, kind := range Kinds() {
 		err := broker.EachRecord(ctx, r, kind, func(rec broker.Record) error {
@@ -214,12 +214,12 @@ func FindDamage(ctx context.Context, r broker.Reader) (found []Damage, err error
 	return found, nil
 }
 
-// RecentDamage is [FindDamage] among the newest records of each kind, so many of each,
-// and of tasks also those in each state that is not the end: what it costs does not
-// grow with the past.
+// RecentDamage is [FindDamage] among the newest records of each kind, at most most of each,
+// and for tasks also of each state that is not terminal: its cost does not grow with the
+// number of records.
 func RecentDamage(r broker.Reader, most int) (found []Damage, err error) {
 	sels := []broker.RecordSelect{{Newest: true, Limit: most}}
-	for _, state := range append([]string{string(taskspec.StatusCreated)}, living...) {
+	for _, state := range append([]string{string(taskspec.StatusCreated)}, liveStates...) {
 		sels = append(sels, broker.RecordSelect{States: []string{state}, Newest: true, Limit: most})
 	}
 	seen := make(map[string]bool)
@@ -254,7 +254,7 @@ func appendDamage(found []Damage, rec broker.Record) []Damage {
 // fields decodes the body of a record, which is a JSON object.
 func fields(rec broker.Record, into any) error { return json.Unmarshal([]byte(rec.Body), into) }
 
-var errElsewhere = errors.New("what it says is not of this record")
+var errMismatch = errors.New("what it says is not of this record")
 
 // isTID reports whether a key is the full id of a task.
 func isTID(key string) bool {
@@ -262,8 +262,8 @@ func isTID(key string) bool {
 	return err == nil && id.String() == key
 }
 
-// setAside puts the request of a task whose record is damaged from its queue into
-// [Damaged], and tells those who wait for the task.
+// setAside moves the request of a task whose record is damaged from its queue into
+// [Damaged], and notifies the waiters for the task.
 func setAside(tx *broker.Tx, queue, tid string) error {
 	id, err := broker.ParseID(tid)
 	if err != nil {

@@ -17,11 +17,11 @@ import (
 	"weft/taskspec"
 )
 
-// living are the states of tasks that have begun and not ended.
-var living = []string{string(taskspec.StatusSpawning), string(taskspec.StatusRunning)}
+// liveStates are the states of tasks that have started and not ended.
+var liveStates = []string{string(taskspec.StatusSpawning), string(taskspec.StatusRunning)}
 
-// A Job is a request made ready to run: everything a consumer needs, known
-// before the transaction that gives the task to it.
+// A Job is a request that is prepared to run: everything a consumer needs, read before the
+// transaction that dispatches the task.
 type Job struct {
 	TID   string
 	Epoch int
@@ -32,14 +32,14 @@ type Job struct {
 	Stdin string
 	Input string // the name of an [InputFile] that holds the stdin instead
 	Dir   string // where the command runs
-	// Function is the function to call instead, with Call; nil for a command. Who
-	// gives out the job says where the program is: Program.
+	// Function is the function to call instead, with Call; nil for a command. The
+	// dispatcher sets Executable, the path of its program.
 	Function   *Function
 	Call       taskspec.Call
 	Executable string
-	// Env is the key of the submitter's environment, to be read by
-	// [Environment]; empty for a request written by hand, which gets the
-	// manager's. The variables of Work.Env lie over it.
+	// Env is the key of the submitter's environment, to be read by [Environment]; empty for
+	// a request written by hand, which gets the manager's. The variables of Work.Env are
+	// added to it.
 	Env    string
 	Nested bool // it holds no slot
 
@@ -48,22 +48,22 @@ type Job struct {
 	queue                 string          // of the request
 	in, out               string          // see [Task]
 	controlIn, controlOut string          // likewise
-	item0                 *broker.Message // the work item of the queue in; nil if there is none yet
-	task                  *Task           // as it was; nil for a request written by hand
+	item0                 *broker.Message // the work item from the queue in; nil if there is none yet
+	task                  *Task           // the task's record; nil for a request written by hand
 	request               string          // the body of the request
 	item                  string          // the body of its work item
 	refused               string          // why it cannot run
-	damaged               bool            // because its record cannot be read
+	damaged               bool            // refused because its record cannot be read
 }
 
 // ControlsOf is [Controls] for the job's task.
 func ControlsOf(j *Job) []string { return named(j.controlIn) }
 
-// Refuse notes why the request cannot be run after all.
+// Refuse notes why the request cannot be run.
 func (j *Job) Refuse(why string) { j.refused = why }
 
-// RefuseEnvironment notes that the environment of the request cannot be read, if err
-// says so, and reports whether it does.
+// RefuseEnvironment refuses the job if err means that its environment cannot be read, and
+// reports whether it does.
 func RefuseEnvironment(j *Job, err error) bool {
 	if unreadable(err) {
 		j.refused = fmt.Sprintf("the environment that it was submitted with cannot be read: %v", err)
@@ -71,11 +71,11 @@ func RefuseEnvironment(j *Job, err error) bool {
 	return unreadable(err)
 }
 
-// Refused is why the request cannot be run, or empty.
+// Refused returns why the request cannot be run, or the empty string.
 func (j *Job) Refused() string { return j.refused }
 
-// Waiting returns the oldest messages of a queue, requests as a rule, with ids above
-// after: at most n, and none after those that have reached size bytes together.
+// Waiting returns the oldest messages of a queue, requests as a rule, with ids above after:
+// at most n, and none after those that have reached size bytes together.
 func Waiting(r broker.Reader, queue string, after broker.ID, n, size int) (ms []broker.Message, err error) {
 	err = r.Scan(queue, broker.Select{After: after, Limit: n}, func(m broker.Message) bool {
 		ms = append(ms, m)
@@ -85,16 +85,15 @@ func Waiting(r broker.Reader, queue string, after broker.ID, n, size int) (ms []
 	return ms, err
 }
 
-// WaitingNested returns the oldest n requests that tasks have made, with ids above
-// held.
-func WaitingNested(r broker.Reader, held broker.ID, n int) (ms []broker.Message, err error) {
-	for after := int64(held); ; {
+// WaitingNested returns the oldest n requests of tasks with ids above quarantined.
+func WaitingNested(r broker.Reader, quarantined broker.ID, n int) (ms []broker.Message, err error) {
+	for after := int64(quarantined); ; {
 		marks, err := r.Records(nestedKind, broker.RecordSelect{States: []string{""}, AfterRank: after, Limit: n - len(ms)})
 		if err != nil || len(marks) == 0 {
 			return ms, err
 		}
 		for _, mark := range marks {
-			// None if somebody has deleted the request by hand.
+			// none if the request has been deleted by hand
 			m, err := r.Messages(Requests, broker.Select{ID: broker.ID(mark.Rank)})
 			if err != nil {
 				return nil, err
@@ -108,15 +107,15 @@ func WaitingNested(r broker.Reader, held broker.ID, n int) (ms []broker.Message,
 	}
 }
 
-// Prepare makes a request ready. A request that cannot be run becomes a job
-// that says why, so that who waits for it is answered; an error means that the
-// store could not be read. root is the project's.
+// Prepare prepares a request. A request that cannot be run becomes a refused job, so that
+// its waiters get an answer; an error means that the store could not be read. root is the
+// project's.
 func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 	return prepare(r, root, m, nil)
 }
 
-// prepare is [Prepare]; supply is the work item if that comes from a queue.
-func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Message) (*Job, error) {
+// prepare is [Prepare]; input is the work item if that comes from a queue.
+func prepare(r broker.Reader, root string, m broker.Message, input *broker.Message) (*Job, error) {
 	j := &Job{TID: m.ID.String(), Name: "invalid request", Epoch: 1, queue: m.Queue, request: m.Body}
 	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
 	t, err := tasks.get(r, j.TID)
@@ -130,7 +129,7 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 	default:
 		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, string(t.Dir), t.Env
 		j.Nested, j.task = t.Slotless, t
-		rules.Template = t.Epoch == 0 // else the request has the spec as it was resolved
+		rules.Template = t.Epoch == 0 // else the request holds the resolved spec
 	}
 	spec, plan, item, err := decodeRequest(m.Body, rules)
 	if err == nil && j.task == nil && spec.Spec.Key != "" {
@@ -147,7 +146,7 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 	if j.plan != nil {
 		return j, nil
 	}
-	if j.bindQueues(spec, supply); j.refused != "" || j.NotForConsumer() {
+	if j.bindQueues(spec, input); j.refused != "" || j.NotForConsumer() {
 		return j, nil
 	}
 	if j.refused = j.resolve(spec, root); j.refused == "" && spec.Spec.Type == taskspec.KindFunction {
@@ -156,8 +155,8 @@ func prepare(r broker.Reader, root string, m broker.Message, supply *broker.Mess
 	return j, nil
 }
 
-// Pipeline is the pipeline that the job is, or is a stage of; empty if there is
-// none.
+// Pipeline returns the TID of the pipeline that the job is, or is a stage of; empty if
+// there is none.
 func (j *Job) Pipeline() (tid string) {
 	switch {
 	case j.plan != nil:
@@ -168,22 +167,22 @@ func (j *Job) Pipeline() (tid string) {
 	return ""
 }
 
-// FeedsNextStage reports whether the job is a stage whose output is for the next one, and
-// for nobody else.
+// FeedsNextStage reports whether the job is a stage whose output is only the input of the
+// next one.
 func (j *Job) FeedsNextStage() bool {
 	return j.task != nil && j.task.Stage != 0 && !j.task.Last && j.out == ""
 }
 
 // NotForConsumer reports whether the job is not for a consumer, not yet or not at all: it
-// is a pipeline, or a program runs it inside itself, or it waits for its work item,
-// or it was written by hand and has to wait for its time. [Forward] sends it there. A
-// persistent task waits for its items with its consumer.
+// is a pipeline, or a program runs it inside itself, or it waits for its work item, or it
+// was written by hand and is delayed. [Forward] moves it to its place. A persistent task
+// waits for its items with its consumer.
 func (j *Job) NotForConsumer() bool {
 	return j.refused == "" && (j.plan != nil || j.Work.Inline() || j.in != "" && j.item0 == nil && !j.Work.Persistent || j.wait() > 0)
 }
 
-// wait is how long the request still has to wait. One that was submitted has
-// waited before it came here.
+// wait returns how long the request still has to wait. A submitted request has waited
+// before it was dispatched.
 func (j *Job) wait() time.Duration {
 	if j.task != nil {
 		return 0
@@ -191,11 +190,11 @@ func (j *Job) wait() time.Duration {
 	return j.Work.Delay()
 }
 
-// Forward begins a pipeline, or passes a request that was written by hand on to
-// those who serve its function, or to where it waits for its time or its work item.
+// Forward starts a pipeline, or moves a request that was written by hand to the queue where
+// programs serve its function, or where it waits until it is due or for its work item.
 func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	if j.plan != nil {
-		return begin(tx, j, now)
+		return startPipeline(tx, j, now)
 	}
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
@@ -220,8 +219,9 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	return t.save(tx)
 }
 
-// findFunction looks for the function that the job calls. It gets the environment
-// of its program, and of the submitter's what the spec names, with its attributes.
+// findFunction finds the function that the job calls. It gets the environment of its
+// program, the variables of the submitter's that the spec names, and the submitter's
+// attributes.
 func findFunction(r broker.Reader, j *Job) (err error) {
 	if len(j.Work.EnvFrom) > 0 && j.Env != "" {
 		packed, err := Environment(r, j.Env)
@@ -243,7 +243,8 @@ func findFunction(r broker.Reader, j *Job) (err error) {
 	return err
 }
 
-// addEnv lays what the spec names of a packed environment below that of the work.
+// addEnv adds the variables that the spec names from a packed environment, below those of
+// the work.
 func addEnv(j *Job, packed string) {
 	over := make(map[string]string)
 	for _, entry := range DecodeEnv(packed) {
@@ -255,8 +256,8 @@ func addEnv(j *Job, packed string) {
 	j.Work.Env = over
 }
 
-// resolve turns spec and work item into what a consumer executes. It returns
-// why that is not possible, or nothing.
+// resolve turns spec and work item into what a consumer executes. It returns why that is
+// not possible, or nothing.
 func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	resolved := spec.Resolve(j.TID, root)
 	resolved.State = nil // the record holds the state
@@ -268,7 +269,7 @@ func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	}
 	item := j.item
 	if spec.Spec.Persistent {
-		item = noItem // its consumer adds the items to what is the same for all
+		item = noItem // the consumer adds the items to what they share
 	}
 	if spec.Spec.Type == taskspec.KindFunction {
 		j.Call, err = resolved.Spec.Call(item)
@@ -282,7 +283,7 @@ func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	return ""
 }
 
-// command is what a command with this work item executes.
+// command returns what a command executes for a work item.
 func command(w taskspec.Work, body string) (argv []string, stdin string, err error) {
 	item, err := taskspec.CommandItem(body)
 	if err != nil {
@@ -292,8 +293,8 @@ func command(w taskspec.Work, body string) (argv []string, stdin string, err err
 	return argv, item.Stdin, err
 }
 
-// directory is where the work runs: where the spec says, seen from the
-// submitter's directory.
+// directory returns where the work runs: the directory of the spec, relative to the
+// submitter's.
 func directory(spec, submitter string) string {
 	if filepath.IsAbs(spec) {
 		return spec
@@ -301,14 +302,14 @@ func directory(spec, submitter string) string {
 	return filepath.Join(submitter, spec)
 }
 
-// Dispatch gives the job to a consumer: its request becomes the reserved
-// message, or the message of the queue it waited for does, and its record says
-// "running" and who runs it. It returns the task, or nil if the request is gone,
-// because the task was stopped, or somebody else has that message. [ErrChanged] means
-// that the job must be made ready anew. The first item of a persistent task is the
-// one that it was submitted with; if there is none, [TakeItem] looks for one.
+// Dispatch gives the job to a consumer: its request, or the message of the queue it waited
+// for, becomes the reserved message, and its record gets the state "running" and the
+// consumer. It returns the task, or nil if the request is gone because the task was
+// stopped, or another task has taken that message. [ErrChanged] means that the job must be
+// prepared again. The first item of a persistent task is the one that it was submitted
+// with; if there is none, [TakeItem] looks for one.
 //
-// Nothing runs before this has been committed.
+// Nothing may run before this has been committed.
 func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Task, error) {
 	if there, err := j.itemAvailable(tx, true); err != nil || !there {
 		return nil, err
@@ -320,7 +321,7 @@ func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Ta
 	return t, j.start(tx, t, consumer, now)
 }
 
-// start is the rest of [Dispatch], for a task whose request is out of the way.
+// start is the rest of [Dispatch], for a task whose request has been taken.
 func (j *Job) start(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Time) (err error) {
 	at := now.UnixNano()
 	t.Epoch, t.Seq, t.Consumer, t.Ordered = j.Epoch, 0, consumer, ""
@@ -328,7 +329,7 @@ func (j *Job) start(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Tim
 	if err := t.log(tx, eventSpawning, at, Event{}); err != nil {
 		return err
 	}
-	if t.Items == nil || j.item != noItem { // a persistent task may begin with none
+	if t.Items == nil || j.item != noItem { // a persistent task may start without one
 		if t.Message, err = j.reserve(tx, t); err != nil {
 			return err
 		}
@@ -348,8 +349,8 @@ func (j *Job) start(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Tim
 	return t.save(tx)
 }
 
-// NoteProcess records the task's own process, for a task that runs longer than
-// a moment. It changes nothing if the task has ended since.
+// NoteProcess records the task's own process, for a task that does not end at once. It
+// changes nothing if the task has ended since.
 func NoteProcess(tx *broker.Tx, tid string, epoch int, process proc.Identity) error {
 	t, err := load(tx, tid)
 	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
@@ -359,8 +360,8 @@ func NoteProcess(tx *broker.Tx, tid string, epoch int, process proc.Identity) er
 	return t.save(tx)
 }
 
-// NotePaused records that a running task stands still, or goes on, and wakes
-// those that wait for that. It changes nothing if the task has ended since.
+// NotePaused records that a running task has been paused or resumed, and wakes the waiters
+// for that. It changes nothing if the task has ended since.
 func NotePaused(tx *broker.Tx, tid string, epoch int, paused bool) error {
 	t, err := load(tx, tid)
 	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
@@ -371,8 +372,8 @@ func NotePaused(tx *broker.Tx, tid string, epoch int, paused bool) error {
 	return t.save(tx)
 }
 
-// NoteProgress records how far the function of a running task is, and wakes those
-// that follow the task. It changes nothing if the task has ended since.
+// NoteProgress records the progress of a running task's function, and wakes the followers
+// of the task. It changes nothing if the task has ended since.
 func NoteProgress(tx *broker.Tx, tid string, epoch int, p Progress) error {
 	t, err := load(tx, tid)
 	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
@@ -383,8 +384,8 @@ func NoteProgress(tx *broker.Tx, tid string, epoch int, p Progress) error {
 	return t.save(tx)
 }
 
-// NoteUsage records what a running task uses just now, as history only. It does
-// nothing if the task has ended since.
+// NoteUsage logs the current usage of a running task. It does nothing if the task has ended
+// since.
 func NoteUsage(tx *broker.Tx, tid string, epoch int, u Usage, now time.Time) error {
 	t, err := load(tx, tid)
 	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
@@ -393,13 +394,13 @@ func NoteUsage(tx *broker.Tx, tid string, epoch int, u Usage, now time.Time) err
 	return t.log(tx, eventReport, now.UnixNano(), Event{Usage: &u})
 }
 
-// Refuse ends a task whose request cannot be run. The message of a queue that it
-// cannot be run with is its own, as if it had failed on it. One whose record is
-// damaged cannot be ended: its request is put where nobody looks for work.
+// Refuse ends a task whose request cannot be run. If it cannot be run with the message of a
+// queue, that message becomes its own, as if it had failed on it. A task whose record is
+// damaged cannot be ended: its request is moved to a queue from which none is dispatched.
 func Refuse(tx *broker.Tx, j *Job, now time.Time) error {
 	if j.damaged {
 		if _, err := load(tx, j.TID); !damaged(err) {
-			return err // somebody has repaired it
+			return err // it has been repaired
 		}
 		return setAside(tx, j.queue, j.TID)
 	}
@@ -418,8 +419,7 @@ func Refuse(tx *broker.Tx, j *Job, now time.Time) error {
 	return t.conclude(tx, taskspec.Rejected(j.refused), now.UnixNano(), Event{})
 }
 
-// claim takes the request of j and returns its task, or nil if the request is
-// gone.
+// claim takes the request of j and returns its task, or nil if the request is gone.
 func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	id, err := broker.ParseID(j.TID)
 	if err != nil {
@@ -431,7 +431,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	}
 	fresh := t == nil
 	if !fresh && t.Status == taskspec.StatusCreated && j.Epoch != t.Epoch+1 {
-		return nil, nil // made ready for an earlier attempt
+		return nil, nil // prepared for an earlier attempt
 	}
 	taken, err := tx.Read(j.queue, broker.Select{ID: id})
 	if err != nil || len(taken) == 0 {
@@ -444,14 +444,14 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 			return nil, err
 		}
 	case t.Status != taskspec.StatusCreated:
-		return nil, nil // a request for a task that has begun, put there by hand
+		return nil, nil // a request for a task that has started, written by hand
 	}
 	if j.Nested {
 		if err := tx.DeleteRecord(nestedKind, t.TID); err != nil {
 			return nil, err
 		}
 	}
-	// Somebody may have moved the request here by hand before it was due.
+	// The request may have been moved here by hand before it was due.
 	if err := dropPending(tx, t); err != nil {
 		return nil, err
 	}
@@ -462,7 +462,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	return t, nil
 }
 
-// describe notes in the record of the task what it became when it was made ready.
+// describe sets in the task's record what is known since it was prepared.
 func (j *Job) describe(t *Task) {
 	t.Name, t.Spec, t.decoded = j.Name, j.Spec, &j.Work
 	if len(j.tags) > 0 {
@@ -477,8 +477,8 @@ func (j *Job) describe(t *Task) {
 	t.NoItem = j.item == noItem && j.Input == "" && t.In == "" && t.Items == nil
 }
 
-// task0 is the task whose request j was made of, or nil if the request was
-// written by hand and has none yet.
+// task0 returns the task of the request, or nil if the request was written by hand and has
+// none yet.
 func (j *Job) task0(tx *broker.Tx) (*Task, error) {
 	if j.task != nil {
 		t := *j.task // the transaction may run again

@@ -9,12 +9,12 @@ import (
 	"weft/taskspec"
 )
 
-// DumpOptions returns what a dump holds of a project: never the environments of
-// submitters, which are full of secrets, nor the marks of nested requests, whose
-// parents are lost where the dump is loaded; the records of managers, endpoints
-// and the like only with state, for they are about processes that live here; and
-// only with secrets what specs give their tasks as environment, and what the
-// paths lead to that [taskspec.Spec.Redacted] takes.
+// DumpOptions returns what a dump of a project holds. It never holds the environments of
+// submitters, which are full of secrets, nor the marks of nested requests, whose parents
+// are lost where the dump is loaded. It holds the records of managers, endpoints and the
+// like only with state, because they are about processes of this machine. Only with secrets
+// does it hold the environment in specs, and the values at the paths of
+// [taskspec.Spec.Redacted].
 func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 	left := make(map[string]bool) // tasks whose records are damaged
 	o := broker.DumpOptions{
@@ -42,7 +42,7 @@ func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 	o.Message = func(m broker.Message) (broker.Message, error) {
 		if isRequests(m.Queue) && left[m.ID.String()] {
 			// Where it is loaded it would seem to be written by hand.
-			return m, &DamagedError{Kind, m.ID.String(), errElsewhere}
+			return m, &DamagedError{Kind, m.ID.String(), errMismatch}
 		}
 		if !secrets {
 			m.Body = redactMessage(m, paths)
@@ -52,13 +52,13 @@ func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 	return o
 }
 
-// dumped is a task's record as a dump has it.
+// dumped returns a task's record as it is dumped.
 func dumped(r broker.Record, redact bool, paths []string) (broker.Record, error) {
 	t, err := Decode(r)
 	if err != nil {
 		return r, err
 	}
-	t.Env = "" // the environment that it names is not dumped
+	t.Env = "" // that environment is not dumped
 	if redact {
 		if t.Spec, err = t.redacted(paths...); err != nil {
 			return r, err
@@ -74,9 +74,9 @@ func dumped(r broker.Record, redact bool, paths []string) (broker.Record, error)
 	return t.record()
 }
 
-// redactMessage is the body of a message without the values of a spec's
-// environment and what the paths lead to. Events are written without them, but
-// may be of the original Weft, which keeps them.
+// redactMessage returns the body of a message without the values of a spec's environment
+// and those at the paths. Weft writes events without them, but events of the original Weft
+// may hold them.
 func redactMessage(m broker.Message, paths []string) string {
 	if !isRequests(m.Queue) && m.Queue != Log {
 		return m.Body
@@ -88,8 +88,8 @@ func redactMessage(m broker.Message, paths []string) string {
 	return string(redactSpec(redactSpec(body, paths, "taskspec"), paths)) // or a bare spec
 }
 
-// redactPipeline is the body of a request for a pipeline without what is hidden of
-// its stages. It hides all of a pipeline that it cannot read.
+// redactPipeline returns the body of a request for a pipeline with redacted stages. It
+// redacts all of a pipeline that it cannot read.
 func redactPipeline(body []byte, paths []string) (redacted string, isPipeline bool) {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(body, &fields) != nil || fields["pipeline"] == nil {
@@ -111,15 +111,15 @@ func redactPipeline(body []byte, paths []string) (redacted string, isPipeline bo
 	return string(all), true
 }
 
-// redact hides what a dump must not show of the stages.
+// redact redacts the specs of the stages.
 func (p *Plan) redact(paths []string) {
 	for i := range p.Stages {
 		p.Stages[i].Spec = redactSpec(p.Stages[i].Spec, paths)
 	}
 }
 
-// redactSpec returns JSON without the values of the environment of the spec that is
-// at a path in it, and without what the paths lead to in that.
+// redactSpec returns JSON with the spec at a path redacted: without the values of its
+// environment, and without those at the paths.
 func redactSpec(text []byte, paths []string, at ...string) []byte {
 	for _, path := range append([]string{"spec.env"}, paths...) {
 		text, _ = redactAt(text, append(slices.Clone(at), strings.Split(path, ".")...)...)
@@ -127,16 +127,16 @@ func redactSpec(text []byte, paths []string, at ...string) []byte {
 	return text
 }
 
-// hidden stands in JSON where a value was.
+// hidden replaces a value in JSON.
 const hidden = `"` + taskspec.RedactedText + `"`
 
-// redactAt returns JSON with the values of the object at path hidden, or all of
-// what is there instead of an object, and whether that changed it. It need not
-// be a valid spec: a request that cannot be run has secrets all the same.
+// redactAt returns JSON with the values of the object at path redacted, or whatever is
+// there instead of an object, and whether that changed it. The text need not be a valid
+// spec: a request that cannot be run may hold secrets all the same.
 func redactAt(text []byte, path ...string) (redacted []byte, changed bool) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(text, &fields); err != nil {
-		// All of a list is hidden where the path leads on to an element.
+		// If the path leads into a list, all of it is redacted.
 		if isList := json.Unmarshal(text, new([]json.RawMessage)) == nil; len(path) == 0 || isList {
 			return []byte(hidden), true
 		}

@@ -7,10 +7,10 @@ import (
 	"weft/taskspec"
 )
 
-// End asks for the end of a task and returns how it stands afterwards. One that
-// has not been dispatched is ended here; one that runs gets a control message,
-// and its consumer ends it; one that has ended stays as it is. The error is a
-// *[DamagedError] where nobody can tell: see [EndDamaged].
+// End asks for the end of a task and returns the task afterwards. A task that has not been
+// dispatched is ended here; a running one gets a control message, and its consumer ends it;
+// one that has ended is unchanged. The error is a *[DamagedError] if the state of the task
+// cannot be read: see [EndDamaged].
 func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 	t, err := load(tx, tid)
 	if err != nil || t.Status.Terminal() {
@@ -29,9 +29,9 @@ func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 	return t, endUnstarted(tx, t, ordered(c), now)
 }
 
-// Withdraw ends a task that has not been dispatched, for this reason, and lets go of
-// its key: who submits it again gets another one. It reports false for a task that
-// has been dispatched, which it leaves alone.
+// Withdraw ends a task that has not been dispatched, for this reason, and drops its key, so
+// that another submission gets a new task. It returns false for a task that has been
+// dispatched, which it does not change.
 func Withdraw(tx *broker.Tx, tid, reason string, now time.Time) (withdrawn bool, err error) {
 	t, err := load(tx, tid)
 	if err != nil || t.Status != taskspec.StatusCreated {
@@ -59,8 +59,8 @@ func endUnstarted(tx *broker.Tx, t *Task, o taskspec.Outcome, now time.Time) err
 	return t.conclude(tx, o, now.UnixNano(), Event{})
 }
 
-// EndDamaged asks whoever runs a task whose record is damaged to end it, if anybody
-// does.
+// EndDamaged asks the process that runs a task with a damaged record, if there is one, to
+// end it.
 func EndDamaged(tx *broker.Tx, tid string, c Command) error {
 	_, err := tx.Write(QueuesOf(tid).ControlIn, string(c))
 	return err

@@ -11,26 +11,25 @@ import (
 	"weft/taskspec"
 )
 
-// endpointKind is the kind of the records of named endpoints. Their key is the
-// name, their state the queue.
+// endpointKind is the kind of the records of named endpoints. Their key is the name, their
+// state the queue.
 const endpointKind = "endpoint"
 
 // ErrClaimed is returned for the name of an endpoint that another task has.
 var ErrClaimed = errors.New("endpoint is claimed")
 
-// ErrNotRunning is returned where only a running task may do something.
+// ErrNotRunning is returned for operations that need a running task.
 var ErrNotRunning = errors.New("task is not running")
 
-// An Endpoint is a name that a running task has given to a queue. It ends with
-// the task.
+// An Endpoint is a name that a running task has given to a queue. It ends with the task.
 type Endpoint struct {
 	Name  string `json:"name"`
 	Queue string `json:"queue"`
 	TID   string `json:"tid"`
 }
 
-// Claim gives a name to a queue on behalf of a task, which must be running. To
-// claim a name again changes its queue.
+// Claim gives a name to a queue on behalf of a running task. Claiming a name again changes
+// its queue.
 func Claim(tx *broker.Tx, e Endpoint) error {
 	for _, name := range []string{e.Name, e.Queue} {
 		if err := broker.CheckName(name); err != nil {
@@ -57,7 +56,7 @@ func Claim(tx *broker.Tx, e Endpoint) error {
 	return t.save(tx)
 }
 
-// putEndpoint gives a name to a queue, or returns which other task has the name.
+// putEndpoint gives a name to a queue, or returns the other task that has the name.
 func putEndpoint(tx *broker.Tx, t *Task, e Endpoint) (holder string, err error) {
 	switch other, err := EndpointOf(tx, e.Name); {
 	case err == nil && other.TID != e.TID:
@@ -81,16 +80,16 @@ func putEndpoint(tx *broker.Tx, t *Task, e Endpoint) (holder string, err error) 
 	return "", tx.PutRecord(r)
 }
 
-// nameInbox gives the inbox of a persistent task that is being dispatched the
-// task's name, so that others can write to it by that. If the name cannot be one of
-// an endpoint the inbox has none; nor if another task has the name, which it returns.
+// nameInbox makes the task's name an endpoint of the inbox of a persistent task that is
+// being dispatched. It does not if the name is not valid for an endpoint, or if another
+// task has the name; it returns that task.
 func nameInbox(tx *broker.Tx, t *Task) (holder string, err error) {
 	if t.Items == nil || broker.CheckName(t.Name) != nil {
 		return "", nil
 	}
 	holder, err = putEndpoint(tx, t, Endpoint{Name: t.Name, Queue: inboxOf(t), TID: t.TID})
 	if damaged(err) {
-		return "", nil // whose name it is nobody knows
+		return "", nil // the owner of the name is not known
 	}
 	if holder == "" && err == nil {
 		t.Endpoints = []string{t.Name}
@@ -98,7 +97,7 @@ func nameInbox(tx *broker.Tx, t *Task) (holder string, err error) {
 	return holder, err
 }
 
-// EndpointOf looks a name up; the error wraps [broker.ErrNotFound] if no
+// EndpointOf finds the endpoint with a name; the error wraps [broker.ErrNotFound] if no
 // running task has it.
 func EndpointOf(tx *broker.Tx, name string) (Endpoint, error) {
 	return endpoints.get(tx, name)
@@ -113,8 +112,7 @@ func FindEndpoint(ctx context.Context, b *broker.Broker, name string) (Endpoint,
 	return endpoints.decode(rec)
 }
 
-// Endpoints returns all named endpoints, in the order in which they were
-// claimed.
+// Endpoints returns all named endpoints in the order in which they were claimed.
 func Endpoints(ctx context.Context, b *broker.Broker) (all []Endpoint, err error) {
 	err = b.View(ctx, func(r broker.Reader) (err error) {
 		all, err = endpoints.list(r, broker.RecordSelect{})
@@ -126,12 +124,12 @@ func Endpoints(ctx context.Context, b *broker.Broker) (all []Endpoint, err error
 var endpoints = table[Endpoint]{endpointKind, func(rec broker.Record) (e Endpoint, err error) {
 	err = fields(rec, &e)
 	if err == nil && (e.Name != rec.Key || e.Queue != rec.State) {
-		err = errElsewhere
+		err = errMismatch
 	}
 	return e, err
 }}
 
-// dropEndpoints ends the names that the task has claimed.
+// dropEndpoints removes the endpoints of the task.
 func (t *Task) dropEndpoints(tx *broker.Tx) error {
 	for _, name := range t.Endpoints {
 		if err := tx.DeleteRecord(endpointKind, name); err != nil {

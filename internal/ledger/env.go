@@ -11,12 +11,12 @@ import (
 	"weft/broker"
 )
 
-// envKind is the kind of the records of environments. Their key is the hash
-// of their content, so that the tasks of one shell share one.
+// envKind is the kind of the records of environments. Their key is the hash of their
+// content, so that the tasks of one shell share one.
 const envKind = "env"
 
-// Variables that say which task a process belongs to. They never enter a
-// snapshot: each task gets its own.
+// The variables that identify the task of a process. They are never part of a stored
+// environment: each task gets its own.
 const (
 	EnvTID     = "WEFT_TID"
 	EnvEpoch   = "WEFT_EPOCH"
@@ -24,8 +24,8 @@ const (
 	EnvContext = "WEFT_CONTEXT"
 )
 
-// EncodeEnv packs an environment, as os.Environ gives it, into one string. Not
-// JSON: its values may be any bytes but NUL.
+// EncodeEnv packs an environment, as os.Environ returns it, into one string. It does not
+// use JSON, because values may be any bytes but NUL.
 func EncodeEnv(env []string) string {
 	return strings.Join(slices.DeleteFunc(slices.Clone(env), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
@@ -41,11 +41,11 @@ func DecodeEnv(packed string) []string {
 	return strings.Split(packed, "\x00")
 }
 
-// attributesEntry begins the entry that holds the attributes of the submitter's
+// attributesEntry is the prefix of the entry that holds the attributes of the submitter's
 // process: no variable has an empty name.
 const attributesEntry = "=weft="
 
-// WithAttributes puts the packed attributes of a process before its environment.
+// WithAttributes adds the packed attributes of a process in front of its environment.
 func WithAttributes(env []string, attributes string) []string {
 	all := make([]string, 0, len(env)+1)
 	all = append(all, attributesEntry+attributes)
@@ -57,8 +57,7 @@ func WithAttributes(env []string, attributes string) []string {
 	return all
 }
 
-// CutAttributes is the inverse of [WithAttributes]; attributes are empty where
-// there are none.
+// CutAttributes is the inverse of [WithAttributes]; attributes are empty if there are none.
 func CutAttributes(all []string) (env []string, attributes string) {
 	if len(all) > 0 {
 		if attributes, found := strings.CutPrefix(all[0], attributesEntry); found {
@@ -79,12 +78,12 @@ func keepEnv(tx *broker.Tx, packed string, id broker.ID) (key string, err error)
 	return key, err
 }
 
-// Environment reads a kept environment, packed as [EncodeEnv] does.
+// Environment returns a stored environment, packed as by [EncodeEnv].
 func Environment(r broker.Reader, key string) (string, error) { return environments.get(r, key) }
 
 var environments = table[string]{envKind, func(rec broker.Record) (string, error) {
 	if envKey(rec.Body) != rec.Key {
-		return "", errElsewhere
+		return "", errMismatch
 	}
 	return rec.Body, nil
 }}

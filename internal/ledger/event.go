@@ -11,7 +11,7 @@ import (
 	"weft/taskspec"
 )
 
-// The events of weft.log.tasks beside those of [taskspec.Outcome].
+// The events of weft.log.tasks in addition to those of [taskspec.Outcome].
 const (
 	eventInitialized    = "task_initialized"
 	eventSpawning       = "task_spawning"
@@ -24,7 +24,7 @@ const (
 	eventControlPrefix  = "control_" // + the command in lower case, or "unknown"
 )
 
-// An Event is one line of history.
+// An Event is one entry of the log.
 type Event struct {
 	Event      string          `json:"event"`
 	TID        string          `json:"tid"`
@@ -37,22 +37,22 @@ type Event struct {
 	LimitMeans string          `json:"limit_means,omitempty"`
 	Details    string          `json:"details,omitempty"`
 	MessageID  string          `json:"message_id,omitempty"`
-	// Of a work_started of a persistent task: the name that it has claimed for its
-	// inbox, or the task that has that name already.
+	// Endpoints and EndpointHolder belong to the work_started of a persistent task: the
+	// name that it has claimed for its inbox, or the task that has that name already.
 	Endpoints      []string `json:"endpoints,omitempty"`
 	EndpointHolder string   `json:"endpoint_holder,omitempty"`
 	Bytes          *int64   `json:"result_bytes,omitempty"`
 	Usage          *Usage   `json:"metrics,omitempty"`
 	ParentTID      string   `json:"parent_tid,omitempty"`
-	// Of a task_retried that its policy has asked for: which attempt has ended, of
-	// how many, and when the next one may begin.
+	// Attempt, MaxAttempts and NotBefore belong to a task_retried by policy: which attempt
+	// has ended, of how many, and when the next one may start.
 	Attempt     int             `json:"attempt,omitempty"`
 	MaxAttempts int             `json:"max_attempts,omitempty"`
 	NotBefore   int64           `json:"not_before,omitempty"`
 	TaskSpec    json.RawMessage `json:"taskspec,omitempty"`
 }
 
-// log writes an event about t as it now stands. e is what there is to say beside that.
+// log writes an event about the current state of t. e holds further fields.
 func (t *Task) log(tx *broker.Tx, name string, now int64, e Event) (err error) {
 	e.Event, e.Timestamp = name, now
 	e.TID, e.TIDShort, e.Status, e.TaskPID = t.TID, taskspec.ShortTID(t.TID), t.Status, t.Process.PID
@@ -63,8 +63,8 @@ func (t *Task) log(tx *broker.Tx, name string, now int64, e Event) (err error) {
 	}
 	err = writeEvent(tx, &e)
 	if errors.Is(err, broker.ErrTooLarge) && e.TaskSpec != nil {
-		// A spec that nearly fills a message must not keep its task from running
-		// or ending. The record has it too.
+		// A spec that nearly fills a message must not keep its task from running or ending.
+		// The record has it too.
 		e.TaskSpec = nil
 		err = writeEvent(tx, &e)
 	}
@@ -80,8 +80,8 @@ func writeEvent(tx *broker.Tx, e *Event) error {
 	return err
 }
 
-// encode is the event as encoding/json would write it, but for its spec, which is
-// JSON already and is not read again.
+// encode encodes the event as encoding/json would, except that its spec is JSON already and
+// is copied.
 func (e *Event) encode() (string, error) {
 	var o jsonObject
 	o.text.Grow(len(e.TaskSpec) + len(e.Details) + 192)
@@ -114,10 +114,10 @@ func (e *Event) encode() (string, error) {
 	return o.end()
 }
 
-// EventOf says of which task an event of the log tells, and how the task then
-// stood. Most readers want few of the events, so it does not decode the whole.
+// EventOf returns the task that an event is about, and its status then. Most readers want
+// few of the events, so it does not decode everything.
 func EventOf(body string) (tid string, status taskspec.Status, err error) {
-	// As [Event] is encoded; nothing in these four fields is ever escaped.
+	// The format is that of Event.encode; these four fields are never escaped.
 	if rest, ok := strings.CutPrefix(body, `{"event":"`); ok {
 		_, rest, _ = strings.Cut(rest, `","tid":"`)
 		tid, rest, _ = strings.Cut(rest, `","tid_short":"`)
@@ -134,9 +134,8 @@ func EventOf(body string) (tid string, status taskspec.Status, err error) {
 	return e.TID, e.Status, err
 }
 
-// redacted is the task's spec without the values of its environment and what
-// its submitter, or the paths, want hidden. Most specs have none of that, and
-// are history as they are.
+// redacted returns the task's spec without the values of its environment and those at the
+// paths, which include the submitter's. Most specs have none and are returned unchanged.
 func (t *Task) redacted(paths ...string) (json.RawMessage, error) {
 	work, err := t.work()
 	paths = append(paths, t.Redact...)

@@ -13,8 +13,8 @@ import (
 	"weft/taskspec"
 )
 
-// A HandOff is what a consumer reports of a task it ran. Sending it again is
-// harmless: epoch and sequence say whether it was applied already.
+// A HandOff is a consumer's report of a task it has run. Sending it again is harmless:
+// epoch and sequence number tell whether it has been applied.
 type HandOff struct {
 	TID     string           `json:"tid"`
 	Epoch   int              `json:"epoch"`
@@ -22,38 +22,37 @@ type HandOff struct {
 	Process proc.Identity    `json:"process,omitzero"`
 	Outcome taskspec.Outcome `json:"outcome"`
 	Output  Output           `json:"output"`
-	// Result is the output itself, unless it stays in its file; then Preview is
-	// how that begins.
+	// Result is the output, unless that stays in its file; then Preview is its beginning.
 	Result  []byte `json:"result,omitempty"`
 	Preview string `json:"preview,omitempty"`
 	Usage   Usage  `json:"usage,omitzero"`
-	// Narrowed is what its submitter has and the process could not get, in words.
+	// Narrowed describes what the process could not inherit from its submitter.
 	Narrowed string `json:"narrowed,omitempty"`
 
 	Ended time.Time `json:"ended"`
-	// Taken: who waits for the task gets the result at the same moment, inside the
-	// process that hands it off. It is as if the message had been read at once, so
-	// that none is written: see [HandOff.Takeable].
+	// Taken means that the result is returned to a waiter in the process that hands it off.
+	// It is as if the message had been read at once, so none is written: see
+	// [HandOff.Takeable].
 	Taken bool `json:"-"`
-	// Item is the message that a persistent task has worked on; 0 if it is told to
-	// end while it waits, or the task is another.
+	// Item is the message that a persistent task has worked on; 0 if the task is told to
+	// end while it waits, or is not persistent.
 	Item broker.ID `json:"item,omitempty"`
 }
 
-// ErrStale is returned for a hand-off that comes too late: the task has ended
-// otherwise, or was given to another consumer. Nothing was changed.
+// ErrStale is returned for a hand-off that comes too late: the task has ended in another
+// way, or was given to another consumer. Nothing was changed.
 var ErrStale = errors.New("hand-off is stale")
 
-// Finish records the end of a task, or of an attempt that its policy follows by
-// another: result, reserved message and record in one transaction. Repeating it
-// has no effect and is no error. known is the task as [Dispatch] left it, which
-// spares reading it: then Finish may return [ErrChanged]. It may be nil.
+// Finish records the end of a task, or of an attempt that its policy follows by another:
+// result, reserved message and record in one transaction. Repeating it has no effect and is
+// no error. known is the task as [Dispatch] returned it, which saves reading it; then
+// Finish may return [ErrChanged]. It may be nil.
 func Finish(tx *broker.Tx, h *HandOff, known *Task) error {
 	_, err := FinishTask(tx, h, known)
 	return err
 }
 
-// FinishTask is [Finish] and returns the task as it then stands.
+// FinishTask is [Finish] and returns the task afterwards.
 func FinishTask(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
 	t = new(Task)
 	if known != nil {
@@ -91,8 +90,7 @@ func FinishTask(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
 	return t, finish(tx, t, again, h.Outcome, ended, Event{Bytes: &h.Output.Size, Usage: &h.Usage})
 }
 
-// deliver puts the result where it belongs: into a queue, or into the hands of the
-// next stage.
+// deliver writes the result to its queue, or passes it to the next stage.
 func deliver(tx *broker.Tx, t *Task, h *HandOff, body string, again bool) (err error) {
 	queue := ResultQueue(t, h.Outcome.Status)
 	if again {
@@ -113,38 +111,37 @@ func deliver(tx *broker.Tx, t *Task, h *HandOff, body string, again bool) (err e
 	return err
 }
 
-// Takeable reports whether the result of t, as it was dispatched, may be taken when
-// it is handed off: nobody else is to read it, and all of it is here.
+// Takeable reports whether the result of t, as it was dispatched, may be taken with the
+// hand-off: no other reader is to get it, and all of it is in h.
 func (h *HandOff) Takeable(t *Task) bool {
 	return h.Output.Form != FormFile && h.Output.InMemory && t.Out == "" && t.Stage == 0 && t.MaxAttempts <= 1 && !mayHoldMore(t)
 }
 
-// ResultAlone reports whether taking the result of a task that has ended is to take
-// one message and no more: it has written nothing else there, and nobody else is to
-// read it.
+// ResultAlone reports whether taking the result of a task that has ended means to take
+// exactly one message: the task has written nothing else there, and no other reader is to
+// get it.
 func ResultAlone(t *Task) bool {
 	return t.Result != 0 && !inUserQueue(t) && !t.Pipeline && !t.Last && !mayHoldMore(t)
 }
 
-// mayHoldMore reports whether the task may write to its outbox more than the one
-// result: items, or chunks of its output.
+// mayHoldMore reports whether the task may write more to its outbox than the one result:
+// items, or chunks of its output.
 func mayHoldMore(t *Task) bool {
-	// As the spec was encoded; to decode it takes longer than all the rest.
+	// Decoding the spec would take longer than everything else.
 	return t.Items != nil || bytes.Contains(t.Spec, []byte(`"stream_output":true`)) || bytes.Contains(t.Spec, []byte(`"interactive":true`))
 }
 
-// Take removes the result of a task, and with it the chunks of its output that
-// nobody has read. It returns the attempts whose files go with it: none if they
-// are to stay, since a result in a queue of the user's is for its readers. A task
-// without a result, such as one that was lost, keeps its chunks: they are all that
-// there is of its output. Repeating it has no effect.
+// Take removes the result of a task, and with it the unread chunks of its output. It
+// returns the attempts whose files may be removed: none if they are to stay, since a result
+// in a queue of the user's is for its readers. A task without a result, such as a lost one,
+// keeps its chunks: there is no other output. Repeating it has no effect.
 func Take(tx *broker.Tx, tid string) (files []Attempt, err error) {
 	t, err := load(tx, tid)
 	if err != nil {
 		return nil, err
 	}
 	if t.Last && t.Status == taskspec.StatusCompleted {
-		return Take(tx, t.Parent) // whose result it is
+		return Take(tx, t.Parent) // it is the result of the pipeline
 	}
 	if inUserQueue(t) {
 		return nil, dropResultCopy(tx, t)
@@ -153,13 +150,13 @@ func Take(tx *broker.Tx, tid string) (files []Attempt, err error) {
 		_, err = tx.Delete(t.Queues().Outbox, broker.Select{})
 	}
 	if t.Pipeline && t.Status != taskspec.StatusCompleted {
-		return nil, err // its stages may be resumed
+		return nil, err // the stages may be resumed
 	}
 	return sources(t), err
 }
 
-// sources are the attempts that may have left files with the task's output: its
-// own, or those of its stages.
+// sources returns the attempts that may have left files with the task's output: its own, or
+// those of its stages.
 func sources(t *Task) []Attempt {
 	switch {
 	case !t.Pipeline && t.Output.InMemory:
@@ -176,8 +173,8 @@ func sources(t *Task) []Attempt {
 	return all
 }
 
-// SourceOf is the attempt that has written the task's output: its own, or that of
-// the last of its stages that has begun.
+// SourceOf returns the attempt that has written the task's output: its own, or that of the
+// last of its stages that has started.
 func SourceOf(t *Task) Attempt {
 	if s := t.Plan.Current(); s != nil {
 		return Attempt{TID: s.TID, Epoch: s.Epoch}
@@ -185,8 +182,8 @@ func SourceOf(t *Task) Attempt {
 	return Attempt{TID: t.TID, Epoch: t.Epoch}
 }
 
-// message is the result as readers of the outbox get it. A file is named below
-// dir, the project's folder.
+// message returns the result as it is written to the outbox. A file is named below dir, the
+// project's folder.
 func (h *HandOff) message(dir string) (string, error) {
 	var v any
 	switch h.Output.Form {
@@ -213,7 +210,7 @@ func (h *HandOff) message(dir string) (string, error) {
 	return string(body), err
 }
 
-// finish ends the task, or only the attempt if the task is tried again.
+// finish ends the task, or only the attempt if another follows.
 func finish(tx *broker.Tx, t *Task, again bool, o taskspec.Outcome, at int64, e Event) error {
 	if again {
 		return nextAttempt(tx, t, o, at, e)
@@ -221,9 +218,8 @@ func finish(tx *broker.Tx, t *Task, again bool, o taskspec.Outcome, at int64, e 
 	return t.conclude(tx, o, at, e)
 }
 
-// conclude ends the task: its reserved message is settled by the policy that
-// the outcome calls for, its queues are drained, its record and its event
-// written, and those that wait for it are woken.
+// conclude ends the task: it applies the policy of the outcome to the reserved message,
+// drains the queues, writes record and event, and notifies the waiters.
 func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, e Event) error {
 	if err := t.end(o, at); err != nil {
 		return err
@@ -257,22 +253,22 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, e Event) er
 	return advance(tx, t, o, at)
 }
 
-// drain empties the queues that go with the work, if the task wants that.
+// drain empties the queues of the task, unless its spec says otherwise.
 func drain(tx *broker.Tx, t *Task, w *taskspec.Work) error {
 	if !w.Cleanup() {
 		return nil
 	}
 	q := t.Queues()
-	// What waits in a queue of the user's has nobody to obey it any more; replies are
-	// for whoever asked.
-	spent := append([]string{q.Inbox, q.ControlIn, q.ControlOut}, Controls(t)...)
+	// Control messages in a queue of the user's have no receiver any more; replies there
+	// are for their readers.
+	queues := append([]string{q.Inbox, q.ControlIn, q.ControlOut}, Controls(t)...)
 	if t.Items != nil {
-		spent = spent[1:] // items are work that was accepted: another epoch may do it
+		queues = queues[1:] // items are accepted work: another epoch may do it
 	}
-	return tx.Clear(spent...)
+	return tx.Clear(queues...)
 }
 
-// applyPolicy does with the reserved message what the policy says.
+// applyPolicy applies the policy to the reserved message.
 func (t *Task) applyPolicy(tx *broker.Tx, p taskspec.Policy) (err error) {
 	q := QueuesOf(t.TID)
 	if unreserved(t) {

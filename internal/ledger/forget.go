@@ -7,8 +7,8 @@ import (
 	"weft/taskspec"
 )
 
-// Outdated finds which ended tasks are more than may be kept: those with ranks
-// below the one that it returns, 0 if there are none. most 0 is no bound.
+// Outdated returns the rank below which ended tasks exceed the number that may be kept, 0
+// if there are none. most 0 is no bound.
 func Outdated(r recordLister, most int) (before int64, err error) {
 	if most == 0 {
 		return 0, nil
@@ -28,14 +28,14 @@ func Outdated(r recordLister, most int) (before int64, err error) {
 	return ended[len(ended)-most], nil
 }
 
-// Forget removes, among the next limit tasks with a rank above after, those that
-// have ended and have a rank below before, or ended longer ago than keep.Age. It
-// returns how many went, and the rank to go on with, 0 at the end.
+// Forget removes, among the next limit tasks with a rank above after, those that have ended
+// and have a rank below before, or ended longer ago than keep.Age. It returns how many it
+// removed, and the rank to continue with, 0 at the end.
 //
-// A task stays while something of it is left: a result that nobody has taken, or
-// the work item that its policy kept. With keep.Bare it goes, and takes that along.
-// What has gone to a queue of the user's is no part of it, unless it is a message
-// that stands for a file, whose life is the task's.
+// A task stays while something of it is left: a result that has not been taken, or the work
+// item that its policy kept. With keep.Force it is removed together with that. Messages in
+// a queue of the user's do not count, unless one stands for a file, which is removed with
+// the task.
 func Forget(tx *broker.Tx, keep Retention, before int64, now time.Time, after int64, limit int) (n int, next int64, err error) {
 	recs, err := tx.Records(Kind, broker.RecordSelect{AfterRank: after, Limit: limit})
 	if err != nil {
@@ -44,7 +44,7 @@ func Forget(tx *broker.Tx, keep Retention, before int64, now time.Time, after in
 	for _, rec := range recs {
 		t, err := Decode(rec)
 		if err != nil {
-			continue // it stays for who repairs it
+			continue // repair needs it
 		}
 		old := keep.Age > 0 && t.Completed < now.Add(-keep.Age).UnixNano()
 		if !t.Status.Terminal() || rec.Rank >= before && !old {
@@ -64,9 +64,8 @@ func Forget(tx *broker.Tx, keep Retention, before int64, now time.Time, after in
 	return n, next, nil
 }
 
-// forget removes a task's record and lets go of its key, unless something of the
-// task is left that must not go with it.
-func forget(tx *broker.Tx, t *Task, bare bool) (gone bool, err error) {
+// forget removes a task's record and drops its key, unless something of the task is left.
+func forget(tx *broker.Tx, t *Task, force bool) (gone bool, err error) {
 	if p, err := pipelineOf(tx, t); p != nil || err != nil {
 		return false, err // the pipeline may be resumed with what the stage has
 	}
@@ -76,13 +75,13 @@ func forget(tx *broker.Tx, t *Task, bare bool) (gone bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		// That an empty work item was kept means nothing to anybody.
+		// a kept but empty work item does not count
 		empty := len(left) == 1 && left[0].ID == t.Message && t.NoItem
-		if len(left) > 0 && !empty && !bare {
+		if len(left) > 0 && !empty && !force {
 			return false, nil
 		}
 	}
-	if needed, err := fileIsWanted(tx, t); err != nil || needed && !bare {
+	if needed, err := fileNeeded(tx, t); err != nil || needed && !force {
 		return false, err
 	}
 	if err := dropAttempts(tx, t); err != nil {

@@ -12,19 +12,19 @@ import (
 	"weft/internal/proc"
 )
 
-// A Prepared is a submission of a task that calls a function inside the program which
-// submits it and serves it. All is ready that can be before it has an id: inside the
-// transaction others wait.
+// A Prepared is a prepared submission of a task that calls a function inside the program
+// that submits and serves it. Everything that does not need the id is done before the
+// transaction, because others wait for that.
 type Prepared struct {
 	submission  Submission
 	text        json.RawMessage // of its spec, if that has a key
-	job         *Job            // of its spec, with blank for its id
-	spec        json.RawMessage // the resolved one, likewise
-	placeholder string          // as long as an id, and nowhere in the spec
+	job         *Job            // of its spec, with placeholder as its id
+	spec        json.RawMessage // the resolved spec, likewise
+	placeholder string          // as long as an id, and not part of the spec
 }
 
-// Prepare makes the submission ready. The result is nil if the task cannot run, which is
-// for [SubmitAll] to record. root is the project's.
+// Prepare prepares the submission. The result is nil if the task cannot run, which
+// [SubmitAll] records. root is the project's.
 func (s Submission) Prepare(root string) (*Prepared, error) {
 	d := &Prepared{submission: s, placeholder: fmt.Sprintf("99%017d", rand.N(int64(1e17)))} // greater than any id
 	if s.Spec.Spec.Key != "" {
@@ -46,18 +46,17 @@ func (s Submission) Prepare(root string) (*Prepared, error) {
 	return d, nil
 }
 
-// Started is a task that was given out when it was submitted.
+// Started is a task that was dispatched when it was submitted.
 type Started struct {
 	Job  *Job
 	Task *Task
 }
 
-// Start is [Submit] for a draft, which is asked for, given out and begun in one
-// transaction, as if the request had been taken in the moment it came. The result is
-// nil if the key of the task is held: then nothing was changed, and the task is for
-// [SubmitAll].
+// Start is [Submit] for a prepared submission: it submits, dispatches and starts the task
+// in one transaction. The result is nil if another task holds its key: then nothing was
+// changed, and the submission is for [SubmitAll].
 //
-// Nothing runs before this has been committed.
+// Nothing may run before this has been committed.
 func (d *Prepared) Start(tx *broker.Tx, by proc.Identity, now time.Time) (*Started, error) {
 	s := d.submission
 	held, digest, err := s.held(tx, d.text)
@@ -88,8 +87,8 @@ func (d *Prepared) Start(tx *broker.Tx, by proc.Identity, now time.Time) (*Start
 	return &Started{j, t}, err
 }
 
-// withID is the job as that of the task, which has its id. The transaction may run
-// again: all that is set here is set anew then.
+// withID returns the job with the id of the task. The transaction may run again, so it
+// resets everything it sets.
 func (d *Prepared) withID(t *Task) *Job {
 	j := d.job
 	j.TID, j.Nested, j.out, j.task = t.TID, t.Slotless, t.Out, t

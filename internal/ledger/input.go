@@ -10,12 +10,12 @@ import (
 	"weft/taskspec"
 )
 
-// waitingPrefix begins the names of the queues of requests for tasks that take
-// their work items from a queue, whose name follows. Such a request costs nobody
-// anything until there is an item for it.
+// waitingPrefix is the prefix of the queues of requests for tasks that take their work
+// items from a queue; that queue's name follows. Such a request costs nothing until there
+// is an item for it.
 const waitingPrefix = "weft.waiting."
 
-// The names of the queues of a task that a spec may put others in the place of.
+// The names of a task's queues that a spec may replace.
 const (
 	inboxName      = "inbox"
 	outboxName     = "outbox"
@@ -23,7 +23,7 @@ const (
 	controlOutName = "ctrl_out"
 )
 
-// bindQueues notes the queues that a spec names instead of the task's own.
+// bindQueues sets the queues that a spec names instead of the task's own.
 func bindQueues(t *Task, s *taskspec.Spec) {
 	q := QueuesOf(t.TID)
 	if t.In = s.IO.Inputs[inboxName]; t.In == q.Inbox {
@@ -40,8 +40,8 @@ func bindQueues(t *Task, s *taskspec.Spec) {
 	}
 }
 
-// inboxOf is the queue that the task's work item goes back into, and that the items
-// of a persistent task come from.
+// inboxOf returns the queue that the task's work item goes back into, and that the items of
+// a persistent task come from.
 func inboxOf(t *Task) string {
 	if t.In != "" {
 		return t.In
@@ -49,8 +49,8 @@ func inboxOf(t *Task) string {
 	return QueuesOf(t.TID).Inbox
 }
 
-// WaitsFor is the queue that a task waits for which has not begun; empty if it
-// waits for a slot only, or has begun.
+// WaitsFor returns the queue that a task waits for that has not started; empty if it waits
+// for a slot only, or has started.
 func WaitsFor(t *Task) string {
 	if t.Status != taskspec.StatusCreated || t.Items != nil {
 		return ""
@@ -58,24 +58,23 @@ func WaitsFor(t *Task) string {
 	return t.In
 }
 
-// wakeManager wakes the manager for a request that is not where it listens.
+// wakeManager notifies the manager of a request in a queue it does not listen to.
 func wakeManager(tx *broker.Tx, t *Task) {
 	if t.In != "" {
 		tx.Notify(Requests)
 	}
 }
 
-// Ready is a request that can be given out, and the message of a queue that it is
-// to get, if it waited for one.
+// Ready is a request that can be dispatched, and the message that it gets from a queue, if
+// it waited for one.
 type Ready struct{ Request, Item broker.Message }
 
-// Oldest returns the oldest requests that can be given out, at most n, with ids
-// above held: those up to it are not to be run. Of those that wait for a queue, who
-// has waited longest gets the oldest message; of each queue none is read after
-// messages that have reached size bytes together. inputs are the queues that
-// requests wait for, with messages or without.
-func Oldest(r broker.Reader, held broker.ID, n, size int) (ready []Ready, inputs []string, err error) {
-	ms, err := Waiting(r, Requests, held, n, size)
+// Oldest returns the oldest requests that can be dispatched, at most n, with ids above
+// quarantined. Of the requests that wait for a queue, the oldest gets the oldest message;
+// from each queue it reads none after messages that have reached size bytes together.
+// inputs are the queues that requests wait for, with or without messages.
+func Oldest(r broker.Reader, quarantined broker.ID, n, size int) (ready []Ready, inputs []string, err error) {
+	ms, err := Waiting(r, Requests, quarantined, n, size)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,7 +92,7 @@ func Oldest(r broker.Reader, held broker.ID, n, size int) (ready []Ready, inputs
 		if len(items) == 0 {
 			continue
 		}
-		requests, err := Waiting(r, waitingPrefix+input, held, len(items), size)
+		requests, err := Waiting(r, waitingPrefix+input, quarantined, len(items), size)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -114,7 +113,7 @@ func waitedFor(r broker.Reader) (inputs []string, err error) {
 	return inputs, err
 }
 
-// queuesBelow returns the queues whose names begin with prefix.
+// queuesBelow returns the queues with a prefix.
 func queuesBelow(r broker.Reader, prefix string) (all []string, err error) {
 	for first := prefix; ; {
 		names, err := r.Queues(first, pageOfRecords)
@@ -134,22 +133,21 @@ func queuesBelow(r broker.Reader, prefix string) (all []string, err error) {
 	}
 }
 
-// inputMark is the state of the marks of nested requests that wait for a queue;
-// their bodies name it.
+// inputMark is the state of the marks of nested requests that wait for a queue; their
+// bodies name it.
 const inputMark = "input"
 
-// OldestNested is [Oldest] for the requests that tasks have made, which need no
-// slot.
-func OldestNested(r broker.Reader, held broker.ID, n int) (ready []Ready, err error) {
-	ms, err := WaitingNested(r, held, n)
+// OldestNested is [Oldest] for the requests of tasks, which need no slot.
+func OldestNested(r broker.Reader, quarantined broker.ID, n int) (ready []Ready, err error) {
+	ms, err := WaitingNested(r, quarantined, n)
 	if err != nil {
 		return nil, err
 	}
 	for _, m := range ms {
 		ready = append(ready, Ready{Request: m})
 	}
-	given := make(map[string]bool) // queues whose oldest message has its request
-	for mark, err := range marks.each(r, int64(held), inputMark) {
+	given := make(map[string]bool) // queues whose oldest message is assigned
+	for mark, err := range marks.each(r, int64(quarantined), inputMark) {
 		if err != nil {
 			return nil, err
 		}
@@ -175,7 +173,7 @@ func OldestNested(r broker.Reader, held broker.ID, n int) (ready []Ready, err er
 	return ready, nil
 }
 
-// PrepareReady is [Prepare] for a request and the message that it is to get.
+// PrepareReady is [Prepare] for a request and the message that it gets.
 func PrepareReady(r broker.Reader, root string, m Ready) (*Job, error) {
 	if m.Item.ID == 0 {
 		return Prepare(r, root, m.Request)
@@ -183,16 +181,16 @@ func PrepareReady(r broker.Reader, root string, m Ready) (*Job, error) {
 	return prepare(r, root, m.Request, &m.Item)
 }
 
-// bindQueues notes the queues that the job's spec names. Of a request that waits for its
-// work item nothing more is made ready.
-func (j *Job) bindQueues(s *taskspec.Spec, supply *broker.Message) {
+// bindQueues sets the queues that the job's spec names. A request that waits for its work
+// item is not prepared further.
+func (j *Job) bindQueues(s *taskspec.Spec, input *broker.Message) {
 	t := &Task{TID: j.TID}
 	bindQueues(t, s)
 	j.in, j.out, j.controlIn, j.controlOut = t.In, t.Out, t.ControlIn, t.ControlOut
 	switch {
 	case j.in == "":
-	case supply != nil:
-		j.item0, j.item = supply, supply.Body
+	case input != nil:
+		j.item0, j.item = input, input.Body
 	case j.item != noItem || j.Input != "":
 		j.refused = "request has an inbox_message, but its task takes its work item from the queue " + j.in
 	default:
@@ -200,9 +198,8 @@ func (j *Job) bindQueues(s *taskspec.Spec, supply *broker.Message) {
 	}
 }
 
-// itemAvailable reports whether the job can still have its message. In a dispatch that
-// must be the oldest of its queue, so that the order holds whatever became of
-// those before it.
+// itemAvailable reports whether the job can still have its message. For a dispatch that
+// must be the oldest of its queue, so that the order is kept.
 func (j *Job) itemAvailable(tx *broker.Tx, oldest bool) (bool, error) {
 	if j.item0 == nil {
 		return true, nil
@@ -231,12 +228,12 @@ func (j *Job) reserve(tx *broker.Tx, t *Task) (broker.ID, error) {
 	return j.item0.ID, err
 }
 
-// putBack puts the message that the policy of a task has kept back into the queue
-// it came from, under its id, so that it is the next again. The error is
-// [ErrNoRetry] if it is in neither place.
+// putBack moves the message that the policy of a task has kept back into the queue it came
+// from, under its id, so that it is the next again. The error is [ErrNoRetry] if it is in
+// neither place.
 func putBack(tx *broker.Tx, t *Task) error {
 	if t.Message == 0 {
-		return nil // it was stopped while it waited
+		return nil // the task was stopped while it waited
 	}
 	moved, err := tx.Move(QueuesOf(t.TID).Reserved, t.In, broker.Select{ID: t.Message})
 	if err != nil || len(moved) > 0 {

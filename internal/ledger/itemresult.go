@@ -13,34 +13,34 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNotPersistent is returned where only a task that takes item after item will do.
+// ErrNotPersistent is returned for operations that need a persistent task.
 var ErrNotPersistent = errors.New("it is not persistent")
 
 // ItemResultType is the type of an [ItemResult].
 const ItemResultType = "item_result"
 
-// An ItemResult is the message in the outbox of a persistent task that tells how one
-// of its items ended:
+// An ItemResult is the message in the outbox of a persistent task with the result of one of
+// its items:
 //
 //	{"type":"item_result","message_id":"…","status":"completed","return_code":0,"output":"…","encoding":"text"}
 //
-// If the spec names a queue for results (io.outputs.outbox), an item that completed
-// leaves there what any task would, without this around it; the others are told of
-// in the task's own outbox.
+// If the spec names a queue for results (io.outputs.outbox), an item that completed writes
+// to it what any task would, without this envelope; other results go to the task's own
+// outbox.
 type ItemResult struct {
 	Type       string          `json:"type"`
 	MessageID  string          `json:"message_id"` // of the item
 	Status     taskspec.Status `json:"status"`
 	ReturnCode *int            `json:"return_code"` // null if nothing ran
-	// Output is text or, as Encoding says, text in base64, the value of a function,
-	// or an object of type "large_output" that stands for a file.
+	// Output is, depending on Encoding, text, bytes in base64, the value of a function, or
+	// an object of type "large_output" that stands for a file.
 	Output   json.RawMessage `json:"output"`
 	Encoding ItemEncoding    `json:"encoding"`
-	Error    string          `json:"error,omitempty"`  // why it did not complete
-	Stderr   string          `json:"stderr,omitempty"` // then, the end of its standard error
+	Error    string          `json:"error,omitempty"`  // why the item did not complete
+	Stderr   string          `json:"stderr,omitempty"` // in that case the end of its standard error
 }
 
-// ItemEncoding says what the output of an [ItemResult] is.
+// ItemEncoding tells what the output of an [ItemResult] is.
 type ItemEncoding string
 
 // The encodings.
@@ -52,13 +52,14 @@ const (
 )
 
 const (
-	// ItemEnvelope is more than an [ItemResult] has around its output, in bytes.
+	// ItemEnvelope is an upper bound of what an [ItemResult] has around its output, in
+	// bytes.
 	ItemEnvelope = 64 << 10
-	// itemStderr is how much of the end of the standard error it has.
+	// itemStderr is how much of the end of the standard error it holds.
 	itemStderr = 4 << 10
 )
 
-// itemResult is how the item ended that the hand-off is of.
+// itemResult returns the result of the hand-off's item.
 func (h *HandOff) itemResult(kind taskspec.Kind) (string, error) {
 	r := ItemResult{
 		Type: ItemResultType, MessageID: h.Item.String(), Status: h.Outcome.Status,
@@ -92,7 +93,7 @@ func (h *HandOff) itemResult(kind taskspec.Kind) (string, error) {
 	return string(body), err
 }
 
-// plainJSON is v in JSON, without the escapes that are there for HTML.
+// plainJSON encodes v without the escapes for HTML.
 func plainJSON(v any) (json.RawMessage, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -101,13 +102,13 @@ func plainJSON(v any) (json.RawMessage, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// QuotedSize is how long text is as a string in an [ItemResult], in bytes.
+// QuotedSize returns the length of text as a string in an [ItemResult], in bytes.
 func QuotedSize(text []byte) int {
 	quoted, _ := plainJSON(string(text)) // cannot fail for a string
 	return len(quoted)
 }
 
-// writeItemResult puts the result of an item where its readers look for it.
+// writeItemResult writes the result of an item to its queue.
 func writeItemResult(tx *broker.Tx, t *Task, h *HandOff, kind taskspec.Kind) (err error) {
 	queue, message := OutboxOf(t.TID), func() (string, error) { return h.itemResult(kind) }
 	if h.Outcome.Status == taskspec.StatusCompleted && t.Out != "" {
@@ -119,7 +120,7 @@ func writeItemResult(tx *broker.Tx, t *Task, h *HandOff, kind taskspec.Kind) (er
 	}
 	id, err := tx.Write(queue, body)
 	if errors.Is(err, broker.ErrTooLarge) && len(h.Output.Stderr) > 0 {
-		bare := *h // messages may be bounded to less than a standard error full of escapes
+		bare := *h // the message limit may be smaller than a standard error full of escapes
 		bare.Output.Stderr = nil
 		return writeItemResult(tx, t, &bare, kind)
 	}
@@ -131,8 +132,8 @@ func writeItemResult(tx *broker.Tx, t *Task, h *HandOff, kind taskspec.Kind) (er
 	})
 }
 
-// logItem writes the event of an item. It leaves out the spec, which that of the
-// task's beginning has.
+// logItem writes the event of an item. It leaves out the spec, which the event of the
+// task's start holds.
 func logItem(tx *broker.Tx, t *Task, name string, h *HandOff) error {
 	return writeEvent(tx, &Event{
 		Event: name, TID: t.TID, TIDShort: taskspec.ShortTID(t.TID), Status: t.Status, Timestamp: h.Ended.UnixNano(),
@@ -141,14 +142,14 @@ func logItem(tx *broker.Tx, t *Task, name string, h *HandOff) error {
 	})
 }
 
-// itemFileKind is the kind of the records of results of items that are in files.
-// Their state is the TID, their rank the id of the message that stands for the file,
-// and their body the queue of that.
+// itemFileKind is the kind of the records of item results that are in files. Their state is
+// the TID, their rank the id of the message that stands for the file, and their body the
+// queue of that message.
 const itemFileKind = "itemfile"
 
 var itemFiles = table[broker.Record]{itemFileKind, func(rec broker.Record) (broker.Record, error) {
 	if !isTID(rec.State) {
-		return rec, errElsewhere
+		return rec, errMismatch
 	}
 	return rec, broker.CheckName(rec.Body)
 }}
@@ -162,8 +163,7 @@ func ItemOutput(weftDir, tid string, epoch int, item broker.ID, stream Stream) s
 	return filepath.Join(weftDir, OutputDir, itemFileKey(tid, epoch, item)+"."+string(stream))
 }
 
-// file is where the output of the hand-off is if it stays in a file, below dir, the
-// project's folder.
+// file returns the file of the hand-off's output, below dir, the project's folder.
 func (h *HandOff) file(dir string) string {
 	if h.Item != 0 {
 		return ItemOutput(dir, h.TID, h.Epoch, h.Item, Stdout)
@@ -171,8 +171,8 @@ func (h *HandOff) file(dir string) string {
 	return OutputFile(dir, h.TID, h.Epoch, Stdout)
 }
 
-// TakeItemResult removes the result of an item, the message id in the task's
-// outbox. It reports false if it was taken before.
+// TakeItemResult removes the result of an item, the message id in the task's outbox. It
+// returns false if it was removed before.
 func TakeItemResult(tx *broker.Tx, tid string, id broker.ID) (taken bool, err error) {
 	n, err := tx.Delete(OutboxOf(tid), broker.Select{ID: id})
 	if err != nil || n == 0 {
@@ -189,7 +189,7 @@ func TakeItemResult(tx *broker.Tx, tid string, id broker.ID) (taken bool, err er
 	return err == nil, err
 }
 
-// dropItemFiles forgets the files of a task's items.
+// dropItemFiles drops the records of the files of a task's items.
 func dropItemFiles(tx *broker.Tx, t *Task) error {
 	if t.Items == nil {
 		return nil
@@ -206,9 +206,9 @@ func dropItemFiles(tx *broker.Tx, t *Task) error {
 	return nil
 }
 
-// itemNeeded is [Attempt.Needed] for the file of an item of a task: it is being
-// worked on, or the message that stands for the file may be read. One that has gone
-// to a queue of the user's may be with a reader, and stays as long as its task.
+// itemNeeded is [Attempt.Needed] for the file of an item: the item is being worked on, or
+// the message that stands for the file may be read. If that message was in a queue of the
+// user's, a reader may have it, so the file stays as long as its task.
 func (a Attempt) itemNeeded(r broker.Reader, t *Task) (bool, error) {
 	if !t.Status.Terminal() && a.Epoch == t.Epoch && t.Message == a.Item {
 		return true, nil

@@ -10,24 +10,24 @@ import (
 	"weft/taskspec"
 )
 
-// Items is how far a persistent task is, over all its epochs. Which item it works
-// on says [Task].Message; while that is 0 the task waits for one.
+// Items is the progress of a persistent task over all its epochs. [Task].Message is the
+// item it works on; while that is 0 the task waits for one.
 type Items struct {
 	Done       int64     `json:"done"`   // items that completed
 	Failed     int64     `json:"failed"` // items that did not
 	BackingOff []Backoff `json:"resting,omitempty"`
 }
 
-// A Backoff is an item that the task has failed on and put back, and leaves alone for
-// a while.
+// A Backoff is an item that the task has failed on and put back, and does not take again
+// until later.
 type Backoff struct {
 	Message  broker.ID `json:"message_id"`
 	Failures int       `json:"failures"` // in a row
 	Until    int64     `json:"until"`    // nanoseconds since 1970
 }
 
-// maxBackingOff is how many items may rest at once, so that the record stays small.
-// When there are as many the task takes no others until one of them is due.
+// maxBackingOff is how many items may be delayed at once, so that the record stays small.
+// If there are as many the task takes no others until one of them is due.
 const maxBackingOff = 8
 
 // An Item is a message that a persistent task works on.
@@ -36,26 +36,26 @@ type Item struct {
 	Body    string    `json:"body"`
 }
 
-// A ItemRequest is what one transaction does for a persistent task: it records what became
+// An ItemRequest is what one transaction does for a persistent task: it records the result
 // of one item, and reserves the next.
 type ItemRequest struct {
 	TID   string
 	Epoch int
-	Done  *HandOff // of the item before; nil if there was none
-	Last  bool     // reserve no other
+	Done  *HandOff // of the previous item; nil if there was none
+	Last  bool     // reserve no further item
 }
 
-// The events that tell of an item when it has ended. There is none when it begins:
-// the record says which item a task works on, and history has one line an item.
+// The events for the end of an item. There is none for its start: the record holds the item
+// a task works on, and the log one entry an item.
 const (
 	eventItemCompleted = "work_item_completed"
 	eventItemFailed    = "work_item_failed"
 )
 
-// TakeItem carries out a turn. next is the item to work on, nil if there is none
-// now; then due says when a resting one can be taken, zero if none rests. An item
-// that is reserved already is returned again: who asks has not begun it. Repeating a
-// turn has no effect and is no error; [ErrStale] is as of [Finish].
+// TakeItem applies an item request. next is the item to work on, nil if there is none now;
+// then due is when a delayed one can be taken, zero if there is none. An item that is
+// reserved already is returned again: its consumer has not started it. Repeating a request
+// has no effect and is no error; [ErrStale] is as for [Finish].
 func TakeItem(tx *broker.Tx, u ItemRequest, now time.Time) (next *Item, due time.Time, err error) {
 	t, err := load(tx, u.TID)
 	if err != nil {
@@ -91,9 +91,8 @@ func TakeItem(tx *broker.Tx, u ItemRequest, now time.Time) (next *Item, due time
 	return next, due, err
 }
 
-// endItem writes the result of the item that the task works on, counts it, and
-// tells history. What becomes of its message is for the caller, by the policy that
-// it returns.
+// endItem writes the result of the item that the task works on, counts it, and logs it. The
+// caller applies the policy that it returns to the message.
 func endItem(tx *broker.Tx, t *Task, h *HandOff) (taskspec.Policy, error) {
 	work, err := t.work()
 	if err != nil {
@@ -121,24 +120,24 @@ func endItem(tx *broker.Tx, t *Task, h *HandOff) (taskspec.Policy, error) {
 	return policy, logItem(tx, t, name, h)
 }
 
-// backingOff are the items that rest after one has ended.
-func backingOff(resting []Backoff, ended broker.ID, putBack bool, now time.Time) []Backoff {
-	i := slices.IndexFunc(resting, func(r Backoff) bool { return r.Message == ended })
+// backingOff returns the delayed items after one has ended.
+func backingOff(delayed []Backoff, ended broker.ID, putBack bool, now time.Time) []Backoff {
+	i := slices.IndexFunc(delayed, func(r Backoff) bool { return r.Message == ended })
 	r := Backoff{Message: ended}
 	if i >= 0 {
-		r = resting[i]
-		resting = slices.Delete(slices.Clone(resting), i, i+1)
+		r = delayed[i]
+		delayed = slices.Delete(slices.Clone(delayed), i, i+1)
 	}
 	if !putBack {
-		return resting
+		return delayed
 	}
 	r.Failures++
 	r.Until = now.Add(taskspec.ItemRest(r.Failures)).UnixNano()
-	return append(slices.Clip(resting), r)
+	return append(slices.Clip(delayed), r)
 }
 
-// reserveItem makes the next item the reserved message, unless the task is to stand
-// still. It returns the one that is reserved already if there is one.
+// reserveItem makes the next item the reserved message, unless the task is to pause. It
+// returns the item that is reserved already if there is one.
 func reserveItem(tx *broker.Tx, t *Task, now time.Time) (next *Item, due time.Time, err error) {
 	reserved := QueuesOf(t.TID).Reserved
 	if t.Message != 0 {
@@ -146,7 +145,7 @@ func reserveItem(tx *broker.Tx, t *Task, now time.Time) (next *Item, due time.Ti
 		if err != nil || len(ms) > 0 {
 			return firstItem(ms), due, err
 		}
-		t.Message = 0 // somebody has taken it away by hand
+		t.Message = 0 // it has been removed by hand
 	}
 	if t.Hold {
 		return nil, due, nil
@@ -171,28 +170,28 @@ func firstItem(ms []broker.Message) *Item {
 	return &Item{ms[0].ID, ms[0].Body}
 }
 
-// chooseItem returns which message the task takes next, or when it can take one that
-// rests: a resting one that is due, else the oldest of the others.
+// chooseItem returns the message that the task takes next, or when it can take a delayed
+// one: it prefers a delayed one that is due, then the oldest of the others.
 func chooseItem(r store, t *Task, now time.Time) (id broker.ID, due time.Time, err error) {
 	var kept []Backoff
-	for _, rest := range t.Items.BackingOff {
-		until := time.Unix(0, rest.Until)
-		// A clock that was set back does not make a rest longer.
+	for _, delayed := range t.Items.BackingOff {
+		until := time.Unix(0, delayed.Until)
+		// setting the clock back does not make a delay longer
 		if wait := until.Sub(now); wait > 0 && wait <= taskspec.MaxRest {
-			if kept = append(kept, rest); due.IsZero() || until.Before(due) {
+			if kept = append(kept, delayed); due.IsZero() || until.Before(due) {
 				due = until
 			}
 			continue
 		}
-		ms, err := r.Messages(inboxOf(t), broker.Select{ID: rest.Message})
+		ms, err := r.Messages(inboxOf(t), broker.Select{ID: delayed.Message})
 		if err != nil {
 			return 0, due, err
 		}
 		if len(ms) == 0 {
-			continue // others that share the inbox have it, or somebody has taken it away
+			continue // another task that shares the inbox has it, or it has been removed
 		}
-		if kept = append(kept, rest); id == 0 {
-			id = rest.Message
+		if kept = append(kept, delayed); id == 0 {
+			id = delayed.Message
 		}
 	}
 	items := *t.Items
@@ -210,8 +209,8 @@ func chooseItem(r store, t *Task, now time.Time) (id broker.ID, due time.Time, e
 	return 0, due, err
 }
 
-// ItemWaits reports whether a persistent task that waits can take an item now, or
-// when it can take one that rests.
+// ItemWaits reports whether a waiting persistent task can take an item now, or when it can
+// take a delayed one.
 func ItemWaits(r broker.Reader, tid string, now time.Time) (waits bool, due time.Time, err error) {
 	t, err := tasks.get(r, tid)
 	if unreadable(err) {
@@ -224,8 +223,8 @@ func ItemWaits(r broker.Reader, tid string, now time.Time) (waits bool, due time
 	return id != 0, due, err
 }
 
-// finishPersistent records the end of a persistent task. What it worked on has its result
-// and follows the policy; an item that it was given and never began is put back.
+// finishPersistent records the end of a persistent task. The item it worked on has its
+// result and follows the policy; a reserved item that was never started is put back.
 func finishPersistent(tx *broker.Tx, t *Task, h *HandOff) error {
 	switch {
 	case h.Item != 0:
@@ -246,17 +245,16 @@ func finishPersistent(tx *broker.Tx, t *Task, h *HandOff) error {
 	return t.conclude(tx, h.Outcome, h.Ended.UnixNano(), e)
 }
 
-// putItemsBack puts all messages that the policies of a persistent task have kept
-// back into its inbox, under their ids. None of them rests.
+// putItemsBack moves all messages that the policies of a persistent task have kept back
+// into its inbox, under their ids. None of them is delayed.
 func putItemsBack(tx *broker.Tx, t *Task) error {
 	t.Items.BackingOff = nil
 	_, err := tx.MoveAll(QueuesOf(t.TID).Reserved, inboxOf(t), broker.Select{})
 	return err
 }
 
-// PutItem puts an item into the inbox of a persistent task and returns the id of
-// its message. Errors wrap [ErrNotRunning] if the task has ended, or
-// [ErrNotPersistent].
+// PutItem writes an item into the inbox of a persistent task and returns the id of its
+// message. Errors wrap [ErrNotRunning] if the task has ended, or [ErrNotPersistent].
 func PutItem(tx *broker.Tx, tid, body string) (broker.ID, error) {
 	t, err := load(tx, tid)
 	switch {
@@ -270,8 +268,8 @@ func PutItem(tx *broker.Tx, tid, body string) (broker.ID, error) {
 	return tx.Write(inboxOf(t), body)
 }
 
-// Inbox is the queue that the items of the job's task come from; empty unless it is
-// persistent.
+// Inbox returns the queue that the items of the job's task come from; empty unless the task
+// is persistent.
 func (j *Job) Inbox() string {
 	if !j.Work.Persistent {
 		return ""

@@ -11,24 +11,24 @@ import (
 	"weft/broker"
 )
 
-// keyKind is the kind of the records of the keys that tasks hold. Their key is
-// that key, their rank the task's. A record whose task is gone holds nothing.
+// keyKind is the kind of the records of the keys that tasks hold. Their key is that key,
+// their rank the task's. The record of a task that is gone has no effect.
 const keyKind = "key"
 
 // keyRecord is the body of such a record.
 type keyRecord struct {
 	TID string `json:"tid"`
-	// Digest is of what the task was submitted with. It is empty where that must
-	// not be told from outside: in a dump without secrets, and what came from one.
+	// Digest is a digest of the submission. It is empty if it must not be disclosed: in a
+	// dump without secrets, and in what was loaded from one.
 	Digest string `json:"digest,omitempty"`
-	// Shown is the digest of its spec alone, without what is hidden of that.
+	// Shown is the digest of the redacted spec alone.
 	Shown string `json:"shown,omitempty"`
 
 	name string
 }
 
-// differs reports whether a task was submitted with something else. What nobody
-// knows does not differ.
+// differs reports whether a task was submitted with something else. Unknown digests do not
+// differ.
 func (k keyRecord) differs(other keyRecord) bool {
 	if k.Digest != "" && other.Digest != "" {
 		return k.Digest != other.Digest
@@ -39,15 +39,14 @@ func (k keyRecord) differs(other keyRecord) bool {
 var keys = table[keyRecord]{keyKind, func(rec broker.Record) (k keyRecord, err error) {
 	err = fields(rec, &k)
 	if err == nil && k.TID != broker.ID(rec.Rank).String() {
-		err = errElsewhere
+		err = errMismatch
 	}
 	k.name = rec.Key
 	return k, err
 }}
 
-// digests tell apart what tasks are submitted with: a spec, in JSON, and an
-// input. Where and with which environment is left out of it, because who submits
-// again may do so from elsewhere.
+// digests identify what tasks are submitted with: a spec, in JSON, and an input. Directory
+// and environment are left out, because the same submission may be repeated from elsewhere.
 func (s Submission) digests(spec []byte) keyRecord {
 	return keyRecord{
 		Digest: digest(spec, []byte(s.Item), []byte(s.InputSum)),
@@ -55,7 +54,7 @@ func (s Submission) digests(spec []byte) keyRecord {
 	}
 }
 
-// shown is what is asked for without what history must not show.
+// shown returns the redacted specs of the submission.
 func (s Submission) shown(spec []byte) []byte {
 	switch {
 	case s.Plan != nil:
@@ -78,7 +77,7 @@ func digest(parts ...[]byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// holder returns the task that holds a key and the record of that; nil if none does.
+// holder returns the task that holds a key, and the key's record; nil if none does.
 func holder(r store, key string) (t *Task, k keyRecord, err error) {
 	if k, err = keys.get(r, key); err == nil {
 		t, err = tasks.get(r, k.TID)
@@ -99,8 +98,8 @@ func holdKey(tx *broker.Tx, t *Task, k keyRecord) error {
 	return tx.PutRecord(broker.Record{Kind: keyKind, Key: t.Key, Rank: int64(t.Number()), Body: string(body)})
 }
 
-// dropKey lets go of the key that the task holds, if it has one. It belongs to
-// the removal of a task's record.
+// dropKey drops the key that the task holds, if it has one. It is part of removing a task's
+// record.
 func dropKey(tx *broker.Tx, t *Task) error {
 	if t.Key == "" {
 		return nil
@@ -132,15 +131,15 @@ func dropLostKeys(tx *broker.Tx) error {
 	return nil
 }
 
-// KeyKeepsInput reports whether a task holds the key that was submitted with
-// this input, the name of an [InputFile].
+// KeyKeepsInput reports whether the task that holds the key was submitted with this input,
+// the name of an [InputFile].
 func KeyKeepsInput(r broker.Reader, key, input string) (bool, error) {
 	t, _, err := holder(r, key)
 	return t != nil && t.Input == input, err
 }
 
-// dumpedKey is a key's record as a dump has it. A digest would let one who
-// guesses what was hidden of a spec know when he is right.
+// dumpedKey returns a key's record as it is dumped. With a digest, a guess of what was
+// redacted in a spec could be verified.
 func dumpedKey(r broker.Record, redact bool) (broker.Record, error) {
 	k, err := keys.decode(r)
 	if err != nil || !redact {
@@ -152,8 +151,8 @@ func dumpedKey(r broker.Record, redact bool) (broker.Record, error) {
 	return r, err
 }
 
-// key takes in the record of a key, unless the store has it. What becomes of
-// its task is only known at the end.
+// key loads the record of a key, unless the store has it. Whether its task is loaded is
+// known only at the end.
 func (in *Intake) key(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
 	k, err := keys.decode(r)
 	if err != nil {

@@ -10,35 +10,34 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNotWhole is returned for a request of a dump that cannot be run as it was
-// meant, because the dump does not hold all of it.
+// ErrNotWhole is returned for a request in a dump that cannot be run as it was submitted,
+// because the dump does not hold all of it.
 var ErrNotWhole = errors.New("request is not whole")
 
-// An Intake takes in what a dump holds of a project's tasks. It counts one pass
-// over the dump.
+// An Intake loads the tasks of a dump. It counts one pass over the dump.
 type Intake struct {
-	Requests int // messages in the queue of requests: taken in, or left out
-	State    int // records that are about processes of elsewhere: left out
-	Lost     int // tasks that had begun and not ended
+	Requests int // messages in the queue of requests, loaded or left out
+	State    int // records about processes of another machine: left out
+	Lost     int // tasks that had started and not ended
 
-	run    bool     // take in requests
-	redact []string // paths that dumps of this project hide
-	header broker.Header
-	living []string           // TIDs of the tasks that are lost
-	left   map[broker.ID]bool // requests of tasks that are left out
-	keys   int                // taken in
-	past   int                // attempts, likewise
-	now    time.Time
+	run       bool     // load requests
+	redact    []string // paths that dumps of this project redact
+	header    broker.Header
+	lostTasks []string           // TIDs
+	left      map[broker.ID]bool // requests of tasks that are left out
+	keys      int                // loaded
+	past      int                // attempts that were loaded
+	now       time.Time
 }
 
-// NewIntake begins a pass over a dump. run says whether to take in requests
-// that wait: their tasks run as soon as a manager comes to them. redact are the paths
-// that a dump of the project here would hide, as [DumpOptions] has them.
+// NewIntake begins a pass over a dump. run says whether to load waiting requests: their
+// tasks run as soon as there is a manager. redact are the paths that a dump of this project
+// would redact, as in [DumpOptions].
 func NewIntake(h broker.Header, run bool, redact []string, now time.Time) *Intake {
 	return &Intake{header: h, run: run, redact: redact, now: now, left: make(map[broker.ID]bool)}
 }
 
-// Policy is the intake as the broker asks it.
+// Policy returns the intake as a policy of the broker.
 func (in *Intake) Policy() broker.Policy {
 	return broker.Policy{Record: in.record, Message: in.message, Same: in.sameMessage, Done: in.done}
 }
@@ -56,8 +55,8 @@ func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, b
 	return r, broker.Leave, nil
 }
 
-// belonging takes in what belongs to a task beside its record: that it waits, if
-// requests are taken in, and what became of its attempts.
+// belonging loads the records that belong to a task in addition to its own: that it is
+// delayed, if requests are loaded, and its past attempts.
 func (in *Intake) belonging(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
 	if err := Check(r); err != nil {
 		return r, 0, fmt.Errorf("%w: %w", broker.ErrDump, err)
@@ -91,13 +90,13 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 		}
 		return r, broker.Skip, nil
 	}
-	t.Env = "" // then it gets the manager's
+	t.Env = "" // it gets the manager's
 	switch {
 	case t.Status.Terminal():
 	case t.Status != taskspec.StatusCreated:
 		in.Lost++
-		in.living = append(in.living, t.TID)
-		t.Endpoints = nil // whose names may be those of tasks that run here
+		in.lostTasks = append(in.lostTasks, t.TID)
+		t.Endpoints = nil // running tasks here may have these names
 	case !in.run:
 		return r, broker.Leave, nil
 	case t.Stage != 0: // its pipeline is lost
@@ -106,7 +105,7 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 	case t.Input != "":
 		return r, 0, fmt.Errorf("%w: task %s read a large standard input, which is in a file and not in the dump", ErrNotWhole, t.TID)
 	default:
-		// Its parent is lost and holds no slot for it: it waits for its own.
+		// Its parent is lost and holds no slot for it: it needs one of its own.
 		t.Parent, t.Slotless, t.Service = "", t.Items != nil, ""
 	}
 	t.Loaded = true
@@ -114,7 +113,7 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 	return r, broker.Take, err
 }
 
-// plausible says what contradicts itself in a task's record.
+// plausible returns what is inconsistent in a task's record.
 func (in *Intake) plausible(t *Task, r broker.Record) error {
 	switch {
 	case t.TID != r.Key || t.Number() == 0 || int64(t.Number()) != r.Rank:
@@ -128,7 +127,8 @@ func (in *Intake) plausible(t *Task, r broker.Record) error {
 	return err
 }
 
-// same reports whether a task is here as it is in the dump, or as it was taken in.
+// same reports whether the task in the store is the one of the dump, as it was dumped or as
+// it was loaded.
 func (in *Intake) same(r, here broker.Record) (bool, error) {
 	r, err := dumped(r, in.header.Redacted, in.redact)
 	if err != nil {
@@ -152,7 +152,7 @@ func (in *Intake) same(r, here broker.Record) (bool, error) {
 	return r == here, err
 }
 
-// sameMessage reports whether a message is here as it is in the dump.
+// sameMessage reports whether the message in the store is the one of the dump.
 func (in *Intake) sameMessage(m, here broker.Message) bool {
 	if in.header.Redacted {
 		here.Body = redactMessage(here, in.redact)
@@ -177,14 +177,14 @@ func (in *Intake) message(m broker.Message) (bool, error) {
 	return true, nil
 }
 
-// wasHidden reports whether a spec in JSON has lost something to a dump.
+// wasHidden reports whether a spec in JSON was redacted.
 func wasHidden(spec string) bool { return strings.Contains(spec, hidden) }
 
-// lostInDump is the error of tasks that are lost so.
+// lostInDump is the error of tasks that were running when the dump was made.
 const lostInDump = "lost: it was running when its project was dumped"
 
-// done ends the tasks that had begun where the dump was made, and calls the
-// manager to those that wait.
+// done ends the tasks that were running when the dump was made, and notifies the manager of
+// those that wait.
 func (in *Intake) done(tx *broker.Tx) error {
 	if in.run && in.Requests > 0 {
 		tx.Notify(Requests)
@@ -192,13 +192,13 @@ func (in *Intake) done(tx *broker.Tx) error {
 	}
 	outcome := taskspec.Lost()
 	outcome.Error = lostInDump
-	for _, tid := range in.living {
+	for _, tid := range in.lostTasks {
 		t, err := load(tx, tid)
 		if err != nil {
 			return err
 		}
 		if t.Status.Terminal() {
-			continue // with the stage that it had come to
+			continue // ended with its current stage
 		}
 		if err := t.conclude(tx, outcome, in.now.UnixNano(), Event{}); err != nil {
 			return err

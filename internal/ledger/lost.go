@@ -7,9 +7,9 @@ import (
 	"weft/taskspec"
 )
 
-// MarkLost records that the consumer of an epoch died before it could report how
-// the task ended; its policy may ask for another attempt. A hand-off that was
-// committed before stays.
+// MarkLost records that the consumer of an epoch died before it could report how the task
+// ended; the task's policy may ask for another attempt. A hand-off that was committed
+// before stays valid.
 func MarkLost(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 	t, err := load(tx, tid)
 	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
@@ -22,8 +22,8 @@ func MarkLost(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 	return finish(tx, t, again, taskspec.Lost(), now.UnixNano(), lostItem(t))
 }
 
-// lostItem counts the item that a persistent task was lost with, and names it in
-// the event.
+// lostItem counts the item that a persistent task was working on when it was lost, and adds
+// it to the event.
 func lostItem(t *Task) (e Event) {
 	if t.Items == nil || t.Message == 0 {
 		return e
@@ -35,7 +35,7 @@ func lostItem(t *Task) (e Event) {
 
 // SlotsTaken counts the tasks that hold a slot.
 func SlotsTaken(r broker.Reader) (n int, err error) {
-	recs, err := r.Records(Kind, broker.RecordSelect{States: living})
+	recs, err := r.Records(Kind, broker.RecordSelect{States: liveStates})
 	if err != nil {
 		return 0, err
 	}
@@ -47,7 +47,7 @@ func SlotsTaken(r broker.Reader) (n int, err error) {
 	return n, nil
 }
 
-// LiveTasks returns the tasks that have begun and not ended.
+// LiveTasks returns the tasks that have started and not ended.
 func LiveTasks(tx *broker.Tx) ([]*Task, error) {
-	return tasks.list(tx, broker.RecordSelect{States: living})
+	return tasks.list(tx, broker.RecordSelect{States: liveStates})
 }

@@ -13,12 +13,12 @@ import (
 	"weft/taskspec"
 )
 
-// ManagerKind is the kind of the records of managers, past and present. Their
-// key is the manager's id, their state one of the states below.
+// ManagerKind is the kind of the records of managers, past and present. Their key is the
+// manager's id, their state one of the states below.
 const ManagerKind = "manager"
 
-// The states of a manager's record. A manager that was killed cannot say so:
-// whether one lives is proved by its lock, never by its record.
+// The states of a manager's record. A manager that was killed could not change it: whether
+// a manager runs is proved by its lock, never by its record.
 const (
 	ManagerRunning = "running"
 	ManagerGone    = "gone"
@@ -32,17 +32,17 @@ type Manager struct {
 	TID     string        `json:"tid"`
 	Status  string        `json:"status"`
 	Process proc.Identity `json:"process"`
-	// Namespace is the pid namespace that its process is in; empty if it is not known.
+	// Namespace is the pid namespace of its process; empty if it is not known.
 	Namespace string `json:"namespace,omitempty"`
 	Build     string `json:"build"`
-	// Protocol is that of its version of Weft, 0 before there was one.
+	// Protocol is the protocol of its version of Weft, 0 for versions before there was one.
 	Protocol int `json:"protocol,omitempty"`
-	// Hosted: the manager is part of a program that goes on when it leaves.
+	// Embedded means that the manager is part of a program that continues when it leaves.
 	Embedded bool `json:"hosted,omitempty"`
-	// Folder tells the project's folder from a copy of it, which has another; empty
-	// if it is not known.
+	// Folder identifies the project's folder; a copy has another one. It is empty if it is
+	// not known.
 	Folder string `json:"folder,omitempty"`
-	// Autostart: it starts services.
+	// Autostart means that the manager starts services.
 	Autostart bool `json:"autostart,omitempty"`
 	// Slots is how many tasks it runs at once.
 	Slots int `json:"slots,omitempty"`
@@ -50,13 +50,13 @@ type Manager struct {
 	Started int64 `json:"started_at"`
 	Stopped int64 `json:"stopped_at,omitempty"`
 
-	// Copied: the manager before it worked in another folder, of which this project
-	// is a copy. What runs, as its records say, runs there.
+	// Copied means that the manager before it worked in another folder, of which this
+	// project is a copy. The tasks that are recorded as running run there.
 	Copied bool `json:"-"`
 }
 
-// Elsewhere reports whether its process is in another pid namespace than this one,
-// from where it cannot be seen.
+// Elsewhere reports whether its process is in another pid namespace, where it cannot be
+// seen from this one.
 func (m *Manager) Elsewhere() bool {
 	here := proc.Namespace()
 	if m.Namespace == "" || here == "" || m.Namespace == here {
@@ -66,8 +66,8 @@ func (m *Manager) Elsewhere() bool {
 	return err == nil && boot == m.Process.Boot
 }
 
-// Gone reports whether it has left, or is dead, as far as that can be seen from
-// here: where it cannot, its lock tells.
+// Gone reports whether the manager has left or is dead, as far as that can be seen from
+// here; if it cannot, only its lock tells.
 func (m *Manager) Gone() bool {
 	return m.Status == ManagerGone || !m.Elsewhere() && !m.Process.Alive()
 }
@@ -81,7 +81,7 @@ func (m *Manager) save(tx *broker.Tx, event string, superseded bool, now time.Ti
 	if err != nil {
 		return err
 	}
-	// One record for the history, one where every submission finds it.
+	// one record for history, one where every submission finds it
 	keys := []string{m.TID, CurrentManager}
 	if superseded {
 		keys = keys[:1]
@@ -101,14 +101,14 @@ func (m *Manager) save(tx *broker.Tx, event string, superseded bool, now time.Ti
 	})
 }
 
-// RegisterManager records that the manager m has taken over, and gives it an id. What
-// was sent to an earlier one is not for it.
+// RegisterManager records that the manager m has taken over, and gives it an id. Control
+// messages to an earlier one are deleted.
 func RegisterManager(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) {
 	id := broker.IDAt(now)
 	switch last, err := tx.Record(ManagerKind, CurrentManager); {
 	case err == nil:
-		id = max(id, broker.ID(last.Rank)+1) // the clock may have stepped back
-		// One that cannot be read is replaced by this.
+		id = max(id, broker.ID(last.Rank)+1) // the clock may have been set back
+		// A record that cannot be read is replaced.
 		if before, err := DecodeManager(last); err == nil {
 			m.Copied = before.Folder != "" && before.Folder != m.Folder
 		}
@@ -123,22 +123,21 @@ func RegisterManager(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) 
 	return &m, m.save(tx, eventManagerStarted, false, now)
 }
 
-// LeaveIdle records that the manager leaves, unless there is work: then it returns
-// false and changes nothing. Requests with ids up to held are no work. Those
-// committed before this are seen here; whoever submits after it sees that the
-// manager is gone.
-func (m *Manager) LeaveIdle(tx *broker.Tx, held broker.ID, now time.Time) (bool, error) {
+// LeaveIdle records that the manager leaves, unless there is work: then it returns false
+// and changes nothing. Requests with ids up to quarantined do not count. Requests committed
+// before this are seen here; a later submitter sees that the manager is gone.
+func (m *Manager) LeaveIdle(tx *broker.Tx, quarantined broker.ID, now time.Time) (bool, error) {
 	for _, queue := range []string{Requests, Delayed} {
-		waiting, err := tx.Messages(queue, broker.Select{After: held, Limit: 1})
+		waiting, err := tx.Messages(queue, broker.Select{After: quarantined, Limit: 1})
 		if err != nil || len(waiting) > 0 {
 			return false, err
 		}
 	}
-	for _, err := range tasks.each(tx, 0, living...) {
+	for _, err := range tasks.each(tx, 0, liveStates...) {
 		return false, err
 	}
-	// Those that wait for a queue need somebody who hears its bell.
-	for t, err := range tasks.each(tx, int64(held), string(taskspec.StatusCreated)) {
+	// Tasks that wait for a queue need a manager that is notified of its messages.
+	for t, err := range tasks.each(tx, int64(quarantined), string(taskspec.StatusCreated)) {
 		if err != nil || t.In != "" {
 			return false, err
 		}
@@ -146,7 +145,7 @@ func (m *Manager) LeaveIdle(tx *broker.Tx, held broker.ID, now time.Time) (bool,
 	return true, m.leave(tx, eventManagerIdle, now)
 }
 
-// Leave records that the manager leaves whatever there is to do.
+// Leave records that the manager leaves, whether or not there is work.
 func (m *Manager) Leave(tx *broker.Tx, now time.Time) error {
 	return m.leave(tx, eventManagerStopped, now)
 }
@@ -161,7 +160,7 @@ func (m *Manager) leave(tx *broker.Tx, event string, now time.Time) error {
 	}
 	left := *m
 	left.Status, left.Stopped = ManagerGone, now.UnixNano()
-	tx.Notify(ManagerReplies) // whoever told it to stop waits there
+	tx.Notify(ManagerReplies) // a client that told it to stop waits there
 	return left.save(tx, event, !latest, now)
 }
 
@@ -169,7 +168,7 @@ func (m *Manager) leave(tx *broker.Tx, event string, now time.Time) error {
 // somebody has removed that.
 var ErrSuperseded = errors.New("another manager has come")
 
-// latest reports whether no other manager has come since.
+// latest reports whether no other manager has taken over since.
 func (m *Manager) latest(tx *broker.Tx) (bool, error) {
 	last, err := tx.Record(ManagerKind, CurrentManager)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -179,7 +178,7 @@ func (m *Manager) latest(tx *broker.Tx) (bool, error) {
 	return last.Rank == int64(id), errors.Join(err, bad)
 }
 
-// SendManagerControl sends the latest manager a command, unless it has said that it
+// SendManagerControl sends the latest manager a command, unless it has recorded that it
 // leaves.
 func SendManagerControl(tx *broker.Tx, c Command) error {
 	r, err := tx.Record(ManagerKind, CurrentManager)
@@ -193,11 +192,10 @@ func SendManagerControl(tx *broker.Tx, c Command) error {
 	return err
 }
 
-// ErrSkew is returned where the project's manager is of a version of Weft that writes,
-// or reads, something else than this one.
+// ErrSkew is returned if the project's manager is of a version of Weft with another format.
 var ErrSkew = errors.New("manager is of another version of weft")
 
-// CheckProtocol returns [ErrSkew], and what to do, if the manager lives and is of another
+// CheckProtocol returns [ErrSkew], with what to do, if the manager runs and is of another
 // version.
 func (m *Manager) CheckProtocol() error {
 	if m.Protocol == protocol.Version || m.Gone() {
@@ -207,8 +205,8 @@ func (m *Manager) CheckProtocol() error {
 		ErrSkew, m.Process.PID, m.Protocol, protocol.Version)
 }
 
-// Managed reports whether the latest manager has not said that it leaves. The error is
-// [ErrSkew] if it must not be given work by this version.
+// Managed reports whether there is a manager that has not recorded that it leaves. The
+// error is [ErrSkew] if this version must not submit work to it.
 func Managed(tx *broker.Tx) (bool, error) {
 	r, err := tx.Record(ManagerKind, CurrentManager)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -219,12 +217,12 @@ func Managed(tx *broker.Tx) (bool, error) {
 	}
 	m, err := DecodeManager(r)
 	if damaged(err) {
-		return false, nil // whoever starts one finds out
+		return false, nil // starting a manager will show
 	}
 	return err == nil, cmp.Or(err, m.CheckProtocol())
 }
 
-// IsCurrent reports whether r is the double of the latest manager's record.
+// IsCurrent reports whether r is the second record of the latest manager.
 func IsCurrent(r broker.Record) bool { return r.Key == CurrentManager }
 
 var managers = table[*Manager]{ManagerKind, func(rec broker.Record) (*Manager, error) {
@@ -233,7 +231,7 @@ var managers = table[*Manager]{ManagerKind, func(rec broker.Record) (*Manager, e
 		return nil, err
 	}
 	if m.TID != broker.ID(rec.Rank).String() || rec.Key != m.TID && !IsCurrent(rec) || m.Status != rec.State {
-		return nil, errElsewhere
+		return nil, errMismatch
 	}
 	return m, nil
 }}

@@ -9,17 +9,16 @@ import (
 	"weft/taskspec"
 )
 
-// A jsonObject is one that is written field by field. A task has four events at
-// least and as many records, and encoding/json takes as long to find out that most
-// fields of one are empty as the store takes to keep it. What is written so is what
-// encoding/json writes, and is read by it.
+// A jsonObject is a JSON object that is written field by field. A task has at least four
+// events and as many records, and encoding/json takes as long to skip the empty fields of
+// one as the store takes to write it. The result is the same as that of encoding/json.
 type jsonObject struct {
 	text strings.Builder
 	more bool  // a field has been written
 	err  error // the first one
 }
 
-// name begins a field.
+// name starts a field.
 func (o *jsonObject) name(name string) {
 	open := `{"`
 	if o.more {
@@ -31,7 +30,7 @@ func (o *jsonObject) name(name string) {
 	o.text.WriteString(`":`)
 }
 
-// stringField adds any string.
+// stringField adds a string.
 func (o *jsonObject) stringField(name, v string) {
 	if !plain(v) {
 		o.value(name, v)
@@ -61,7 +60,7 @@ func (o *jsonObject) rawString(name string, v taskspec.RawString) {
 	}
 }
 
-// plain reports whether nothing in a string has to be escaped.
+// plain reports whether a string needs no escapes.
 func plain(v string) bool {
 	for i := range len(v) {
 		switch c := v[i]; {
@@ -93,7 +92,7 @@ func (o *jsonObject) anyNumber(name string, v int64) {
 	o.text.Write(strconv.AppendInt(digits[:0], v, 10))
 }
 
-// flag adds what is true.
+// flag adds a field that is true, unless v is false.
 func (o *jsonObject) flag(name string, v bool) {
 	if v {
 		o.name(name)
@@ -101,7 +100,7 @@ func (o *jsonObject) flag(name string, v bool) {
 	}
 }
 
-// object adds an object, which fill writes.
+// object adds an object, whose fields fill writes.
 func (o *jsonObject) object(name string, fill func()) {
 	o.name(name)
 	o.more = false
@@ -109,7 +108,7 @@ func (o *jsonObject) object(name string, fill func()) {
 	o.close()
 }
 
-// process adds who a process is, unless there is none.
+// process adds a process, unless it is the zero value.
 func (o *jsonObject) process(name string, p proc.Identity) {
 	if p != (proc.Identity{}) {
 		o.object(name, func() {
@@ -122,7 +121,7 @@ func (o *jsonObject) process(name string, p proc.Identity) {
 	}
 }
 
-// value adds anything.
+// value adds any value.
 func (o *jsonObject) value(name string, v any) {
 	text, err := json.Marshal(v)
 	if err != nil && o.err == nil {
@@ -131,7 +130,7 @@ func (o *jsonObject) value(name string, v any) {
 	o.raw(name, text)
 }
 
-// raw adds what is JSON already, unless it is empty.
+// raw adds a field that is JSON already, unless it is empty.
 func (o *jsonObject) raw(name string, text []byte) {
 	if len(text) > 0 {
 		o.name(name)
@@ -148,7 +147,7 @@ func (o *jsonObject) close() {
 	o.more = true
 }
 
-// end is the whole object.
+// end returns the whole object.
 func (o *jsonObject) end() (string, error) {
 	o.close()
 	return o.text.String(), o.err

@@ -7,25 +7,24 @@ import (
 	"weft/taskspec"
 )
 
-// store is who knows both records and messages: a broker.Reader or a
-// *broker.Tx.
+// store reads records and messages: a broker.Reader or a *broker.Tx.
 type store interface {
 	recordLister
 	Record(kind, key string) (broker.Record, error)
 	Messages(queue string, sel broker.Select) ([]broker.Message, error)
 }
 
-// Orphans are records that have lost what they belong to. Nothing in Weft
-// makes them; somebody may have deleted messages by hand, or loaded them.
+// Orphans are records that have lost what they belong to. Weft leaves none; messages may
+// have been deleted, or loaded, by hand.
 type Orphans struct {
-	Endpoints []string // names that tasks have claimed which are not running
-	Marks     []string // of nested requests that are gone, by their TIDs
+	Endpoints []string // names that were claimed by tasks that do not run
+	Marks     []string // of nested requests that are gone, by TID
 }
 
-// Count is how many there are.
+// Count returns the number of orphans.
 func (o Orphans) Count() int { return len(o.Endpoints) + len(o.Marks) }
 
-// FindOrphans looks for them.
+// FindOrphans finds the orphans.
 func FindOrphans(r store) (o Orphans, err error) {
 	claimed, err := endpoints.list(r, broker.RecordSelect{})
 	if err != nil {
@@ -77,17 +76,16 @@ func DropOrphans(tx *broker.Tx) (int, error) {
 // A Counts counts the tasks that have not ended.
 type Counts struct {
 	Queued  int
-	Pending int // of these, that wait for their time
+	Pending int // of these, delayed
 	Running int
-	// Deserted are tasks that run, as far as anybody knows, but whose consumer
-	// is dead. While there is a manager they are on their way to be lost.
+	// ConsumerGone are running tasks whose consumers are dead. While there is a manager
+	// they are about to be marked lost.
 	ConsumerGone []string
-	// Requestless are tasks that wait, but whose request is gone. They wait for
-	// ever.
+	// RequestGone are waiting tasks whose requests are gone. They wait for ever.
 	RequestGone []string
 }
 
-// CountUnfinished counts them.
+// CountUnfinished counts the tasks that have not ended.
 func CountUnfinished(r broker.Reader) (c Counts, err error) {
 	for t, err := range tasks.each(r, 0, string(taskspec.StatusCreated)) {
 		if err != nil {
@@ -105,7 +103,7 @@ func CountUnfinished(r broker.Reader) (c Counts, err error) {
 			c.RequestGone = append(c.RequestGone, t.TID)
 		}
 	}
-	for t, err := range tasks.each(r, 0, living...) {
+	for t, err := range tasks.each(r, 0, liveStates...) {
 		if err != nil {
 			return c, err
 		}

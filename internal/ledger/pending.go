@@ -10,16 +10,16 @@ import (
 	"weft/taskspec"
 )
 
-// pendingKind is the kind of the records of tasks that wait for their time.
-// Their key is the TID, and their rank when the task is due, in nanoseconds since
-// 1970. The request waits in [Delayed] meanwhile, under its id.
+// pendingKind is the kind of the records of delayed tasks. Their key is the TID, and their
+// rank when the task is due, in nanoseconds since 1970. Its request is in [Delayed]
+// meanwhile, under its id.
 const pendingKind = "pending"
 
-// pending is a task that waits for its time.
+// pending is a delayed task.
 type pending struct {
 	tid  string
 	due  int64
-	wait time.Duration // all of it, when it began
+	wait time.Duration // the whole delay
 }
 
 // pendingRecord is the body of its record.
@@ -27,11 +27,11 @@ type pendingRecord struct {
 	Wait time.Duration `json:"wait_ns"`
 }
 
-var waits = table[pending]{pendingKind, func(rec broker.Record) (pending, error) {
+var delayedTasks = table[pending]{pendingKind, func(rec broker.Record) (pending, error) {
 	var body pendingRecord
 	err := fields(rec, &body)
 	if err == nil && (!isTID(rec.Key) || rec.State != "" || body.Wait <= 0) {
-		err = errElsewhere
+		err = errMismatch
 	}
 	return pending{rec.Key, rec.Rank, body.Wait}, err
 }}
@@ -44,14 +44,14 @@ func (p pending) put(tx *broker.Tx) error {
 	return tx.PutRecord(rec)
 }
 
-// record is how it is stored.
+// record returns the record of the delayed task.
 func (p pending) record() (broker.Record, error) {
 	return withBody(broker.Record{Kind: pendingKind, Key: p.tid, Rank: p.due}, pendingRecord{p.wait})
 }
 
-// at is the task as it waits at a moment. If more is left than all of its wait,
-// the clock was set back since: then it begins anew, so that nothing waits for a
-// time that may be years away.
+// at returns the delayed task at the given time. If the remaining delay is longer than the
+// whole one, the clock was set back since: then the delay starts again, so that no task
+// waits for a time that may be years away.
 func (p pending) at(now int64) pending {
 	if left := p.due - now; left > int64(p.wait) {
 		p.due = now + int64(p.wait)
@@ -59,27 +59,27 @@ func (p pending) at(now int64) pending {
 	return p
 }
 
-// pendingAtOnce is how many pending tasks one transaction looks at.
+// pendingAtOnce is how many delayed tasks one transaction reads.
 const pendingAtOnce = 200
 
-// A schedule is what is to be done about the tasks that wait.
+// A schedule is what to do about the delayed tasks.
 type schedule struct {
 	due   []pending
-	reset []pending // they wait anew
-	next  time.Time // when to look again; zero: when somebody waits
+	reset []pending // those whose delay starts again
+	next  time.Time // when to read them again; zero: there is none
 }
 
-// readSchedule looks at those that are due first.
+// readSchedule reads the tasks that are due first.
 func readSchedule(r recordLister, now time.Time) (s schedule, err error) {
 	recs, err := r.Records(pendingKind, broker.RecordSelect{States: []string{""}, Limit: pendingAtOnce})
 	if err != nil {
 		return s, err
 	}
 	for _, rec := range recs {
-		was, err := waits.decode(rec)
+		was, err := delayedTasks.decode(rec)
 		if err != nil {
-			// When it is due is no part of what is damaged. That the clock was set
-			// back cannot be told.
+			// The time at which it is due is not damaged. Whether the clock was set back is
+			// not known.
 			was = pending{rec.Key, rec.Rank, math.MaxInt64}
 		}
 		is := was.at(now.UnixNano())
@@ -100,8 +100,8 @@ func readSchedule(r recordLister, now time.Time) (s schedule, err error) {
 	return s, nil
 }
 
-// NextDue returns when [Promote] has something to do: zero if no task waits, and
-// not after now if it has something to do now.
+// NextDue returns when [Promote] has something to do: zero if no task is delayed, and not
+// after now if there is something to do now.
 func NextDue(r broker.Reader, now time.Time) (time.Time, error) {
 	s, err := readSchedule(r, now)
 	if len(s.due)+len(s.reset) > 0 {
@@ -110,8 +110,8 @@ func NextDue(r broker.Reader, now time.Time) (time.Time, error) {
 	return s.next, err
 }
 
-// Promote lets the requests of tasks that are due be dispatched, some at a time.
-// It returns when to come again; the zero time means that no task waits.
+// Promote makes the requests of tasks that are due ready to be dispatched, some at a time.
+// It returns when to call it again; the zero time means that no task is delayed.
 func Promote(tx *broker.Tx, now time.Time) (next time.Time, err error) {
 	s, err := readSchedule(tx, now)
 	if err != nil {
@@ -130,7 +130,7 @@ func Promote(tx *broker.Tx, now time.Time) (next time.Time, err error) {
 	return s.next, nil
 }
 
-// release moves the request of a task that is due to the others.
+// release moves the request of a task that is due to its queue.
 func (p pending) release(tx *broker.Tx) error {
 	t, err := p.task(tx)
 	if t == nil || err != nil {
@@ -148,7 +148,7 @@ func (p pending) release(tx *broker.Tx) error {
 	return t.save(tx)
 }
 
-// postpone records when the task is due instead.
+// postpone records a new time at which the task is due.
 func (p pending) postpone(tx *broker.Tx) error {
 	t, err := p.task(tx)
 	if t == nil || err != nil {
@@ -161,8 +161,8 @@ func (p pending) postpone(tx *broker.Tx) error {
 	return t.save(tx)
 }
 
-// task is the task that waits. If it does not, although its record says so, the
-// record goes; then the task is nil.
+// task returns the delayed task. If the task is not delayed, it removes the record and
+// returns nil.
 func (p pending) task(tx *broker.Tx) (*Task, error) {
 	t, err := load(tx, p.tid)
 	switch {
@@ -179,7 +179,7 @@ func (p pending) task(tx *broker.Tx) (*Task, error) {
 	return nil, tx.DeleteRecord(pendingKind, p.tid)
 }
 
-// dropPending ends the task's wait, if it waits for its time.
+// dropPending ends the task's delay, if it is delayed.
 func dropPending(tx *broker.Tx, t *Task) error {
 	if t.NotBefore == 0 {
 		return nil

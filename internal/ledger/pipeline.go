@@ -13,18 +13,18 @@ import (
 	"weft/taskspec"
 )
 
-// A Plan is what a pipeline does: a stage after the other, each of them a task of
-// its own. It belongs to the pipeline's record.
+// A Plan holds the stages of a pipeline, which run one after the other, each as a task of
+// its own. It is part of the pipeline's record.
 type Plan struct {
 	Stages []Stage `json:"stages"`
 }
 
-// A Stage is one of them, and how its task stands once it has been asked for.
+// A Stage is one of them, with the state of its task once that has been submitted.
 type Stage struct {
 	Name string          `json:"name"`
 	Spec json.RawMessage `json:"taskspec"` // a template
-	// Input is its work item, instead of what the stage before it has written; nil
-	// if there is none.
+	// Input is its work item, instead of the output of the stage before it; nil if there is
+	// none.
 	Input *string `json:"input,omitempty"`
 
 	TID    string          `json:"tid,omitempty"`
@@ -32,7 +32,7 @@ type Stage struct {
 	Epoch  int             `json:"epoch,omitempty"`  // of its last attempt
 }
 
-// Started counts the stages that have been asked for.
+// Started returns how many stages have been submitted.
 func (p *Plan) Started() int {
 	if p == nil {
 		return 0
@@ -43,7 +43,7 @@ func (p *Plan) Started() int {
 	return len(p.Stages)
 }
 
-// Current is the stage that the pipeline has come to, nil if it has not begun.
+// Current returns the current stage of the pipeline, nil if it has not started.
 func (p *Plan) Current() *Stage {
 	if n := p.Started(); n > 0 {
 		return &p.Stages[n-1]
@@ -51,7 +51,7 @@ func (p *Plan) Current() *Stage {
 	return nil
 }
 
-// decode reads the template of the stage.
+// decode decodes the template of the stage.
 func (s *Stage) decode() (*taskspec.Spec, error) {
 	spec := new(taskspec.Spec)
 	if err := json.Unmarshal(s.Spec, spec); err != nil {
@@ -60,8 +60,8 @@ func (s *Stage) decode() (*taskspec.Spec, error) {
 	return spec, nil
 }
 
-// decodePlan reads what a request says of a pipeline, which anybody may have written.
-// Of the spec only the name counts.
+// decodePlan decodes the pipeline of a request, which may be written by hand. Of the spec
+// only the name is used.
 func decodePlan(raw json.RawMessage, rules taskspec.Rules) (*taskspec.Spec, *Plan, error) {
 	var p pipelineRequest
 	if err := json.Unmarshal(raw, &p); err != nil {
@@ -77,7 +77,7 @@ func decodePlan(raw json.RawMessage, rules taskspec.Rules) (*taskspec.Spec, *Pla
 		if problems := spec.StageProblems(); len(problems) > 0 {
 			return nil, nil, fmt.Errorf("invalid pipeline: stages[%d].taskspec: %w", i, &taskspec.ValidationError{Problems: problems})
 		}
-		// It has not begun, whatever the request says.
+		// It has not started, whatever the request says.
 		*s = Stage{Name: cmp.Or(s.Name, spec.Name), Spec: s.Spec, Input: s.Input}
 		form.Stages = append(form.Stages, taskspec.PipelineStage{Name: s.Name, Task: spec.Name})
 	}
@@ -87,15 +87,15 @@ func decodePlan(raw json.RawMessage, rules taskspec.Rules) (*taskspec.Spec, *Pla
 	return &taskspec.Spec{Name: p.Name}, &p.Plan, nil
 }
 
-// begin begins a pipeline: its record says "running", and its first stage is asked
-// for.
-func begin(tx *broker.Tx, j *Job, now time.Time) error {
+// startPipeline starts a pipeline: its record gets the state "running", and its first stage
+// is submitted.
+func startPipeline(tx *broker.Tx, j *Job, now time.Time) error {
 	t, err := j.claim(tx, now)
 	if t == nil || err != nil {
 		return err
 	}
 	at := now.UnixNano()
-	// The transaction may run again.
+	// the transaction may run again
 	t.Pipeline, t.Plan, t.Epoch = true, &Plan{slices.Clone(j.plan.Stages)}, j.Epoch
 	t.Status = taskspec.StatusSpawning
 	if err := t.log(tx, eventSpawning, at, Event{}); err != nil {
@@ -105,20 +105,19 @@ func begin(tx *broker.Tx, j *Job, now time.Time) error {
 	if err := t.log(tx, eventStarted, at, Event{}); err != nil {
 		return err
 	}
-	first := passed{item: j.item, input: j.Input}
-	if own := t.Plan.Stages[0].Input; own != nil && first == (passed{item: noItem}) {
+	first := stageInput{item: j.item, input: j.Input}
+	if own := t.Plan.Stages[0].Input; own != nil && first == (stageInput{item: noItem}) {
 		first.item = *own
 	}
-	return askStage(tx, t, 0, first, at)
+	return submitStage(tx, t, 0, first, at)
 }
 
-// passed is what a stage gets to work on: a work item, or the name of an
-// [InputFile].
-type passed struct{ item, input string }
+// A stageInput is the input of a stage: a work item, or the name of an [InputFile].
+type stageInput struct{ item, input string }
 
-// askStage asks for the stage of a pipeline with this index. If that cannot be, the
+// submitStage submits the stage of a pipeline with this index. If that is not possible, the
 // pipeline has ended.
-func askStage(tx *broker.Tx, t *Task, index int, p passed, at int64) error {
+func submitStage(tx *broker.Tx, t *Task, index int, p stageInput, at int64) error {
 	stage := &t.Plan.Stages[index]
 	spec, err := stage.decode()
 	if err != nil {
@@ -128,7 +127,7 @@ func askStage(tx *broker.Tx, t *Task, index int, p passed, at int64) error {
 		Spec: spec, Item: p.item, Input: p.input, Dir: string(t.Dir), Parent: t.TID, Redact: t.Redact,
 		pipeline: t, stage: index + 1,
 	}
-	asked, err := s.create(tx, stage.Spec, t.Env, time.Unix(0, at))
+	created, err := s.create(tx, stage.Spec, t.Env, time.Unix(0, at))
 	if errors.Is(err, broker.ErrTooLarge) {
 		o := taskspec.Rejected("its input does not fit a message").InStage(stage.Name)
 		return t.conclude(tx, o, at, Event{})
@@ -136,13 +135,13 @@ func askStage(tx *broker.Tx, t *Task, index int, p passed, at int64) error {
 	if err != nil {
 		return err
 	}
-	stage.TID, stage.Status = asked.TID, taskspec.StatusCreated
+	stage.TID, stage.Status = created.TID, taskspec.StatusCreated
 	tx.Notify(OutboxOf(t.TID))
 	return t.save(tx)
 }
 
-// pipelineOf is the pipeline that t is a stage of, nil if it is of none, or that
-// one has ended.
+// pipelineOf returns the pipeline that t is a stage of, nil if there is none or it has
+// ended.
 func pipelineOf(tx *broker.Tx, t *Task) (*Task, error) {
 	if t.Stage == 0 {
 		return nil, nil
@@ -160,9 +159,9 @@ func pipelineOf(tx *broker.Tx, t *Task) (*Task, error) {
 	return p, nil
 }
 
-// pass prepares that what the stage t has written, its result, becomes the input
-// of the next one. It returns false if the result has to go where that of any task
-// goes: the next stage has an input of its own, or there will be none.
+// pass makes the result of the stage t the input of the next one. It returns false if the
+// result goes where that of any task goes: the next stage has an input of its own, or there
+// will be none.
 func pass(tx *broker.Tx, t *Task, h *HandOff, body string) (bool, error) {
 	if t.Stage == 0 || t.Last || h.Outcome.Status != taskspec.StatusCompleted {
 		return false, nil
@@ -180,20 +179,20 @@ func pass(tx *broker.Tx, t *Task, h *HandOff, body string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	t.passes = &passed{item: body}
+	t.nextInput = &stageInput{item: body}
 	isFile := h.Output.Form == FormFile
 	if isFile {
-		t.passes.input = outputName(t.TID, t.Epoch, Stdout)
+		t.nextInput.input = outputName(t.TID, t.Epoch, Stdout)
 	}
 	switch {
 	case spec.Spec.Type == taskspec.KindCommand && isFile:
-		t.passes.item = noItem
+		t.nextInput.item = noItem
 	case spec.Spec.Type == taskspec.KindCommand:
-		t.passes.item = itemOf(body, from.Type)
-	case isFile: // a function is told where it is
-		t.passes.item, err = h.message(filepath.Join(from.WeftContext, Dir))
+		t.nextInput.item = itemOf(body, from.Type)
+	case isFile: // a function gets its path
+		t.nextInput.item, err = h.message(filepath.Join(from.WeftContext, Dir))
 	case from.Type == taskspec.KindFunction && body == nothing:
-		t.passes.item = noItem
+		t.nextInput.item = noItem
 	}
 	return t.Out == "", err
 }
@@ -201,9 +200,9 @@ func pass(tx *broker.Tx, t *Task, h *HandOff, body string) (bool, error) {
 // nothing is the value, in JSON, of a function that returns none.
 const nothing = "null"
 
-// itemOf is the work item for a command of what a stage of a kind has written:
-// the output of a command is its standard input, byte for byte, and so is a value
-// that is text; another value of a function is what a work item in JSON is.
+// itemOf returns the work item for a command from the output of a stage of the given kind:
+// the output of a command becomes its standard input, byte for byte, and so does a string
+// value; any other value of a function is used as a work item in JSON.
 func itemOf(body string, from taskspec.Kind) string {
 	var text string
 	switch {
@@ -220,8 +219,8 @@ func itemOf(body string, from taskspec.Kind) string {
 	return string(item)
 }
 
-// advance takes the pipeline on whose stage t has ended with o: to the next one,
-// or to its end.
+// advance moves the pipeline on whose stage t has ended with o to the next stage, or to its
+// end.
 func advance(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) error {
 	p, err := pipelineOf(tx, t)
 	if p == nil || err != nil {
@@ -240,16 +239,16 @@ func advance(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) error {
 	case p.Ordered != "":
 		return p.conclude(tx, ordered(p.Ordered), at, Event{})
 	}
-	next := passed{item: noItem}
+	next := stageInput{item: noItem}
 	if own := p.Plan.Stages[t.Stage].Input; own != nil {
 		next.item = *own
-	} else if t.passes != nil {
-		next = *t.passes
+	} else if t.nextInput != nil {
+		next = *t.nextInput
 	}
-	return askStage(tx, p, t.Stage, next, at)
+	return submitStage(tx, p, t.Stage, next, at)
 }
 
-// plus is what two tasks used that ran one after the other.
+// plus returns the usage of two tasks that ran one after the other.
 func (u Usage) plus(v Usage) Usage {
 	return Usage{
 		CPUSeconds:      u.CPUSeconds + v.CPUSeconds,
@@ -260,7 +259,7 @@ func (u Usage) plus(v Usage) Usage {
 	}
 }
 
-// endPipeline asks for the end of a pipeline that runs, through its stage.
+// endPipeline asks for the end of a running pipeline, through its current stage.
 func endPipeline(tx *broker.Tx, p *Task, c Command, now time.Time) error {
 	if p.Ordered != CommandKill {
 		p.Ordered = c
@@ -272,13 +271,13 @@ func endPipeline(tx *broker.Tx, p *Task, c Command, now time.Time) error {
 		return err
 	}
 	_, err := End(tx, p.Plan.Current().TID, c, now)
-	if unreadable(err) { // nobody can tell when it ends
+	if unreadable(err) { // when the stage ends is unknown
 		return p.conclude(tx, ordered(c), now.UnixNano(), Event{})
 	}
 	return err
 }
 
-// ordered is the end of a task that was ended by this order before it began, or of a
+// ordered returns the outcome of a task that this order ended before it started, or of a
 // pipeline between two stages.
 func ordered(c Command) taskspec.Outcome {
 	if c == CommandKill {
@@ -287,11 +286,11 @@ func ordered(c Command) taskspec.Outcome {
 	return taskspec.Stopped()
 }
 
-// ReadPipelineControl carries out the control messages of a pipeline: it has no consumer
-// that would. It returns false if it does not run any more.
+// ReadPipelineControl applies the control messages of a pipeline, which has no consumer. It
+// returns false if the pipeline does not run any more.
 func ReadPipelineControl(tx *broker.Tx, tid string, now time.Time) (runs bool, err error) {
 	q := PipelineQueues(tid)
-	ms, err := tx.Messages(q.ControlIn, broker.Select{Limit: 1}) // cheaper than to take none
+	ms, err := tx.Messages(q.ControlIn, broker.Select{Limit: 1}) // cheaper than taking none
 	if err == nil && len(ms) > 0 {
 		ms, err = readControls(tx, q.ControlIn)
 	}
@@ -299,7 +298,7 @@ func ReadPipelineControl(tx *broker.Tx, tid string, now time.Time) (runs bool, e
 		return false, err
 	}
 	for _, m := range ms {
-		t, err := load(tx, tid) // the one before may have ended it
+		t, err := load(tx, tid) // the previous message may have ended it
 		if unreadable(err) {
 			return false, nil
 		}
@@ -336,8 +335,8 @@ func ReadPipelineControl(tx *broker.Tx, tid string, now time.Time) (runs bool, e
 	return err == nil && t.Status == taskspec.StatusRunning, err
 }
 
-// resume lets a pipeline that has not completed go on at the stage that has not,
-// with the same input.
+// resume continues a pipeline that has not completed at its current stage, with the same
+// input.
 func resume(tx *broker.Tx, t *Task, now time.Time) (before *Task, managed bool, err error) {
 	stage := t.Plan.Current()
 	switch {
@@ -373,11 +372,11 @@ func resume(tx *broker.Tx, t *Task, now time.Time) (before *Task, managed bool, 
 	if err != nil {
 		return nil, false, fmt.Errorf("stage %s: %w", stage.Name, err)
 	}
-	tx.Notify(PipelineQueues(t.TID).ControlIn) // the manager listens again
+	tx.Notify(PipelineQueues(t.TID).ControlIn) // the manager subscribes again
 	return &ended, managed, nil
 }
 
-// Pipelines are the pipelines that run.
+// Pipelines returns the running pipelines.
 func Pipelines(tx *broker.Tx) (tids []string, err error) {
 	live, err := LiveTasks(tx)
 	for _, t := range live {
@@ -388,8 +387,8 @@ func Pipelines(tx *broker.Tx) (tids []string, err error) {
 	return tids, err
 }
 
-// A PipelineView is how a pipeline stands, as its status queue and
-// weft.state.pipelines show it.
+// A PipelineView is the state of a pipeline, as its status queue and weft.state.pipelines
+// show it.
 type PipelineView struct {
 	TID    string          `json:"tid"`
 	Name   string          `json:"name"`
@@ -399,14 +398,14 @@ type PipelineView struct {
 	Stages []StageView     `json:"stages"`
 }
 
-// A StageView is how a stage stands; it has no TID and no status before it begins.
+// A StageView is the state of a stage; it has no TID and no status before it starts.
 type StageView struct {
 	Name   string          `json:"name"`
 	TID    string          `json:"tid,omitempty"`
 	Status taskspec.Status `json:"status,omitempty"`
 }
 
-// showPipeline is the view of a pipeline.
+// showPipeline returns the view of a pipeline.
 func showPipeline(r broker.Reader, t *Task) (string, error) {
 	v := PipelineView{TID: t.TID, Name: t.Name, Status: t.Status, Error: t.Error, Stages: []StageView{}}
 	stages, err := StagesOf(r, t)
@@ -427,8 +426,9 @@ func showPipeline(r broker.Reader, t *Task) (string, error) {
 	return string(body), err
 }
 
-// StagesOf returns the tasks of the pipeline's stages, in order: nil for one that
-// has not begun. Of one whose record is gone, or damaged, only name, id and status are known.
+// StagesOf returns the tasks of the pipeline's stages, in order: nil for a stage that has
+// not started. If the record of one is gone, or damaged, only name, id and status are
+// known.
 func StagesOf(r broker.Reader, t *Task) (all []*Task, err error) {
 	if t.Plan == nil {
 		return nil, nil

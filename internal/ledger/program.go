@@ -14,49 +14,48 @@ import (
 	"weft/taskspec"
 )
 
-// The kinds of the records of host programs, whose keys are those of
-// [ProgramKey], and of their functions, whose keys are their names.
+// The kinds of the records of programs, whose keys are those of [ProgramKey], and of their
+// functions, whose keys are their names.
 const (
 	programKind  = "host"
 	functionKind = "function"
 )
 
-// Program is a program that has registered functions, as it was when it was last
-// asked.
+// Program is a program that has registered functions, as of its last description.
 type Program struct {
 	Path  string         `json:"path"` // of the executable
 	Stamp function.Stamp `json:"stamp"`
 	Build string         `json:"build"`
-	// Functions are the names of those that are called in this host, sorted. Two
-	// programs may register the same name: the later has it.
+	// Functions are the names of the functions that are called in this program, sorted. If
+	// two programs register the same name, the later one has it.
 	Functions []string `json:"functions"`
-	// Digest is that of all it registers.
+	// Digest is the digest of all functions that it registers.
 	Digest string `json:"digest"`
 	Noted  int64  `json:"noted_at"` // nanoseconds since 1970
 }
 
-// rawHost is a Host in JSON: its path may hold any bytes.
-type rawHost struct {
-	*plainHost
+// rawProgram is a Program in JSON: its path may hold any bytes.
+type rawProgram struct {
+	*plainProgram
 	Path taskspec.RawString `json:"path"`
 }
 
-type plainHost Program
+type plainProgram Program
 
-// MarshalJSON writes the host.
-func (h *Program) MarshalJSON() ([]byte, error) {
-	return json.Marshal(rawHost{(*plainHost)(h), taskspec.RawString(h.Path)})
+// MarshalJSON writes the program.
+func (p *Program) MarshalJSON() ([]byte, error) {
+	return json.Marshal(rawProgram{(*plainProgram)(p), taskspec.RawString(p.Path)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
-func (h *Program) UnmarshalJSON(data []byte) error {
-	v := rawHost{plainHost: (*plainHost)(h)}
+func (p *Program) UnmarshalJSON(data []byte) error {
+	v := rawProgram{plainProgram: (*plainProgram)(p)}
 	err := json.Unmarshal(data, &v)
-	h.Path = string(v.Path)
+	p.Path = string(v.Path)
 	return err
 }
 
-// Function is a function and its host.
+// Function is a function and its program.
 type Function struct {
 	function.Description
 	Host *Program
@@ -65,56 +64,55 @@ type Function struct {
 // functionRecord is the body of a function's record.
 type functionRecord struct {
 	function.Description
-	Host string `json:"host"` // the key of the host's record
+	Host string `json:"host"` // the key of the program's record
 }
 
-// ProgramKey is the key of the host at path.
+// ProgramKey returns the key of the program at path.
 func ProgramKey(path string) string {
 	sum := sha256.Sum256([]byte(path))
 	return hex.EncodeToString(sum[:16])
 }
 
-// Version names the host as it is: a change of its file changes it.
-func (h *Program) Version() string {
-	return fmt.Sprintf("%s %d %d %d", h.Path, h.Stamp.Size, h.Stamp.Modified, h.Stamp.Inode)
+// Version identifies the state of the program's file: every change of the file changes it.
+func (p *Program) Version() string {
+	return fmt.Sprintf("%s %d %d %d", p.Path, p.Stamp.Size, p.Stamp.Modified, p.Stamp.Inode)
 }
 
-// NewProgram describes the program at path, which is of this build, by its
-// functions.
+// NewProgram describes the program at path, which is of this build, by its functions.
 func NewProgram(path string, stamp function.Stamp, build string, functions []function.Description) (*Program, error) {
 	text, err := json.Marshal(functions)
 	if err != nil {
 		return nil, fmt.Errorf("encode functions of %s: %w", path, err)
 	}
 	sum := sha256.Sum256(text)
-	h := &Program{Path: path, Stamp: stamp, Build: build, Digest: hex.EncodeToString(sum[:])}
+	p := &Program{Path: path, Stamp: stamp, Build: build, Digest: hex.EncodeToString(sum[:])}
 	for _, f := range functions {
-		h.Functions = append(h.Functions, f.Name)
+		p.Functions = append(p.Functions, f.Name)
 	}
-	slices.Sort(h.Functions)
-	return h, nil
+	slices.Sort(p.Functions)
+	return p, nil
 }
 
-// Known reports whether the host is recorded just so.
-func (h *Program) Known(r recordReader) (bool, error) {
-	was, err := hosts.get(r, ProgramKey(h.Path))
+// Known reports whether the program is recorded exactly so.
+func (p *Program) Known(r recordReader) (bool, error) {
+	was, err := programs.get(r, ProgramKey(p.Path))
 	if unreadable(err) {
-		return false, nil // it is recorded anew
+		return false, nil // it is recorded again
 	}
-	return err == nil && was.Stamp == h.Stamp && was.Build == h.Build && was.Digest == h.Digest && slices.Equal(was.Functions, h.Functions), err
+	return err == nil && was.Stamp == p.Stamp && was.Build == p.Build && was.Digest == p.Digest && slices.Equal(was.Functions, p.Functions), err
 }
 
-// recordReader is who reads single records: a broker.Reader or a *broker.Tx.
+// recordReader reads single records: a broker.Reader or a *broker.Tx.
 type recordReader interface {
 	recordLister
 	Record(kind, key string) (broker.Record, error)
 }
 
-// PutProgram records a host and its functions, and forgets those that it no longer
-// has. A function of the same name in another host is no longer called there.
-func PutProgram(tx *broker.Tx, h *Program, functions []function.Description, now time.Time) error {
-	key := ProgramKey(h.Path)
-	if err := RemoveProgram(tx, h.Path); err != nil && !unreadable(err) {
+// PutProgram records a program and its functions, and removes those that it no longer has.
+// A function of the same name in another program is no longer called there.
+func PutProgram(tx *broker.Tx, p *Program, functions []function.Description, now time.Time) error {
+	key := ProgramKey(p.Path)
+	if err := RemoveProgram(tx, p.Path); err != nil && !unreadable(err) {
 		return err
 	}
 	for i, f := range functions {
@@ -132,22 +130,22 @@ func PutProgram(tx *broker.Tx, h *Program, functions []function.Description, now
 			return err
 		}
 	}
-	h.Noted = now.UnixNano()
+	p.Noted = now.UnixNano()
 	if len(functions) == 0 {
 		return nil
 	}
-	return put(tx, programKind, key, h.Noted, h)
+	return put(tx, programKind, key, p.Noted, p)
 }
 
-// RemoveProgram forgets the host at path and its functions. [broker.ErrNotFound]
-// means that it is not known.
+// RemoveProgram removes the program at path and its functions. [broker.ErrNotFound] means
+// that it is not known.
 func RemoveProgram(tx *broker.Tx, path string) error {
 	key := ProgramKey(path)
-	h, err := hosts.get(tx, key)
+	p, err := programs.get(tx, key)
 	if err != nil {
 		return err
 	}
-	for _, name := range h.Functions {
+	for _, name := range p.Functions {
 		if err := tx.DeleteRecord(functionKind, name); err != nil {
 			return err
 		}
@@ -155,20 +153,20 @@ func RemoveProgram(tx *broker.Tx, path string) error {
 	return tx.DeleteRecord(programKind, key)
 }
 
-// dropFunction takes a function from its host, and forgets a host without any.
+// dropFunction removes a function from its program, and a program without functions.
 func dropFunction(tx *broker.Tx, key, name string) error {
-	h, err := hosts.get(tx, key)
+	p, err := programs.get(tx, key)
 	if unreadable(err) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	h.Functions = slices.DeleteFunc(h.Functions, func(other string) bool { return other == name })
-	if len(h.Functions) == 0 {
+	p.Functions = slices.DeleteFunc(p.Functions, func(other string) bool { return other == name })
+	if len(p.Functions) == 0 {
 		return tx.DeleteRecord(programKind, key)
 	}
-	return put(tx, programKind, key, h.Noted, h)
+	return put(tx, programKind, key, p.Noted, p)
 }
 
 func put(tx *broker.Tx, kind, key string, rank int64, v any) error {
@@ -179,18 +177,18 @@ func put(tx *broker.Tx, kind, key string, rank int64, v any) error {
 	return tx.PutRecord(broker.Record{Kind: kind, Key: key, Rank: rank, Body: string(body)})
 }
 
-// FindFunction returns the function with this name and its host. The error wraps
+// FindFunction returns the function with this name and its program. The error wraps
 // [broker.ErrNotFound] if there is none.
 func FindFunction(r recordReader, name string) (*Function, error) {
 	f, err := callables.get(r, name)
 	if err != nil {
 		return nil, err
 	}
-	h, err := hosts.get(r, f.Host)
+	p, err := programs.get(r, f.Host)
 	if err != nil {
 		return nil, err
 	}
-	return &Function{Description: f.Description, Host: h}, nil
+	return &Function{Description: f.Description, Host: p}, nil
 }
 
 // Functions returns all functions, sorted by their names.
@@ -199,42 +197,42 @@ func Functions(r recordReader) ([]*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	hosts, err := Programs(r)
+	programs, err := Programs(r)
 	if err != nil {
 		return nil, err
 	}
 	var all []*Function
 	for _, f := range recorded {
-		i := slices.IndexFunc(hosts, func(h *Program) bool { return ProgramKey(h.Path) == f.Host })
+		i := slices.IndexFunc(programs, func(p *Program) bool { return ProgramKey(p.Path) == f.Host })
 		if i >= 0 {
-			all = append(all, &Function{f.Description, hosts[i]})
+			all = append(all, &Function{f.Description, programs[i]})
 		}
 	}
 	slices.SortFunc(all, func(a, b *Function) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil
 }
 
-// Programs returns all hosts.
-func Programs(r recordLister) ([]*Program, error) { return hosts.list(r, broker.RecordSelect{}) }
+// Programs returns all programs.
+func Programs(r recordLister) ([]*Program, error) { return programs.list(r, broker.RecordSelect{}) }
 
 var callables = table[functionRecord]{functionKind, func(rec broker.Record) (f functionRecord, err error) {
 	err = fields(rec, &f)
 	if err == nil && (f.Name != rec.Key || f.Host == "") {
-		err = errElsewhere
+		err = errMismatch
 	}
 	return f, err
 }}
 
-var hosts = table[*Program]{programKind, func(rec broker.Record) (*Program, error) {
-	h := new(Program)
-	err := fields(rec, h)
-	if err == nil && ProgramKey(h.Path) != rec.Key {
-		err = errElsewhere
+var programs = table[*Program]{programKind, func(rec broker.Record) (*Program, error) {
+	p := new(Program)
+	err := fields(rec, p)
+	if err == nil && ProgramKey(p.Path) != rec.Key {
+		err = errMismatch
 	}
-	return h, err
+	return p, err
 }}
 
-// UnknownFunction says that there is no function with this name, and what to do.
+// UnknownFunction returns the message for a function that is not known, with what to do.
 func UnknownFunction(name string) string {
 	return fmt.Sprintf("function %s is not known here: run the program that registers it once in this project, or weft function add PROGRAM", name)
 }

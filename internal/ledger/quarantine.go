@@ -6,9 +6,9 @@ import (
 	"weft/broker"
 )
 
-// LastID returns the greatest id that anything has which is in the store now:
-// what will be submitted has a greater one. A store in which something is not as
-// Weft makes it gets the greatest id there is, so that nothing of it is run.
+// LastID returns the greatest id in the store now; later submissions get greater ones. For
+// a store whose content Weft cannot have written it returns the greatest possible id, so
+// that nothing of it is run.
 func LastID(r broker.Reader) (broker.ID, error) {
 	info, err := r.Info()
 	if err != nil {
@@ -17,8 +17,8 @@ func LastID(r broker.Reader) (broker.ID, error) {
 	if info.Altered {
 		return math.MaxInt64, nil
 	}
-	// A task has the id of its request. Another attempt at it would come under the
-	// id that its record says.
+	// A task has the id of its request. Another attempt at it would get the id in its
+	// record.
 	for rec, err := range each(r, Kind, 0) {
 		if err != nil {
 			return 0, err
@@ -30,9 +30,9 @@ func LastID(r broker.Reader) (broker.ID, error) {
 	return info.LastID, nil
 }
 
-// CountQuarantined counts the requests with ids up to held.
-func CountQuarantined(r broker.Reader, held broker.ID) (n int, err error) {
-	if held == 0 {
+// CountQuarantined counts the requests with ids up to quarantined.
+func CountQuarantined(r broker.Reader, quarantined broker.ID) (n int, err error) {
+	if quarantined == 0 {
 		return 0, nil
 	}
 	for _, prefix := range []string{InlinePrefix, "weft.spawn.", waitingPrefix} {
@@ -42,10 +42,10 @@ func CountQuarantined(r broker.Reader, held broker.ID) (n int, err error) {
 		}
 		for _, name := range names {
 			err := r.Scan(name, broker.Select{}, func(m broker.Message) bool {
-				if m.ID <= held {
+				if m.ID <= quarantined {
 					n++
 				}
-				return m.ID <= held
+				return m.ID <= quarantined
 			})
 			if err != nil {
 				return 0, err

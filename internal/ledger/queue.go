@@ -8,27 +8,27 @@ import (
 	"strings"
 )
 
-// The queues that belong to Weft itself.
+// The queues of Weft itself.
 const (
 	Requests       = "weft.spawn.requests"
 	Delayed        = "weft.spawn.delayed" // requests that are not due yet
 	Log            = "weft.log.tasks"
 	ManagerControl = "weft.manager.ctrl_in"
 	ManagerReplies = "weft.manager.ctrl_out"
-	// Damaged holds the requests of tasks whose records are damaged. Nobody gives
-	// them out, and without their records they would seem to be written by hand.
+	// Damaged holds the requests of tasks whose records are damaged. They are not
+	// dispatched: without their records they would seem to be written by hand.
 	Damaged = "weft.spawn.damaged"
 )
 
-// InlinePrefix begins the names of the queues of requests for functions that run
-// inside the programs that serve them.
+// InlinePrefix is the prefix of the queues of requests for functions that run inside the
+// programs that serve them.
 const InlinePrefix = "weft.inline."
 
-// InlineRequests is the queue of requests for the function with this name: who
-// has registered it serves them, wherever that program lies.
+// InlineRequests returns the queue of requests for the function with this name: every
+// program that has registered it serves them.
 func InlineRequests(name string) string {
 	clean := strings.NewReplacer(":", ".", "/", ".").Replace(name)
-	if clean != name { // what a queue's name cannot hold tells functions apart
+	if clean != name { // the hash distinguishes names with characters that a queue's name cannot hold
 		sum := sha256.Sum256([]byte(name))
 		clean += "-" + hex.EncodeToString(sum[:8])
 	}
@@ -47,18 +47,18 @@ type Queues struct {
 	Attempts string
 }
 
-// OutboxOf is the Outbox of [QueuesOf]: who waits for a task listens to it.
+// OutboxOf returns the Outbox of [QueuesOf], to which the waiters for a task listen.
 func OutboxOf(tid string) string { return "T" + tid + ".outbox" }
 
-// QueuesOf names the queues of the task tid.
+// QueuesOf returns the queues of the task tid.
 func QueuesOf(tid string) Queues { return queuesOwned("T" + tid + ".") }
 
-// PipelineQueues names the queues of the pipeline tid.
+// PipelineQueues returns the queues of the pipeline tid.
 func PipelineQueues(tid string) Queues { return queuesOwned("P" + tid + ".") }
 
-// queuesOwned names the queues whose names begin with t.
+// queuesOwned returns the queues with the prefix t.
 func queuesOwned(t string) Queues {
-	// One string, for they are needed often.
+	// one string, because they are needed often
 	all := t + "inbox" + t + "reserved" + t + "outbox" + t + "ctrl_in" + t + "ctrl_out" + t + "attempts"
 	next := func(name string) (queue string) {
 		n := len(t) + len(name)
@@ -78,21 +78,21 @@ func queuesOwned(t string) Queues {
 // Dir is the name of a project's folder, below its root.
 const Dir = ".weft"
 
-// OutputFile is where the output of an attempt at a task goes while it is too
-// large or too slow to be held in memory. Paths are made from the task's id and
-// epoch and never taken from a message, which a task could forge.
+// OutputFile returns the file for the output of an attempt at a task that is too large or
+// too slow to be kept in memory. Paths are made from the task's id and epoch and never
+// taken from a message, which a task could forge.
 func OutputFile(weftDir, tid string, epoch int, stream Stream) string {
 	return filepath.Join(weftDir, OutputDir, outputName(tid, epoch, stream))
 }
 
-// outputName is the name of an [OutputFile], without its folder.
+// outputName returns the name of an [OutputFile], without its folder.
 func outputName(tid string, epoch int, stream Stream) string {
 	return tid + "." + strconv.Itoa(epoch) + "." + string(stream)
 }
 
-// InputFile is where the standard input of a task waits if it does not fit a
-// message. name is chosen at random by the submitter; or it is that of an
-// [OutputFile], if the task is a stage that reads what another has written.
+// InputFile returns the file of the standard input of a task if that does not fit into a
+// message. The submitter chooses name at random; or it is the name of an [OutputFile], if
+// the task is a stage that reads the output of another.
 func InputFile(weftDir, name string) string {
 	name = filepath.Base(name)
 	if _, isOutput := ParseOutputFile(name); !isOutput {
@@ -101,17 +101,17 @@ func InputFile(weftDir, name string) string {
 	return filepath.Join(weftDir, OutputDir, name)
 }
 
-// InlineInput is the largest standard input, in bytes, that is put into a message
-// itself; a larger one, or one that is not text, is in a file.
+// InlineInput is the largest standard input, in bytes, that is put into the message; a
+// larger one, or one that is not text, goes into a file.
 const InlineInput = 64 << 10
 
-// inputExtension is what the name of a submitter's input ends in.
+// inputExtension is the extension of the file of a submitter's input.
 const inputExtension = ".in"
 
 // Stream is one of a task's two output streams.
 type Stream string
 
-// The streams; the values are also the endings of their files.
+// The streams; the values are also the extensions of their files.
 const (
 	Stdout Stream = "out"
 	Stderr Stream = "err"

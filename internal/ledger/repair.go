@@ -12,35 +12,35 @@ import (
 	"weft/taskspec"
 )
 
-// A Repair is what is done about a damaged record: it goes, and with it what belongs to
-// it, which would lie about without it, or come alive: the request of a task without a
-// record is one that was written by hand.
+// A Repair is what is done about a damaged record: it is removed with everything that
+// belongs to it, which would be useless without it, or dangerous: a request of a task
+// without a record counts as written by hand.
 type Repair struct {
 	Damage
-	// Instead takes its place where all that it said is known from elsewhere, or can be
-	// done without; nil if there is none.
+	// Instead replaces the record if its content is known from elsewhere, or can be left
+	// out; nil if not.
 	Instead *broker.Record
-	// Records and Messages go with it.
+	// Records and Messages are removed with it.
 	Records  []broker.Record
 	Messages []broker.Message
 }
 
-// Running is the task that may be running although its record is damaged; empty for
-// any other repair. Whoever repairs it ends its processes.
+// Running returns the task that may be running although its record is damaged; empty for
+// any other repair. The caller ends its processes.
 func (p *Repair) Running() (tid string) {
-	if p.Record.Kind == Kind && slices.Contains(living, p.Record.State) {
+	if p.Record.Kind == Kind && slices.Contains(liveStates, p.Record.State) {
 		tid = p.Record.Key
 	}
 	return tid
 }
 
-// PrepareRepair looks for what belongs to a damaged record.
+// PrepareRepair finds what belongs to a damaged record.
 func PrepareRepair(r broker.Reader, d Damage) (p *Repair, err error) {
 	p = &Repair{Damage: d}
 	if d.Record.Kind == Kind {
 		return p, p.gather(r)
 	}
-	again := mended[d.Record.Kind]
+	again := rebuild[d.Record.Kind]
 	if again == nil {
 		return p, nil
 	}
@@ -74,7 +74,7 @@ func (p *Repair) gather(r broker.Reader) error {
 	}
 	id, err := broker.ParseID(tid)
 	if err != nil {
-		return nil // no task of Weft's
+		return nil // not a task of Weft's
 	}
 	for _, prefix := range []string{"T" + tid + ".", "P" + tid + ".", "weft.spawn.", InlinePrefix, waitingPrefix} {
 		queues, err := queuesBelow(r, prefix)
@@ -96,8 +96,8 @@ func (p *Repair) gather(r broker.Reader) error {
 	return nil
 }
 
-// Apply carries the repair out. It returns false, and changes nothing, if the record is
-// not as it was found.
+// Apply applies the repair. It returns false, and changes nothing, if the record is not as
+// it was found.
 func (p *Repair) Apply(tx *broker.Tx, now time.Time) (done bool, err error) {
 	rec, err := tx.Record(p.Record.Kind, p.Record.Key)
 	if errors.Is(err, broker.ErrNotFound) || err == nil && rec != p.Record {
@@ -127,7 +127,7 @@ func (p *Repair) Apply(tx *broker.Tx, now time.Time) (done bool, err error) {
 	case p.Record.Kind == functionKind:
 		err = unregister(tx, p.Record.Key)
 	}
-	// Whoever waits for it, or watches it, learns of it at once.
+	// Wake waiters and watchers of the object at once.
 	tx.Notify(OutboxOf(p.Record.Key))
 	tx.Notify(ManagerControl)
 	tx.Notify(Delayed)
@@ -135,8 +135,8 @@ func (p *Repair) Apply(tx *broker.Tx, now time.Time) (done bool, err error) {
 	return true, err
 }
 
-// unregister lets the programs that have this function register it again, when they
-// are there the next time.
+// unregister makes the programs that have this function register it again when they are run
+// the next time.
 func unregister(tx *broker.Tx, function string) error {
 	all, err := Programs(tx)
 	for _, h := range all {
@@ -148,7 +148,7 @@ func unregister(tx *broker.Tx, function string) error {
 	return err
 }
 
-// loseStage ends the pipeline that has come to the stage with this id, which is gone.
+// loseStage ends the pipeline whose current stage has this id, and is gone.
 func loseStage(tx *broker.Tx, tid string, now time.Time) error {
 	live, err := LiveTasks(tx)
 	if err != nil {
@@ -165,25 +165,26 @@ func loseStage(tx *broker.Tx, tid string, now time.Time) error {
 	return nil
 }
 
-// mended makes, of the kinds whose records say what is known from elsewhere, a record
-// anew. An error that wraps [broker.ErrNotFound], or says that something else is
-// damaged, means that it is not known.
-var mended = map[string]func(broker.Reader, broker.Record) (broker.Record, error){
-	keyKind:     mendKey,
-	ManagerKind: mendManager,
-	nestedKind:  mendMark,
-	pendingKind: mendPending,
-	serverKind:  mendServer,
-	serviceKind: mendService,
+// rebuild makes a record of a kind whose content is known from other records. An error that
+// wraps [broker.ErrNotFound], or means that another record is damaged, says that it is not
+// known.
+var rebuild = map[string]func(broker.Reader, broker.Record) (broker.Record, error){
+	keyKind:     rebuildKey,
+	ManagerKind: rebuildManager,
+	nestedKind:  rebuildMark,
+	pendingKind: rebuildPending,
+	serverKind:  rebuildServer,
+	serviceKind: rebuildService,
 }
 
-// ofRank is the task whose id is the rank of a record.
+// ofRank returns the task whose id is the rank of a record.
 func ofRank(r broker.Reader, rec broker.Record) (*Task, error) {
 	return tasks.get(r, broker.ID(rec.Rank).String())
 }
 
-// mendKey makes the task the holder again. What it was submitted with is forgotten.
-func mendKey(r broker.Reader, rec broker.Record) (broker.Record, error) {
+// rebuildKey makes the task the holder of its key again. The digests of its submission are
+// lost.
+func rebuildKey(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	t, err := ofRank(r, rec)
 	if err == nil && t.Key != rec.Key {
 		err = broker.ErrNotFound
@@ -194,14 +195,14 @@ func mendKey(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	return withBody(rec, keyRecord{TID: t.TID})
 }
 
-// mendManager makes the two records of a manager alike. What is left of the latest one
-// if neither can be read is its id, and whether it has left.
-func mendManager(r broker.Reader, rec broker.Record) (broker.Record, error) {
-	twin := CurrentManager
+// rebuildManager copies one of the two records of a manager to the other. If neither can be
+// read, the latest manager's record keeps its id, and whether it has left.
+func rebuildManager(r broker.Reader, rec broker.Record) (broker.Record, error) {
+	key := CurrentManager
 	if IsCurrent(rec) {
-		twin = broker.ID(rec.Rank).String()
+		key = broker.ID(rec.Rank).String()
 	}
-	other, err := r.Record(ManagerKind, twin)
+	other, err := r.Record(ManagerKind, key)
 	if err == nil && other.Rank == rec.Rank && other.State == rec.State && Check(other) == nil {
 		rec.Body = other.Body
 		return rec, nil
@@ -212,8 +213,8 @@ func mendManager(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	return withBody(rec, Manager{TID: broker.ID(rec.Rank).String(), Status: rec.State})
 }
 
-// mendMark marks the request of a task again.
-func mendMark(r broker.Reader, rec broker.Record) (broker.Record, error) {
+// rebuildMark marks the request of a task again.
+func rebuildMark(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	t, err := tasks.get(r, rec.Key)
 	if err != nil {
 		return rec, err
@@ -225,8 +226,8 @@ func mendMark(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	return mark, err
 }
 
-// mendPending lets a task wait as its own record says.
-func mendPending(r broker.Reader, rec broker.Record) (broker.Record, error) {
+// rebuildPending delays a task again as its own record says.
+func rebuildPending(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	t, err := tasks.get(r, rec.Key)
 	if err == nil && (t.Status != taskspec.StatusCreated || t.NotBefore == 0) {
 		err = broker.ErrNotFound
@@ -238,8 +239,8 @@ func mendPending(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	return pending{t.TID, t.NotBefore, wait}.record()
 }
 
-// mendServer reads the process from the key.
-func mendServer(_ broker.Reader, rec broker.Record) (broker.Record, error) {
+// rebuildServer takes the process from the key.
+func rebuildServer(_ broker.Reader, rec broker.Record) (broker.Record, error) {
 	s := Server{Started: rec.Rank}
 	if _, err := fmt.Sscanf(rec.Key, "%d.%d.%s", &s.Process.PID, &s.Process.Ticks, &s.Process.Boot); err != nil || s.Process == (proc.Identity{}) {
 		return rec, broker.ErrNotFound
@@ -247,9 +248,8 @@ func mendServer(_ broker.Reader, rec broker.Record) (broker.Record, error) {
 	return withBody(rec, s)
 }
 
-// mendService finds the latest task of a service. How often it was restarted is
-// forgotten.
-func mendService(r broker.Reader, rec broker.Record) (broker.Record, error) {
+// rebuildService finds the latest task of a service. Its number of restarts is lost.
+func rebuildService(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	t, err := ofRank(r, rec)
 	if err == nil && t.Service != rec.Key {
 		err = broker.ErrNotFound
@@ -260,7 +260,7 @@ func mendService(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	return withBody(rec, Service{Name: rec.Key, TID: t.TID})
 }
 
-// withBody is a record with another body.
+// withBody returns the record with another body.
 func withBody(rec broker.Record, v any) (broker.Record, error) {
 	body, err := json.Marshal(v)
 	rec.Body = string(body)

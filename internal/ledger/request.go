@@ -7,22 +7,21 @@ import (
 	"weft/taskspec"
 )
 
-// request is the message that asks for a task.
+// A request is the message that submits a task.
 type request struct {
 	Spec     json.RawMessage  `json:"taskspec,omitempty"`
 	Pipeline *pipelineRequest `json:"pipeline,omitempty"` // instead of a spec
 	Item     json.RawMessage  `json:"inbox_message,omitempty"`
 }
 
-// pipelineRequest is what a request for a pipeline says of it.
+// A pipelineRequest is the pipeline in a request.
 type pipelineRequest struct {
 	Name string `json:"name"`
 	Plan
 }
 
-// decodeRequest reads a request in any of its forms: for a task, whose spec it
-// returns, or a bare spec, or for a pipeline, of which the spec has no more than the
-// name.
+// decodeRequest decodes a request in any of its forms: for a task, whose spec it returns; a
+// bare spec; or for a pipeline, whose spec has only the name.
 func decodeRequest(body string, rules taskspec.Rules) (spec *taskspec.Spec, plan *Plan, item string, err error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(body), &fields); err != nil {
@@ -52,11 +51,11 @@ func decodeRequest(body string, rules taskspec.Rules) (spec *taskspec.Spec, plan
 	return spec, plan, itemBody(fields["inbox_message"]), nil
 }
 
-// noItem is the work item of a request that has none.
+// noItem is the work item of a request without one.
 const noItem = "{}"
 
-// itemBody is the message that a request's inbox_message stands for: a string
-// is its text, anything else its JSON, nothing an empty item.
+// itemBody returns the message that a request's inbox_message stands for: a string is its
+// text, any other value its JSON, none an empty item.
 func itemBody(item json.RawMessage) string {
 	var text string
 	switch {

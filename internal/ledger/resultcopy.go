@@ -7,17 +7,15 @@ import (
 	"weft/taskspec"
 )
 
-// resultCopyKind is the kind of the records that hold a copy of a result that has gone
-// to a queue of the user's, whose readers may be faster than whoever waits for
-// the task. Their key is the TID. One goes when the result is taken, or the task
-// is forgotten.
+// resultCopyKind is the kind of the records that hold a copy of a result in a queue of the
+// user's, whose readers may be faster than the waiters for the task. Their key is the TID.
+// A copy is removed when the result is taken, or the task is removed.
 const resultCopyKind = "shown"
 
-// ResultQueue is the queue that the result of a task is in which has ended this
-// way: if it completed, the one that its spec names, or that of the pipeline whose
-// last stage it is. What a task has written that
-// did not complete is in its own outbox, for people: who reads the queue reads
-// results only.
+// ResultQueue returns the queue of the result of a task that has ended in this way: if it
+// completed, the one that its spec names, or that of the pipeline whose last stage it is.
+// The output of a task that did not complete goes to its own outbox, for people: a reader
+// of the queue gets results only.
 func ResultQueue(t *Task, ended taskspec.Status) string {
 	if t.Out != "" && ended == taskspec.StatusCompleted {
 		return t.Out
@@ -28,22 +26,21 @@ func ResultQueue(t *Task, ended taskspec.Status) string {
 	return t.Queues().Outbox
 }
 
-// inUserQueue reports whether the result of the task has gone to a queue of the
-// user's.
+// inUserQueue reports whether the result of the task went to a queue of the user's.
 func inUserQueue(t *Task) bool {
 	return t.Out != "" && t.Status == taskspec.StatusCompleted && t.Result != 0
 }
 
-// keepResultCopy keeps a copy of the result, if others may take it first.
+// keepResultCopy keeps a copy of the result, if other readers may take it first.
 func keepResultCopy(tx *broker.Tx, t *Task, ended taskspec.Status, body string) error {
 	if t.Out == "" || ended != taskspec.StatusCompleted {
 		return nil
 	}
-	shown := broker.Record{Kind: resultCopyKind, Key: t.TID, Rank: int64(t.Number()), Body: body}
-	if t.Last { // who waits does so for the pipeline
-		shown.Key = t.Parent
+	rec := broker.Record{Kind: resultCopyKind, Key: t.TID, Rank: int64(t.Number()), Body: body}
+	if t.Last { // the waiters wait for the pipeline
+		rec.Key = t.Parent
 	}
-	return tx.PutRecord(shown)
+	return tx.PutRecord(rec)
 }
 
 // dropResultCopy removes the copy.
@@ -54,13 +51,13 @@ func dropResultCopy(tx *broker.Tx, t *Task) error {
 	return tx.DeleteRecord(resultCopyKind, t.TID)
 }
 
-// ResultMessage returns the message that is the result of a task which has ended:
-// in its queue there may be others. found is false if it has been taken.
+// ResultMessage returns the message that is the result of a task which has ended; its queue
+// may hold others. found is false if it has been taken.
 func ResultMessage(r store, t *Task) (body string, found bool, err error) {
 	if t.Result == 0 {
-		return "", false, nil // none was written, or the next stage has got it
+		return "", false, nil // none was written, or the next stage got it
 	}
-	// That of an attempt which was followed by another lies aside.
+	// The result of an attempt that was followed by another is in a queue of its own.
 	for _, queue := range []string{ResultQueue(t, t.Status), QueuesOf(t.TID).Attempts} {
 		ms, err := r.Messages(queue, broker.Select{ID: t.Result, Limit: 1})
 		if err != nil {
@@ -73,23 +70,23 @@ func ResultMessage(r store, t *Task) (body string, found bool, err error) {
 	if !inUserQueue(t) {
 		return "", false, nil
 	}
-	body, err = copies.get(r, t.TID)
+	body, err = resultCopies.get(r, t.TID)
 	if errors.Is(err, broker.ErrNotFound) {
 		return "", false, nil
 	}
 	return body, err == nil, err
 }
 
-// copies hold whatever the results do.
-var copies = table[string]{resultCopyKind, func(rec broker.Record) (string, error) {
+// resultCopies may hold any text, as results may.
+var resultCopies = table[string]{resultCopyKind, func(rec broker.Record) (string, error) {
 	if !isTID(rec.Key) || rec.State != "" {
-		return "", errElsewhere
+		return "", errMismatch
 	}
 	return rec.Body, nil
 }}
 
-// withdrawResult removes the result of an attempt that is made again, if nobody
-// has taken it.
+// withdrawResult removes the result of an attempt that is repeated, if it has not been
+// taken.
 func withdrawResult(tx *broker.Tx, t *Task) error {
 	if _, err := tx.Delete(OutboxOf(t.TID), broker.Select{}); err != nil {
 		return err
@@ -103,9 +100,9 @@ func withdrawResult(tx *broker.Tx, t *Task) error {
 	return dropResultCopy(tx, t)
 }
 
-// fileIsWanted reports whether the task's result is a message in a queue of the
-// user's that stands for a file, and has yet to be read.
-func fileIsWanted(tx *broker.Tx, t *Task) (bool, error) {
+// fileNeeded reports whether the task's result is a message in a queue of the user's that
+// stands for a file and has not been read.
+func fileNeeded(tx *broker.Tx, t *Task) (bool, error) {
 	if !inUserQueue(t) || t.Output.Form != FormFile {
 		return false, nil
 	}

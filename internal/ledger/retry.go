@@ -13,17 +13,17 @@ import (
 // eventRetried records that a task runs again.
 const eventRetried = "task_retried"
 
-// ErrNoRetry is returned for a task that cannot be run again, because what it
-// would need is gone.
+// ErrNoRetry is returned for a task that cannot be run again, because something that it
+// needs is gone.
 var ErrNoRetry = errors.New("cannot be run again")
 
-// Retry lets a task that has ended run again, under its id: its work item goes
-// back into a request, or into the queue it came from, a result that nobody has
-// taken goes away, and its record says "created". The next dispatch counts the
-// epoch on, which shuts the old attempt out. It returns how the task stood, and as
-// [Submit] does whether a manager will see the request.
+// Retry makes a task that has ended run again, under its id: its work item goes back into a
+// request, or into the queue it came from, a result that has not been taken is removed, and
+// its record gets the state "created". The next dispatch increments the epoch, which makes
+// hand-offs of the old attempt stale. It returns the task as it was before, and, as
+// [Submit] does, whether a manager will see the request.
 //
-// A pipeline goes on at the stage that did not complete.
+// A pipeline continues at the stage that did not complete.
 func Retry(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
 	t, err := load(tx, tid)
 	if err != nil {
@@ -43,7 +43,7 @@ func Retry(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	return retryTask(tx, tid, now)
 }
 
-// retryTask is [Retry] for a task that is no pipeline, and may be a stage.
+// retryTask is [Retry] for a task that is not a pipeline, and may be a stage.
 func retryTask(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
 	t, err := load(tx, tid)
 	if err != nil {
@@ -78,7 +78,7 @@ func retryTask(tx *broker.Tx, tid string, now time.Time) (before *Task, managed 
 		return nil, false, err
 	}
 	wakeManager(tx, t)
-	// What a persistent task has done stays done.
+	// The completed items of a persistent task stay completed.
 	if t.Items == nil {
 		if err := withdrawResult(tx, t); err != nil {
 			return nil, false, err
@@ -100,7 +100,7 @@ func retryTask(tx *broker.Tx, tid string, now time.Time) (before *Task, managed 
 	return &ended, managed, err
 }
 
-// resetForRetry is the task before its next attempt.
+// resetForRetry returns the task before its next attempt.
 func resetForRetry(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
@@ -112,9 +112,9 @@ func resetForRetry(t *Task) Task {
 	}
 }
 
-// takeBack takes the work item of a task that has ended from where its policy
-// left it. One that came from a queue goes back there, and is not returned; so do
-// all that a persistent task has kept.
+// takeBack takes the work item of a task that has ended from where its policy left it. One
+// that came from a queue goes back there, and is not returned; so do all that a persistent
+// task has kept.
 func (t *Task) takeBack(tx *broker.Tx) (item json.RawMessage, err error) {
 	if t.Items != nil {
 		return nil, putItemsBack(tx, t)

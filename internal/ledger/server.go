@@ -9,8 +9,8 @@ import (
 	"weft/internal/proc"
 )
 
-// serverKind is the kind of the records of programs that serve the functions
-// which run inside them. Their key is the process.
+// serverKind is the kind of the records of programs that serve the functions which run
+// inside them. Their key is the process.
 const serverKind = "server"
 
 // Server is such a program while it serves.
@@ -23,8 +23,8 @@ func (s *Server) key() string {
 	return fmt.Sprintf("%d.%d.%s", s.Process.PID, s.Process.Ticks, s.Process.Boot)
 }
 
-// PutServer records that a program begins to serve, and tells the manager, which
-// watches it from then on.
+// PutServer records that a program starts to serve, and notifies the manager, which watches
+// the program from then on.
 func PutServer(tx *broker.Tx, s *Server) error {
 	if _, err := Managed(tx); err != nil {
 		return err
@@ -37,11 +37,10 @@ func PutServer(tx *broker.Tx, s *Server) error {
 	return tx.PutRecord(broker.Record{Kind: serverKind, Key: s.key(), Rank: s.Started, Body: string(body)})
 }
 
-// DropServer records that it has ceased to serve.
+// DropServer records that the program no longer serves.
 func DropServer(tx *broker.Tx, s *Server) error { return tx.DeleteRecord(serverKind, s.key()) }
 
-// Servers returns the programs that serve, as far as is known: one that was
-// killed could not say so.
+// Servers returns the programs that serve; one that was killed may be among them.
 func Servers(r recordLister) ([]*Server, error) {
 	return servers.list(r, broker.RecordSelect{})
 }
@@ -50,13 +49,13 @@ var servers = table[*Server]{serverKind, func(rec broker.Record) (*Server, error
 	s := new(Server)
 	err := fields(rec, s)
 	if err == nil && s.key() != rec.Key {
-		err = errElsewhere
+		err = errMismatch
 	}
 	return s, err
 }}
 
-// LoseServer records that a program died while it served, and with it the tasks
-// that ran inside it.
+// LoseServer records that a program died while it served, and marks the tasks that ran
+// inside it as lost.
 func LoseServer(tx *broker.Tx, s *Server, now time.Time) error {
 	live, err := LiveTasks(tx)
 	if err != nil {

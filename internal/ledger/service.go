@@ -9,52 +9,49 @@ import (
 	"weft/taskspec"
 )
 
-// Services is the queue that shows the records of services. Its bell tells the
-// manager that one of them has ended, or that its files are to be read again.
+// Services is the queue that shows the records of services. A notification of it tells the
+// manager that a service has ended, or that the manifests are to be read again.
 const Services = viewPrefix + "services"
 
-// serviceKind is the kind of the records of services. Their key is the name that
-// their manifest gives them, their rank the TID of their latest task.
+// serviceKind is the kind of the records of services. Their key is the name in their
+// manifest, their rank the TID of their latest task.
 const serviceKind = "service"
 
-// Service is what has become of a service. Whether it is to be started its
-// manifest says.
+// Service is the state of a service. Its manifest says whether it is to be started.
 type Service struct {
 	Name string `json:"name"`
 	Mode string `json:"mode"`
-	// TID is its latest task, Before the one before it.
+	// TID is its latest task, Before the one before that.
 	TID    string `json:"tid"`
 	Before string `json:"tid_before,omitempty"`
-	// Manager is the TID of the manager that has started the latest task, or found
-	// it alive.
+	// Manager is the TID of the manager that has started the latest task, or adopted it.
 	Manager  string `json:"manager"`
 	Restarts int    `json:"restarts"` // in a row
 }
 
-// Act is what is to be done about a service.
+// Act is what to do about a service.
 type Act int
 
-// What may be to be done.
+// The acts.
 const (
 	Nothing Act = iota // for now or for good
 	Start              // submit its task
-	Adopt              // note that an earlier manager's instance lives
+	Adopt              // note that an earlier manager's instance still runs
 )
 
 // A Step is what to do next about a service.
 type Step struct {
 	Act      Act
-	Restarts int       // in a row, the one that is to come included
-	At       time.Time // when it is to be started, if not now; zero: nobody knows
-	Spent    bool      // it has been restarted as often as it may be
+	Restarts int       // in a row, including the next one
+	At       time.Time // when to start it, if not now; zero: not known
+	Spent    bool      // the limit of restarts is reached
 }
 
-// Next decides what the manager with the TID manager does about a service. s is
-// its record, nil if it never was started; task is its latest task, nil if that
-// is not known any more.
+// Next decides what the manager with the TID manager does about a service. s is its record,
+// nil if it never was started; task is its latest task, nil if that is not known any more.
 //
-// There is one instance at a time, whoever started it. A manager counts anew what
-// an earlier one has stopped, or given up.
+// There is one instance at a time, no matter which manager started it. A manager starts
+// counting again for services that an earlier one has stopped, or given up.
 func (s *Service) Next(policy taskspec.ServicePolicy, task *Task, manager string, now time.Time) Step {
 	if s == nil {
 		return Step{Act: Start}
@@ -85,7 +82,7 @@ func (s *Service) Next(policy taskspec.ServicePolicy, task *Task, manager string
 	}
 	if task != nil {
 		ended := time.Unix(0, task.Completed)
-		// Who waits although the clock was set back may wait for years.
+		// If the clock was set back the wait could take years.
 		if at := ended.Add(policy.Backoff(restarts)); now.Before(at) && !now.Before(ended) {
 			return Step{Restarts: restarts, At: at}
 		}
@@ -93,8 +90,8 @@ func (s *Service) Next(policy taskspec.ServicePolicy, task *Task, manager string
 	return Step{Act: Start, Restarts: restarts + 1}
 }
 
-// FindService returns the record of a service and its latest task; either is nil
-// if it is not known.
+// FindService returns the record of a service and its latest task; either is nil if it is
+// not known.
 func FindService(r recordReader, name string) (*Service, *Task, error) {
 	s, err := services.get(r, name)
 	if errors.Is(err, broker.ErrNotFound) {
@@ -114,7 +111,7 @@ var services = table[*Service]{serviceKind, func(rec broker.Record) (*Service, e
 	s := new(Service)
 	err := fields(rec, s)
 	if err == nil && (s.Name != rec.Key || s.TID != broker.ID(rec.Rank).String()) {
-		err = errElsewhere
+		err = errMismatch
 	}
 	return s, err
 }}
@@ -128,14 +125,14 @@ func NextStep(r recordReader, m *taskspec.Manifest, manager string, now time.Tim
 	return s.Next(m.Policy, t, manager, now), nil
 }
 
-// ApplyStep does what is to be done about a service, for the manager with the TID
-// manager: it decides in this very transaction, so that there is one instance
-// however many managers come and go. act is what was to be done when the caller
-// looked, and made how ready if it was to start; if that is no longer so, Advance
-// does nothing. It returns what it has done, and the task that it has started.
+// ApplyStep performs the next step of a service for the manager with the TID manager. It
+// decides in the same transaction, so that there is one instance, however many managers
+// start and stop. act is the act that the caller has found, and how the submission if that
+// was Start; if the act is different now, ApplyStep does nothing. It returns the step it
+// has performed, and the task that it has started.
 //
-// The result of the last instance but one goes; those who read it late still find
-// the last one.
+// It removes the result of the instance before the last one; late readers still find that
+// of the last one.
 func ApplyStep(tx *broker.Tx, m *taskspec.Manifest, act Act, how Submission, manager string, now time.Time) (Step, string, error) {
 	s, t, err := FindService(tx, m.Name)
 	if err != nil {
@@ -179,8 +176,7 @@ func (s *Service) save(tx *broker.Tx) error {
 	return put(tx, serviceKind, s.Name, int64(id), s)
 }
 
-// DropServices forgets the services that no manifest names any more and that have
-// ended.
+// DropServices removes the services that no manifest declares any more and that have ended.
 func DropServices(tx *broker.Tx, declared map[string]bool) error {
 	recs, err := tx.Records(serviceKind, broker.RecordSelect{})
 	if err != nil {

@@ -7,11 +7,10 @@ import (
 	"weft/broker"
 )
 
-// ErrNotInteractive is returned for input to a task that reads none while it
-// runs.
+// ErrNotInteractive is returned for input to a task that does not read input while it runs.
 var ErrNotInteractive = errors.New("it is not interactive")
 
-// WriteStdin puts a message for an interactive task into its inbox. Errors wrap
+// WriteStdin writes a message for an interactive task into its inbox. Errors wrap
 // [ErrNotRunning] if the task has ended, or [ErrNotInteractive].
 func WriteStdin(tx *broker.Tx, tid, body string) error {
 	t, err := load(tx, tid)
@@ -21,7 +20,7 @@ func WriteStdin(tx *broker.Tx, tid, body string) error {
 	if t.Status.Terminal() {
 		return fmt.Errorf("%w: it %s", ErrNotRunning, t.Status)
 	}
-	// Before the dispatch only the request knows; who sends then has read it.
+	// Before the dispatch only the request has the spec; the client has read it.
 	if work, err := t.work(); err != nil || t.Epoch > 0 && !work.Interactive {
 		return errors.Join(err, ErrNotInteractive)
 	}

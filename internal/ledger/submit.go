@@ -10,49 +10,47 @@ import (
 	"weft/taskspec"
 )
 
-// MaxDepth bounds how deep tasks may submit tasks.
+// MaxDepth bounds the depth of tasks that submit tasks.
 const MaxDepth = 32
 
 // ErrDepth is returned for a task submitted more than [MaxDepth] deep.
 var ErrDepth = fmt.Errorf("tasks are nested more than %d deep", MaxDepth)
 
-// Submission is what a client asks for. Its spec is a valid template.
+// Submission is what a client submits. Its spec is a valid template.
 type Submission struct {
 	Spec  *taskspec.Spec
 	Item  string // the first message of the inbox, unless the spec names another
 	Input string // the name of an [InputFile], if there is one
-	// InputSum is a hash of what that file holds; it matters where the spec has
-	// a key.
+	// InputSum is a hash of that file; it is used if the spec has a key.
 	InputSum string
-	Dir      string   // where the submitter is
+	Dir      string   // the submitter's directory
 	Env      string   // the submitter's environment, packed by [EncodeEnv]
 	Parent   string   // the TID of the task that submits, if one does
 	Redact   []string // paths into the spec that history must not show
-	Service  string   // the service that is started so, if it is one
+	Service  string   // the service of which it is an instance, or empty
 
-	// Plan makes it a pipeline, of whose spec only name, key and delay count.
+	// Plan makes it a pipeline, of whose spec only name, key and delay are used.
 	Plan *Plan
 
 	pipeline *Task // of which it is a stage
-	stage    int   // which one, from 1
+	stage    int   // which one, counted from 1
 }
 
-// nestedKind is the kind of the records that mark requests of tasks for tasks
-// of their own, which may not wait for a slot because their parent holds one,
-// and requests for tasks that hold none.
+// nestedKind is the kind of the records that mark requests of tasks for tasks of their own,
+// which must not wait for a slot because their parent holds one, and requests for tasks
+// that need none.
 const nestedKind = "nested"
 
-// Accepted says what has become of a submission.
+// Accepted is the result of a submission.
 type Accepted struct {
 	TID string
-	// Existing: no task was made, because this one holds the key. Other: that
-	// one was submitted with something else. Ended: it has ended.
+	// Existing: no task was made, because this one holds the key. Other: it was submitted
+	// with something else. Ended: it has ended.
 	Existing, Other, Ended bool
 }
 
-// Submit asks for a task and returns its TID. The second result is false if no
-// manager will see the request, because the last one has left: the caller then
-// starts one.
+// Submit submits a task and returns its TID. The second result is false if no manager will
+// see the request, because the last one has left: the caller then starts one.
 func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed bool, err error) {
 	accepted, managed, err := SubmitAll(tx, []Submission{s}, now)
 	if err != nil {
@@ -61,11 +59,10 @@ func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed boo
 	return accepted[0].TID, managed, nil
 }
 
-// SubmitAll is [Submit] for many tasks; what became of them is in the order
-// given, and their ids rise. A task whose key is held already is not asked for
-// again.
+// SubmitAll is [Submit] for many tasks; the results are in the order of all, and the ids
+// rise. If a task holds the key of a submission already, no other is made.
 func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accepted, managed bool, err error) {
-	var env, key string // of the one before, which mostly has the same
+	var env, key string // of the previous submission, which mostly has the same
 	for _, s := range all {
 		spec, err := s.encode()
 		if err != nil {
@@ -79,7 +76,7 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 			accepted = append(accepted, *held)
 			continue
 		}
-		t, err := s.ask(tx, spec, now)
+		t, err := s.writeRequest(tx, spec, now)
 		if err != nil {
 			return nil, false, err
 		}
@@ -106,7 +103,7 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 	return accepted, managed, err
 }
 
-// encode is what is asked for, in JSON: a spec, or the stages of a pipeline.
+// encode returns the spec in JSON, or the stages of a pipeline.
 func (s Submission) encode() (json.RawMessage, error) {
 	if s.Plan == nil {
 		return encodeSpec(s.Spec)
@@ -119,15 +116,15 @@ func (s Submission) encode() (json.RawMessage, error) {
 }
 
 func encodeSpec(s *taskspec.Spec) (json.RawMessage, error) {
-	text, err := s.MarshalJSON() // json.Marshal would read it again
+	text, err := s.MarshalJSON() // json.Marshal would parse it again
 	if err != nil {
 		return nil, fmt.Errorf("encode spec: %w", err)
 	}
 	return text, nil
 }
 
-// held says which task holds the key of the spec, if it has one and some task
-// does, and what tells the submission from others. spec is the spec in JSON.
+// held returns the task that holds the key of the spec, if there is one, and the digests of
+// the submission. spec is the spec in JSON.
 func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, k keyRecord, err error) {
 	name := s.Spec.Spec.Key
 	if name == "" {
@@ -141,14 +138,14 @@ func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, k keyRecord, 
 	return &Accepted{TID: t.TID, Existing: true, Other: known.differs(k), Ended: t.Status.Terminal()}, k, nil
 }
 
-// needsEnv reports whether the environment is to be kept for the task. A function
-// gets that of its program, and of its submitter's what its spec names.
+// needsEnv reports whether the environment must be stored for the task. A function gets
+// that of its program, and the variables of its submitter's that its spec names.
 func (s Submission) needsEnv() bool { return s.Env != "" || s.Spec.Spec.Type != taskspec.KindFunction }
 
-// create asks for one task, with an environment that is kept already under this
-// key. spec is its spec in JSON.
+// create submits one task, with an environment that is stored already under this key. spec
+// is its spec in JSON.
 func (s Submission) create(tx *broker.Tx, spec json.RawMessage, env string, now time.Time) (*Task, error) {
-	t, err := s.ask(tx, spec, now)
+	t, err := s.writeRequest(tx, spec, now)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +161,7 @@ func initialize(tx *broker.Tx, t *Task, env string) error {
 	return t.log(tx, eventInitialized, t.Created, Event{ParentTID: t.Parent})
 }
 
-// task is the task that is asked for, without its id.
+// task returns the task of the submission, without its id.
 func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 	t = &Task{
 		Name:    s.Spec.Name,
@@ -178,7 +175,7 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 		Created: now.UnixNano(),
 		Service: s.Service,
 		decoded: &s.Spec.Spec,
-		// A parent holds a slot while it waits for its children; who waits for a
+		// A parent holds a slot while it waits for its children; a task that waits for a
 		// person, and a service, would hold one for ever.
 		Slotless: s.Parent != "" || s.Service != "" || s.Plan != nil || s.Spec.Slotless(),
 		Pipeline: s.Plan != nil,
@@ -191,8 +188,8 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 	}
 	switch {
 	case s.pipeline != nil:
-		// Its parent holds no slot, but the task that waits for the pipeline may; and
-		// one of a service may run for ever.
+		// Its parent holds no slot, but the task that waits for the pipeline may; and the
+		// task of a service may run for ever.
 		t.Slotless = s.pipeline.Parent != "" || s.pipeline.Service != "" || s.Spec.Slotless()
 		t.Depth, t.Stage, t.Last = s.pipeline.Depth, s.stage, s.stage == len(s.pipeline.Plan.Stages)
 	case s.Parent != "":
@@ -201,9 +198,9 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 	return t, err
 }
 
-// ask writes the request for one task. spec is its spec in JSON, or the stages of
+// writeRequest writes the request for one task. spec is its spec in JSON, or the stages of
 // the pipeline.
-func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (*Task, error) {
+func (s Submission) writeRequest(tx *broker.Tx, spec json.RawMessage, now time.Time) (*Task, error) {
 	t, err := s.task(tx, now)
 	if err != nil {
 		return nil, err
@@ -236,8 +233,8 @@ func (s Submission) ask(tx *broker.Tx, spec json.RawMessage, now time.Time) (*Ta
 	return t, mark(tx, t, wait)
 }
 
-// mark marks the task's request if it is not due for so long, or if another
-// task has made it.
+// mark records that the task's request is delayed by wait, or that another task has
+// submitted it.
 func mark(tx *broker.Tx, t *Task, wait time.Duration) error {
 	if t.NotBefore != 0 {
 		return pending{t.TID, t.NotBefore, wait}.put(tx)
@@ -245,8 +242,7 @@ func mark(tx *broker.Tx, t *Task, wait time.Duration) error {
 	return t.markNested(tx)
 }
 
-// markNested marks the request of a task that holds no slot, unless no manager
-// gives it out.
+// markNested marks the request of a task that needs no slot, unless a program serves it.
 func (t *Task) markNested(tx *broker.Tx) error {
 	mark, marked := markOf(t)
 	if !marked {
@@ -255,7 +251,7 @@ func (t *Task) markNested(tx *broker.Tx) error {
 	return tx.PutRecord(mark)
 }
 
-// markOf is the mark of the task's request, if that has one.
+// markOf returns the mark of the task's request, if it has one.
 func markOf(t *Task) (mark broker.Record, marked bool) {
 	mark = broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())}
 	if t.In != "" && t.Items == nil {
@@ -264,18 +260,18 @@ func markOf(t *Task) (mark broker.Record, marked bool) {
 	return mark, t.Inline == "" && t.Slotless
 }
 
-// marks are those of requests.
+// marks are the marks of requests.
 var marks = table[broker.Record]{nestedKind, func(rec broker.Record) (broker.Record, error) {
 	plain := rec.State == "" && rec.Body == ""
 	forQueue := rec.State == inputMark && broker.CheckName(rec.Body) == nil
 	if rec.Key != broker.ID(rec.Rank).String() || !plain && !forQueue {
-		return rec, errElsewhere
+		return rec, errMismatch
 	}
 	return rec, nil
 }}
 
-// depthBelow is the depth of a task submitted by parent. A parent that is not
-// known any more counts as the first.
+// depthBelow returns the depth of a task submitted by parent. A parent that is not known
+// any more counts as the first.
 func depthBelow(tx *broker.Tx, parent string) (int, error) {
 	p, err := load(tx, parent)
 	if errors.Is(err, broker.ErrNotFound) {

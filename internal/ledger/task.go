@@ -11,41 +11,41 @@ import (
 	"weft/taskspec"
 )
 
-// Kind is the kind of the records of tasks. Their key is the full TID, their
-// state the status, and their rank the TID as a number.
+// Kind is the kind of the records of tasks. Their key is the full TID, their state the
+// status, and their rank the TID as a number.
 const Kind = "task"
 
-// Task is how a task stands. Times are nanoseconds since 1970, 0 when not yet.
+// Task is the state of a task. Times are nanoseconds since 1970, 0 if not yet known.
 type Task struct {
 	TID    string          `json:"tid"`
 	Name   string          `json:"name"`
 	Status taskspec.Status `json:"status"`
-	// What the submitter gave: its directory, the hash of its environment, the
-	// name of the file that holds the input if that was large, and the task it
-	// was itself part of.
+	// Dir, Env, Input, Parent and Depth are of the submission: the submitter's directory,
+	// the hash of its environment, the name of the file that holds the input if that was
+	// large, and the task that submitted it.
 	Dir    taskspec.RawString `json:"dir,omitempty"`
 	Env    string             `json:"env,omitempty"`
 	Input  string             `json:"input,omitempty"`
 	Parent string             `json:"parent_tid,omitempty"`
 	Depth  int                `json:"depth,omitempty"`
-	// Slotless: it holds none of the slots for tasks that run at once.
+	// Slotless means that it holds none of the slots for tasks that run at once.
 	Slotless bool `json:"slotless,omitempty"`
 	// Service is the service that it is an instance of, or empty.
 	Service string `json:"service,omitempty"`
-	// Inline is the function that a program is to run inside itself; empty for a
-	// task that the manager gives to a consumer.
+	// Inline is the function that a program runs inside itself; empty for a task that the
+	// manager dispatches to a consumer.
 	Inline string `json:"inline,omitempty"`
-	// In is the queue that it takes its work item from, and Out the one that its
-	// result goes to if it completes; empty for its own.
+	// In is the queue that it takes its work item from, and Out the one that its result
+	// goes to if it completes; empty for its own.
 	In  string `json:"in,omitempty"`
 	Out string `json:"out,omitempty"`
-	// ControlIn is a queue whose control messages it obeys beside its own, and
-	// ControlOut where it answers; empty for its own.
+	// ControlIn is a queue of control messages that it reads in addition to its own, and
+	// ControlOut the queue of its replies; empty for its own.
 	ControlIn  string `json:"ctrl_in,omitempty"`
 	ControlOut string `json:"ctrl_out,omitempty"`
-	// Pipeline: it is a pipeline, which does Plan, from the dispatch on. Stage is
-	// which of the stages of its parent the task is, counted from 1, and Last
-	// whether that is the last one; else they are zero.
+	// Pipeline means that it is a pipeline, which runs Plan after its dispatch. Stage is
+	// the index of the task among the stages of its parent, counted from 1, and Last tells
+	// whether it is the last one; else they are zero.
 	Pipeline bool  `json:"pipeline,omitempty"`
 	Plan     *Plan `json:"plan,omitempty"`
 	Stage    int   `json:"stage,omitempty"`
@@ -54,35 +54,34 @@ type Task struct {
 	Key string `json:"key,omitempty"`
 	// Tags are those of its spec, also before the dispatch.
 	Tags []string `json:"tags,omitempty"`
-	// Loaded: it came with a dump, without its files.
+	// Loaded means that it was loaded from a dump, without its files.
 	Loaded bool `json:"loaded,omitempty"`
-	// Items is how far it is, if it is persistent: it takes item after item.
+	// Items is its progress, if it is persistent.
 	Items *Items `json:"items,omitempty"`
 
-	// Redact are paths into the spec that lead to what history must not show.
+	// Redact are paths into the spec that history must not show.
 	Redact []string `json:"redact,omitempty"`
-	// NoItem: its work item is an empty one, which nobody needs to keep.
+	// NoItem means that its work item is empty and need not be kept.
 	NoItem bool `json:"no_item,omitempty"`
 
-	// NotBefore is when a task that waits for its time may be dispatched; 0 for
-	// one that does not wait, or not for that.
+	// NotBefore is when a delayed task may be dispatched; 0 for one that is not delayed.
 	NotBefore int64 `json:"not_before,omitempty"`
-	// MaxAttempts is how many attempts there may be after Base, which counts
-	// those before somebody asked for more.
+	// MaxAttempts is how many attempts there may be after the first Base, which were made
+	// before a retry by hand.
 	MaxAttempts int `json:"max_attempts,omitempty"`
 	Base        int `json:"attempts_before,omitempty"`
 
-	// Epoch counts dispatches; only a dispatch sets it. Seq is the last
-	// hand-off of this epoch that was applied.
+	// Epoch counts dispatches; only a dispatch sets it. Seq is the last hand-off of this
+	// epoch that was applied.
 	Epoch    int           `json:"epoch,omitempty"`
 	Seq      int           `json:"seq,omitempty"`
 	Consumer proc.Identity `json:"consumer,omitzero"`
 	Process  proc.Identity `json:"process,omitzero"`
 	Message  broker.ID     `json:"message,omitempty"` // the reserved message
-	// Ordered is the order to end that this epoch has got, STOP or KILL. A
-	// consumer that loses its manager cannot know which it has not passed on.
+	// Ordered is the order to end that this epoch has received, STOP or KILL. A consumer
+	// without a manager cannot know otherwise whether it has missed one.
 	Ordered Command `json:"ordered,omitempty"`
-	// Hold: it was told to pause; Paused: all its processes stand still.
+	// Hold means that it was told to pause; Paused that all its processes are stopped.
 	Hold   bool `json:"hold,omitempty"`
 	Paused bool `json:"paused,omitempty"`
 
@@ -99,30 +98,28 @@ type Task struct {
 	LimitMeans string `json:"limit_means,omitempty"` // see [taskspec.Outcome]
 	Narrowed   string `json:"narrowed,omitempty"`    // see [HandOff]
 	Details    string `json:"details,omitempty"`     // likewise
-	// Progress is what its function said last, nil if it said nothing.
+	// Progress is the last report of its function, nil if there is none.
 	Progress *Progress `json:"progress,omitempty"`
 	Output   Output    `json:"output,omitzero"`
 	Usage    Usage     `json:"usage,omitzero"`
 
-	// Result is the message that is the result, 0 before there is one: see
-	// [ResultQueue]. There may be chunks of output before it.
+	// Result is the message that is the result, 0 before there is one: see [ResultQueue].
+	// Chunks of output may precede it.
 	Result broker.ID `json:"result,omitempty"`
 
-	// Spec is the resolved spec, from the dispatch on.
+	// Spec is the resolved spec, set by the dispatch.
 	Spec json.RawMessage `json:"spec,omitempty"`
 
-	decoded *taskspec.Work // see work
-	passes  *passed        // see pass
-	// stored is the record as this process read or wrote it last; empty for a
-	// task that is new.
+	decoded   *taskspec.Work // see work
+	nextInput *stageInput    // see pass
+	// stored is the record as this process read or wrote it last; empty for a new task.
 	stored broker.Record
 }
 
-// Form says how a result is kept.
+// Form tells how a result is stored.
 type Form string
 
-// The forms of a result. Its message alone does not tell: a task may print
-// anything.
+// The forms of a result. The message alone does not tell: a task may print anything.
 const (
 	FormNone  Form = ""      // nothing was executed
 	FormText  Form = "text"  // the message is the output
@@ -134,24 +131,22 @@ const (
 type Output struct {
 	Form Form  `json:"form,omitempty"`
 	Size int64 `json:"size,omitempty"` // of stdout, in bytes
-	// Digest is the SHA-256, in hexadecimal, of what is in [OutputFile], if the
-	// output is there.
+	// Digest is the SHA-256, in hexadecimal, of the [OutputFile], if the output is there.
 	Digest string `json:"sha256,omitempty"`
-	// Stderr is the end of the standard error; StderrSize its whole size. If
-	// that is larger, all of it is in the task's stderr file.
+	// Stderr is the end of the standard error; StderrSize its whole size. If that is
+	// larger, all of it is in the task's stderr file.
 	Stderr     []byte `json:"stderr,omitempty"`
 	StderrSize int64  `json:"stderr_size,omitempty"`
-	// InMemory: it was never in a file, so there is none to remove.
+	// InMemory means that the output was never in a file, so there is none to remove.
 	InMemory bool `json:"in_memory,omitempty"`
 }
 
 // StderrTruncated reports whether Stderr is less than all of it.
 func (o Output) StderrTruncated() bool { return o.StderrSize > int64(len(o.Stderr)) }
 
-// Usage is what the task's processes used. At the end of a task its CPU time and
-// peak memory are always known, for the kernel counts them; the other peaks are
-// of the samples that were taken, and 0 where none was. A report of a running
-// task also says what it uses just now.
+// Usage is what the task's processes used. At the end of a task its CPU time and peak
+// memory are always known, because the kernel counts them; the other peaks are those of the
+// samples, and 0 if there were none. A report of a running task also has the current usage.
 type Usage struct {
 	MemoryMB    float64 `json:"memory_mb,omitempty"`
 	CPUPercent  float64 `json:"cpu_percent,omitempty"` // of one core, since the report before
@@ -159,27 +154,27 @@ type Usage struct {
 	Connections int     `json:"net_connections,omitempty"`
 
 	CPUSeconds      float64 `json:"cpu_seconds,omitempty"`
-	PeakMemoryMB    float64 `json:"peak_memory_mb,omitempty"` // of the largest process, or of all together where that was seen
+	PeakMemoryMB    float64 `json:"peak_memory_mb,omitempty"` // of the largest process, or of all together if that was sampled
 	PeakCPUPercent  float64 `json:"peak_cpu_percent,omitempty"`
 	PeakFDs         int     `json:"peak_fds,omitempty"`
 	PeakConnections int     `json:"peak_net_connections,omitempty"`
 }
 
-// Progress is how far a function is, by its own account.
+// Progress is the progress that a function has reported.
 type Progress struct {
 	Done  int64  `json:"done"`
-	Total int64  `json:"total,omitempty"` // 0: it does not know
+	Total int64  `json:"total,omitempty"` // 0: not known
 	Note  string `json:"note,omitempty"`
 	At    int64  `json:"at"` // nanoseconds since 1970
 }
 
-// Number is the TID as the id of the request it came from.
+// Number returns the TID as the id of the request it came from.
 func (t *Task) Number() broker.ID {
 	id, _ := broker.ParseID(t.TID)
 	return id
 }
 
-// Queues are the task's own queues.
+// Queues returns the task's own queues.
 func (t *Task) Queues() Queues {
 	if t.Pipeline {
 		return PipelineQueues(t.TID)
@@ -187,12 +182,12 @@ func (t *Task) Queues() Queues {
 	return QueuesOf(t.TID)
 }
 
-// unreserved reports whether the task's work item has an id but is no message while
-// the task runs: that of a call inside a program, if there is nothing in it. Should
-// its policy keep it, it becomes one.
+// unreserved reports whether the task's work item has an id but is not a message while the
+// task runs: that of a call inside a program, if it is empty. If the task's policy keeps
+// it, it becomes one.
 func unreserved(t *Task) bool { return t.Inline != "" && t.NoItem }
 
-// requests is the queue that the task's request waits in.
+// requests returns the queue that the task's request waits in.
 func (t *Task) requests() string {
 	if t.NotBefore != 0 {
 		return Delayed
@@ -206,7 +201,7 @@ func (t *Task) requests() string {
 	return Requests
 }
 
-// work is the work of the task's spec, decoded. It is empty before the dispatch.
+// work returns the work of the task's spec, decoded. It is empty before the dispatch.
 func (t *Task) work() (*taskspec.Work, error) {
 	if t.decoded == nil {
 		spec, err := decodeSpec(t)
@@ -218,7 +213,7 @@ func (t *Task) work() (*taskspec.Work, error) {
 	return t.decoded, nil
 }
 
-// decodeSpec is the task's spec, decoded.
+// decodeSpec returns the task's spec, decoded.
 func decodeSpec(t *Task) (*taskspec.Spec, error) {
 	s := new(taskspec.Spec)
 	if len(t.Spec) > 0 {
@@ -229,7 +224,7 @@ func decodeSpec(t *Task) (*taskspec.Spec, error) {
 	return s, nil
 }
 
-// end puts the task into a terminal status.
+// end sets a terminal status.
 func (t *Task) end(o taskspec.Outcome, now int64) error {
 	if err := taskspec.Transition(t.Status, o.Status); err != nil {
 		return err
@@ -239,12 +234,12 @@ func (t *Task) end(o taskspec.Outcome, now int64) error {
 	return nil
 }
 
-// ErrChanged is returned where a task was not read again before it was written,
-// and somebody else has changed it meanwhile. The transaction must be given up;
-// one that reads the task will do.
+// ErrChanged is returned if a task was not read again before it was written, and another
+// process has changed it meanwhile. The transaction must be abandoned; one that reads the
+// task will succeed.
 var ErrChanged = errors.New("task was changed by somebody else")
 
-// save writes the record, in the place of the one that was read or written last.
+// save writes the record in place of the one that was read or written last.
 func (t *Task) save(tx *broker.Tx) error {
 	r, err := t.record()
 	if err != nil {
@@ -259,7 +254,7 @@ func (t *Task) save(tx *broker.Tx) error {
 	return err
 }
 
-// record is the task as it is stored.
+// record returns the task's record.
 func (t *Task) record() (broker.Record, error) {
 	body, err := encodeTask(t)
 	if err != nil {
@@ -274,8 +269,8 @@ func (t *Task) record() (broker.Record, error) {
 	}, nil
 }
 
-// encodeTask is the task as encoding/json would write it, but for its spec, which is JSON
-// already and is not read again.
+// encodeTask encodes the task as encoding/json would, except that its spec is JSON already
+// and is copied.
 func encodeTask(t *Task) (string, error) {
 	var o jsonObject
 	o.text.Grow(len(t.Spec) + len(t.Details) + 512)
@@ -362,11 +357,11 @@ var tasks = table[*Task]{Kind, func(rec broker.Record) (*Task, error) {
 	return t, checkTask(t, rec)
 }}
 
-// checkTask says how a task contradicts its record.
+// checkTask returns how a task contradicts its record.
 func checkTask(t *Task, rec broker.Record) error {
 	switch {
 	case t.TID != rec.Key || t.Number() == 0 || int64(t.Number()) != rec.Rank:
-		return errElsewhere
+		return errMismatch
 	case !t.Status.Valid() || string(t.Status) != rec.State:
 		return fmt.Errorf("its status is %q and %q", t.Status, rec.State)
 	}

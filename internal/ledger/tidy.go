@@ -12,25 +12,23 @@ import (
 	"weft/taskspec"
 )
 
-// pageOfRecords is how many records are in memory at once. One may hold the
-// 64 KiB of a task's standard error, and its spec.
+// pageOfRecords is how many records are in memory at once. One may hold the 64 KiB of a
+// task's standard error, and its spec.
 const pageOfRecords = 100
 
-// Retention says what is kept of the past: at most Events events, and the
-// records of at most Tasks tasks that have ended, the newest, none of them older
-// than Age. 0 is no bound.
+// Retention bounds what is kept of the past: at most Events events, and the records of at
+// most Tasks tasks that have ended, the newest, none of them older than Age. 0 is no bound.
 type Retention struct {
 	Events int
 	Tasks  int
 	Age    time.Duration
-	// Bare lets the records of tasks go although something of them is left: see
-	// [Forget].
+	// Force removes the records of tasks even if something of them is left: see [Forget].
 	Force bool
 }
 
-// Expired finds the oldest events that need not be kept, at most limit: those
-// with ids before the one that it returns, 0 if there are none. Whoever removes
-// them removes nothing else, even if somebody else did so first.
+// Expired finds the oldest events that need not be kept, at most limit: those with ids
+// before the one that it returns, 0 if there are none. If another process removes them
+// first, removing them again removes no others.
 func Expired(r broker.Reader, keep Retention, now time.Time, limit int) (before broker.ID, err error) {
 	surplus := 0
 	if keep.Events > 0 {
@@ -55,14 +53,14 @@ func Expired(r broker.Reader, keep Retention, now time.Time, limit int) (before 
 	return before, err
 }
 
-// recordLister is who knows records: a broker.Reader or a *broker.Tx.
+// recordLister lists records: a broker.Reader or a *broker.Tx.
 type recordLister interface {
 	Records(kind string, sel broker.RecordSelect) ([]broker.Record, error)
 }
 
-// each iterates over the records of a kind with a rank above after, a page at a
-// time: those that have one of the states, one state after the other, or all in
-// the order of their ranks if none is given.
+// each iterates over the records of a kind with a rank above after, a page at a time: those
+// that have one of the states, one state after the other, or all in the order of their
+// ranks if no state is given.
 func each(r recordLister, kind string, after int64, states ...string) iter.Seq2[broker.Record, error] {
 	return func(yield func(broker.Record, error) bool) {
 		if len(states) == 0 {
@@ -70,7 +68,7 @@ func each(r recordLister, kind string, after int64, states ...string) iter.Seq2[
 			return
 		}
 		for _, state := range states {
-			// Pages of several states would have to be sorted anew, each of them.
+			// Each page of several states would have to be sorted.
 			if !pages(r, kind, broker.RecordSelect{States: []string{state}, AfterRank: after}, yield) {
 				return
 			}
@@ -78,7 +76,7 @@ func each(r recordLister, kind string, after int64, states ...string) iter.Seq2[
 	}
 }
 
-// pages yields the selected records, and reports whether to go on.
+// pages yields the selected records, and reports whether to continue.
 func pages(r recordLister, kind string, sel broker.RecordSelect, yield func(broker.Record, error) bool) bool {
 	for sel.Limit = pageOfRecords; ; {
 		page, err := r.Records(kind, sel)
@@ -105,42 +103,41 @@ var uncompleted = []string{
 	string(taskspec.StatusCancelled), string(taskspec.StatusKilled),
 }
 
-// UnusedEnvironments finds, among the next limit environments with a rank above
-// after, those that no task needs that may still run, or be run again: it
-// returns their keys, and the rank to go on with, 0 at the end.
+// UnusedEnvironments finds, among the next limit environments with a rank above after,
+// those that no task needs that may still run, or be run again: it returns their keys, and
+// the rank to continue with, 0 at the end.
 func UnusedEnvironments(r recordLister, after int64, limit int) (keys []string, next int64, err error) {
-	spare := make(map[string]bool)
+	unused := make(map[string]bool)
 	for rec, err := range each(r, envKind, after, "") {
 		if err != nil {
 			return nil, 0, err
 		}
-		spare[rec.Key] = true
-		if len(spare) == limit {
+		unused[rec.Key] = true
+		if len(unused) == limit {
 			next = rec.Rank
 			break
 		}
 	}
-	if len(spare) == 0 {
+	if len(unused) == 0 {
 		return nil, 0, nil
 	}
 	for t, err := range tasks.each(r, 0, uncompleted...) {
 		if err != nil {
 			return nil, 0, err
 		}
-		if delete(spare, t.Env); len(spare) == 0 {
+		if delete(unused, t.Env); len(unused) == 0 {
 			break
 		}
 	}
-	for key := range spare {
+	for key := range unused {
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
 	return keys, next, nil
 }
 
-// DropEnvironments removes what [UnusedEnvironments] finds, in the transaction
-// that looked: who submits before it keeps an environment by referring to it,
-// who submits after it stores it anew.
+// DropEnvironments removes what [UnusedEnvironments] finds, in the same transaction: an
+// earlier submission keeps an environment by referring to it, a later one stores it again.
 func DropEnvironments(tx *broker.Tx, after int64, limit int) (n int, next int64, err error) {
 	keys, next, err := UnusedEnvironments(tx, after, limit)
 	if err != nil {
@@ -157,7 +154,7 @@ func DropEnvironments(tx *broker.Tx, after int64, limit int) (n int, next int64,
 // OutputDir is the folder of [OutputFile] and [InputFile], in a project's own.
 const OutputDir = "outputs"
 
-// An Attempt is what the name of an [OutputFile] says.
+// An Attempt is the parsed name of an [OutputFile].
 type Attempt struct {
 	TID    string
 	Epoch  int
@@ -165,7 +162,7 @@ type Attempt struct {
 	Stream Stream
 }
 
-// ParseOutputFile reads the name of an [OutputFile] or an [ItemOutput], without its
+// ParseOutputFile parses the name of an [OutputFile] or an [ItemOutput], without its
 // folder.
 func ParseOutputFile(name string) (a Attempt, ok bool) {
 	parts := strings.Split(name, ".")
@@ -187,27 +184,26 @@ func ParseOutputFile(name string) (a Attempt, ok bool) {
 // inputName is the length of an input's name: 16 random bytes in hexadecimal.
 const inputName = 32
 
-// ParseInputFile reads the name of an [InputFile], without its folder.
+// ParseInputFile parses the name of an [InputFile], without its folder.
 func ParseInputFile(file string) (name string, ok bool) {
 	name, ok = strings.CutSuffix(file, inputExtension)
 	return name, ok && len(name) == inputName && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// Needed reports whether somebody may still want the file of the attempt: its
-// task has not ended, or the task's result has not been taken, which the file
-// belongs to, or which an earlier attempt was made for. The file must have been
+// Needed reports whether the file of the attempt may still be needed: its task has not
+// ended, or the result that the file belongs to has not been taken. The file must have been
 // seen before r's state of the store.
 func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	rec, err := r.Record(Kind, a.TID)
 	if errors.Is(err, broker.ErrNotFound) {
-		return false, nil // and never was: a task has a record before it has output
+		return false, nil // it never was: a task has a record before it has output
 	}
 	if err != nil {
 		return false, err
 	}
 	t, err := Decode(rec)
 	if err != nil {
-		return true, nil // whoever repairs it may want to look at it
+		return true, nil // repair may need it
 	}
 	if a.Item != 0 {
 		return a.itemNeeded(r, t)
@@ -228,7 +224,7 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 		return passed, err
 	}
 	if inUserQueue(of) && a.Stream == Stdout && of.Output.Form == FormFile {
-		return true, nil // whoever has its message may be reading it
+		return true, nil // a reader of its message may be reading it
 	}
 	if a.Stream == Stdout && of.Output.Form != FormFile || a.Stream == Stderr && !of.Output.StderrTruncated() {
 		return false, nil // the result is in its message, or there is none
@@ -240,8 +236,8 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	return found, err
 }
 
-// passedOn reports whether the file of an attempt is the input of the next stage,
-// which needs it.
+// passedOn reports whether the file of an attempt is the input of the next stage, which
+// needs it.
 func passedOn(r broker.Reader, t *Task, a Attempt) (bool, error) {
 	if t.Stage == 0 || t.Last || a.Stream != Stdout || t.Output.Form != FormFile {
 		return false, nil
@@ -264,18 +260,18 @@ func passedOn(r broker.Reader, t *Task, a Attempt) (bool, error) {
 	return keepsItem(r, next)
 }
 
-// An InputUse says who needs a task's spooled standard input.
+// An InputUse tells whether a file with a task's standard input is needed.
 type InputUse int
 
 // The uses of an input.
 const (
-	InputUnknown InputUse = iota // no task names it: it may be one that is just being submitted
-	InputNeeded                  // its task has not read it, or keeps it with the message it worked on
-	InputUnused                  // its task has ended and needs it no more
+	InputUnknown InputUse = iota // no task names it: it may be one that is being submitted
+	InputNeeded                  // its task has not read it, or keeps it with its message
+	InputUnused                  // its task has ended and does not need it
 )
 
-// UseOfInputs sets the values of uses, whose keys are names of inputs. All of
-// them must have been seen before r's state of the store.
+// UseOfInputs sets the values of uses, whose keys are names of inputs. All of them must
+// have been seen before r's state of the store.
 func UseOfInputs(r broker.Reader, uses map[string]InputUse) error {
 	if len(uses) == 0 {
 		return nil
@@ -284,7 +280,7 @@ func UseOfInputs(r broker.Reader, uses map[string]InputUse) error {
 		if err != nil {
 			return err
 		}
-		if _, asked := uses[t.Input]; !asked {
+		if _, found := uses[t.Input]; !found {
 			continue
 		}
 		uses[t.Input] = InputUnused
@@ -299,8 +295,8 @@ func UseOfInputs(r broker.Reader, uses map[string]InputUse) error {
 	return nil
 }
 
-// keepsItem reports whether the message that the task works on is still there:
-// it has not ended, or its policy kept the message.
+// keepsItem reports whether the message that the task works on still exists: the task has
+// not ended, or its policy kept the message.
 func keepsItem(r broker.Reader, t *Task) (bool, error) {
 	if !t.Status.Terminal() {
 		return true, nil

@@ -9,11 +9,11 @@ import (
 	"weft/taskspec"
 )
 
-// viewPrefix begins the names of the queues that show records.
+// viewPrefix is the prefix of the queues that show records.
 const viewPrefix = "weft.state."
 
-// View returns how the messages of a queue are computed, nil if they are
-// stored: the queues whose names begin with weft.state. show how things stand.
+// View returns how the messages of a queue are computed, nil if they are stored: the queues
+// with the prefix weft.state. show the current state.
 func View(queue string) broker.ViewFunc {
 	if tid, ok := statusOf(queue); ok {
 		return pipelineView(queue, tid)
@@ -45,9 +45,9 @@ func View(queue string) broker.ViewFunc {
 	return func(broker.Reader, broker.Select) ([]broker.Message, error) { return nil, nil }
 }
 
-// statusOf is the pipeline whose status a queue shows, and whether it does.
+// statusOf returns the pipeline whose status a queue shows, and whether it does.
 func statusOf(queue string) (tid string, ok bool) {
-	// Asked of every queue that is used: what is cheap comes first.
+	// It is called for every queue that is used, so the cheap check comes first.
 	owner, isStatus := strings.CutSuffix(queue, ".status")
 	tid, isPipeline := strings.CutPrefix(owner, "P")
 	if !isStatus || !isPipeline {
@@ -57,7 +57,7 @@ func statusOf(queue string) (tid string, ok bool) {
 	return tid, err == nil
 }
 
-// pipelineView shows how one pipeline stands, as one message.
+// pipelineView shows the state of one pipeline, as one message.
 func pipelineView(queue, tid string) broker.ViewFunc {
 	return func(r broker.Reader, sel broker.Select) ([]broker.Message, error) {
 		t, err := tasks.get(r, tid)
@@ -76,7 +76,7 @@ func pipelineView(queue, tid string) broker.ViewFunc {
 	}
 }
 
-// shownPipeline is how a pipeline stands that has not ended; empty for any other
+// shownPipeline returns the view of a pipeline that has not ended; empty for any other
 // record.
 func shownPipeline(r broker.Reader, rec broker.Record) (string, error) {
 	if taskspec.Status(rec.State) != taskspec.StatusRunning {
@@ -89,8 +89,7 @@ func shownPipeline(r broker.Reader, rec broker.Record) (string, error) {
 	return showPipeline(r, t)
 }
 
-// mapping is how a task's short id, its full id and its process belong
-// together.
+// mapping maps a task's short id to its full id and its process.
 func mapping(r broker.Record) (string, error) {
 	t, err := Decode(r)
 	if err != nil {
@@ -106,8 +105,8 @@ func mapping(r broker.Record) (string, error) {
 	return string(body), err
 }
 
-// recordsView shows records of a kind as messages, whose ids are the ranks and
-// whose bodies come from show. A record whose body is empty, or that cannot be read, is left out.
+// recordsView shows records of a kind as messages, whose ids are the ranks and whose bodies
+// come from show. A record whose body is empty, or that cannot be read, is left out.
 func recordsView(queue, kind string, show func(broker.Record) (string, error)) broker.ViewFunc {
 	return func(r broker.Reader, sel broker.Select) (ms []broker.Message, err error) {
 		for rec, err := range each(r, kind, int64(max(sel.After, sel.ID-1))) {

@@ -5,12 +5,12 @@ import (
 	"math/bits"
 )
 
-// channelSet is a set of bell numbers. The zero value is empty.
+// channelSet is a set of channels. The zero value is empty.
 type channelSet [Channels / 64]uint64
 
-func (b *channelSet) add(bell int) { b[bell/64] |= 1 << (bell % 64) }
+func (b *channelSet) add(channel int) { b[channel/64] |= 1 << (channel % 64) }
 
-// count is how many there are.
+// count returns the number of channels in the set.
 func (b *channelSet) count() (n int) {
 	for _, word := range b {
 		n += bits.OnesCount64(word)
@@ -18,7 +18,7 @@ func (b *channelSet) count() (n int) {
 	return n
 }
 
-// all yields the numbers in b, rising.
+// all yields the channels in the set in ascending order.
 func (b *channelSet) all() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for i, word := range b {

@@ -57,7 +57,7 @@ func TestDeletionIsNoticedInTime(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
 	s := newSet(t, dir, nil)
-	s.lookAgain = 50 * time.Millisecond
+	s.recheck = 50 * time.Millisecond
 	l := listen(t, s, "a")
 	if err := os.Remove(filepath.Join(dir, fileName(Channel("a")))); err != nil {
 		t.Fatal(err)

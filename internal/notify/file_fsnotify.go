@@ -27,7 +27,7 @@ func createFile(path string) error {
 	return fmt.Errorf("%s is deleted again and again", path)
 }
 
-// write writes a byte to the file at path. If it is missing nobody listens.
+// write writes a byte to the file at path. If the file is missing, no process listens.
 func write(path string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|openFlags, 0)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -8,19 +8,19 @@ import (
 	"path/filepath"
 )
 
-// Inspect says by what means those who listen in the folder dir hear, as
-// [Notifier.Mode] does once somebody listens, and returns an error if they cannot,
-// because something else stands where a bell has to be. It changes nothing.
+// Inspect returns by what means a listener in the folder dir would be notified, as
+// [Notifier.Mode] does once there is one. It returns an error if that is impossible because
+// a file of another kind has the name of a channel. It changes nothing.
 func Inspect(dir string) (means string, err error) {
-	var kind fs.FileMode // what a bell is
+	var kind fs.FileMode // the type of a channel's file
 	if watcherName == "pipes" {
 		kind = fs.ModeNamedPipe
 	}
-	for bell := range Channels {
-		path := filepath.Join(dir, fileName(bell))
+	for channel := range Channels {
+		path := filepath.Join(dir, fileName(channel))
 		info, err := os.Lstat(path)
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // it is made when somebody listens
+			continue // it is made when a process listens
 		}
 		if err != nil {
 			return watcherName, fmt.Errorf("inspect bells: %w", err)

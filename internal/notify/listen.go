@@ -1,46 +1,46 @@
 package notify
 
-// Listener is woken when a bell rings that one of its names has. Create it with
-// [Notifier.Listen]; its methods may be called concurrently.
+// A Listener is notified of the channels of its names. [Notifier.Listen] makes one; its
+// methods may be called concurrently.
 type Listener struct {
-	set    *Notifier
-	c      chan struct{}
-	names  map[string]struct{} // guarded by set.mu, like closed
-	closed bool
+	notifier *Notifier
+	c        chan struct{}
+	names    map[string]struct{} // guarded by notifier.mu, like closed
+	closed   bool
 }
 
-// Listen gives a listener for names, which may be none for now. It hears what is
-// rung after Listen has returned, so look in the store once after that. If
-// watching is refused it works by polling, which [Notifier.Mode] tells; the only error
+// Listen returns a listener for names, which may be empty for now. It receives
+// notifications that are sent after Listen has returned, so read the store once after that.
+// If watching is refused it works by polling, which [Notifier.Mode] tells; the only error
 // is [ErrClosed].
 //
-// The first listener starts a goroutine, and the first of each bell another. They
-// end when nobody listens to the bell, or with the Set.
+// The first listener starts a goroutine, and the first of each channel another. They end
+// when the channel has no listener left, or with the Notifier.
 //
-// The caller closes the listener; closing the Set does so too.
+// The caller closes the listener; closing the Notifier does so too.
 func (s *Notifier) Listen(names ...string) (*Listener, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, ErrClosed
 	}
-	l := &Listener{set: s, c: make(chan struct{}, 1), names: make(map[string]struct{}, len(names))}
+	l := &Listener{notifier: s, c: make(chan struct{}, 1), names: make(map[string]struct{}, len(names))}
 	s.listeners[l] = struct{}{}
 	s.start()
 	l.add(names)
 	return l, nil
 }
 
-// C receives when a bell has rung. It keeps one ring for a reader that comes
-// later; more rings until then are the same one. It is closed when the listener
-// or the Set is.
+// C receives a value when one of the listener's channels is notified. It keeps one for a
+// later receive; further notifications until then add none. It is closed with the listener
+// or the Notifier.
 func (l *Listener) C() <-chan struct{} { return l.c }
 
-// Add makes the listener hear names too, from when Add returns; those it already
-// has change nothing. The only error is [ErrClosed].
+// Add adds names, with effect from when Add returns; those it already has change nothing.
+// The only error is [ErrClosed].
 func (l *Listener) Add(names ...string) error {
-	l.set.mu.Lock()
-	defer l.set.mu.Unlock()
+	l.notifier.mu.Lock()
+	defer l.notifier.mu.Unlock()
 	if l.closed {
 		return ErrClosed
 	}
@@ -49,29 +49,29 @@ func (l *Listener) Add(names ...string) error {
 }
 
 func (l *Listener) add(names []string) {
-	s := l.set
+	s := l.notifier
 	for _, name := range names {
 		if _, ok := l.names[name]; ok {
 			continue
 		}
 		l.names[name] = struct{}{}
-		bell := Channel(name)
-		if s.byChannel[bell] == nil {
-			s.byChannel[bell] = make(map[*Listener]int)
+		channel := Channel(name)
+		if s.byChannel[channel] == nil {
+			s.byChannel[channel] = make(map[*Listener]int)
 		}
-		s.byChannel[bell][l]++
-		if len(s.byChannel[bell]) == 1 {
-			s.watchChannel(bell)
+		s.byChannel[channel][l]++
+		if len(s.byChannel[channel]) == 1 {
+			s.watchChannel(channel)
 		}
 	}
 }
 
-// Remove makes the listener deaf to names; those it does not have change
-// nothing. It still hears a bell that another of its names shares, and a ring
-// that came before may still be in C.
+// Remove removes names; those it does not have change nothing. The listener still receives
+// notifications of a channel that another of its names shares, and an earlier one may still
+// be in C.
 func (l *Listener) Remove(names ...string) {
-	l.set.mu.Lock()
-	defer l.set.mu.Unlock()
+	l.notifier.mu.Lock()
+	defer l.notifier.mu.Unlock()
 	for _, name := range names {
 		l.remove(name)
 	}
@@ -82,20 +82,20 @@ func (l *Listener) remove(name string) {
 		return
 	}
 	delete(l.names, name)
-	s, bell := l.set, Channel(name)
-	if s.byChannel[bell][l]--; s.byChannel[bell][l] > 0 {
+	s, channel := l.notifier, Channel(name)
+	if s.byChannel[channel][l]--; s.byChannel[channel][l] > 0 {
 		return
 	}
-	delete(s.byChannel[bell], l)
-	if len(s.byChannel[bell]) == 0 && s.watch != nil {
-		s.watch.remove(bell)
+	delete(s.byChannel[channel], l)
+	if len(s.byChannel[channel]) == 0 && s.watch != nil {
+		s.watch.remove(channel)
 	}
 }
 
 // Close ends the listener and closes C. A second Close does nothing.
 func (l *Listener) Close() {
-	l.set.mu.Lock()
-	defer l.set.mu.Unlock()
+	l.notifier.mu.Lock()
+	defer l.notifier.mu.Unlock()
 	l.end()
 }
 
@@ -107,14 +107,14 @@ func (l *Listener) end() {
 	for name := range l.names {
 		l.remove(name)
 	}
-	delete(l.set.listeners, l)
+	delete(l.notifier.listeners, l)
 	close(l.c)
 }
 
-// wake wakes the listener. Whoever calls it holds set.mu, so C is still open.
+// wake wakes the listener. The caller holds notifier.mu, so C is still open.
 func (l *Listener) wake() {
 	select {
 	case l.c <- struct{}{}:
-	default: // it has not looked since the last ring, so it will see this one too
+	default: // an earlier notification has not been received yet
 	}
 }

@@ -141,7 +141,7 @@ func newSet(t testing.TB, dir string, poll Poll) *Notifier {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.lookAgain = 1000 * time.Hour
+	s.recheck = 1000 * time.Hour
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -185,8 +185,8 @@ func passed(t testing.TB, witness *Listener) {
 	t.Helper()
 	hears(t, witness)
 	// All listeners of a bell are told in one critical section, in any order.
-	witness.set.mu.Lock()
-	defer witness.set.mu.Unlock()
+	witness.notifier.mu.Lock()
+	defer witness.notifier.mu.Unlock()
 }
 
 // pending reports, and takes, a ring that l has kept.

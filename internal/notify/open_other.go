@@ -2,5 +2,6 @@
 
 package notify
 
-// openFlags are added to each open of a bell; what Unix needs has no name here.
+// openFlags are the additional flags for opening the file of a channel; none are needed
+// here.
 const openFlags = 0

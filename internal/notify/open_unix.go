@@ -4,6 +4,6 @@ package notify
 
 import "golang.org/x/sys/unix"
 
-// openFlags are added to each open of a bell: nothing is followed out of the
-// folder, and a pipe that has nobody at its other end does not block us.
+// openFlags are the additional flags for opening the file of a channel: no symbolic link is
+// followed, and opening a pipe without a process at its other end does not block.
 const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK

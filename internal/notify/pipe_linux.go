@@ -20,9 +20,9 @@ type pipe struct {
 	info os.FileInfo
 }
 
-// openPipe opens the pipe at path, and makes it, and its folder, if missing. It
-// opens both ends, as Linux allows: with a writer that stays, it is no event when
-// another one goes.
+// openPipe opens the pipe at path. It makes the pipe and its folder if they are missing. It
+// opens both ends, as Linux allows: while one writer remains, the end of another is no
+// event.
 func openPipe(path string) (*pipe, error) {
 	for range tries {
 		file, err := os.OpenFile(path, os.O_RDWR|openFlags, 0)
@@ -43,7 +43,7 @@ func openPipe(path string) (*pipe, error) {
 	return nil, fmt.Errorf("pipe %s is deleted again and again", path)
 }
 
-// newPipe takes file over, and closes it if it is not a pipe.
+// newPipe takes ownership of file, and closes it if it is not a pipe.
 func newPipe(file *os.File) (*pipe, error) {
 	info, err := file.Stat()
 	if err == nil && info.Mode().Type() != fs.ModeNamedPipe {
@@ -66,8 +66,8 @@ func (p *pipe) isAt(path string) bool {
 	return err == nil && os.SameFile(info, p.info)
 }
 
-// write writes a byte into the pipe at path. If it is missing, or nobody has it
-// open, then nobody listens.
+// write writes a byte into the pipe at path. If the pipe is missing, or no process has it
+// open, no process listens.
 func write(path string) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC|openFlags, 0)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENXIO) {
@@ -78,7 +78,7 @@ func write(path string) error {
 	}
 	defer unix.Close(fd)
 	if !isPipe(fd) {
-		return fmt.Errorf("%s is not a named pipe", path) // and may be another file too
+		return fmt.Errorf("%s is not a named pipe", path) // it may be another file as well
 	}
 	_, err = unix.Write(fd, []byte{1})
 	if errors.Is(err, unix.EAGAIN) {
@@ -86,8 +86,8 @@ func write(path string) error {
 			_, err = unix.Write(fd, []byte{1})
 		}
 	}
-	// EAGAIN once more: others have rung since, which is as good. EPIPE: the last
-	// listener has just gone.
+	// Another EAGAIN means that other processes have notified since, which is enough. EPIPE
+	// means that the last listener has just closed the pipe.
 	if err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EPIPE) {
 		return fmt.Errorf("write to %s: %w", path, err)
 	}
@@ -99,9 +99,8 @@ func isPipe(fd int) bool {
 	return unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO
 }
 
-// makeRoom takes bytes out of a full pipe, which is one after 65536 rings. They
-// may be what would have woken somebody who has not looked yet, so the caller
-// writes again.
+// makeRoom reads bytes out of a full pipe, which is one after 65536 notifications. They may
+// be the notification of a waiter that has not run yet, so the caller writes again.
 func makeRoom(path string) error {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|openFlags, 0)
 	if err != nil {

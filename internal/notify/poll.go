@@ -2,9 +2,9 @@ package notify
 
 import "time"
 
-// The poll begins at pollMin, a compromise between delay and a CPU that is never
-// idle (asking every 1 ms was measured to cost 5 % of a core), and slows down to
-// pollMax (0.3 %) while nothing happens.
+// The poll interval starts at pollMin, a compromise between delay and an idle CPU (polling
+// every 1 ms was measured to cost 5 % of a core), and grows to pollMax (0.3 %) while
+// nothing happens.
 const (
 	pollMin = 2 * time.Millisecond
 	pollMax = 50 * time.Millisecond
@@ -17,11 +17,11 @@ func (s *Notifier) startPolling(reason error) {
 	s.running.Go(s.runPoll)
 }
 
-// runPoll wakes all listeners whenever the polled number has changed, until
-// there is no listener left or the Set is closed.
+// runPoll wakes all listeners whenever the polled number has changed, until no listener is
+// left or the Notifier is closed.
 func (s *Notifier) runPoll() {
 	var last uint64
-	known := false // so that the first answer is a change: rings may have come before it
+	known := false // the first answer counts as a change, as notifications may have preceded it
 	wait := pollMin
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -44,15 +44,16 @@ func (s *Notifier) runPoll() {
 	}
 }
 
-// pollAnswered wakes all listeners if there is news, and reports whether to go on.
-func (s *Notifier) pollAnswered(news bool) bool {
+// pollAnswered wakes all listeners if something has changed, and reports whether to
+// continue.
+func (s *Notifier) pollAnswered(changed bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.listeners) == 0 {
 		s.polling = false // the next Listen tries to watch again
 		return false
 	}
-	if news {
+	if changed {
 		for l := range s.listeners {
 			l.wake()
 		}
@@ -60,8 +61,7 @@ func (s *Notifier) pollAnswered(news bool) bool {
 	return true
 }
 
-// nextWait is the time until the next poll after one that came wait after its
-// predecessor.
+// nextWait returns the time until the next poll, given the time before the last one.
 func nextWait(wait time.Duration, changed bool) time.Duration {
 	if changed {
 		return pollMin

@@ -81,7 +81,7 @@ func TestPollEndsWithItsLastListener(t *testing.T) {
 		l := listenPolling(t, func() (uint64, error) { polls++; return 0, nil })
 		hears(t, l)
 		l.Close()
-		l.set.running.Wait()
+		l.notifier.running.Wait()
 		if polls > 2 {
 			t.Errorf("polled %d times for nobody", polls)
 		}

@@ -1,28 +1,28 @@
 package notify
 
-// tries is how often a bell is made again that somebody keeps deleting before
-// that is reported as an error. Once is enough unless two delete it in turn.
+// tries is how often the file of a channel is made again if it keeps being deleted, before
+// that is reported as an error. One is enough unless two processes delete it in turn.
 const tries = 4
 
-// watcher notices that bells ring and calls Set.heard. Its methods are called
-// with Set.mu held, so they do not wait for anybody who may want that.
+// A watcher watches channels and calls Notifier.onNotified. Its methods are called with
+// Notifier.mu held, so they must not wait for a goroutine that may need it.
 type watcher interface {
-	// add makes sure that a bell is watched, and that its file is the one in the
-	// folder, which it makes if it is missing.
-	add(bell int) error
-	// remove stops watching a bell.
-	remove(bell int)
-	// close ends the watcher. Set.running counts what has yet to notice.
+	// add makes sure that the channel is watched, and that its file is the one in the
+	// folder. It makes the file if it is missing.
+	add(channel int) error
+	// remove stops watching a channel.
+	remove(channel int)
+	// close ends the watcher. Notifier.running counts the goroutines that have not ended
+	// yet.
 	close() error
 }
 
-// start makes sure that something listens for the Set: a watcher, or where that
-// is refused the poll.
+// start makes sure that the Notifier has a watcher, or polls if that is refused.
 func (s *Notifier) start() {
 	if s.watch != nil || s.polling {
 		return
 	}
-	if s.deaf {
+	if s.pollOnly {
 		s.startPolling(errForeign)
 		return
 	}
@@ -34,18 +34,18 @@ func (s *Notifier) start() {
 	s.watch = w
 }
 
-// watchChannel begins to watch a bell that has got its first ear.
-func (s *Notifier) watchChannel(bell int) {
+// watchChannel starts watching a channel with its first listener.
+func (s *Notifier) watchChannel(channel int) {
 	if s.watch == nil {
 		return
 	}
-	if err := s.watch.add(bell); err != nil {
+	if err := s.watch.add(channel); err != nil {
 		s.abandon(err)
 	}
 }
 
-// abandon gives watching up for polling, whose first poll tells everybody. A Set
-// that can watch only some of its bells would be deaf to the others.
+// abandon replaces watching by polling, whose first poll wakes all listeners. A Notifier
+// that can watch only some of its channels would miss notifications of the others.
 func (s *Notifier) abandon(reason error) {
 	s.watch.close() // the reason is what matters to the user
 	s.watch = nil
@@ -61,32 +61,32 @@ func (s *Notifier) fail(w watcher, reason error) {
 	}
 }
 
-// onNotified tells the listeners what w has noticed: the bells that were rung, and
-// those whose file may not be there any more. It reports false if w is out of use.
-func (s *Notifier) onNotified(w watcher, rung, lost channelSet) bool {
+// onNotified wakes the listeners of the notified channels, and watches again those whose
+// file may be gone. It returns false if w is out of use.
+func (s *Notifier) onNotified(w watcher, notified, lost channelSet) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.watch != w {
 		return false
 	}
-	for bell := range lost.all() {
-		if len(s.byChannel[bell]) == 0 {
+	for channel := range lost.all() {
+		if len(s.byChannel[channel]) == 0 {
 			continue
 		}
-		if err := w.add(bell); err != nil {
+		if err := w.add(channel); err != nil {
 			s.abandon(err)
 			return false
 		}
-		rung.add(bell) // it may have been rung while it was not watched
+		notified.add(channel) // it may have been notified while it was not watched
 	}
-	s.wake(&rung)
+	s.wake(&notified)
 	return true
 }
 
-// wake wakes the listeners of bells.
-func (s *Notifier) wake(bells *channelSet) {
-	for bell := range bells.all() {
-		for l := range s.byChannel[bell] {
+// wake wakes the listeners of channels.
+func (s *Notifier) wake(channels *channelSet) {
+	for channel := range channels.all() {
+		for l := range s.byChannel[channel] {
 			l.wake()
 		}
 	}

@@ -15,35 +15,34 @@ import (
 
 const watcherName = "fsnotify"
 
-// fsWatcher is the watcher for systems other than Linux. (The build tag fsnotify
-// selects it on Linux too, so that it can be tested there.)
+// fsWatcher is the watcher for systems other than Linux. (The build tag fsnotify selects it
+// on Linux too, so that it can be tested there.)
 type fsWatcher struct {
-	set    *Notifier
-	notify *fsnotify.Watcher
-	gather sync.WaitGroup
-	ready  chan struct{} // take has something to give
+	notifier *Notifier
+	files    *fsnotify.Watcher
+	gather   sync.WaitGroup
+	ready    chan struct{} // take has something to return
 
 	mu             sync.Mutex
 	notified, lost channelSet
 }
 
 func newWatcher(s *Notifier) (watcher, error) {
-	notify, err := fsnotify.NewWatcher()
+	files, err := fsnotify.NewWatcher()
 	if err != nil {
 		return nil, fmt.Errorf("watch bells: %w", err)
 	}
-	w := &fsWatcher{set: s, notify: notify, ready: make(chan struct{}, 1)}
+	w := &fsWatcher{notifier: s, files: files, ready: make(chan struct{}, 1)}
 	w.gather.Go(w.collect)
 	s.running.Go(w.run)
 	return w, nil
 }
 
-// collect takes fsnotify's events from it at once. It must never wait for
-// Set.mu: its holder may be inside add, which fsnotify can hold up until its
-// events are taken.
+// collect receives fsnotify's events at once. It must never wait for Notifier.mu: its
+// holder may be inside add, which fsnotify can block until its events are received.
 func (w *fsWatcher) collect() {
 	defer close(w.ready)
-	events, failures := w.notify.Events, w.notify.Errors
+	events, failures := w.files.Events, w.files.Errors
 	for {
 		select {
 		case event, ok := <-events:
@@ -55,7 +54,7 @@ func (w *fsWatcher) collect() {
 			if !ok {
 				return
 			}
-			w.noteAll() // an overflow, or a watch that has failed: any bell
+			w.noteAll() // an overflow, or a watch that has failed: any channel
 		}
 		select {
 		case w.ready <- struct{}{}:
@@ -65,17 +64,17 @@ func (w *fsWatcher) collect() {
 }
 
 func (w *fsWatcher) note(event fsnotify.Event) {
-	bell, ok := channelOf(event.Name)
+	channel, ok := channelOf(event.Name)
 	if !ok {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if event.Has(fsnotify.Write) {
-		w.notified.add(bell)
+		w.notified.add(channel)
 	}
 	if event.Op != fsnotify.Write {
-		w.lost.add(bell)
+		w.lost.add(channel)
 	}
 }
 
@@ -88,20 +87,20 @@ func channelOf(path string) (int, bool) {
 func (w *fsWatcher) noteAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for bell := range Channels {
-		w.lost.add(bell)
+	for channel := range Channels {
+		w.lost.add(channel)
 	}
 }
 
-func (w *fsWatcher) add(bell int) error {
-	path := filepath.Join(w.set.dir, fileName(bell))
-	w.remove(bell) // a watch on a deleted file of this name would be taken for the new one's
+func (w *fsWatcher) add(channel int) error {
+	path := filepath.Join(w.notifier.dir, fileName(channel))
+	w.remove(channel) // a watch on a deleted file of this name would be taken for the new file's
 	var err error
 	for range tries {
 		if err = createFile(path); err != nil {
 			break
 		}
-		if err = w.notify.Add(path); !errors.Is(err, fs.ErrNotExist) {
+		if err = w.files.Add(path); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
@@ -111,34 +110,34 @@ func (w *fsWatcher) add(bell int) error {
 	return nil
 }
 
-func (w *fsWatcher) remove(bell int) {
+func (w *fsWatcher) remove(channel int) {
 	// It fails only if the file, and the watch with it, is gone already.
-	w.notify.Remove(filepath.Join(w.set.dir, fileName(bell)))
+	w.files.Remove(filepath.Join(w.notifier.dir, fileName(channel)))
 }
 
-// run carries what was collected to the Set.
+// run passes what was collected to the Notifier.
 func (w *fsWatcher) run() {
 	for range w.ready {
-		rung, lost := w.take()
-		if !w.set.onNotified(w, rung, lost) {
+		notified, lost := w.take()
+		if !w.notifier.onNotified(w, notified, lost) {
 			return
 		}
 	}
-	w.set.fail(w, errors.New("watch bells: the watcher has ended"))
+	w.notifier.fail(w, errors.New("watch bells: the watcher has ended"))
 }
 
-// take gives the bells that were rung since the last take, and those whose file
-// may not be there any more.
-func (w *fsWatcher) take() (rung, lost channelSet) {
+// take returns the channels that were notified since the last take, and those whose file
+// may be gone.
+func (w *fsWatcher) take() (notified, lost channelSet) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	rung, lost = w.notified, w.lost
+	notified, lost = w.notified, w.lost
 	w.notified, w.lost = channelSet{}, channelSet{}
-	return rung, lost
+	return notified, lost
 }
 
 func (w *fsWatcher) close() error {
-	err := w.notify.Close()
+	err := w.files.Close()
 	w.gather.Wait()
 	if err != nil {
 		return fmt.Errorf("close watcher: %w", err)

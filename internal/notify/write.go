@@ -6,60 +6,60 @@ import (
 	"path/filepath"
 )
 
-// Notify tells everybody who listens to one of names, in this process and in all
-// others, that something has changed. Call it after the commit. Names that share
-// a bell ring it once. All bells are tried, whatever fails: the error joins what
-// went wrong, and is [ErrClosed] after Close.
+// Notify notifies all listeners of names, in this process and in all others, that something
+// has changed. Call it after the commit. Names that share a channel notify it once. All
+// channels are tried, whatever fails: the error joins what went wrong, and is [ErrClosed]
+// after Close.
 //
-// A bell that nobody listens to costs one system call. Of many bells Ring does not
-// wait for the last: then nothing but ErrClosed is returned.
+// A channel without listeners costs one system call. With many channels Notify does not
+// wait for the last write: then it returns no error but ErrClosed.
 func (s *Notifier) Notify(names ...string) error {
-	var bells channelSet
+	var channels channelSet
 	for _, name := range names {
-		bells.add(Channel(name))
+		channels.add(Channel(name))
 	}
-	many := bells.count() > writesAwaited
-	if err := s.wakeSelf(&bells, many); err != nil || many {
+	many := channels.count() > writesAwaited
+	if err := s.wakeSelf(&channels, many); err != nil || many {
 		return err
 	}
-	return s.writeAll(&bells)
+	return s.writeAll(&channels)
 }
 
-// writesAwaited is how many bells are rung before Ring returns. Who rings more of them
-// has committed what many others wait for, and has more to do.
+// writesAwaited is how many channels Notify writes to before it returns. A caller with more
+// of them has committed what many others wait for, and has more to do.
 const writesAwaited = 8
 
-// wakeSelf wakes the Set's own listeners while it polls: a poll need not see what
-// its own process did (data_version does not), while watched bells ring here too. If
-// others are not to be awaited, they are woken meanwhile.
-func (s *Notifier) wakeSelf(bells *channelSet, meanwhile bool) error {
+// wakeSelf wakes the Notifier's own listeners while it polls: a poll need not see the
+// changes of its own process (data_version does not), while watched channels also notify
+// the writer. If the writes are not awaited, it starts them in the background.
+func (s *Notifier) wakeSelf(channels *channelSet, background bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return ErrClosed
 	}
 	if s.polling {
-		s.wake(bells)
+		s.wake(channels)
 	}
-	if meanwhile {
-		s.running.Go(func() { _ = s.writeAll(bells) })
+	if background {
+		s.running.Go(func() { _ = s.writeAll(channels) })
 	}
 	return nil
 }
 
-// writeAll strikes bells.
-func (s *Notifier) writeAll(bells *channelSet) error {
+// writeAll writes to channels.
+func (s *Notifier) writeAll(channels *channelSet) error {
 	var errs []error
-	for bell := range bells.all() {
-		if err := write(filepath.Join(s.dir, fileName(bell))); err != nil {
+	for channel := range channels.all() {
+		if err := write(filepath.Join(s.dir, fileName(channel))); err != nil {
 			errs = append(errs, fmt.Errorf("ring bell: %w", err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// fileName is the name of a bell's file inside the folder: two hexadecimal digits.
-func fileName(bell int) string {
+// fileName returns the name of a channel's file: two hexadecimal digits.
+func fileName(channel int) string {
 	const digits = "0123456789abcdef"
-	return string([]byte{digits[bell>>4], digits[bell&15]})
+	return string([]byte{digits[channel>>4], digits[channel&15]})
 }

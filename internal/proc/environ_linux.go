@@ -9,13 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Environ returns the environment that a process was executed with, each entry
-// followed by a NUL byte. What the program has done to its variables since then
-// does not show. Errors wrap [ErrGone] if there is no such process or it is a
-// zombie, [ErrChanging], and EACCES for a process of another user or one that
-// the kernel protects (a set-uid program). Nothing is returned for a process
-// that runs on although its main thread has ended: its environment is not
-// shown.
+// Environ returns the environment that a process was executed with, each entry followed by
+// a NUL byte. It does not show later changes by the program. Errors wrap [ErrGone] if there
+// is no such process or it is a zombie, [ErrChanging], and EACCES for a process of another
+// user or one that the kernel protects (a set-uid program). The environment is empty for a
+// process whose main thread has ended but that still runs: the kernel does not show it.
 func Environ(pid int) ([]byte, error) {
 	environ, err := readEnviron("/proc/" + strconv.Itoa(pid))
 	if err != nil {
@@ -28,8 +26,8 @@ func Environ(pid int) ([]byte, error) {
 const environSize = 8 << 10
 
 func readEnviron(dir string) (environ []byte, err error) {
-	// One read sees one program. A second one, of the rest, could come after an
-	// exec, and would find the end of the file where the old program had more.
+	// One read sees one program. A second read, of the rest, could follow an exec, and
+	// would find the end of the file where the old program had more.
 	for size := environSize; ; size *= 8 {
 		environ, err = readInto(make([]byte, size), dir+"/environ")
 		if len(environ) < size {
@@ -39,9 +37,9 @@ func readEnviron(dir string) (environ []byte, err error) {
 	if len(environ) > 0 {
 		return environ, nil
 	}
-	// Nothing to see can mean many things. Of a process that has given up its
-	// memory the kernel says "no such process" to some and "permission denied"
-	// to others.
+	// An empty environment can mean many things. For a process that has released its memory
+	// the kernel returns "no such process" to some callers and "permission denied" to
+	// others.
 	if err != nil && err != unix.ESRCH && err != unix.EACCES {
 		return nil, err
 	}
@@ -83,12 +81,12 @@ func parseMemory(stat []byte) memory {
 	return memory{fields[23-3], fields[27-3], fields[50-3], fields[51-3]}
 }
 
-// none reports whether the process has given up its memory, on its way out.
+// none reports whether the process has released its memory, as it does when it exits.
 func (m memory) none() bool { return m.size == "0" }
 
-// noEnviron reports whether the process has an environment without entries. An
-// exec first sets the two addresses to equal values and then to the final ones.
-// The end of the code comes after them: as long as that is 0, nothing is final.
+// noEnviron reports whether the process has an environment without entries. An exec first
+// sets the two addresses to equal values and then to the final ones. The end of the code is
+// set after them: as long as that is 0, nothing is final.
 func (m memory) noEnviron() bool {
 	return m.endCode != "" && m.endCode != "0" && m.environ == m.environEnd
 }

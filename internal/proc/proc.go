@@ -1,19 +1,18 @@
-// Package proc names processes so that a name never comes to mean another
+// Package proc identifies processes so that an identity never comes to mean another
 // process.
 //
-// A pid alone is no name: the kernel hands it out again. An [Identity] adds the
-// moment the process started, in clock ticks since boot, and the boot itself.
-// It can be stored, compared with ==, and used after a restart. Unlike a start
-// time of day it does not move when the wall clock is set.
+// A pid does not suffice: the kernel reuses it. An [Identity] adds the start time of the
+// process, in clock ticks since boot, and the boot itself. It can be stored, compared with
+// ==, and used after a restart. Unlike a time of day it does not change when the clock is
+// set.
 //
-// Every operation looks first whether the pid still belongs to the process that
-// was meant. [Identity.Signal] and [Identity.Wait] hold a pidfd (Linux 5.3)
-// while they look, so that nothing can change between the look and the act.
+// Every operation first checks that the pid still belongs to the process that is meant.
+// [Identity.Signal] and [Identity.Wait] hold a pidfd (Linux 5.3) meanwhile, so that nothing
+// can change between the check and the operation.
 //
-// The one assumption is that a pid is not handed out twice within one clock
-// tick (10 ms).
+// The one assumption is that a pid is not reused within one clock tick (10 ms).
 //
-// Off Linux every function that returns an error returns one that wraps
+// On systems other than Linux every function that returns an error returns one that wraps
 // [errors.ErrUnsupported].
 package proc
 
@@ -25,13 +24,13 @@ import (
 	"syscall"
 )
 
-// ErrGone is returned when the process has ended, whether or not its parent has
-// reaped it, and when its pid belongs to another process by now.
+// ErrGone is returned if the process has ended, whether or not its parent has reaped it,
+// and if its pid belongs to another process by now.
 var ErrGone = errors.New("process is gone")
 
-// ErrChanging is returned when a process is in the middle of an exec or on its
-// way out: the environment of its program is gone, and that of a new one cannot
-// be seen yet. It passes in the time that it takes to load a program.
+// ErrChanging is returned if a process is in the middle of an exec or an exit: the
+// environment of its program is gone, and that of a new one cannot be read yet. That lasts
+// as long as it takes to load a program.
 var ErrChanging = errors.New("process is in an exec or an exit")
 
 // Identity is one process of one boot of this machine. The zero value is no
@@ -47,10 +46,10 @@ func Self() (Identity, error) {
 	return Of(os.Getpid())
 }
 
-// Of returns the identity of the process that has the given pid now. It returns
-// [ErrGone] if there is none, or only a zombie. A pid that was learned earlier
-// may have changed hands: take the identity while the process is known to be
-// alive, as an own child is until it is waited for.
+// Of returns the identity of the process that has the given pid now. It returns [ErrGone]
+// if there is none, or only a zombie. A pid that was read earlier may have been reused:
+// take the identity while the process is known to be alive, as a child is until it is
+// waited for.
 func Of(pid int) (Identity, error) {
 	boot, err := Boot()
 	if err != nil {
@@ -66,24 +65,23 @@ func Of(pid int) (Identity, error) {
 	return Identity{PID: pid, Ticks: stat.Ticks, Boot: boot}, nil
 }
 
-// Alive reports whether the process still runs; a zombie does not. Where that
-// cannot be found out, as when this process is out of descriptors, it says
-// true: taking a running process for dead would run its task twice.
+// Alive reports whether the process still runs; a zombie does not. If that cannot be
+// determined, for example without free descriptors, it returns true: taking a running
+// process for dead would run its task twice.
 func (id Identity) Alive() bool {
 	return !errors.Is(id.check(), ErrGone)
 }
 
-// Stopped reports whether the process stands still because a signal has stopped it.
+// Stopped reports whether a signal has stopped the process.
 func (id Identity) Stopped() bool {
 	s, err := Read(id.PID)
 	return err == nil && s.Ticks == id.Ticks && (s.State == 'T' || s.State == 't')
 }
 
-// Signal sends sig to the process. It returns [ErrGone] if the process has
-// ended, and an error wrapping EPERM if it belongs to another user. It never
-// signals another process: where the kernel has no pidfd it signals nobody and
-// returns an error that wraps [errors.ErrUnsupported]. A nil error means that
-// the signal was sent, not that it had an effect.
+// Signal sends sig to the process. It returns [ErrGone] if the process has ended, and an
+// error wrapping EPERM if it belongs to another user. It never signals another process: if
+// the kernel has no pidfd it returns an error that wraps [errors.ErrUnsupported]. A nil
+// error means that the signal was sent, not that it had an effect.
 func (id Identity) Signal(sig syscall.Signal) error {
 	if err := id.signal(sig); err != nil {
 		return fmt.Errorf("send signal %d to process %d: %w", int(sig), id.PID, err)
@@ -91,9 +89,9 @@ func (id Identity) Signal(sig syscall.Signal) error {
 	return nil
 }
 
-// Wait returns nil when the process has ended, at once if it already has. It
-// need not be a child of the caller, and it is not reaped. When ctx is done
-// first, Wait returns ctx.Err() and the process is left as it is.
+// Wait returns nil when the process has ended, at once if it already has. The process need
+// not be a child of the caller, and it is not reaped. If ctx is done first, Wait returns
+// ctx.Err().
 func (id Identity) Wait(ctx context.Context) error {
 	err := id.wait(ctx)
 	switch {
@@ -105,14 +103,14 @@ func (id Identity) Wait(ctx context.Context) error {
 	return err
 }
 
-// check returns nil while the process runs and ErrGone when it has ended; any
-// other error means that it is not known.
+// check returns nil while the process runs and ErrGone when it has ended; any other error
+// means that it is not known.
 func (id Identity) check() error {
 	if id.PID <= 0 {
 		return ErrGone
 	}
-	// First the boot id: where /proc is missing that is an error, while a
-	// missing stat file would mean a dead process.
+	// The boot id comes first: without /proc that is an error, while a missing stat file
+	// would mean a dead process.
 	boot, err := Boot()
 	if err != nil {
 		return err

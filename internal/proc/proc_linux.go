@@ -20,8 +20,8 @@ const statSize = 2048
 // Read returns the stat of the process that has the given pid now, zombies
 // included. It returns [ErrGone] if there is none.
 func Read(pid int) (Stat, error) {
-	// /proc also answers for the ids of threads. As a thread of a process of
-	// the same number, only a process exists.
+	// /proc also has entries for the ids of threads. Only a process has a thread of its own
+	// number.
 	err := unix.Tgkill(pid, pid, 0)
 	if err == nil || err == unix.EPERM {
 		var buf [statSize]byte
@@ -33,11 +33,10 @@ func Read(pid int) (Stat, error) {
 	return Stat{}, fmt.Errorf("read stat of process %d: %w", pid, gone(err))
 }
 
-// LastPID returns the pid that was handed out last in this process's pid
-// namespace, to a process or to a thread. Pids rise by one until they start
-// again at the bottom; those in use are passed over. So whatever has started
-// between two calls has a pid above the first answer and not above the second,
-// unless the second is smaller.
+// LastPID returns the pid that was assigned last in this process's pid namespace, to a
+// process or to a thread. Pids rise by one until they start again at the bottom; those in
+// use are skipped. So whatever has started between two calls has a pid above the first
+// result and not above the second, unless the second is smaller.
 func LastPID() (int, error) {
 	var buf [128]byte
 	data, err := readInto(buf[:], "/proc/loadavg")
@@ -62,8 +61,8 @@ func Boot() (string, error) {
 	return string(bytes.TrimSpace(data)), nil
 }
 
-// Namespace names the pid namespace of this process: pids of another mean nothing
-// here. It is empty if it cannot be known.
+// Namespace identifies the pid namespace of this process: pids of another one mean nothing
+// here. It is empty if it cannot be read.
 func Namespace() string {
 	name, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
@@ -72,9 +71,9 @@ func Namespace() string {
 	return name
 }
 
-// readInto reads what fits into buf from a file of /proc. It makes the three
-// system calls that are needed; os.ReadFile would make seven, as it also tries
-// to have the file polled.
+// readInto reads what fits into buf from a file of /proc. It makes the three system calls
+// that are needed; os.ReadFile would make seven, as it also registers the file with the
+// poller.
 func readInto(buf []byte, path string) ([]byte, error) {
 	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -102,15 +101,14 @@ func (id Identity) signal(sig syscall.Signal) error {
 	return err
 }
 
-// wait lets the runtime's poller watch a pidfd, which becomes readable when the
-// process has ended. So a waiting goroutine holds no thread and nothing wakes
-// up in between.
+// wait lets the runtime's poller watch a pidfd, which becomes readable when the process has
+// ended. So a waiting goroutine blocks no thread and never wakes up in between.
 func (id Identity) wait(ctx context.Context) error {
 	fd, err := id.open()
 	if err != nil {
 		return err
 	}
-	// The runtime polls only what is marked non-blocking.
+	// The runtime polls only non-blocking files.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
 		return err
@@ -135,17 +133,16 @@ func (id Identity) wait(ctx context.Context) error {
 	return errors.Join(err, pollErr)
 }
 
-// ended asks a pidfd, without waiting, whether its process has ended.
+// ended reports without waiting whether the process of a pidfd has ended.
 func ended(pidfd int) (bool, error) {
 	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
 	n, err := retry(func() (int, error) { return unix.Poll(fds, 0) })
 	return n > 0, err
 }
 
-// open returns a pidfd of the process. The look at its start time comes after
-// the pidfd is open: if the pid is still that of the process then, it was so
-// when the pidfd was opened, because a pid that has changed hands never comes
-// back.
+// open returns a pidfd of the process. It checks the start time after the pidfd is open: if
+// the pid is still that of the process then, it was so when the pidfd was opened, because a
+// process never gets back a reused pid.
 func (id Identity) open() (int, error) {
 	fd, err := unix.PidfdOpen(id.PID, 0)
 	if err != nil {
@@ -158,9 +155,9 @@ func (id Identity) open() (int, error) {
 	return fd, nil
 }
 
-// gone turns the ways in which the kernel says "no such process" into ErrGone.
-// EINVAL and ENOENT come from pidfd_open when the number is that of a mere
-// thread, and EINVAL from tgkill when it is not positive.
+// gone turns the errors by which the kernel says "no such process" into ErrGone. EINVAL and
+// ENOENT come from pidfd_open if the number is only that of a thread, and EINVAL from
+// tgkill if it is not positive.
 func gone(err error) error {
 	if err == unix.ENOENT || err == unix.ESRCH || err == unix.EINVAL {
 		return ErrGone

@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// errUnsupported tells that a process cannot be named here yet.
+// errUnsupported says that processes cannot be identified on this system.
 var errUnsupported = fmt.Errorf("process identity on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 
 // Read returns an error that wraps [errors.ErrUnsupported].
@@ -25,7 +25,7 @@ func LastPID() (int, error) { return 0, errUnsupported }
 // Environ returns an error that wraps [errors.ErrUnsupported].
 func Environ(int) ([]byte, error) { return nil, errUnsupported }
 
-// Namespace returns nothing.
+// Namespace returns the empty string.
 func Namespace() string { return "" }
 
 func (id Identity) signal(syscall.Signal) error { return errUnsupported }

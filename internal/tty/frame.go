@@ -12,11 +12,10 @@ import (
 	"weft/internal/protocol"
 )
 
-// Kind says what a [Frame] is.
+// Kind is the kind of a [Frame].
 type Kind byte
 
-// The kinds of frames. Hello, Input and Resize are a client's, Output and End
-// a consumer's.
+// The kinds of frames. A client sends Hello, Input and Resize, a consumer Output and End.
 const (
 	Hello  Kind = 'h' // Offset, Size, Data: see NewHello
 	Input  Kind = 'i' // Data
@@ -25,12 +24,12 @@ const (
 	End    Kind = 'e'
 )
 
-// NewHello is the first frame of a client, which says what protocol it has.
+// NewHello returns the first frame of a client, which carries its protocol version.
 func NewHello(offset int64, size Size) Frame {
 	return Frame{Kind: Hello, Offset: offset, Size: size, Data: []byte(version)}
 }
 
-// CheckHello says why a client cannot be served by its first frame.
+// CheckHello returns an error if the first frame of a client is not one that can be served.
 func CheckHello(f Frame) error {
 	switch {
 	case f.Kind != Hello:
@@ -43,35 +42,35 @@ func CheckHello(f Frame) error {
 
 var version = strconv.Itoa(protocol.Version)
 
-// Recent is the offset of a client that wants to see how things stand, instead
-// of all that the task has printed.
+// Recent is the offset of a client that wants the current state of the terminal instead of
+// all output.
 const Recent int64 = -1
 
-// Size is the size of a window in characters. The zero value says that there
-// is none.
+// Size is the size of a window in characters. The zero value means that there is none.
 type Size struct{ Rows, Cols uint16 }
 
-// A Frame is one message. Which fields count depends on its kind.
+// A Frame is one message. Its kind determines which fields are used.
 type Frame struct {
 	Kind Kind
-	// Offset is where in the output of the task the client wants to begin, or
-	// where the output that follows this frame will begin.
+	// Offset is where in the task's output the client wants to start, or where the output
+	// after this frame starts.
 	Offset int64
 	Size   Size
 	Data   []byte
 }
 
-// MaxData is the most that one frame may hold.
+// MaxData is the maximum size of a frame's data.
 const MaxData = 32 << 10
 
-// A frame is its kind, the offset, the size, the length of the data, and these.
+// header is the size of a frame without its data: kind, offset, size, and length of the
+// data.
 const header = 1 + 8 + 2 + 2 + 4
 
-// errFrame is returned for what is no frame.
+// errFrame is returned for invalid frames.
 var errFrame = errors.New("not a frame of a terminal")
 
-// A Conn is one end of a connection. Send and Receive may be called by several
-// goroutines, but Receive only by one at a time.
+// A Conn is one end of a connection. Send and Receive may be called by several goroutines,
+// but Receive only by one at a time.
 type Conn struct {
 	net.Conn
 	sending sync.Mutex
@@ -82,7 +81,7 @@ type Conn struct {
 // NewConn returns the end of a connection on c, which it owns.
 func NewConn(c net.Conn) *Conn { return &Conn{Conn: c} }
 
-// Send sends one frame, as several if its data are more than one may hold.
+// Send sends one frame, as several if its data exceed MaxData.
 func (c *Conn) Send(f Frame) error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
@@ -103,8 +102,8 @@ func (c *Conn) Send(f Frame) error {
 	}
 }
 
-// Receive waits for the next frame. Its data are valid until the next call.
-// [io.EOF] means that the other end has closed the connection between frames.
+// Receive waits for the next frame. Its data are valid until the next call. [io.EOF] means
+// that the other end has closed the connection between frames.
 func (c *Conn) Receive() (Frame, error) {
 	if _, err := io.ReadFull(c.Conn, c.head[:]); err != nil {
 		if errors.Is(err, io.EOF) {

@@ -7,25 +7,24 @@ import (
 	"strings"
 )
 
-// Modes follows in what a program writes to its terminal which modes it has
-// switched, so that another terminal can be brought into the same state, and
-// one can be brought back. The zero value is a terminal as it begins.
+// Modes tracks the modes that a program switches in its output to a terminal, so that
+// another terminal can be brought into the same state, and one can be reset. The zero value
+// is the initial state of a terminal.
 //
-// It knows the modes that would be in a person's way if they stayed, or be
-// missed: the other screen, the mouse, the cursor, pasting and keys.
+// It tracks the modes that would disturb a person if they remained, or be missed: the
+// alternate screen, the mouse, the cursor, pasting and keys.
 type Modes struct {
-	changed []string // the parameters of private modes that are not as they begin, oldest first
+	changed []string // the parameters of private modes that differ from the initial state, oldest first
 	keys    string   // the level of xterm's modifyOtherKeys, if it is set
 	keypad  bool     // sends codes of its own
-	partial []byte   // of an escape sequence, whose rest has not come yet
+	partial []byte   // an incomplete escape sequence
 }
 
-// alternate reports whether a mode shows the other screen, which has no history.
+// alternate reports whether a mode shows the alternate screen, which has no history.
 func alternate(mode string) bool { return mode == "47" || mode == "1047" || mode == "1049" }
 
-// begins reports whether a mode is followed, and whether it is set in the
-// beginning.
-func begins(mode string) (set, followed bool) {
+// initial reports whether a mode is tracked, and whether it is set initially.
+func initial(mode string) (set, followed bool) {
 	switch mode {
 	case "7", "25": // lines that wrap, and the cursor
 		return true, true
@@ -35,10 +34,10 @@ func begins(mode string) (set, followed bool) {
 	return false, alternate(mode)
 }
 
-// maxSequence is longer than every sequence that switches modes.
+// maxSequence is an upper bound of the length of sequences that switch modes.
 const maxSequence = 64
 
-// Write follows what a program writes. It never fails.
+// Write tracks the output of a program. It never fails.
 func (m *Modes) Write(p []byte) (int, error) {
 	n := len(p)
 	if len(m.partial) > 0 {
@@ -64,7 +63,7 @@ func (m *Modes) Write(p []byte) (int, error) {
 	}
 }
 
-// follow takes one escape sequence.
+// follow applies one escape sequence.
 func (m *Modes) follow(seq string) {
 	switch {
 	case seq == "\x1b=" || seq == "\x1b>":
@@ -83,7 +82,7 @@ func (m *Modes) follow(seq string) {
 }
 
 func (m *Modes) set(mode string, on bool) {
-	first, followed := begins(mode)
+	first, followed := initial(mode)
 	if !followed {
 		return
 	}
@@ -93,16 +92,16 @@ func (m *Modes) set(mode string, on bool) {
 	}
 }
 
-// Alternate reports whether the other screen is shown.
+// Alternate reports whether the alternate screen is shown.
 func (m *Modes) Alternate() bool {
 	return slices.ContainsFunc(m.changed, alternate)
 }
 
-// Set is what brings a terminal from its beginning into this state.
+// Set returns the sequences that bring a terminal from its initial state into this one.
 func (m *Modes) Set() []byte {
 	var b bytes.Buffer
 	for _, mode := range m.changed {
-		set, _ := begins(mode)
+		set, _ := initial(mode)
 		private(&b, mode, !set)
 	}
 	if m.keypad {
@@ -114,7 +113,7 @@ func (m *Modes) Set() []byte {
 	return b.Bytes()
 }
 
-// Reset is what brings a terminal back from this state to its beginning.
+// Reset returns the sequences that bring a terminal from this state to its initial one.
 func (m *Modes) Reset() []byte {
 	var b bytes.Buffer
 	if m.keys != "" {
@@ -124,7 +123,7 @@ func (m *Modes) Reset() []byte {
 		b.WriteString("\x1b>")
 	}
 	for _, mode := range slices.Backward(m.changed) {
-		set, _ := begins(mode)
+		set, _ := initial(mode)
 		private(&b, mode, set)
 	}
 	if b.Len() > 0 {

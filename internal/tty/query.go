@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// Quiet returns output without what asks the terminal for an answer: shown a
-// second time it would be answered a second time, and the program would take
-// the answers for keys that were pressed.
+// Quiet returns output without the queries to the terminal: shown again they would be
+// answered again, and the program would take the answers for input.
 func Quiet(output []byte) []byte {
 	var quiet []byte
 	for {
@@ -20,7 +19,7 @@ func Quiet(output []byte) []byte {
 		if output[0] == '\x1b' {
 			var whole bool
 			if length, whole = escape(output); !whole {
-				return append(quiet, output...) // its rest follows
+				return append(quiet, output...) // the rest follows
 			}
 			if seq := string(output[:length]); !asks(seq) {
 				quiet = append(quiet, seq...)
@@ -32,7 +31,7 @@ func Quiet(output []byte) []byte {
 
 // asks reports whether a terminal answers an escape sequence.
 func asks(seq string) bool {
-	if seq == "\x1bZ" { // who are you, as it was asked once
+	if seq == "\x1bZ" { // DECID
 		return true
 	}
 	if len(seq) < 3 {
@@ -42,33 +41,33 @@ func asks(seq string) bool {
 	switch seq[1] {
 	case '[':
 		switch final {
-		case 'c': // who are you
+		case 'c': // device attributes
 			return true
-		case 'n': // where is the cursor, are you well
+		case 'n': // cursor position, status
 			return !strings.HasPrefix(body, ">")
-		case 'p': // how does a mode stand
+		case 'p': // state of a mode
 			return strings.HasSuffix(body, "$")
-		case 'q': // which version are you
+		case 'q': // version of the terminal
 			return strings.HasPrefix(body, ">")
-		case 't': // what about the window
+		case 't': // the window
 			first, _, _ := strings.Cut(body, ";")
 			return len(first) == 2 && (first[0] == '1' || first == "20" || first == "21")
-		case 'u': // how are keys encoded
+		case 'u': // encoding of keys
 			return strings.HasPrefix(body, "?")
-		case 'x': // how is the line
+		case 'x': // terminal parameters
 			return true
 		}
-	case ']': // which color, what is in the clipboard
+	case ']': // colors, clipboard
 		return strings.HasSuffix(strings.TrimSuffix(body, "\x1b"), ";?")
-	case 'P': // which setting, which capability
+	case 'P': // settings, capabilities
 		return strings.HasPrefix(body, "$q") || strings.HasPrefix(body, "+q")
 	}
 	return false
 }
 
-// escape returns the length of the escape sequence that p begins with, and
-// whether all of it is there. What breaks off in the middle of a sequence is
-// whole: the terminal goes on with what comes then.
+// escape returns the length of the escape sequence that p starts with, and whether it is
+// complete. A sequence that is interrupted counts as complete: the terminal continues with
+// what follows.
 func escape(p []byte) (length int, whole bool) {
 	if len(p) < 2 {
 		return len(p), false

@@ -10,8 +10,8 @@ import (
 // A Listener is the consumer's end of the socket of one attempt at a task.
 type Listener struct{ *socket.Listener }
 
-// Listen makes the socket of an attempt at a task of the project whose folder
-// is weftDir. The caller closes it.
+// Listen makes the socket of an attempt at a task in the project with the folder weftDir.
+// The caller closes it.
 func Listen(weftDir, tid string, epoch int) (*Listener, error) {
 	l, err := socket.Listen(weftDir, name(tid, epoch))
 	if err != nil {
@@ -20,8 +20,8 @@ func Listen(weftDir, tid string, epoch int) (*Listener, error) {
 	return &Listener{l}, nil
 }
 
-// AcceptClient waits for the next client. It turns strangers away. An error means that
-// the socket is closed.
+// AcceptClient waits for the next client. It rejects processes of other users. An error
+// means that the socket is closed.
 func (l *Listener) AcceptClient() (*Conn, error) {
 	c, err := l.AcceptPeer()
 	if err != nil {
@@ -30,8 +30,8 @@ func (l *Listener) AcceptClient() (*Conn, error) {
 	return NewConn(c), nil
 }
 
-// Dial connects to an attempt at a task. [Unheard] tells whether an error means that
-// nobody listens.
+// Dial connects to an attempt at a task. [Unheard] tells whether an error means that no
+// consumer listens.
 func Dial(weftDir, tid string, epoch int) (*Conn, error) {
 	c, err := socket.Dial(weftDir, name(tid, epoch))
 	if err != nil {
@@ -40,9 +40,9 @@ func Dial(weftDir, tid string, epoch int) (*Conn, error) {
 	return NewConn(c), nil
 }
 
-// Unheard reports whether an error of [Dial] says that nobody listens, not yet
-// or not any more.
+// Unheard reports whether an error of [Dial] means that no consumer listens, not yet or not
+// any more.
 func Unheard(err error) bool { return socket.Unheard(err) }
 
-// name is the name of the socket of an attempt at a task.
+// name returns the name of the socket of an attempt at a task.
 func name(tid string, epoch int) string { return tid + "." + strconv.Itoa(epoch) }

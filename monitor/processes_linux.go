@@ -11,43 +11,42 @@ import (
 	"weft/internal/proc"
 )
 
-// maxProbes is up to how many new pids are tried one by one. Beyond that a new
-// list of all processes is cheaper.
+// maxProbes is how many new pids are tried one by one. Beyond that it is cheaper to list
+// all processes again.
 const maxProbes = 1000
 
-// register keeps a census up to date. Together, list and advance leave no gap:
-// a process that runs when advance finds nothing new is in the census. Either
-// it was there when the last list began, and the kernel lists whoever is there
-// all the while; or it got its pid later, and then that was tried. A process
-// that is still being forked may be missed; then the one that forks it is
-// there.
-type register struct {
-	all  census
-	last int // everybody whose pid was handed out up to this one has been looked for
+// A processTable keeps the processes of the machine up to date. Together, list and advance
+// leave no gap: a process that runs when advance finds nothing new is in the table. Either
+// it existed when the last list began, and the kernel lists every process that exists all
+// the while; or it got its pid later, and that pid was tried. A process that is still being
+// forked may be missed; then its parent is in the table.
+type processTable struct {
+	all  processes
+	last int // all pids up to this one have been tried
 }
 
-// list takes the census anew and returns all pids in it.
-func (r *register) list() ([]int, error) {
+// list reads the table anew and returns all pids in it.
+func (r *processTable) list() ([]int, error) {
 	last, err := proc.LastPID()
 	if err != nil {
 		return nil, err
 	}
-	r.last, r.all = last, make(census)
+	r.last, r.all = last, make(processes)
 	for range maxRounds {
 		pids, err := listed()
 		if err != nil {
 			return nil, err
 		}
 		pids = slices.DeleteFunc(pids, func(pid int) bool { _, ok := r.all[pid]; return ok })
-		there, err := r.enter(pids)
+		found, err := r.enter(pids)
 		if err != nil {
 			return nil, err
 		}
-		if len(there) == len(pids) {
+		if len(found) == len(pids) {
 			break
 		}
-		// Who was listed and could not be read may have had a child in the
-		// making, which was not listed yet.
+		// A process that was listed but could not be read may have been forking a child,
+		// which was not listed yet.
 	}
 	return slices.Collect(maps.Keys(r.all)), nil
 }
@@ -72,9 +71,8 @@ func listed() ([]int, error) {
 	return pids, nil
 }
 
-// advance enters the processes that have started since the last call, and
-// returns their pids.
-func (r *register) advance() ([]int, error) {
+// advance adds the processes that have started since the last call, and returns their pids.
+func (r *processTable) advance() ([]int, error) {
 	last, err := proc.LastPID()
 	if err != nil || last == r.last {
 		return nil, err
@@ -83,7 +81,7 @@ func (r *register) advance() ([]int, error) {
 		return r.list()
 	}
 	var pids []int
-	// Rising, as parents come before their children.
+	// rising, as parents come before their children
 	for pid := r.last + 1; pid <= last; pid++ {
 		pids = append(pids, pid)
 	}
@@ -91,30 +89,28 @@ func (r *register) advance() ([]int, error) {
 	return r.enter(pids)
 }
 
-// enter reads the processes that have the given pids, in this order, and their
-// parents where those are missing. It returns the pids for which there was a
-// process.
-func (r *register) enter(pids []int) ([]int, error) {
-	var there []int
+// enter reads the processes with the given pids, in this order, and their parents where
+// those are missing. It returns the pids of the processes that exist.
+func (r *processTable) enter(pids []int) ([]int, error) {
+	var found []int
 	for _, pid := range pids {
 		switch err := r.read(pid); {
 		case err == nil:
-			there = append(there, pid)
+			found = append(found, pid)
 		case !errors.Is(err, proc.ErrGone):
 			return nil, err
 		}
 	}
-	for _, pid := range there {
+	for _, pid := range found {
 		if err := r.link(pid); err != nil {
 			return nil, err
 		}
 	}
-	return there, nil
+	return found, nil
 }
 
-// read enters the process as it is now, or strikes it out and returns
-// [proc.ErrGone].
-func (r *register) read(pid int) error {
+// read adds the process as it is now, or removes it and returns [proc.ErrGone].
+func (r *processTable) read(pid int) error {
 	s, err := proc.Read(pid)
 	if err != nil {
 		delete(r.all, pid)
@@ -124,10 +120,10 @@ func (r *register) read(pid int) error {
 	return nil
 }
 
-// link sees to it that the census holds the parents of a process. One is
-// missing if it died and was reaped after its child was read, so that the child
-// has another parent by now.
-func (r *register) link(pid int) error {
+// link makes sure that the table holds the parents of a process. A parent is missing if it
+// died and was reaped after its child was read, so that the child has another parent by
+// now.
+func (r *processTable) link(pid int) error {
 	for {
 		s, ok := r.all[pid]
 		if !ok || s.PPID == 0 {
@@ -150,7 +146,7 @@ func (r *register) link(pid int) error {
 		case err != nil:
 			return err
 		case r.all[pid].PPID == s.PPID:
-			// The parent is there but not shown: /proc is mounted with hidepid.
+			// The parent exists but is not shown: /proc is mounted with hidepid.
 			return nil
 		}
 	}
