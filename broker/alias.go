@@ -7,31 +7,29 @@ import (
 	"strings"
 )
 
-// aliasKind is the kind of the records of aliases. Their key is the alias,
-// their state the queue it stands for.
+// aliasKind is the kind of the records of aliases. Their key is the alias, their state the
+// queue it stands for.
 const aliasKind = "alias"
 
-// AliasMark begins a name that is an alias.
+// AliasMark is the prefix of a name that is an alias.
 const AliasMark = "@"
 
-// An Alias is a second name for a queue. It is used with an [AliasMark] before
-// it, and so never taken for a queue of the same name.
+// An Alias is a second name for a queue. It is used with an [AliasMark] before it, so that
+// it is never taken for a queue of the same name.
 type Alias struct {
 	Name  string // without the mark
-	Queue string // which need not hold messages
+	Queue string // may be empty
 }
 
-// Aliases are the aliases of a store. It is a handle: get it from
-// [Broker.Aliases].
+// Aliases are the aliases of a store. It is a handle, returned by [Broker.Aliases].
 type Aliases struct{ b *Broker }
 
-// Aliases gives access to the aliases.
+// Aliases returns the aliases.
 func (b *Broker) Aliases() Aliases { return Aliases{b} }
 
-// Add makes an alias. It fails with [ErrExists] if there is one of that name,
-// and with [ErrAlias] or [ErrName] if name or queue cannot be used: an alias
-// leads to a queue and never to another alias, so neither may be what another
-// alias has as the other.
+// Add makes an alias. It fails with [ErrExists] if there is one of that name, and with
+// [ErrAlias] or [ErrName] if name or queue cannot be used: an alias leads to a queue and
+// never to another alias.
 func (a Aliases) Add(ctx context.Context, name, queue string) error {
 	err := a.b.stored(queue)
 	if err == nil {
@@ -57,7 +55,7 @@ func addAlias(tx *Tx, alias Alias) error {
 	return putAlias(tx, alias)
 }
 
-// freeAlias reports which other alias is in the way of one.
+// freeAlias returns an error if another alias conflicts with this one.
 func freeAlias(r Reader, alias Alias) error {
 	switch there, err := r.Record(aliasKind, alias.Name); {
 	case err == nil:
@@ -78,7 +76,8 @@ func freeAlias(r Reader, alias Alias) error {
 	return nil
 }
 
-// checkQueue reports why no alias can stand for queue: an alias has its name.
+// checkQueue returns an error if no alias can stand for queue, because an alias has its
+// name.
 func checkQueue(r Reader, queue string) error {
 	switch _, err := r.Record(aliasKind, queue); {
 	case err == nil:
@@ -93,7 +92,7 @@ func putAlias(tx *Tx, alias Alias) error {
 	return tx.PutRecord(Record{Kind: aliasKind, Key: alias.Name, State: alias.Queue, Rank: 1})
 }
 
-// retarget lets aliases of a queue stand for another one.
+// retarget changes the aliases of a queue to stand for another one.
 func retarget(tx *Tx, from, to string) error {
 	users, err := tx.Records(aliasKind, RecordSelect{States: []string{from}})
 	if err != nil || len(users) == 0 {
@@ -110,8 +109,8 @@ func retarget(tx *Tx, from, to string) error {
 	return nil
 }
 
-// Remove removes an alias; messages are not concerned. The error wraps
-// [ErrNotFound] if there is none.
+// Remove removes an alias; it does not change messages. The error wraps [ErrNotFound] if
+// there is none.
 func (a Aliases) Remove(ctx context.Context, name string) error {
 	err := a.b.Update(ctx, func(tx *Tx) error {
 		if _, err := tx.Record(aliasKind, name); err != nil {
@@ -125,7 +124,7 @@ func (a Aliases) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// List returns the aliases, by name; with queue not empty only those of that
+// List returns the aliases, sorted by name; if queue is not empty, only those of that
 // queue.
 func (a Aliases) List(ctx context.Context, queue string) (all []Alias, err error) {
 	var sel RecordSelect
@@ -142,9 +141,9 @@ func (a Aliases) List(ctx context.Context, queue string) (all []Alias, err error
 	return all, nil
 }
 
-// Resolve returns the queue that name means: with an [AliasMark] before it, the
-// one that the alias stands for, else name itself. The error wraps
-// [ErrNotFound] if there is no such alias.
+// Resolve returns the queue that name means: with an [AliasMark] before it, the one that
+// the alias stands for, else name itself. The error wraps [ErrNotFound] if there is no such
+// alias.
 func (a Aliases) Resolve(ctx context.Context, name string) (queue string, err error) {
 	alias, marked := strings.CutPrefix(name, AliasMark)
 	if !marked {

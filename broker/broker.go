@@ -13,27 +13,27 @@ type Broker struct {
 	options Options
 }
 
-// Options are the choices of [New]. The zero value is the default.
+// Options are the options of [New]. The zero value is the default.
 type Options struct {
 	// MaxMessage bounds message bodies, in bytes; 0 means [MaxMessageBytes].
 	MaxMessage int
-	// Views returns how the messages of a queue are computed, or nil where they
-	// are stored. A queue that has a view can be peeked and counted and nothing
-	// else: other operations return [ErrView]. nil means that there are none.
+	// Views returns how the messages of a queue are computed, or nil if they are stored. A
+	// view can be peeked and counted; other operations return [ErrView]. nil means that
+	// there are no views.
 	Views func(queue string) ViewFunc
 }
 
-// A ViewFunc computes the messages of a queue that shows something else that
-// is in the store, such as records, in id order.
+// A ViewFunc computes the messages of a queue that shows other content of the store, such
+// as records, in id order.
 type ViewFunc func(r Reader, sel Select) ([]Message, error)
 
-// New returns a Broker on backend, which it owns from then on. Programs call a
-// backend's Open instead.
+// New returns a Broker on backend, which it owns from then on. Programs call a backend's
+// Open instead.
 func New(backend Backend, o Options) *Broker {
 	return &Broker{backend: backend, options: o.complete()}
 }
 
-// complete fills in the defaults.
+// complete sets the defaults.
 func (o Options) complete() Options {
 	if o.MaxMessage == 0 {
 		o.MaxMessage = MaxMessageBytes
@@ -44,26 +44,25 @@ func (o Options) complete() Options {
 	return o
 }
 
-// Close waits for running transactions, refuses those that wait and releases
-// the store. Whoever opened the broker closes it; later calls return
-// [ErrClosed], a second Close what the first returned. From inside [Broker.Update]
-// it returns [ErrNested] and closes nothing.
+// Close waits for running transactions, refuses those that wait and releases the store. The
+// caller that opened the broker closes it; later calls return [ErrClosed], a second Close
+// what the first returned. Inside [Broker.Update] it returns [ErrNested] and closes
+// nothing.
 func (b *Broker) Close() error { return b.backend.Close() }
 
-// Queue names a queue. It costs nothing and checks nothing: a bad name is
-// reported by the operation that uses it.
+// Queue returns the queue with this name. It does no work and checks nothing: the operation
+// that uses an invalid name reports it.
 func (b *Broker) Queue(name string) *Queue { return &Queue{b: b, name: name} }
 
-// Update runs fn in one transaction: all its changes are committed, or, if it
-// returns an error, panics or ends its goroutine, none. Waiters of the queues
-// it touched are woken after the commit.
+// Update runs fn in one transaction: all its changes are committed, or none, if it returns
+// an error, panics or ends its goroutine. Waiters of the changed queues are notified after
+// the commit.
 //
-// fn runs on the calling goroutine. Transactions of several goroutines share a
-// commit, so it may run twice and must only touch its tx and variables that it
-// sets anew in each run, and it must not block: the others wait for it. Calling
-// the broker from fn returns [ErrNested]. Cancelling ctx withdraws a
-// transaction that has not begun; one that has is completed, and Update reports
-// how it ended.
+// fn runs on the calling goroutine. Transactions of several goroutines share a commit, so
+// fn may run twice: it must use only its tx and variables that it sets in each run, and it
+// must not block, because others wait for it. Calling the broker from fn returns
+// [ErrNested]. Cancelling ctx withdraws a transaction that has not started; one that has is
+// completed, and Update returns its result.
 func (b *Broker) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	var tx *Tx
 	err := b.backend.Update(ctx, func(t Txn) error {
@@ -78,12 +77,12 @@ func (b *Broker) Update(ctx context.Context, fn func(tx *Tx) error) error {
 }
 
 // Nested reports whether the calling goroutine is inside a function that was given to
-// [Broker.Update]. There it must not wait for another goroutine that calls the
-// broker, which would wait for the function to end.
+// [Broker.Update]. There it must not wait for another goroutine that calls the broker,
+// which would wait for the function to end.
 func (b *Broker) Nested() bool { return b.backend.Nested() }
 
-// ReadBody reads a message body to the end of r, counting while it reads: an
-// endless input gives [ErrTooLarge] and does not fill the memory.
+// ReadBody reads a message body until the end of r and counts its bytes: an endless input
+// gives [ErrTooLarge] and does not fill the memory.
 func (b *Broker) ReadBody(r io.Reader) (string, error) {
 	limit := b.options.MaxMessage
 	body, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
@@ -96,8 +95,8 @@ func (b *Broker) ReadBody(r io.Reader) (string, error) {
 	return string(body), nil
 }
 
-// View runs fn on one consistent state of the store. fn must not call the
-// broker and should be short: it holds back the clean-up of the store's log.
+// View runs fn on one consistent state of the store. fn must not call the broker and should
+// be short: it delays the clean-up of the store's log.
 func (b *Broker) View(ctx context.Context, fn func(Reader) error) error {
 	return b.backend.View(ctx, fn)
 }
@@ -139,9 +138,9 @@ func CountRecords(ctx context.Context, b *Broker, kind string) (counts map[strin
 	return counts, nil
 }
 
-// StoreID is the id of b's store, which was made with it and never changes: that of
-// [Broker.Info], for much less. It is asked where changes are made: a program that
-// asks for it will make some, and may never need anything else to read with.
+// StoreID returns the id of b's store, which is assigned when the store is made and never
+// changes: that of [Broker.Info], at less cost. It uses the connection for writing: a
+// program that needs the id is about to write, and may never need a connection for reading.
 func (b *Broker) StoreID(ctx context.Context) (id string, err error) {
 	err = b.backend.UpdateOne(ctx, func(t Txn) (err error) {
 		id, err = t.ID()
@@ -165,9 +164,9 @@ func (b *Broker) Info(ctx context.Context) (info Info, err error) {
 	return info, nil
 }
 
-// Compact gives back to the file system what deleted messages and records have
-// left free, and empties the store's log. It copies the whole store while
-// writers wait. Cancelling ctx withdraws it before it has begun.
+// Compact returns the space of deleted messages and records to the file system, and empties
+// the store's log. It copies the whole store while writers wait. Cancelling ctx withdraws
+// it before it has started.
 func (b *Broker) Compact(ctx context.Context) error {
 	if err := b.backend.Compact(ctx); err != nil {
 		return fmt.Errorf("compact store: %w", err)
@@ -175,9 +174,9 @@ func (b *Broker) Compact(ctx context.Context) error {
 	return nil
 }
 
-// Flush puts all that has been committed into the store's own file, from the log that
-// lies beside it, so that a copy of the file alone is whole. While somebody reads it
-// does nothing. It is for those who leave: a store needs it never.
+// Flush moves all committed changes from the log into the store's own file, so that a copy
+// of the file alone is complete. While another process reads it does nothing. It is for
+// programs that exit; a store never needs it.
 func Flush(ctx context.Context, b *Broker) error {
 	if err := b.backend.Flush(ctx); err != nil {
 		return fmt.Errorf("flush store: %w", err)
@@ -185,7 +184,7 @@ func Flush(ctx context.Context, b *Broker) error {
 	return nil
 }
 
-// stored reports why the messages of queue cannot be changed: its name is bad,
+// stored returns an error if the messages of queue cannot be changed: its name is invalid,
 // or it is a view.
 func (b *Broker) stored(queue string) error {
 	if err := CheckName(queue); err != nil {
@@ -197,9 +196,8 @@ func (b *Broker) stored(queue string) error {
 	return nil
 }
 
-// notify wakes waiters. A bell is a hint: waiters also look by themselves, and
-// what was committed stays committed, so a failure is not an error of the
-// operation.
+// notify notifies waiters. A notification is a hint, and waiters also poll, so a failure is
+// not an error of the operation, which is committed.
 func notify(backend Backend, queues ...string) {
 	if len(queues) > 0 {
 		_ = backend.Notify(queues...)

@@ -13,17 +13,16 @@ import (
 	"unicode/utf8"
 )
 
-// DumpOptions say what [Dump] leaves out or rewrites. The zero value dumps
-// everything as it is. What one of the functions returns an error for that wraps
-// [ErrDamaged], or is not UTF-8 and so has no place in JSON, is left out and counted.
+// DumpOptions say what [Dump] leaves out or rewrites. The zero value dumps everything as it
+// is. Records and messages for which a function returns an error that wraps [ErrDamaged],
+// and those that are not UTF-8 and so cannot be JSON, are left out and counted.
 type DumpOptions struct {
-	// Record returns what to write instead of a record, and whether to write it
-	// at all. Aliases are not records here. nil writes all.
+	// Record returns what to write instead of a record, and whether to write it at all.
+	// Aliases are not records here. nil writes all.
 	Record func(Record) (Record, bool, error)
-	// Message returns what to write instead of a message. nil writes all as they
-	// are.
+	// Message returns what to write instead of a message. nil writes all unchanged.
 	Message func(Message) (Message, error)
-	// Redacted marks the dump as one in which these functions hide something.
+	// Redacted marks the dump as one in which these functions redact something.
 	Redacted bool
 }
 
@@ -31,17 +30,16 @@ type DumpOptions struct {
 type DumpReport struct {
 	Aliases, Records, Messages, Queues int
 
-	Damaged int // aliases, records and messages that were left out because they are
+	Damaged int // aliases, records and messages that were left out because they are damaged
 }
 
-// Dump writes the store to w as JSON lines: one that describes the dump, then
-// aliases, records and messages in the order of their ids, and one that says
-// that this was all. It is one state of the store, however long it takes and
-// whatever is written meanwhile; that the store's log grows until it is done is
-// the price. Memory does not grow with the store.
+// Dump writes the store to w as JSON lines: one that describes the dump, then aliases,
+// records and messages in the order of their ids, and a final one. It dumps one state of
+// the store, however long it takes and whatever is written meanwhile; until it is done the
+// store's log grows. Memory does not grow with the store.
 //
-// What w received before an error is not a dump. Cancelling ctx ends it with
-// ctx's error.
+// After an error, what was written to w is not a dump. Cancelling ctx ends Dump with ctx's
+// error.
 func (b *Broker) Dump(ctx context.Context, w io.Writer, o DumpOptions) (DumpReport, error) {
 	if o.Record == nil {
 		o.Record = func(r Record) (Record, bool, error) { return r, true, nil }
@@ -57,7 +55,7 @@ func (b *Broker) Dump(ctx context.Context, w io.Writer, o DumpOptions) (DumpRepo
 	err := b.backend.View(ctx, func(r Reader) error {
 		info, err := r.Info()
 		if err != nil {
-			return err // and the backend may try again: nothing was written
+			return err // the backend may retry: nothing was written
 		}
 		failed = d.write(ctx, r, info)
 		return nil
@@ -161,11 +159,11 @@ func (d *dumper) message(m Message) error {
 	return d.out.Encode(messageLine{Type: typeMessage, Queue: m.Queue, ID: m.ID.String(), Body: m.Body})
 }
 
-// recordPage is how many records are held in memory at once.
+// recordPage is how many records are in memory at once.
 const recordPage = 64
 
-// EachRecord calls fn with every record of a kind, in the order of their ranks, and
-// holds few of them in memory. It ends with an error of fn, or with that of ctx.
+// EachRecord calls fn with every record of a kind, in the order of their ranks, and keeps
+// few of them in memory. It ends with an error of fn, or with that of ctx.
 func EachRecord(ctx context.Context, r Reader, kind string, fn func(Record) error) error {
 	for after, limit := int64(0), recordPage; ; {
 		if ctx.Err() != nil {
@@ -177,7 +175,7 @@ func EachRecord(ctx context.Context, r Reader, kind string, fn func(Record) erro
 		}
 		whole := len(found) < limit
 		if !whole {
-			// Several records may share the last rank, and not all be here.
+			// Several records may share the last rank, and not all may be on this page.
 			last := found[limit-1].Rank
 			cut := slices.IndexFunc(found, func(r Record) bool { return r.Rank == last })
 			if cut == 0 {
@@ -197,8 +195,8 @@ func EachRecord(ctx context.Context, r Reader, kind string, fn func(Record) erro
 	}
 }
 
-// names counts different names. It keeps their hashes, for there may be as many
-// as messages.
+// names counts distinct names. It keeps only their hashes, because there may be as many
+// names as messages.
 type names struct {
 	seed   maphash.Seed
 	hashes map[uint64]struct{}

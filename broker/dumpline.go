@@ -12,8 +12,8 @@ import (
 const (
 	dumpFormat  = "weft-dump"
 	dumpVersion = 1
-	// headFormat is what the development version of the original Weft writes,
-	// and oldFormat its release 0.1.0, which does not name it.
+	// headFormat is the format of the development version of the original Weft, and
+	// oldFormat that of its release 0.1.0, which does not name it.
 	headFormat  = "simplebroker-dump"
 	headVersion = 1
 	oldFormat   = "weft-0.1.0"
@@ -66,7 +66,7 @@ type endLine struct {
 	Messages int    `json:"messages"`
 }
 
-// anyLine is a line of any type and format. What is nil is not there.
+// anyLine is a line of any type and format. Missing fields are nil.
 type anyLine struct {
 	Type string `json:"type"`
 
@@ -94,12 +94,11 @@ type anyLine struct {
 	Messages *int `json:"messages"`
 }
 
-// maxDumpID is the greatest id that is taken in: 2^62, the year 2116. A greater
-// one would leave the store few ids to go on with.
+// maxDumpID is the greatest id that is loaded: 2^62, the year 2116. A greater one would
+// leave the store few ids.
 const maxDumpID = 1 << 62
 
-// A lineID is an id as any of the formats has it: a number, or its digits as a
-// string.
+// A lineID is an id in any of the formats: a number, or its digits as a string.
 type lineID ID
 
 // UnmarshalJSON reads an id, or 0.
@@ -116,7 +115,7 @@ func (id *lineID) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// parseLine reads a line.
+// parseLine parses a line.
 func parseLine(text []byte) (l anyLine, err error) {
 	err = json.Unmarshal(text, &l)
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {

@@ -10,31 +10,30 @@ import (
 	"unicode/utf8"
 )
 
-// A Header is what a dump says about itself.
+// A Header is the first line of a dump.
 type Header struct {
 	Format   string    // "weft-dump", "weft-0.1.0" or "simplebroker-dump"
 	Store    string    // the id of the store, or empty
-	Created  time.Time // zero if it does not say
-	LastID   ID        // the greatest id that was given in the store
-	Redacted bool      // secrets have been hidden
+	Created  time.Time // zero if it is not given
+	LastID   ID        // the greatest id that the store had assigned
+	Redacted bool      // secrets have been redacted
 }
 
-// An entry is what a line of a dump holds: one of these.
+// An entry is the content of a line of a dump: one of these.
 type entry struct {
 	alias   *Alias
 	record  *Record
 	message *Message // without id in a dump of oldFormat
 }
 
-// A dumpReader reads a dump line by line, and refuses what cannot be right
-// whatever the store holds.
+// A dumpReader reads a dump line by line, and refuses what is invalid for any store.
 type dumpReader struct {
 	in     *bufio.Reader
 	limit  int // of a message body, in bytes
 	header Header
 
 	text     []byte
-	number   int // of the line in text, from 1
+	number   int // of the line in text, counted from 1
 	aliases  aliasNames
 	records  names
 	last     ID // of the last message
@@ -58,11 +57,11 @@ func newDumpReader(r io.Reader, limit int) (*dumpReader, error) {
 	return d, nil
 }
 
-// wrap says in which line something is wrong.
+// wrap adds the number of the line to an error.
 func (d *dumpReader) wrap(err error) error { return fmt.Errorf("line %d: %w", d.number, err) }
 
-// maxLine is the longest line: a body of which JSON makes six bytes of each, or
-// the record of a task whose spec is as long, and the rest of the line.
+// maxLine is the length of the longest line: a body whose bytes JSON expands to six each,
+// or the record of a task with a spec of that length, and the rest of the line.
 func (d *dumpReader) maxLine() int { return 6*d.limit + 1<<20 }
 
 // fetch reads the next line that is not blank into text.
@@ -90,7 +89,7 @@ func (d *dumpReader) fetch() error {
 	}
 }
 
-// begin finds out what the first line promises.
+// begin parses the first line.
 func (d *dumpReader) begin() error {
 	l, err := d.parse()
 	if err != nil {
@@ -193,7 +192,7 @@ func (d *dumpReader) entry() (entry, error) {
 	return entry{}, fmt.Errorf("%w: type %.40q is unknown", ErrDump, l.Type)
 }
 
-// bad marks what is wrong with an entry.
+// bad marks an error in an entry.
 func bad(err error) error {
 	if err == nil {
 		return nil

@@ -7,13 +7,11 @@ import (
 	"time"
 )
 
-// lastID is the greatest id after which there are enough for as long as anybody
-// counts.
+// lastID is an id after which there are enough ids for any use.
 const lastID = math.MaxInt64 - 1<<40
 
-// SpentIDs reports whether the store can give hardly an id any more, because its count
-// of them is lost or was set to the end; ms are the messages whose ids are there.
-// [ResetIDs] mends it.
+// SpentIDs reports whether the store can assign hardly any ids, because its count is lost
+// or was set to the end; ms are the messages with such ids. [ResetIDs] repairs that.
 func SpentIDs(r Reader) (ms []Message, spent bool, err error) {
 	info, err := r.Info()
 	if errors.Is(err, ErrNoIDs) {
@@ -29,8 +27,8 @@ func SpentIDs(r Reader) (ms []Message, spent bool, err error) {
 	return ms, true, err
 }
 
-// ResetIDs removes messages that [SpentIDs] has found, and lets the store give ids again
-// which are greater than those of the others.
+// ResetIDs removes messages that [SpentIDs] has returned, and makes the store assign ids
+// again that are greater than those of the others.
 func ResetIDs(tx *Tx, ms []Message) error {
 	for _, m := range ms {
 		if _, err := tx.txn.Delete(m.Queue, Select{ID: m.ID}); err != nil {

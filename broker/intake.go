@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// An intake takes in the entries of a dump.
+// An intake loads the entries of a dump.
 type intake struct {
 	options Options
 	reader  Reader // nil: there is no store to compare the dump with
@@ -16,23 +16,22 @@ type intake struct {
 
 	report LoadReport
 	queues names
-	floor  ID        // the greatest id of the store before
-	next   ID        // the id for the next message that brings none
+	floor  ID        // the greatest id in the store before
+	next   ID        // the id for the next message without one
 	batch  []Message // not stored yet
 	bytes  int       // in the bodies of batch
-	ids    []ID      // where the dump does not come in the order of ids
+	ids    []ID      // set if the dump is not in the order of ids
 }
 
-// The bounds of what is stored at once: enough that statements of many rows are
-// used, and little memory.
+// The bounds of a batch: enough for statements of many rows, and little memory.
 const (
 	batchMessages = 500
 	batchBytes    = 1 << 20
 )
 
-// maxRung is how many queues are rung after a load. There are 256 bells; who
-// waits for one of the other queues finds out by looking.
-const maxRung = 256
+// maxNotified is how many queues are notified after a load. There are 256 channels; waiters
+// of the other queues find the messages by polling.
+const maxNotified = 256
 
 func (in *intake) begin(h Header, p Policy, now time.Time) error {
 	in.report.Header, in.policy, in.queues = h, p, newNames()
@@ -60,7 +59,7 @@ func (in *intake) begin(h Header, p Policy, now time.Time) error {
 	return in.tx.txn.Advance(h.LastID)
 }
 
-// takeRecord is how a record is taken in that means nothing here.
+// takeRecord is the default for records whose meaning is not known.
 func takeRecord(r Record, here *Record) (Record, Verdict, error) {
 	switch {
 	case here == nil:
@@ -82,7 +81,7 @@ func (in *intake) take(e entry) error {
 	}
 }
 
-// stores reports whether to store anything still.
+// stores reports whether to continue storing.
 func (in *intake) stores() bool { return in.tx != nil && in.report.Conflicting == 0 }
 
 func (in *intake) conflict(format string, args ...any) {
@@ -176,12 +175,12 @@ func (in *intake) message(m Message) error {
 	return in.flush()
 }
 
-// count counts a message that is taken in.
+// count counts a message that is loaded.
 func (in *intake) count(m Message) {
 	in.report.Messages++
 	if in.queues.add(m.Queue) {
 		in.report.Queues++
-		if in.tx != nil && in.report.Queues <= maxRung {
+		if in.tx != nil && in.report.Queues <= maxNotified {
 			in.tx.Notify(m.Queue)
 		}
 	}
@@ -210,7 +209,7 @@ func (in *intake) flush() error {
 			return err
 		}
 	}
-	clear(in.batch) // lets the bodies go
+	clear(in.batch) // frees the bodies
 	in.batch, in.bytes = in.batch[:0], 0
 	return nil
 }
@@ -227,7 +226,7 @@ func (in *intake) here() (found map[ID]Message, err error) {
 		return nil, nil
 	}
 	slices.Sort(ids)
-	// Mostly few other messages lie between them, and one look is enough.
+	// Mostly few other messages are between them, and one query suffices.
 	seen := 0
 	found = make(map[ID]Message)
 	err = in.reader.Scan("", Select{After: ids[0] - 1, Before: ids[len(ids)-1] + 1}, func(m Message) bool {

@@ -9,39 +9,35 @@ import (
 	"time"
 )
 
-// LoadOptions are the choices of [Load]. The zero value takes in everything.
+// LoadOptions are the options of [Load]. The zero value loads everything.
 type LoadOptions struct {
-	// DryRun reports what would be done, and does nothing.
+	// DryRun reports what would be done, without doing it.
 	DryRun bool
-	// Force takes in ids that are more than [MaxAhead] ahead of the clock and of
-	// the store. All later ids of the store are greater than those.
+	// Force loads ids that are more than [MaxAhead] ahead of the clock and of the store.
+	// All later ids of the store are greater than those.
 	Force bool
-	// Policy is called at the beginning of each pass over the dump, of which
-	// there are two or three, and returns who decides in that pass. nil takes
-	// everything.
+	// Policy is called at the start of each pass over the dump, of which there are two or
+	// three, and returns the policy for that pass. nil loads everything.
 	Policy func(Header) Policy
 }
 
-// A Policy decides what becomes of records and messages, for whoever knows what
-// they mean. Its functions may be nil; an error of one of them ends the load.
+// A Policy decides what becomes of records and messages, for a caller that knows their
+// meaning. Its functions may be nil; an error of one of them ends the load.
 type Policy struct {
-	// Record decides about r, and returns what to store of it. here is the
-	// record of that kind and key that the store has, nil if there is none or
-	// the pass only checks the dump. By default an equal one is skipped and
-	// another a conflict.
+	// Record decides about r, and returns the record to store. here is the record of that
+	// kind and key in the store, nil if there is none or the pass only checks the dump. By
+	// default an equal one is skipped and another is a conflict.
 	Record func(r Record, here *Record) (Record, Verdict, error)
-	// Message reports whether to take in m. It has no id where it is to get a
-	// new one.
+	// Message reports whether to load m. It has no id if it is to get a new one.
 	Message func(m Message) (bool, error)
-	// Same reports whether a message is the one that the store has under its id. By
-	// default it has the same queue and body.
+	// Same reports whether a message equals the one that the store has under its id. By
+	// default queue and body must be equal.
 	Same func(m, here Message) bool
-	// Done does what there is to do after all has been stored, in the same
-	// transaction.
+	// Done is called after everything has been stored, in the same transaction.
 	Done func(tx *Tx) error
 }
 
-// A Verdict says what becomes of a record.
+// A Verdict is the decision about a record.
 type Verdict int
 
 // The verdicts.
@@ -49,32 +45,32 @@ const (
 	Take  Verdict = iota // store it
 	Skip                 // the store has it already
 	Leave                // it is not for this store
-	Clash                // the store has something else in its place
+	Clash                // the store has another one in its place
 )
 
-// A LoadReport says what a dump holds and what came, or would come, of it.
+// A LoadReport counts what a dump holds and what was loaded, or would be.
 type LoadReport struct {
 	Header Header
 
-	// What was taken in. Queues counts those of the messages.
+	// Aliases, Records and Messages were loaded. Queues counts the queues of the messages.
 	Aliases, Records, Messages, Queues int
 
-	Present int // aliases, records and messages that were there already, the same
+	Present int // aliases, records and messages that the store had already
 	Views   int // messages of queues that are views, and aliases of those: left out
-	// Conflicts describes what contradicts the store, at most 20 of it;
-	// Conflicting counts all.
+	// Conflicts describes what contradicts the store, at most 20 entries; Conflicting
+	// counts all.
 	Conflicts   []string
 	Conflicting int
 }
 
-// MaxAhead is how far the ids of a dump may be ahead of the clock: as far as clocks
-// that are set by hand in different time zones.
+// MaxAhead is how far the ids of a dump may be ahead of the clock: as far as clocks that
+// are set by hand in different time zones.
 const MaxAhead = 24 * time.Hour
 
-// maxConflicts is how many conflicts are named.
+// maxConflicts is how many conflicts are described.
 const maxConflicts = 20
 
-// conflict is the error that names the conflicts, nil if there are none.
+// conflict returns the error that describes the conflicts, nil if there are none.
 func (r *LoadReport) conflict() error {
 	if r.Conflicting == 0 {
 		return nil
@@ -86,18 +82,19 @@ func (r *LoadReport) conflict() error {
 	return fmt.Errorf("%w: %s", ErrConflict, text)
 }
 
-// Load takes in the dump that r holds from where it stands, all of it or, on
-// any error, nothing. Messages keep their ids, and new ids are greater than those the
-// dumped store had given; what is there already, the same, is skipped. Memory does
-// not grow with the dump.
+// Load loads the dump that starts at the position of r, all of it or, on any error,
+// nothing. Messages keep their ids, and new ids are greater than those that the dumped
+// store had assigned; content that the store has already is skipped. Memory does not grow
+// with the dump.
 //
-// It reads what [Dump] writes, and both formats of the original Weft:
-// simplebroker-dump, version 1, and that of Weft 0.1.0, whose messages get new
-// ids in the order of the file. It reads the dump once to check it and once in
-// the transaction, which others wait for, so the dump must not change meanwhile.
+// It reads the format of [Dump], and both formats of the original Weft: simplebroker-dump,
+// version 1, and that of Weft 0.1.0, whose messages get new ids in the order of the file.
+// It reads the dump once to check it and once in the transaction, for which other writers
+// wait, so the dump must not change meanwhile.
 //
-// Errors wrap [ErrDump], with the number of the line, [ErrFuture], or [ErrConflict];
-// then the report tells the conflicts. Cancelling ctx before the end withdraws it.
+// Errors wrap [ErrDump], with the number of the line, [ErrFuture], or [ErrConflict]; in
+// that case the report lists the conflicts. Cancelling ctx before the end withdraws the
+// load.
 func (b *Broker) Load(ctx context.Context, r io.ReadSeeker, o LoadOptions) (report LoadReport, err error) {
 	start, err := r.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -129,8 +126,8 @@ func (b *Broker) Load(ctx context.Context, r io.ReadSeeker, o LoadOptions) (repo
 	return report, nil
 }
 
-// CheckDump is a dry run of [Load] where there is no store yet, one that would
-// be opened with these options. It needs r only once.
+// CheckDump is a dry run of [Load] without a store, for one that would be opened with these
+// options. It reads r only once.
 func CheckDump(ctx context.Context, r io.Reader, store Options, o LoadOptions) (LoadReport, error) {
 	report, err := read(ctx, r, &intake{options: store.complete()}, o)
 	if err != nil {
@@ -139,7 +136,7 @@ func CheckDump(ctx context.Context, r io.Reader, store Options, o LoadOptions) (
 	return report, nil
 }
 
-// read is one pass over the dump.
+// read makes one pass over the dump.
 func read(ctx context.Context, r io.Reader, in *intake, o LoadOptions) (LoadReport, error) {
 	d, err := newDumpReader(r, in.options.MaxMessage)
 	if err != nil {

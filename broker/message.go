@@ -7,13 +7,12 @@ type Message struct {
 	Body  string // UTF-8, exactly as written
 }
 
-// Select says which messages of a queue an operation concerns, oldest first.
-// The zero value selects all of them.
+// Select selects messages of a queue, oldest first. The zero value selects all of them.
 type Select struct {
 	ID     ID  // only the message with this id; 0 = any
 	After  ID  // only ids greater than this; 0 = from the oldest
 	Before ID  // only ids smaller than this; 0 = to the newest
-	Limit  int // at most so many; 0 = no bound
+	Limit  int // at most this many; 0 = no limit
 }
 
 // Stats counts the messages of a queue.
@@ -35,34 +34,32 @@ func (s *Stats) count(id ID) {
 
 // Info describes a store.
 type Info struct {
-	ID     string // made when the store was, never changes
-	LastID ID     // the greatest id that a message was ever given; 0 before the first
+	ID     string // assigned when the store was made, never changes
+	LastID ID     // the greatest id that was ever assigned; 0 if there was none
 	Bytes  int64  // the size of the store, without its log
-	Free   int64  // how much of that is unused
-	Log    int64  // the size of the log of changes that are not in the store yet
-	// Altered: something in the store is not as this version of Weft makes it,
-	// and it may do more with what is written to it.
+	Free   int64  // the unused part of Bytes
+	Log    int64  // the size of the log, whose changes are not in the store yet
+	// Altered means that something in the store differs from what this version of Weft
+	// creates, so writing to it may have other effects.
 	Altered bool
 }
 
-// Record is a fact about the present: one thing of some kind ("task",
-// "manager") and how it stands. It changes in the same transaction as the
-// messages that report the change.
+// A Record holds the current state of one thing of some kind ("task", "manager"). It
+// changes in the same transaction as the messages that report the change.
 type Record struct {
 	Kind  string
 	Key   string
-	State string // what [RecordSelect] filters by
+	State string // [RecordSelect] filters by it
 	Rank  int64  // the order within a kind
-	Body  string // the thing's own data, usually JSON
+	Body  string // the data of the thing, usually JSON
 }
 
-// RecordSelect says which records of a kind an operation concerns. The zero
-// value selects all of them.
+// RecordSelect selects records of a kind. The zero value selects all of them.
 type RecordSelect struct {
 	States     []string // only these states; empty = any
-	KeySuffix  string   // only keys that end with this; it looks at the keys of all
+	KeySuffix  string   // only keys with this suffix; all keys are read
 	AfterRank  int64    // only ranks greater than this; 0 = from the lowest, so ranks start at 1
 	BeforeRank int64    // only ranks less than this; 0 = up to the highest
-	Limit      int      // at most so many; 0 = no bound
+	Limit      int      // at most this many; 0 = no limit
 	Newest     bool     // highest rank first
 }

@@ -6,15 +6,15 @@ import (
 )
 
 const (
-	// MaxNameBytes is the longest queue name.
+	// MaxNameBytes is the maximum length of a queue name.
 	MaxNameBytes = 512
-	// MaxMessageBytes is the default bound of a message body: 10 MiB.
+	// MaxMessageBytes is the default limit of a message body: 10 MiB.
 	MaxMessageBytes = 10 << 20
 )
 
-// CheckName reports why name cannot name a queue: it must be 1 to
-// [MaxNameBytes] bytes of letters, digits, '_', '.' and '-', and begin with a
-// letter, a digit or '_'. The error wraps [ErrName].
+// CheckName returns an error if name is not a valid queue name: it must have 1 to
+// [MaxNameBytes] bytes of letters, digits, '_', '.' and '-', and start with a letter, a
+// digit or '_'. The error wraps [ErrName].
 func CheckName(name string) error {
 	if name == "" {
 		return fmt.Errorf("%w: it is empty", ErrName)
@@ -34,7 +34,7 @@ func CheckName(name string) error {
 	return nil
 }
 
-// CheckBody reports why body cannot be a message of at most limit bytes.
+// CheckBody returns an error if body cannot be a message of at most limit bytes.
 func CheckBody(body string, limit int) error {
 	if len(body) > limit {
 		return fmt.Errorf("%w: %d bytes are more than %d", ErrTooLarge, len(body), limit)

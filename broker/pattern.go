@@ -6,31 +6,30 @@ import (
 	"strings"
 )
 
-// A Pattern says which queues an operation concerns, by their names. The zero
-// value matches every name.
+// A Pattern selects queues by their names. The zero value matches every name.
 type Pattern struct {
-	prefix string // what every name that matches begins with
+	prefix string // of every name that matches
 	rest   []element
-	exact  bool // rest says what follows the prefix; else anything may
+	exact  bool // rest must match all that follows the prefix; else anything may follow
 	except func(queue string) bool
 }
 
-// An element of a pattern matches one byte of its set, or, with a nil set, any
-// number of any bytes.
+// An element of a pattern matches one byte of its set, or, with a nil set, any number of
+// any bytes.
 type element *[256]bool
 
-// Prefix returns the pattern of the names that begin with text.
+// Prefix returns the pattern of the names with the prefix text.
 func Prefix(text string) Pattern { return Pattern{prefix: text} }
 
-// Glob parses a pattern for whole names, in which case matters:
+// Glob parses a pattern for whole names; case matters:
 //
 //	?        one character
 //	*        any number of characters, also none
 //	[ab0-9]  one of these, or of a range
 //	[!ab]    one that is none of these; [^ab] too
 //
-// Everything else stands for itself, and so does a ] that comes first between
-// brackets and a - that comes first or last. The error wraps [ErrPattern].
+// All other characters match themselves, as do a ] that comes first in brackets and a -
+// that comes first or last. The error wraps [ErrPattern].
 func Glob(text string) (Pattern, error) {
 	literal := len(text)
 	if i := strings.IndexAny(text, "*?["); i >= 0 {
@@ -67,8 +66,7 @@ func everyByte() element {
 	return e
 }
 
-// parseClass parses the brackets that text begins with, and returns how many
-// bytes they take.
+// parseClass parses the brackets at the start of text, and returns their length in bytes.
 func parseClass(text string) (e element, size int, err error) {
 	i := 1
 	negated := i < len(text) && (text[i] == '!' || text[i] == '^')
@@ -104,10 +102,10 @@ func parseClass(text string) (e element, size int, err error) {
 	return e, i + 1, nil
 }
 
-// Literal is the text that every name begins with that p matches.
+// Literal returns the common prefix of all names that p matches.
 func (p Pattern) Literal() string { return p.prefix }
 
-// Except returns p without the queues for which except is true.
+// Except returns p without the queues for which except returns true.
 func (p Pattern) Except(except func(queue string) bool) Pattern {
 	if before := p.except; before != nil {
 		p.except = func(queue string) bool { return before(queue) || except(queue) }
@@ -123,8 +121,8 @@ func (p Pattern) Match(queue string) bool {
 	return ok && (!p.exact || matchAll(p.rest, rest)) && (p.except == nil || !p.except(queue))
 }
 
-// matchAll reports whether the elements match all of text. When they fail it
-// lets the last star take one byte more; an earlier one never needs to.
+// matchAll reports whether the elements match all of text. After a mismatch it extends the
+// last star by one byte; an earlier star never needs that.
 func matchAll(elements []element, text string) bool {
 	i, starred, resume := 0, -1, 0
 	for t := 0; t < len(text); {

@@ -6,18 +6,18 @@ import (
 	"iter"
 )
 
-// A Queue is a named list of messages in the order of their ids. It is a
-// handle: get it from [Broker.Queue], share it freely, nothing to close.
+// A Queue is a named list of messages in the order of their ids. It is a handle, returned
+// by [Broker.Queue]; it may be shared and need not be closed.
 //
-// Every operation checks the name and returns an error that wraps [ErrName] if
-// it is bad, and one that changes the queue [ErrView] if it is a view.
-// Cancelling ctx withdraws an operation that has not begun.
+// Every operation checks the name and returns an error that wraps [ErrName] if it is
+// invalid; an operation that changes the queue returns [ErrView] if it is a view.
+// Cancelling ctx withdraws an operation that has not started.
 type Queue struct {
 	b    *Broker
 	name string
 }
 
-// Name is the queue's name.
+// Name returns the queue's name.
 func (q *Queue) Name() string { return q.name }
 
 // Write appends a message and returns its id once it is durable. Errors wrap
@@ -37,8 +37,8 @@ func (q *Queue) Write(ctx context.Context, body string) (id ID, err error) {
 	return id, nil
 }
 
-// WriteAll appends the messages in one transaction, all or none, and returns
-// their ids in order.
+// WriteAll appends the messages in one transaction, all or none, and returns their ids in
+// order.
 func (q *Queue) WriteAll(ctx context.Context, bodies []string) (ids []ID, err error) {
 	if err := checkWrite(q.b, q.name, bodies...); err != nil {
 		return nil, wrap(q.name, "write to", err)
@@ -54,15 +54,15 @@ func (q *Queue) WriteAll(ctx context.Context, bodies []string) (ids []ID, err er
 	return ids, nil
 }
 
-// Read takes the oldest message. The message is gone from the queue, durably,
-// when Read returns it. An empty queue gives [ErrEmpty].
+// Read takes the oldest message. When Read returns it, the message has been removed from
+// the queue, durably. If the queue is empty the error is [ErrEmpty].
 func (q *Queue) Read(ctx context.Context) (Message, error) {
 	ms, err := take(ctx, q, Select{Limit: 1})
 	return one(q.name, "read", ms, err)
 }
 
-// ReadAll takes the selected messages in one transaction and returns them;
-// none selected is no error. All of them are in memory: set [Select.Limit].
+// ReadAll takes the selected messages in one transaction and returns them; selecting none
+// is no error. All of them are in memory: set [Select.Limit].
 func (q *Queue) ReadAll(ctx context.Context, sel Select) ([]Message, error) {
 	ms, err := take(ctx, q, sel)
 	if err != nil {
@@ -71,9 +71,9 @@ func (q *Queue) ReadAll(ctx context.Context, sel Select) ([]Message, error) {
 	return ms, nil
 }
 
-// ReadEach takes the selected messages one at a time, each durably before it is
-// yielded, until none is left: breaking off loses nothing. Where speed matters
-// more, ReadAll takes many in one transaction.
+// ReadEach takes the selected messages one at a time, each durably before it is yielded,
+// until none is left: stopping early loses nothing. If speed matters more, ReadAll takes
+// many in one transaction.
 func (q *Queue) ReadEach(ctx context.Context, sel Select) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		first := sel
@@ -95,7 +95,7 @@ func take(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
 	if err := q.b.stored(q.name); err != nil {
 		return nil, err
 	}
-	// Nobody waits for a queue to become shorter: no ring.
+	// no notification: no reader waits for a queue to become shorter
 	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
 		ms, err = t.Take(q.name, sel)
 		return err
@@ -103,24 +103,23 @@ func take(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
 	return ms, err
 }
 
-// Peek returns the oldest message and leaves it. An empty queue gives
+// Peek returns the oldest message without taking it. If the queue is empty the error is
 // [ErrEmpty].
 func (q *Queue) Peek(ctx context.Context) (Message, error) {
 	ms, err := peek(ctx, q, Select{Limit: 1})
 	return one(q.name, "peek", ms, err)
 }
 
-// page and pageBytes bound how much an iterator fetches at once, so that
-// neither memory nor a transaction grows with the length of a queue or of its
-// messages.
+// page and pageBytes bound how much an iterator fetches at once, so that neither memory nor
+// a transaction grows with the length of a queue or of its messages.
 const (
 	page      = 256
 	pageBytes = 1 << 20
 )
 
-// Messages iterates over the selected messages without taking them. It reads
-// a page at a time and so sees messages that come while it runs; it yields each
-// message once, also while others are taken.
+// Messages iterates over the selected messages without taking them. It reads a page at a
+// time and so includes messages that arrive meanwhile; it yields each message once, even
+// while others are taken.
 func (q *Queue) Messages(ctx context.Context, sel Select) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		for left := sel.Limit; ; {
@@ -155,7 +154,7 @@ func peek(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
 	}
 	read := q.b.backend.ViewOne
 	if q.b.options.Views(q.name) != nil {
-		read = q.b.backend.View // it may ask more than one question
+		read = q.b.backend.View // a view may read more than once
 	}
 	err = read(ctx, func(r Reader) error {
 		ms = nil
@@ -169,15 +168,15 @@ func peek(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
 	return ms, err
 }
 
-// Move puts the oldest message into dst and returns it. It keeps its id, and
-// at every instant it is in exactly one of the two queues. An empty queue
-// gives [ErrEmpty], dst equal to the queue itself [ErrSameQueue].
+// Move moves the oldest message into dst and returns it. It keeps its id, and at every time
+// it is in exactly one of the two queues. If the queue is empty the error is [ErrEmpty], if
+// dst is the queue itself [ErrSameQueue].
 func (q *Queue) Move(ctx context.Context, dst string) (Message, error) {
 	ms, err := move(ctx, q, dst, Select{Limit: 1})
 	return one(q.name, "move from", ms, err)
 }
 
-// move puts the selected messages into dst and returns them.
+// move moves the selected messages into dst and returns them.
 func move(ctx context.Context, q *Queue, dst string, sel Select) (ms []Message, err error) {
 	if err := checkMove(q.b, q.name, dst); err != nil {
 		return nil, err
@@ -192,9 +191,9 @@ func move(ctx context.Context, q *Queue, dst string, sel Select) (ms []Message, 
 	return ms, err
 }
 
-// MoveAll puts the selected messages into dst, all in one transaction, and
-// counts them; none selected is no error. Messages keep their ids, so who
-// follows dst by [Select.After] may not see them: they can lie behind it.
+// MoveAll moves the selected messages into dst, all in one transaction, and counts them;
+// selecting none is no error. Messages keep their ids, so a reader that follows dst by
+// [Select.After] may miss them, if their ids are smaller.
 //
 // To see what is moved, use [Tx.Scan] and [Tx.MoveAll] in one [Broker.Update].
 func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (n int, err error) {
@@ -212,8 +211,8 @@ func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (n int, err
 	return n, nil
 }
 
-// Delete deletes the selected messages in one transaction and counts them;
-// none selected is no error.
+// Delete deletes the selected messages in one transaction and counts them; selecting none
+// is no error.
 func (q *Queue) Delete(ctx context.Context, sel Select) (n int, err error) {
 	if err := q.b.stored(q.name); err != nil {
 		return 0, wrap(q.name, "delete from", err)
@@ -253,7 +252,7 @@ func (q *Queue) Stats(ctx context.Context) (st Stats, err error) {
 	return st, nil
 }
 
-// checkWrite reports why the bodies cannot be written to queue.
+// checkWrite returns an error if the bodies cannot be written to queue.
 func checkWrite(b *Broker, queue string, bodies ...string) error {
 	if err := b.stored(queue); err != nil {
 		return err
@@ -266,7 +265,7 @@ func checkWrite(b *Broker, queue string, bodies ...string) error {
 	return nil
 }
 
-// checkMove reports why messages cannot be moved from src to dst.
+// checkMove returns an error if messages cannot be moved from src to dst.
 func checkMove(b *Broker, src, dst string) error {
 	if err := b.stored(src); err != nil {
 		return err
@@ -284,7 +283,7 @@ func wrap(queue, verb string, err error) error {
 	return fmt.Errorf("%s %q: %w", verb, queue, err)
 }
 
-// one is the message of a selection of one.
+// one returns the only message of a selection.
 func one(queue, verb string, ms []Message, err error) (Message, error) {
 	if err == nil && len(ms) == 0 {
 		err = ErrEmpty

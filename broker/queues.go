@@ -8,29 +8,28 @@ import (
 	"strings"
 )
 
-// Queues are the queues that match a pattern: what can be said of, and done
-// to, all of them. It is a handle: get it from [Broker.Queues]. Views are not
-// among them.
+// Queues are the queues that match a pattern, for operations on all of them. It is a
+// handle, returned by [Broker.Queues]. Views are not among them.
 type Queues struct {
 	b       *Broker
 	pattern Pattern
 	also    func(*Tx) ([]string, error)
 }
 
-// Queues names the queues that p matches. It costs nothing.
+// Queues returns the queues that p matches. It does no work.
 func (b *Broker) Queues(p Pattern) *Queues { return &Queues{b: b, pattern: p} }
 
-// Also returns the queues with others, which count as existing for Broadcast although
-// they hold nothing. There, others names them within the transaction; the pattern
-// says which of them are meant.
+// Also returns the queues with others, which count as existing for Broadcast although they
+// are empty. Broadcast calls others within its transaction; the pattern selects among the
+// queues it returns.
 func (qs *Queues) Also(others func(*Tx) ([]string, error)) *Queues {
 	with := *qs
 	with.also = others
 	return &with
 }
 
-// Names iterates over the names, in byte order, without reading messages. It
-// sees queues that come and go while it runs.
+// Names iterates over the names, in byte order, without reading messages. It may include
+// queues that appear or disappear meanwhile.
 func (qs *Queues) Names(ctx context.Context) iter.Seq2[string, error] {
 	return each(qs, func(first string) (names []string, err error) {
 		err = qs.b.backend.ViewOne(ctx, func(r Reader) (err error) {
@@ -41,8 +40,8 @@ func (qs *Queues) Names(ctx context.Context) iter.Seq2[string, error] {
 	}, func(name string) string { return name })
 }
 
-// Stats iterates over the counts of the queues, in the order of Names. It
-// looks at every message, though not at its body.
+// Stats iterates over the counts of the queues, in the order of Names. It reads every
+// message, but not its body.
 func (qs *Queues) Stats(ctx context.Context) iter.Seq2[Stats, error] {
 	return each(qs, func(first string) (all []Stats, err error) {
 		err = qs.b.backend.ViewOne(ctx, func(r Reader) (err error) {
@@ -53,8 +52,7 @@ func (qs *Queues) Stats(ctx context.Context) iter.Seq2[Stats, error] {
 	}, func(st Stats) string { return st.Queue })
 }
 
-// each iterates over what fetch returns, page after page, about queues that
-// match.
+// each iterates over what fetch returns, page by page, for queues that match.
 func each[T any](qs *Queues, fetch func(first string) ([]T, error), name func(T) string) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for first := qs.pattern.Literal(); ; {
@@ -66,7 +64,7 @@ func each[T any](qs *Queues, fetch func(first string) ([]T, error), name func(T)
 			}
 			for _, v := range found {
 				if !strings.HasPrefix(name(v), qs.pattern.Literal()) {
-					return // and no later one does
+					return // nor does any later one
 				}
 				if qs.match(name(v)) && !yield(v, nil) {
 					return
@@ -75,21 +73,21 @@ func each[T any](qs *Queues, fetch func(first string) ([]T, error), name func(T)
 			if len(found) < page {
 				return
 			}
-			first = name(found[len(found)-1]) + "\x00" // the least that comes behind it
+			first = name(found[len(found)-1]) + "\x00" // the smallest name after it
 		}
 	}
 }
 
-// match reports whether the queue is meant. What an earlier program has stored
-// under the name of a view is out of reach: it is not listed, and a broadcast
-// must not fail for it.
+// match reports whether the pattern selects the queue. It excludes messages that an earlier
+// program has stored under the name of a view: they are not listed, and must not make a
+// broadcast fail.
 func (qs *Queues) match(queue string) bool {
 	return qs.pattern.Match(queue) && qs.b.options.Views(queue) == nil
 }
 
-// Broadcast appends the message to each of the queues, all in one transaction,
-// and returns their names; none is no error. A queue gets it if it exists, that
-// is holds a message, when the transaction begins, or is one of [Queues.Also].
+// Broadcast appends the message to each of the queues, all in one transaction, and returns
+// their names; none is no error. A queue gets the message if it holds one when the
+// transaction starts, or is one of [Queues.Also].
 func (qs *Queues) Broadcast(ctx context.Context, body string) (reached []string, err error) {
 	err = CheckBody(body, qs.b.options.MaxMessage)
 	if err == nil {
@@ -109,8 +107,7 @@ func (qs *Queues) Broadcast(ctx context.Context, body string) (reached []string,
 	return reached, nil
 }
 
-// Delete deletes all messages of the queues in one transaction and counts
-// them.
+// Delete deletes all messages of the queues in one transaction and counts them.
 func (qs *Queues) Delete(ctx context.Context) (n int, err error) {
 	err = qs.update(ctx, func(tx *Tx, names []string) error {
 		n = 0
@@ -158,13 +155,13 @@ func (qs *Queues) update(ctx context.Context, fn func(tx *Tx, names []string) er
 	})
 }
 
-// Rename puts all messages of a queue into another one, which must hold none,
-// and counts them. They keep their ids; aliases of the queue become aliases of
-// the other one. All of that is one transaction.
+// Rename moves all messages of a queue into another one, which must be empty, and counts
+// them. They keep their ids; aliases of the queue become aliases of the other one. All of
+// that is one transaction.
 //
-// Errors wrap [ErrEmpty] if there is no such queue, [ErrExists] if there is one
-// of the new name, [ErrAlias] if the queue has aliases and the new name is one
-// itself, [ErrSameQueue], [ErrName] or [ErrView].
+// Errors wrap [ErrEmpty] if there is no such queue, [ErrExists] if there is one of the new
+// name, [ErrAlias] if the queue has aliases and the new name is one itself, [ErrSameQueue],
+// [ErrName] or [ErrView].
 func (b *Broker) Rename(ctx context.Context, from, to string) (n int, err error) {
 	if err = checkMove(b, from, to); err == nil {
 		err = b.Update(ctx, func(tx *Tx) (err error) {

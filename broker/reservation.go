@@ -5,30 +5,29 @@ import (
 	"fmt"
 )
 
-// A Reservation is how a worker takes messages of a queue and loses none if it
-// dies: each lies in a second queue, the worker's own, from the moment it is
-// handed out until the worker says that the work is done. A message may thus be
-// handed out twice, and never not at all.
+// A Reservation is how a consumer takes messages of a queue without losing any if it dies:
+// each is kept in a second queue, the consumer's own, from when it is delivered until the
+// consumer acknowledges it. So a message may be delivered twice, but never not at all.
 //
 //	jobs := b.Queue("jobs").Reserve("jobs.worker1")
-//	_, err := jobs.Recover(ctx) // what an earlier life has left behind
+//	_, err := jobs.Recover(ctx) // what an earlier run has left reserved
 //	…
 //	m, err := jobs.Next(ctx)
 //	…
 //	err = jobs.Ack(ctx, m.ID)
 //
 // It is a handle and safe for concurrent use.
-type Reservation struct{ from, held *Queue }
+type Reservation struct{ from, reserved *Queue }
 
-// Reserve returns a way to take messages of q through the queue held, which no
-// two workers that live at the same time may share if they call Recover.
-func (q *Queue) Reserve(held string) *Reservation {
-	return &Reservation{from: q, held: q.b.Queue(held)}
+// Reserve returns a Reservation of messages of q that keeps them in the queue reserved. No
+// two consumers that run at the same time may share that queue if they call Recover.
+func (q *Queue) Reserve(reserved string) *Reservation {
+	return &Reservation{from: q, reserved: q.b.Queue(reserved)}
 }
 
 // Next reserves the oldest message. [ErrEmpty] means that there is none.
 func (r *Reservation) Next(ctx context.Context) (Message, error) {
-	ms, err := move(ctx, r.from, r.held.name, Select{Limit: 1})
+	ms, err := move(ctx, r.from, r.reserved.name, Select{Limit: 1})
 	return one(r.from.name, "reserve from", ms, err)
 }
 
@@ -38,33 +37,32 @@ func (r *Reservation) Batch(ctx context.Context, n int) ([]Message, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("reserve from %q: a batch of %d messages", r.from.name, n)
 	}
-	ms, err := move(ctx, r.from, r.held.name, Select{Limit: n})
+	ms, err := move(ctx, r.from, r.reserved.name, Select{Limit: n})
 	if err != nil {
 		return nil, wrap(r.from.name, "reserve from", err)
 	}
 	return ms, nil
 }
 
-// Ack deletes reserved messages, all in one transaction: their work is done.
-// If one of them is not reserved any more, nothing is deleted and the error
-// wraps [ErrEmpty].
+// Ack deletes reserved messages, all in one transaction: they have been handled. If one of
+// them is not reserved any more, nothing is deleted and the error wraps [ErrEmpty].
 func (r *Reservation) Ack(ctx context.Context, ids ...ID) error {
-	return r.settle(ctx, "acknowledge to", ids, func(tx *Tx, id ID) (int, error) {
-		return tx.Delete(r.held.name, Select{ID: id})
+	return r.apply(ctx, "acknowledge to", ids, func(tx *Tx, id ID) (int, error) {
+		return tx.Delete(r.reserved.name, Select{ID: id})
 	})
 }
 
-// Release puts reserved messages back to where they came from, in their old
-// order, all in one transaction. If one of them is not reserved any more,
-// nothing is moved and the error wraps [ErrEmpty].
+// Release moves reserved messages back to where they came from, in their old order, all in
+// one transaction. If one of them is not reserved any more, nothing is moved and the error
+// wraps [ErrEmpty].
 func (r *Reservation) Release(ctx context.Context, ids ...ID) error {
-	return r.settle(ctx, "release to", ids, func(tx *Tx, id ID) (int, error) {
-		return tx.MoveAll(r.held.name, r.from.name, Select{ID: id})
+	return r.apply(ctx, "release to", ids, func(tx *Tx, id ID) (int, error) {
+		return tx.MoveAll(r.reserved.name, r.from.name, Select{ID: id})
 	})
 }
 
-// settle does one thing to each of the reserved messages.
-func (r *Reservation) settle(ctx context.Context, verb string, ids []ID, do func(*Tx, ID) (int, error)) error {
+// apply applies do to each of the reserved messages.
+func (r *Reservation) apply(ctx context.Context, verb string, ids []ID, do func(*Tx, ID) (int, error)) error {
 	err := r.from.b.Update(ctx, func(tx *Tx) error {
 		for _, id := range ids {
 			n := 0
@@ -75,7 +73,7 @@ func (r *Reservation) settle(ctx context.Context, verb string, ids []ID, do func
 				}
 			}
 			if n == 0 {
-				return fmt.Errorf("message %v is not in %q: %w", id, r.held.name, ErrEmpty)
+				return fmt.Errorf("message %v is not in %q: %w", id, r.reserved.name, ErrEmpty)
 			}
 		}
 		return nil
@@ -86,9 +84,8 @@ func (r *Reservation) settle(ctx context.Context, verb string, ids []ID, do func
 	return nil
 }
 
-// Recover puts everything that is reserved back to where it came from and
-// counts it. A worker calls it when it begins, for what it left behind when it
-// last ended.
+// Recover moves everything that is reserved back to where it came from and counts it. A
+// consumer calls it when it starts, for what its last run has left reserved.
 func (r *Reservation) Recover(ctx context.Context) (int, error) {
-	return r.held.MoveAll(ctx, r.from.name, Select{})
+	return r.reserved.MoveAll(ctx, r.from.name, Select{})
 }

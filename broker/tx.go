@@ -5,13 +5,12 @@ import (
 	"slices"
 )
 
-// A Tx changes queues and records inside one transaction; see
-// [Broker.Update]. It must not be used after the function it was given to has
-// returned, nor by two goroutines at once.
+// A Tx changes queues and records inside one transaction; see [Broker.Update]. It must not
+// be used after the function it was given to has returned, nor by two goroutines at once.
 type Tx struct {
 	b       *Broker
 	txn     Txn
-	touched []string // queues to ring after the commit
+	touched []string // queues to notify after the commit
 }
 
 // Write appends a message and returns its id.
@@ -27,8 +26,8 @@ func (tx *Tx) Write(queue, body string) (ID, error) {
 	return id, nil
 }
 
-// NewID returns an id that no message has or will get: that of a message that would
-// be written and taken at once.
+// NewID returns an id that no message has or will get: that of a message that would be
+// written and taken at once.
 func (tx *Tx) NewID() (ID, error) {
 	id, err := tx.txn.NewID()
 	if err != nil {
@@ -37,9 +36,9 @@ func (tx *Tx) NewID() (ID, error) {
 	return id, nil
 }
 
-// Restore adds messages under the ids they had when they were taken, so that
-// they are in their old order again. It fails with [ErrExists] if an id is in
-// use; the transaction must then be given up.
+// Restore adds messages under the ids they had when they were taken, so that they are in
+// their old order again. It fails with [ErrExists] if an id is in use; the transaction must
+// then be abandoned.
 func (tx *Tx) Restore(ms ...Message) error {
 	for _, m := range ms {
 		if err := checkWrite(tx.b, m.Queue, m.Body); err != nil {
@@ -53,7 +52,7 @@ func (tx *Tx) Restore(ms ...Message) error {
 	return nil
 }
 
-// Read takes the selected messages, in id order; none is no error.
+// Read takes the selected messages, in id order; selecting none is no error.
 func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
 	if err := tx.b.stored(queue); err != nil {
 		return nil, wrap(queue, "read", err)
@@ -65,7 +64,7 @@ func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
 	return ms, nil
 }
 
-// Messages returns the selected messages and leaves them; none is no error.
+// Messages returns the selected messages without taking them; selecting none is no error.
 func (tx *Tx) Messages(queue string, sel Select) (ms []Message, err error) {
 	err = tx.Scan(queue, sel, func(m Message) bool {
 		ms = append(ms, m)
@@ -90,7 +89,7 @@ func (tx *Tx) Scan(queue string, sel Select, fn func(Message) (more bool)) error
 	return nil
 }
 
-// scan is Scan of r where queue may be a view.
+// scan is Scan of r for a queue that may be a view.
 func scan(b *Broker, r Reader, queue string, sel Select, fn func(Message) (more bool)) error {
 	view := b.options.Views(queue)
 	if view == nil {
@@ -108,7 +107,7 @@ func scan(b *Broker, r Reader, queue string, sel Select, fn func(Message) (more 
 	return nil
 }
 
-// Move puts the selected messages into dst under their ids; none is no error.
+// Move moves the selected messages into dst under their ids; selecting none is no error.
 func (tx *Tx) Move(src, dst string, sel Select) ([]Message, error) {
 	if err := checkMove(tx.b, src, dst); err != nil {
 		return nil, fmt.Errorf("move from %q to %q: %w", src, dst, err)
@@ -173,9 +172,9 @@ func (tx *Tx) PutRecord(r Record) error {
 	return nil
 }
 
-// SwapRecord replaces old, a record that was read before, by r, which has the
-// same kind and key. It reports false, and changes nothing, if the record has
-// been changed or deleted since it was read, be it by another process.
+// SwapRecord replaces old, a record that was read before, by r, which has the same kind and
+// key. It returns false, and changes nothing, if the record has been changed or deleted
+// since it was read, even by another process.
 func (tx *Tx) SwapRecord(old, r Record) (swapped bool, err error) {
 	if old.Kind != r.Kind || old.Key != r.Key {
 		return false, fmt.Errorf("swap record %s %q: it is not %s %q", old.Kind, old.Key, r.Kind, r.Key)
@@ -186,7 +185,7 @@ func (tx *Tx) SwapRecord(old, r Record) (swapped bool, err error) {
 	return swapped, nil
 }
 
-// DeleteRecord deletes a record if it is there.
+// DeleteRecord deletes a record if it exists.
 func (tx *Tx) DeleteRecord(kind, key string) error {
 	if err := tx.txn.DeleteRecord(kind, key); err != nil {
 		return fmt.Errorf("delete record %s %q: %w", kind, key, err)
@@ -194,18 +193,19 @@ func (tx *Tx) DeleteRecord(kind, key string) error {
 	return nil
 }
 
-// Notify wakes the waiters of queue after the commit. Write and Move do so by
-// themselves; it is for changes that waiters of a queue want to know although
-// no message came, such as a record.
+// Notify notifies the waiters of queue after the commit. Write and Move do so themselves;
+// it is for changes without a message that waiters of a queue need to know, such as that of
+// a record.
 func (tx *Tx) Notify(queue string) {
-	// Rings of one transaction mostly name few queues, often the same one.
+	// Most transactions notify few queues, often the same one.
 	if !slices.Contains(tx.touched, queue) {
 		tx.touched = append(tx.touched, queue)
 	}
 }
 
-// Clear deletes all messages of several queues at once. Their names should be
-// neighbours, as those of one task's queues are: what lies between them is looked at.
+// Clear deletes all messages of several queues at once. Their names should be close
+// together in byte order, as those of one task's queues are: the queues between them are
+// read.
 func (tx *Tx) Clear(queues ...string) error {
 	for _, queue := range queues {
 		if err := tx.b.stored(queue); err != nil {

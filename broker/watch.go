@@ -7,27 +7,26 @@ import (
 	"time"
 )
 
-// A waiter looks by itself after firstLook without a ring, then at growing
-// intervals up to lastLook. Rings are hints that a crashed writer may owe; one
-// to five seconds keeps a missed one bearable and an idle waiter idle.
+// A waiter polls after minPoll without a notification, then at growing intervals up to
+// maxPoll. A writer that crashes may not notify; one to five seconds keep that bearable and
+// an idle waiter idle.
 const (
 	minPoll = time.Second
 	maxPoll = 5 * time.Second
 )
 
-// A Waiter sleeps until a queue may have changed. Subscribe, then look, then
-// Wait: what happens after the subscription is never missed. It belongs to one
-// goroutine.
+// A Waiter sleeps until a queue may have changed. Subscribe, then read, then Wait: no
+// change after the subscription is missed. It belongs to one goroutine.
 type Waiter struct {
 	listener Listener
-	poll     time.Duration // until the next look
-	minPoll  time.Duration // after a ring
+	poll     time.Duration // until the next poll
+	minPoll  time.Duration // after a notification
 	maxPoll  time.Duration // at most
 }
 
-// Notify wakes the waiters of the queues, in every process, although no message may
-// have come: for what they look at beside the queue. A ring that is lost is made
-// up for by the slow look of every waiter. Inside a transaction use [Tx.Notify].
+// Notify notifies the waiters of the queues, in every process, although no message may have
+// arrived: for other state that they read. Waiters make up for a lost notification by
+// polling. Inside a transaction use [Tx.Notify].
 func (b *Broker) Notify(queues ...string) { notify(b.backend, queues...) }
 
 // Listen returns a Waiter for the queues. The caller closes it.
@@ -39,9 +38,9 @@ func (b *Broker) Listen(queues ...string) (*Waiter, error) {
 	return &Waiter{listener: l, poll: minPoll, minPoll: minPoll, maxPoll: maxPoll}, nil
 }
 
-// Wait returns nil when it is time to look: after a ring, or after the slow
-// interval (1 s, growing to 5 s while nothing rings). It returns ctx's error
-// when ctx ends.
+// Wait returns nil when it is time to read: after a notification, or after the poll
+// interval (1 s, growing to 5 s without notifications). It returns ctx's error when ctx
+// ends.
 func (w *Waiter) Wait(ctx context.Context) error {
 	timer := time.NewTimer(w.poll)
 	defer timer.Stop()
@@ -57,12 +56,11 @@ func (w *Waiter) Wait(ctx context.Context) error {
 	}
 }
 
-// C receives a value after a ring, for callers that select over several
-// events and bring their own slow look.
+// C receives a value after a notification, for callers that select over several events and
+// poll themselves.
 func (w *Waiter) C() <-chan struct{} { return w.listener.C() }
 
-// Add subscribes to more queues. It may be called while another goroutine is
-// in Wait.
+// Add subscribes to more queues. It may be called while another goroutine is in Wait.
 func (w *Waiter) Add(queues ...string) error { return w.listener.Add(queues...) }
 
 // Remove ends the subscription to queues.
@@ -71,8 +69,8 @@ func (w *Waiter) Remove(queues ...string) { w.listener.Remove(queues...) }
 // Close ends all subscriptions.
 func (w *Waiter) Close() { w.listener.Close() }
 
-// Wait returns nil once the queue holds a message, which another reader may
-// take first. It returns ctx's error when ctx ends.
+// Wait returns nil once the queue holds a message, which another reader may take first. It
+// returns ctx's error when ctx ends.
 func (q *Queue) Wait(ctx context.Context) error {
 	if err := CheckName(q.name); err != nil {
 		return wrap(q.name, "wait for", err)
@@ -96,22 +94,21 @@ func (q *Queue) Wait(ctx context.Context) error {
 	}
 }
 
-// WatchOptions says what [Queue.Watch] does with the messages it sees. The
-// zero value takes every message from the oldest on.
+// WatchOptions says what [Queue.Watch] does with the messages. The zero value takes every
+// message from the oldest on.
 type WatchOptions struct {
-	Peek   bool   // leave the messages; each is yielded once, in id order
-	MoveTo string // put the messages into this queue instead of taking them
+	Peek   bool   // do not take the messages; each is yielded once, in id order
+	MoveTo string // move the messages into this queue instead of taking them
 	After  ID     // only messages with a greater id
-	Limit  int    // end after so many; 0 = never
-	// Look is how often it looks by itself, should a ring be lost; 0 means
-	// after 1 s, growing to 5 s.
+	Limit  int    // end after this many; 0 = never
+	// Look is the poll interval, in case a notification is lost; 0 means 1 s, growing to 5
+	// s.
 	Look time.Duration
 }
 
-// Watch yields messages as they come, until ctx ends or the caller breaks off.
-// A message that is taken or moved has been so, durably, before it is
-// yielded, one at a time: breaking off loses nothing. When ctx ends, the last
-// pair carries its error.
+// Watch yields messages as they arrive, until ctx ends or the caller stops. A message is
+// taken or moved, durably, before it is yielded, one at a time: stopping early loses
+// nothing. When ctx ends, the last pair carries its error.
 func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		if o.MoveTo != "" {
@@ -159,8 +156,8 @@ func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, er
 	}
 }
 
-// next fetches what Watch yields next. Only peeking fetches a page: what is
-// taken or moved must not be lost when the caller breaks off.
+// next fetches what Watch yields next. Only peeking fetches a page: messages that are taken
+// or moved must not be lost when the caller stops.
 func next(ctx context.Context, q *Queue, o WatchOptions) ([]Message, error) {
 	switch {
 	case o.Peek:

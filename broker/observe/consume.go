@@ -10,33 +10,30 @@ import (
 	"weft/broker"
 )
 
-// A Selection says which messages [Consume] takes and how. The zero value takes
-// all.
+// A Selection says which messages [Consume] takes and how. The zero value takes all.
 type Selection struct {
-	// Accept chooses. It is asked about a message again when the queue is looked
-	// through again, and should answer the same then.
+	// Accept selects messages. It is called again for a message when the queue is scanned
+	// again, and should return the same then.
 	Accept Filter
-	// MoveTo is the queue into which accepted messages are put, in one step with
-	// taking them; "" takes them for good. A worker that acknowledges moves them
-	// to a queue of its own; see [broker.Reservation].
+	// MoveTo is the queue into which accepted messages are moved, in one step with taking
+	// them; "" takes them for good. A consumer that acknowledges moves them to a queue of
+	// its own; see [broker.Reservation].
 	MoveTo string
 }
 
-// Consume yields the messages of a queue that are accepted, as they come, until
-// ctx ends or the caller breaks off. The others stay where they are, in their
-// order. Each message has been taken or moved, durably, before it is yielded,
-// so that of several consumers only one gets it, and breaking off loses
-// nothing.
+// Consume yields the accepted messages of a queue as they arrive, until ctx ends or the
+// caller stops. It leaves the others in their order. Each message has been taken or moved,
+// durably, before it is yielded, so that only one of several consumers gets it, and
+// stopping early loses nothing.
 //
-// It goes on from where it stood and does not look again at what it has left,
-// but for one thing: messages put back under old ids. For them it looks
-// through the whole queue again when it is woken, though never for more than
-// one part in 200 of the time. Such a message is found after about a second
-// where little is left in the queue, and where 100,000 messages are, after about
-// a minute.
+// It continues from the last message and does not read again what it has left, except for
+// messages put back under old ids. To find them it scans the whole queue again when it is
+// notified, but spends at most one part in 200 of the time on that. Such a message is found
+// after about a second if little is left in the queue, and after about a minute if there
+// are 100,000 messages.
 //
-// When ctx ends, the last pair carries its error. Others wrap
-// [broker.ErrName], [broker.ErrView] or [broker.ErrSameQueue].
+// When ctx ends, the last pair carries its error. Other errors wrap [broker.ErrName],
+// [broker.ErrView] or [broker.ErrSameQueue].
 func Consume(ctx context.Context, b *broker.Broker, queue string, s Selection) iter.Seq2[broker.Message, error] {
 	return func(yield func(broker.Message, error) bool) {
 		w, err := b.Listen(queue)
@@ -47,8 +44,8 @@ func Consume(ctx context.Context, b *broker.Broker, queue string, s Selection) i
 		defer w.Close()
 		c := consumer{q: b.Queue(queue), s: s}
 		for {
-			if err := c.look(ctx, yield); err != nil {
-				if err != errBroken {
+			if err := c.scan(ctx, yield); err != nil {
+				if err != errStopped {
 					yield(broker.Message{}, fmt.Errorf("consume: %w", err))
 				}
 				return
@@ -61,25 +58,25 @@ func Consume(ctx context.Context, b *broker.Broker, queue string, s Selection) i
 	}
 }
 
-// A consumer is a Consume under way.
+// A consumer is a running Consume.
 type consumer struct {
-	q     *broker.Queue
-	s     Selection
-	after broker.ID // all up to here has been decided about
-	again time.Time // when to look from the beginning again
+	q        *broker.Queue
+	s        Selection
+	after    broker.ID // all messages up to here have been decided about
+	nextScan time.Time // when to scan from the beginning again
 }
 
-// errBroken says that the caller has broken off.
-var errBroken = errors.New("broken off")
+// errStopped means that the caller has stopped.
+var errStopped = errors.New("stopped")
 
-// look decides about what is new, or, if it is time, about everything.
-func (c *consumer) look(ctx context.Context, yield func(broker.Message, error) bool) error {
+// scan decides about new messages, or, if it is time, about all.
+func (c *consumer) scan(ctx context.Context, yield func(broker.Message, error) bool) error {
 	began := time.Now()
-	whole := !began.Before(c.again)
+	whole := !began.Before(c.nextScan)
 	if whole {
 		c.after = 0
 	}
-	var away time.Duration // what the caller did with messages is not our work
+	var callerTime time.Duration // the time spent by the caller does not count
 	for m, err := range c.q.Messages(ctx, broker.Select{After: c.after}) {
 		if err != nil {
 			return err
@@ -97,24 +94,24 @@ func (c *consumer) look(ctx context.Context, yield func(broker.Message, error) b
 		}
 		left := time.Now()
 		if !yield(m, nil) {
-			return errBroken
+			return errStopped
 		}
-		away += time.Since(left)
+		callerTime += time.Since(left)
 	}
 	if whole {
-		c.again = time.Now().Add(rest(time.Since(began) - away))
+		c.nextScan = time.Now().Add(scanPause(time.Since(began) - callerTime))
 	}
 	return nil
 }
 
-// rest is how long not to look through a queue again that took so long to look
-// through.
-func rest(took time.Duration) time.Duration {
-	const times = 200 // so that it costs at most 0.5 % of a processor
+// scanPause returns how long not to scan a queue again, given the duration of the last
+// scan.
+func scanPause(took time.Duration) time.Duration {
+	const times = 200 // at most 0.5 % of a processor
 	return times * took
 }
 
-// take takes or moves m, and reports false if another has taken it before.
+// take takes or moves m. It returns false if another consumer has taken it before.
 func (c *consumer) take(ctx context.Context, m *broker.Message) (bool, error) {
 	this := broker.Select{ID: m.ID}
 	if c.s.MoveTo == "" {

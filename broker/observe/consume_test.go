@@ -151,13 +151,13 @@ func TestConsumeBesideBacklog(t *testing.T) {
 	began := time.Now()
 	var whole time.Duration
 	for range news {
-		must(t, c.look(t.Context(), func(broker.Message, error) bool { got++; return true }))
+		must(t, c.scan(t.Context(), func(broker.Message, error) bool { got++; return true }))
 		if whole == 0 {
 			whole = time.Since(began)
-			if !c.again.After(began) {
+			if !c.nextScan.After(began) {
 				t.Error("it does not rest after it has looked through all")
 			}
-			c.again = began.Add(1000 * time.Hour) // a slow machine may need longer than it rests
+			c.nextScan = began.Add(1000 * time.Hour) // a slow machine may need longer than it rests
 		}
 		write(t, b, "q", "-", "+")
 	}

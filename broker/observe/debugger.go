@@ -12,21 +12,21 @@ import (
 	"weft/broker"
 )
 
-// A Debugger steps through a queue, message by message. It stands before the
-// oldest one at first. It belongs to one goroutine; nothing to close.
+// A Debugger steps through a queue, message by message, starting at the oldest one. It
+// belongs to one goroutine and need not be closed.
 //
-// Errors wrap [broker.ErrEmpty] where there is no message, [broker.ErrName] or
-// [broker.ErrView]. Cancelling ctx withdraws a step that has not begun.
+// Errors wrap [broker.ErrEmpty] if there is no message, [broker.ErrName] or
+// [broker.ErrView]. Cancelling ctx withdraws a step that has not started.
 type Debugger struct {
 	q     *broker.Queue
-	after broker.ID // passed
+	after broker.ID // the last message that was passed
 	shown broker.ID // the message that Peek has returned; 0 = none
 }
 
 // Debug returns a Debugger of the queue.
 func Debug(q *broker.Queue) *Debugger { return &Debugger{q: q} }
 
-// Peek returns the message it stands before and leaves it.
+// Peek returns the current message without taking it.
 func (d *Debugger) Peek(ctx context.Context) (broker.Message, error) {
 	for m, err := range d.q.Messages(ctx, broker.Select{After: d.after, Limit: 1}) {
 		if err == nil {
@@ -38,8 +38,8 @@ func (d *Debugger) Peek(ctx context.Context) (broker.Message, error) {
 	return broker.Message{}, fmt.Errorf("peek %q: %w", d.q.Name(), broker.ErrEmpty)
 }
 
-// Skip passes the message that Peek returned last, or else the one it stands
-// before, and leaves it.
+// Skip passes the message that Peek returned last, or else the current one, without taking
+// it.
 func (d *Debugger) Skip(ctx context.Context) error {
 	if d.shown == 0 {
 		if _, err := d.Peek(ctx); err != nil {
@@ -50,8 +50,8 @@ func (d *Debugger) Skip(ctx context.Context) error {
 	return nil
 }
 
-// Next passes the message that was returned last, if any, and returns the one
-// behind it. Called again and again it shows the whole queue.
+// Next passes the message that was returned last, if there is one, and returns the next.
+// Repeated calls show the whole queue.
 func (d *Debugger) Next(ctx context.Context) (broker.Message, error) {
 	if d.shown != 0 {
 		if err := d.Skip(ctx); err != nil {
@@ -61,9 +61,9 @@ func (d *Debugger) Next(ctx context.Context) (broker.Message, error) {
 	return d.Peek(ctx)
 }
 
-// Take takes the message that Peek or Next returned last, or else the one it
-// stands before, and passes it. If another has taken it meanwhile, the error
-// wraps [broker.ErrEmpty] and no other message is touched.
+// Take takes the message that Peek or Next returned last, or else the current one, and
+// passes it. If another reader has taken it meanwhile, the error wraps [broker.ErrEmpty]
+// and no other message is taken.
 func (d *Debugger) Take(ctx context.Context) (broker.Message, error) {
 	if d.shown == 0 {
 		if _, err := d.Peek(ctx); err != nil {
@@ -82,7 +82,7 @@ func (d *Debugger) Take(ctx context.Context) (broker.Message, error) {
 	return ms[0], nil
 }
 
-// Rewind goes back before the oldest message.
+// Rewind goes back to the oldest message.
 func (d *Debugger) Rewind() { d.after, d.shown = 0, 0 }
 
 // help is what the command help prints.
@@ -95,14 +95,14 @@ info    count the queue
 quit    end
 `
 
-// previewBytes is how much of a message is shown unless all is asked for.
+// previewBytes is how much of a message is shown, unless all of it is requested.
 const previewBytes = 500
 
-// Run reads commands from in, one a line, and prints what comes of them to out,
-// until in ends or says quit. A command may be shortened to its first letter;
-// help lists them. Messages are printed in quotes, with control characters
-// spelled out. What goes wrong with a command is printed too; Run returns
-// only errors of in and out, or ctx's, which it looks at between commands.
+// Run reads commands from in, one a line, and prints their results to out, until in ends or
+// the command is quit. A command may be shortened to its first letter; help lists them.
+// Messages are printed in quotes, with control characters escaped. Errors of commands are
+// printed too; Run returns only errors of in and out, or ctx's, which it checks between
+// commands.
 func (d *Debugger) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
@@ -113,7 +113,7 @@ func (d *Debugger) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 		if command == "quit" || command == "q" {
 			return nil
 		}
-		answer, err := d.obey(ctx, command)
+		answer, err := d.execute(ctx, command)
 		switch {
 		case errors.Is(err, broker.ErrEmpty):
 			answer = "no message\n"
@@ -130,8 +130,8 @@ func (d *Debugger) Run(ctx context.Context, in io.Reader, out io.Writer) error {
 	return nil
 }
 
-// obey does what a command says.
-func (d *Debugger) obey(ctx context.Context, command string) (answer string, err error) {
+// execute executes a command.
+func (d *Debugger) execute(ctx context.Context, command string) (answer string, err error) {
 	var m broker.Message
 	preview := previewBytes
 	switch command {
@@ -142,7 +142,7 @@ func (d *Debugger) obey(ctx context.Context, command string) (answer string, err
 		preview = len(m.Body)
 	case "take", "t":
 		m, err = d.Take(ctx)
-		preview = len(m.Body) // it is nowhere else any more
+		preview = len(m.Body) // it is stored nowhere else any more
 	case "skip", "s":
 		return "", d.Skip(ctx)
 	case "rewind", "r":
@@ -165,7 +165,7 @@ func (d *Debugger) obey(ctx context.Context, command string) (answer string, err
 	return show(m, preview), nil
 }
 
-// show is the line that shows up to limit bytes of a message.
+// show returns the line that shows up to limit bytes of a message.
 func show(m broker.Message, limit int) string {
 	if len(m.Body) <= limit {
 		return fmt.Sprintf("%v %s\n", m.ID, strconv.QuoteToGraphic(m.Body))

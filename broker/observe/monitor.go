@@ -8,46 +8,44 @@ import (
 	"weft/broker"
 )
 
-// A Monitor copies the messages of one queue to another, in order and each
-// exactly once: copies and the note of how far it has come are one
-// transaction. It may be killed at any moment; the next one of the same name
-// and queues goes on from the note. Several may run at the same time and share
-// the work.
+// A Monitor copies the messages of one queue to another, in order and each exactly once:
+// one transaction writes the copies and the cursor. It may be killed at any time; the next
+// one of the same name and queues continues from the cursor. Several may run at the same
+// time and share the work.
 //
-// From, To and Broker are required. To move messages instead of copying them
-// use [Consume] with MoveTo, or [broker.Queue.MoveAll]; these need no note.
+// From, To and Broker are required. To move messages instead of copying them use [Consume]
+// with MoveTo, or [broker.Queue.MoveAll]; these need no cursor.
 //
-// The note is a record of the kind [CursorKind], whose key is "FROM>TO", or
-// "FROM>TO NAME", and whose rank is the id of the last message that was decided
-// about. It stays when the monitor ends; [Monitor.Forget] deletes it. Loading
-// the dump of a project leaves such notes out.
+// The cursor is a record of the kind [CursorKind], whose key is "FROM>TO", or "FROM>TO
+// NAME", and whose rank is the id of the last message that was decided about. It stays when
+// the monitor ends; [Monitor.Forget] deletes it. Loading the dump of a project leaves
+// cursors out.
 type Monitor struct {
 	Broker *broker.Broker
 	From   string // may be a view
 	To     string // copies get new ids there
-	Name   string // tells monitors of the same two queues apart
-	// Keep chooses what is copied; nil copies all. It is called outside the
-	// transaction, for each message once or, if the process was killed or
-	// another monitor was first, more often.
+	Name   string // distinguishes monitors of the same two queues
+	// Keep selects what is copied; nil copies all. It is called outside the transaction,
+	// once for each message or, if the process was killed or another monitor was first,
+	// more often.
 	Keep Filter
-	// New lets a monitor that has no note yet begin with the next message that
-	// is written, not with the oldest one.
+	// New makes a monitor without a cursor start with the next message that is written, not
+	// with the oldest one.
 	New bool
 }
 
-// CursorKind is the kind of the records in which monitors note how far they
-// have come.
+// CursorKind is the kind of the records in which monitors record their progress.
 const CursorKind = "cursor"
 
-// batchMessages and batchBytes bound what is copied in one transaction, for
-// others wait meanwhile.
+// batchMessages and batchBytes bound what is copied in one transaction, because other
+// writers wait meanwhile.
 const (
 	batchMessages = 256
 	batchBytes    = 1 << 20
 )
 
-// Run copies what is there and what comes until ctx ends, and returns ctx's
-// error, or the first of [Monitor.Forward].
+// Run copies the messages that are there and those that arrive until ctx ends, and returns
+// ctx's error, or the first of [Monitor.Forward].
 func (m *Monitor) Run(ctx context.Context) error {
 	w, err := m.Broker.Listen(m.From)
 	if err != nil {
@@ -57,7 +55,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 	for {
 		n, err := m.Forward(ctx)
 		if ctx.Err() != nil {
-			return context.Cause(ctx) // wherever that was noticed
+			return context.Cause(ctx) // no matter where that was noticed
 		}
 		if err != nil {
 			return err
@@ -71,18 +69,17 @@ func (m *Monitor) Run(ctx context.Context) error {
 	}
 }
 
-// Forward decides about the next messages, up to 256 of them or about 1 MiB,
-// copies those it keeps in one transaction, and counts all it has decided
-// about. 0 means that there are no new ones now.
+// Forward decides about the next messages, up to 256 of them or about 1 MiB, copies those
+// it keeps in one transaction, and returns how many it has decided about. 0 means that
+// there are no new ones now.
 //
-// Errors wrap those of [broker.Queue.Write], [broker.ErrSameQueue] or
-// [broker.ErrView]. After any of them it can be called again, and still nothing
-// is copied twice.
+// Errors wrap those of [broker.Queue.Write], [broker.ErrSameQueue] or [broker.ErrView].
+// After an error it can be called again, and still copies nothing twice.
 func (m *Monitor) Forward(ctx context.Context) (int, error) {
 	for {
 		n, err := m.forward(ctx)
 		if errors.Is(err, errOvertaken) {
-			continue // another has copied these; look where it stands
+			continue // another monitor has copied these; read the cursor again
 		}
 		if err != nil {
 			return 0, fmt.Errorf("monitor %q: %w", m.From, err)
@@ -91,7 +88,7 @@ func (m *Monitor) Forward(ctx context.Context) (int, error) {
 	}
 }
 
-// errOvertaken says that another monitor has moved the cursor.
+// errOvertaken means that another monitor has moved the cursor.
 var errOvertaken = errors.New("overtaken by another monitor")
 
 func (m *Monitor) forward(ctx context.Context) (seen int, err error) {
@@ -139,8 +136,7 @@ func (m *Monitor) forward(ctx context.Context) (seen int, err error) {
 	})
 }
 
-// cursor returns the record of how far the monitor has come, and creates it if
-// there is none.
+// cursor returns the record of the monitor's progress, and creates it if there is none.
 func (m *Monitor) cursor(ctx context.Context) (broker.Record, error) {
 	r, err := m.Broker.Record(ctx, CursorKind, m.key())
 	if !errors.Is(err, broker.ErrNotFound) {
@@ -164,7 +160,7 @@ func (m *Monitor) cursor(ctx context.Context) (broker.Record, error) {
 	return r, err
 }
 
-// key is the key of the monitor's record. Queue names hold no '>' and no space.
+// key returns the key of the monitor's record. Queue names contain no '>' and no space.
 func (m *Monitor) key() string {
 	key := m.From + ">" + m.To
 	if m.Name != "" {
@@ -173,8 +169,8 @@ func (m *Monitor) key() string {
 	return key
 }
 
-// Forget deletes the note of how far the monitor has come; it is no error if
-// there is none. A monitor that runs afterwards begins anew.
+// Forget deletes the monitor's cursor; it is no error if there is none. A monitor that runs
+// afterwards starts anew.
 func (m *Monitor) Forget(ctx context.Context) error {
 	err := m.Broker.Update(ctx, func(tx *broker.Tx) error { return tx.DeleteRecord(CursorKind, m.key()) })
 	if err != nil {

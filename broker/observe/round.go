@@ -11,32 +11,32 @@ import (
 	"weft/broker"
 )
 
-// refreshAfter bounds how long a watcher that is always busy goes without
-// looking by itself, should a ring be lost: the interval of an idle waiter.
+// refreshAfter bounds the time between two refreshes of a watcher that is always busy, in
+// case a notification is lost: the interval of an idle waiter.
 const refreshAfter = 5 * time.Second
 
-// A round is a Watcher that runs.
+// A round is a running Watcher.
 type round struct {
-	w       *Watcher
-	handle  func(context.Context, broker.Message) error
-	waiter  *broker.Waiter
-	control *source
-	sources []*source // what is served in turn
-	looked  time.Time // when refresh last ran
+	w         *Watcher
+	handle    func(context.Context, broker.Message) error
+	waiter    *broker.Waiter
+	control   *source
+	sources   []*source // served in turn
+	refreshed time.Time // when refresh last ran
 }
 
 // A source is a queue that is watched.
 type source struct {
-	q     *broker.Queue
-	after broker.ID // in mode Peek, the last message that was handled
-	empty bool      // since the last refresh
-	rests time.Time // until when
+	q       *broker.Queue
+	after   broker.ID // in mode Peek, the last message that was handled
+	empty   bool      // as of the last refresh
+	retryAt time.Time // not served before, after the verdict Again
 }
 
 func (w *Watcher) source(queue string) *source { return &source{q: w.Broker.Queue(queue)} }
 
-// held is the worker's own queue for messages of queue.
-func (w *Watcher) held(queue string) string { return w.Worker + "." + queue }
+// reserved returns the worker's own queue for messages of queue.
+func (w *Watcher) reserved(queue string) string { return w.Worker + "." + queue }
 
 // wants reports whether queue is to be served.
 func (w *Watcher) wants(queue string) bool {
@@ -44,14 +44,14 @@ func (w *Watcher) wants(queue string) bool {
 		slices.ContainsFunc(w.Patterns, func(p broker.Pattern) bool { return p.Match(queue) }))
 }
 
-// own reports whether queue is one that no pattern means.
+// own reports whether queue is one that no pattern selects.
 func (w *Watcher) own(queue string) bool {
-	return queue == w.Control || w.Mode == Reserve && strings.HasPrefix(queue, w.held(""))
+	return queue == w.Control || w.Mode == Reserve && strings.HasPrefix(queue, w.reserved(""))
 }
 
-// refresh finds out which queues there are and takes none for empty any more.
+// refresh finds the existing queues and clears their empty marks.
 func (r *round) refresh(ctx context.Context) error {
-	r.looked = time.Now()
+	r.refreshed = time.Now()
 	names, err := r.w.names(ctx)
 	if err != nil {
 		return err
@@ -64,7 +64,7 @@ func (r *round) refresh(ctx context.Context) error {
 	for _, name := range names {
 		s := known[name]
 		if s == nil {
-			// Before the queue is looked at, or a message could come between.
+			// before the queue is read, or a message could arrive in between
 			if err := r.waiter.Add(name); err != nil {
 				return fmt.Errorf("listen to %q: %w", name, err)
 			}
@@ -80,7 +80,7 @@ func (r *round) refresh(ctx context.Context) error {
 	return nil
 }
 
-// names are the queues to serve now, each once.
+// names returns the queues to serve now, each once.
 func (w *Watcher) names(ctx context.Context) (names []string, err error) {
 	seen := make(map[string]bool)
 	add := func(name string) {
@@ -103,7 +103,7 @@ func (w *Watcher) names(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// serve hands out messages until there are none, or all that are left rest.
+// serve delivers messages until there are none, or all remaining queues wait for a retry.
 func (r *round) serve(ctx context.Context) error {
 	for busy := true; busy; {
 		if err := r.serveControl(ctx); err != nil {
@@ -132,17 +132,17 @@ func (r *round) serve(ctx context.Context) error {
 	return nil
 }
 
-// due reports whether it is time to refresh although there is work.
+// due reports whether it is time to refresh although there are messages.
 func (r *round) due() bool {
 	select {
 	case <-r.waiter.C():
 		return true
 	default:
-		return time.Since(r.looked) > refreshAfter
+		return time.Since(r.refreshed) > refreshAfter
 	}
 }
 
-// serveControl hands out all that is in the control queue.
+// serveControl delivers all messages of the control queue.
 func (r *round) serveControl(ctx context.Context) error {
 	for served := r.w.Control != ""; served; {
 		r.control.empty = false
@@ -154,12 +154,12 @@ func (r *round) serveControl(ctx context.Context) error {
 	return nil
 }
 
-// serveOne hands out a message of s, if there is one.
+// serveOne delivers a message of s, if there is one.
 func (r *round) serveOne(ctx context.Context, s *source, mode Mode) (served bool, err error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	if s.empty || time.Now().Before(s.rests) {
+	if s.empty || time.Now().Before(s.retryAt) {
 		return false, nil
 	}
 	m, err := r.w.next(ctx, s, mode)
@@ -171,18 +171,18 @@ func (r *round) serveOne(ctx context.Context, s *source, mode Mode) (served bool
 		return false, err
 	}
 	m.Queue = s.q.Name()
-	return true, r.settle(ctx, s, mode, m, r.handle(ctx, m))
+	return true, r.finish(ctx, s, mode, m, r.handle(ctx, m))
 }
 
-// next gets the next message of s. It looks before it takes, for a look costs
-// others nothing.
+// next returns the next message of s. It peeks before it takes, because peeking does not
+// delay other processes.
 func (w *Watcher) next(ctx context.Context, s *source, mode Mode) (broker.Message, error) {
 	for m, err := range s.q.Messages(ctx, broker.Select{After: s.after, Limit: 1}) {
 		switch {
 		case err != nil || mode == Peek:
 			return m, err
 		case mode == Reserve:
-			return s.q.Reserve(w.held(s.q.Name())).Next(ctx)
+			return s.q.Reserve(w.reserved(s.q.Name())).Next(ctx)
 		default:
 			return s.q.Read(ctx)
 		}
@@ -190,14 +190,14 @@ func (w *Watcher) next(ctx context.Context, s *source, mode Mode) (broker.Messag
 	return broker.Message{}, broker.ErrEmpty
 }
 
-// settle does with a message what its handler's answer calls for.
-func (r *round) settle(ctx context.Context, s *source, mode Mode, m broker.Message, answer error) error {
-	// What has been done must be noted also when ctx has ended meanwhile.
+// finish does with a message what its handler's result calls for.
+func (r *round) finish(ctx context.Context, s *source, mode Mode, m broker.Message, answer error) error {
+	// What has been done must be recorded even if ctx has ended meanwhile.
 	noting := context.WithoutCancel(ctx)
 	if answer == nil || errors.Is(answer, ErrDone) {
 		s.pass(mode, m)
 		if mode == Reserve {
-			if err := s.q.Reserve(r.w.held(m.Queue)).Ack(noting, m.ID); err != nil {
+			if err := s.q.Reserve(r.w.reserved(m.Queue)).Ack(noting, m.ID); err != nil {
 				return err
 			}
 		}
@@ -218,7 +218,7 @@ func (r *round) settle(ctx context.Context, s *source, mode Mode, m broker.Messa
 		s.pass(mode, m)
 		return nil
 	case Again:
-		s.rests = time.Now().Add(pause)
+		s.retryAt = time.Now().Add(pause)
 		return r.w.putBack(noting, s, mode, m)
 	default:
 		answer = fmt.Errorf("handle message %v of %q: %w", m.ID, m.Queue, answer)
@@ -226,14 +226,15 @@ func (r *round) settle(ctx context.Context, s *source, mode Mode, m broker.Messa
 	}
 }
 
-// pass notes that m has been handed out for the last time.
+// pass notes that m will not be delivered again.
 func (s *source) pass(mode Mode, m broker.Message) {
-	if mode == Peek { // the others take from the front, where old ids come back to
+	if mode == Peek { // the other modes take from the front, where messages with old ids return
 		s.after = m.ID
 	}
 }
 
-// abandon gives up m before the end of Run: others shall have what is reserved.
+// abandon puts m back before the end of Run, so that other workers get it if it is
+// reserved.
 func (w *Watcher) abandon(ctx context.Context, s *source, mode Mode, m broker.Message) error {
 	if mode != Reserve {
 		return nil
@@ -241,11 +242,11 @@ func (w *Watcher) abandon(ctx context.Context, s *source, mode Mode, m broker.Me
 	return w.putBack(ctx, s, mode, m)
 }
 
-// putBack undoes what was done to m before it was handed out.
+// putBack undoes what was done to m before it was delivered.
 func (w *Watcher) putBack(ctx context.Context, s *source, mode Mode, m broker.Message) error {
 	switch mode {
 	case Reserve:
-		return s.q.Reserve(w.held(m.Queue)).Release(ctx, m.ID)
+		return s.q.Reserve(w.reserved(m.Queue)).Release(ctx, m.ID)
 	case Read:
 		return w.Broker.Update(ctx, func(tx *broker.Tx) error { return tx.Restore(m) })
 	default:

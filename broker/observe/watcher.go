@@ -9,19 +9,18 @@ import (
 	"weft/broker"
 )
 
-// Mode says what a [Watcher] does with a message that it hands out.
+// Mode says what a [Watcher] does with a message that it delivers.
 type Mode int
 
 // The modes.
 const (
-	// Read takes the message before it is handed out: at most once.
+	// Read takes the message before it is delivered: at most once.
 	Read Mode = iota
-	// Peek leaves the messages and hands out each once for each run, in the
-	// order of the queue.
+	// Peek leaves the messages in the queue and delivers each once a run, in the order of
+	// the queue.
 	Peek
-	// Reserve puts the message into a queue of the worker's own while it is
-	// handled, and deletes it when the handler returns nil: at least once. See
-	// [broker.Reservation].
+	// Reserve moves the message into a queue of the worker's own while it is handled, and
+	// deletes it when the handler returns nil: at least once. See [broker.Reservation].
 	Reserve
 )
 
@@ -30,63 +29,59 @@ type Verdict int
 
 // The verdicts.
 const (
-	// End ends [Watcher.Run] with the handler's error. A reserved message is
-	// put back for others; one that was read is gone.
+	// End ends [Watcher.Run] with the handler's error. A reserved message is put back for
+	// others; one that was read is lost.
 	End Verdict = iota
-	// Skip goes on with the next message. A reserved one stays in the worker's
-	// own queue, to be looked at, and comes again when the worker is started
-	// anew; one that was read is gone.
+	// Skip continues with the next message. A reserved one stays in the worker's own queue,
+	// for inspection, and is delivered again when the worker is restarted; one that was
+	// read is lost.
 	Skip
-	// Again puts the message back to where it was and hands it out again. Its
-	// queue rests for at least 1 s before that, and about 5 s at most where
-	// nothing rings; the other queues are served meanwhile.
+	// Again puts the message back and delivers it again. Its queue is not served for at
+	// least 1 s before that, and for about 5 s at most without notifications; the other
+	// queues are served meanwhile.
 	Again
 )
 
-// pause is how long a queue rests after the verdict [Again]: as long as a
-// waiter does after a ring.
+// pause is how long a queue is not served after the verdict [Again]: the interval at which
+// a waiter polls after a notification.
 const pause = time.Second
 
-// ErrDone is what a handler returns to end [Watcher.Run] without an error. The
-// message counts as handled.
+// ErrDone is returned by a handler to end [Watcher.Run] without an error. The message
+// counts as handled.
 var ErrDone = errors.New("done")
 
-// A Watcher hands the messages of several queues to one function, one at a
-// time, and so that no queue waits for another to become empty: each one that
-// holds messages gives one in turn. Broker is required, and something to watch.
-// It may be run again, but not while it runs.
+// A Watcher passes the messages of several queues to one function, one at a time, and in
+// turn, so that no queue waits for another to become empty. Broker is required, and at
+// least one queue. It may be run again, but not while it runs.
 type Watcher struct {
 	Broker *broker.Broker
-	Queues []string // are watched always, in this order
-	// Patterns are watched too, behind Queues. A queue that begins to match
-	// is found at the next ring of any other one that is watched, and after 5 s
-	// at the latest. Control and the worker's own queues are never meant. All
-	// others are, if they match, also those of other workers and, in a project,
-	// of Weft and its tasks: see [broker.Pattern.Except].
+	Queues []string // always watched, in this order
+	// Patterns are watched too, after Queues. A new queue that matches is found at the next
+	// notification of any other watched queue, and after 5 s at the latest. Control and the
+	// worker's own queues never match. All other queues do, also those of other workers
+	// and, in a project, those of Weft and its tasks: see [broker.Pattern.Except].
 	Patterns []broker.Pattern
-	// Control is a queue that is looked at before each other message, so that
-	// what is in it always comes first. Its messages are read in any Mode. ""
-	// is none.
+	// Control is a queue that is read before each other message, so that its messages
+	// always come first. They are read in any Mode. "" means none.
 	Control string
 	Mode    Mode
-	// Worker is required to [Reserve]: messages of the queue Q are in the queue
-	// "WORKER.Q" while they are handled. No two watchers that live at the same
-	// time may have the same.
+	// Worker is required for [Reserve]: messages of the queue Q are in the queue "WORKER.Q"
+	// while they are handled. No two watchers that run at the same time may have the same.
 	Worker string
-	// Failed decides when a handler has returned err for m. nil means [End].
-	// It is not asked after ctx has ended: a reserved message is put back then.
+	// Failed decides when a handler has returned err for m. nil means [End]. It is not
+	// called after ctx has ended: a reserved message is put back then.
 	Failed func(m broker.Message, err error) Verdict
 }
 
-// Run hands out messages until ctx ends, and returns ctx's error, or until
-// handle ends it. Queue of a message is the queue it came from, whatever the
-// mode. The handler gets ctx and should return soon after it has ended.
+// Run delivers messages until ctx ends, and returns ctx's error, or until handle ends it.
+// Queue of a message is the queue it came from, whatever the mode. The handler gets ctx and
+// should return soon after it has ended.
 //
-// In mode Reserve, Run begins by putting back what an earlier run of the same
-// worker has left behind.
+// In mode Reserve, Run first puts back what an earlier run of the same worker has left
+// reserved.
 //
-// Errors name the queue and wrap the handler's error, [broker.ErrName],
-// [broker.ErrView] or those of the store.
+// Errors name the queue and wrap the handler's error, [broker.ErrName], [broker.ErrView] or
+// those of the store.
 func (w *Watcher) Run(ctx context.Context, handle func(context.Context, broker.Message) error) error {
 	err := w.check()
 	if err == nil && w.Mode == Reserve {
@@ -104,7 +99,7 @@ func (w *Watcher) Run(ctx context.Context, handle func(context.Context, broker.M
 	return fmt.Errorf("watch: %w", err)
 }
 
-// check reports why w cannot be run.
+// check returns an error if w cannot be run.
 func (w *Watcher) check() error {
 	if len(w.Queues) == 0 && len(w.Patterns) == 0 && w.Control == "" {
 		return errors.New("no queues are named")
@@ -146,15 +141,15 @@ func (w *Watcher) watch(ctx context.Context, handle func(context.Context, broker
 
 // reclaim puts back what an earlier run has left reserved.
 func (w *Watcher) reclaim(ctx context.Context) error {
-	for held, err := range w.Broker.Queues(broker.Prefix(w.held(""))).Names(ctx) {
+	for reserved, err := range w.Broker.Queues(broker.Prefix(w.reserved(""))).Names(ctx) {
 		if err != nil {
 			return err
 		}
-		queue := held[len(w.held("")):]
+		queue := reserved[len(w.reserved("")):]
 		if !w.wants(queue) {
 			continue
 		}
-		if _, err := w.Broker.Queue(queue).Reserve(held).Recover(ctx); err != nil {
+		if _, err := w.Broker.Queue(queue).Reserve(reserved).Recover(ctx); err != nil {
 			return err
 		}
 	}

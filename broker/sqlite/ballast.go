@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// ballastBytes is the room kept for a full disk: even deleting needs room in
-// the log, and 4 MiB hold about a thousand pages of it.
+// ballastBytes is the room reserved for a full disk: even deleting needs room in the log,
+// and 4 MiB hold about a thousand pages of it.
 const ballastBytes = 4 << 20
 
 // A ballast is a file whose only purpose is to be deleted when the disk is
@@ -19,8 +19,8 @@ type ballast struct{ path string }
 
 func newBallast(dir string) *ballast { return &ballast{filepath.Join(dir, "ballast")} }
 
-// make takes the room if it is not taken already. A store works without; where
-// there is no room now, none is taken.
+// make makes the file, unless it exists. A store works without it; if there is no room,
+// none is reserved.
 func (b *ballast) make() error {
 	f, err := os.OpenFile(b.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -43,5 +43,5 @@ func (b *ballast) make() error {
 	return fmt.Errorf("fill ballast: %w", err)
 }
 
-// release gives the room back and reports whether there was any.
+// release deletes the file and reports whether it existed.
 func (b *ballast) release() bool { return os.Remove(b.path) == nil }

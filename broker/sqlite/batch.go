@@ -2,31 +2,30 @@ package sqlite
 
 import "weft/broker"
 
-// A batch holds the messages that a transaction has inserted and that are not in
-// the table yet: many rows by one statement are two to three times as fast as
-// many statements. Their ids are known all the same, because nobody else gives
-// any while the transaction holds the store. Who looks at their queue has them
-// written first.
+// A batch holds the messages that a transaction has inserted and that are not in the table
+// yet: one statement with many rows is two to three times as fast as many statements. Their
+// ids are known in advance, because no other process assigns any while the transaction
+// holds the store. Before their queue is read they are written.
 type batch struct {
 	open bool // there is a transaction that may write
-	// next is the least id that the transaction may give; 0 if the store has not
-	// been asked.
+	// next is the least id that the transaction may assign; 0 if it has not been read from
+	// the store.
 	next     broker.ID
-	given    broker.ID // the last id that no message got; 0 if a later one has been given
+	given    broker.ID // the last id that was assigned without a message; 0 if a later one has been assigned
 	messages []broker.Message
 	queues   map[string]struct{} // of the messages that are not written
-	bytes    int                 // of the bodies of these
-	// kept is how many messages were there at the last savepoint. If they have
-	// been written since, they are still remembered: a rollback would undo that.
+	bytes    int                 // of the bodies of these messages
+	// kept is how many messages there were at the last savepoint. If they have been written
+	// since, they are still kept here, because a rollback would undo that.
 	kept    int
-	written bool // those
+	written bool // these messages have been written
 }
 
-// batchBytes bounds the bodies of a batch. Beyond some ten pages a statement of
-// many rows gains nothing.
+// batchBytes bounds the bodies of a batch. Beyond some ten pages a statement of many rows
+// is no faster.
 const batchBytes = 256 << 10
 
-// begin opens a transaction that may write.
+// begin begins a transaction that may write.
 func (c *conn) begin() error {
 	_, err := c.run(begin)
 	c.batch.reset()
@@ -34,29 +33,29 @@ func (c *conn) begin() error {
 	return err
 }
 
-// commit ends the transaction that begin has opened. Everything has been written:
-// see complete.
+// commit commits the transaction that begin has begun. Everything has been written: see
+// complete.
 func (c *conn) commit() error {
 	c.batch.reset()
 	_, err := c.run(commit)
 	return err
 }
 
-// rollback ends it without a trace.
+// rollback rolls the transaction back.
 func (c *conn) rollback() error {
 	c.batch.reset()
 	_, err := c.run(rollback)
 	return err
 }
 
-// reset forgets everything but the memory it took.
+// reset resets the batch but keeps its memory.
 func (b *batch) reset() {
 	clear(b.messages)
 	clear(b.queues)
 	*b = batch{messages: b.messages[:0], queues: b.queues}
 }
 
-// savepoint begins what can be undone alone.
+// savepoint begins a part that can be rolled back on its own.
 func (c *conn) savepoint() error {
 	b := &c.batch
 	if b.written {
@@ -67,7 +66,7 @@ func (c *conn) savepoint() error {
 	return err
 }
 
-// rollbackTo undoes what came after the savepoint.
+// rollbackTo rolls back to the savepoint.
 func (c *conn) rollbackTo() error {
 	b := &c.batch
 	b.messages, b.written, b.bytes = b.messages[:b.kept], false, 0
@@ -80,7 +79,7 @@ func (c *conn) rollbackTo() error {
 	return err
 }
 
-// id gives a message of the transaction its id.
+// id assigns the next id of the transaction.
 func (c *conn) id() (broker.ID, error) {
 	now := broker.IDAt(c.now())
 	if c.batch.next == 0 {
@@ -93,7 +92,7 @@ func (c *conn) id() (broker.ID, error) {
 	return id, nil
 }
 
-// add inserts a message into the batch.
+// add adds a message to the batch.
 func (c *conn) add(queue, body string) (broker.ID, error) {
 	id, err := c.id()
 	if err != nil {
@@ -125,7 +124,7 @@ func (b *batch) unwritten() []broker.Message {
 	return b.messages
 }
 
-// complete writes what the transaction has yet to write.
+// complete writes everything that the transaction has not written yet.
 func (c *conn) complete() error {
 	if err := c.flush(); err != nil || c.batch.given == 0 {
 		return err
@@ -140,7 +139,7 @@ func (c *conn) flush() error {
 		return nil
 	}
 	err := c.write(b.unwritten())
-	clear(b.messages[b.kept:]) // so that their bodies can go
+	clear(b.messages[b.kept:]) // frees the bodies
 	b.messages, b.written, b.bytes = b.messages[:b.kept], true, 0
 	clear(b.queues)
 	return err

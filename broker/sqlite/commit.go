@@ -13,16 +13,15 @@ import (
 
 // A committer runs the write transactions of this process on one connection.
 //
-// There is no writer goroutine. Who finds nobody leading leads: it begins a
-// transaction, runs its own function and those that wait, commits once, tells
-// them, and hands the lead to the next that waits. While one group is being
-// committed the next gathers. Against a goroutine that serves a channel this
-// spares two switches for each write that nobody else competes with.
+// There is no writer goroutine. A caller that finds no leader becomes the leader: it begins
+// a transaction, runs its own function and those of waiting callers, commits once, answers
+// them, and passes the lead to the next waiting caller. While one group is being committed
+// the next one gathers. Compared with a goroutine that serves a channel this saves two
+// switches for each write without competitors.
 //
-// A function that was given to Update runs on the goroutine that gave it, also
-// inside another's group: a panic, or the end of the goroutine (runtime.Goexit,
-// so also t.FailNow), then hits nobody but its own caller. Single operations
-// run on the leader's.
+// A function given to Update runs on its caller's goroutine, even inside another caller's
+// group: a panic, or the end of the goroutine (runtime.Goexit, so also t.FailNow), then
+// affects only that caller. Single operations run on the leader's goroutine.
 type committer struct {
 	open     func() (*conn, error)
 	ballast  *ballast
@@ -35,16 +34,15 @@ type committer struct {
 	closed  bool
 
 	conn   *conn // belongs to the leader; nil when it has to be opened again
-	turns  turns // the leader's too
-	shared bool  // the leader's too: the last transaction was shared
+	turns  turns // belongs to the leader
+	shared bool  // belongs to the leader: the last transaction was shared
 
-	// closure is the goroutine that is running a caller's function, 0 if none: see
-	// marked.
+	// closure is the goroutine that is running a caller's function, 0 if none: see marked.
 	closure atomic.Uint64
 }
 
-// The states of an op. Who moves it out of queued owns it: the leader that
-// takes it, or its caller that withdraws it.
+// The states of an op. The goroutine that changes queued owns it: the leader that takes it,
+// or its caller that withdraws it.
 const (
 	queued int32 = iota
 	taken
@@ -56,27 +54,27 @@ type op struct {
 	fn    func(broker.Txn) error
 	step  bool // one call on the Txn: needs neither savepoint nor transaction of its own
 	state atomic.Int32
-	leads bool      // its caller leads, so fn runs where the leader does
+	leads bool      // its caller is the leader, so fn runs on the leader's goroutine
 	since time.Time // when it began to wait; zero if it did not
 
-	turn chan turn     // from the leader: what the caller has to do; never more than one at a time
+	next chan step     // from the leader: what the caller has to do; at most one at a time
 	ran  chan struct{} // to the leader: fn has ended
 
 	err   error
-	final bool // err says how it ended; it does not run again
+	final bool // err is the result; fn does not run again
 	gone  bool // fn did not return: it panicked or ended its goroutine
 }
 
-// A turn is what a caller that waits has to do next.
-type turn int
+// A step is what a waiting caller has to do next.
+type step int
 
 const (
-	runs     turn = iota // run the function and go on waiting
-	leads                // take the lead
+	runs     step = iota // run the function and continue waiting
+	leads                // become the leader
 	answered             // return
 )
 
-// do runs o and returns how it ended.
+// do runs o and returns its result.
 func (c *committer) do(ctx context.Context, o *op) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -97,17 +95,17 @@ func (c *committer) do(ctx context.Context, o *op) error {
 		return o.err
 	}
 	o.since = time.Now()
-	o.turn, o.ran = make(chan turn, 1), make(chan struct{}, 1)
+	o.next, o.ran = make(chan step, 1), make(chan struct{}, 1)
 	c.waiting = append(c.waiting, o)
 	c.mu.Unlock()
 	return c.await(ctx, o)
 }
 
-// await does what the leader tells o's caller until o is answered.
+// await does what the leader asks of o's caller until o is answered.
 func (c *committer) await(ctx context.Context, o *op) error {
 	for cancelled := ctx.Done(); ; {
 		select {
-		case t := <-o.turn:
+		case t := <-o.next:
 			switch t {
 			case runs:
 				c.runHere(o)
@@ -120,12 +118,12 @@ func (c *committer) await(ctx context.Context, o *op) error {
 			if o.state.CompareAndSwap(queued, withdrawn) {
 				return context.Cause(ctx)
 			}
-			cancelled = nil // it has begun, so it is completed
+			cancelled = nil // it has started, so it is completed
 		}
 	}
 }
 
-// tryLead takes the lead if nobody has it.
+// tryLead makes the caller the leader if there is none.
 func (c *committer) tryLead() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,35 +134,35 @@ func (c *committer) tryLead() bool {
 	return true
 }
 
-// handOver gives the lead to the next caller that waits, if there is one.
+// handOver makes the next waiting caller the leader, if there is one.
 func (c *committer) handOver() {
 	if c.conn != nil && c.conn.broken != nil {
 		c.discard()
 	}
 	if c.conn != nil && c.conn.changed > manyRows {
-		// Who did so much can wait for the log to shrink; nothing depends on it.
-		// One try: while somebody reads, each costs as much as the log is long.
+		// After so many changes the caller can wait for the log to shrink; nothing depends
+		// on it. One attempt: while others read, each costs as much as the log is long.
 		c.conn.changed = 0
 		_ = c.conn.emptyLog()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if next := c.dequeue(1); len(next) > 0 {
-		next[0].turn <- leads
+		next[0].next <- leads
 		return
 	}
 	c.leading = false
 	c.free.Signal()
 }
 
-// take removes up to n ops from those that wait.
+// take removes up to n ops from the waiting ones.
 func (c *committer) take(n int) []*op {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.dequeue(n)
 }
 
-// dequeue is take for who holds mu.
+// dequeue is take for a caller that holds mu.
 func (c *committer) dequeue(n int) (ops []*op) {
 	i := 0
 	for ; i < len(c.waiting) && len(ops) < n; i++ {
@@ -176,16 +174,16 @@ func (c *committer) dequeue(n int) (ops []*op) {
 	return ops
 }
 
-func (c *committer) alone() bool {
+func (c *committer) noneWaiting() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.waiting) == 0
 }
 
-// patiently repeats try while other processes hold the store, until patience
-// is used up. It counts from since, or if that is zero from the first refusal.
-// Those that write wait in turn instead: see inTurn.
-func patiently(ctx context.Context, since time.Time, patience time.Duration, try func() error) error {
+// retryBusy repeats try while other processes hold the store, for as long as patience,
+// counted from since, or if that is zero from the first failure. Writers wait in turn
+// instead: see inTurn.
+func retryBusy(ctx context.Context, since time.Time, patience time.Duration, try func() error) error {
 	for wait := 100 * time.Microsecond; ; wait = min(2*wait, 5*time.Millisecond) {
 		err := try()
 		if !busy(err) {
@@ -207,7 +205,7 @@ func patiently(ctx context.Context, since time.Time, patience time.Duration, try
 	}
 }
 
-// connect makes sure of a connection that can be trusted.
+// connect makes sure that there is a connection that is not broken.
 func (c *committer) connect() (err error) {
 	if c.conn != nil && c.conn.broken != nil {
 		c.discard()
@@ -216,14 +214,14 @@ func (c *committer) connect() (err error) {
 		if c.conn, err = c.open(); err != nil {
 			return err
 		}
-		// What a savepoint needs to be undone is kept in memory, not in a file. Not so
-		// of other connections: one of them may copy the whole store.
+		// Savepoints are kept in memory, not in a file. That does not hold for other
+		// connections: one of them may copy the whole store.
 		err = c.conn.note(c.conn.exec(context.Background(), "PRAGMA temp_store = memory"))
 	}
 	return err
 }
 
-// discard drops the connection; what it held uncommitted is rolled back.
+// discard drops the connection; its uncommitted changes are rolled back.
 func (c *committer) discard() {
 	if c.conn != nil {
 		c.conn.drop()
@@ -231,14 +229,14 @@ func (c *committer) discard() {
 	}
 }
 
-// nested reports whether the calling goroutine is the one that runs a
-// function given to Update, which would wait for itself.
+// nested reports whether the calling goroutine runs a function given to Update, which would
+// wait for itself.
 func (c *committer) nested() bool {
 	running := c.closure.Load()
 	return running != 0 && running == goroutine()
 }
 
-// close refuses what waits, awaits the running transaction, and closes the
+// close refuses waiting callers, waits for the running transaction, and closes the
 // connection. It is called once.
 func (c *committer) close() error {
 	c.mu.Lock()
@@ -247,7 +245,7 @@ func (c *committer) close() error {
 	for _, o := range c.waiting {
 		if o.state.CompareAndSwap(queued, taken) {
 			o.err = broker.ErrClosed
-			o.turn <- answered
+			o.next <- answered
 		}
 	}
 	c.waiting = nil

@@ -10,8 +10,8 @@ import (
 	"weft/broker"
 )
 
-// Compact rewrites the file without what is unused in it, empties the log, and
-// takes the ballast again if it was needed.
+// Compact rewrites the file without its unused parts, empties the log, and makes the
+// ballast again if it was used.
 func (s *store) Compact(ctx context.Context) error {
 	if s.writer.nested() {
 		return broker.ErrNested
@@ -19,8 +19,8 @@ func (s *store) Compact(ctx context.Context) error {
 	if s.refusal != nil {
 		return s.refusal
 	}
-	// Not the committer's connection: SQLite cannot do this in a transaction.
-	// Writers wait as they do for another process.
+	// It does not use the committer's connection, because SQLite cannot do this in a
+	// transaction. Writers wait as they do for another process.
 	c, err := s.readers.get(ctx)
 	if err != nil {
 		return err
@@ -37,7 +37,7 @@ func (s *store) Compact(ctx context.Context) error {
 	return errors.Join(err, s.writer.ballast.make())
 }
 
-// Flush empties the log. One that somebody reads is emptied another time.
+// Flush empties the log, unless another process reads it.
 func (s *store) Flush(ctx context.Context) error {
 	if s.writer.nested() {
 		return broker.ErrNested
@@ -50,9 +50,9 @@ func (s *store) Flush(ctx context.Context) error {
 	return c.emptyLogUnlessRead()
 }
 
-// emptyLogUnlessRead is emptyLog where that can wait.
+// emptyLogUnlessRead is emptyLog for cases where it can be done later.
 func (c *conn) emptyLogUnlessRead() error {
-	err := patiently(context.Background(), time.Time{}, logPatience, c.emptyLog)
+	err := retryBusy(context.Background(), time.Time{}, logPatience, c.emptyLog)
 	if errors.Is(err, broker.ErrBusy) {
 		return nil
 	}
@@ -60,18 +60,18 @@ func (c *conn) emptyLogUnlessRead() error {
 }
 
 const (
-	// manyRows is how many rows are changed before the log is emptied at once.
-	// SQLite does copy the log into the database by itself, but cuts the file
-	// only when it is next written to.
+	// manyRows is how many rows are changed before the log is emptied at once. SQLite
+	// copies the log into the database itself, but truncates the file only when it is next
+	// written to.
 	manyRows = 10_000
-	// pageBytes is the size of a page, which counts as a row where one fills it.
+	// pageBytes is the size of a page, which counts as a row if one row fills it.
 	pageBytes = 4096
-	// logPatience is how long readers of the log are waited for.
+	// logPatience bounds the wait for readers of the log.
 	logPatience = 2 * time.Second
 )
 
-// emptyLog copies the log into the database and cuts its file to nothing. It
-// is busy while others read or write.
+// emptyLog copies the log into the database and truncates its file. It returns ErrBusy
+// while other processes read or write.
 func (c *conn) emptyLog() error {
 	var result struct{ Busy, Log, Checkpointed int }
 	err := c.sx.GetContext(context.Background(), &result, "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -84,7 +84,7 @@ func (c *conn) emptyLog() error {
 	return nil
 }
 
-// logSize is the size of the log's file. It is looked up, never opened.
+// logSize returns the size of the log's file. It never opens the file.
 func (c *conn) logSize() (int64, error) {
 	info, err := os.Lstat(c.path + "-wal")
 	if errors.Is(err, fs.ErrNotExist) {

@@ -11,23 +11,22 @@ import (
 	"weft/broker"
 )
 
-// A conn is one SQLite connection with its prepared statements. It belongs to
-// one goroutine at a time.
+// A conn is one SQLite connection with its prepared statements. It belongs to one goroutine
+// at a time.
 //
-// Statements never run under a caller's context: a cancelled statement rolls
-// back the whole transaction, which is shared, and costs the driver a
-// goroutine for each call.
+// Statements never run with a caller's context: cancelling a statement rolls back the whole
+// transaction, which is shared, and costs the driver a goroutine for each call.
 type conn struct {
 	sx       *sqlx.Conn
 	prepared [statements]*sqlx.Stmt
-	// broken is the error after which the connection's transaction, and what
-	// it believes about the file, can no longer be trusted.
+	// broken is the error after which the connection's transaction, and its view of the
+	// file, can no longer be trusted.
 	broken error
-	// changed counts rows that were changed many at once, and the pages that
-	// large ones fill, since the log was to be emptied.
+	// changed counts rows that were changed many at once, and the pages that large rows
+	// fill, since the log was last emptied.
 	changed int
-	version int64  // of the database when it was last asked whether others write
-	batch   batch  // of the transaction that has begun
+	version int64  // of the database when othersWrote was last called
+	batch   batch  // of the current transaction
 	path    string // of the database
 	now     func() time.Time
 }
@@ -42,8 +41,7 @@ func (c *conn) pragma(ctx context.Context, name string) (n int64, err error) {
 	return n, err
 }
 
-// stmt prepares a statement when it is first used: a short-lived client needs
-// few of them.
+// stmt prepares a statement when it is first used: a short-lived client needs few of them.
 func (c *conn) stmt(s statement) (*sqlx.Stmt, error) {
 	if p := c.prepared[s]; p != nil {
 		return p, nil
@@ -80,8 +78,8 @@ func (c *conn) all(dst any, s statement, args ...any) error {
 	return c.note(p.Select(dst, args...))
 }
 
-// query begins a query; the caller reads and closes its rows. For messages:
-// scanning their three columns by hand is 1.3 times as fast as all.
+// query starts a query; the caller reads and closes its rows. It is for messages: scanning
+// their three columns by hand is 1.3 times as fast as all.
 func (c *conn) query(s statement, args ...any) (*sqlx.Rows, error) {
 	p, err := c.stmt(s)
 	if err != nil {
@@ -100,8 +98,8 @@ func (c *conn) row(s statement, args []any, dst ...any) error {
 	return c.note(p.QueryRowx(args...).Scan(dst...))
 }
 
-// note gives an error the broker's name, and remembers one that ends the
-// transaction, also if the caller's function swallows it.
+// note translates an error to the broker's, and remembers one that ends the transaction,
+// even if the caller's function ignores it.
 func (c *conn) note(err error) error {
 	if err == nil {
 		return nil
@@ -113,7 +111,7 @@ func (c *conn) note(err error) error {
 	return named
 }
 
-// drop closes the connection for good instead of returning it to the pool.
+// drop closes the connection instead of returning it to the pool.
 func (c *conn) drop() {
 	_ = c.finalize()
 	_ = c.sx.Raw(func(any) error { return driver.ErrBadConn })
@@ -123,8 +121,8 @@ func (c *conn) drop() {
 // close finalises the statements and closes the connection.
 func (c *conn) close() error { return errors.Join(c.finalize(), c.sx.Close()) }
 
-// finalize closes the prepared statements. While one is open SQLite does not
-// close the connection, nor end its transaction.
+// finalize closes the prepared statements. While one is open SQLite neither closes the
+// connection nor ends its transaction.
 func (c *conn) finalize() error {
 	var errs []error
 	for _, p := range c.prepared {

@@ -12,7 +12,7 @@ import (
 	"weft/internal/disk"
 )
 
-// primary is SQLite's primary result code of err, 0 if err is not SQLite's.
+// primary returns SQLite's primary result code of err, 0 if err is not SQLite's.
 func primary(err error) int {
 	if e, ok := errors.AsType[*driver.Error](err); ok {
 		return e.Code() & 0xff
@@ -20,10 +20,10 @@ func primary(err error) int {
 	return 0
 }
 
-// busy: another process has the lock; nothing happened.
+// busy reports whether another process has the lock; nothing happened.
 func busy(err error) bool { return errors.Is(err, broker.ErrBusy) || primary(err) == code.SQLITE_BUSY }
 
-// fatal: the error has, or may have, ended the transaction it happened in.
+// fatal reports whether the error has ended, or may have ended, its transaction.
 func fatal(err error) bool {
 	switch primary(err) {
 	case code.SQLITE_FULL, code.SQLITE_IOERR, code.SQLITE_NOMEM, code.SQLITE_INTERRUPT,
@@ -33,8 +33,8 @@ func fatal(err error) bool {
 	return false
 }
 
-// unwritten: what was to be written was refused, so nothing was. SQLite knows a
-// full disk; a limit on the size of files, for one, is a failed write to it.
+// unwritten reports whether a write was refused, so nothing was written. SQLite has a code
+// for a full disk; a limit on the size of files, for example, is a failed write.
 func unwritten(err error) bool {
 	if e, ok := errors.AsType[*driver.Error](err); ok {
 		return e.Code()&0xff == code.SQLITE_FULL || e.Code()&0xff == code.SQLITE_READONLY || e.Code() == code.SQLITE_IOERR_WRITE
@@ -42,7 +42,8 @@ func unwritten(err error) bool {
 	return false
 }
 
-// unmade: the memory that processes share beside the file could not be had.
+// unmade reports whether the memory that processes share with the file could not be
+// allocated.
 func unmade(err error) bool {
 	if e, ok := errors.AsType[*driver.Error](err); ok {
 		return e.Code() == code.SQLITE_IOERR_SHMSIZE || e.Code() == code.SQLITE_IOERR_SHMOPEN
@@ -50,12 +51,11 @@ func unmade(err error) bool {
 	return false
 }
 
-// noRoom is how many bytes are free on a disk that is full: file systems keep a few
-// blocks that nobody gets.
+// noRoom is how many bytes may be free on a full disk: file systems reserve a few blocks.
 const noRoom = 64 << 10
 
-// refused names an error of a write to the store at path: there is no room, or the
-// system does not want to.
+// refused translates an error of a write to the store at path: the disk is full, or the
+// system refuses.
 func refused(path string, err error) error {
 	named := broker.ErrUnwritable
 	if space, known := disk.SpaceIn(filepath.Dir(path)); known && space.Free < noRoom || primary(err) == code.SQLITE_FULL {
@@ -64,7 +64,7 @@ func refused(path string, err error) error {
 	return fmt.Errorf("%w: %w", named, err)
 }
 
-// translate gives SQLite's errors about the store at path the broker's names.
+// translate translates SQLite's errors about the store at path to the broker's.
 func translate(path string, err error) error {
 	switch {
 	case err == nil:

@@ -11,7 +11,7 @@ import (
 	"weft/broker"
 )
 
-// allocate reserves n bytes for f.
+// allocate allocates n bytes for f.
 func allocate(f *os.File, n int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, n)
 	if errors.Is(err, unix.EOPNOTSUPP) {
@@ -20,9 +20,9 @@ func allocate(f *os.File, n int64) error {
 	return err
 }
 
-// unshared names the file systems on which processes cannot share a store:
-// the log needs memory that all of them map, and locks that all of them see.
-// The numbers are those of statfs(2).
+// unshared are the file systems on which processes cannot share a store: the log needs
+// memory that all of them map, and locks that all of them see. The numbers are those of
+// statfs(2).
 var unshared = map[int64]string{
 	unix.NFS_SUPER_MAGIC:  "NFS",
 	unix.SMB_SUPER_MAGIC:  "SMB",
@@ -44,8 +44,8 @@ func checkFilesystem(dir string) error {
 	return refuseFilesystem(dir, int64(uint32(st.Type)))
 }
 
-// refuseFilesystem says why dir, which is on a file system of that kind,
-// cannot hold a store.
+// refuseFilesystem returns an error if dir, on a file system of that kind, cannot hold a
+// store.
 func refuseFilesystem(dir string, kind int64) error {
 	if name, bad := unshared[kind]; bad {
 		return fmt.Errorf("%w: %s is on %s; put the project on a local disk", broker.ErrFilesystem, dir, name)
@@ -53,8 +53,8 @@ func refuseFilesystem(dir string, kind int64) error {
 	return nil
 }
 
-// safeLocks switches SQLite, for the whole process, to locks that survive the
-// closing of another descriptor of the file.
+// safeLocks switches SQLite, for the whole process, to locks that survive the closing of
+// another descriptor of the file.
 func safeLocks() error {
 	if driver.OFDLockingEnabled() {
 		return nil
@@ -66,7 +66,7 @@ func safeLocks() error {
 	return err
 }
 
-// othersWait reports whether a process has a ticket for the store in dir.
+// othersWait reports whether another process has a ticket for the store in dir.
 func othersWait(dir string) bool {
 	fd, err := openFolder(dir)
 	if err != nil {
@@ -76,7 +76,7 @@ func othersWait(dir string) bool {
 	return errors.Is(unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
 }
 
-// takeTicket takes a place behind those that wait for the store in dir. Where the
+// takeTicket takes a place behind the processes that wait for the store in dir. If the
 // folder cannot be locked there is no order.
 func takeTicket(dir string) *ticket {
 	fd, err := openFolder(dir)
@@ -90,7 +90,7 @@ func takeTicket(dir string) *ticket {
 	}
 	t.turn, t.left = make(chan struct{}), make(chan struct{})
 	go func() {
-		// Nothing calls this off: who leaves lets it end in its turn.
+		// The lock cannot be cancelled: after leave, it ends in its turn.
 		for errors.Is(unix.Flock(fd, unix.LOCK_EX), unix.EINTR) {
 		}
 		select {

@@ -4,21 +4,21 @@ package sqlite
 
 import "os"
 
-// allocate reserves n bytes for f.
+// allocate allocates n bytes for f.
 func allocate(f *os.File, n int64) error {
 	_, err := f.Write(make([]byte, n))
 	return err
 }
 
-// checkFilesystem cannot tell file systems apart here.
+// checkFilesystem accepts every file system.
 func checkFilesystem(string) error { return nil }
 
-// safeLocks has nothing to switch: open file description locks are Linux's.
-// The rule never to open the store's files by other means remains.
+// safeLocks does nothing: open file description locks need Linux. The rule never to open
+// the store's files by other means remains.
 func safeLocks() error { return nil }
 
-// othersWait cannot tell here.
+// othersWait returns false.
 func othersWait(string) bool { return false }
 
-// takeTicket gives no order here.
+// takeTicket gives no order.
 func takeTicket(string) *ticket { return unordered() }

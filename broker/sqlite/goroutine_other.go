@@ -4,14 +4,13 @@ package sqlite
 
 import "runtime"
 
-// marked is the id under which the calling goroutine is known until unmarked.
+// marked returns an id for the calling goroutine, valid until unmarked.
 func marked() uint64 { return goroutine() }
 
 func unmarked() {}
 
-// goroutine identifies the calling goroutine. Go offers that only as text at the
-// head of a stack trace ("goroutine 18 [running]: …"), and writes all of the trace
-// for it.
+// goroutine identifies the calling goroutine. Go offers that only as text at the start of a
+// stack trace ("goroutine 18 [running]: …").
 func goroutine() (id uint64) {
 	const prefix = len("goroutine ")
 	var buf [40]byte

@@ -10,18 +10,18 @@ import (
 	"weft/broker"
 )
 
-// maxGroup bounds how many transactions share a commit, so that the first of
-// them does not wait for ever; beyond some hundred the gain is gone.
+// maxGroup bounds how many transactions share a commit, so that the first of them does not
+// wait for ever; beyond some hundred there is no gain.
 const maxGroup = 256
 
-// lead runs own and what waits behind it, then hands over.
+// lead runs own and the waiting ops, then hands over.
 func (c *committer) lead(ctx context.Context, own *op) {
 	own.leads = true
-	// own is answered by lead's return, the others by a turn.
+	// own is answered by lead's return, the others by a step.
 	var others []*op
 	defer func() {
 		if own.gone {
-			// This goroutine is panicking or ending. The others must not notice.
+			// This goroutine is panicking or ending, which must not affect the others.
 			c.rollback()
 		}
 		for _, o := range others {
@@ -30,19 +30,19 @@ func (c *committer) lead(ctx context.Context, own *op) {
 		c.handOver()
 	}()
 	if c.shared {
-		// Those who have just been answered are likely to come again. Letting
-		// them run first is quicker than to commit alone while they gather.
+		// The callers that have just been answered are likely to return soon. Letting them
+		// run first is faster than committing alone while they gather.
 		runtime.Gosched()
 	}
 	err := c.inTurn(ctx, own.since, func() error {
 		if err := c.connect(); err != nil {
 			return err
 		}
-		if own.step && c.alone() {
+		if own.step && c.noneWaiting() {
 			c.shared = false
 			err := own.fn(c.conn)
 			if !busy(err) {
-				own.err, err = c.settle(own, err), nil
+				own.err, err = c.stepResult(own, err), nil
 			}
 			return err
 		}
@@ -59,14 +59,14 @@ func (c *committer) lead(ctx context.Context, own *op) {
 	}
 }
 
-// finish answers an op of the leader's group. One that never got its turn,
-// because the leader's own function did not return, gets it now.
+// finish answers an op of the leader's group. If the leader's own function did not return
+// before the op was run, it is run now.
 func (c *committer) finish(o *op) {
 	if !o.final && !o.gone {
 		c.rerun(o)
 	}
 	if !o.gone {
-		o.turn <- answered
+		o.next <- answered
 	}
 }
 
@@ -88,7 +88,7 @@ func (c *committer) transact(group []*op) {
 	}
 	if err := c.conn.complete(); err != nil {
 		c.conn.broken = err
-		c.lost(group, nil) // whose messages it is about shows when each runs alone
+		c.lost(group, nil) // rerunning each op alone shows which one is to blame
 		return
 	}
 	if len(group) == 1 && group[0].err != nil {
@@ -109,7 +109,7 @@ func (c *committer) callAlone(o *op) {
 	}
 }
 
-// callSaved runs o under a savepoint, so that it can fail alone.
+// callSaved runs o under a savepoint, so that it can fail on its own.
 func (c *committer) callSaved(o *op) {
 	if o.err = c.conn.savepoint(); o.err != nil {
 		return
@@ -117,7 +117,7 @@ func (c *committer) callSaved(o *op) {
 	c.call(o)
 	if o.err != nil || o.gone {
 		if err := c.conn.rollbackTo(); err != nil && c.conn.broken == nil {
-			// No such savepoint: the transaction has ended under us.
+			// There is no such savepoint: the transaction has ended.
 			c.conn.broken = err
 		}
 	}
@@ -128,7 +128,7 @@ func (c *committer) callSaved(o *op) {
 	}
 }
 
-// call runs o's function where it belongs.
+// call runs o's function on the right goroutine.
 func (c *committer) call(o *op) {
 	switch {
 	case o.step:
@@ -136,12 +136,12 @@ func (c *committer) call(o *op) {
 	case o.leads:
 		c.runHere(o)
 	default:
-		o.turn <- runs
+		o.next <- runs
 		<-o.ran
 	}
 }
 
-// runHere runs o's function on this goroutine, which is that of o's caller.
+// runHere runs o's function on this goroutine, its caller's.
 func (c *committer) runHere(o *op) {
 	o.gone = true
 	defer func() {
@@ -156,8 +156,8 @@ func (c *committer) runHere(o *op) {
 	o.gone = false
 }
 
-// lost answers a group whose transaction ended while culprit ran, if it is known
-// who that was. Nobody is acknowledged; the others run again, each alone.
+// lost handles a group whose transaction ended while culprit ran; nil means that the op is
+// not known. No op is acknowledged; the others run again, each in a transaction of its own.
 func (c *committer) lost(group []*op, culprit *op) {
 	cause := c.conn.broken
 	again := unwritten(cause) && c.ballast.release()
@@ -171,9 +171,9 @@ func (c *committer) lost(group []*op, culprit *op) {
 	})
 }
 
-// each calls answer for every op of the group whose function has returned. The
-// leader's own, at the head, comes last: if its function does not return this
-// time, the others have been answered.
+// each calls answer for every op of the group whose function has returned. The leader's
+// own, the first, comes last: if its function does not return this time, the others have
+// been answered.
 func (c *committer) each(group []*op, answer func(*op)) {
 	for _, o := range slices.Concat(group[1:], group[:1]) {
 		if !o.gone {
@@ -185,7 +185,7 @@ func (c *committer) each(group []*op, answer func(*op)) {
 
 // rerun runs o in a transaction of its own.
 func (c *committer) rerun(o *op) {
-	err := patiently(context.Background(), time.Time{}, c.patience, func() error {
+	err := retryBusy(context.Background(), time.Time{}, c.patience, func() error {
 		if err := c.connect(); err != nil {
 			return err
 		}
@@ -210,9 +210,9 @@ func (c *committer) rerun(o *op) {
 	}
 }
 
-// uncommitted answers a group whose commit failed. When there was no room
-// nothing has been written; after any other failure of the storage nobody can
-// know, and running it again might do it twice.
+// uncommitted handles a group whose commit failed. If there was no room nothing has been
+// written; after any other failure of the storage the result is unknown, and running the
+// group again might apply it twice.
 func (c *committer) uncommitted(group []*op, cause error) {
 	again := unwritten(cause) && c.ballast.release()
 	c.discard()
@@ -229,8 +229,8 @@ func (c *committer) uncommitted(group []*op, cause error) {
 	})
 }
 
-// settle says how a step that ran as a statement of its own has ended.
-func (c *committer) settle(o *op, err error) error {
+// stepResult returns the result of a step that ran as a statement of its own.
+func (c *committer) stepResult(o *op, err error) error {
 	if err == nil || c.conn.broken == nil {
 		return err
 	}
@@ -244,7 +244,7 @@ func (c *committer) settle(o *op, err error) error {
 	return err
 }
 
-// rollback ends the transaction without a trace.
+// rollback rolls the transaction back.
 func (c *committer) rollback() {
 	if c.conn == nil {
 		return

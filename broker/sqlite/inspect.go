@@ -9,9 +9,9 @@ import (
 	driver "modernc.org/sqlite"
 )
 
-// Inspect reads the whole store in the folder dir and returns an error that
-// says what is damaged. It changes nothing and holds nobody up, and takes about
-// 0.2 s for 100 MB that are cached. Cancelling ctx ends it.
+// Inspect reads the whole store in the folder dir and returns an error that describes the
+// damage. It changes nothing and blocks no other process, and takes about 0.2 s for 100 MB
+// that are cached. Cancelling ctx ends it.
 func Inspect(ctx context.Context, dir string) error {
 	if err := inspect(ctx, dir); err != nil {
 		return fmt.Errorf("inspect store in %s: %w", dir, err)

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shared names file systems on which a store may lie. A file system that is in
-// neither list is used all the same.
+// shared are file systems that can hold a store. A file system that is in neither list is
+// used all the same.
 var shared = map[int64]string{
 	unix.EXT4_SUPER_MAGIC:      "ext4", // or ext2, ext3: they have the same number
 	unix.XFS_SUPER_MAGIC:       "xfs",
@@ -18,8 +18,8 @@ var shared = map[int64]string{
 	0x2fc12fc1:                 "zfs",
 }
 
-// Filesystem names the file system that dir is on. The error wraps
-// [weft/broker.ErrFilesystem] where it cannot hold a store.
+// Filesystem returns the name of the file system that dir is on. The error wraps
+// [weft/broker.ErrFilesystem] if it cannot hold a store.
 func Filesystem(dir string) (name string, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -35,7 +35,7 @@ func Filesystem(dir string) (name string, err error) {
 	return fmt.Sprintf("kind %#x", kind), nil
 }
 
-// SafeLocks reports whether the locks of a store that this process opens survive
-// that somebody else in it opens and closes the file. It chooses such locks if
-// that is still possible, as [Open] does.
+// SafeLocks reports whether the locks of a store that this process opens survive when other
+// code in it opens and closes the file. It chooses such locks if that is still possible, as
+// [Open] does.
 func SafeLocks() bool { return safeLocks() == nil }

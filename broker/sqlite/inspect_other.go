@@ -2,9 +2,9 @@
 
 package sqlite
 
-// Filesystem cannot tell file systems apart here.
+// Filesystem returns "unknown": file systems are not distinguished on this system.
 func Filesystem(string) (name string, err error) { return "unknown", nil }
 
-// SafeLocks reports whether the locks of a store survive that somebody else in
-// this process opens and closes its file: not on this system.
+// SafeLocks reports whether the locks of a store survive when other code in this process
+// opens and closes its file: not on this system.
 func SafeLocks() bool { return false }

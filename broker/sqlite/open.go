@@ -26,51 +26,49 @@ import (
 type Durability int
 
 const (
-	// Full: when the call returns, the write survives a power failure. It costs
-	// one fsync for each commit, which waiting transactions share.
+	// Full means that a write survives a power failure once the call returns. It costs one
+	// fsync for each commit, which waiting transactions share.
 	Full Durability = iota
-	// Normal: it survives the death of any process, and a power failure may
-	// lose the last writes. Every process that opens the store must choose the
-	// same.
+	// Normal means that a write survives the death of any process, while a power failure
+	// may lose the last writes. Every process that opens the store must choose the same.
 	Normal
 )
 
-// Options are the choices of [Open]. The zero value is the default.
+// Options are the options of [Open]. The zero value is the default.
 type Options struct {
 	broker.Options
 	Durability Durability
-	// BusyTimeout is how long a call waits for a store that others hold, and
-	// that nobody writes to meanwhile, before it returns [broker.ErrBusy]; 0
-	// means 30 s. While others write, and so it comes nearer to its turn, a call
-	// waits on.
+	// BusyTimeout is how long a call waits for a store that other processes hold without
+	// writing to it, before it returns [broker.ErrBusy]; 0 means 30 s. While others write,
+	// and so its turn comes nearer, a call continues to wait.
 	BusyTimeout time.Duration
-	// Existing: the store must be there. Nothing is created, and the error wraps
-	// [fs.ErrNotExist] if it is not.
+	// Existing means that the store must exist. Nothing is created, and the error wraps
+	// [fs.ErrNotExist] if it does not.
 	Existing bool
-	// AcceptPOSIXLocks opens the store although this process already uses
-	// SQLite with POSIX locks. It is safe only if nothing in the process ever
-	// opens and closes the store's files.
+	// AcceptPOSIXLocks opens the store although this process already uses SQLite with POSIX
+	// locks. It is safe only if no code in the process ever opens and closes the store's
+	// files.
 	AcceptPOSIXLocks bool
-	// ReadOnly opens a store that is there for reading only. Nothing is created
-	// beside it that would shut out its owner, no bell is rung, and whatever would
-	// write returns this error.
+	// ReadOnly opens an existing store for reading only. It creates no files that would
+	// lock out the store's owner, sends no notifications, and every write returns this
+	// error.
 	ReadOnly error
 	// Now is the clock for ids; nil means [time.Now].
 	Now func() time.Time
 }
 
-// defaultBusyTimeout outlasts a checkpoint on a slow disk and the start of
-// many processes at once.
+// defaultBusyTimeout is longer than a checkpoint on a slow disk and the start of many
+// processes at once.
 const defaultBusyTimeout = 30 * time.Second
 
-// Name is the file that holds the store.
+// Name is the name of the store's file.
 const Name = "broker.db"
 
-// Open opens the store in the folder dir and creates what is missing: dir
-// itself with mode 0700, the file with 0600. The caller closes the broker.
+// Open opens the store in the folder dir and creates what is missing: dir itself with mode
+// 0700, the file with 0600. The caller closes the broker.
 //
-// Errors wrap [broker.ErrLockMode], [broker.ErrFilesystem],
-// [broker.ErrNotStore], [broker.ErrNewer] or [broker.ErrFull].
+// Errors wrap [broker.ErrLockMode], [broker.ErrFilesystem], [broker.ErrNotStore],
+// [broker.ErrNewer] or [broker.ErrFull].
 func Open(dir string, o Options) (*broker.Broker, error) {
 	s, err := open(dir, o)
 	if err != nil {
@@ -79,11 +77,11 @@ func Open(dir string, o Options) (*broker.Broker, error) {
 	return broker.New(s, o.Options), nil
 }
 
-// maxPath is the longest path of a database that SQLite opens: 512 bytes, less
-// the ending of its journal.
+// maxPath is the maximum length of the path of a database for SQLite: 512 bytes, less the
+// suffix of its journal.
 const maxPath = 512 - len("-journal")
 
-// CheckPath reports why the folder dir cannot hold a store, before anything is
+// CheckPath returns an error if the folder dir cannot hold a store, before anything is
 // created: its path may be too long for SQLite.
 func CheckPath(dir string) error {
 	path, err := filepath.Abs(filepath.Join(dir, Name))
@@ -115,7 +113,7 @@ func open(dir string, o Options) (*store, error) {
 	if err := safeLocks(); err != nil && !o.AcceptPOSIXLocks {
 		return nil, err
 	}
-	dir, err := filepath.Abs(dir) // a later chdir must not move the store
+	dir, err := filepath.Abs(dir) // a later chdir must not change the store
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +134,7 @@ func open(dir string, o Options) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	mode := "rw" // a connection that is opened later must not make a file
+	mode := "rw" // a connection that is opened later must not create a file
 	if o.ReadOnly != nil {
 		mode = "ro"
 	}
@@ -160,10 +158,10 @@ func open(dir string, o Options) (*store, error) {
 		return nil, errors.Join(err, s.writer.close(), db.Close())
 	}
 	if o.ReadOnly != nil {
-		s.bells = notify.PollOnly(s.changes.number)
+		s.notifier = notify.PollOnly(s.changes.number)
 		return s, nil
 	}
-	if s.bells, err = notify.Open(filepath.Join(dir, "bells"), s.changes.number); err != nil {
+	if s.notifier, err = notify.Open(filepath.Join(dir, "bells"), s.changes.number); err != nil {
 		return nil, errors.Join(err, s.writer.close(), db.Close())
 	}
 	return s, nil
@@ -187,9 +185,9 @@ func connect(db *sqlx.DB, place *place, now func() time.Time) (*conn, error) {
 	return &conn{sx: sx, path: place.path, now: now}, nil
 }
 
-// start opens the writing connection and sees to the schema.
+// start opens the connection for writing and prepares the schema.
 func (s *store) start(created bool) error {
-	err := patiently(context.Background(), time.Time{}, s.writer.patience, func() error {
+	err := retryBusy(context.Background(), time.Time{}, s.writer.patience, func() error {
 		if err := s.writer.connect(); err != nil {
 			return err
 		}
@@ -201,9 +199,9 @@ func (s *store) start(created bool) error {
 	return err
 }
 
-// create0600 makes sure that dir and the store's file exist with modes that
-// keep other users out from the first byte. SQLite would create the file
-// readable for all; its log files take their mode from it.
+// create0600 makes sure that dir and the store's file exist, from the start with modes that
+// exclude other users. SQLite would create the file readable for all; its log files get the
+// mode of the file.
 func create0600(dir string) (path string, created bool, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", false, err
@@ -212,7 +210,7 @@ func create0600(dir string) (path string, created bool, err error) {
 	if err := checkFiles(path); err != nil {
 		return "", false, err
 	}
-	// O_EXCL: a file that exists is never opened here, see the package comment.
+	// O_EXCL: an existing file is never opened here, see the package comment.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return path, false, nil
@@ -223,8 +221,8 @@ func create0600(dir string) (path string, created bool, err error) {
 	return path, true, f.Close()
 }
 
-// checkFiles refuses files that SQLite would follow to another place, share with
-// another store, or wait for.
+// checkFiles refuses files that SQLite would follow to another place, share with another
+// store, or wait for.
 func checkFiles(path string) error {
 	for _, ending := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := project.CheckFile(path + ending); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -234,14 +232,14 @@ func checkFiles(path string) error {
 	return nil
 }
 
-// logBytes is what the log is cut down to after a long reader has let it grow:
-// twice what it has between two of SQLite's own checkpoints (1,000 pages).
+// logBytes is the size to which the log is truncated after a long reader has made it grow:
+// twice its size between two of SQLite's own checkpoints (1,000 pages).
 const logBytes = 8 << 20
 
-// dsn is the URI of the database, to be opened in the given mode. It must be escaped:
-// in a plain path a '?' would end the name, and the store would lie elsewhere.
+// dsn returns the URI of the database, to be opened in the given mode. It must be escaped:
+// in a plain path a '?' would end the name, and the store would be elsewhere.
 func dsn(path, mode string, d Durability) string {
-	// SQLite's own waiting is off: see patiently.
+	// SQLite's own busy timeout is off: see retryBusy.
 	options := "mode=" + mode + "&_dqs=0&_defensive=1&_pragma=busy_timeout(0)&_pragma=journal_size_limit(" + strconv.Itoa(logBytes) + ")"
 	if d == Normal {
 		options += "&_pragma=synchronous(normal)"
@@ -256,7 +254,7 @@ func dsn(path, mode string, d Durability) string {
 	return u.String()
 }
 
-// String is the name that [ParseDurability] reads: "full" or "normal".
+// String returns the name that [ParseDurability] parses: "full" or "normal".
 func (d Durability) String() string {
 	if d == Normal {
 		return "normal"
@@ -264,8 +262,7 @@ func (d Durability) String() string {
 	return "full"
 }
 
-// ParseDurability reads the name of a durability; what it does not know is
-// [Full], the safe one.
+// ParseDurability parses the name of a durability; an unknown one is [Full], the safe one.
 func ParseDurability(name string) Durability {
 	if name == Normal.String() {
 		return Normal

@@ -13,20 +13,19 @@ import (
 	"weft/broker"
 )
 
-// lookEvery is how often a store that is used makes sure that its file is still
-// where it was opened.
-const lookEvery = time.Second
+// recheckInterval is the interval at which a store that is in use checks that its file is
+// still where it was opened.
+const recheckInterval = time.Second
 
-// A place is where a store's file was when the store was opened. Connections go
-// on to work on a file that has been removed, and nobody would ever read what
-// they write.
+// A place is the location of a store's file when the store was opened. Connections continue
+// to work on a file that has been removed, and no process would ever read what they write.
 type place struct {
-	path   string
-	file   fs.FileInfo
-	folder fs.FileInfo
-	opened time.Time
-	looked atomic.Int64          // after opened
-	gone   atomic.Pointer[error] // for ever
+	path    string
+	file    fs.FileInfo
+	folder  fs.FileInfo
+	opened  time.Time
+	checked atomic.Int64          // the time of the last check, after opened
+	gone    atomic.Pointer[error] // permanent
 }
 
 func newPlace(path string) (*place, error) {
@@ -41,21 +40,21 @@ func newPlace(path string) (*place, error) {
 	return &place{path: path, file: file, folder: folder, opened: time.Now()}, nil
 }
 
-// look is check where that was not asked just now.
-func (p *place) look() error {
+// recheck is check, unless that was called within recheckInterval.
+func (p *place) recheck() error {
 	if gone := p.gone.Load(); gone != nil {
 		return *gone
 	}
-	now, last := time.Since(p.opened), p.looked.Load()
-	if now-time.Duration(last) < lookEvery || !p.looked.CompareAndSwap(last, int64(now)) {
+	now, last := time.Since(p.opened), p.checked.Load()
+	if now-time.Duration(last) < recheckInterval || !p.checked.CompareAndSwap(last, int64(now)) {
 		return nil
 	}
 	return p.check()
 }
 
-// check returns [broker.ErrGone] if the file has been removed or another one is
-// in its place. One whose folder has been moved, with all that is in it, is used on
-// by those who have it open.
+// check returns [broker.ErrGone] if the file has been removed or replaced. If its folder
+// has been moved, with everything in it, processes that have the file open continue to use
+// it.
 func (p *place) check() error {
 	info, err := os.Lstat(p.path)
 	what := "another file is in its place"
@@ -65,7 +64,7 @@ func (p *place) check() error {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		what = "it was removed"
 	case err != nil:
-		return nil // this says nothing of the file
+		return nil // the error does not concern the file
 	}
 	if p.moved() {
 		return nil
@@ -75,8 +74,8 @@ func (p *place) check() error {
 	return gone
 }
 
-// find is check for who opens the file: it must be where it was, also if the folder has
-// been moved, and those who have it open go on.
+// find is check for opening the file: it must be where it was. If the folder has been
+// moved, only processes that have the file open continue.
 func (p *place) find() error {
 	if err := p.check(); err != nil {
 		return err
@@ -88,11 +87,11 @@ func (p *place) find() error {
 	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
 		return fmt.Errorf("%w: %s was moved or removed", broker.ErrGone, p.path)
 	}
-	return nil // this says nothing of the file
+	return nil // the error does not concern the file
 }
 
-// moved reports whether this process has the file open, and that is in its folder
-// under the folder's new name. The file is looked up, never opened.
+// moved reports whether this process has the file open, and the file is in its folder under
+// the folder's new name. The file is never opened.
 func (p *place) moved() bool {
 	const open = "/proc/self/fd"
 	fds, err := os.ReadDir(open)
@@ -108,7 +107,7 @@ func (p *place) moved() bool {
 		if err != nil {
 			return false
 		}
-		// The name of one that was removed ends with a remark.
+		// After removal the name ends with a remark.
 		folder, err := os.Stat(filepath.Dir(name))
 		return err == nil && os.SameFile(folder, p.folder) && filepath.Base(name) == Name && name != p.path
 	}

@@ -67,7 +67,7 @@ func TestPlace(t *testing.T) {
 			if err != nil && !errors.Is(err, os.ErrNotExist) {
 				t.Fatal(err)
 			}
-			s.place.looked.Store(-int64(time.Hour)) // so that the next use looks
+			s.place.checked.Store(-int64(time.Hour)) // so that the next use looks
 			for range 2 {
 				if _, err := b.Queue("q").Write(t.Context(), "x"); errors.Is(err, broker.ErrGone) != test.gone || !test.gone && err != nil {
 					t.Errorf("write: error %v, want that it is gone: %t", err, test.gone)

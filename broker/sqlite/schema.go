@@ -15,23 +15,23 @@ import (
 const (
 	// applicationID marks the file as Weft's in SQLite's header: "WEFT".
 	applicationID = 0x57454654
-	// schemaVersion is kept in SQLite's user_version, so that an up-to-date
-	// store costs one pragma at each start.
+	// schemaVersion is stored in SQLite's user_version, so that an up-to-date store costs
+	// one pragma at each start.
 	schemaVersion = protocol.Version
 )
 
 // schema creates an empty store.
 //
-// meta.last is the greatest id that was ever given and is no longer in
-// messages. A trigger keeps it, and only when the greatest message goes: so a
-// write touches one table and one index, and ids still never repeat.
+// meta.last is the greatest id that was ever assigned and is no longer in messages. A
+// trigger updates it, and only when the greatest message is deleted: so a write changes one
+// table and one index, and ids still never repeat.
 //
-// record has a row id although it has a key: without one its rows would lie in
-// the nodes of an index, where a body of a kilobyte overflows to a page of its
-// own. With it, a task's change writes half as many pages.
+// record has a row id although it has a key: without a row id its rows would be in the
+// nodes of an index, where a body of a kilobyte needs an overflow page. With it, a change
+// of a task writes half as many pages.
 //
-// record_rank is for lists of all states, which would otherwise sort all records
-// for each page. It changes when a record is made, and not with its state.
+// record_rank is for lists of all states, which would otherwise sort all records for each
+// page. It changes when a record is made, but not with its state.
 //
 // messages_queue holds (queue, id) because an index ends with the row's id.
 const schema = `
@@ -63,8 +63,8 @@ CREATE INDEX record_state ON record (kind, state, rank);
 CREATE INDEX record_rank ON record (kind, rank, key);
 `
 
-// ready brings the store to this version's schema and refuses what is not a
-// Weft store or is newer.
+// ready upgrades the store to this version's schema, and refuses files that are not a Weft
+// store or are newer.
 func ready(ctx context.Context, c *conn, mayWrite bool) error {
 	app, err := c.pragma(ctx, "application_id")
 	if err != nil {
@@ -87,16 +87,16 @@ func ready(ctx context.Context, c *conn, mayWrite bool) error {
 	return nil
 }
 
-// create writes the schema into an empty file. Several processes may try at
-// once: the first to begin creates, the others find it done.
+// create writes the schema into an empty file. Several processes may try at once: the first
+// one creates, the others find it done.
 func create(ctx context.Context, c *conn) error {
-	// One statement sees one state of the file: between two, another process
-	// may create the store.
-	const look = `SELECT count(*) AS tables,
+	// One statement sees one state of the file: between two, another process may create the
+	// store.
+	const query = `SELECT count(*) AS tables,
 		(SELECT application_id FROM pragma_application_id) AS app,
 		(SELECT user_version FROM pragma_user_version) AS version FROM sqlite_schema`
 	var found struct{ Tables, App, Version int64 }
-	if err := c.sx.GetContext(ctx, &found, look); err != nil {
+	if err := c.sx.GetContext(ctx, &found, query); err != nil {
 		return err
 	}
 	switch {
@@ -105,8 +105,8 @@ func create(ctx context.Context, c *conn) error {
 	case found.App != 0 || found.Version != 0 || found.Tables > 0:
 		return fmt.Errorf("%w: it belongs to another application", broker.ErrNotStore)
 	}
-	// The journal mode is a property of the file and cannot change inside a
-	// transaction; setting it twice is harmless.
+	// The journal mode is a property of the file and cannot change inside a transaction;
+	// setting it twice is harmless.
 	var mode string
 	if err := c.sx.GetContext(ctx, &mode, "PRAGMA journal_mode=WAL"); err != nil {
 		return err
@@ -138,18 +138,18 @@ func fill(ctx context.Context, c *conn) error {
 	return c.exec(ctx, fmt.Sprintf("PRAGMA application_id=%d; PRAGMA user_version=%d", applicationID, schemaVersion))
 }
 
-// newStoreID is an id that no other store has.
+// newStoreID returns an id that no other store has.
 func newStoreID() string {
 	id := make([]byte, 16)
 	rand.Read(id)
 	return hex.EncodeToString(id)
 }
 
-// isSchema reports whether statements, one behind the other in any order, are those
-// of the schema. SQLite keeps their text but for what stands between them.
+// isSchema reports whether text consists of the statements of the schema, in any order.
+// SQLite keeps their text, but not the separators.
 func isSchema(text string) bool { return slices.Equal(statementsOf(text), statementsOf(schema)) }
 
-// statementsOf takes such a text apart. No line in a statement begins as one does.
+// statementsOf splits such a text. No line inside a statement starts like a statement.
 func statementsOf(text string) []string {
 	all := strings.Split("\n"+strings.TrimSpace(text), "\nCREATE ")[1:]
 	for i := range all {

@@ -2,7 +2,7 @@ package sqlite
 
 import "strings"
 
-// statement numbers the prepared statements of a connection.
+// A statement is the number of a prepared statement of a connection.
 type statement int
 
 const (
@@ -52,49 +52,48 @@ const (
 	statements
 )
 
-// selected picks messages by (queue, after, last, limit); a limit of -1 is
-// no limit.
+// selected selects messages by (queue, after, last, limit); a limit of -1 is no limit.
 const selected = `SELECT id FROM messages WHERE queue = ?1 AND id > ?2 AND id <= ?3 ORDER BY id LIMIT ?4`
 
-// first picks the oldest message of a queue. Naming it with = instead of IN
-// spares SQLite a temporary table: 1.3 times faster for the common case.
+// first selects the oldest message of a queue. Comparing with = instead of IN saves SQLite
+// a temporary table: 1.3 times faster for the common case.
 const first = `(SELECT id FROM messages WHERE queue = ?1 ORDER BY id LIMIT 1)`
 
-// next is the next id: the clock's, ?1, unless one as high was given before. It is no
-// integer if there is none, or the count is lost: see noIDs.
+// next is the next id: the clock's, ?1, unless one as great was assigned before. It is not
+// an integer if there is none, or the count is lost: see noIDs.
 const next = `max(?1, coalesce((SELECT max(id) FROM messages), 0) + 1, coalesce((SELECT last FROM meta), 9223372036854775807) + 1)`
 
-// names are the queues from the name ?1 on, by a skip scan: one seek in the
-// index for each queue, however many messages it holds.
+// names are the queues from the name ?1 on, by a skip scan: one seek in the index for each
+// queue, no matter how many messages it holds.
 const names = `WITH RECURSIVE names (name) AS (
 		SELECT min(queue) FROM messages WHERE queue >= ?1
 		UNION ALL
 		SELECT (SELECT min(queue) FROM messages WHERE queue > names.name) FROM names WHERE names.name IS NOT NULL
 	) `
 
-// counts are what broker.Stats says of the queue ?1. Smallest and greatest are
-// one seek each, and counting alone is 3 times as fast as all of it together.
+// counts are the fields of broker.Stats for the queue ?1. Smallest and greatest are one
+// seek each, and counting alone is 3 times as fast as all of it together.
 const counts = `(SELECT count(*) FROM messages WHERE queue = ?1) AS pending,
 	coalesce((SELECT min(id) FROM messages WHERE queue = ?1), 0) AS oldest,
 	coalesce((SELECT max(id) FROM messages WHERE queue = ?1), 0) AS newest`
 
-// asBefore finds a record if it is still as it was.
+// asBefore selects a record if it has not changed.
 const asBefore = ` WHERE kind = ?1 AND key = ?2 AND state = ?3 AND rank = ?4 AND body = ?5`
 
-// rowsAtOnce is how many rows restoreMany inserts, and rowsTogether how many
-// restoreSome does.
+// rowsAtOnce is how many rows restoreMany inserts, and rowsTogether how many restoreSome
+// inserts.
 const (
 	rowsAtOnce   = 50
 	rowsTogether = 8
 )
 
-// restoreRows inserts n rows.
+// restoreRows returns the statement that inserts n rows.
 func restoreRows(n int) string {
 	return `INSERT INTO messages (id, queue, body) VALUES (?, ?, ?)` + strings.Repeat(`, (?, ?, ?)`, n-1)
 }
 
-// text is the SQL of each statement. RETURNING gives rows in no promised
-// order; whoever needs an order sorts.
+// text is the SQL of each statement. RETURNING gives no guarantee of an order; callers
+// sort.
 var text = [statements]string{
 	begin:      `BEGIN IMMEDIATE`,
 	beginRead:  `BEGIN`,
@@ -104,11 +103,11 @@ var text = [statements]string{
 	release:    `RELEASE caller`,
 	rollbackTo: `ROLLBACK TO caller`,
 
-	// The id is given inside the inserting statement: whoever inserts next
-	// sees this id or is committed before it.
+	// The id is assigned inside the inserting statement: the next insert sees this id or is
+	// committed before it.
 	insert: `INSERT INTO messages (id, queue, body) VALUES (` + next + `, ?2, ?3)`,
-	// In a transaction messages are inserted under ids that were worked out
-	// before: a statement of many rows is 2 to 3 times as fast as many of one.
+	// In a transaction messages are inserted under ids that were determined before: one
+	// statement with many rows is 2 to 3 times as fast as many with one.
 	nextID:      `SELECT ` + next,
 	restore:     restoreRows(1),
 	restoreSome: restoreRows(rowsTogether),
@@ -128,8 +127,8 @@ var text = [statements]string{
 	removeID:    `DELETE FROM messages WHERE id = ?2 AND queue = ?1`,
 	removeQueue: `DELETE FROM messages WHERE queue = ?1`,
 	remove:      `DELETE FROM messages WHERE id IN (` + selected + `)`,
-	// A task's queues are drained so at its end, and are nearly always empty: then
-	// one seek tells it, half as long as three statements, and the list is not read.
+	// This drains a task's queues at its end, which are nearly always empty: one seek finds
+	// that out in half the time of three statements, and the list is not read.
 	clearQueues: `DELETE FROM messages WHERE queue >= ?1 AND queue <= ?2 AND +queue IN (SELECT value FROM json_each(?3))`,
 	peek: `SELECT id, queue, body FROM messages WHERE queue = ?1 AND id > ?2 AND id <= ?3
 		ORDER BY id LIMIT ?4`,
@@ -154,14 +153,14 @@ var text = [statements]string{
 		ORDER BY rank, key LIMIT ?`,
 	newestRecords: `SELECT kind, key, state, rank, body FROM record WHERE kind = ? AND rank > ? AND rank <= ?
 		ORDER BY rank DESC, key DESC LIMIT ?`,
-	// A manager asks it for each task.
+	// used by a manager for each task
 	stateRecords: `SELECT kind, key, state, rank, body FROM record INDEXED BY record_state
 		WHERE kind = ?1 AND rank > ?2 AND rank <= ?3 AND state = ?5 ORDER BY rank, key LIMIT ?4`,
 	countRecords: `SELECT state, count(*) FROM record INDEXED BY record_state WHERE kind = ? GROUP BY state`,
 	putRecord: `INSERT INTO record (kind, key, state, rank, body) VALUES (?1, ?2, ?3, ?4, ?5)
 		ON CONFLICT (kind, key) DO UPDATE SET state = ?3, rank = ?4, body = ?5`,
 	swapRecord: `UPDATE record SET state = ?6, rank = ?7, body = ?8` + asBefore,
-	// SQLite writes the entry of an index anew although nothing in it has changed.
+	// SQLite rewrites an index entry even if nothing in it has changed.
 	swapState:    `UPDATE record SET state = ?6, body = ?8` + asBefore,
 	swapBody:     `UPDATE record SET body = ?8` + asBefore,
 	deleteRecord: `DELETE FROM record WHERE kind = ?1 AND key = ?2`,

@@ -14,14 +14,14 @@ import (
 
 // A store is the broker.Backend on one SQLite file.
 type store struct {
-	db      *sqlx.DB
-	place   *place
-	writer  *committer
-	readers readers
-	bells   *notify.Notifier
-	changes changes // for bells where files cannot be watched
-	closing func() error
-	refusal error // of whatever writes, if it may only read
+	db       *sqlx.DB
+	place    *place
+	writer   *committer
+	readers  readers
+	notifier *notify.Notifier
+	changes  changes // for the notifier, if files cannot be watched
+	closing  func() error
+	refusal  error // the error of writes, if the store is read-only
 }
 
 var _ broker.Backend = (*store)(nil)
@@ -38,7 +38,7 @@ func (s *store) write(ctx context.Context, o *op) error {
 	if s.refusal != nil {
 		return s.refusal
 	}
-	if err := s.place.look(); err != nil {
+	if err := s.place.recheck(); err != nil {
 		return err
 	}
 	return s.writer.do(ctx, o)
@@ -49,7 +49,7 @@ func (s *store) View(ctx context.Context, fn func(broker.Reader) error) error {
 		if _, err := c.run(beginRead); err != nil {
 			return err
 		}
-		// Nothing was written, so ending the transaction either way is the same.
+		// Nothing was written, so a rollback is the same as a commit.
 		defer c.run(rollback)
 		return fn(c)
 	})
@@ -59,14 +59,14 @@ func (s *store) ViewOne(ctx context.Context, fn func(broker.Reader) error) error
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := s.place.look(); err != nil {
+	if err := s.place.recheck(); err != nil {
 		return err
 	}
-	// The writing connection is open and warm; a client that asks one question
-	// need not open another.
+	// The connection for writing is open and warm; a client that makes one read need not
+	// open another.
 	if s.writer.tryLead() {
 		defer s.writer.handOver()
-		return patiently(ctx, time.Time{}, s.writer.patience, func() error {
+		return retryBusy(ctx, time.Time{}, s.writer.patience, func() error {
 			if err := s.writer.connect(); err != nil {
 				return err
 			}
@@ -81,7 +81,7 @@ func (s *store) read(ctx context.Context, fn func(*conn) error) error {
 	if s.writer.nested() {
 		return broker.ErrNested
 	}
-	if err := s.place.look(); err != nil {
+	if err := s.place.recheck(); err != nil {
 		return err
 	}
 	c, err := s.readers.get(ctx)
@@ -89,7 +89,7 @@ func (s *store) read(ctx context.Context, fn func(*conn) error) error {
 		return err
 	}
 	defer s.readers.put(c)
-	return patiently(ctx, time.Time{}, s.writer.patience, func() error { return fn(c) })
+	return retryBusy(ctx, time.Time{}, s.writer.patience, func() error { return fn(c) })
 }
 
 func (s *store) Nested() bool { return s.writer.nested() }
@@ -98,11 +98,11 @@ func (s *store) Notify(queues ...string) error {
 	if s.refusal != nil {
 		return s.refusal
 	}
-	return s.bells.Notify(queues...)
+	return s.notifier.Notify(queues...)
 }
 
 func (s *store) Listen(queues ...string) (broker.Listener, error) {
-	l, err := s.bells.Listen(queues...)
+	l, err := s.notifier.Listen(queues...)
 	if errors.Is(err, notify.ErrClosed) {
 		err = broker.ErrClosed
 	}
@@ -120,18 +120,17 @@ func (s *store) Close() error {
 }
 
 func (s *store) close() error {
-	return errors.Join(s.writer.close(), s.bells.Close(), s.changes.close(), s.readers.close(), s.db.Close())
+	return errors.Join(s.writer.close(), s.notifier.Close(), s.changes.close(), s.readers.close(), s.db.Close())
 }
 
-// maxReaders bounds the read connections of a process. Each costs about
-// 0.3 MB and half a millisecond to open; readers do not block one another, so
-// a few keep the cores busy.
+// maxReaders bounds the read connections of a process. Each costs about 0.3 MB and half a
+// millisecond to open; readers do not block one another, so a few keep the cores busy.
 const maxReaders = 4
 
-// readers is a pool of read connections that are opened when first needed.
+// readers is a pool of read connections, opened when they are first needed.
 type readers struct {
 	open func() (*conn, error)
-	slot chan struct{} // a place for each connection in use
+	slot chan struct{} // a slot for each connection in use
 
 	done chan struct{} // closed with the store
 
@@ -176,7 +175,7 @@ func (r *readers) put(c *conn) {
 	<-r.slot
 }
 
-// close awaits the readers in use and closes all connections.
+// close waits for the readers in use and closes all connections.
 func (r *readers) close() error {
 	close(r.done)
 	for range cap(r.slot) {
@@ -189,12 +188,12 @@ func (r *readers) close() error {
 	return errors.Join(errs...)
 }
 
-// changes tells a number that changes whenever any process has committed. It
-// has a connection of its own, because a connection does not see its own
-// commits that way. The bells ask it one at a time, and not after their Close.
+// changes returns a number that changes whenever any process has committed. It has a
+// connection of its own, because a connection does not see its own commits that way. The
+// notifier calls it one at a time, and not after its Close.
 type changes struct {
 	open func() (*conn, error)
-	conn *conn // nil until it is asked for the first time
+	conn *conn // nil before the first call
 }
 
 func (v *changes) number() (uint64, error) {

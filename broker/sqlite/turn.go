@@ -8,38 +8,37 @@ import (
 	"weft/broker"
 )
 
-// Processes that find the store locked wait in turn: each asks for a lock on
-// the store's folder, which the kernel gives in the order in which it was asked
-// for. Only the first of them tries to get the store, again and again, because
-// nobody is told when SQLite's lock is free. A process that finds the store free
-// takes it, until it has written without a pause for a slice of time; then it
-// lets those that wait go ahead. Who is alone locks no folder at all.
+// Processes that find the store locked wait in turn: each requests a lock on the store's
+// folder, which the kernel grants in the order of the requests. Only the first of them
+// tries to lock the store, repeatedly, because no process is notified when SQLite's lock is
+// released. A process that finds the store free takes it, until it has written without a
+// pause for a slice of time; then it lets waiting processes go first. A process without
+// competitors locks no folder at all.
 //
-// SQLite's lock alone decides who writes. If the first does not take the store
-// although it is free, because it has been stopped, the others go past it.
+// SQLite's lock alone decides which process writes. If the first one does not take the
+// store although it is free, because it has been stopped, the others overtake it.
 
 const (
-	// slice is how long a process may write without a pause while others wait, and
-	// how long a pause is. Each time the store passes on to another process, that
-	// one reads again what it had in memory of it.
+	// slice is how long a process may write without a pause while others wait, and the
+	// length of a pause. Each time the store passes to another process, that process
+	// rereads what it had cached of it.
 	slice = 10 * time.Millisecond
-	// stuckAfter is for how long nobody writes before those behind the first try
-	// for themselves.
+	// stuckAfter is how long no process may write before those behind the first one try
+	// themselves.
 	stuckAfter = time.Second
-	// distrust is for how long a process that went past the first waits in no
-	// order.
+	// distrust is how long a process that has overtaken the first one waits in no order.
 	distrust = 10 * time.Second
 )
 
-// turns is what a process remembers of its turns. It belongs to the leader.
+// turns is the state of a process's turns. It belongs to the leader.
 type turns struct {
 	dir     string    // of the store
-	began   time.Time // to write without a pause
-	ended   time.Time // the last transaction
-	trusted time.Time // it waits in no order until then
+	began   time.Time // of writing without a pause
+	ended   time.Time // of the last transaction
+	trusted time.Time // the process waits in no order until then
 }
 
-// over reports whether this process has to let others go ahead.
+// over reports whether this process has to let others go first.
 func (t *turns) over(now time.Time) bool {
 	switch {
 	case now.Sub(t.ended) >= slice:
@@ -52,9 +51,9 @@ func (t *turns) over(now time.Time) bool {
 	return othersWait(t.dir)
 }
 
-// inTurn repeats try while other processes hold the store, and gives up when
-// none of them has written for as long as the committer's patience. It counts
-// from since, or if that is zero from now.
+// inTurn repeats try while other processes hold the store, and gives up when none of them
+// has written for as long as the committer's patience, counted from since, or if that is
+// zero from now.
 func (c *committer) inTurn(ctx context.Context, since time.Time, try func() error) error {
 	defer func() { c.turns.ended = time.Now() }()
 	now := time.Now()
@@ -80,12 +79,12 @@ func (c *committer) inTurn(ctx context.Context, since time.Time, try func() erro
 	return err
 }
 
-// moves reports whether other processes have written since it was last asked.
+// moves reports whether other processes have written since its last call.
 func (c *committer) moves() bool {
 	return c.conn != nil && c.conn.broken == nil && c.conn.othersWrote()
 }
 
-// othersWrote is the same for what uses other connections.
+// othersWrote is moves for other connections.
 func (c *conn) othersWrote() bool {
 	n, err := c.pragma(context.Background(), "data_version")
 	wrote := err == nil && n != c.version
@@ -98,14 +97,13 @@ func (c *conn) othersWrote() bool {
 // A waiter waits for the store.
 type waiter struct {
 	ticket   *ticket
-	since    time.Time // when it began, or last saw others write
+	since    time.Time // when it started, or last saw another process write
 	patience time.Duration
-	moves    func() bool // others have written since it was last asked
-	past     bool        // it went past the first
+	moves    func() bool // others have written since its last call
+	past     bool        // it has overtaken the first
 }
 
-// wait repeats try until it is not busy, ctx ends, or nobody has written for too
-// long.
+// wait repeats try until it is not busy, ctx ends, or no process has written for too long.
 func (w *waiter) wait(ctx context.Context, try func() error) error {
 	err := broker.ErrBusy
 	for began := time.Now(); ; {
@@ -136,8 +134,8 @@ func (w *waiter) wait(ctx context.Context, try func() error) error {
 	}
 }
 
-// pause is how long to wait between two tries. The first adds little to what it
-// has waited already, so that the store is free only for a moment.
+// pause returns the time between two tries. For the first process it is short compared with
+// the time it has waited, so that the store is not left free for long.
 func (w *waiter) pause(waited time.Duration) time.Duration {
 	p := max(min(stuckAfter, w.patience), time.Millisecond)
 	if w.ticket.first {
@@ -149,15 +147,15 @@ func (w *waiter) pause(waited time.Duration) time.Duration {
 // A ticket is a place among the processes that wait for a store.
 type ticket struct {
 	first  bool
-	turn   chan struct{} // receives when it becomes the first
+	turn   chan struct{} // receives when the ticket becomes the first
 	left   chan struct{} // closed if it is given up before
 	unlock func()        // lets the next one be the first
 }
 
-// unordered is the ticket of who waits in no order.
+// unordered returns a ticket for waiting in no order.
 func unordered() *ticket { return &ticket{first: true, unlock: func() {}} }
 
-// leave gives it up.
+// leave gives the ticket up.
 func (t *ticket) leave() {
 	if t.first {
 		t.unlock()

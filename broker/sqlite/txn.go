@@ -92,7 +92,7 @@ func (c *conn) ResetIDs(most broker.ID) error {
 	return err
 }
 
-// noIDs gives an error of giving an id its name, if there is none to give.
+// noIDs translates an error of assigning an id, if there is none to assign.
 func (c *conn) noIDs(err error) error {
 	if fatal(err) || busy(err) || unwritten(err) {
 		return err
@@ -130,7 +130,7 @@ func (c *conn) Move(src, dst string, sel broker.Select) ([]broker.Message, error
 	return c.many(move, append(bounds(src, sel), dst))
 }
 
-// Transfer moves so many at a time as what is needed to undo that fits memory.
+// Transfer moves only as many at a time as can be undone in memory.
 func (c *conn) Transfer(src, dst string, sel broker.Select) (moved int, err error) {
 	if err := c.flushQueue(src); err != nil {
 		return 0, err
@@ -142,7 +142,7 @@ func (c *conn) Transfer(src, dst string, sel broker.Select) (moved int, err erro
 		n, err := c.count(transfer, append(bounds(src, some), dst)...)
 		moved += n
 		if err != nil && moved > 0 && c.broken == nil {
-			c.broken = err // half of it must not be committed with what others do
+			c.broken = err // half of it must not be committed with the changes of others
 		}
 		if err != nil || n < some.Limit || moved == sel.Limit {
 			return moved, err
@@ -172,7 +172,7 @@ func (c *conn) Clear(queues []string) error {
 			return err
 		}
 	}
-	names := `["` + strings.Join(queues, `","`) + `"]` // nothing in a name is ever escaped
+	names := `["` + strings.Join(queues, `","`) + `"]` // names need no escapes
 	_, err := c.count(clearQueues, slices.Min(queues), slices.Max(queues), names)
 	return err
 }
@@ -213,7 +213,7 @@ func (c *conn) Scan(queue string, sel broker.Select, fn func(broker.Message) boo
 // oldest is the selection that most readers use.
 var oldest = broker.Select{Limit: 1}
 
-// one runs a statement that concerns at most one message.
+// one runs a statement that selects at most one message.
 func (c *conn) one(s statement, args ...any) ([]broker.Message, error) {
 	var m broker.Message
 	err := c.row(s, args, &m.ID, &m.Queue, &m.Body)
@@ -239,8 +239,7 @@ func (c *conn) many(s statement, args []any) (ms []broker.Message, err error) {
 	return ms, nil
 }
 
-// each calls fn with the messages that a statement returns, until it returns
-// false.
+// each calls fn with the messages that a statement returns, until it returns false.
 func (c *conn) each(s statement, args []any, fn func(broker.Message) bool) error {
 	rows, err := c.query(s, args...)
 	if err != nil {
@@ -259,7 +258,7 @@ func (c *conn) each(s statement, args []any, fn func(broker.Message) bool) error
 	return c.note(rows.Err())
 }
 
-// bounds is a selection as arguments of the statements that use it.
+// bounds returns a selection as arguments of the statements that use it.
 func bounds(queue string, sel broker.Select) []any {
 	after, last, limit := int64(sel.After), int64(math.MaxInt64), int64(sel.Limit)
 	if sel.Before != 0 {
@@ -317,7 +316,7 @@ func (c *conn) ID() (id string, err error) {
 	return id, err
 }
 
-// named is the error of a query about the store.
+// named returns the error of a query about the store.
 func named(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return broker.ErrNoIDs
@@ -349,8 +348,7 @@ func (c *conn) Records(kind string, sel broker.RecordSelect) (rs []broker.Record
 		err = c.all(&rs, stateRecords, append(args, sel.States[0])...)
 		return rs, err
 	}
-	// Built for the selection: it is asked by lists and at starts, not for each
-	// task.
+	// Built for the selection: it is used by lists and at starts, not for each task.
 	query, args, err := chosenRecords(kind, sel)
 	if err == nil {
 		err = c.note(sqlx.SelectContext(context.Background(), c.sx, &rs, query, args...))
@@ -358,7 +356,7 @@ func (c *conn) Records(kind string, sel broker.RecordSelect) (rs []broker.Record
 	return rs, err
 }
 
-// CountRecords reads nothing but an index.
+// CountRecords reads only an index.
 func (c *conn) CountRecords(kind string) (map[string]int, error) {
 	var found []struct {
 		State string
@@ -374,7 +372,7 @@ func (c *conn) CountRecords(kind string) (map[string]int, error) {
 	return counts, nil
 }
 
-// plainRecords is the statement for records of all states.
+// plainRecords returns the statement for records of all states.
 func plainRecords(kind string, sel broker.RecordSelect) (s statement, args []any) {
 	s, limit := records, sel.Limit
 	if sel.Newest {
@@ -390,14 +388,14 @@ func plainRecords(kind string, sel broker.RecordSelect) (s statement, args []any
 	return s, []any{kind, sel.AfterRank, last, limit}
 }
 
-// chosenRecords is the query for records of some states or keys.
+// chosenRecords returns the query for records of some states or keys.
 func chosenRecords(kind string, sel broker.RecordSelect) (query string, args []any, err error) {
 	s, plain := plainRecords(kind, sel)
 	args = plain[:3]
 	limit := plain[3]
 	where := ""
-	// Left to itself SQLite takes the index that has the order, and looks at
-	// every record of the kind.
+	// By itself SQLite chooses the index that has the order, and reads every record of the
+	// kind.
 	index := "record_state"
 	if len(sel.States) > 0 {
 		where, args = where+"AND state IN (?) ", append(args, sel.States)
