@@ -120,8 +120,8 @@ func (d *dumper) write(ctx context.Context, r Reader, info Info) error {
 	return d.out.Encode(endLine{Type: typeEnd, Messages: d.report.Messages})
 }
 
-// What a load would refuse, because somebody has changed the store, is left out here,
-// for else it would refuse all the rest.
+// Entries that a load would refuse, because the store has been changed by hand, are left
+// out, or the load would refuse everything else too.
 
 func (d *dumper) alias(r Record) error {
 	if d.aliases.add(Alias{Name: r.Key, Queue: r.State}) != nil {

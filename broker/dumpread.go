@@ -208,10 +208,10 @@ func (d *dumpReader) readAlias(l anyLine) (*Alias, error) {
 	return &a, d.aliases.add(a)
 }
 
-// aliasNames are the names that are aliases, and, false, those of their queues.
+// aliasNames maps aliases to true, and their queues to false.
 type aliasNames map[string]bool
 
-// add adds an alias, unless it cannot be one beside the others.
+// add adds an alias. It returns an error if the alias conflicts with the others.
 func (n aliasNames) add(a Alias) error {
 	for _, name := range []string{a.Name, a.Queue} {
 		if err := CheckName(name); err != nil {

@@ -50,8 +50,8 @@ type consumer struct {
 	handed       int           // the sequence number of its last hand-off of an item
 	timeout      time.Duration // 0: none
 	grace        time.Duration
-	due          time.Time        // when to look whether it is frozen, also while it starts or leaves; zero: never
-	waiters      *control.Waiters // nil: nobody has given orders beside the store
+	due          time.Time        // when to check whether it is stopped, also while it starts or leaves; zero: never
+	waiters      *control.Waiters // nil: no client waits at the control socket
 }
 
 // A state is what a consumer is doing.

@@ -29,17 +29,17 @@ const startName = "manager.start"
 // maxStarts bounds how often a manager that is killed while it starts is started again.
 const maxStarts = 5
 
-// slowStart is when whoever waits for a manager to start is first told why that has
-// not come to an end. It takes a tenth of a second where nothing is wrong.
+// slowStart is the time after which a client that waits for a manager to start is told why
+// it takes so long. A start takes a tenth of a second if nothing is wrong.
 const slowStart = 5 * time.Second
 
-// errNoAnswer: a manager ended before it could say why.
+// errNoAnswer means that a manager ended before it could report why.
 var errNoAnswer = errors.New("it ended without a word")
 
-// Start starts a detached manager for the project in dir, whose store is b, and
-// waits until it works. If somebody else is starting one, Start waits for that
-// one. It returns nil if there turns out to be one. Cancelling ctx ends the wait,
-// not the manager. Where it takes long tell is told why, on any goroutine.
+// Start starts a detached manager for the project in dir, whose store is b, and waits
+// until it is ready. If another process is starting one, Start waits for that one. It
+// returns nil if the project turns out to have one. Cancelling ctx ends the wait, not the
+// manager. If the wait is long, Start calls tell with the reason, on any goroutine.
 func Start(ctx context.Context, executable string, call Call, dir string, b *broker.Broker, tell func(text string)) error {
 	starting, err := projectfiles.Lock(dir, startName)
 	if err != nil {
@@ -69,7 +69,7 @@ func Start(ctx context.Context, executable string, call Call, dir string, b *bro
 	return nil
 }
 
-// launch starts the process and waits until it says that it works, or why not.
+// launch starts the process and waits until it reports that it is ready, or why it failed.
 func launch(ctx context.Context, executable string, call Call, dir string, tell func(string)) error {
 	conn, started, err := spawn(executable, dir, call.Env)
 	if err != nil {
@@ -95,7 +95,7 @@ func launch(ctx context.Context, executable string, call Call, dir string, tell 
 	return nil
 }
 
-// slowness says what keeps a manager that was started from its work.
+// slowness describes why a manager that was started is not ready.
 func slowness(started proc.Identity, dir string) string {
 	if started.Stopped() {
 		return fmt.Sprintf("the manager (pid %d) is stopped: kill -CONT %[1]d lets it go on", started.PID)
@@ -103,8 +103,7 @@ func slowness(started proc.Identity, dir string) string {
 	return fmt.Sprintf("the manager (pid %d) was started and does not work yet: it, or its consumer, may be stopped; see %s", started.PID, projectfiles.CrashLog(dir))
 }
 
-// spawn starts the process, in a session of its own, and returns the
-// connection to it.
+// spawn starts the process, in a session of its own, and returns the connection to it.
 func spawn(executable, dir string, env []string) (conn *os.File, started proc.Identity, err error) {
 	crash, err := projectfiles.OpenCrashLog(dir)
 	if err != nil {
@@ -134,9 +133,8 @@ func spawn(executable, dir string, env []string) (conn *os.File, started proc.Id
 		ours.Close()
 		return nil, started, err
 	}
-	started, _ = proc.Of(cmd.Process.Pid) // one that has ended already does not answer
-	// Nobody waits for it: it outlives its starter, and where the starter lives
-	// longer, one dead process is the price for not waiting in a goroutine that
-	// nothing ends.
+	started, _ = proc.Of(cmd.Process.Pid) // zero if it has ended already
+	// The process is not waited for: it outlives its starter. If the starter lives longer, one
+	// zombie is the price for not waiting in a goroutine that cannot be cancelled.
 	return ours, started, cmd.Process.Release()
 }

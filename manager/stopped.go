@@ -7,8 +7,8 @@ import (
 	"weft/runner"
 )
 
-// stoppedSlack is how long after the moment by which a task must have ended, or after
-// its start or dismissal, a consumer is looked at: it may be just about to report that.
+// stoppedSlack is how long after the deadline of a task, or after its start or release, a
+// consumer is checked: it may be just about to report.
 const stoppedSlack = 2 * time.Second
 
 // expectEnd sets the deadline of a task that starts.
@@ -32,11 +32,10 @@ func (c *consumer) expectStop(r runner.Request, now time.Time) {
 // already.
 func (c *consumer) setDeadline(end time.Time) { c.due = earliest(c.due, end.Add(stoppedSlack)) }
 
-// killStopped kills consumers that should have started or left, or whose tasks should
-// have ended, and that stand still, because somebody has stopped their processes: they
-// would be waited for for ever. What
-// they leave is handled as after any death of a consumer. It returns when to
-// look again.
+// killStopped kills consumers that are stopped (SIGSTOP) after they should have started or
+// exited, or after the deadlines of their tasks: the manager would wait for them for ever.
+// Their tasks are handled as after any death of a consumer. It returns when to call it
+// again.
 func (p *pool) killStopped(now time.Time) (next time.Time) {
 	for _, c := range p.consumers {
 		if c.due.IsZero() {

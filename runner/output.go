@@ -113,8 +113,8 @@ func (o *output) idle() bool {
 	return idle
 }
 
-// OutputsWait reports whether large outputs wait, as on a full disk: what there is left
-// is for the store, which must record how tasks end.
+// OutputsWait reports whether large outputs wait, as on a full disk: the remaining room is
+// for the store, which must record how tasks end.
 func OutputsWait(s disk.Space) bool { return s.Free < min(16<<20, s.Total/16)+roomStep }
 
 // errReserved is the error of writing a large output into that reserve.

@@ -55,7 +55,7 @@ func (j *storeJournal) close() {
 }
 
 // forget closes a store that is gone, so that another one is looked for in its place.
-// It may have gone while it was opened; then it is nil.
+// The store may have gone while it was opened; then b is nil.
 func (a *storeJournal) forget(gone *broker.Broker) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

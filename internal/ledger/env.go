@@ -67,8 +67,8 @@ func CutAttributes(all []string) (env []string, attributes string) {
 	return all, ""
 }
 
-// keepEnv stores an environment if it is new, or its record damaged, and returns its key. id is the
-// request that needs it; the first such gives the record its rank.
+// keepEnv stores an environment if it is new, or its record is damaged, and returns its
+// key. id is the request that needs it; the first one becomes the rank of the record.
 func keepEnv(tx *broker.Tx, packed string, id broker.ID) (key string, err error) {
 	key = envKey(packed)
 	rec, err := tx.Record(envKind, key)

@@ -164,8 +164,8 @@ func (m *Manager) leave(tx *broker.Tx, event string, now time.Time) error {
 	return left.save(tx, event, !latest, now)
 }
 
-// ErrSuperseded is returned where another manager has come since. A manager leads by its lock, and
-// somebody has removed that.
+// ErrSuperseded is returned if another manager has taken over. A manager leads by its
+// lock, whose file has been removed.
 var ErrSuperseded = errors.New("another manager has come")
 
 // latest reports whether no other manager has taken over since.
