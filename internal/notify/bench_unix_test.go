@@ -10,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkWake measures from before a second process changes the store and rings
-// to this process having heard it, after a pause in which both slept; next to it
-// the same with a look at the store every millisecond.
+// BenchmarkWake measures the time from before a second process changes the store and
+// notifies this one until this one has received that, after a pause in which both slept;
+// compared with polling the store every millisecond.
 func BenchmarkWake(b *testing.B) {
-	b.Run("bell", func(b *testing.B) {
+	b.Run("channel", func(b *testing.B) {
 		dir := newFolder(b)
-		s := newSet(b, dir, nil)
+		s := newNotifier(b, dir, nil)
 		l := listen(b, s, "a")
-		measureWake(b, startRinger(b, dir), func() { hears(b, l) })
+		measureWake(b, startProcess(b, dir), func() { awaitNotified(b, l) })
 	})
 	b.Run("poll-1ms", func(b *testing.B) {
-		other := startRinger(b, newFolder(b))
+		other := startProcess(b, newFolder(b))
 		measureWake(b, other, func() {
 			for last := other.changed(b); other.changed(b) == last; {
 				time.Sleep(time.Millisecond)
@@ -30,11 +30,11 @@ func BenchmarkWake(b *testing.B) {
 	})
 }
 
-func measureWake(b *testing.B, other *ringer, wait func()) {
+func measureWake(b *testing.B, other *process, wait func()) {
 	var took []time.Duration
 	for b.Loop() {
-		// Pauses differ, so that they do not keep in step with the poll.
-		other.ring(b, 3*time.Millisecond+time.Duration(len(took)*271%1000)*time.Microsecond, "a")
+		// the pauses differ, so that they do not run in step with the poll
+		other.notify(b, 3*time.Millisecond+time.Duration(len(took)*271%1000)*time.Microsecond, "a")
 		wait()
 		took = append(took, time.Since(other.changed(b)))
 	}
@@ -44,9 +44,9 @@ func measureWake(b *testing.B, other *ringer, wait func()) {
 	b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1e3, "p99-us")
 }
 
-// BenchmarkIdle shows what a listener costs that hears nothing.
+// BenchmarkIdle shows what a listener costs that receives nothing.
 func BenchmarkIdle(b *testing.B) {
-	s := newSet(b, newFolder(b), nil)
+	s := newNotifier(b, newFolder(b), nil)
 	listen(b, s, "a", "b", "c")
 	seconds := 0.0
 	before := usage(b)
@@ -73,25 +73,25 @@ func usage(b *testing.B) used {
 	return used{time.Duration(u.Utime.Nano() + u.Stime.Nano()), int64(u.Nvcsw) + int64(u.Nivcsw)}
 }
 
-// BenchmarkRing is a ring that nobody hears, as after most commits, and one that
-// wakes a listener of the same process.
-func BenchmarkRing(b *testing.B) {
-	for _, name := range []string{"unheard", "heard"} {
+// BenchmarkNotify measures a notification without a listener, as after most commits, and
+// one that wakes a listener of the same process.
+func BenchmarkNotify(b *testing.B) {
+	for _, name := range []string{"no listener", "listener"} {
 		b.Run(name, func(b *testing.B) {
-			s := newSet(b, newFolder(b), nil)
-			listen(b, s, "heard")
+			s := newNotifier(b, newFolder(b), nil)
+			listen(b, s, "listener")
 			b.ReportAllocs()
 			for b.Loop() {
-				ring(b, s, name)
+				notify(b, s, name)
 			}
 		})
 	}
 }
 
-// BenchmarkStart is what a process pays that rings once: Open, Ring and Close.
+// BenchmarkStart measures a process that notifies once: Open, Notify and Close.
 func BenchmarkStart(b *testing.B) {
 	dir := newFolder(b)
-	newSet(b, dir, nil)
+	newNotifier(b, dir, nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		s, err := Open(dir, nil)
@@ -107,9 +107,9 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// BenchmarkListen is a listener that comes and goes in a process that has others.
+// BenchmarkListen measures a short-lived listener in a process that has others.
 func BenchmarkListen(b *testing.B) {
-	s := newSet(b, newFolder(b), nil)
+	s := newNotifier(b, newFolder(b), nil)
 	listen(b, s, "a")
 	b.ReportAllocs()
 	for b.Loop() {

@@ -10,39 +10,39 @@ import (
 	"time"
 )
 
-// harms are what others may do to the bell of a.
+// harms are what another process may do to the channel of a.
 var harms = []struct {
 	name string
 	do   func(dir string) error
 }{
 	{"deleted", func(dir string) error { return os.Remove(filepath.Join(dir, fileName(Channel("a")))) }},
 	{"replaced", func(dir string) error {
-		bell, stranger := fileName(Channel("a")), filepath.Join(dir, "stranger")
-		if err := makeBell(stranger); err != nil {
+		channel, stranger := fileName(Channel("a")), filepath.Join(dir, "stranger")
+		if err := makeFile(stranger); err != nil {
 			return err
 		}
-		return os.Rename(stranger, filepath.Join(dir, bell))
+		return os.Rename(stranger, filepath.Join(dir, channel))
 	}},
 	{"folder deleted", removeAll},
 }
 
-func TestDeletedBellsAreHeardAgain(t *testing.T) {
+func TestDeletedChannelsAreWatchedAgain(t *testing.T) {
 	t.Parallel()
 	for _, harm := range harms {
 		t.Run(harm.name, func(t *testing.T) {
 			t.Parallel()
 			dir := newFolder(t)
-			s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+			s, other := newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 			l := listen(t, s, "a")
 			for range 10 {
 				if err := harm.do(dir); err != nil {
 					t.Fatal(err)
 				}
-				inspect(s)
-				hears(t, l) // it may have been rung
+				recheck(s)
+				awaitNotified(t, l) // it may have been notified
 				for range 3 {
-					ring(t, other, "a")
-					hears(t, l)
+					notify(t, other, "a")
+					awaitNotified(t, l)
 				}
 			}
 			if got := s.Mode(); got != watcherName {
@@ -52,71 +52,72 @@ func TestDeletedBellsAreHeardAgain(t *testing.T) {
 	}
 }
 
-// Without help too, and a ring for the new bell that came before is not lost.
+// Deletion is noticed without help, and an earlier notification of the new file is not
+// lost.
 func TestDeletionIsNoticedInTime(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s := newSet(t, dir, nil)
+	s := newNotifier(t, dir, nil)
 	s.recheck = 50 * time.Millisecond
 	l := listen(t, s, "a")
 	if err := os.Remove(filepath.Join(dir, fileName(Channel("a")))); err != nil {
 		t.Fatal(err)
 	}
-	other := newSet(t, dir, nil)
+	other := newNotifier(t, dir, nil)
 	listen(t, other, "a")
-	ring(t, other, "a")
-	hears(t, l)
+	notify(t, other, "a")
+	awaitNotified(t, l)
 }
 
-// Whatever was deleted when, a ring that comes after the next look is heard.
+// Whatever was deleted when, a notification after the next check is received.
 func TestNothingIsLostAfterDeletions(t *testing.T) {
 	t.Parallel()
 	for _, harm := range harms {
 		t.Run(harm.name, func(t *testing.T) {
 			t.Parallel()
 			dir := newFolder(t)
-			s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+			s, other := newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 			l := listen(t, s, "a")
 			for range 100 {
 				var busy sync.WaitGroup
-				busy.Go(func() { _ = harm.do(dir) }) // it may be missing at that moment
-				busy.Go(func() { inspect(s) })
+				busy.Go(func() { _ = harm.do(dir) }) // it may be missing at that time
+				busy.Go(func() { recheck(s) })
 				busy.Go(func() {
 					if err := other.Notify("a"); err != nil {
 						t.Error(err)
 					}
 				})
 				busy.Wait()
-				inspect(s)
-				for range 3 { // the first may be taken for what came before
-					ring(t, other, "a")
-					hears(t, l)
+				recheck(s)
+				for range 3 { // the first may be an earlier one
+					notify(t, other, "a")
+					awaitNotified(t, l)
 				}
 			}
 		})
 	}
 }
 
-// With the project gone nothing can be watched; the listener must not just sleep.
+// Without the project nothing can be watched; the listener must not just sleep.
 func TestDeletedProjectIsPolled(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
 	var store atomic.Uint64
-	s := newSet(t, dir, func() (uint64, error) { return store.Load(), nil })
+	s := newNotifier(t, dir, func() (uint64, error) { return store.Load(), nil })
 	l := listen(t, s, "a")
 	if err := removeAll(filepath.Dir(dir)); err != nil {
 		t.Fatal(err)
 	}
-	inspect(s)
-	hears(t, l)
+	recheck(s)
+	awaitNotified(t, l)
 	store.Add(1)
-	hears(t, l)
+	awaitNotified(t, l)
 	if got := s.Mode(); !strings.HasPrefix(got, "poll: ") {
 		t.Errorf("Mode = %q, want poll", got)
 	}
 }
 
-// removeAll is os.RemoveAll for a folder that listeners make again at once.
+// removeAll is os.RemoveAll for a folder that listeners create again at once.
 func removeAll(dir string) (err error) {
 	for range 1000 {
 		if err = os.RemoveAll(dir); err == nil {

@@ -2,8 +2,8 @@
 
 package notify
 
-// makeBell makes what stands for a bell.
-func makeBell(path string) error { return createFile(path) }
+// makeFile makes the file of a channel.
+func makeFile(path string) error { return createFile(path) }
 
-// inspect does nothing where the system tells that a file was deleted.
-func inspect(*Notifier) {}
+// recheck does nothing, because the system reports deletions.
+func recheck(*Notifier) {}

@@ -17,7 +17,7 @@ func TestInspect(t *testing.T) {
 		}
 	}
 	inspectWell() // there is no folder
-	s := newSet(t, dir, nil)
+	s := newNotifier(t, dir, nil)
 	inspectWell()
 	listen(t, s, "a", "b")
 	before := entries(t, dir)

@@ -6,48 +6,48 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestAnotherProcessRings(t *testing.T) {
+func TestAnotherProcessNotifies(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	l := listen(t, newSet(t, dir, nil), "a")
-	other := startRinger(t, dir)
+	l := listen(t, newNotifier(t, dir, nil), "a")
+	other := startProcess(t, dir)
 	for range 20 {
-		other.ring(t, 0, "a")
-		hears(t, l)
+		other.notify(t, 0, "a")
+		awaitNotified(t, l)
 	}
 }
 
-func TestAllWhoShareABellHear(t *testing.T) {
+func TestListenersOfASharedChannel(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+	s, other := newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 	all := []*Listener{listen(t, s, "a"), listen(t, s, "a"), listen(t, s, sharing("a")), listen(t, other, "a")}
-	for range 10 { // from the second time on there is something in the pipe
-		ring(t, other, "a")
+	for range 10 { // from the second time on the pipe is not empty
+		notify(t, other, "a")
 		for _, l := range all {
-			hears(t, l)
+			awaitNotified(t, l)
 		}
 	}
 }
 
-func TestManyRingsAreKeptAsOne(t *testing.T) {
+func TestManyNotificationsAreKeptAsOne(t *testing.T) {
 	t.Parallel()
-	s := newSet(t, newFolder(t), nil)
+	s := newNotifier(t, newFolder(t), nil)
 	l, witness := listen(t, s, "a"), listen(t, s, "a")
 	for range 5 {
-		ring(t, s, "a")
+		notify(t, s, "a")
 		passed(t, witness)
 	}
 	if !pending(l) || pending(l) {
-		t.Error("five rings were not kept as exactly one")
+		t.Error("five notifications were not kept as exactly one")
 	}
 }
 
-// The model says who must hear and who must not, for any history.
-func TestListenersHearExactlyTheirBells(t *testing.T) {
+// The model says which listeners must be notified and which must not, for any history.
+func TestListenersReceiveExactlyTheirChannels(t *testing.T) {
 	t.Parallel()
 	names := []string{"a", sharing("a"), "b", "c"}
-	s := newSet(t, newFolder(t), nil)
+	s := newNotifier(t, newFolder(t), nil)
 	witness := listen(t, s, names...)
 	rapid.Check(t, func(rt *rapid.T) {
 		model := map[*Listener]map[string]bool{}
@@ -97,17 +97,17 @@ func TestListenersHearExactlyTheirBells(t *testing.T) {
 				l.Close()
 				delete(model, l)
 			},
-			"ring": func(rt *rapid.T) {
-				rung := rapid.SampledFrom(names).Draw(rt, "name")
-				ring(t, s, rung)
+			"notify": func(rt *rapid.T) {
+				notified := rapid.SampledFrom(names).Draw(rt, "name")
+				notify(t, s, notified)
 				passed(t, witness)
 				for l, has := range model {
 					want := false
 					for name := range has {
-						want = want || Channel(name) == Channel(rung)
+						want = want || Channel(name) == Channel(notified)
 					}
 					if got := pending(l); got != want {
-						rt.Fatalf("rang %q, listener of %v heard: %t", rung, has, got)
+						rt.Fatalf("notified %q, listener of %v received: %t", notified, has, got)
 					}
 				}
 			},

@@ -15,12 +15,12 @@ import (
 	"weft/internal/waittest"
 )
 
-// ringerEnv makes the test binary a second process that rings in that folder.
-const ringerEnv = "WEFT_TEST_RING_IN"
+// notifyEnv makes the test binary a second process that notifies channels in that folder.
+const notifyEnv = "WEFT_TEST_NOTIFY_IN"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(ringerEnv); dir != "" {
-		if err := ringForParent(dir); err != nil {
+	if dir := os.Getenv(notifyEnv); dir != "" {
+		if err := notifyForParent(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -29,13 +29,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// ringForParent does what each line of its standard input says: waits so many
-// microseconds, changes the store and rings the bell of a name. The store is a
-// file beside the folder, and has in it the time when the last change began.
+// notifyForParent does what each line of its standard input says: it waits that many
+// microseconds, changes the store and notifies the channel of a name. The store is a file
+// next to the folder that holds the time of the last change.
 //
-// It answers nothing: a pipe that becomes readable would wake the parent's
-// runtime, and put a poll that is measured there in step with the rings.
-func ringForParent(dir string) error {
+// It answers nothing: a pipe that becomes readable would wake the parent's runtime, and
+// synchronise a poll that is measured there with the notifications.
+func notifyForParent(dir string) error {
 	s, err := Open(dir, nil)
 	if err != nil {
 		return err
@@ -71,13 +71,13 @@ func ringForParent(dir string) error {
 
 func storeFile(dir string) string { return dir + ".store" }
 
-// ringer is a second process that rings.
-type ringer struct {
+// A process is a second process that notifies.
+type process struct {
 	in    io.Writer
 	store *os.File
 }
 
-func startRinger(t testing.TB, dir string) *ringer {
+func startProcess(t testing.TB, dir string) *process {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -91,7 +91,7 @@ func startRinger(t testing.TB, dir string) *ringer {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), ringerEnv+"="+dir)
+	cmd.Env = append(os.Environ(), notifyEnv+"="+dir)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -103,23 +103,23 @@ func startRinger(t testing.TB, dir string) *ringer {
 	t.Cleanup(func() {
 		in.Close()
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("the ringing process: %v", err)
+			t.Errorf("the notifying process: %v", err)
 		}
 		store.Close()
 	})
-	return &ringer{in, store}
+	return &process{in, store}
 }
 
-// ring tells the process to ring after a pause.
-func (r *ringer) ring(t testing.TB, pause time.Duration, name string) {
+// notify tells the process to notify after a pause.
+func (r *process) notify(t testing.TB, pause time.Duration, name string) {
 	t.Helper()
 	if _, err := fmt.Fprintln(r.in, pause.Microseconds(), name); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// changed gives the time when the last change of the store began.
-func (r *ringer) changed(t testing.TB) time.Time {
+// changed returns the time of the last change of the store.
+func (r *process) changed(t testing.TB) time.Time {
 	t.Helper()
 	var content [8]byte
 	if _, err := r.store.ReadAt(content[:], 0); err != nil {
@@ -133,9 +133,9 @@ func newFolder(t testing.TB) string {
 	return filepath.Join(t.TempDir(), "bells")
 }
 
-// newSet opens a Set on dir and checks at the end that closing it succeeds. It does
-// not look by itself whether its bells are there, which would hide a lost ring.
-func newSet(t testing.TB, dir string, poll Poll) *Notifier {
+// newNotifier opens a Notifier on dir and checks at the end that closing it succeeds. It
+// does not recheck its files, which would hide a lost notification.
+func newNotifier(t testing.TB, dir string, poll Poll) *Notifier {
 	t.Helper()
 	s, err := Open(dir, poll)
 	if err != nil {
@@ -159,37 +159,37 @@ func listen(t testing.TB, s *Notifier, names ...string) *Listener {
 	return l
 }
 
-func ring(t testing.TB, s *Notifier, names ...string) {
+func notify(t testing.TB, s *Notifier, names ...string) {
 	t.Helper()
 	if err := s.Notify(names...); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// hears waits for a ring.
-func hears(t testing.TB, l *Listener) {
+// awaitNotified waits for a notification.
+func awaitNotified(t testing.TB, l *Listener) {
 	t.Helper()
 	select {
 	case _, ok := <-l.C():
 		if !ok {
-			t.Fatal("C is closed, want a ring")
+			t.Fatal("C is closed, want a notification")
 		}
 	case <-time.After(waittest.Limit()):
-		t.Fatal("no ring was heard")
+		t.Fatal("no notification was received")
 	}
 }
 
-// passed returns when a ring that the witness hears was passed on to all others
-// of its Set.
+// passed returns when a notification that the witness receives was passed to all other
+// listeners of its Notifier.
 func passed(t testing.TB, witness *Listener) {
 	t.Helper()
-	hears(t, witness)
-	// All listeners of a bell are told in one critical section, in any order.
+	awaitNotified(t, witness)
+	// All listeners of a channel are woken in one critical section, in any order.
 	witness.notifier.mu.Lock()
 	defer witness.notifier.mu.Unlock()
 }
 
-// pending reports, and takes, a ring that l has kept.
+// pending reports, and takes, a notification that l has kept.
 func pending(l *Listener) bool {
 	select {
 	case <-l.C():
@@ -199,7 +199,7 @@ func pending(l *Listener) bool {
 	}
 }
 
-// sharing gives a name other than name with the same bell.
+// sharing returns a name other than name with the same channel.
 func sharing(name string) string {
 	for i := 0; ; i++ {
 		if other := fmt.Sprint("other", i); Channel(other) == Channel(name) {

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makeBell makes what stands for a bell.
-func makeBell(path string) error { return unix.Mkfifo(path, 0o600) }
+// makeFile makes the file of a channel.
+func makeFile(path string) error { return unix.Mkfifo(path, 0o600) }
 
-// inspect does what a Set does from time to time.
-func inspect(s *Notifier) {
+// recheck does what a Notifier does periodically.
+func recheck(s *Notifier) {
 	s.mu.Lock()
 	w, ok := s.watch.(*pipes)
 	s.mu.Unlock()
@@ -26,12 +26,12 @@ func inspect(s *Notifier) {
 	}
 }
 
-// A pipe that is full of old rings still passes new ones on, to all. (Since Linux
-// 5.14 it would even if no byte fits in, but that is written nowhere.)
-func TestFullPipeIsHeard(t *testing.T) {
+// A pipe that is full of old notifications still passes new ones to all listeners. (Since
+// Linux 5.14 it would even if no byte fits in, but that is not documented.)
+func TestFullPipeNotifies(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+	s, other := newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 	all := []*Listener{listen(t, s, "a"), listen(t, other, "a")}
 	fd, err := unix.Open(filepath.Join(dir, fileName(Channel("a"))), unix.O_WRONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -52,13 +52,13 @@ func TestFullPipeIsHeard(t *testing.T) {
 		fill(4096)
 		fill(1)
 		full := bytesIn(t, fd)
-		for range 10 { // the events of filling are old news at the end
+		for range 10 { // the events of filling have been received at the end
 			for _, l := range all {
 				pending(l)
 			}
-			ring(t, other, "a")
+			notify(t, other, "a")
 			for _, l := range all {
-				hears(t, l)
+				awaitNotified(t, l)
 			}
 		}
 		if got, want := bytesIn(t, fd), full-4096+10; got != want {
@@ -76,13 +76,13 @@ func bytesIn(t *testing.T, pipe int) int {
 	return n
 }
 
-func TestRingWhileListenersComeAndGo(t *testing.T) {
+func TestNotifyWhileListenersComeAndGo(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+	s, other := newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 	done := make(chan struct{})
-	var ringing sync.WaitGroup
-	ringing.Go(func() {
+	var notifying sync.WaitGroup
+	notifying.Go(func() {
 		for {
 			select {
 			case <-done:
@@ -96,18 +96,18 @@ func TestRingWhileListenersComeAndGo(t *testing.T) {
 	})
 	for range 300 {
 		l := listen(t, s, "a")
-		hears(t, l)
+		awaitNotified(t, l)
 		l.Close()
 	}
 	close(done)
-	ringing.Wait()
+	notifying.Wait()
 }
 
-// Nothing but a pipe is listened to.
+// Only pipes are watched.
 func TestRefusedFileIsPolled(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s := newSet(t, dir, nil)
+	s := newNotifier(t, dir, nil)
 	if err := os.WriteFile(filepath.Join(dir, fileName(Channel("a"))), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -115,19 +115,19 @@ func TestRefusedFileIsPolled(t *testing.T) {
 	if got := s.Mode(); !strings.HasPrefix(got, "poll: ") || !strings.Contains(got, "not a named pipe") {
 		t.Errorf("Mode = %q, want poll because it is not a named pipe", got)
 	}
-	hears(t, l)
+	awaitNotified(t, l)
 }
 
-// A wait that fails is not the end of hearing.
+// After a wait that fails the Notifier polls.
 func TestFailedWaitIsPolled(t *testing.T) {
 	t.Parallel()
-	s := newSet(t, newFolder(t), nil)
+	s := newNotifier(t, newFolder(t), nil)
 	l := listen(t, s, "a", "b")
 	s.mu.Lock()
 	p := s.watch.(*pipes).open[Channel("a")]
 	s.mu.Unlock()
 	p.file.Close()
-	hears(t, l)
+	awaitNotified(t, l)
 	if got := s.Mode(); !strings.HasPrefix(got, "poll: ") {
 		t.Errorf("Mode = %q, want poll", got)
 	}

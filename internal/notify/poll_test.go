@@ -9,10 +9,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// listenPolling gives a listener of a Set to which watching was refused.
+// listenPolling returns a listener of a Notifier that was refused to watch.
 func listenPolling(t *testing.T, poll Poll) *Listener {
 	t.Helper()
-	s := newSet(t, newFolder(t), poll)
+	s := newNotifier(t, newFolder(t), poll)
 	s.polling = true // Listen need not try
 	l := listen(t, s, "a")
 	s.mu.Lock()
@@ -34,10 +34,10 @@ func TestPollSlowsDownAndSpeedsUp(t *testing.T) {
 			}
 			return 1, nil
 		})
-		hears(t, l) // the first poll, whatever it says
-		hears(t, l)
+		awaitNotified(t, l) // the first poll, whatever it returns
+		awaitNotified(t, l)
 		if got := time.Since(start).Milliseconds(); got != 212 {
-			t.Errorf("the change at 200 ms was heard at %d ms", got)
+			t.Errorf("the change at 200 ms was noticed at %d ms", got)
 		}
 		time.Sleep(20 * time.Millisecond)
 		synctest.Wait()
@@ -63,9 +63,9 @@ func TestPollThatFailsWakes(t *testing.T) {
 				l := listenPolling(t, poll)
 				start := time.Now()
 				for range 100 {
-					hears(t, l)
+					awaitNotified(t, l)
 				}
-				// 100 looks: six while slowing down, then one each 50 ms.
+				// 100 polls: six while slowing down, then one each 50 ms.
 				if got := time.Since(start); got < 4*time.Second || got > 5*time.Second {
 					t.Errorf("100 wakes took %v, want about 50 ms each", got)
 				}
@@ -79,7 +79,7 @@ func TestPollEndsWithItsLastListener(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		polls := 0
 		l := listenPolling(t, func() (uint64, error) { polls++; return 0, nil })
-		hears(t, l)
+		awaitNotified(t, l)
 		l.Close()
 		l.notifier.running.Wait()
 		if polls > 2 {

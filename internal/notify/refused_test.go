@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Something else stands where a bell has to be.
-func TestRefusedBellIsPolled(t *testing.T) {
+// A file of another kind has the name of a channel.
+func TestRefusedChannelIsPolled(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
@@ -25,7 +25,7 @@ func TestRefusedBellIsPolled(t *testing.T) {
 			t.Parallel()
 			dir := newFolder(t)
 			var store atomic.Uint64
-			s := newSet(t, dir, func() (uint64, error) { return store.Load(), nil })
+			s := newNotifier(t, dir, func() (uint64, error) { return store.Load(), nil })
 			l := listen(t, s, "b") // which can be watched
 			if got := s.Mode(); got != watcherName {
 				t.Fatalf("Mode = %q, want %s", got, watcherName)
@@ -43,26 +43,26 @@ func TestRefusedBellIsPolled(t *testing.T) {
 			if _, err := os.Stat(path + ".target"); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("the link's target was made: %v", err)
 			}
-			hears(t, l) // what came before the first poll
+			awaitNotified(t, l) // notifications before the first poll
 			for range 3 {
 				store.Add(1)
-				hears(t, l)
+				awaitNotified(t, l)
 			}
-			ring(t, s, "b") // no change that the poll can see
-			hears(t, l)
+			notify(t, s, "b") // no change that the poll can see
+			awaitNotified(t, l)
 
-			// What is mended is noticed by the next first listener.
+			// A repair is noticed by the next first listener.
 			l.Close()
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
 			}
-			s.running.Wait() // the poll ends because nobody listens
+			s.running.Wait() // the poll ends without listeners
 			l = listen(t, s, "a")
 			if got := s.Mode(); got != watcherName {
 				t.Errorf("Mode = %q, want %s", got, watcherName)
 			}
-			ring(t, s, "a")
-			hears(t, l)
+			notify(t, s, "a")
+			awaitNotified(t, l)
 		})
 	}
 }

@@ -8,30 +8,31 @@ import (
 	"testing"
 )
 
-// follow reads what a listener is there for, a store, until it has seen last.
+// follow reads the store of a listener until it has seen last.
 func follow(t *testing.T, l *Listener, store *atomic.Int64, last int64) {
 	t.Helper()
 	for store.Load() != last {
-		hears(t, l)
+		awaitNotified(t, l)
 	}
 }
 
-// Two ring at about the time when the listener looks and goes to sleep again.
-func TestNothingIsLostWhileTwoRing(t *testing.T) {
+// Two processes notify at about the time when the listener has read and goes to sleep
+// again.
+func TestNothingIsLostWhileTwoNotify(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s, one, two := newSet(t, dir, nil), newSet(t, dir, nil), newSet(t, dir, nil)
+	s, one, two := newNotifier(t, dir, nil), newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 	l := listen(t, s, "a")
 	for range 3000 {
 		var store atomic.Int64
 		var busy sync.WaitGroup
-		for _, ringer := range []*Notifier{one, two} {
+		for _, notifier := range []*Notifier{one, two} {
 			busy.Go(func() {
 				for range rand.IntN(2000) {
-					// differs from round to round, up to the time that a look takes
+					// differs from round to round, up to the time that a read takes
 				}
 				store.Add(1)
-				if err := ringer.Notify("a"); err != nil {
+				if err := notifier.Notify("a"); err != nil {
 					t.Error(err)
 				}
 			})
@@ -44,7 +45,7 @@ func TestNothingIsLostWhileTwoRing(t *testing.T) {
 func TestNothingIsLostWhileNamesComeAndGo(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+	s, other := newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 	l := listen(t, s, "a")
 	var store atomic.Int64
 	const last = 500
@@ -58,7 +59,7 @@ func TestNothingIsLostWhileNamesComeAndGo(t *testing.T) {
 		}
 	})
 	for range 2 {
-		busy.Go(func() { // the last ear of some bells, never of a's
+		busy.Go(func() { // the last listener of some channels, never of a's
 			own, err := s.Listen()
 			if err != nil {
 				t.Error(err)
@@ -77,46 +78,47 @@ func TestNothingIsLostWhileNamesComeAndGo(t *testing.T) {
 	busy.Wait()
 }
 
-// A ring that follows Add is heard, whatever the goroutines of the Set do then.
+// A notification that follows Add is received, whatever the goroutines of the Notifier do
+// then.
 func TestNothingIsLostAfterAdd(t *testing.T) {
 	t.Parallel()
 	for range 4 {
 		dir := newFolder(t)
-		s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+		s, other := newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 		l := listen(t, s)
-		rung := make(map[int]bool)
-		for i := 0; len(rung) < Channels; i++ {
+		notified := make(map[int]bool)
+		for i := 0; len(notified) < Channels; i++ {
 			name := fmt.Sprint([]string{"q", ownPrefix}[i%2], i)
-			if rung[Channel(name)] {
-				continue // its bell may be heard for what came before
+			if notified[Channel(name)] {
+				continue // its channel may have an earlier notification
 			}
-			rung[Channel(name)] = true
+			notified[Channel(name)] = true
 			if err := l.Add(name); err != nil {
 				t.Fatal(err)
 			}
-			ring(t, other, name)
-			hears(t, l)
+			notify(t, other, name)
+			awaitNotified(t, l)
 			l.Remove(name)
 		}
 	}
 }
 
-func TestManyProcessesRing(t *testing.T) {
+func TestManyProcessesNotify(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s := newSet(t, dir, nil)
-	var others []*ringer
+	s := newNotifier(t, dir, nil)
+	var others []*process
 	var listeners []*Listener
 	for i := range 8 {
-		others = append(others, startRinger(t, dir))
+		others = append(others, startProcess(t, dir))
 		listeners = append(listeners, listen(t, s, fmt.Sprint("q", i)))
 	}
 	for range 20 {
 		for i, other := range others {
-			other.ring(t, 0, fmt.Sprint("q", i))
+			other.notify(t, 0, fmt.Sprint("q", i))
 		}
 		for _, l := range listeners {
-			hears(t, l)
+			awaitNotified(t, l)
 		}
 	}
 }

@@ -13,26 +13,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestRingToNobodyLeavesNothing(t *testing.T) {
+func TestNotifyWithoutListenersLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s := newSet(t, dir, nil)
-	ring(t, s, "a", "b")
+	s := newNotifier(t, dir, nil)
+	notify(t, s, "a", "b")
 	if got := entries(t, dir); len(got) != 0 {
 		t.Errorf("the folder holds %v", got)
 	}
 	listen(t, s, "a").Close()
-	ring(t, s, "a") // nobody has it open any more
+	notify(t, s, "a") // no process has it open any more
 	if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
 		t.Fatal(err)
 	}
-	ring(t, s, "a")
+	notify(t, s, "a")
 }
 
-func TestListenCreatesEachBellOnce(t *testing.T) {
+func TestListenCreatesEachFileOnce(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+	s, other := newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 	for range 2 {
 		listen(t, s, "a", "b", "a", sharing("a"))
 		listen(t, other, "b")
@@ -53,10 +53,10 @@ func TestListenCreatesEachBellOnce(t *testing.T) {
 	}
 }
 
-func TestRingReportsEveryBellThatFailed(t *testing.T) {
+func TestNotifyReportsEveryFailure(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s := newSet(t, dir, nil)
+	s := newNotifier(t, dir, nil)
 	target := filepath.Join(filepath.Dir(dir), "precious")
 	for _, name := range []string{"a", "b"} { // links in place of two of the three bells
 		if err := os.Symlink(target, filepath.Join(dir, fileName(Channel(name)))); err != nil {
@@ -70,49 +70,49 @@ func TestRingReportsEveryBellThatFailed(t *testing.T) {
 		Unwrap() []error
 	}](err)
 	if !ok || len(joined.Unwrap()) != 2 {
-		t.Errorf("Ring = %v, want two errors", err)
+		t.Errorf("Notify = %v, want two errors", err)
 	}
 	if _, err := os.Stat(target); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the link's target was made: %v", err)
 	}
-	hears(t, l)
+	awaitNotified(t, l)
 }
 
-func TestRingFromManyGoroutines(t *testing.T) {
+func TestNotifyFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+	s, other := newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 	const n = 8
 	var listeners []*Listener
 	for i := range n {
 		listeners = append(listeners, listen(t, s, fmt.Sprint("q", i)))
 	}
-	var ringing sync.WaitGroup
+	var notifying sync.WaitGroup
 	for i := range n {
-		for _, ringer := range []*Notifier{s, other} {
-			ringing.Go(func() {
+		for _, notifier := range []*Notifier{s, other} {
+			notifying.Go(func() {
 				for j := range 50 {
-					if err := ringer.Notify(fmt.Sprint("q", i), fmt.Sprint("p", j)); err != nil {
+					if err := notifier.Notify(fmt.Sprint("q", i), fmt.Sprint("p", j)); err != nil {
 						t.Error(err)
 					}
 				}
 			})
 		}
 	}
-	ringing.Wait()
+	notifying.Wait()
 	for _, l := range listeners {
-		hears(t, l)
+		awaitNotified(t, l)
 	}
 }
 
-func TestRingWhileClosing(t *testing.T) {
+func TestNotifyWhileClosing(t *testing.T) {
 	t.Parallel()
 	for range 10 {
-		s := newSet(t, newFolder(t), nil)
+		s := newNotifier(t, newFolder(t), nil)
 		l := listen(t, s, "a")
-		var ringing sync.WaitGroup
+		var notifying sync.WaitGroup
 		for range 4 {
-			ringing.Go(func() {
+			notifying.Go(func() {
 				for {
 					if err := s.Notify("a", "b"); err != nil {
 						if !errors.Is(err, ErrClosed) {
@@ -123,29 +123,29 @@ func TestRingWhileClosing(t *testing.T) {
 				}
 			})
 		}
-		hears(t, l)
+		awaitNotified(t, l)
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		ringing.Wait()
+		notifying.Wait()
 	}
 }
 
 func TestFileNames(t *testing.T) {
 	t.Parallel()
-	for bell := range Channels {
-		name := fileName(bell)
-		if want := fmt.Sprintf("%02x", bell); name != want {
-			t.Errorf("fileName(%d) = %q, want %q", bell, name, want)
+	for channel := range Channels {
+		name := fileName(channel)
+		if want := fmt.Sprintf("%02x", channel); name != want {
+			t.Errorf("fileName(%d) = %q, want %q", channel, name, want)
 		}
 	}
 }
 
-// Many bells are rung meanwhile, and before Close returns.
-func TestRingMany(t *testing.T) {
+// Many channels are notified in the background, and before Close returns.
+func TestNotifyMany(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s, other := newSet(t, dir, nil), newSet(t, dir, nil)
+	s, other := newNotifier(t, dir, nil), newNotifier(t, dir, nil)
 	var names []string
 	for i := range 100 {
 		names = append(names, fmt.Sprint("q", i))
@@ -154,14 +154,14 @@ func TestRingMany(t *testing.T) {
 	for _, name := range names {
 		all = append(all, listen(t, other, name))
 	}
-	ring(t, s, names...)
+	notify(t, s, names...)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	for _, l := range all {
-		hears(t, l)
+		awaitNotified(t, l)
 	}
 	if err := s.Notify(names...); !errors.Is(err, ErrClosed) {
-		t.Errorf("Ring after Close = %v, want ErrClosed", err)
+		t.Errorf("Notify after Close = %v, want ErrClosed", err)
 	}
 }

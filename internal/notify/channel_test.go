@@ -13,11 +13,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The numbers are part of what processes of different builds must agree on.
-func TestNumberNeverChanges(t *testing.T) {
+// Processes of different builds must agree on the channels.
+func TestChannelNeverChanges(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]int{
-		"":       64 + (0x811c9dc5^0x811c)%192, // the hash of nothing
+		"":       64 + (0x811c9dc5^0x811c)%192, // the hash of the empty string
 		"a":      64 + (0xe40c292c^0xe40c)%192, // a published vector
 		"foobar": 64 + (0xbf9cf968^0xbf9c)%192, // another
 	} {
@@ -27,7 +27,7 @@ func TestNumberNeverChanges(t *testing.T) {
 	}
 }
 
-func TestNumberIsFoldedFNV1a(t *testing.T) {
+func TestChannelIsFoldedFNV1a(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.String().Draw(t, "name")
@@ -44,31 +44,31 @@ func TestNumberIsFoldedFNV1a(t *testing.T) {
 	})
 }
 
-// TestNumberOfOwn has those who wait for Weft's own queues wake for nothing else.
-func TestNumberOfOwn(t *testing.T) {
+// TestChannelOfOwn checks that waiters for Weft's own queues are not woken by others.
+func TestChannelOfOwn(t *testing.T) {
 	t.Parallel()
 	holders := make(map[int]string)
 	for _, name := range []string{
 		"weft.spawn.requests", "weft.spawn.delayed", "weft.manager.ctrl_in", "weft.manager.ctrl_out",
 		"weft.log.tasks", "weft.state.services",
 	} {
-		bell := Channel(name)
-		if other := holders[bell]; other != "" || bell >= 64 {
-			t.Errorf("%s has bell %d, as %q does", name, bell, other)
+		channel := Channel(name)
+		if other := holders[channel]; other != "" || channel >= 64 {
+			t.Errorf("%s has channel %d, as %q does", name, channel, other)
 		}
-		holders[bell] = name
+		holders[channel] = name
 	}
 }
 
-func TestNumberSpreadsLikelyNames(t *testing.T) {
+func TestChannelSpreadsLikelyNames(t *testing.T) {
 	t.Parallel()
 	var load [Channels]int
 	for i := range 16 * Channels {
 		load[Channel(fmt.Sprintf("T%019d.outbox", int64(1790000000000000000)+int64(i)))]++
 	}
-	for bell, n := range load[64:] {
-		if n < 5 || n > 50 { // 21 are fair; a bad hash leaves bells empty
-			t.Errorf("bell %d has %d of %d names", bell, n, 16*Channels)
+	for channel, n := range load[64:] {
+		if n < 5 || n > 50 { // 21 are the average; a bad hash leaves channels empty
+			t.Errorf("channel %d has %d of %d names", channel, n, 16*Channels)
 		}
 	}
 }
@@ -76,8 +76,8 @@ func TestNumberSpreadsLikelyNames(t *testing.T) {
 func TestOpenCreatesOnlyItsFolder(t *testing.T) {
 	t.Parallel()
 	dir := newFolder(t)
-	s := newSet(t, dir, nil)
-	newSet(t, dir, nil) // an existing folder is as good
+	s := newNotifier(t, dir, nil)
+	newNotifier(t, dir, nil) // an existing folder is accepted
 	info, err := os.Stat(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -96,11 +96,11 @@ func TestOpenCreatesOnlyItsFolder(t *testing.T) {
 func TestOpenOutlivesChdir(t *testing.T) {
 	base := t.TempDir()
 	t.Chdir(base)
-	s := newSet(t, "bells", nil)
+	s := newNotifier(t, "bells", nil)
 	t.Chdir(t.TempDir())
 	listen(t, s, "a")
 	if got := entries(t, filepath.Join(base, "bells")); len(got) != 1 {
-		t.Errorf("the folder holds %v, want one bell", got)
+		t.Errorf("the folder holds %v, want one channel", got)
 	}
 }
 
@@ -131,13 +131,13 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestCloseEndsEverything(t *testing.T) {
 	t.Parallel()
-	s := newSet(t, newFolder(t), nil)
+	s := newNotifier(t, newFolder(t), nil)
 	one, two := listen(t, s, "a"), listen(t, s)
 	if got := s.Mode(); got != watcherName {
 		t.Errorf("Mode = %q, want %s", got, watcherName)
 	}
-	ring(t, s, "a")
-	hears(t, one)
+	notify(t, s, "a")
+	awaitNotified(t, one)
 	for range 2 {
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -145,7 +145,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	}
 	for _, l := range []*Listener{one, two} {
 		if _, ok := <-l.C(); ok {
-			t.Error("C gave a ring after Close, want it closed")
+			t.Error("C gave a notification after Close, want it closed")
 		}
 		l.Close()
 		l.Remove("a")
@@ -157,7 +157,7 @@ func TestCloseEndsEverything(t *testing.T) {
 		t.Errorf("Listen after Close = %v, want ErrClosed", err)
 	}
 	if err := s.Notify("a"); !errors.Is(err, ErrClosed) {
-		t.Errorf("Ring after Close = %v, want ErrClosed", err)
+		t.Errorf("Notify after Close = %v, want ErrClosed", err)
 	}
 	if got := s.Mode(); got != "none" {
 		t.Errorf("Mode after Close = %q, want none", got)
