@@ -14,7 +14,7 @@ import (
 )
 
 // chunks waits for chunks of the running task.
-func (d *desk) chunks() *ledger.Chunks {
+func (d *fakeManager) chunks() *ledger.Chunks {
 	d.Helper()
 	for {
 		switch r := d.report(); {
@@ -30,8 +30,8 @@ func (d *desk) chunks() *ledger.Chunks {
 // manager does not acknowledge it; but its end comes after the last chunk.
 func TestStreamOutput(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	up, on := newGate(t), newGate(t)
+	d := newFakeManager(t)
+	up, on := newFIFO(t), newFIFO(t)
 	a := d.shell("echo one; read line <$2; echo two; echo up >$1; read line <$2; echo three >&2", up.path, on.path)
 	a.StreamOutput = true
 	d.send(Order{Task: a}, permit())
@@ -40,7 +40,7 @@ func TestStreamOutput(t *testing.T) {
 		t.Errorf("first chunks: %+v", c)
 	}
 	on.open(t)
-	up.hear(t) // it has not waited for the acknowledgement
+	up.readLine(t) // it has not waited for the acknowledgement
 	on.open(t)
 	d.send(Order{ChunksRecorded: 1})
 	var texts []string
@@ -73,7 +73,7 @@ func TestStreamOutput(t *testing.T) {
 func TestStreamNothing(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"true", "no-such-command"} {
-		d := newDesk(t)
+		d := newFakeManager(t)
 		a := d.task(command)
 		a.StreamOutput = true
 		d.send(Order{Task: a}, permit())
@@ -100,9 +100,9 @@ func TestStreamAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			s := d.store()
-			g := newGate(t)
+			g := newFIFO(t)
 			j, a := s.submit("echo one; read line <$1; echo two; echo oops >&2", g.path)
 			a.StreamOutput = true
 			d.send(Order{Task: a}, s.dispatch(j, d.self))
@@ -124,9 +124,9 @@ func TestStreamAlone(t *testing.T) {
 // A consumer that was given up cannot put anything into the outbox.
 func TestStreamStale(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	s := d.store()
-	g := newGate(t)
+	g := newFIFO(t)
 	j, a := s.submit("echo one; read line <$1; echo two", g.path)
 	a.StreamOutput = true
 	d.send(Order{Task: a}, s.dispatch(j, d.self))

@@ -117,7 +117,7 @@ func TestRefused(t *testing.T) {
 // The input of a task never follows a link out of the project.
 func TestInputIsNoLink(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
 		t.Fatal(err)

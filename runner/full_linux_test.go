@@ -121,28 +121,28 @@ func TestFullDiskIsAbandoned(t *testing.T) {
 // TestFullDiskOfATask fills the disk of a consumer under its task.
 func TestFullDiskOfATask(t *testing.T) {
 	t.Parallel()
-	lift := func(d *desk) {
+	lift := func(d *fakeManager) {
 		if err := limitFiles(d.self.PID, unix.RLIM_INFINITY); err != nil {
 			d.Fatal(err)
 		}
 	}
-	kill := func(d *desk) { d.send(Order{End: RequestKill}) }
+	kill := func(d *fakeManager) { d.send(Order{End: RequestKill}) }
 	for name, test := range map[string]struct {
 		timeout  bool
-		then     []func(*desk) // before and after the end of the task's process
+		then     []func(*fakeManager) // before and after the end of the task's process
 		complete bool
 		want     string // the error begins so
 	}{
-		"room again": {false, []func(*desk){lift, nil}, true, ""},
+		"room again": {false, []func(*fakeManager){lift, nil}, true, ""},
 		// A kill does not wait for room, nor does a timeout, to end the process.
-		"killed":                    {false, []func(*desk){kill, nil}, false, "killed; output is incomplete: "},
-		"timeout, then room again":  {true, []func(*desk){nil, lift}, true, "timed out after "},
-		"timeout, then no patience": {true, []func(*desk){nil, kill}, false, ""},
+		"killed":                    {false, []func(*fakeManager){kill, nil}, false, "killed; output is incomplete: "},
+		"timeout, then room again":  {true, []func(*fakeManager){nil, lift}, true, "timed out after "},
+		"timeout, then no patience": {true, []func(*fakeManager){nil, kill}, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
-			up := newGate(t)
+			d := newFakeManager(t)
+			up := newFIFO(t)
 			if err := limitFiles(d.self.PID, room); err != nil {
 				t.Fatal(err)
 			}

@@ -18,7 +18,7 @@ import (
 )
 
 // using is a shell task in which $EXE takes u and says so.
-func (d *desk) using(u monitortest.Use, script string, args ...string) *Assignment {
+func (d *fakeManager) using(u monitortest.Use, script string, args ...string) *Assignment {
 	d.Helper()
 	exe, err := os.Executable()
 	if err != nil {
@@ -31,9 +31,9 @@ func (d *desk) using(u monitortest.Use, script string, args ...string) *Assignme
 }
 
 // sampled waits until a task that is up has been sampled since, more than once.
-func (d *desk) sampled(up *gate) {
+func (d *fakeManager) sampled(up *fifo) {
 	d.Helper()
-	up.hear(d)
+	up.readLine(d)
 	for range len(d.reports) + 3 { // some are older
 		for r := d.report(); r.Used == nil; r = d.report() {
 			if r.Started == nil {
@@ -104,9 +104,9 @@ func TestLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
-			up, on := newGate(t), newGate(t)
-			a := d.using(test.use, test.script, newGate(t).path, up.path, on.path)
+			d := newFakeManager(t)
+			up, on := newFIFO(t), newFIFO(t)
+			a := d.using(test.use, test.script, newFIFO(t).path, up.path, on.path)
 			a.Limits, a.NoGroup = test.limits, !test.group
 			a.Reports = test.error == ""
 			d.send(Order{Task: a}, permit())
@@ -160,14 +160,14 @@ func TestLimitGivesGrace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			// The start of the shell may be over the limit too.
 			waittest.InTime(t, 100*time.Millisecond, func(polling time.Duration) bool {
-				up := newGate(t)
+				up := newFIFO(t)
 				a := d.shell(test.script, up.path)
 				a.Limits, a.Polling, a.Grace = taskspec.Limits{CPUPercent: new(5.0)}, polling, test.grace
 				h := d.run(a)
-				if _, begun := up.heard(t); !begun {
+				if _, begun := up.tryReadLine(t); !begun {
 					return false
 				}
 				want := taskspec.Limited(h.Outcome.Error, "sampled")
@@ -183,12 +183,12 @@ func TestLimitGivesGrace(t *testing.T) {
 // How rarely a task is sampled says nothing about how fast it obeys.
 func TestStopDespitePolling(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	up := newGate(t)
+	d := newFakeManager(t)
+	up := newFIFO(t)
 	a := d.shell(`echo up >$1; sleep 1000`, up.path)
 	a.Limits, a.Polling = taskspec.Limits{MemoryMB: new(1000.0), CPUPercent: new(100.0)}, 7*24*time.Hour
 	d.send(Order{Task: a}, permit())
-	up.hear(t)
+	up.readLine(t)
 	d.send(Order{End: RequestStop})
 	if h := d.finished(); h.Outcome.Status != taskspec.StatusCancelled {
 		t.Errorf("%+v", h.Outcome)
@@ -199,10 +199,10 @@ func TestStopDespitePolling(t *testing.T) {
 // A manager that a task starts is no part of it, and its use no use of the task.
 func TestLimitSparesManager(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	gate := newGate(t)
+	d := newFakeManager(t)
+	fifo := newFIFO(t)
 	a := d.using(monitortest.Use{Megabytes: 300, FDs: 200},
-		`WEFT_ROLE=manager setsid env "$USE" "$EXE" >$1 & read line <$1; sleep 0.3; echo $!`, gate.path)
+		`WEFT_ROLE=manager setsid env "$USE" "$EXE" >$1 & read line <$1; sleep 0.3; echo $!`, fifo.path)
 	a.Limits, a.NoGroup = taskspec.Limits{MemoryMB: new(100.0), MaxFDs: new(100)}, true
 	h := d.run(a)
 	endStray(t, string(h.Result))
@@ -215,7 +215,7 @@ func TestLimitSparesManager(t *testing.T) {
 // short its life.
 func TestUsageWithoutLimits(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	h := d.run(d.shell(`i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done`))
 	want := ledger.Usage{CPUSeconds: h.Usage.CPUSeconds, PeakMemoryMB: h.Usage.PeakMemoryMB}
 	if h.Usage != want || want.CPUSeconds <= 0 || want.PeakMemoryMB <= 0 {
@@ -231,12 +231,12 @@ func TestReports(t *testing.T) {
 	for name, limits := range map[string]taskspec.Limits{"no limits": {}, "limits": {MemoryMB: new(1000.0)}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
-			up, on := newGate(t), newGate(t)
+			d := newFakeManager(t)
+			up, on := newFIFO(t), newFIFO(t)
 			a := d.using(u, `use >$1 & read line <$2`, up.path, on.path)
 			a.Limits, a.Reports = limits, true
 			d.send(Order{Task: a}, permit())
-			up.hear(t)
+			up.readLine(t)
 			var got *ledger.Usage
 			// The first may be older than what is used.
 			for got == nil || got.MemoryMB < 50 || got.FDs < u.FDs || got.Connections != 2*u.Connections || got.CPUSeconds < 0.05 {
@@ -258,13 +258,13 @@ func TestReports(t *testing.T) {
 // Without a manager the consumer writes the reports itself.
 func TestReportsAlone(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	s := d.store()
-	up, on := newGate(t), newGate(t)
+	up, on := newFIFO(t), newFIFO(t)
 	j, a := s.submit("echo up >$1; read line <$2", up.path, on.path)
 	a.Reports, a.Polling = true, 20*time.Millisecond
 	d.send(Order{Task: a}, s.dispatch(j, d.self))
-	up.hear(t)
+	up.readLine(t)
 	d.link.Close()
 	poll(t, func() bool {
 		return slices.ContainsFunc(s.bodies(ledger.Log), func(body string) bool {

@@ -16,7 +16,7 @@ import (
 )
 
 // watcher is a persistent task that runs a script for each item.
-func (d *desk) watcher(script string, args ...string) *Assignment {
+func (d *fakeManager) watcher(script string, args ...string) *Assignment {
 	a := d.shell(script, args...)
 	a.Persistent, a.Inbox = true, ledger.QueuesOf(a.TID).Inbox
 	return a
@@ -32,7 +32,7 @@ func next(seq int, body ...string) Order {
 }
 
 // item waits for the end of an item.
-func (d *desk) item() *ledger.HandOff {
+func (d *fakeManager) item() *ledger.HandOff {
 	d.Helper()
 	for {
 		switch r := d.report(); {
@@ -47,11 +47,11 @@ func (d *desk) item() *ledger.HandOff {
 // TestDuty: one process for each item, whatever the last one came to.
 func TestDuty(t *testing.T) {
 	t.Parallel()
-	waittest.InTime(t, 300*time.Millisecond, func(timeout time.Duration) bool { return newDesk(t).duty(timeout) })
+	waittest.InTime(t, 300*time.Millisecond, func(timeout time.Duration) bool { return newFakeManager(t).duty(timeout) })
 }
 
 // duty reports whether the timeout of an item was over for the slow one only.
-func (d *desk) duty(timeout time.Duration) bool {
+func (d *fakeManager) duty(timeout time.Duration) bool {
 	t := d.T
 	a := d.watcher(`cat; echo "$WEFT_MESSAGE_ID $*"; test "$1" != slow || sleep 1000; exit ${1:-0}`)
 	a.Timeout, a.Grace, a.OutputLimit = timeout, 0, 50
@@ -102,7 +102,7 @@ func (d *desk) duty(timeout time.Duration) bool {
 }
 
 // giveUp stops a persistent task that has handed an item off.
-func (d *desk) giveUp(h *ledger.HandOff) {
+func (d *fakeManager) giveUp(h *ledger.HandOff) {
 	d.Helper()
 	d.send(next(h.Seq), Order{End: RequestStop})
 	d.send(Order{Ack: d.finished().Seq})
@@ -125,12 +125,12 @@ func TestDutyEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
-			up := newGate(t)
+			d := newFakeManager(t)
+			up := newFIFO(t)
 			d.send(Order{Task: d.watcher(`echo up > $1; sleep 1000`, up.path)}, permit(), next(0))
 			if test.works {
 				d.send(next(0, "item"))
-				up.hear(t)
+				up.readLine(t)
 			}
 			d.send(Order{End: test.order})
 			if h := d.finished(); h.Seq != 1 || h.Item != test.item || h.Outcome.Status != test.want {
@@ -144,10 +144,10 @@ func TestDutyEnds(t *testing.T) {
 // An item that comes together with the order to end is not begun.
 func TestDutyGivenTooLate(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	up, on := newGate(t), newGate(t)
+	d := newFakeManager(t)
+	up, on := newFIFO(t), newFIFO(t)
 	d.send(Order{Task: d.watcher(`echo up > $1; read go < $2`, up.path, on.path)}, permit(), next(0, "first"))
-	up.hear(t)
+	up.readLine(t)
 	on.open(t)
 	if h := d.item(); h.Outcome.Status != taskspec.StatusCompleted {
 		t.Fatalf("item ended as %+v", h)
@@ -163,7 +163,7 @@ func TestDutyGivenTooLate(t *testing.T) {
 // that it has been given waits.
 func TestDutyHolds(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	paused := func(want bool) {
 		t.Helper()
 		if r := d.report(); r.Paused == nil || *r.Paused != want {
@@ -223,46 +223,46 @@ func (s *store) turn(a *Assignment, done *ledger.HandOff) (n *Next) {
 func TestDutyAlone(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		until func(s *store, a *Assignment, up, on *gate)
+		until func(s *store, a *Assignment, up, on *fifo)
 		hold  bool
 	}{
-		"before it begins": {func(*store, *Assignment, *gate, *gate) {}, false},
-		"waits":            {func(s *store, a *Assignment, _, _ *gate) { s.send(next(0)) }, false},
-		"works": {func(s *store, a *Assignment, up, on *gate) {
+		"before it begins": {func(*store, *Assignment, *fifo, *fifo) {}, false},
+		"waits":            {func(s *store, a *Assignment, _, _ *fifo) { s.send(next(0)) }, false},
+		"works": {func(s *store, a *Assignment, up, on *fifo) {
 			s.give(a, "early")
 			s.send(Order{Next: s.turn(a, nil)})
-			up.hear(s)
+			up.readLine(s)
 		}, false},
-		"reserved, not told": {func(s *store, a *Assignment, _, _ *gate) {
+		"reserved, not told": {func(s *store, a *Assignment, _, _ *fifo) {
 			s.give(a, "early")
 			s.turn(a, nil)
 		}, false},
-		"not recorded": {func(s *store, a *Assignment, up, on *gate) {
+		"not recorded": {func(s *store, a *Assignment, up, on *fifo) {
 			s.give(a, "early")
 			s.give(a, "second")
 			s.send(Order{Next: s.turn(a, nil)})
-			up.hear(s)
+			up.readLine(s)
 			on.open(s)
 			s.item()
 		}, false},
-		"recorded, not told": {func(s *store, a *Assignment, up, on *gate) {
+		"recorded, not told": {func(s *store, a *Assignment, up, on *fifo) {
 			s.give(a, "early")
 			s.give(a, "second")
 			s.send(Order{Next: s.turn(a, nil)})
-			up.hear(s)
+			up.readLine(s)
 			on.open(s)
 			s.turn(a, s.item())
 		}, false},
-		"holds": {func(s *store, a *Assignment, _, _ *gate) {
+		"holds": {func(s *store, a *Assignment, _, _ *fifo) {
 			s.send(next(0))
 			s.command(a.TID, "PAUSE")
 		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			s := d.store()
-			up, on := newGate(t), newGate(t)
+			up, on := newFIFO(t), newFIFO(t)
 			signed := t.TempDir() + "/signed"
 			a := s.keep(`read item; echo "$item" >> $3; echo up > $1; read go < $2; echo done "$item"`, up.path, on.path, signed)
 			test.until(s, a, up, on)
@@ -313,7 +313,7 @@ func TestDutyAlone(t *testing.T) {
 // gone, and what it did before is recorded.
 func TestDutyStopsOnLoss(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	s := d.store()
 	j, a := s.submitSpec(&taskspec.Spec{Name: "cat", Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "cat", Persistent: true}})
 	a.Persistent, a.Inbox, a.StopOnLoss = true, j.Inbox(), true

@@ -17,10 +17,10 @@ import (
 )
 
 // What a task is told to do, and when: once it has said that it is ready.
-type told func(d *desk)
+type told func(d *fakeManager)
 
 func tell(requests ...Request) told {
-	return func(d *desk) {
+	return func(d *fakeManager) {
 		for _, r := range requests {
 			d.send(Order{End: r})
 		}
@@ -60,12 +60,12 @@ func TestStop(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
-			up := newGate(t)
+			d := newFakeManager(t)
+			up := newFIFO(t)
 			a := d.shell(test.script, up.path)
 			a.Grace = test.grace
 			d.send(Order{Task: a}, permit())
-			up.hear(t)
+			up.readLine(t)
 			begin := time.Now()
 			test.told(d)
 			h := d.finished()
@@ -102,9 +102,9 @@ func TestTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			waittest.InTime(t, 200*time.Millisecond, func(timeout time.Duration) bool {
-				up := newGate(t)
+				up := newFIFO(t)
 				a := d.shell(test.script, up.path)
 				want := taskspec.TimedOut(timeout)
 				a.Timeout, a.Grace = timeout, test.grace
@@ -119,7 +119,7 @@ func TestTimeout(t *testing.T) {
 				if test.stop && h.Outcome.Status == taskspec.StatusTimeout {
 					return false // it was not stopped before
 				}
-				if _, begun := up.heard(t); !begun && !test.stop {
+				if _, begun := up.tryReadLine(t); !begun && !test.stop {
 					return false
 				}
 				if diff := cmp.Diff(want, h.Outcome); diff != "" {
@@ -152,7 +152,7 @@ func TestNothingIsLeft(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			pids := filepath.Join(t.TempDir(), "pids")
 			// A daemon says its pid some time after the script has gone on.
 			d.run(d.shell(`{ `+script+`; } >$1; while [ ! -s $1 ]; do sleep 0.01; done`, pids))
@@ -174,7 +174,7 @@ func TestNothingIsLeft(t *testing.T) {
 // wait for it, though it holds the task's pipes open.
 func TestManagerIsLeft(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	path := filepath.Join(t.TempDir(), "pid")
 	d.run(d.shell(`WEFT_ROLE=manager setsid sh -c 'echo $$ >$0; exec sleep 1000' $1 & while [ ! -s $1 ]; do sleep 0.01; done`, path))
 	endStray(t, readFile(t, path))

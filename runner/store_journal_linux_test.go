@@ -18,7 +18,7 @@ import (
 )
 
 // endsWell fails the test unless the consumer ends without an error.
-func (d *desk) endsWell() {
+func (d *fakeManager) endsWell() {
 	d.Helper()
 	if err := d.ended(); err != nil {
 		d.Errorf("consumer ended with %v", err)
@@ -27,13 +27,13 @@ func (d *desk) endsWell() {
 
 func TestIdleConsumerLeaves(t *testing.T) {
 	t.Parallel()
-	for name, before := range map[string]func(*desk){
-		"at once":      func(*desk) {},
-		"after a task": func(d *desk) { d.run(d.task("true")) },
+	for name, before := range map[string]func(*fakeManager){
+		"at once":      func(*fakeManager) {},
+		"after a task": func(d *fakeManager) { d.run(d.task("true")) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			before(d)
 			d.link.Close()
 			d.endsWell()
@@ -76,7 +76,7 @@ func TestManagerDiesBeforePermission(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			s := d.store()
 			mark := filepath.Join(t.TempDir(), "ran")
 			j, a := s.submit("touch $1; echo done", mark)
@@ -104,9 +104,9 @@ const untilTold = `trap 'echo bye; over=1' TERM; trap over=1 USR1; echo up >$1
 func TestTimeoutAlone(t *testing.T) {
 	t.Parallel()
 	waittest.InTime(t, 500*time.Millisecond, func(timeout time.Duration) bool {
-		d := newDesk(t)
+		d := newFakeManager(t)
 		s := d.store()
-		up, on := newGate(t), newGate(t)
+		up, on := newFIFO(t), newFIFO(t)
 		j, a := s.submit(untilTold, up.path, on.path)
 		a.Timeout = timeout
 		d.send(Order{Task: a}, s.dispatch(j, d.self))
@@ -126,34 +126,34 @@ func TestManagerDiesDuringWork(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		edit   func(*Assignment)
-		then   func(s *store, tid string, on *gate)
+		then   func(s *store, tid string, on *fifo)
 		want   taskspec.Outcome
 		output []string
 	}{
-		"goes on": {nil, func(s *store, tid string, on *gate) { on.open(s) }, taskspec.Exited(0, ""), []string{"done\n"}},
-		"stop": {nil, func(s *store, tid string, _ *gate) { s.command(tid, "stop") },
+		"goes on": {nil, func(s *store, tid string, on *fifo) { on.open(s) }, taskspec.Exited(0, ""), []string{"done\n"}},
+		"stop": {nil, func(s *store, tid string, _ *fifo) { s.command(tid, "stop") },
 			taskspec.Stopped(), []string{"bye\ndone\n"}},
-		"kill": {nil, func(s *store, tid string, _ *gate) { s.command(tid, `{"command":"KILL","request_id":"k"}`) },
+		"kill": {nil, func(s *store, tid string, _ *fifo) { s.command(tid, `{"command":"KILL","request_id":"k"}`) },
 			taskspec.Killed(), []string{""}},
-		"ping, then stop": {nil, func(s *store, tid string, _ *gate) {
+		"ping, then stop": {nil, func(s *store, tid string, _ *fifo) {
 			s.command(tid, "PING")
 			poll(s, func() bool { return len(s.bodies(ledger.QueuesOf(tid).ControlOut)) == 1 })
 			s.command(tid, "STOP")
 		}, taskspec.Stopped(), []string{"bye\ndone\n"}},
-		"stops with its manager": {func(a *Assignment) { a.StopOnLoss = true }, func(*store, string, *gate) {},
+		"stops with its manager": {func(a *Assignment) { a.StopOnLoss = true }, func(*store, string, *fifo) {},
 			taskspec.Stopped(), []string{"bye\ndone\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			s := d.store()
-			up, on := newGate(t), newGate(t)
+			up, on := newFIFO(t), newFIFO(t)
 			j, a := s.submit(untilTold, up.path, on.path)
 			if test.edit != nil {
 				test.edit(a)
 			}
 			d.send(Order{Task: a}, s.dispatch(j, d.self))
-			up.hear(t)
+			up.readLine(t)
 			d.link.Close()
 			test.then(s, a.TID, on)
 			d.endsWell()
@@ -201,7 +201,7 @@ func TestManagerDiesBeforeAcknowledgement(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			s := d.store()
 			j, a := s.submit("echo done")
 			d.send(Order{Task: a}, s.dispatch(j, d.self))
@@ -223,7 +223,7 @@ func TestManagerDiesBetweenTasks(t *testing.T) {
 	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			s := d.store()
 			j1, a1 := s.submit("echo one")
 			j2, a2 := s.submit("echo two")
@@ -250,12 +250,12 @@ func TestManagerDiesBetweenTasks(t *testing.T) {
 // and the consumer does not stay.
 func TestProjectIsDeleted(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	s := d.store()
-	up, on := newGate(t), newGate(t)
+	up, on := newFIFO(t), newFIFO(t)
 	j, a := s.submit("echo up >$1; read line <$2", up.path, on.path)
 	d.send(Order{Task: a}, s.dispatch(j, d.self))
-	up.hear(t)
+	up.readLine(t)
 	if err := os.RemoveAll(d.dir); err != nil {
 		t.Fatal(err)
 	}
@@ -274,10 +274,10 @@ func TestProjectIsDeleted(t *testing.T) {
 // When a consumer is killed, the kernel kills its task.
 func TestConsumerIsKilled(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	up := newGate(t)
+	d := newFakeManager(t)
+	up := newFIFO(t)
 	d.send(Order{Task: d.shell("echo $$ >$1; exec sleep 1000", up.path)}, permit())
-	pid := up.hear(t)
+	pid := up.readLine(t)
 	if err := d.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ import (
 // TestTasks runs commands that end in every way they can end by themselves.
 func TestTasks(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	write := func(name string, mode os.FileMode, content string) string {
 		path := filepath.Join(d.root, name)
 		if err := os.WriteFile(path, []byte(content), mode); err != nil {
@@ -93,7 +93,7 @@ func TestTasks(t *testing.T) {
 		})
 	}
 	d.T = t
-	// The last task has been acknowledged when the next is heard.
+	// The last task has been acknowledged when the next one reports.
 	d.run(d.task("true"))
 	d.run(d.task("true"))
 	if left := d.outputs(); left != nil {
@@ -106,7 +106,7 @@ func TestTasks(t *testing.T) {
 // the consumer's session.
 func TestSurroundings(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	a := d.shell(`env | grep -E '^(WEFT_|OWN|OVER|PATH=)' | sort
 		for n in 3 4 5 6 7 8 9 10 11 12; do [ ! -e /proc/$$/fd/$n ] || echo fd $n; done
 		[ "$(cut -d' ' -f5 /proc/$$/stat)" = $$ ] && echo leads a group
@@ -122,7 +122,7 @@ func TestSurroundings(t *testing.T) {
 // An environment is sent once; without a key the consumer's own is meant.
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	path := "PATH=" + os.Getenv("PATH")
 	for i, test := range []struct{ key, block, want string }{
 		{"", "", "OWN=1"},
@@ -147,30 +147,30 @@ func TestEnvironment(t *testing.T) {
 func TestPermission(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		orders func(d *desk, mark func(string) *Assignment) []Order
+		orders func(d *fakeManager, mark func(string) *Assignment) []Order
 		want   []string // the marks
 	}{
-		"withdrawn": {func(d *desk, mark func(string) *Assignment) []Order {
+		"withdrawn": {func(d *fakeManager, mark func(string) *Assignment) []Order {
 			return []Order{{Task: mark("a")}, {Revoke: true}}
 		}, nil},
-		"withdrawn, then another": {func(d *desk, mark func(string) *Assignment) []Order {
+		"withdrawn, then another": {func(d *fakeManager, mark func(string) *Assignment) []Order {
 			return []Order{{Task: mark("a")}, {Revoke: true}, {Task: mark("b")}, permit()}
 		}, []string{"b"}},
 		// In the turn that records the end of a task its manager assigns the
 		// next one, and acknowledges after that.
-		"assigned before the acknowledgement": {func(d *desk, mark func(string) *Assignment) []Order {
+		"assigned before the acknowledgement": {func(d *fakeManager, mark func(string) *Assignment) []Order {
 			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Ack: 1}, permit()}
 		}, []string{"a", "b"}},
-		"withdrawn before the acknowledgement": {func(d *desk, mark func(string) *Assignment) []Order {
+		"withdrawn before the acknowledgement": {func(d *fakeManager, mark func(string) *Assignment) []Order {
 			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Revoke: true}, {Ack: 1}}
 		}, []string{"a"}},
-		"replaced before the acknowledgement": {func(d *desk, mark func(string) *Assignment) []Order {
+		"replaced before the acknowledgement": {func(d *fakeManager, mark func(string) *Assignment) []Order {
 			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Revoke: true}, {Task: mark("c")}, {Ack: 1}, permit()}
 		}, []string{"a", "c"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			marks := t.TempDir()
 			orders := test.orders(d, func(name string) *Assignment { return d.task("touch", filepath.Join(marks, name)) })
 			waiting := 0
@@ -208,8 +208,8 @@ func TestPermission(t *testing.T) {
 // followed while it runs.
 func TestLongTask(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
-	g := newGate(t)
+	d := newFakeManager(t)
+	g := newFIFO(t)
 	a := d.shell("echo $$; read line <$1; echo end", g.path)
 	d.send(Order{Task: a}, permit())
 	r := d.report()
@@ -275,7 +275,7 @@ func TestOutputForms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDesk(t)
+			d := newFakeManager(t)
 			a := d.shell(test.script)
 			a.OutputLimit = test.limit
 			h := d.run(a)
@@ -314,7 +314,7 @@ func TestOutputForms(t *testing.T) {
 // The process listing shows what a consumer does.
 func TestTitle(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	shown := func() string {
 		name, _, _ := strings.Cut(readFile(t, fmt.Sprintf("/proc/%d/cmdline", d.self.PID)), "\x00")
 		return strings.TrimSpace(name)
@@ -322,10 +322,10 @@ func TestTitle(t *testing.T) {
 	if got := shown(); got != "weft-consumer" {
 		t.Errorf("before its first task it is called %q", got)
 	}
-	up, on := newGate(t), newGate(t)
+	up, on := newFIFO(t), newFIFO(t)
 	a := d.shell("echo up >$1; read line <$2", up.path, on.path)
 	d.send(Order{Task: a}, permit())
-	up.hear(t)
+	up.readLine(t)
 	if got, want := shown(), "weft-"+filepath.Base(d.root)+"-"+a.TID[9:]+":greet:running"; got != want {
 		t.Errorf("during its task it is called %q, want %q", got, want)
 	}
@@ -380,7 +380,7 @@ func TestLateReader(t *testing.T) {
 func TestGarbageOrders(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"garbage\n", `{"task":5}` + "\n", `{"task":`, "\x00\xff\n"} {
-		d := newDesk(t)
+		d := newFakeManager(t)
 		if _, err := d.link.rw.Write([]byte(text)); err != nil {
 			t.Fatal(err)
 		}

@@ -28,8 +28,8 @@ func functionsOfTests() *function.Registry {
 		}
 	}
 	add(function.New("pid", "", func(context.Context, struct{}) (int, error) { return os.Getpid(), nil }))
-	add(function.New("gated", "", func(ctx context.Context, gate string) (string, error) {
-		f, err := os.OpenFile(gate, os.O_RDWR, 0)
+	add(function.New("gated", "", func(ctx context.Context, fifo string) (string, error) {
+		f, err := os.OpenFile(fifo, os.O_RDWR, 0)
 		if err != nil {
 			return "", err
 		}
@@ -45,7 +45,7 @@ func functionsOfTests() *function.Registry {
 }
 
 // calls makes an assignment that calls a function of the test binary.
-func (d *desk) calls(name string, args ...any) *Assignment {
+func (d *fakeManager) calls(name string, args ...any) *Assignment {
 	d.Helper()
 	a := d.task()
 	call, err := taskspec.Work{Args: args}.Call("")
@@ -58,7 +58,7 @@ func (d *desk) calls(name string, args ...any) *Assignment {
 
 // children are the processes that the consumer has started and nobody has
 // reaped, except it itself.
-func (d *desk) children() (pids []int) {
+func (d *fakeManager) children() (pids []int) {
 	d.Helper()
 	members, err := monitor.Tree{Root: d.self.PID}.Members()
 	if err != nil {
@@ -76,7 +76,7 @@ func (d *desk) children() (pids []int) {
 // its host; before any other task it has gone.
 func TestWorkerWaits(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	pid := func() string {
 		t.Helper()
 		h := d.run(d.calls("pid"))
@@ -111,13 +111,13 @@ func TestWorkerWaits(t *testing.T) {
 // end are recorded by the consumer.
 func TestWorkerAlone(t *testing.T) {
 	t.Parallel()
-	s := newDesk(t).store()
-	g := newGate(t)
+	s := newFakeManager(t).store()
+	g := newFIFO(t)
 	j, shell := s.submit("unused")
 	a := s.calls("gated", g.path)
 	a.TID = shell.TID
 	s.send(Order{Task: a}, s.dispatch(j, s.self))
-	if got := g.hear(t); got != "begun" {
+	if got := g.readLine(t); got != "begun" {
 		t.Fatalf("it says %q", got)
 	}
 	for r := s.report(); r.Progress == nil || r.Progress.Done != 1 || r.Progress.Note != "half"; r = s.report() {
@@ -137,7 +137,7 @@ func TestWorkerAlone(t *testing.T) {
 // there.
 func TestWorkerStranger(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t)
+	d := newFakeManager(t)
 	for program, reason := range map[string]string{
 		"/bin/true":    "/bin/true: it did not become a worker, for which it must call weft.Init first: function exited with 0 without returning",
 		"/bin/false":   "/bin/false: it did not become a worker, for which it must call weft.Init first: function exited with 1 without returning",

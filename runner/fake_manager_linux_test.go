@@ -26,9 +26,9 @@ import (
 	"weft/taskspec"
 )
 
-// A desk is a manager with one consumer, played by a test. The consumer is a
-// real process, and so are its tasks.
-type desk struct {
+// A fakeManager is a manager with one consumer, played by a test. The consumer is a real
+// process, and so are its tasks.
+type fakeManager struct {
 	*testing.T
 	root, dir string
 	link      *ManagerLink
@@ -40,10 +40,10 @@ type desk struct {
 	tasks     int
 }
 
-func newDesk(t *testing.T) *desk {
+func newFakeManager(t *testing.T) *fakeManager {
 	t.Helper()
 	root := t.TempDir()
-	d := &desk{T: t, root: root, dir: filepath.Join(root, ledger.Dir), reports: make(chan Report, 16), exited: make(chan struct{})}
+	d := &fakeManager{T: t, root: root, dir: filepath.Join(root, ledger.Dir), reports: make(chan Report, 16), exited: make(chan struct{})}
 	for _, dir := range []string{d.dir, filepath.Join(d.dir, "outputs")} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
@@ -93,8 +93,8 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// leave ends the consumer. Nothing of it and its tasks may be left.
-func (d *desk) leave() {
+// leave ends the consumer. No process of it and its tasks may be left.
+func (d *fakeManager) leave() {
 	d.link.Close()
 	select {
 	case <-d.exited:
@@ -124,13 +124,13 @@ func await[T any](t testing.TB, what string, c <-chan T) T {
 	}
 }
 
-// report is what the consumer says next.
-func (d *desk) report() Report {
+// report returns the next report of the consumer.
+func (d *fakeManager) report() Report {
 	d.Helper()
 	return await(d, "wait for a report", d.reports)
 }
 
-func (d *desk) send(orders ...Order) {
+func (d *fakeManager) send(orders ...Order) {
 	d.Helper()
 	for _, o := range orders {
 		if err := d.link.Send(o); err != nil {
@@ -139,8 +139,8 @@ func (d *desk) send(orders ...Order) {
 	}
 }
 
-// task makes an assignment; every one has an id of its own.
-func (d *desk) task(argv ...string) *Assignment {
+// task returns an assignment with an id of its own.
+func (d *fakeManager) task(argv ...string) *Assignment {
 	d.tasks++
 	return &Assignment{
 		TID: fmt.Sprint(1_763_740_800_000_000_000 + d.tasks*broker.Grain), Epoch: 1, Name: "greet", Root: d.root, WeftDir: d.dir,
@@ -148,16 +148,16 @@ func (d *desk) task(argv ...string) *Assignment {
 	}
 }
 
-// shell is a task that runs a script; args are its $1 and so on.
-func (d *desk) shell(script string, args ...string) *Assignment {
+// shell returns a task that runs a script; args are its $1 and so on.
+func (d *fakeManager) shell(script string, args ...string) *Assignment {
 	return d.task(append([]string{"sh", "-c", script, "sh"}, args...)...)
 }
 
-// permit is the permission to begin.
+// permit is the permit to start.
 func permit() Order { return Order{Start: &Permit{Message: "42"}} }
 
-// finished waits for the end of the task and returns what is reported of it.
-func (d *desk) finished() *ledger.HandOff {
+// finished waits for the end of the task and returns its hand-off.
+func (d *fakeManager) finished() *ledger.HandOff {
 	d.Helper()
 	for {
 		switch r := d.report(); {
@@ -169,8 +169,8 @@ func (d *desk) finished() *ledger.HandOff {
 	}
 }
 
-// run takes a task from its assignment to its acknowledgement.
-func (d *desk) run(a *Assignment) *ledger.HandOff {
+// run runs a task from its assignment to its acknowledgement.
+func (d *fakeManager) run(a *Assignment) *ledger.HandOff {
 	d.Helper()
 	d.send(Order{Task: a}, permit())
 	h := d.finished()
@@ -182,14 +182,14 @@ func (d *desk) run(a *Assignment) *ledger.HandOff {
 }
 
 // ended waits until the consumer has ended.
-func (d *desk) ended() error {
+func (d *fakeManager) ended() error {
 	d.Helper()
 	await(d, "wait for the end of the consumer", d.exited)
 	return d.err
 }
 
-// outputs are the names of the files that tasks have left.
-func (d *desk) outputs() (names []string) {
+// outputs returns the names of the files that tasks have left.
+func (d *fakeManager) outputs() (names []string) {
 	d.Helper()
 	entries, err := os.ReadDir(filepath.Join(d.dir, "outputs"))
 	if err != nil {
@@ -201,29 +201,29 @@ func (d *desk) outputs() (names []string) {
 	return names
 }
 
-// A gate is a named pipe by which a task tells a test how far it is.
-type gate struct {
+// A fifo is a named pipe by which a task reports its progress to a test.
+type fifo struct {
 	path string
 	f    *os.File
 }
 
-func newGate(t testing.TB) *gate {
+func newFIFO(t testing.TB) *fifo {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "gate")
+	path := filepath.Join(t.TempDir(), "fifo")
 	if err := unix.Mkfifo(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// Open for both, it neither waits for a writer nor ends with one.
+	// Opened for both, it neither waits for a writer nor ends with one.
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	return &gate{path, f}
+	return &fifo{path, f}
 }
 
-// hear waits for a line that a task writes into the gate.
-func (g *gate) hear(t testing.TB) string {
+// readLine waits for a line that a task writes into the fifo.
+func (g *fifo) readLine(t testing.TB) string {
 	t.Helper()
 	if err := g.f.SetReadDeadline(time.Now().Add(waittest.Limit())); err != nil {
 		t.Fatal(err)
@@ -231,7 +231,7 @@ func (g *gate) hear(t testing.TB) string {
 	var line []byte
 	for b := make([]byte, 1); ; line = append(line, b[0]) {
 		if _, err := g.f.Read(b); err != nil {
-			t.Fatalf("listen at the gate: %v", err)
+			t.Fatalf("listen at the fifo: %v", err)
 		}
 		if b[0] == '\n' {
 			return string(line)
@@ -239,29 +239,29 @@ func (g *gate) hear(t testing.TB) string {
 	}
 }
 
-// heard is hear, if there is a line.
-func (g *gate) heard(t testing.TB) (line string, ok bool) {
+// tryReadLine is readLine, if there is a line.
+func (g *fifo) tryReadLine(t testing.TB) (line string, ok bool) {
 	t.Helper()
 	if !unread(g.f) {
 		return "", false
 	}
-	return g.hear(t), true
+	return g.readLine(t), true
 }
 
-// begun waits for a line that the task writes into the gate, unless it ends before:
-// then it returns its hand-off.
-func (d *desk) begun(g *gate) (line string, h *ledger.HandOff) {
+// begun waits for a line that the task writes into the fifo. If the task ends before,
+// begun returns its hand-off.
+func (d *fakeManager) begun(g *fifo) (line string, h *ledger.HandOff) {
 	d.Helper()
 	h = d.unless(func() (ok bool) {
-		line, ok = g.heard(d)
+		line, ok = g.tryReadLine(d)
 		return ok
 	})
 	return line, h
 }
 
-// unless polls until done returns true, or until the task has ended: then it
-// returns its hand-off.
-func (d *desk) unless(done func() bool) (h *ledger.HandOff) {
+// unless polls until done returns true, or until the task has ended: then it returns its
+// hand-off.
+func (d *fakeManager) unless(done func() bool) (h *ledger.HandOff) {
 	d.Helper()
 	poll(d, func() bool {
 		select {
@@ -274,21 +274,21 @@ func (d *desk) unless(done func() bool) (h *ledger.HandOff) {
 	return h
 }
 
-// open lets a task go on that reads a line from the gate.
-func (g *gate) open(t testing.TB) {
+// open writes a line to the fifo, so that a task that waits for it continues.
+func (g *fifo) open(t testing.TB) {
 	t.Helper()
 	if _, err := g.f.WriteString("go\n"); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// A store is the project's, seen beside the consumer.
+// A store is the store of the project.
 type store struct {
-	*desk
+	*fakeManager
 	b *broker.Broker
 }
 
-func (d *desk) store() *store {
+func (d *fakeManager) store() *store {
 	d.Helper()
 	b, err := sqlite.Open(d.dir, sqlite.Options{Durability: sqlite.Normal})
 	if err != nil {
@@ -305,8 +305,8 @@ func (s *store) update(fn func(tx *broker.Tx) error) {
 	}
 }
 
-// submit submits a shell task and returns the job and the assignment that a
-// manager would make of it.
+// submit submits a shell task and returns the job and the assignment that a manager would
+// make of it.
 func (s *store) submit(script string, args ...string) (*ledger.Job, *Assignment) {
 	s.Helper()
 	spec := &taskspec.Spec{Name: "greet", Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", script, "sh"}}}
@@ -356,7 +356,7 @@ func (s *store) dispatch(j *ledger.Job, consumer proc.Identity) Order {
 	return Order{Start: &Permit{Message: t.Message.String()}}
 }
 
-// record is how a task stands.
+// record returns the record of a task.
 func (s *store) record(tid string) *ledger.Task {
 	s.Helper()
 	r, err := s.b.Record(context.Background(), ledger.Kind, tid)
@@ -370,7 +370,7 @@ func (s *store) record(tid string) *ledger.Task {
 	return t
 }
 
-// wantEnd fails the test unless the task has ended so, with this output.
+// wantEnd fails the test unless the task has ended with this outcome and output.
 func (s *store) wantEnd(tid string, want taskspec.Outcome, output ...string) {
 	s.Helper()
 	t := s.record(tid)
@@ -389,7 +389,7 @@ func (s *store) wantEnd(tid string, want taskspec.Outcome, output ...string) {
 	}
 }
 
-// poll waits for what nothing announces.
+// poll polls until done returns true, where no event can be awaited.
 func poll(t testing.TB, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(waittest.Limit()); !done(); time.Sleep(5 * time.Millisecond) {
