@@ -113,19 +113,19 @@ func TestStartSaysWhatItWaitsFor(t *testing.T) {
 			}
 		})
 	}
-	var all string
+	var all strings.Builder
 	for range 2 {
 		select {
 		case text := <-told:
-			all += text + "\n"
+			all.WriteString(text + "\n")
 		case <-waittest.Context(t).Done():
-			t.Fatalf("only %q was told", all)
+			t.Fatalf("only %q was told", all.String())
 		}
 	}
 	cancel()
 	for _, want := range []string{"another process is starting the manager", ") was started and does not work yet"} {
-		if !strings.Contains(all, want) {
-			t.Errorf("told %q, want %q", all, want)
+		if !strings.Contains(all.String(), want) {
+			t.Errorf("told %q, want %q", all.String(), want)
 		}
 	}
 }
