@@ -28,7 +28,7 @@ type way struct {
 	ask    func(p *project, tid string, proceed *fifo) // nil: it is not asked
 }
 
-// waysToEnd returns the ways that G4 and G6 of RELIABILITY.md name. The end of a task's
+// waysToEnd returns the ways that G4 and G6 of docs/reliability.md name. The end of a task's
 // own process has no bound there; it gets that of a kill.
 func waysToEnd() []way {
 	tell := func(do string) func(*project, string, *fifo) {
