@@ -26,15 +26,19 @@ import (
 // find none at the same time start only one.
 const startName = "manager.start"
 
-// maxStarts bounds how often a manager that is killed while it starts is started again.
-const maxStarts = 5
+// maxStarts bounds how often a manager is started that is killed while it starts. That is
+// not its fault, so there is no hurry to give up; but a system without memory may kill each.
+const maxStarts = 30
 
 // slowStart is the time after which a client that waits for a manager to start is told why
 // it takes so long. A start takes a tenth of a second if nothing is wrong.
 const slowStart = 5 * time.Second
 
-// errNoAnswer means that a manager ended before it could report why.
-var errNoAnswer = errors.New("it ended without a word")
+// A manager that ended before it could report why ended by itself, or was killed.
+var (
+	errNoAnswer = errors.New("it ended without a word")
+	errKilled   = errors.New("it was killed")
+)
 
 // Start starts a detached manager for the project in dir, whose store is b, and waits
 // until it is ready. If another process is starting one, Start waits for that one. It
@@ -59,7 +63,7 @@ func Start(ctx context.Context, executable string, call Call, dir string, b *bro
 		return nil
 	}
 	for range maxStarts {
-		if err = launch(ctx, executable, call, dir, tell); !errors.Is(err, errNoAnswer) {
+		if err = launch(ctx, executable, call, dir, tell); !errors.Is(err, errKilled) {
 			break
 		}
 	}
@@ -71,11 +75,16 @@ func Start(ctx context.Context, executable string, call Call, dir string, b *bro
 
 // launch starts the process and waits until it reports that it is ready, or why it failed.
 func launch(ctx context.Context, executable string, call Call, dir string, tell func(string)) error {
-	conn, started, err := spawn(executable, dir, call.Env)
+	conn, process, err := spawn(executable, dir, call.Env)
 	if err != nil {
 		return err
 	}
+	// The process outlives its starter, which waits for it only if it fails. If the starter
+	// lives longer, one zombie is the price for not waiting in a goroutine that cannot be
+	// cancelled.
+	defer process.Release()
 	defer conn.Close()
+	started, _ := proc.Of(process.Pid) // zero if it has ended already
 	defer time.AfterFunc(slowStart, func() { tell(slowness(started, dir)) }).Stop()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	var a answer
@@ -86,13 +95,22 @@ func launch(ctx context.Context, executable string, call Call, dir string, tell 
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.EPIPE), errors.Is(err, unix.ECONNRESET):
-		return fmt.Errorf("%w; see %s", errNoAnswer, projectfiles.CrashLog(dir))
+		return fmt.Errorf("%w; see %s", howEnded(process), projectfiles.CrashLog(dir))
 	case err != nil:
 		return err
 	case a.Error != "":
 		return errors.New(a.Error)
 	}
 	return nil
+}
+
+// howEnded waits for a process that has closed its connection without an answer.
+func howEnded(process *os.Process) error {
+	state, err := process.Wait()
+	if err == nil && state.Sys().(syscall.WaitStatus).Signaled() {
+		return errKilled
+	}
+	return errNoAnswer
 }
 
 // slowness describes why a manager that was started is not ready.
@@ -104,15 +122,15 @@ func slowness(started proc.Identity, dir string) string {
 }
 
 // spawn starts the process, in a session of its own, and returns the connection to it.
-func spawn(executable, dir string, env []string) (conn *os.File, started proc.Identity, err error) {
+func spawn(executable, dir string, env []string) (conn *os.File, process *os.Process, err error) {
 	crash, err := projectfiles.OpenCrashLog(dir)
 	if err != nil {
-		return nil, started, err
+		return nil, nil, err
 	}
 	defer crash.Close()
 	ours, theirs, err := role.Pair()
 	if err != nil {
-		return nil, started, err
+		return nil, nil, err
 	}
 	defer theirs.Close()
 	if env == nil {
@@ -131,10 +149,7 @@ func spawn(executable, dir string, env []string) (conn *os.File, started proc.Id
 	}
 	if err := cmd.Start(); err != nil {
 		ours.Close()
-		return nil, started, err
+		return nil, nil, err
 	}
-	started, _ = proc.Of(cmd.Process.Pid) // zero if it has ended already
-	// The process is not waited for: it outlives its starter. If the starter lives longer, one
-	// zombie is the price for not waiting in a goroutine that cannot be cancelled.
-	return ours, started, cmd.Process.Release()
+	return ours, cmd.Process, nil
 }

@@ -63,6 +63,7 @@ func TestStartFails(t *testing.T) {
 	}{
 		"it says why":         {"refuses", "/proc/self/exe", runner.Protocol, "start manager: it is not my day"},
 		"without a word":      {"mute", "/proc/self/exe", runner.Protocol, "start manager: it ended without a word; see "},
+		"always killed":       {"killed 1000", "/proc/self/exe", runner.Protocol, "start manager: it was killed; see "},
 		"another protocol":    {"v9", "/proc/self/exe", 99, `start manager: client has protocol 99 of build "v9", this program `},
 		"no manager":          {"v1", "/bin/true", runner.Protocol, "start manager: it ended without a word; see "},
 		"no such program":     {"v1", "/no/such/program", runner.Protocol, "start manager: fork/exec /no/such/program: no such file or directory"},
@@ -80,6 +81,20 @@ func TestStartFails(t *testing.T) {
 			}
 			wantRunning(t, p.dir, false)
 		})
+	}
+}
+
+// A manager that is killed while it starts is started again.
+func TestStartGoesOnAfterKills(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	if err := p.start(t.Context(), p.call("killed 10")); err != nil {
+		t.Fatal(err)
+	}
+	p.wantEnd(t, p.submit(t, "", "true"), completed)
+	p.write(t, ledger.ManagerControl, "STOP")
+	if err := p.currentManager(t).Process.Wait(waittest.Context(t)); err != nil {
+		t.Fatal(err)
 	}
 }
 
