@@ -35,7 +35,7 @@ func arrows() []arrow {
 			why: "the runner drives the monitor"},
 		{from: in("weft/broker/..."), never: in("weft/manager/...", "weft/runner/...", "weft/monitor/...", "weft/taskspec/..."),
 			why: "the broker knows no tasks"},
-		{from: in("weft/broker", "weft/broker/observe"), never: in("weft/broker/sqlite/...", "modernc.org/...", "github.com/jmoiron/..."),
+		{from: in("weft/broker"), never: in("weft/broker/sqlite/...", "modernc.org/...", "github.com/jmoiron/..."),
 			why: "the broker knows no driver"},
 		{from: in("weft/taskspec/..."), never: not(anyOf(standard, in("weft/taskspec/..."))),
 			why: "taskspec needs the standard library only"},

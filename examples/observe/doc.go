@@ -1,5 +1,6 @@
 // Package observe is for what programs do with queues besides taking the next message:
-// observe, sample, select, copy, step through, and serve several queues at once.
+// observe, sample, select, copy, step through, and serve several queues at once. It uses
+// nothing but the public API of package broker: copy what you need of it.
 //
 //   - [Observe] shows messages and takes none; a [Filter] selects among them.
 //   - [Consume] takes the messages that a filter accepts and leaves the others.

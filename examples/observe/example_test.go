@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"weft/broker"
-	"weft/broker/observe"
 	"weft/broker/sqlite"
+	"weft/examples/observe"
 )
 
 var ctx = context.Background()
