@@ -10,13 +10,13 @@ var mayNameDatabase = map[string]string{
 	"cmd/weft/hostile_linux_test.go:eachHostile":             "has other things in place of a store that is not there",
 	"cmd/weft/hostile_linux_test.go:hostile.run":             "reads what is said of a store",
 	"cmd/weft/store_linux_test.go:TestStoreIsOpenedBySQLite": "counts how often they are opened",
-	"open_test.go:TestOpenRefuses":                           "puts a foreign file in place of a store",
+	"tests/open_test.go:TestOpenRefuses":                     "puts a foreign file in place of a store",
 }
 
 // mayOpenDatabase lists functions that name a database file and open a file:
 // a test that damages a store nobody has open, say.
 var mayOpenDatabase = map[string]string{
-	"open_test.go:TestOpenRefuses": "puts a foreign file in place of a store that nobody has open",
+	"tests/open_test.go:TestOpenRefuses": "puts a foreign file in place of a store that nobody has open",
 }
 
 // maySleep lists declarations that use time.Sleep where there is no event to

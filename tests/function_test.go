@@ -46,7 +46,7 @@ func TestFunctionEnds(t *testing.T) {
 		{how: "value", change: func(w *taskspec.Work) { w.Env, w.WorkingDir = map[string]string{"X": "1"}, "/" },
 			status: "completed", output: `{"dir":"/","tid":"TID","x":"1"}`, stderr: "printed\n"},
 		{how: "error", status: "failed", code: 1, error: `no image\nat all`, details: "no image\nat all"},
-		{how: "panic", status: "failed", code: 1, error: "panic: boom", details: "weft_test.endSomehow("},
+		{how: "panic", status: "failed", code: 1, error: "panic: boom", details: "tests_test.endSomehow("},
 		{how: "panic elsewhere", status: "failed", code: 2, error: "function exited with 2 without returning: panic: boom", details: "goroutine ", stderr: "panic: boom\n"},
 		{how: "goexit", status: "failed", code: 1, error: "function ended its goroutine without returning"},
 		{how: "exit", status: "failed", code: 3, error: "function exited with 3 without returning: printed"},

@@ -112,7 +112,7 @@ func TestNoInit(t *testing.T) {
 	if n := len(p.tasks()); n != 0 {
 		t.Errorf("%d tasks were queued that nobody would run", n)
 	}
-	build(t, "./examples/hello", filepath.Join(dir, "weft")) // any program that calls Init will do
+	build(t, "weft/examples/hello", filepath.Join(dir, "weft")) // any program that calls Init will do
 	host = exec.CommandContext(p.ctx, filepath.Join(dir, "noinit"), p.dir)
 	host.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), p.mark())
 	if out, err := host.CombinedOutput(); err != nil || string(out) != "hello\n" {
@@ -129,7 +129,7 @@ func TestExamples(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	path := filepath.Join(t.TempDir(), "hello")
-	build(t, "./examples/hello", path)
+	build(t, "weft/examples/hello", path)
 	cmd := exec.CommandContext(p.ctx, path)
 	cmd.Dir = p.dir
 	cmd.Env = append(os.Environ(), p.mark())

@@ -3,7 +3,7 @@ package weft_test
 import (
 	"io/fs"
 	"os"
-	"path/filepath"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,7 +14,7 @@ import (
 // here: tests keep it out, or something makes it impossible.
 type failure struct {
 	what  string
-	tests string // as "folder.TestName", "weft.TestName" or "script.txtar", with spaces between them
+	tests string // as "folder.TestName", "tests.TestName" or "script.txtar", with spaces between them
 	why   string // it cannot happen
 }
 
@@ -26,98 +26,98 @@ var promises = []failure{
 	3: {"flags in the documentation that did not exist", "help.txtar exit_codes.txtar",
 		"help is made from the grammar, so that it cannot show another one"},
 	4: {"stop did not stop commands, nor worker stop managers, and --all hit the manager",
-		"weft.TestEndTask weft.TestStopManager stop.txtar manager.txtar task_find.txtar", "a manager is no task"},
-	5: {"kill left the status running and the command alive", "weft.TestEndTask weft.TestKillConsumer", ""},
+		"tests.TestEndTask tests.TestStopManager stop.txtar manager.txtar task_find.txtar", "a manager is no task"},
+	5: {"kill left the status running and the command alive", "tests.TestEndTask tests.TestKillConsumer", ""},
 	6: {"timeouts and limits killed a wrapper and not the command",
-		"runner.TestNothingIsLeft runner.TestLimits weft.TestTimeoutAlone limits.txtar", ""},
-	7: {"waiters looked at the oldest 512 events only", "weft.TestHistoryLogWindow", ""},
+		"runner.TestNothingIsLeft runner.TestLimits tests.TestTimeoutAlone limits.txtar", ""},
+	7: {"waiters looked at the oldest 512 events only", "tests.TestHistoryLogWindow", ""},
 	8: {"run and result waited for ever for tasks that were cancelled, killed, lost or never begun",
-		"weft.TestEndTask weft.TestKillConsumer weft.TestKillBeginner manager.TestBadRequest result.txtar", ""},
+		"tests.TestEndTask tests.TestKillConsumer tests.TestKillBeginner manager.TestBadRequest result.txtar", ""},
 	9:  {"result of a running or a failed task was an error", "result.txtar", ""},
-	10: {"two managers at once", "manager.TestOneLeads weft.TestRivalManagers weft.TestFirstRuns many.txtar", ""},
+	10: {"two managers at once", "manager.TestOneLeads tests.TestRivalManagers tests.TestFirstRuns many.txtar", ""},
 	11: {"processes that had done their task stayed, in a finaliser", "runner.TestIdleConsumerLeaves",
 		"nothing is left to finalisers, and every script waits for the end of all its processes"},
 	12: {"the idle timeout killed long quiet work", "manager.TestBusyManagerStays internal/ledger.TestLeaveIdle", ""},
 	13: {"large output was deleted before it was read, and no output was live",
-		"weft.TestLargeOutput weft.TestTidyBesideTasks weft.TestLive output.txtar stream.txtar runner.TestStreamOutput", ""},
+		"tests.TestLargeOutput tests.TestTidyBesideTasks tests.TestLive output.txtar stream.txtar runner.TestStreamOutput", ""},
 	14: {"tasks had the folder and the environment of whoever started the manager",
-		"weft.TestSubmitter weft.TestManyEnvironments", ""},
+		"tests.TestSubmitter tests.TestManyEnvironments", ""},
 	15: {"all parts slept between looks", "broker/sqlite.TestRingFromAnotherProcess manager.TestStopIsQuiet",
 		"every wait is for a signal; BENCHMARKS.md has the times"},
 	16: {"no recovery from crashes, stale registrations",
-		"weft.TestKillManager weft.TestKillConsumer weft.TestRandomKills internal/ledger.TestOrphans internal/ledger.TestLive", ""},
+		"tests.TestKillManager tests.TestKillConsumer tests.TestRandomKills internal/ledger.TestOrphans internal/ledger.TestLive", ""},
 	17: {"negative timeouts, names of specs with .., limits that had no effect",
-		"taskspec.TestValidateRefuses taskspec.TestValidateAccepts weft.TestSpecsStayInside runner.TestLimits weft.TestFunctionEnds", ""},
-	18: {"a limit ended an interactive task twice", "weft.TestSession weft.TestSessionOfLost interactive.txtar", "every end is one transaction"},
+		"taskspec.TestValidateRefuses taskspec.TestValidateAccepts tests.TestSpecsStayInside runner.TestLimits tests.TestFunctionEnds", ""},
+	18: {"a limit ended an interactive task twice", "tests.TestSession tests.TestSessionOfLost interactive.txtar", "every end is one transaction"},
 	19: {"args that is a string was taken for its letters", "taskspec.TestCommandItemRefuses", ""},
 }
 
 // incidents are what went wrong in its later releases.
 var incidents = []failure{
 	1: {"several managers were started at once, and launchers missed theirs",
-		"weft.TestFirstRuns manager.TestStart many.txtar", ""},
-	2: {"an ambiguous registry stopped all work", "weft.TestRivalManagers manager.TestOneLeads",
+		"tests.TestFirstRuns manager.TestStart many.txtar", ""},
+	2: {"an ambiguous registry stopped all work", "tests.TestRivalManagers manager.TestOneLeads",
 		"who leads is who holds a lock; records of managers decide nothing"},
 	3: {"a zombie counted as alive", "internal/proc.TestLifeOfAChild internal/proc.TestWaitForGrandchild", ""},
-	4: {"signals to processes that had got the pid of another", "internal/proc.TestPIDReuse weft.TestForeignProcessLives", ""},
+	4: {"signals to processes that had got the pid of another", "internal/proc.TestPIDReuse tests.TestForeignProcessLives", ""},
 	5: {"a submission was taken back that had begun",
-		"weft.TestFirstRunKilled weft.TestKillClient weft.TestKillBeginner weft.TestIdleExit internal/ledger.TestSubmitFails",
+		"tests.TestFirstRunKilled tests.TestKillClient tests.TestKillBeginner tests.TestIdleExit internal/ledger.TestSubmitFails",
 		"nothing is taken back"},
 	6: {"reserved work that nobody ran",
-		"weft.TestStaleAssignment runner.TestManagerDiesBeforePermission manager.TestStop weft.TestRandomKills", ""},
+		"tests.TestStaleAssignment runner.TestManagerDiesBeforePermission manager.TestStop tests.TestRandomKills", ""},
 	7: {"a process was started without its work", "internal/ledger.TestSubmitFails runner.TestPermission",
 		"a request and its work item are one message"},
 	8: {"a manager that died at once counted as started",
-		"manager.TestStartFails manager.TestUselessExecutable weft.TestKillBeginner", ""},
+		"manager.TestStartFails manager.TestUselessExecutable tests.TestKillBeginner", ""},
 	9: {"a control thread ended a task while it ran, and the store was damaged",
-		"weft.TestRandomKills weft.TestEndTask manager.TestControl", "TestRandomKills checks the store too"},
-	10: {"the store was used inside a signal handler", "interrupt.txtar weft.TestStopManager",
+		"tests.TestRandomKills tests.TestEndTask manager.TestControl", "TestRandomKills checks the store too"},
+	10: {"the store was used inside a signal handler", "interrupt.txtar tests.TestStopManager",
 		"signals come through a channel"},
 	11: {"STOP waited for the next sample", "runner.TestStopDespitePolling limits.txtar", ""},
 	12: {"grandchildren stayed",
-		"runner.TestNothingIsLeft monitor.TestKill monitor.TestKillCatchesHoppers weft.TestKillManager weft.TestKillConsumer", ""},
+		"runner.TestNothingIsLeft monitor.TestKill monitor.TestKillCatchesHoppers tests.TestKillManager tests.TestKillConsumer", ""},
 	13: {"a result was lost because the exit was seen first",
-		"weft.TestFastTasks runner.TestDrain runner.TestEndingOrders weft.TestFunctionEnds", ""},
+		"tests.TestFastTasks runner.TestDrain runner.TestEndingOrders tests.TestFunctionEnds", ""},
 	14: {"success was taken for a timeout", "runner.TestEndingOrders runner.TestEndingAtLimit", ""},
-	15: {"a task had completed before its output could be read", "weft.TestFastTasks internal/ledger.TestFinishOnce", ""},
+	15: {"a task had completed before its output could be read", "tests.TestFastTasks internal/ledger.TestFinishOnce", ""},
 	16: {"the write of an end was lost",
 		"internal/ledger.TestFinishFails runner.TestManagerDiesBeforeAcknowledgement broker/sqlite.TestBusy runner.TestFullDiskOfATask", ""},
 	17: {"a task was declared lost before its end arrived",
-		"internal/ledger.TestFinishOnce weft.TestStoppedConsumer weft.TestStoppedManager weft.TestKillConsumer", ""},
+		"internal/ledger.TestFinishOnce tests.TestStoppedConsumer tests.TestStoppedManager tests.TestKillConsumer", ""},
 	18: {"late events made ended tasks run again",
 		"taskspec.TestTerminalStaysTerminal internal/ledger.TestLives internal/ledger.TestNoteUsage", ""},
-	19: {"the result was looked for in the wrong queue", "internal/ledger.TestEndRings weft.TestGroup weft.TestFunctionWired io.txtar", ""},
+	19: {"the result was looked for in the wrong queue", "internal/ledger.TestEndRings tests.TestGroup tests.TestFunctionWired io.txtar", ""},
 	20: {"a reader of the log missed what was committed late",
-		"broker/sqlite.TestFollowProcesses broker/sqlite.TestHistoryFollower weft.TestGroupLosesLog", ""},
-	21: {"a mark of streaming hid results, and result --all took half of them", "result.txtar weft.TestTaken weft.TestUntakenOfStream", ""},
-	22: {"interactive tasks lost their last output", "weft.TestSessionOutput cmd/weft.TestTerminalEnd", ""},
+		"broker/sqlite.TestFollowProcesses broker/sqlite.TestHistoryFollower tests.TestGroupLosesLog", ""},
+	21: {"a mark of streaming hid results, and result --all took half of them", "result.txtar tests.TestTaken tests.TestUntakenOfStream", ""},
+	22: {"interactive tasks lost their last output", "tests.TestSessionOutput cmd/weft.TestTerminalEnd", ""},
 	23: {"an idle manager was busy", "manager.TestStopIsQuiet manager.TestIdleUntil", "BENCHMARKS.md has what an idle one uses"},
 	24: {"queues and records grew, and removing them took the manager's time",
-		"weft.TestTidyTwice weft.TestTidyKilled weft.TestTidyBesideTasks internal/ledger.TestExpired broker/sqlite.TestPlans",
+		"tests.TestTidyTwice tests.TestTidyKilled tests.TestTidyBesideTasks internal/ledger.TestExpired broker/sqlite.TestPlans",
 		"no manager removes anything: that is for whoever tidies"},
 	25: {"cleaning up took the queues of quiet tasks, and the clock stalled it",
-		"weft.TestTidyEnvironments internal/ledger.TestDropEnvironmentsMeanwhile broker/sqlite.TestBackend",
+		"tests.TestTidyEnvironments internal/ledger.TestDropEnvironmentsMeanwhile broker/sqlite.TestBackend",
 		"a state decides what is needed, and no age"},
 
 	// What else that report lists.
-	26: {"replacing a manager cancelled its tasks, and it came back", "replace.txtar manager.TestTenureEnds weft.TestServe", ""},
-	27: {"a manager left by a time that it had remembered", "internal/ledger.TestLeaveIdle weft.TestIdleExit", ""},
-	28: {"who asked for a stop waited no longer than the stop took", "manager.txtar weft.TestStopManager",
+	26: {"replacing a manager cancelled its tasks, and it came back", "replace.txtar manager.TestTenureEnds tests.TestServe", ""},
+	27: {"a manager left by a time that it had remembered", "internal/ledger.TestLeaveIdle tests.TestIdleExit", ""},
+	28: {"who asked for a stop waited no longer than the stop took", "manager.txtar tests.TestStopManager",
 		"whoever asks waits without a bound of its own"},
-	29: {"a manager ended twice", "weft.TestStopIdleExit internal/ledger.TestArriveAndLeave", ""},
+	29: {"a manager ended twice", "tests.TestStopIdleExit internal/ledger.TestArriveAndLeave", ""},
 	30: {"programs did not exit for what they had not closed", "broker/sqlite.TestCloseAwaitsCompact",
 		"main exits, whatever is open, and packages are tested for goroutines that stay"},
-	31: {"run took work that was not its own", "weft.TestKillClient", "a client takes no work: it only submits"},
+	31: {"run took work that was not its own", "tests.TestKillClient", "a client takes no work: it only submits"},
 	32: {"an empty work item became an argument", "taskspec.TestCommandItem stdin.txtar function.txtar", ""},
 	33: {"load gave waiting tasks new ids", "internal/ledger.TestLoadRequests load.txtar", ""},
 	34: {"what was frozen could not be handed to another process", "taskspec.TestEncodedSpecComesBack",
 		"specs go to other processes as JSON"},
-	35: {"archives that were written at once cut each other", "weft.TestDumpFile weft.TestTidyKilled", "there is no archive"},
+	35: {"archives that were written at once cut each other", "tests.TestDumpFile tests.TestTidyKilled", "there is no archive"},
 }
 
 // compositions are the weak points of its pipelines and of its tasks that stay up.
 var compositions = []failure{
-	1: {"a pipeline waited for ever for a stage that was killed", "weft.TestKillPipeline internal/ledger.TestPipelineFails", ""},
+	1: {"a pipeline waited for ever for a stage that was killed", "tests.TestKillPipeline internal/ledger.TestPipelineFails", ""},
 	2: {"a message of a stage to its pipeline was lost, and the run never ended", "internal/ledger.TestPipelineModel",
 		"the transaction that ends a stage takes the pipeline on"},
 	3: {"an input was written twice, or null was none", "internal/ledger.TestPass internal/ledger.TestPipelineQueues", ""},
@@ -126,8 +126,8 @@ var compositions = []failure{
 	6: {"a large output reached the next stage as a path to nothing", "internal/ledger.TestPassFile pipeline.txtar pipeline_function.txtar", ""},
 	7: {"a stop ended the pipeline before its stages", "internal/ledger.TestOrderedTooLate internal/ledger.TestResume pipeline.txtar", ""},
 	8: {"a failed item ended the task that should go on, and which result was whose was guessed by time",
-		"internal/ledger.TestItemEnds items.txtar weft.TestItemsOfKilledManagers", ""},
-	9: {"services of pipelines were not started, and switches had no effect", "autostart.txtar weft.TestServiceSwitches", ""},
+		"internal/ledger.TestItemEnds items.txtar tests.TestItemsOfKilledManagers", ""},
+	9: {"services of pipelines were not started, and switches had no effect", "autostart.txtar tests.TestServiceSwitches", ""},
 }
 
 // TestHistory checks that each failure has its tests, and that these exist.
@@ -151,20 +151,17 @@ func TestHistory(t *testing.T) {
 // knownTests returns the tests of the module, as failures name them.
 func knownTests(t *testing.T) (known []string) {
 	function := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		if strings.HasSuffix(path, ".txtar") {
+	module := os.DirFS("..")
+	err := fs.WalkDir(module, ".", func(name string, d fs.DirEntry, err error) error {
+		if strings.HasSuffix(name, ".txtar") {
 			known = append(known, d.Name())
 		}
-		if err != nil || !strings.HasSuffix(path, "_test.go") {
+		if err != nil || !strings.HasSuffix(name, "_test.go") {
 			return err
 		}
-		source, err := os.ReadFile(path)
-		folder := filepath.ToSlash(filepath.Dir(path))
-		if folder == "." {
-			folder = "weft"
-		}
+		source, err := fs.ReadFile(module, name)
 		for _, match := range function.FindAllSubmatch(source, -1) {
-			known = append(known, folder+"."+string(match[1]))
+			known = append(known, path.Dir(name)+"."+string(match[1]))
 		}
 		return err
 	})

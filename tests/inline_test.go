@@ -51,7 +51,7 @@ func TestInlineEnds(t *testing.T) {
 		output  string
 	}{
 		{how: "error", status: "failed", code: 1, error: `no image\nat all`, details: "no image\nat all"},
-		{how: "panic", status: "failed", code: 1, error: "panic: boom", details: "weft_test.endSomehow("},
+		{how: "panic", status: "failed", code: 1, error: "panic: boom", details: "tests_test.endSomehow("},
 		{how: "goexit", status: "failed", code: 1, error: "function ended its goroutine without returning"},
 		{how: "block", change: seconds(0.3), status: "timeout", code: 124, error: "timed out after 300ms"},
 		{how: "obey", change: seconds(0.3), status: "timeout", code: 124, error: "timed out after 300ms"},
