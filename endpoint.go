@@ -13,9 +13,9 @@ import (
 // An Endpoint is a name that a running task has given to a queue, so that
 // others find it without knowing the task's id. It ends with the task.
 type Endpoint struct {
-	Name  string
-	Queue string
-	TID   string // of the task
+	Name  string `json:"name"`
+	Queue string `json:"queue"`
+	TID   string `json:"tid"` // of the task
 }
 
 // Endpoints are the named endpoints of a project.

@@ -17,10 +17,10 @@ type Select struct {
 
 // Stats counts the messages of a queue.
 type Stats struct {
-	Queue   string
-	Pending int // messages in the queue
-	Oldest  ID  // 0 when the queue is empty
-	Newest  ID
+	Queue   string `json:"queue"`
+	Pending int    `json:"pending"`       // messages in the queue
+	Oldest  ID     `json:"oldest,string"` // 0 when the queue is empty
+	Newest  ID     `json:"newest,string"`
 }
 
 // count adds a message that is newer than those counted before.

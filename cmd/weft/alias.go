@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"weft"
 
 	"weft/broker"
 )
@@ -29,11 +30,7 @@ func (queueAliasAddCmd) Help() string {
 }
 
 // Run adds an alias.
-func (c *queueAliasAddCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *queueAliasAddCmd) Run(a *app, p *weft.Project) error {
 	if err := p.Broker().Aliases().Add(context.Background(), c.Alias, c.Queue); err != nil {
 		return err
 	}
@@ -45,14 +42,8 @@ func (c *queueAliasAddCmd) Run(a *app) error {
 
 // printAlias prints an alias and what it stands for.
 func (a *app) printAlias(alias broker.Alias) error {
-	if a.JSON {
-		return a.printJSON(struct {
-			Alias  string `json:"alias"`
-			Target string `json:"target"`
-		}{alias.Name, alias.Queue})
-	}
-	a.stdout.Printf("%s -> %s\n", visible(alias.Name), visible(alias.Queue))
-	return a.stdout.err
+	return a.emit(map[string]string{"alias": alias.Name, "target": alias.Queue},
+		"%s -> %s\n", visible(alias.Name), visible(alias.Queue))
 }
 
 type queueAliasRemoveCmd struct {
@@ -70,19 +61,11 @@ Examples:
 }
 
 // Run removes an alias.
-func (c *queueAliasRemoveCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *queueAliasRemoveCmd) Run(a *app, p *weft.Project) error {
 	if err := p.Broker().Aliases().Remove(context.Background(), c.Alias); err != nil {
 		return err
 	}
-	if a.JSON {
-		return a.printJSON(map[string]string{"removed": c.Alias})
-	}
-	a.stdout.Printf("Removed %s\n", c.Alias)
-	return nil
+	return a.emit(map[string]string{"removed": c.Alias}, "Removed %s\n", c.Alias)
 }
 
 type queueAliasListCmd struct {
@@ -99,11 +82,7 @@ func (queueAliasListCmd) Help() string {
 }
 
 // Run lists the aliases.
-func (c *queueAliasListCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *queueAliasListCmd) Run(a *app, p *weft.Project) error {
 	all, err := p.Broker().Aliases().List(context.Background(), c.Target)
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type attachCmd struct {
 
 // detachOption is how to leave a terminal.
 type detachOption struct {
+	keys       *detacher
 	DetachKeys string `empty:"" placeholder:"KEYS" default:"ctrl-\\,d" complete:"-" help:"The keys that leave the terminal and let the task go on, separated by commas; none if empty (default: ctrl-\\,d)."`
 }
 
@@ -45,19 +46,16 @@ Examples:
 `
 }
 
-// Run attaches to the task until it has ended, or the person leaves it.
-func (c *attachCmd) Run(a *app) error {
+func (c *attachCmd) prepare(a *app) (err error) {
 	if a.JSON {
 		return usageError{"a terminal is for a person: --json does not go with it"}
 	}
-	d, err := newDetacher(c.DetachKeys)
-	if err != nil {
-		return err
-	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+	c.keys, err = newDetacher(c.DetachKeys)
+	return err
+}
+
+// Run attaches to the task until it has ended, or the person leaves it.
+func (c *attachCmd) Run(a *app, p *weft.Project) error {
 	in := interruptible()
 	t, err := p.Task(in.first, c.TID)
 	if err != nil {
@@ -71,7 +69,7 @@ func (c *attachCmd) Run(a *app) error {
 		return err
 	}
 	defer s.Close()
-	status, err := a.converse(in, s, d, a.stdin)
+	status, err := a.converse(in, s, c.keys, a.stdin)
 	if status == nil || err != nil {
 		return err
 	}

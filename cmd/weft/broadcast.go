@@ -5,11 +5,14 @@ import (
 	"fmt"
 
 	"weft"
+	"weft/broker"
 )
 
 type queueBroadcastCmd struct {
 	Message *string `arg:"" optional:"" empty:"" complete:"-" help:"The message; without one, or with -, standard input is the message, to the last byte."`
 	Pattern string  `short:"p" placeholder:"GLOB" help:"Only to queues whose name matches."`
+
+	pattern broker.Pattern
 }
 
 // Help shows how it is used.
@@ -27,21 +30,18 @@ Examples:
 `
 }
 
+func (c *queueBroadcastCmd) prepare(*app) (err error) {
+	c.pattern, err = queuePattern(c.Pattern, "")
+	return err
+}
+
 // Run writes to many queues.
-func (c *queueBroadcastCmd) Run(a *app) error {
-	pattern, err := queuePattern(c.Pattern, "")
-	if err != nil {
-		return err
-	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *queueBroadcastCmd) Run(a *app, p *weft.Project) error {
 	body, err := a.body(p, c.Message)
 	if err != nil {
 		return err
 	}
-	reached, err := p.Broadcast(context.Background(), weft.WithoutReserved(pattern), body)
+	reached, err := p.Broadcast(context.Background(), weft.WithoutReserved(c.pattern), body)
 	switch {
 	case err != nil:
 		return err
@@ -49,9 +49,6 @@ func (c *queueBroadcastCmd) Run(a *app) error {
 		return noneOf{fmt.Sprintf("no queue matches %q", c.Pattern)}
 	case len(reached) == 0:
 		return noneOf{"no queue holds a message"}
-	case a.JSON:
-		return a.printJSON(map[string][]string{"queues": reached})
 	}
-	a.stdout.Printf("Wrote to %s\n", plural(len(reached), "queue"))
-	return nil
+	return a.emit(map[string][]string{"queues": reached}, "Wrote to %s\n", plural(len(reached), "queue"))
 }

@@ -89,7 +89,25 @@ func execute(args []string) int {
 	}
 	a.color = colored(a.Color, a.stdout.terminal)
 	run.Command, batch.Command = command, command
-	return a.report(ctx.Run(a))
+	return a.report(a.run(ctx))
+}
+
+// A preparer is a command that looks at its options, and refuses what they say,
+// before its project is opened.
+type preparer interface{ prepare(a *app) error }
+
+// run runs the selected command. Its method Run takes what it needs: the project,
+// say, which must exist.
+func (a *app) run(ctx *kong.Context) error {
+	if c, ok := ctx.Selected().Target.Addr().Interface().(preparer); ok {
+		if err := c.prepare(a); err != nil {
+			return err
+		}
+	}
+	if err := ctx.BindToProvider(func() (*weft.Project, error) { return a.open() }); err != nil {
+		return err
+	}
+	return ctx.Run(a)
 }
 
 // rewrite is what a line means that asks for help, or for the version, in another way

@@ -50,9 +50,5 @@ func (c *completionCmd) Run(a *app) error {
 	if !known {
 		return usageError{fmt.Sprintf("no completion for %q: give bash, zsh or fish", shell)}
 	}
-	if a.JSON {
-		return a.printJSON(map[string]string{"shell": shell, "script": script})
-	}
-	a.stdout.Printf("%s\n", strings.TrimSpace(script))
-	return a.stdout.err
+	return a.emit(map[string]string{"shell": shell, "script": script}, "%s\n", strings.TrimSpace(script))
 }

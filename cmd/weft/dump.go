@@ -29,11 +29,7 @@ Examples:
 }
 
 // Run dumps the project.
-func (c *systemDumpCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *systemDumpCmd) Run(a *app, p *weft.Project) error {
 	ctx := context.Background()
 	options := weft.DumpOptions{State: c.IncludeState, Secrets: c.IncludeSecrets}
 	if c.Output == "-" {

@@ -20,20 +20,12 @@ func (queueResolveCmd) Help() string {
 }
 
 // Run prints the queue.
-func (c *queueResolveCmd) Run(a *app) error {
-	p, err := a.open()
+func (c *queueResolveCmd) Run(a *app, p *weft.Project) error {
+	e, err := p.Endpoints().Resolve(context.Background(), c.Name)
 	if err != nil {
 		return err
 	}
-	e, err := p.Endpoints().Resolve(context.Background(), c.Name)
-	switch {
-	case err != nil:
-		return err
-	case a.JSON:
-		return a.printEndpoint(e)
-	}
-	a.stdout.Printf("%s\n", visible(e.Queue))
-	return nil
+	return a.emit(e, "%s\n", visible(e.Queue))
 }
 
 type queueClaimCmd struct {
@@ -54,11 +46,7 @@ Examples:
 }
 
 // Run claims the name for the task that it runs in.
-func (c *queueClaimCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *queueClaimCmd) Run(a *app, p *weft.Project) error {
 	ctx := context.Background()
 	if err := p.Endpoints().Claim(ctx, c.Name, c.Queue); err != nil {
 		return err
@@ -90,13 +78,5 @@ func (a *app) printEndpoints(p *weft.Project, limit int) error {
 }
 
 func (a *app) printEndpoint(e weft.Endpoint) error {
-	if a.JSON {
-		return a.printJSON(struct {
-			Name  string `json:"name"`
-			Queue string `json:"queue"`
-			TID   string `json:"tid"`
-		}{e.Name, e.Queue, e.TID})
-	}
-	a.stdout.Printf("%s: %s\n", visible(e.Name), visible(e.Queue))
-	return a.stdout.err
+	return a.emit(e, "%s: %s\n", visible(e.Name), visible(e.Queue))
 }

@@ -68,11 +68,7 @@ Examples:
 }
 
 // Run lists functions.
-func (functionListCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (functionListCmd) Run(a *app, p *weft.Project) error {
 	all, err := p.Functions().List(interruptible().first)
 	if err != nil {
 		return err
@@ -108,9 +104,17 @@ func newFunctionLine(f *weft.FunctionInfo) functionLine {
 	return functionLine{f.Name, f.Description, taskspec.RawString(f.Program), f.Build, nanoseconds(f.Noted), f.Input, f.Output}
 }
 
-type functionShowCmd struct {
+// functionArg is the function that a command is about.
+type functionArg struct {
 	Name string `arg:"" complete:"function" help:"The name."`
 }
+
+// ProvideFunction finds it, for Run.
+func (c functionArg) ProvideFunction(p *weft.Project) (*weft.FunctionInfo, error) {
+	return p.Functions().Find(interruptible().first, c.Name)
+}
+
+type functionShowCmd struct{ functionArg }
 
 // Help shows how it is used.
 func (functionShowCmd) Help() string {
@@ -122,11 +126,7 @@ func (functionShowCmd) Help() string {
 }
 
 // Run shows a function.
-func (c *functionShowCmd) Run(a *app) error {
-	f, err := a.function(c.Name)
-	if err != nil {
-		return err
-	}
+func (c *functionShowCmd) Run(a *app, f *weft.FunctionInfo) error {
 	if a.JSON {
 		return a.printJSON(newFunctionLine(f))
 	}
@@ -152,18 +152,7 @@ func (c *functionShowCmd) Run(a *app) error {
 	return nil
 }
 
-// function finds a function in the project.
-func (a *app) function(name string) (*weft.FunctionInfo, error) {
-	p, err := a.open()
-	if err != nil {
-		return nil, err
-	}
-	return p.Functions().Find(interruptible().first, name)
-}
-
-type functionHelpCmd struct {
-	Name string `arg:"" complete:"function" help:"The name."`
-}
+type functionHelpCmd struct{ functionArg }
 
 // Help shows how it is used.
 func (functionHelpCmd) Help() string {
@@ -174,11 +163,7 @@ func (functionHelpCmd) Help() string {
 }
 
 // Run says how a function is called.
-func (c *functionHelpCmd) Run(a *app) error {
-	f, err := a.function(c.Name)
-	if err != nil {
-		return err
-	}
+func (c *functionHelpCmd) Run(a *app, f *weft.FunctionInfo) error {
 	if a.JSON {
 		return a.printJSON(map[string]string{"name": f.Name, "help": f.Help()})
 	}
@@ -239,11 +224,7 @@ func (functionRemoveCmd) Help() string {
 }
 
 // Run removes the record of a program.
-func (c *functionRemoveCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *functionRemoveCmd) Run(a *app, p *weft.Project) error {
 	if err := p.Functions().Remove(context.Background(), c.Path); err != nil {
 		return err
 	}

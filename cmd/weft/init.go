@@ -47,16 +47,13 @@ func (c *initCmd) Run(a *app) error {
 	default:
 		a.note("project is not trusted, for it was there: look at what is in it, then weft trust")
 	}
-	switch {
-	case c.Quiet:
+	if c.Quiet {
 		return nil
-	case a.JSON:
-		return a.printJSON(map[string]any{"context": taskspec.RawString(p.Root()), "created": p.Created()})
 	}
 	what := "Initialized"
 	if !p.Created() {
 		what = "Already initialized"
 	}
-	a.stdout.Printf("%s weft in %s/\n", what, visible(filepath.Join(dir, ".weft")))
-	return nil
+	return a.emit(map[string]any{"context": taskspec.RawString(p.Root()), "created": p.Created()},
+		"%s weft in %s/\n", what, visible(filepath.Join(dir, ".weft")))
 }

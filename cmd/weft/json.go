@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -24,6 +25,30 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
+// An object is an object in JSON, its fields in this order.
+type object []field
+
+type field struct {
+	name  string
+	value any
+}
+
+// MarshalJSON writes the fields.
+func (o object) MarshalJSON() ([]byte, error) {
+	text := []byte("{")
+	for i, f := range o {
+		value, err := encode(f.value)
+		if err != nil {
+			return nil, err
+		}
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(fmt.Appendf(text, "%q:", f.name), value...)
+	}
+	return append(text, '}'), nil
+}
+
 // printJSON prints v as one line.
 func (a *app) printJSON(v any) error {
 	line, err := encode(v)
@@ -31,6 +56,15 @@ func (a *app) printJSON(v any) error {
 		return err
 	}
 	a.stdout.Printf("%s\n", a.shownJSON(line))
+	return a.stdout.err
+}
+
+// emit prints the answer of a command: value with --json, else a text.
+func (a *app) emit(value any, format string, args ...any) error {
+	if a.JSON {
+		return a.printJSON(value)
+	}
+	a.stdout.Printf(format, args...)
 	return a.stdout.err
 }
 

@@ -26,11 +26,7 @@ Examples:
 }
 
 // Run prints the events of a task.
-func (c *taskLogCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *taskLogCmd) Run(a *app, p *weft.Project) error {
 	in := interruptible()
 	t, err := p.Task(in.first, c.TID)
 	if err != nil {

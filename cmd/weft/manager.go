@@ -29,6 +29,9 @@ type autostartOption struct {
 	Autostart *bool `negatable:"" help:"Let a manager that this starts start the project's services, or not (default: $WEFT_AUTOSTART_TASKS, else the project's setting)."`
 }
 
+// ProvideProject opens the project with it, for Run.
+func (o autostartOption) ProvideProject(a *app) (*weft.Project, error) { return a.open(o.opening()...) }
+
 // opening is how a project is opened then.
 func (o autostartOption) opening() []weft.Option {
 	if o.Autostart == nil {
@@ -56,11 +59,7 @@ Examples:
 }
 
 // Run starts the manager.
-func (c *managerStartCmd) Run(a *app) error {
-	p, err := a.open(c.opening()...)
-	if err != nil {
-		return err
-	}
+func (c *managerStartCmd) Run(a *app, p *weft.Project) error {
 	if p.Manager().Once() {
 		return usageError{"WEFT_MANAGER_REUSE_ENABLED is false: a manager that this started would leave with it: use weft manager serve"}
 	}
@@ -99,11 +98,7 @@ Examples:
 }
 
 // Run serves until it is stopped.
-func (c *managerServeCmd) Run(a *app) error {
-	p, err := a.open(c.opening()...)
-	if err != nil {
-		return err
-	}
+func (c *managerServeCmd) Run(a *app, p *weft.Project) error {
 	lifetime, err := c.lifetime()
 	if err != nil {
 		return err
@@ -165,11 +160,7 @@ Examples:
 }
 
 // Run stops the manager.
-func (c *managerStopCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *managerStopCmd) Run(a *app, p *weft.Project) error {
 	in := interruptible()
 	if err := c.check(in.first, p); err != nil {
 		return err
@@ -186,17 +177,14 @@ func (c *managerStopCmd) Run(a *app) error {
 	if _, late := errors.AsType[waitedError](err); late && c.Force {
 		stopped, err = p.Manager().Kill(in.first)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case a.JSON:
-		return a.printJSON(map[string]bool{"stopped": stopped})
-	case stopped:
-		a.stdout.Printf("Manager stopped\n")
-	default:
-		a.stdout.Printf("Manager: none\n")
 	}
-	return nil
+	text := "Manager: none"
+	if stopped {
+		text = "Manager stopped"
+	}
+	return a.emit(map[string]bool{"stopped": stopped}, "%s\n", text)
 }
 
 // check makes sure that the manager that is running is the one that is meant.
@@ -232,16 +220,8 @@ func (managerListCmd) Help() string {
 }
 
 // Run lists managers.
-func (c *managerListCmd) Run(a *app) error {
-	limit, err := c.limit(a)
-	if err != nil {
-		return err
-	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
-	return a.listManagers(context.Background(), p, c.All, limit)
+func (c *managerListCmd) Run(a *app, p *weft.Project) error {
+	return a.listManagers(context.Background(), p, c.All, c.limit(a))
 }
 
 type managerStatusCmd struct{}
@@ -257,11 +237,7 @@ Examples:
 }
 
 // Run shows the manager.
-func (managerStatusCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (managerStatusCmd) Run(a *app, p *weft.Project) error {
 	return a.printManager(context.Background(), p)
 }
 
@@ -314,11 +290,8 @@ func (a *app) printManager(ctx context.Context, p *weft.Project) error {
 		return err
 	case len(ms) == 0:
 		return errNoManager
-	case a.JSON:
-		return a.printJSON(newManagerLine(ms[len(ms)-1]))
 	}
-	a.stdout.Printf("Manager: %s\n", managerText(ms))
-	return nil
+	return a.emit(newManagerLine(ms[len(ms)-1]), "Manager: %s\n", managerText(ms))
 }
 
 // listManagers prints managers, one a line: the newest, unless limit is 0.

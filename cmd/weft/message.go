@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ type selector struct {
 	Limit      *int   `short:"n" placeholder:"N" help:"At most so many (default: 1)."`
 	Timestamps bool   `short:"t" help:"Print the id and a tab before each message."`
 	rawOption
+
+	selected broker.Select
 }
 
 // times explains the values of --after and --before in a command's help.
@@ -29,19 +32,20 @@ unless it has a zone), or a number since 1970: seconds, milliseconds, or with
 s, ms or ns behind it.
 `
 
-// selection is what the options select: by default the oldest message.
-func (s *selector) selection() (sel broker.Select, err error) {
+// prepare finds what the options select: by default the oldest message.
+func (s *selector) prepare(*app) (err error) {
+	sel := &s.selected
 	switch {
 	case s.Limit == nil && !s.All:
 		sel.Limit = 1
 	case s.Limit == nil:
 	case s.All || *s.Limit < 1:
-		return sel, usageError{"give --all, or --limit with a number from 1 on"}
+		return usageError{"give --all, or --limit with a number from 1 on"}
 	default:
 		sel.Limit = *s.Limit
 	}
 	if sel.ID, err = messageID(s.Message); err != nil {
-		return sel, err
+		return err
 	}
 	for _, bound := range []struct {
 		text string
@@ -51,10 +55,10 @@ func (s *selector) selection() (sel broker.Select, err error) {
 			continue
 		}
 		if *bound.id, err = weft.ParseMoment(bound.text); err != nil {
-			return sel, err
+			return err
 		}
 	}
-	return sel, nil
+	return nil
 }
 
 // messageID reads the value of --message, 0 where there is none.
@@ -86,7 +90,7 @@ func (a *app) line(m broker.Message, withID bool) ([]byte, error) {
 }
 
 type queueReadCmd struct {
-	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
+	queueArg
 	selector
 }
 
@@ -105,30 +109,20 @@ Examples:
 `
 }
 
-// Run takes messages.
-func (c *queueReadCmd) Run(a *app) error {
-	if err := a.canDeliver(); err != nil {
-		return err
-	}
-	// Written one by one: if the reader is gone, no further one is taken.
-	return c.show(a, c.Queue, (*broker.Queue).ReadEach, a.shown(c.Raw))
+func (c *queueReadCmd) prepare(a *app) error {
+	return cmp.Or(a.canDeliver(), c.selector.prepare(a))
 }
 
-// show writes the selected messages of a queue to out, as fetch gets them.
-func (s *selector) show(
-	a *app, queue string,
-	fetch func(*broker.Queue, context.Context, broker.Select) iter.Seq2[broker.Message, error], out io.Writer,
-) error {
-	sel, err := s.selection()
-	if err != nil {
-		return err
-	}
-	q, err := a.queue(queue)
-	if err != nil {
-		return err
-	}
+// Run takes messages.
+func (c *queueReadCmd) Run(a *app, q *broker.Queue) error {
+	// Written one by one: if the reader is gone, no further one is taken.
+	return c.show(a, q, q.ReadEach(context.Background(), c.selected), a.shown(c.Raw))
+}
+
+// show writes messages of a queue to out.
+func (s *selector) show(a *app, q *broker.Queue, messages iter.Seq2[broker.Message, error], out io.Writer) error {
 	found := false
-	for m, err := range fetch(q, context.Background(), sel) {
+	for m, err := range messages {
 		if err != nil {
 			return err
 		}
@@ -148,7 +142,7 @@ func (s *selector) show(
 }
 
 type queuePeekCmd struct {
-	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
+	queueArg
 	selector
 }
 
@@ -166,12 +160,12 @@ Examples:
 }
 
 // Run prints messages.
-func (c *queuePeekCmd) Run(a *app) error {
+func (c *queuePeekCmd) Run(a *app, q *broker.Queue) error {
 	out := a.shown(c.Raw)
 	if !a.stdout.terminal {
 		out = later{a.stdout} // nothing depends on when it is written
 	}
-	return c.show(a, c.Queue, (*broker.Queue).Messages, out)
+	return c.show(a, q, q.Messages(context.Background(), c.selected), out)
 }
 
 type queueWriteCmd struct {
@@ -215,15 +209,10 @@ func (c *queueWriteCmd) Run(a *app) error {
 	switch {
 	case err != nil:
 		return err
-	case a.JSON:
-		return a.printJSON(struct {
-			Queue string `json:"queue"`
-			ID    string `json:"timestamp"`
-		}{queue, id.String()})
-	case c.Timestamps:
-		a.stdout.Printf("%s\n", id)
+	case !c.Timestamps && !a.JSON:
+		return nil
 	}
-	return nil
+	return a.emit(map[string]string{"queue": queue, "timestamp": id.String()}, "%s\n", id)
 }
 
 // check says why a message would be refused in a project that has nothing in it yet,

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 
+	"weft"
 	"weft/broker"
 )
 
@@ -33,15 +34,7 @@ Examples:
 }
 
 // Run moves messages.
-func (c *queueMoveCmd) Run(a *app) (err error) {
-	sel, err := c.selection()
-	if err != nil {
-		return err
-	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *queueMoveCmd) Run(a *app, p *weft.Project) (err error) {
 	src, err := resolve(p, c.Source)
 	if err != nil {
 		return err
@@ -60,7 +53,7 @@ func (c *queueMoveCmd) Run(a *app) (err error) {
 			return err
 		}
 		var failed error
-		err := tx.Scan(src.Name(), sel, func(m broker.Message) bool {
+		err := tx.Scan(src.Name(), c.selected, func(m broker.Message) bool {
 			var line []byte
 			if line, failed = a.line(m, c.Timestamps); failed == nil {
 				failed = moved.write(line)
@@ -70,7 +63,7 @@ func (c *queueMoveCmd) Run(a *app) (err error) {
 		if err = errors.Join(err, failed); err != nil {
 			return err
 		}
-		n, err = tx.MoveAll(src.Name(), dst.Name(), sel)
+		n, err = tx.MoveAll(src.Name(), dst.Name(), c.selected)
 		return err
 	})
 	if err != nil {

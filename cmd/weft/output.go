@@ -32,11 +32,7 @@ Examples:
 }
 
 // Run prints the output of a task.
-func (c *taskOutputCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *taskOutputCmd) Run(a *app, p *weft.Project) error {
 	in := interruptible()
 	t, err := p.Task(in.first, c.TID)
 	if err != nil {

@@ -47,8 +47,8 @@ Examples:
 }
 
 // Run pauses tasks.
-func (c *taskPauseCmd) Run(a *app) error {
-	return c.sweep(a, running(), afterwards((*weft.Task).Pause))
+func (c *taskPauseCmd) Run(a *app, p *weft.Project) error {
+	return c.sweep(a, p, running(), afterwards((*weft.Task).Pause))
 }
 
 type taskResumeCmd struct{ chosen }
@@ -63,8 +63,8 @@ func (taskResumeCmd) Help() string {
 }
 
 // Run lets tasks go on.
-func (c *taskResumeCmd) Run(a *app) error {
-	return c.sweep(a, running(), afterwards((*weft.Task).Resume))
+func (c *taskResumeCmd) Run(a *app, p *weft.Project) error {
+	return c.sweep(a, p, running(), afterwards((*weft.Task).Resume))
 }
 
 // afterwards does something to a task and returns how it stands then.
@@ -97,11 +97,7 @@ Examples:
 }
 
 // Run pings a task.
-func (c *taskPingCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *taskPingCmd) Run(a *app, p *weft.Project) error {
 	ctx, cancel := until(interruptible().first, c.Timeout)
 	defer cancel()
 	t, err := p.Task(ctx, c.TID)
@@ -109,15 +105,8 @@ func (c *taskPingCmd) Run(a *app) error {
 		return err
 	}
 	took, err := t.Ping(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case a.JSON:
-		return a.printJSON(struct {
-			TID     string  `json:"tid"`
-			Seconds float64 `json:"seconds"`
-		}{t.TID(), took.Seconds()})
 	}
-	a.stdout.Printf("%s PONG in %s\n", t.TID(), short(took))
-	return nil
+	return a.emit(object{{"tid", t.TID()}, {"seconds", took.Seconds()}}, "%s PONG in %s\n", t.TID(), short(took))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,16 +29,16 @@ type queueCmd struct {
 	Claim     queueClaimCmd     `cmd:"" help:"Inside a task: give a queue a name while the task runs."`
 }
 
-// queue opens a queue that the user has named, by its own name or by an alias
-// with an @ before it.
-func (a *app) queue(name string) (*broker.Queue, error) {
-	p, err := a.open()
-	if err != nil {
-		return nil, err
-	}
-	return resolve(p, name)
+// queueArg is the queue that a command is about.
+type queueArg struct {
+	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
 }
 
+// ProvideQueue finds it, for Run.
+func (c queueArg) ProvideQueue(p *weft.Project) (*broker.Queue, error) { return resolve(p, c.Queue) }
+
+// resolve finds a queue that the user has named, by its own name or by an alias with
+// an @ before it.
 func resolve(p *weft.Project, name string) (*broker.Queue, error) {
 	name, err := p.Broker().Aliases().Resolve(context.Background(), name)
 	if err != nil {
@@ -52,6 +53,8 @@ type queueListCmd struct {
 	Prefix  string `placeholder:"TEXT" xor:"which" help:"Only queues whose name begins with this."`
 	rows
 	Endpoints bool `xor:"which" help:"List the named endpoints of running tasks, and their queues."`
+
+	pattern broker.Pattern
 }
 
 // globs explains the values of --pattern in a command's help.
@@ -75,27 +78,21 @@ Examples:
 `
 }
 
+func (c *queueListCmd) prepare(a *app) (err error) {
+	c.pattern, err = queuePattern(c.Pattern, c.Prefix)
+	return cmp.Or(err, c.rows.prepare(a))
+}
+
 // Run lists queues or endpoints.
-func (c *queueListCmd) Run(a *app) error {
-	pattern, err := queuePattern(c.Pattern, c.Prefix)
-	if err != nil {
-		return err
-	}
-	limit, err := c.limit(a)
-	if err != nil {
-		return err
-	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *queueListCmd) Run(a *app, p *weft.Project) error {
+	limit := c.limit(a)
 	if c.Endpoints {
 		return a.printEndpoints(p, limit)
 	}
 	if limit > 0 {
-		return a.printSomeQueues(p, pattern, limit)
+		return a.printSomeQueues(p, c.pattern, limit)
 	}
-	for st, err := range p.Broker().Queues(pattern).Stats(context.Background()) {
+	for st, err := range p.Broker().Queues(c.pattern).Stats(context.Background()) {
 		if err != nil {
 			return err
 		}
@@ -151,21 +148,10 @@ func queuePattern(glob, prefix string) (broker.Pattern, error) {
 
 // printStats prints how many messages a queue holds.
 func (a *app) printStats(st broker.Stats) error {
-	if !a.JSON {
-		a.stdout.Printf("%s: %d\n", visible(st.Queue), st.Pending)
-		return a.stdout.err
-	}
-	return a.printJSON(struct {
-		Queue   string `json:"queue"`
-		Pending int    `json:"pending"`
-		Oldest  string `json:"oldest"`
-		Newest  string `json:"newest"`
-	}{st.Queue, st.Pending, st.Oldest.String(), st.Newest.String()})
+	return a.emit(st, "%s: %d\n", visible(st.Queue), st.Pending)
 }
 
-type queueStatsCmd struct {
-	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
-}
+type queueStatsCmd struct{ queueArg }
 
 // Help shows how it is used.
 func (queueStatsCmd) Help() string {
@@ -177,11 +163,7 @@ func (queueStatsCmd) Help() string {
 }
 
 // Run counts.
-func (c *queueStatsCmd) Run(a *app) error {
-	q, err := a.queue(c.Queue)
-	if err != nil {
-		return err
-	}
+func (c *queueStatsCmd) Run(a *app, q *broker.Queue) error {
 	st, err := q.Stats(context.Background())
 	switch {
 	case err != nil:
@@ -195,9 +177,7 @@ func (c *queueStatsCmd) Run(a *app) error {
 // none is the error of a queue that holds nothing that was asked for.
 func none(q *broker.Queue) error { return fmt.Errorf("queue %q: %w", q.Name(), broker.ErrEmpty) }
 
-type queueExistsCmd struct {
-	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
-}
+type queueExistsCmd struct{ queueArg }
 
 // Help shows how it is used.
 func (queueExistsCmd) Help() string {
@@ -208,24 +188,14 @@ func (queueExistsCmd) Help() string {
 }
 
 // Run looks.
-func (c *queueExistsCmd) Run(a *app) error {
-	q, err := a.queue(c.Queue)
-	if err != nil {
-		return err
-	}
-	_, err = q.Peek(context.Background())
+func (c *queueExistsCmd) Run(a *app, q *broker.Queue) error {
+	_, err := q.Peek(context.Background())
 	exists := err == nil
 	if err != nil && !errors.Is(err, broker.ErrEmpty) {
 		return err
 	}
-	if a.JSON {
-		err = a.printJSON(struct {
-			Queue  string `json:"queue"`
-			Exists bool   `json:"exists"`
-		}{q.Name(), exists})
-		if err != nil {
-			return err
-		}
+	if err := a.emit(object{{"queue", q.Name()}, {"exists", exists}}, ""); err != nil {
+		return err
 	}
 	if !exists {
 		return exitCode(exitNotFound) // the answer, and not an error
@@ -237,6 +207,8 @@ type queueDeleteCmd struct {
 	Queue   string `arg:"" optional:"" complete:"queue" help:"The queue, or @ and an alias."`
 	Message string `short:"m" placeholder:"ID" help:"Only this message."`
 	All     bool   `help:"All queues, but those of weft and of tasks."`
+
+	id broker.ID
 }
 
 // Help shows how it is used.
@@ -249,32 +221,25 @@ func (queueDeleteCmd) Help() string {
 `
 }
 
-// Run deletes.
-func (c *queueDeleteCmd) Run(a *app) error {
+func (c *queueDeleteCmd) prepare(*app) (err error) {
 	if c.All == (c.Queue != "") || c.All && c.Message != "" {
 		return usageError{"give a queue, perhaps with --message, or --all"}
 	}
-	id, err := messageID(c.Message)
+	c.id, err = messageID(c.Message)
+	return err
+}
+
+// Run deletes.
+func (c *queueDeleteCmd) Run(a *app, p *weft.Project) error {
+	n, err := c.delete(p)
 	if err != nil {
 		return err
 	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
-	n, err := c.delete(p, broker.Select{ID: id})
-	switch {
-	case err != nil:
-		return err
-	case a.JSON:
-		return a.printJSON(map[string]int{"deleted": n})
-	}
-	a.stdout.Printf("Deleted %s\n", plural(n, "message"))
-	return nil
+	return a.emit(map[string]int{"deleted": n}, "Deleted %s\n", plural(n, "message"))
 }
 
 // delete deletes and counts the messages.
-func (c *queueDeleteCmd) delete(p *weft.Project, sel broker.Select) (int, error) {
+func (c *queueDeleteCmd) delete(p *weft.Project) (int, error) {
 	ctx := context.Background()
 	if c.All {
 		return p.Broker().Queues(weft.WithoutReserved(broker.Pattern{})).Delete(ctx)
@@ -283,7 +248,7 @@ func (c *queueDeleteCmd) delete(p *weft.Project, sel broker.Select) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	n, err := q.Delete(ctx, sel)
+	n, err := q.Delete(ctx, broker.Select{ID: c.id})
 	if err == nil && n == 0 {
 		err = none(q)
 	}
@@ -291,8 +256,8 @@ func (c *queueDeleteCmd) delete(p *weft.Project, sel broker.Select) (int, error)
 }
 
 type queueRenameCmd struct {
-	Queue string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
-	Name  string `arg:"" complete:"-" help:"Its new name, which no queue may have."`
+	queueArg
+	Name string `arg:"" complete:"-" help:"Its new name, which no queue may have."`
 }
 
 // Help shows how it is used.
@@ -306,28 +271,13 @@ Examples:
 }
 
 // Run renames.
-func (c *queueRenameCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
-	q, err := resolve(p, c.Queue)
-	if err != nil {
-		return err
-	}
+func (c *queueRenameCmd) Run(a *app, p *weft.Project, q *broker.Queue) error {
 	n, err := p.Broker().Rename(context.Background(), q.Name(), c.Name)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case a.JSON:
-		return a.printJSON(struct {
-			Queue string `json:"queue"`
-			Name  string `json:"name"`
-			Moved int    `json:"moved"`
-		}{q.Name(), c.Name, n})
 	}
-	a.stdout.Printf("Renamed %s to %s (%s)\n", q.Name(), c.Name, plural(n, "message"))
-	return nil
+	return a.emit(object{{"queue", q.Name()}, {"name", c.Name}, {"moved", n}},
+		"Renamed %s to %s (%s)\n", q.Name(), c.Name, plural(n, "message"))
 }
 
 // plural counts things.

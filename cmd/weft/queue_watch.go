@@ -10,7 +10,7 @@ import (
 )
 
 type queueWatchCmd struct {
-	Queue      string `arg:"" complete:"queue" help:"The queue, or @ and an alias."`
+	queueArg
 	Limit      *int   `short:"n" placeholder:"N" help:"End after so many messages."`
 	Peek       bool   `xor:"mode" help:"Leave the messages."`
 	Move       string `xor:"mode" placeholder:"QUEUE" complete:"queue" help:"Put the messages into this queue."`
@@ -19,6 +19,8 @@ type queueWatchCmd struct {
 	rawOption
 	Quiet    bool     `short:"q" help:"Do not say what is watched."`
 	Interval duration `placeholder:"TIME" help:"Look at least this often (default: messages are signalled; look after 1s to 5s)."`
+
+	options broker.WatchOptions
 }
 
 // Help shows how it is used.
@@ -35,34 +37,28 @@ Examples:
 `
 }
 
-// Run prints messages until it is asked to end, or the reader closes them.
-func (c *queueWatchCmd) Run(a *app) error {
-	o := broker.WatchOptions{Peek: c.Peek, Look: time.Duration(c.Interval)}
+func (c *queueWatchCmd) prepare(a *app) (err error) {
+	o := &c.options
+	o.Peek, o.Look = c.Peek, time.Duration(c.Interval)
 	if c.Limit != nil {
 		if o.Limit = *c.Limit; o.Limit < 1 {
 			return usageError{"--limit: give a number from 1 on"}
 		}
 	}
 	if c.After != "" {
-		var err error
 		if o.After, err = weft.ParseMoment(c.After); err != nil {
 			return err
 		}
 	}
-	if !c.Peek {
-		if err := a.canDeliver(); err != nil {
-			return err
-		}
+	if c.Peek {
+		return nil
 	}
+	return a.canDeliver()
+}
+
+// Run prints messages until it is asked to end, or the reader closes them.
+func (c *queueWatchCmd) Run(a *app, p *weft.Project, q *broker.Queue) error {
 	signals := interruptible()
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
-	q, err := resolve(p, c.Queue)
-	if err != nil {
-		return err
-	}
 	mode := "consume"
 	switch {
 	case c.Peek:
@@ -72,13 +68,13 @@ func (c *queueWatchCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		o.MoveTo = dst.Name()
-		mode = "move to " + o.MoveTo
+		c.options.MoveTo = dst.Name()
+		mode = "move to " + dst.Name()
 	}
 	if !c.Quiet {
 		fmt.Fprintf(a.stderr, "Watching queue '%s' (%s mode)...\n", q.Name(), mode)
 	}
-	for m, err := range q.Watch(signals.first, o) {
+	for m, err := range q.Watch(signals.first, c.options) {
 		if errors.Is(err, errInterrupted) {
 			return nil
 		}

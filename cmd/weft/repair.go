@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"weft"
+)
 
 type systemRepairCmd struct{}
 
@@ -19,11 +23,7 @@ Examples:
 }
 
 // Run repairs the project and prints what was done.
-func (systemRepairCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (systemRepairCmd) Run(a *app, p *weft.Project) error {
 	r, err := p.System().Repair(interruptible().first)
 	if err != nil {
 		return err

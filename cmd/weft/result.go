@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,8 +47,7 @@ Examples:
 `
 }
 
-// Run prints the result.
-func (r *resultCmd) Run(a *app) error {
+func (r *resultCmd) prepare(a *app) error {
 	if r.All == (r.TID != "") {
 		return usageError{"give the id of a task, or --all"}
 	}
@@ -57,14 +57,12 @@ func (r *resultCmd) Run(a *app) error {
 	if !r.All && r.Limit != nil {
 		return usageError{"--limit goes with --all"}
 	}
-	if err := a.canDeliver(); err != nil {
-		return err
-	}
 	a.delivers = true
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+	return cmp.Or(r.rows.prepare(a), a.canDeliver())
+}
+
+// Run prints the result.
+func (r *resultCmd) Run(a *app, p *weft.Project) error {
 	in := interruptible()
 	if r.All {
 		return r.printAll(in.first, a, p)
@@ -118,11 +116,7 @@ func (r *resultCmd) print(ctx context.Context, a *app, t *weft.Task) (*weft.Task
 
 // printAll prints the results of all tasks that have ended, or the oldest of many.
 func (r *resultCmd) printAll(ctx context.Context, a *app, p *weft.Project) error {
-	limit, err := r.limit(a)
-	if err != nil {
-		return err
-	}
-	tasks, more, err := p.PendingResults(ctx, limit)
+	tasks, more, err := p.PendingResults(ctx, r.limit(a))
 	if err != nil {
 		return err
 	}

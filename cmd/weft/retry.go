@@ -25,9 +25,9 @@ Examples:
 }
 
 // Run runs tasks again.
-func (c *taskRetryCmd) Run(a *app) error {
+func (c *taskRetryCmd) Run(a *app, p *weft.Project) error {
 	which := chosen{c.TIDs, c.All, c.Pattern}
-	return which.sweep(a, incomplete(), afterwards((*weft.Task).Retry))
+	return which.sweep(a, p, incomplete(), afterwards((*weft.Task).Retry))
 }
 
 // incomplete are the ends of tasks that did not complete.

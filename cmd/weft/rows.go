@@ -17,17 +17,22 @@ type rows struct {
 	Limit *int `short:"n" placeholder:"N" help:"Show at most so many, and how many more there are (default: 50; 0: all; with --json: all)."`
 }
 
-// limit is the greatest number of rows, 0 if there is none.
-func (r rows) limit(a *app) (int, error) {
-	switch {
-	case r.Limit == nil && a.JSON:
-		return 0, nil
-	case r.Limit == nil:
-		return defaultRows, nil
-	case *r.Limit < 0:
-		return 0, usageError{"--limit: give a number from 0 on; 0 is no limit"}
+func (r rows) prepare(*app) error {
+	if r.Limit != nil && *r.Limit < 0 {
+		return usageError{"--limit: give a number from 0 on; 0 is no limit"}
 	}
-	return *r.Limit, nil
+	return nil
+}
+
+// limit is the greatest number of rows, 0 if there is none.
+func (r rows) limit(a *app) int {
+	switch {
+	case r.Limit != nil:
+		return *r.Limit
+	case a.JSON:
+		return 0
+	}
+	return defaultRows
 }
 
 // printMore says how many rows were left out, if any were; less than 0 is a number

@@ -58,11 +58,7 @@ Examples:
 }
 
 // Run stores a spec.
-func (c *specCreateCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *specCreateCmd) Run(a *app, p *weft.Project) error {
 	document, err := a.read(c.File)
 	if err != nil {
 		return err
@@ -143,11 +139,7 @@ func (a *app) document(file string) (io.ReadCloser, error) {
 
 // printDone says what was done to a spec.
 func (a *app) printDone(what, name string) error {
-	if a.JSON {
-		return a.printJSON(map[string]taskspec.RawString{strings.ToLower(what): taskspec.RawString(name)})
-	}
-	a.stdout.Printf("%s %s\n", what, visible(name))
-	return nil
+	return a.emit(map[string]taskspec.RawString{strings.ToLower(what): taskspec.RawString(name)}, "%s %s\n", what, visible(name))
 }
 
 type specListCmd struct{ specType }
@@ -163,11 +155,7 @@ func (specListCmd) Help() string {
 
 // Run lists the stored specs. About one that cannot be run it complains, and
 // goes on.
-func (c specListCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c specListCmd) Run(a *app, p *weft.Project) error {
 	if c.Type != pipelineType {
 		if err := a.printTaskSpecs(p); err != nil {
 			return err
@@ -246,16 +234,13 @@ Examples:
 }
 
 // Run prints a spec.
-func (c *specShowCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *specShowCmd) Run(a *app, p *weft.Project) error {
 	var document []byte
-	if err := c.try(p, func(folder specFolder) (err error) {
+	err := c.try(p, func(folder specFolder) (err error) {
 		document, err = folder.Read(c.Name)
 		return err
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	if !bytes.HasSuffix(document, []byte("\n")) {
@@ -278,11 +263,7 @@ Examples:
 }
 
 // Run deletes a spec.
-func (c *specDeleteCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *specDeleteCmd) Run(a *app, p *weft.Project) error {
 	if err := c.try(p, func(folder specFolder) error { return folder.Delete(c.Name) }); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -53,15 +54,15 @@ Examples:
 `
 }
 
-// Run shows the project, or one task.
-func (c *statusCmd) Run(a *app) error {
+func (c *statusCmd) prepare(a *app) error {
 	if c.TID != "" && (c.Status != "" || c.Tag != "") {
 		return usageError{"give the id of a task, or --status and --tag"}
 	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+	return cmp.Or(c.rows.prepare(a), c.watching.prepare(a))
+}
+
+// Run shows the project, or one task.
+func (c *statusCmd) Run(a *app, p *weft.Project) error {
 	if c.Watch {
 		return c.watch(a, p, c.TID, func(ctx context.Context) error { return c.show(ctx, a, p) })
 	}
@@ -91,11 +92,7 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Project) error {
 			return err
 		}
 	}
-	limit, err := c.limit(a)
-	if err != nil {
-		return err
-	}
-	tasks, more, err := newest(ctx, p, c.filter(), limit)
+	tasks, more, err := newest(ctx, p, c.filter(), c.limit(a))
 	if err != nil {
 		return err
 	}
@@ -314,23 +311,20 @@ Examples:
 `
 }
 
-// Run lists tasks.
-func (c *listCmd) Run(a *app) error {
+func (c *listCmd) prepare(a *app) error {
 	switch {
 	case c.Tag != "" && (c.Stats || c.Workers):
 		return usageError{"--tag does not go with --stats or --workers"}
 	case c.Status != "" && c.Workers:
 		return usageError{"--status does not go with --workers"}
 	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
-	ctx := context.Background()
-	limit, err := c.limit(a)
+	return c.rows.prepare(a)
+}
+
+// Run lists tasks.
+func (c *listCmd) Run(a *app, p *weft.Project) error {
+	ctx, limit := context.Background(), c.limit(a)
 	switch {
-	case err != nil:
-		return err
 	case c.Workers:
 		return a.listManagers(ctx, p, c.All, limit)
 	case c.Stats:

@@ -18,12 +18,16 @@ type watching struct {
 	Interval duration `default:"1" placeholder:"TIME" help:"With --watch at a terminal: show it at least this often."`
 }
 
+func (w watching) prepare(*app) error {
+	if w.Watch && w.Interval <= 0 {
+		return usageError{"--interval: give a time above 0"}
+	}
+	return nil
+}
+
 // watch shows what a person wants to see until there is an interruption, or
 // the task has ended that it is about, if it is about one.
 func (w *watching) watch(a *app, p *weft.Project, tid string, show func(context.Context) error) (err error) {
-	if w.Interval <= 0 {
-		return usageError{"--interval: give a time above 0"}
-	}
 	ctx := interruptible().first
 	switch {
 	case a.stdout.terminal && !a.JSON:

@@ -41,11 +41,7 @@ func (taskStatusCmd) Help() string {
 }
 
 // Run shows one task.
-func (c *taskStatusCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *taskStatusCmd) Run(a *app, p *weft.Project) error {
 	show := func(ctx context.Context) error { return a.printTask(ctx, p, c.TID) }
 	if c.Watch {
 		return c.watch(a, p, c.TID, show)
@@ -76,7 +72,9 @@ Examples:
 }
 
 // Run stops tasks.
-func (c *taskStopCmd) Run(a *app) error { return c.sweep(a, weft.Unfinished(), (*weft.Task).Stop) }
+func (c *taskStopCmd) Run(a *app, p *weft.Project) error {
+	return c.sweep(a, p, weft.Unfinished(), (*weft.Task).Stop)
+}
 
 type taskKillCmd struct{ chosen }
 
@@ -91,17 +89,15 @@ func (taskKillCmd) Help() string {
 }
 
 // Run kills tasks.
-func (c *taskKillCmd) Run(a *app) error { return c.sweep(a, weft.Unfinished(), (*weft.Task).Kill) }
+func (c *taskKillCmd) Run(a *app, p *weft.Project) error {
+	return c.sweep(a, p, weft.Unfinished(), (*weft.Task).Kill)
+}
 
 // sweep does something to every chosen task, whatever becomes of the others, and
 // says how each one then stands or why it could not be done. --all and --pattern
 // choose among tasks with one of the statuses. The exit code is that of the
 // first failure.
-func (c *chosen) sweep(a *app, among []taskspec.Status, do func(*weft.Task, context.Context) (*weft.TaskStatus, error)) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *chosen) sweep(a *app, p *weft.Project, among []taskspec.Status, do func(*weft.Task, context.Context) (*weft.TaskStatus, error)) error {
 	in := interruptible()
 	tids, err := c.find(in.first, p, among)
 	if err != nil {
@@ -194,23 +190,16 @@ func (taskTIDCmd) Help() string {
 }
 
 // Run prints the id of a task.
-func (c *taskTIDCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *taskTIDCmd) Run(a *app, p *weft.Project) error {
 	tid, err := c.find(context.Background(), p)
 	if err != nil {
 		return err
 	}
-	if a.JSON {
-		return a.printJSON(map[string]string{"tid": tid, "tid_short": taskspec.ShortTID(tid)})
-	}
+	shown := tid
 	if c.Reverse != "" {
-		tid = taskspec.ShortTID(tid)
+		shown = taskspec.ShortTID(tid)
 	}
-	a.stdout.Printf("%s\n", tid)
-	return nil
+	return a.emit(map[string]string{"tid": tid, "tid_short": taskspec.ShortTID(tid)}, "%s\n", shown)
 }
 
 func (c *taskTIDCmd) find(ctx context.Context, p *weft.Project) (string, error) {

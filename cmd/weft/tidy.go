@@ -30,18 +30,18 @@ Examples:
 `
 }
 
-// Run tidies and prints what was removed.
-func (c *systemTidyCmd) Run(a *app) error {
+func (c *systemTidyCmd) prepare(*app) error {
 	if c.KeepEvents < 0 {
 		return usageError{"--keep-events: a number of events is not negative"}
 	}
 	if c.KeepTasks < 0 {
 		return usageError{"--keep-tasks: a number of tasks is not negative"}
 	}
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+	return nil
+}
+
+// Run tidies and prints what was removed.
+func (c *systemTidyCmd) Run(a *app, p *weft.Project) error {
 	o := weft.TidyOptions{KeepEvents: c.KeepEvents, KeepTasks: c.KeepTasks, KeepAge: time.Duration(c.KeepAge), PendingResults: c.Untaken}
 	if o.KeepEvents == 0 {
 		o.KeepEvents = -1

@@ -42,18 +42,10 @@ func (c *validateCmd) Run(a *app) error {
 		}
 		return exitCode(exitError) // the answer, and not an error
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case a.JSON:
-		return a.printJSON(struct {
-			Valid bool   `json:"valid"`
-			Name  string `json:"name"`
-			Type  string `json:"type"`
-		}{true, name, kind})
 	}
-	a.stdout.Printf("OK: %s (%s)\n", visible(name), kind)
-	return nil
+	return a.emit(object{{"valid", true}, {"name", name}, {"type", kind}}, "OK: %s (%s)\n", visible(name), kind)
 }
 
 // check says of a spec, or of a pipeline, what it is, or what is wrong with it.

@@ -22,14 +22,6 @@ func (versionCmd) Run(a *app) error {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		version = info.Main.Version
 	}
-	if a.JSON {
-		return a.printJSON(struct {
-			Version string `json:"version"`
-			Go      string `json:"go"`
-			OS      string `json:"os"`
-			Arch    string `json:"arch"`
-		}{version, runtime.Version(), runtime.GOOS, runtime.GOARCH})
-	}
-	a.stdout.Printf("weft %s\n", version)
-	return nil
+	return a.emit(object{{"version", version}, {"go", runtime.Version()}, {"os", runtime.GOOS}, {"arch", runtime.GOARCH}},
+		"weft %s\n", version)
 }

@@ -28,11 +28,7 @@ Examples:
 }
 
 // Run waits.
-func (c *waitCmd) Run(a *app) error {
-	p, err := a.open()
-	if err != nil {
-		return err
-	}
+func (c *waitCmd) Run(a *app, p *weft.Project) error {
 	in := interruptible()
 	ctx, cancel := until(in.first, c.Timeout)
 	defer cancel()
@@ -84,9 +80,7 @@ func (c *waitCmd) await(ctx context.Context, a *app, g *weft.Batch) (map[string]
 
 // printEnd prints how a task ended, at once.
 func (a *app) printEnd(s *weft.TaskStatus) error {
-	if !a.JSON {
-		a.stdout.Printf("%s %s\n", visible(s.TID), a.paint(standing(s)))
-	} else if err := a.printJSON(newTaskLine(s)); err != nil {
+	if err := a.emit(newTaskLine(s), "%s %s\n", visible(s.TID), a.paint(standing(s))); err != nil {
 		return err
 	}
 	return a.stdout.Flush()
