@@ -43,7 +43,7 @@ func ExampleProject_Submit() {
 	defer p.Manager().Stop(ctx)
 
 	spec := weft.Command("sort")
-	spec.Spec.Timeout = new(60.0)
+	spec.Timeout = new(60.0)
 	task, err := p.Submit(spec, weft.WithStdin(strings.NewReader("b\na\n")))
 	if err != nil {
 		log.Fatal(err)
@@ -74,7 +74,7 @@ func ExampleProject_Submit_key() {
 	defer p.Manager().Stop(ctx)
 
 	spec := weft.Command("echo", "mail sent")
-	spec.Spec.Key = "mail/order-4711"
+	spec.Key = "mail/order-4711"
 	first, err := p.Submit(spec)
 	if err != nil {
 		log.Fatal(err)
@@ -85,7 +85,7 @@ func ExampleProject_Submit_key() {
 	}
 	fmt.Println(first.TID() == again.TID(), first.IsNew(), again.IsNew())
 
-	spec.Spec.Args[0] = "another mail"
+	spec.Args[0] = "another mail"
 	_, err = p.Submit(spec)
 	fmt.Println(errors.Is(err, weft.ErrKeyHeld))
 

@@ -14,12 +14,12 @@ import (
 // Function returns the spec of a task that calls a function, by the name under
 // which a program has registered it (see [Register]), with at most one argument
 // for most functions. An argument may be any value that encodes to JSON. Named
-// arguments go into Spec.KeywordArgs. The spec may be changed before it is
+// arguments go into KeywordArgs. The spec may be changed before it is
 // submitted.
 func Function(name string, args ...any) *taskspec.Spec {
 	return &taskspec.Spec{
 		Name: taskName(name),
-		Spec: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: name, Args: args},
+		Work: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: name, Args: args},
 	}
 }
 

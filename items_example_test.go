@@ -20,7 +20,7 @@ func ExampleTask_Items() {
 	defer p.Manager().Stop(ctx)
 
 	spec := weft.Command("tr", "a-z", "A-Z")
-	spec.Spec.Persistent = true
+	spec.Persistent = true
 	task, err := p.Submit(spec)
 	if err != nil {
 		log.Fatal(err)

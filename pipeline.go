@@ -149,7 +149,7 @@ func (p *Pipeline) plan() (*ledger.Plan, error) {
 		}
 		stage := ledger.Stage{Name: spec.Name, Spec: template}
 		if s.Input != nil {
-			item, err := itemText(s.Input, spec.Spec.Type)
+			item, err := itemText(s.Input, spec.Type)
 			if err != nil {
 				return nil, fmt.Errorf("input of stage %s: %w", spec.Name, err)
 			}
@@ -195,7 +195,7 @@ func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, opts []Submi
 	if err := s.wired([]*taskspec.Spec{first}); err != nil {
 		return l, err
 	}
-	if l, err = s.snapshot(p, first.Spec); err != nil {
+	if l, err = s.snapshot(p, first.Work); err != nil {
 		return l, err
 	}
 	var names []string
@@ -208,15 +208,15 @@ func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, opts []Submi
 		if err := checkCall(ctx, p, stage.Spec, item, known); err != nil {
 			return l, fmt.Errorf("stage %s: %w", plan.Stages[i].Name, err)
 		}
-		names = append(names, stage.Spec.Spec.EnvFrom...)
-		commands = commands || stage.Spec.Spec.Type == taskspec.KindCommand
+		names = append(names, stage.Spec.EnvFrom...)
+		commands = commands || stage.Spec.Type == taskspec.KindCommand
 	}
 	env := s.environ()
 	if !commands {
 		env = named(env, names)
 	}
 	l.Env = s.snapshotOf(env)
-	l.Spec = &taskspec.Spec{Name: pl.Name, Spec: taskspec.Work{Key: pl.Key, DelaySeconds: pl.Delay.Seconds()}}
+	l.Spec = &taskspec.Spec{Name: pl.Name, Work: taskspec.Work{Key: pl.Key, DelaySeconds: pl.Delay.Seconds()}}
 	l.Plan = plan
 	return l, nil
 }

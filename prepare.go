@@ -56,7 +56,7 @@ func (p *Project) Prepare(ctx context.Context, spec *taskspec.Spec, opts ...Subm
 		return nil, errors.Join(fmt.Errorf("prepare task: %w", err), prepared.Close())
 	}
 	prepared.s.Spec = own
-	if w := &prepared.s.Spec.Spec; w.Key == "" {
+	if w := &prepared.s.Spec.Work; w.Key == "" {
 		w.Key = rand.Text()
 	}
 	return prepared, nil
@@ -64,7 +64,7 @@ func (p *Project) Prepare(ctx context.Context, spec *taskspec.Spec, opts ...Subm
 
 // Key is the key that the task will hold, or holds: that of its spec, or its
 // own.
-func (p *Prepared) Key() string { return p.s.Spec.Spec.Key }
+func (p *Prepared) Key() string { return p.s.Spec.Key }
 
 // Submit asks for the task and returns once that is durable, as
 // [Project.SubmitContext] does, with the same errors. However often it is called,
@@ -141,7 +141,7 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []Sub
 	if err := s.wired(specs); err != nil {
 		return nil, err
 	}
-	l, err := s.snapshot(p, specs[0].Spec)
+	l, err := s.snapshot(p, specs[0].Work)
 	if err != nil {
 		return nil, err
 	}
@@ -154,12 +154,12 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []Sub
 		all[i] = l
 		all[i].Spec = spec
 		switch {
-		case spec.Spec.Type != taskspec.KindFunction:
+		case spec.Type != taskspec.KindFunction:
 			all[i].Env = env()
-		case !spec.Spec.Inline():
-			all[i].Env = s.snapshotOf(named(s.environ(), spec.Spec.EnvFrom))
-		case len(spec.Spec.EnvFrom) > 0:
-			all[i].Env = ledger.EncodeEnv(named(s.environ(), spec.Spec.EnvFrom))
+		case !spec.Inline():
+			all[i].Env = s.snapshotOf(named(s.environ(), spec.EnvFrom))
+		case len(spec.EnvFrom) > 0:
+			all[i].Env = ledger.EncodeEnv(named(s.environ(), spec.EnvFrom))
 		}
 	}
 	return all, nil

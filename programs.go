@@ -58,15 +58,15 @@ func registerProgram(b *broker.Broker) error {
 // checkCall makes sure that the function of a spec is there and, if the work item
 // is known, takes what it is called with, before anything is queued.
 func checkCall(ctx context.Context, p *Project, spec *taskspec.Spec, item string, known bool) error {
-	if spec.Spec.Type != taskspec.KindFunction {
+	if spec.Type != taskspec.KindFunction {
 		return nil
 	}
-	name := spec.Spec.FunctionTarget
+	name := spec.FunctionTarget
 	check := func(f interface{ Check(taskspec.Call) error }) error {
-		if !known || spec.IO.Inputs["inbox"] != "" || spec.Spec.Persistent && item == noInput {
+		if !known || spec.IO.Inputs["inbox"] != "" || spec.Persistent && item == noInput {
 			return nil
 		}
-		call, err := spec.Spec.Call(item)
+		call, err := spec.Call(item)
 		if err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func Check(spec *taskspec.Spec) error {
 	if err == nil {
 		err = canRun()
 	}
-	if name := spec.Spec.FunctionTarget; err == nil && spec.Spec.Type == taskspec.KindFunction && registered.Get(name) == nil {
+	if name := spec.FunctionTarget; err == nil && spec.Type == taskspec.KindFunction && registered.Get(name) == nil {
 		err = fmt.Errorf("%w: %s", ErrNoFunction, name)
 	}
 	if err != nil {

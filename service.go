@@ -265,24 +265,24 @@ func serviceTask(ctx context.Context, p *Project, m *taskspec.Manifest) (s ledge
 	}
 	item := noInput
 	switch {
-	case spec.Spec.Key != "":
+	case spec.Key != "":
 		return s, fmt.Errorf("spec %s: spec.key: does not go with a service, which is started again", m.Target.Name)
 	case m.Defaults.Input == nil:
 	case spec.IO.Inputs["inbox"] != "":
 		return s, fmt.Errorf("defaults.input: spec %s takes its work item from a queue", m.Target.Name)
 	default:
-		if item, err = itemText(m.Defaults.Input, spec.Spec.Type); err != nil {
+		if item, err = itemText(m.Defaults.Input, spec.Type); err != nil {
 			return s, fmt.Errorf("defaults.input: %w", err)
 		}
 	}
 	s = ledger.Submission{Spec: spec, Item: item, Dir: p.root, Redact: p.settings.Redact}
 	env := p.Environ()
-	if spec.Spec.Type == taskspec.KindFunction {
-		env = named(env, spec.Spec.EnvFrom)
-		if _, err := knownFunction(ctx, p, spec.Spec.FunctionTarget); err != nil && !errors.Is(err, broker.ErrNotFound) {
+	if spec.Type == taskspec.KindFunction {
+		env = named(env, spec.EnvFrom)
+		if _, err := knownFunction(ctx, p, spec.FunctionTarget); err != nil && !errors.Is(err, broker.ErrNotFound) {
 			return s, err
-		} else if err != nil && registered.Get(spec.Spec.FunctionTarget) == nil {
-			return s, fmt.Errorf("spec %s: %w", m.Target.Name, unknownFunction(ctx, p, spec.Spec.FunctionTarget))
+		} else if err != nil && registered.Get(spec.FunctionTarget) == nil {
+			return s, fmt.Errorf("spec %s: %w", m.Target.Name, unknownFunction(ctx, p, spec.FunctionTarget))
 		}
 	}
 	s.Env = ledger.EncodeEnv(env)

@@ -37,7 +37,7 @@ var errDetached = fmt.Errorf("detached: %w", io.ErrClosedPipe)
 //
 // Cancelling ctx ends the session, not the task.
 func (p *Project) OpenSession(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Session, error) {
-	if !spec.Spec.TTY {
+	if !spec.TTY {
 		return nil, fmt.Errorf("open session: %w", ErrNoTerminal)
 	}
 	t, err := p.SubmitContext(ctx, spec, opts...)

@@ -22,7 +22,7 @@ func ExampleProject_OpenSession() {
 	defer p.Manager().Stop(ctx)
 
 	spec := weft.Command("sh", "-c", `stty -echo; echo "Who is there?"; read name; echo "Hello $name."`)
-	spec.Spec.TTY = true
+	spec.TTY = true
 	session, err := p.OpenSession(ctx, spec)
 	if err != nil {
 		log.Fatal(err)
@@ -66,7 +66,7 @@ func ExampleTask_SendInput() {
 	defer p.Manager().Stop(ctx)
 
 	spec := weft.Command("sort", "-n")
-	spec.Spec.Interactive = true
+	spec.Interactive = true
 	task, err := p.Submit(spec)
 	if err != nil {
 		log.Fatal(err)

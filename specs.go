@@ -67,7 +67,7 @@ func (f SpecFolder) List() ([]StoredSpec, error) {
 		stored := StoredSpec{Name: name}
 		var spec *taskspec.Spec
 		if spec, stored.Err = f.Load(name); spec != nil {
-			stored.Description, stored.Type = spec.Description, spec.Spec.Type
+			stored.Description, stored.Type = spec.Description, spec.Type
 		}
 		if !errors.Is(stored.Err, ErrNoSpec) { // deleted meanwhile
 			specs = append(specs, stored)

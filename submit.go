@@ -165,7 +165,7 @@ func enqueue(tx *broker.Tx, p *Project, all []ledger.Submission) (a accepted, er
 	made := make(map[string]bool) // by this transaction
 	for i, t := range tasks {
 		if t.Other {
-			e := &KeyError{Key: all[i].Spec.Spec.Key, TID: t.TID}
+			e := &KeyError{Key: all[i].Spec.Key, TID: t.TID}
 			if made[t.TID] {
 				e.TID = ""
 			}
@@ -177,7 +177,7 @@ func enqueue(tx *broker.Tx, p *Project, all []ledger.Submission) (a accepted, er
 				return accepted{}, err
 			}
 		}
-		a.tasks[i] = &Task{project: p, tid: t.TID, key: all[i].Spec.Spec.Key, isNew: !t.Existing}
+		a.tasks[i] = &Task{project: p, tid: t.TID, key: all[i].Spec.Key, isNew: !t.Existing}
 		if !t.Ended {
 			a.waiting = a.tasks[i]
 		}

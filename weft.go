@@ -163,10 +163,10 @@ import "weft/taskspec"
 func Command(name string, args ...string) *taskspec.Spec {
 	s := &taskspec.Spec{
 		Name: taskName(name),
-		Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: name},
+		Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: name},
 	}
 	for _, arg := range args {
-		s.Spec.Args = append(s.Spec.Args, arg)
+		s.Args = append(s.Args, arg)
 	}
 	return s
 }

@@ -117,7 +117,7 @@ func (p program) reachesInit() (float64, error) {
 func callAll(ctx context.Context, p *weft.Project, name, isolation string, goroutines, n int) error {
 	return spread(goroutines, n, func(int) error {
 		spec := weft.Function(name)
-		spec.Spec.Isolation = isolation
+		spec.Isolation = isolation
 		res, err := p.RunContext(ctx, spec)
 		if err == nil && (res.Status != taskspec.StatusCompleted || string(res.Output) != "{}") {
 			err = fmt.Errorf("task %s: wrong result: %+v", res.TID, res)

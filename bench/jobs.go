@@ -88,7 +88,7 @@ func (b *bench) weftJobs(ctx context.Context, durability string) (_ float64, err
 	return rate(jobsAtOnce, func() error {
 		err := spread(jobSenders, jobsAtOnce, func(i int) (err error) {
 			spec := weft.Function(nothing)
-			spec.Spec.Isolation = taskspec.IsolationInline
+			spec.Isolation = taskspec.IsolationInline
 			tasks[i], err = s.project.SubmitContext(ctx, spec)
 			return err
 		})

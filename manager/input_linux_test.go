@@ -12,7 +12,7 @@ import (
 // wired submits a task that takes its item from a queue.
 func (p *project) wired(t *testing.T, parent, queue string) (tid string) {
 	t.Helper()
-	s := &taskspec.Spec{Name: "greet", Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "/bin/cat"}}
+	s := &taskspec.Spec{Name: "greet", Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "/bin/cat"}}
 	s.IO.Inputs = map[string]string{"inbox": queue}
 	return p.submission(t, ledger.Submission{Spec: s, Dir: p.root, Parent: parent})
 }

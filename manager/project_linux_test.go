@@ -103,9 +103,9 @@ func (m *tenure) left(t *testing.T) error {
 // submit submits a shell task. parent is the task that does so, or empty.
 func (p *project) submit(t *testing.T, parent, script string, args ...string) (tid string) {
 	t.Helper()
-	s := &taskspec.Spec{Name: "greet", Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", script, "sh"}}}
+	s := &taskspec.Spec{Name: "greet", Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", script, "sh"}}}
 	for _, arg := range args {
-		s.Spec.Args = append(s.Spec.Args, arg)
+		s.Args = append(s.Args, arg)
 	}
 	return p.submission(t, ledger.Submission{Spec: s, Item: "{}", Dir: p.root, Env: ledger.EncodeEnv(os.Environ()), Parent: parent})
 }

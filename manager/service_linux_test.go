@@ -21,7 +21,7 @@ type testServices struct {
 
 // service is a service that writes into the gate when it begins.
 func (p *project) service(g *gate) *testServices {
-	s := &testServices{root: p.root, spec: &taskspec.Spec{Name: "serve", Spec: taskspec.Work{
+	s := &testServices{root: p.root, spec: &taskspec.Spec{Name: "serve", Work: taskspec.Work{
 		Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", `echo up >"$1"; exec sleep 1000`, "sh", g.path},
 	}}}
 	s.set(Declared{File: "web.json", Manifest: &taskspec.Manifest{
@@ -131,7 +131,7 @@ func TestServiceGivenUp(t *testing.T) {
 	p, g := newProject(t), newGate(t)
 	s := p.service(g)
 	(*s.declared.Load())[0].Manifest.Policy.MaxRestarts = new(1)
-	s.spec.Spec.Args = []any{"-c", `echo up >"$1"; exit 1`, "sh", g.path}
+	s.spec.Args = []any{"-c", `echo up >"$1"; exit 1`, "sh", g.path}
 	m := p.manage(t, s.options)
 	g.passed(t)
 	g.passed(t)

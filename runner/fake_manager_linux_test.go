@@ -309,9 +309,9 @@ func (s *store) update(fn func(tx *broker.Tx) error) {
 // make of it.
 func (s *store) submit(script string, args ...string) (*ledger.Job, *Assignment) {
 	s.Helper()
-	spec := &taskspec.Spec{Name: "greet", Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", script, "sh"}}}
+	spec := &taskspec.Spec{Name: "greet", Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", script, "sh"}}}
 	for _, arg := range args {
-		spec.Spec.Args = append(spec.Spec.Args, arg)
+		spec.Args = append(spec.Args, arg)
 	}
 	return s.submitSpec(spec)
 }

@@ -43,7 +43,7 @@ func TestInlineOrders(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- i.Serve(t.Context()) }()
 	begin := func() string {
-		spec := &taskspec.Spec{Name: "wait", Spec: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "wait", Isolation: taskspec.IsolationInline}}
+		spec := &taskspec.Spec{Name: "wait", Work: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "wait", Isolation: taskspec.IsolationInline}}
 		var v *LocalRun
 		poll(t, func() bool { // until it serves
 			var err error

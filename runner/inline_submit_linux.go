@@ -29,7 +29,7 @@ func (i *Inline) Submit(ctx context.Context, submission ledger.Submission) (*Loc
 	if s.o.Broker.Nested() {
 		return nil, broker.ErrNested // the loop would wait for this goroutine
 	}
-	if s.o.Functions.Get(submission.Spec.Spec.FunctionTarget) == nil || !s.slots.reserve() {
+	if s.o.Functions.Get(submission.Spec.FunctionTarget) == nil || !s.slots.reserve() {
 		return nil, nil
 	}
 	draft, err := submission.Prepare(s.o.Root)

@@ -48,7 +48,7 @@ func TestGuests(t *testing.T) {
 	submit := func(ctx context.Context, n int) (*LocalRun, error) {
 		return i.Submit(ctx, ledger.Submission{Item: "{}", Dir: dir, Spec: &taskspec.Spec{
 			Name: "double",
-			Spec: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "double", Isolation: taskspec.IsolationInline, KeywordArgs: map[string]any{"N": n}},
+			Work: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "double", Isolation: taskspec.IsolationInline, KeywordArgs: map[string]any{"N": n}},
 		}})
 	}
 	var begun, withdrawn, taken atomic.Int64

@@ -185,9 +185,9 @@ func TestDutyHolds(t *testing.T) {
 // keep submits a persistent task, which is dispatched, and returns its assignment.
 func (s *store) keep(script string, args ...string) *Assignment {
 	s.Helper()
-	spec := &taskspec.Spec{Name: "greet", Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", script, "sh"}, Persistent: true}}
+	spec := &taskspec.Spec{Name: "greet", Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", script, "sh"}, Persistent: true}}
 	for _, arg := range args {
-		spec.Spec.Args = append(spec.Spec.Args, arg)
+		spec.Args = append(spec.Args, arg)
 	}
 	j, a := s.submitSpec(spec)
 	a.Persistent, a.Inbox = true, j.Inbox()
@@ -315,7 +315,7 @@ func TestDutyStopsOnLoss(t *testing.T) {
 	t.Parallel()
 	d := newFakeManager(t)
 	s := d.store()
-	j, a := s.submitSpec(&taskspec.Spec{Name: "cat", Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "cat", Persistent: true}})
+	j, a := s.submitSpec(&taskspec.Spec{Name: "cat", Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "cat", Persistent: true}})
 	a.Persistent, a.Inbox, a.StopOnLoss = true, j.Inbox(), true
 	s.send(Order{Task: a}, s.dispatch(j, s.self))
 	s.give(a, "one")

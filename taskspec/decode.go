@@ -85,7 +85,7 @@ func decode(data []byte, want *shape, into reflect.Value) (problems report, isJS
 		d.mismatch(want.form)
 	}
 	if s, isSpec := into.Addr().Interface().(*Spec); isSpec {
-		readArgs(&s.Spec)
+		readArgs(&s.Work)
 	}
 	return d.report, true
 }

@@ -46,7 +46,7 @@ func TestDecodeReadsEveryField(t *testing.T) {
 	}
 	want := &Spec{
 		TID: testTID, Version: "1.0", Name: "n", Description: "d",
-		Spec: Work{
+		Work: Work{
 			Type: KindCommand, ProcessTarget: "/bin/echo", FunctionTarget: "f",
 			Args: []any{"a", json.Number("9007199254740993"), json.Number("1.50"), true, nil,
 				map[string]any{"k": []any{json.Number("1e2")}}},
@@ -77,7 +77,7 @@ func TestDecodeReadsEveryField(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("decoded spec differs (-want +got):\n%s", diff)
 	}
-	for _, part := range []any{got.Spec, got.IO, *got.State, got.Spec.Limits, *got} {
+	for _, part := range []any{got.Work, got.IO, *got.State, got.Limits, *got} {
 		v := reflect.ValueOf(part)
 		for i := range v.NumField() {
 			if v.Field(i).IsZero() {
@@ -100,7 +100,7 @@ func TestDecodeAccepts(t *testing.T) {
 		"space around":       {" \t\r\n{ \"name\" : \"a\" } \n", &Spec{Name: "a"}},
 		"null is not there":  {`{"name":null,"tid":null,"spec":null,"io":null,"state":null,"metadata":null}`, &Spec{}},
 		"null in spec":       {`{"spec":{"timeout":null,"args":null,"env":null,"limits":{"max_fds":null}}}`, &Spec{}},
-		"empty is not null":  {`{"spec":{"args":[],"env":{}},"state":{}}`, &Spec{Spec: Work{Args: []any{}, Env: map[string]string{}}, State: &State{}}},
+		"empty is not null":  {`{"spec":{"args":[],"env":{}},"state":{}}`, &Spec{Work: Work{Args: []any{}, Env: map[string]string{}}, State: &State{}}},
 		"escaped key":        {`{"n\u0061me":"a"}`, &Spec{Name: "a"}},
 		"escaped value":      {`{"name":"\u00e4\ud83d\ude00\n\\u"}`, &Spec{Name: "ä😀\n\\u"}},
 		"keys differ by map": {`{"metadata":{"a":1,"A":2,"b":{"a":3}}}`, &Spec{Metadata: map[string]any{"a": json.Number("1"), "A": json.Number("2"), "b": map[string]any{"a": json.Number("3")}}}},

@@ -22,9 +22,9 @@ type Defaults struct {
 // that is changed later. Whether it can be run, [Spec.ValidateFor] says.
 func (d Defaults) Over(task *Spec) *Spec {
 	t := *task
-	t.Spec.Args = append(task.Spec.Args[:len(task.Spec.Args):len(task.Spec.Args)], d.Args...)
-	t.Spec.KeywordArgs = over(task.Spec.KeywordArgs, d.KeywordArgs)
-	t.Spec.Env = over(task.Spec.Env, d.Env)
+	t.Args = append(task.Args[:len(task.Args):len(task.Args)], d.Args...)
+	t.KeywordArgs = over(task.KeywordArgs, d.KeywordArgs)
+	t.Env = over(task.Env, d.Env)
 	return &t
 }
 

@@ -11,13 +11,13 @@ import (
 // variables are written as a [RawString] where they are not UTF-8.
 func (s Spec) MarshalJSON() ([]byte, error) {
 	type plain Spec // has the fields only
-	if isPlain(&s.Spec) {
+	if isPlain(&s.Work) {
 		return json.Marshal((*plain)(&s))
 	}
 	return json.Marshal(struct {
 		plain
 		Spec rawWork `json:"spec"`
-	}{plain(s), newRawWork(s.Spec)})
+	}{plain(s), newRawWork(s.Work)})
 }
 
 // UnmarshalJSON reads a spec as [encoding/json] does, but keeps numbers as
@@ -31,11 +31,11 @@ func (s *Spec) UnmarshalJSON(data []byte) error {
 		*plain
 		Spec rawWork `json:"spec"`
 	}{plain: (*plain)(s)}
-	v.Spec = newRawWork(s.Spec)
+	v.Spec = newRawWork(s.Work)
 	if err := unmarshalNumbers(data, &v); err != nil {
 		return err
 	}
-	s.Spec = v.Spec.work()
+	s.Work = v.Spec.work()
 	return nil
 }
 

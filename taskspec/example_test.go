@@ -18,8 +18,8 @@ func ExampleDecode() {
 		fmt.Println(err)
 		return
 	}
-	argv, _ := spec.Spec.Argv()
-	timeout, _ := spec.Spec.TimeoutDuration()
+	argv, _ := spec.Argv()
+	timeout, _ := spec.TimeoutDuration()
 	fmt.Printf("%s: %q within %v\n", spec.Name, argv, timeout)
 
 	_, err = taskspec.Decode([]byte(`{"name": "greet", "spec": {"Timeout": 30, "env": {"A": 1}}}`))
@@ -47,7 +47,7 @@ func ExampleDecodeValid() {
 func ExampleSpec_Validate() {
 	spec := taskspec.Spec{
 		Name: "greet",
-		Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "echo", Timeout: new(-1.0)},
+		Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "echo", Timeout: new(-1.0)},
 	}
 	fmt.Println(spec.Validate())
 	// Output:
@@ -57,11 +57,11 @@ func ExampleSpec_Validate() {
 func ExampleSpec_Resolve() {
 	template := taskspec.Spec{
 		Name: "greet",
-		Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "echo", Env: map[string]string{"TOKEN": "s3cret"}},
+		Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "echo", Env: map[string]string{"TOKEN": "s3cret"}},
 	}
 	task := template.Resolve("1763740800000000000", "/home/me/project")
-	fmt.Println(task.IO.Inputs["inbox"], *task.Spec.StopGrace, task.State.Status)
-	fmt.Println(task.Redacted().Spec.Env)
+	fmt.Println(task.IO.Inputs["inbox"], *task.StopGrace, task.State.Status)
+	fmt.Println(task.Redacted().Env)
 	// Output:
 	// T1763740800000000000.inbox 5 created
 	// map[TOKEN:[redacted]]

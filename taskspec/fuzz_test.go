@@ -54,7 +54,7 @@ func FuzzDecode(f *testing.F) {
 		r := s.Resolve(testTID, "/p")
 		r.Redacted("spec", "metadata.a.b", "spec.args.0", "io", "state.error")
 		r.Unsupported()
-		if _, err := r.Spec.Argv(); err != nil && r.Spec.Type == KindCommand && invalid == nil {
+		if _, err := r.Argv(); err != nil && r.Type == KindCommand && invalid == nil {
 			t.Fatalf("Argv of a valid spec: %v", err)
 		}
 	})

@@ -10,12 +10,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // command returns the smallest valid command.
 func command() *Spec {
-	return &Spec{Name: "greet", Spec: Work{Type: KindCommand, ProcessTarget: "echo"}}
+	return &Spec{Name: "greet", Work: Work{Type: KindCommand, ProcessTarget: "echo"}}
 }
 
 // function returns the smallest valid function task.
 func function() *Spec {
-	return &Spec{Name: "resize", Spec: Work{Type: KindFunction, FunctionTarget: "images.resize"}}
+	return &Spec{Name: "resize", Work: Work{Type: KindFunction, FunctionTarget: "images.resize"}}
 }
 
 const (

@@ -113,10 +113,10 @@ func TestServiceDefaults(t *testing.T) {
 	t.Parallel()
 	m := mustDecode(t, webManifest)
 	s := command()
-	s.Spec.Args, s.Spec.Env = []any{"a"}, map[string]string{"A": "0", "B": "2"}
+	s.Args, s.Env = []any{"a"}, map[string]string{"A": "0", "B": "2"}
 	want := command()
-	want.Spec.Args, want.Spec.Env = []any{"a", "--port", json.Number("80")}, map[string]string{"A": "1", "B": "2"}
-	want.Spec.KeywordArgs = map[string]any{"a": []any{json.Number("1")}}
+	want.Args, want.Env = []any{"a", "--port", json.Number("80")}, map[string]string{"A": "1", "B": "2"}
+	want.KeywordArgs = map[string]any{"a": []any{json.Number("1")}}
 	if diff := cmp.Diff(want, m.Defaults.Over(s)); diff != "" {
 		t.Error(diff)
 	}

@@ -5,7 +5,7 @@ import "time"
 // persistentProblems lists what cannot be asked for of a task that takes item
 // after item.
 func (s *Spec) persistentProblems() []Problem {
-	w := &s.Spec
+	w := &s.Work
 	if !w.Persistent {
 		return nil
 	}

@@ -16,25 +16,25 @@ func TestPersistentProblems(t *testing.T) {
 		want []string
 	}{
 		"alone":  {func(s *Spec) {}, nil},
-		"later":  {func(s *Spec) { s.Spec.DelaySeconds, s.Spec.Key = 1, "k" }, nil},
-		"limits": {func(s *Spec) { s.Spec.Limits.MemoryMB, s.Spec.Timeout = new(10.0), new(1.0) }, nil},
+		"later":  {func(s *Spec) { s.DelaySeconds, s.Key = 1, "k" }, nil},
+		"limits": {func(s *Spec) { s.Limits.MemoryMB, s.Timeout = new(10.0), new(1.0) }, nil},
 		"queues": {func(s *Spec) {
-			s.Spec.DelaySeconds = 1
+			s.DelaySeconds = 1
 			s.IO.Inputs, s.IO.Outputs = map[string]string{"inbox": "raw.data"}, map[string]string{"outbox": "done"}
 		}, nil},
-		"talks":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
-		"streams": {func(s *Spec) { s.Spec.StreamOutput = true }, []string{"spec.stream_output"}},
-		"again":   {func(s *Spec) { s.Spec.Retry = &RetryPolicy{} }, []string{"spec.retry"}},
+		"talks":   {func(s *Spec) { s.Interactive, s.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
+		"streams": {func(s *Spec) { s.StreamOutput = true }, []string{"spec.stream_output"}},
+		"again":   {func(s *Spec) { s.Retry = &RetryPolicy{} }, []string{"spec.retry"}},
 		"inline": {func(s *Spec) {
 			*s = *function()
-			s.Spec.Persistent, s.Spec.Isolation = true, IsolationInline
+			s.Persistent, s.Isolation = true, IsolationInline
 		}, []string{"spec.isolation"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := command()
-			s.Spec.Persistent = true
+			s.Persistent = true
 			test.edit(s)
 			var got []string
 			for _, p := range s.Unsupported() {
@@ -68,7 +68,7 @@ func TestItemRest(t *testing.T) {
 // An item must not change what the next one begins with.
 func TestCallWithSharesNothing(t *testing.T) {
 	t.Parallel()
-	base, err := function().Spec.Call(`{"args":[1,2],"kwargs":{"a":1}}`)
+	base, err := function().Call(`{"args":[1,2],"kwargs":{"a":1}}`)
 	if err != nil {
 		t.Fatal(err)
 	}

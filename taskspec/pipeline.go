@@ -58,7 +58,7 @@ func (s *PipelineStage) Over(task *Spec) *Spec {
 // StageProblems lists what the spec asks for that a stage of a pipeline cannot
 // have.
 func (s *Spec) StageProblems() []Problem {
-	w := &s.Spec
+	w := &s.Work
 	var problems []Problem
 	for _, f := range []feature{
 		{"spec.interactive", w.Interactive},

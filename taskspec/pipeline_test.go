@@ -84,7 +84,7 @@ func TestPipelineProblems(t *testing.T) {
 
 func TestStageOver(t *testing.T) {
 	t.Parallel()
-	task := &Spec{Name: "resize", Spec: Work{
+	task := &Spec{Name: "resize", Work: Work{
 		Type: KindFunction, FunctionTarget: "images.resize", Args: []any{"a"},
 		KeywordArgs: map[string]any{"width": 1, "height": 2}, Env: map[string]string{"A": "1"},
 	}, IO: IO{Inputs: map[string]string{"inbox": "raw"}}}
@@ -93,14 +93,14 @@ func TestStageOver(t *testing.T) {
 		Args: []any{"b"}, KeywordArgs: map[string]any{"width": 3}, Env: map[string]string{"B": "2"},
 	}, IO: IO{Inputs: map[string]string{"inbox": "other"}, Outputs: map[string]string{"outbox": "out"}}}
 	got := stage.Over(task)
-	want := &Spec{Name: "small", Spec: Work{
+	want := &Spec{Name: "small", Work: Work{
 		Type: KindFunction, FunctionTarget: "images.resize", Args: []any{"a", "b"},
 		KeywordArgs: map[string]any{"width": 3, "height": 2}, Env: map[string]string{"A": "1", "B": "2"},
 	}, IO: IO{Inputs: map[string]string{"inbox": "other"}, Outputs: map[string]string{"outbox": "out"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	got.Spec.KeywordArgs["width"], got.Spec.Args[0], got.Spec.Env["A"] = 9, "z", "9"
+	got.KeywordArgs["width"], got.Args[0], got.Env["A"] = 9, "z", "9"
 	if after, _ := json.Marshal(task); !bytes.Equal(before, after) {
 		t.Errorf("the task was changed: %s", after)
 	}
@@ -108,7 +108,7 @@ func TestStageOver(t *testing.T) {
 
 func TestStageProblems(t *testing.T) {
 	t.Parallel()
-	s := &Spec{Spec: Work{Interactive: true, TTY: true, Persistent: true, StreamOutput: true, Key: "k"}}
+	s := &Spec{Work: Work{Interactive: true, TTY: true, Persistent: true, StreamOutput: true, Key: "k"}}
 	var got []string
 	for _, p := range s.StageProblems() {
 		got = append(got, p.Path)

@@ -58,7 +58,7 @@ func validQueue(name string) bool {
 // queueProblems lists what is wrong with the queues that a task is to use
 // instead of its own.
 func (s *Spec) queueProblems() []Problem {
-	w := &s.Spec
+	w := &s.Work
 	var problems []Problem
 	add := func(used bool, path, text string) {
 		if used {

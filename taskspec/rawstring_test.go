@@ -29,12 +29,12 @@ func TestSpecKeepsBytes(t *testing.T) {
 	schema := compile(t, Rules{})
 	rapid.Check(t, func(rt *rapid.T) {
 		s := command()
-		s.Spec.ProcessTarget = "/" + rawStrings().Draw(rt, "process_target")
-		s.Spec.WorkingDir = rawStrings().Draw(rt, "working_dir")
-		s.Spec.Env = map[string]string{"A": rawStrings().Draw(rt, "value")}
-		s.Spec.Args = []any{}
+		s.ProcessTarget = "/" + rawStrings().Draw(rt, "process_target")
+		s.WorkingDir = rawStrings().Draw(rt, "working_dir")
+		s.Env = map[string]string{"A": rawStrings().Draw(rt, "value")}
+		s.Args = []any{}
 		for _, arg := range rapid.SliceOfN(rawStrings(), 0, 3).Draw(rt, "args") {
-			s.Spec.Args = append(s.Spec.Args, arg)
+			s.Args = append(s.Args, arg)
 		}
 		s.Metadata = map[string]any{"big": json.Number("12345678901234567890")}
 		want := s.Resolve(testTID, "/"+rawStrings().Draw(rt, "root"))
@@ -62,8 +62,8 @@ func TestSpecKeepsBytes(t *testing.T) {
 				rt.Fatalf("%s differs (-want +got):\n%s", text, diff)
 			}
 		}
-		argv, err := decoded.Spec.Argv()
-		wantArgv, _ := want.Spec.Argv()
+		argv, err := decoded.Argv()
+		wantArgv, _ := want.Argv()
 		if diff := cmp.Diff(wantArgv, argv); err != nil || diff != "" {
 			rt.Fatalf("Argv: %v (-want +got):\n%s", err, diff)
 		}
@@ -72,8 +72,8 @@ func TestSpecKeepsBytes(t *testing.T) {
 
 // textOf is all the bytes that a command is made of.
 func textOf(s *Spec) string {
-	argv, _ := s.Spec.Argv()
-	return strings.Join(argv, "") + s.Spec.WorkingDir + s.Spec.WeftContext + s.Spec.Env["A"]
+	argv, _ := s.Argv()
+	return strings.Join(argv, "") + s.WorkingDir + s.WeftContext + s.Env["A"]
 }
 
 func TestDefaultsKeepBytes(t *testing.T) {
@@ -88,9 +88,9 @@ func TestDefaultsKeepBytes(t *testing.T) {
 		t.Errorf("encoded %s, %v, want %s", encoded, err, text)
 	}
 	task := m.Defaults.Over(command())
-	argv, err := task.Spec.Argv()
-	if err != nil || argv[len(argv)-1] != "a\xff" || task.Spec.Env["A"] != "\xff" {
-		t.Errorf("argv %q, env %q, %v; want a\\xff at the end and \\xff", argv, task.Spec.Env, err)
+	argv, err := task.Argv()
+	if err != nil || argv[len(argv)-1] != "a\xff" || task.Env["A"] != "\xff" {
+		t.Errorf("argv %q, env %q, %v; want a\\xff at the end and \\xff", argv, task.Env, err)
 	}
 	if err := task.Validate(); err != nil {
 		t.Errorf("Validate: %v", err)

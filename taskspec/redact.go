@@ -21,9 +21,9 @@ const RedactedText = "[redacted]"
 // The copy shares what is not hidden with s and is only to be read.
 func (s *Spec) Redacted(paths ...string) *Spec {
 	r := *s
-	r.Spec.Env = maps.Clone(s.Spec.Env)
-	for name := range r.Spec.Env {
-		r.Spec.Env[name] = RedactedText
+	r.Env = maps.Clone(s.Env)
+	for name := range r.Env {
+		r.Env[name] = RedactedText
 	}
 	for _, path := range paths {
 		if path = strings.TrimSpace(path); path != "" {

@@ -13,7 +13,7 @@ func TestRedacted(t *testing.T) {
 	original := func() *Spec {
 		return &Spec{
 			TID: testTID, Name: "n", Description: "d",
-			Spec: Work{
+			Work: Work{
 				Type: KindFunction, Args: []any{"a", json.Number("1"), map[string]any{"pin": json.Number("1234")}},
 				KeywordArgs: map[string]any{"user": "u", "login": login{"p"}, "nested": map[string]any{"token": "t", "port": 1}},
 				Timeout:     new(1.0), Env: map[string]string{"A": "secret", "B": ""}, EnvFrom: []string{"TOKEN", "KEY"}, TTY: true,
@@ -33,17 +33,17 @@ func TestRedacted(t *testing.T) {
 		"empty paths":         {[]string{"", " "}, func(*Spec) {}},
 		"nowhere":             {[]string{"spec.nothing", "metadata.x.y", "name.x", "spec.args.9", "spec.args.x", "metadata.none.x", ".", "spec.timeout.x"}, func(*Spec) {}},
 		"text":                {[]string{"description"}, func(s *Spec) { s.Description = hidden }},
-		"named text":          {[]string{" spec.type "}, func(s *Spec) { s.Spec.Type = hidden }},
+		"named text":          {[]string{" spec.type "}, func(s *Spec) { s.Type = hidden }},
 		"empty text":          {[]string{"version", "spec.working_dir"}, func(*Spec) {}},
-		"number and flag":     {[]string{"spec.timeout", "spec.tty"}, func(s *Spec) { s.Spec.Timeout, s.Spec.TTY = nil, false }},
-		"list":                {[]string{"spec.args"}, func(s *Spec) { s.Spec.Args = []any{hidden} }},
-		"list of text":        {[]string{"spec.env_from"}, func(s *Spec) { s.Spec.EnvFrom = []string{hidden} }},
-		"element":             {[]string{"spec.args.1"}, func(s *Spec) { s.Spec.Args[1] = hidden }},
-		"inside an element":   {[]string{"spec.args.2.pin"}, func(s *Spec) { s.Spec.Args[2] = map[string]any{"pin": hidden} }},
+		"number and flag":     {[]string{"spec.timeout", "spec.tty"}, func(s *Spec) { s.Timeout, s.TTY = nil, false }},
+		"list":                {[]string{"spec.args"}, func(s *Spec) { s.Args = []any{hidden} }},
+		"list of text":        {[]string{"spec.env_from"}, func(s *Spec) { s.EnvFrom = []string{hidden} }},
+		"element":             {[]string{"spec.args.1"}, func(s *Spec) { s.Args[1] = hidden }},
+		"inside an element":   {[]string{"spec.args.2.pin"}, func(s *Spec) { s.Args[2] = map[string]any{"pin": hidden} }},
 		"one variable":        {[]string{"spec.env.A"}, func(*Spec) {}},
-		"map":                 {[]string{"spec.keyword_args"}, func(s *Spec) { s.Spec.KeywordArgs = map[string]any{"user": hidden, "login": hidden, "nested": hidden} }},
-		"deep":                {[]string{"spec.keyword_args.nested.token"}, func(s *Spec) { s.Spec.KeywordArgs["nested"] = map[string]any{"token": hidden, "port": 1} }},
-		"into a Go struct":    {[]string{"spec.keyword_args.login.Password"}, func(s *Spec) { s.Spec.KeywordArgs["login"] = hidden }},
+		"map":                 {[]string{"spec.keyword_args"}, func(s *Spec) { s.KeywordArgs = map[string]any{"user": hidden, "login": hidden, "nested": hidden} }},
+		"deep":                {[]string{"spec.keyword_args.nested.token"}, func(s *Spec) { s.KeywordArgs["nested"] = map[string]any{"token": hidden, "port": 1} }},
+		"into a Go struct":    {[]string{"spec.keyword_args.login.Password"}, func(s *Spec) { s.KeywordArgs["login"] = hidden }},
 		"into a Go pointer":   {[]string{"metadata.login.Password"}, func(s *Spec) { s.Metadata["login"] = hidden }},
 		"into a Go map":       {[]string{"metadata.labels.x"}, func(s *Spec) { s.Metadata["labels"] = map[string]string{"x": hidden} }},
 		"into a map of codes": {[]string{"metadata.codes.1"}, func(s *Spec) { s.Metadata["codes"] = hidden }},
@@ -57,7 +57,7 @@ func TestRedacted(t *testing.T) {
 			s.Metadata["token"], s.Metadata["a.b"], s.Metadata["a"] = hidden, hidden, map[string]any{"b": hidden}
 		}},
 		"whole work": {[]string{"spec"}, func(s *Spec) {
-			s.Spec = Work{Type: hidden, Args: []any{hidden}, KeywordArgs: map[string]any{"user": hidden, "login": hidden, "nested": hidden}, EnvFrom: []string{hidden}}
+			s.Work = Work{Type: hidden, Args: []any{hidden}, KeywordArgs: map[string]any{"user": hidden, "login": hidden, "nested": hidden}, EnvFrom: []string{hidden}}
 		}},
 	}
 	for name, test := range tests {
@@ -65,7 +65,7 @@ func TestRedacted(t *testing.T) {
 			t.Parallel()
 			s, want := original(), original()
 			test.edit(want)
-			want.Spec.Env = map[string]string{"A": hidden, "B": hidden}
+			want.Env = map[string]string{"A": hidden, "B": hidden}
 			if diff := cmp.Diff(want, s.Redacted(test.paths...)); diff != "" {
 				t.Errorf("redacted spec differs (-want +got):\n%s", diff)
 			}

@@ -17,7 +17,7 @@ func (s *Spec) Resolve(tid, root string) *Spec {
 	r := *s
 	r.TID = tid
 	r.Version = cmp.Or(s.Version, Version)
-	r.Spec = s.Spec.resolve(root)
+	r.Work = s.resolve(root)
 	r.IO = IO{
 		Inputs:  withQueues(s.IO.Inputs, tid, "inbox"),
 		Outputs: withQueues(s.IO.Outputs, tid, "outbox"),

@@ -12,7 +12,7 @@ func TestResolveFillsEveryDefault(t *testing.T) {
 	got := command().Resolve(testTID, "/p")
 	want := &Spec{
 		TID: testTID, Version: "1.0", Name: "greet",
-		Spec: Work{
+		Work: Work{
 			Type: KindCommand, ProcessTarget: "echo", Args: []any{}, KeywordArgs: map[string]any{},
 			StopGrace: new(5.0), Env: map[string]string{}, EnvFrom: []string{}, CleanupOnExit: new(true),
 			PollingInterval: new(1.0), ReportingInterval: "transition", EnableProcessTitle: new(true),
@@ -46,7 +46,7 @@ func TestResolveKeepsWhatIsSet(t *testing.T) {
 	s := decoded(t, allFields)
 	got := s.Resolve(otherTID, "/q")
 	want := decoded(t, allFields)
-	want.TID, want.Spec.WeftContext = otherTID, "/q"
+	want.TID, want.WeftContext = otherTID, "/q"
 	want.IO.Control["ctrl_out"] = "T" + otherTID + ".ctrl_out"
 	want.State = &State{Status: StatusCreated}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -59,7 +59,7 @@ func TestResolveSharesNothing(t *testing.T) {
 	t.Parallel()
 	s := decoded(t, allFields)
 	r := s.Resolve(testTID, "/p")
-	w := &r.Spec
+	w := &r.Work
 	w.Args[0] = "changed"
 	w.Args[5].(map[string]any)["k"].([]any)[0] = "changed"
 	w.KeywordArgs["n"] = "changed"

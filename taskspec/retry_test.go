@@ -109,8 +109,8 @@ func TestRetryResolve(t *testing.T) {
 		{&RetryPolicy{BackoffSeconds: new(100.0), On: []string{}}, &RetryPolicy{new(3), new(100.0), new(100.0), new(0.1), []string{}}},
 	} {
 		s := command()
-		s.Spec.Retry = test.policy
-		if diff := cmp.Diff(test.want, s.Resolve(testTID, "/p").Spec.Retry); diff != "" {
+		s.Retry = test.policy
+		if diff := cmp.Diff(test.want, s.Resolve(testTID, "/p").Retry); diff != "" {
 			t.Errorf("%+v (-want +got):\n%s", test.policy, diff)
 		}
 	}

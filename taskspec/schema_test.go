@@ -290,7 +290,7 @@ func TestFormatIsComplete(t *testing.T) {
 func TestSchemaDefaults(t *testing.T) {
 	t.Parallel()
 	s := command()
-	s.Spec.Retry = &RetryPolicy{} // the only record that is not there by default
+	s.Retry = &RetryPolicy{} // the only record that is not there by default
 	resolved, err := json.Marshal(s.Resolve(testTID, "/p"))
 	if err != nil {
 		t.Fatal(err)

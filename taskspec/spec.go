@@ -12,8 +12,9 @@ type Spec struct {
 	Name string `json:"name"`
 	// Description is free text for people.
 	Description string `json:"description,omitempty"`
-	// Spec is the work itself.
-	Spec Work `json:"spec"`
+	// Work is what the task does: its fields are those of the spec in Go, and the object
+	// "spec" in JSON.
+	Work `json:"spec"`
 	// IO overrides the names of the task's queues.
 	IO IO `json:"io,omitzero"`
 	// State is what has become of the task. It is nil in a template.
@@ -95,7 +96,7 @@ type State struct {
 
 // Slotless reports whether the task holds none of the slots for tasks that run
 // at once, because it mostly waits: for a person, or for its next item.
-func (s *Spec) Slotless() bool { return s.Talks() || s.Spec.Persistent }
+func (s *Spec) Slotless() bool { return s.Talks() || s.Persistent }
 
 // Talks reports whether somebody talks with the task while it runs.
-func (s *Spec) Talks() bool { return s.Spec.Interactive || s.Spec.TTY }
+func (s *Spec) Talks() bool { return s.Interactive || s.TTY }

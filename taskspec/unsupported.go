@@ -17,7 +17,7 @@ type feature struct {
 //
 // To bring a feature, delete its row.
 func (s *Spec) Unsupported() []Problem {
-	w := &s.Spec
+	w := &s.Work
 	problems := asked([]feature{
 		// A function has no standard input; what it does with its arguments is
 		// between it and its host.
@@ -35,7 +35,7 @@ func (s *Spec) Unsupported() []Problem {
 // inlineProblems lists what cannot be asked for of a function that shares a
 // process with others.
 func (s *Spec) inlineProblems() []Problem {
-	w := &s.Spec
+	w := &s.Work
 	if !w.Inline() {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 func TestInlineProblems(t *testing.T) {
 	t.Parallel()
 	s := function()
-	s.Spec.Isolation, s.Spec.Limits.MaxFDs, s.Spec.Env, s.Spec.WorkingDir = IsolationInline, new(3), map[string]string{"A": "1"}, "/"
+	s.Isolation, s.Limits.MaxFDs, s.Env, s.WorkingDir = IsolationInline, new(3), map[string]string{"A": "1"}, "/"
 	var got []string
 	for _, p := range s.Unsupported() {
 		got = append(got, p.Path)
@@ -20,7 +20,7 @@ func TestInlineProblems(t *testing.T) {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
 	s = command()
-	s.Spec.Isolation = IsolationInline
+	s.Isolation = IsolationInline
 	if problems := s.Unsupported(); len(problems) != 1 || problems[0].Path != "spec.type" {
 		t.Errorf("problems of a command: %v", problems)
 	}
@@ -34,16 +34,16 @@ func TestUnsupported(t *testing.T) {
 	}{
 		"plain": {func(*Spec) {}, nil},
 		"supported": {func(s *Spec) {
-			s.Spec.EnvFrom, s.Spec.OnManagerLoss, s.Spec.ReservedPolicyOnError = []string{"A"}, LossStop, PolicyRequeue
-			s.Spec.Limits, s.Spec.ReportingInterval = Limits{new(1.0), new(1.0), new(1), new(0)}, ReportPoll
+			s.EnvFrom, s.OnManagerLoss, s.ReservedPolicyOnError = []string{"A"}, LossStop, PolicyRequeue
+			s.Limits, s.ReportingInterval = Limits{new(1.0), new(1.0), new(1), new(0)}, ReportPoll
 		}, nil},
 		"function":   {func(s *Spec) { *s = *function() }, nil},
-		"terminal":   {func(s *Spec) { s.Spec.Interactive, s.Spec.TTY = true, true }, nil},
-		"talk":       {func(s *Spec) { *s = *function(); s.Spec.Interactive, s.Spec.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
-		"streams":    {func(s *Spec) { s.Spec.StreamOutput = true }, nil},
-		"transition": {func(s *Spec) { s.Spec.ReportingInterval, s.Spec.Isolation = ReportTransition, "process" }, nil},
-		"inline":     {func(s *Spec) { *s = *function(); s.Spec.Isolation = IsolationInline }, nil},
-		"later":      {func(s *Spec) { s.Spec.Retry, s.Spec.DelaySeconds = &RetryPolicy{}, 1 }, nil},
+		"terminal":   {func(s *Spec) { s.Interactive, s.TTY = true, true }, nil},
+		"talk":       {func(s *Spec) { *s = *function(); s.Interactive, s.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
+		"streams":    {func(s *Spec) { s.StreamOutput = true }, nil},
+		"transition": {func(s *Spec) { s.ReportingInterval, s.Isolation = ReportTransition, "process" }, nil},
+		"inline":     {func(s *Spec) { *s = *function(); s.Isolation = IsolationInline }, nil},
+		"later":      {func(s *Spec) { s.Retry, s.DelaySeconds = &RetryPolicy{}, 1 }, nil},
 		"queues": {func(s *Spec) {
 			s.IO.Inputs = map[string]string{"inbox": "raw.data", "b": "q"}
 			s.IO.Outputs = map[string]string{"outbox": "done"}
@@ -80,7 +80,7 @@ func TestQueueProblems(t *testing.T) {
 	wired := func(inbox, outbox string, edit func(*Work)) *Spec {
 		s := function()
 		s.IO = IO{Inputs: map[string]string{"inbox": inbox}, Outputs: map[string]string{"outbox": outbox}}
-		if edit(&s.Spec); inbox == "" {
+		if edit(&s.Work); inbox == "" {
 			s.IO.Inputs = nil
 		}
 		return s

@@ -41,8 +41,8 @@ func (s *Spec) ValidateFor(rules Rules) error {
 // is not supported.
 func (s *Spec) problems(rules Rules) []Problem {
 	c := checker{rules: rules}
-	if slices.Contains(kinds(), s.Spec.Type) {
-		c.kind = s.Spec.Type
+	if slices.Contains(kinds(), s.Type) {
+		c.kind = s.Type
 	}
 	c.record(specShape(), reflect.ValueOf(s).Elem(), 1)
 	if rules.Supported {

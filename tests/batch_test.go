@@ -154,7 +154,7 @@ func TestSubmitMany(t *testing.T) {
 	p := newProject(t)
 	c := p.open()
 	bad := weft.Command("true")
-	bad.Spec.ProcessTarget = ""
+	bad.ProcessTarget = ""
 	if _, err := c.SubmitMany(p.ctx, []*taskspec.Spec{weft.Command("true"), bad}); err == nil {
 		t.Error("a bad spec is accepted")
 	} else if invalid, ok := errors.AsType[*taskspec.ValidationError](err); !ok {

@@ -32,11 +32,11 @@ type end struct {
 
 func tableOfEnds() []end {
 	seconds := func(spec *taskspec.Spec, timeout float64) *taskspec.Spec {
-		spec.Spec.Timeout = &timeout
+		spec.Timeout = &timeout
 		return spec
 	}
 	megabytes := func(spec *taskspec.Spec, limit float64) *taskspec.Spec {
-		spec.Spec.Limits.MemoryMB, spec.Spec.PollingInterval = &limit, new(0.05)
+		spec.Limits.MemoryMB, spec.PollingInterval = &limit, new(0.05)
 		return spec
 	}
 	stop := func(p *project, t *weft.Task) { _, _ = t.Stop(p.ctx) }
@@ -69,11 +69,11 @@ func TestEnds(t *testing.T) {
 			c := p.open()
 			for _, e := range tableOfEnds() {
 				// The policy that does not decide is another one, so that a mix-up shows.
-				e.spec.Spec.ReservedPolicyOnError, e.spec.Spec.ReservedPolicyOnStop = policy, other(policy)
+				e.spec.ReservedPolicyOnError, e.spec.ReservedPolicyOnStop = policy, other(policy)
 				if e.order != "" {
-					e.spec.Spec.ReservedPolicyOnError, e.spec.Spec.ReservedPolicyOnStop = other(policy), policy
+					e.spec.ReservedPolicyOnError, e.spec.ReservedPolicyOnStop = other(policy), policy
 				}
-				if got := e.by.Policy(e.spec.Spec); e.name != "exit 0" && got != policy {
+				if got := e.by.Policy(e.spec.Work); e.name != "exit 0" && got != policy {
 					t.Fatalf("%s: the policy %s decides", e.name, got)
 				}
 				task, err := c.SubmitContext(p.ctx, e.spec, weft.WithStdin(strings.NewReader("item")))

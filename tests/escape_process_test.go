@@ -54,7 +54,7 @@ func (a escapeCase) spec(tell, proceed *fifo) (*taskspec.Spec, error) {
 	}
 	self, err := os.Executable()
 	s := weft.Command(self, a.name, tell.path, proceed.path)
-	s.Spec.Env = map[string]string{partVariable: partKeeper}
+	s.Env = map[string]string{partVariable: partKeeper}
 	return s, err
 }
 

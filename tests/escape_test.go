@@ -113,12 +113,12 @@ func (p *project) startEscapes(u *client, timeout time.Duration, grouped bool) [
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		spec.Spec.StopGrace = new(escapeGrace.Seconds())
+		spec.StopGrace = new(escapeGrace.Seconds())
 		if timeout > 0 {
-			spec.Spec.Timeout = new(timeout.Seconds())
+			spec.Timeout = new(timeout.Seconds())
 		}
 		if grouped { // where there is a limit, there is a group
-			spec.Spec.Limits.MemoryMB = new(4000.0)
+			spec.Limits.MemoryMB = new(4000.0)
 		}
 		u.call(call{Do: "submit", Spec: spec})
 		c.tid = u.accepted()

@@ -158,9 +158,9 @@ func (p *project) policyFor(t *ledger.Task) taskspec.Policy {
 		p.t.Fatal(err)
 	}
 	if t.Status == taskspec.StatusCancelled || t.Error == taskspec.Killed().Error {
-		return spec.Spec.StopPolicy()
+		return spec.StopPolicy()
 	}
-	return spec.Spec.ErrorPolicy()
+	return spec.ErrorPolicy()
 }
 
 // checkIntegrity lets SQLite check the file, which no process has open any more.

@@ -19,9 +19,9 @@ import (
 // pairs.
 func function(name string, kwargs ...any) *taskspec.Spec {
 	spec := weft.Function(name)
-	spec.Spec.KeywordArgs = make(map[string]any)
+	spec.KeywordArgs = make(map[string]any)
 	for i := 0; i < len(kwargs); i += 2 {
-		spec.Spec.KeywordArgs[kwargs[i].(string)] = kwargs[i+1]
+		spec.KeywordArgs[kwargs[i].(string)] = kwargs[i+1]
 	}
 	return spec
 }
@@ -65,14 +65,14 @@ func TestFunctionEnds(t *testing.T) {
 	} {
 		spec := function("end", "How", test.how)
 		if test.change != nil {
-			test.change(&spec.Spec)
+			test.change(&spec.Work)
 		}
 		var tid string
 		var got line
 		var task *ledger.Task
 		waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
 			if test.how == "obey" {
-				spec.Spec.Timeout = new(timeout.Seconds())
+				spec.Timeout = new(timeout.Seconds())
 			}
 			u.call(call{Do: "run", Spec: spec})
 			tid = u.accepted()
@@ -119,9 +119,9 @@ func TestFunctionEnded(t *testing.T) {
 			p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 			tell := p.fifo("tell")
 			spec := function("end", "How", test.how, "Tell", tell.path)
-			spec.Spec.StopGrace = new(0.3)
+			spec.StopGrace = new(0.3)
 			if test.how == "obey" {
-				spec.Spec.StopGrace = new(waittest.Limit().Seconds())
+				spec.StopGrace = new(waittest.Limit().Seconds())
 			}
 			c, tid := p.run(spec)
 			tell.read()

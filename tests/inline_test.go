@@ -19,7 +19,7 @@ import (
 // inline is the spec of a task that calls a function inside its program.
 func inline(name string, kwargs ...any) *taskspec.Spec {
 	spec := function(name, kwargs...)
-	spec.Spec.Isolation = taskspec.IsolationInline
+	spec.Isolation = taskspec.IsolationInline
 	return spec
 }
 
@@ -61,7 +61,7 @@ func TestInlineEnds(t *testing.T) {
 	} {
 		spec := inline("end", "How", test.how)
 		if test.change != nil {
-			test.change(&spec.Spec)
+			test.change(&spec.Work)
 		}
 		u.call(call{Do: "run", Spec: spec})
 		tid := u.accepted()
@@ -102,9 +102,9 @@ func TestInlineEnded(t *testing.T) {
 	} {
 		tell := p.fifo(test.do + test.how)
 		spec := inline("end", "How", test.how, "Tell", tell.path)
-		spec.Spec.StopGrace = new(0.3)
+		spec.StopGrace = new(0.3)
 		if test.how == "obey" {
-			spec.Spec.StopGrace = new(waittest.Limit().Seconds())
+			spec.StopGrace = new(waittest.Limit().Seconds())
 		}
 		c, tid := p.run(spec)
 		tell.read()
@@ -204,10 +204,10 @@ func TestInlineFromInside(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	keyed := inline("add", "a", 1, "b", 2)
-	keyed.Spec.Key = "k"
+	keyed.Key = "k"
 	// It cannot tell.
 	fails, again := inline("blocked", "Tell", "/", "Proceed", "", "Token", ""), inline("blocked", "Tell", "/", "Proceed", "", "Token", "")
-	again.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), BackoffSeconds: new(0.01)}
+	again.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), BackoffSeconds: new(0.01)}
 	var last []*ledger.Task
 	for _, test := range []struct {
 		spec   *taskspec.Spec
@@ -231,7 +231,7 @@ func TestInlineFromInside(t *testing.T) {
 		}
 		task := p.task(tid)
 		attempts := 1 + strings.Count(test.end, "task_retried")
-		if task.Inline != test.spec.Spec.FunctionTarget || task.Message == 0 || task.Epoch != attempts || task.Seq != 1 || task.Consumer.PID == 0 {
+		if task.Inline != test.spec.FunctionTarget || task.Message == 0 || task.Epoch != attempts || task.Seq != 1 || task.Consumer.PID == 0 {
 			t.Errorf("record is %+v", task)
 		}
 		// Its result was handed over, or taken from where it lay; its work item, which
@@ -251,7 +251,7 @@ func TestInlineFromInside(t *testing.T) {
 		last = append(last, task)
 	}
 	// The key is held, and a work item is kept, as ever.
-	keyed.Spec.Key = last[0].Key
+	keyed.Key = last[0].Key
 	if task, err := p.open().SubmitContext(p.ctx, keyed); err != nil || task.TID() != last[0].TID {
 		t.Errorf("submitted again with the key: %v, %v", task, err)
 	}
@@ -272,7 +272,7 @@ func TestInlineRefused(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	spec := weft.Command("true")
-	spec.Spec.Isolation = taskspec.IsolationInline
+	spec.Isolation = taskspec.IsolationInline
 	if _, err := p.open().SubmitContext(p.ctx, spec); err == nil || !strings.Contains(err.Error(), `spec.type: does not go with isolation "inline"`) {
 		t.Errorf("a command inside a host: %v", err)
 	}

@@ -34,7 +34,7 @@ type watch struct {
 // watch submits a persistent task and waits until it runs.
 func (p *project) watch(u *client, spec *taskspec.Spec) *watch {
 	p.t.Helper()
-	spec.Spec.Persistent = true
+	spec.Persistent = true
 	u.call(call{Do: "submit", Spec: spec})
 	w := &watch{project: p, tid: u.accepted(), ids: make(map[string]string)}
 	w.begun(1)

@@ -23,7 +23,7 @@ import (
 // keyed is a task with a key that writes the key to the file.
 func keyed(file, key string) *taskspec.Spec {
 	s := shell(`echo "$2" >> "$1"; echo "$2"`, file, key)
-	s.Spec.Key = key
+	s.Key = key
 	return s
 }
 
@@ -110,7 +110,7 @@ func TestKeyInput(t *testing.T) {
 	p := newProject(t)
 	c := p.open()
 	spec := weft.Command("wc", "-c")
-	spec.Spec.Key = "count"
+	spec.Key = "count"
 	input := strings.Repeat("x", 100_000)
 	first, err := c.SubmitContext(p.ctx, spec, weft.WithStdin(strings.NewReader(input)))
 	if err != nil {

@@ -93,7 +93,7 @@ func (p *project) family() (c *client, tid string, family map[string]proc.Identi
 		p.t.Fatal(err)
 	}
 	spec := weft.Command(self, tell.path)
-	spec.Spec.Env = map[string]string{partVariable: partFamily}
+	spec.Env = map[string]string{partVariable: partFamily}
 	c, tid = p.run(spec)
 	family = make(map[string]proc.Identity)
 	for range 3 {

@@ -191,10 +191,10 @@ func runInside(ctx context.Context, p *weft.Project, spec *taskspec.Spec, out *j
 		served <- p.Serve(ctx, weft.ServeOptions{Stop: stop, Slots: 1, Ready: sync.OnceFunc(func() { close(ready) })})
 	}()
 	<-ready
-	key := spec.Spec.Key
+	key := spec.Key
 	for direct := false; !direct; {
 		if key != "" {
-			spec.Spec.Key += key
+			spec.Key += key
 		}
 		t, err := p.SubmitContext(ctx, spec)
 		if err != nil {

@@ -26,11 +26,11 @@ func TestPrepare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.tasks()) > 0 || len(p.inputs()) != 1 || prepared.Key() == "" || spec.Spec.Key != "" {
+	if len(p.tasks()) > 0 || len(p.inputs()) != 1 || prepared.Key() == "" || spec.Key != "" {
 		t.Errorf("prepared, there are %d tasks and the inputs %q; the key is %q, that of the spec %q",
-			len(p.tasks()), p.inputs(), prepared.Key(), spec.Spec.Key)
+			len(p.tasks()), p.inputs(), prepared.Key(), spec.Key)
 	}
-	spec.Spec.Args[3], env[0] = "after", "A=2"
+	spec.Args[3], env[0] = "after", "A=2"
 
 	cancelled, cancel := context.WithCancel(p.ctx)
 	cancel()
@@ -135,7 +135,7 @@ func TestSubmitTx(t *testing.T) {
 
 	// Another task has its key: the transaction is told so.
 	spec := weft.Command("true")
-	spec.Spec.Key = prepared.Key()
+	spec.Key = prepared.Key()
 	other, err := c.Prepare(p.ctx, spec)
 	if err != nil {
 		t.Fatal(err)

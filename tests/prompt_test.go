@@ -27,8 +27,8 @@ func TestStopBetweenPolls(t *testing.T) {
 	var took []time.Duration
 	for range 5 {
 		spec := busy(tell)
-		spec.Spec.PollingInterval = new(week)
-		spec.Spec.Limits.CPUPercent = new(100.0) // so that it is looked at
+		spec.PollingInterval = new(week)
+		spec.Limits.CPUPercent = new(100.0) // so that it is looked at
 		u.call(call{Do: "submit", Spec: spec})
 		tid := u.accepted()
 		tell.read()

@@ -51,11 +51,11 @@ type outcome struct {
 }
 
 // attempts is the number of attempts the task has to have.
-func (f outcome) attempts() int { return min(f.fails+1, f.spec.Spec.Retry.Attempts()) }
+func (f outcome) attempts() int { return min(f.fails+1, f.spec.Retry.Attempts()) }
 
 // status is the state in which the task has to end.
 func (f outcome) status() taskspec.Status {
-	if f.fails < f.spec.Spec.Retry.Attempts() {
+	if f.fails < f.spec.Retry.Attempts() {
 		return taskspec.StatusCompleted
 	}
 	return taskspec.StatusFailed
@@ -127,10 +127,10 @@ func (s *retryRun) draw() outcome {
 	f := outcome{fails: max(0, s.random.IntN(6)-2)}
 	f.spec = shell(sign+`sign start; test "$WEFT_EPOCH" -gt "$2"; code=$?; sign end; exit $code`, s.ledger, fmt.Sprint(f.fails))
 	if s.random.IntN(3) == 0 {
-		f.spec.Spec.DelaySeconds = 2 * s.random.Float64()
+		f.spec.DelaySeconds = 2 * s.random.Float64()
 	}
 	if s.random.IntN(5) > 0 {
-		f.spec.Spec.Retry = &taskspec.RetryPolicy{
+		f.spec.Retry = &taskspec.RetryPolicy{
 			MaxAttempts:    new(1 + s.random.IntN(4)),
 			BackoffSeconds: new(s.random.Float64() / 2),
 			Jitter:         new(s.random.Float64()),
@@ -205,7 +205,7 @@ func (s *retryRun) judgeLog() (most int, latest time.Duration) {
 		now := time.Unix(0, e.Timestamp)
 		switch {
 		case e.Event == "task_initialized":
-			due[e.TID] = now.Add(s.outcomes[e.TID].spec.Spec.Delay())
+			due[e.TID] = now.Add(s.outcomes[e.TID].spec.Delay())
 		case e.Event == "task_retried":
 			due[e.TID] = time.Unix(0, e.NotBefore)
 		case e.Event == "work_started":

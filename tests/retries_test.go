@@ -24,7 +24,7 @@ import (
 // retrying is a spec with a policy of so many attempts and this time between
 // them.
 func retrying(spec *taskspec.Spec, attempts int, backoff time.Duration) *taskspec.Spec {
-	spec.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: &attempts, BackoffSeconds: new(backoff.Seconds()), Jitter: new(0.0)}
+	spec.Retry = &taskspec.RetryPolicy{MaxAttempts: &attempts, BackoffSeconds: new(backoff.Seconds()), Jitter: new(0.0)}
 	return spec
 }
 
@@ -50,7 +50,7 @@ func TestRetryPolicy(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, "WEFT_DURABILITY=normal")
 			spec := retrying(shell(`read item; echo "$item $WEFT_EPOCH"; echo "e $WEFT_EPOCH" >&2; sleep 0.05; test "$WEFT_EPOCH" -eq 3`), 5, time.Millisecond)
-			spec.Spec.OutputSizeLimitMB = &limit
+			spec.OutputSizeLimitMB = &limit
 			c := p.open()
 			task, err := c.SubmitContext(p.ctx, spec, weft.WithStdin(strings.NewReader("item\n")))
 			if err != nil {
@@ -117,7 +117,7 @@ func TestRetryCauses(t *testing.T) {
 	// An attempt that has no time even to look at the file is one more that fails.
 	mayEnd := filepath.Join(p.dir, "go")
 	late := retrying(shell(`test -e "$1" || exec sleep 1000; echo done`, mayEnd), 1000, time.Millisecond)
-	late.Spec.Timeout, late.Spec.StopGrace = new(0.5), new(0.1)
+	late.Timeout, late.StopGrace = new(0.5), new(0.1)
 	lost := retrying(shell(`test "$WEFT_EPOCH" -gt 1 || exec sleep 1000; echo done`), 2, time.Millisecond)
 	for name, test := range map[string]struct {
 		spec *taskspec.Spec
@@ -160,7 +160,7 @@ func TestRetryInput(t *testing.T) {
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	const size = 3 << 20
 	spec := retrying(shell(`wc -c; test "$WEFT_EPOCH" -eq 2`), 2, time.Millisecond)
-	spec.Spec.ReservedPolicyOnError = taskspec.PolicyClear
+	spec.ReservedPolicyOnError = taskspec.PolicyClear
 	res, err := p.open().RunContext(p.ctx, spec, weft.WithStdin(strings.NewReader(strings.Repeat("x", size))))
 	if err != nil || strings.TrimSpace(string(res.Output)) != strconv.Itoa(size) {
 		t.Errorf("got %+v, %v", res, err)
@@ -177,7 +177,7 @@ func TestNestedRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	spec := retrying(shell(`echo "inner $WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, 50*time.Millisecond)
-	spec.Spec.DelaySeconds = 0.05
+	spec.DelaySeconds = 0.05
 	inner, err := json.Marshal(call{Do: "run", Dir: p.dir, Spec: spec})
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func TestStopBackoff(t *testing.T) {
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	c := p.open()
 	spec := retrying(shell("exit 1"), 3, time.Hour)
-	spec.Spec.Retry.MaxBackoffSeconds = spec.Spec.Retry.BackoffSeconds
+	spec.Retry.MaxBackoffSeconds = spec.Retry.BackoffSeconds
 	task, err := c.SubmitContext(p.ctx, spec)
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +221,7 @@ func TestKillManagerOfPending(t *testing.T) {
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	waittest.InTime(t, time.Second, func(wait time.Duration) bool {
 		delayed := shell("echo delayed")
-		delayed.Spec.DelaySeconds = wait.Seconds()
+		delayed.DelaySeconds = wait.Seconds()
 		late, tid := p.run(delayed)
 		flaky, other := p.run(retrying(shell(`echo "$WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, wait))
 		p.retried(other, 1)
@@ -249,7 +249,7 @@ func TestIdleManagerOfPending(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal", "WEFT_MANAGER_LIFETIME_TIMEOUT=0.2")
 	spec := shell("true")
-	spec.Spec.DelaySeconds = 1.5
+	spec.DelaySeconds = 1.5
 	c := p.client(call{Do: "submit", Spec: spec})
 	tid := c.answer().TID
 	task := p.awaitEnd(tid)

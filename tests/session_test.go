@@ -23,7 +23,7 @@ import (
 // onTerminal is a script with a terminal.
 func onTerminal(script string) *taskspec.Spec {
 	spec := shell(script)
-	spec.Spec.TTY = true
+	spec.TTY = true
 	return spec
 }
 
@@ -164,7 +164,7 @@ func TestSessionOutput(t *testing.T) {
 	p := newProject(t)
 	for _, limit := range []*float64{nil, new(0.0)} {
 		spec := onTerminal("seq 5000")
-		spec.Spec.OutputSizeLimitMB = limit
+		spec.OutputSizeLimitMB = limit
 		s, err := p.open().OpenSession(p.ctx, spec)
 		if err != nil {
 			t.Fatal(err)
@@ -269,7 +269,7 @@ func TestSendInput(t *testing.T) {
 	p := newProject(t)
 	for _, tty := range []bool{false, true} {
 		spec := shell(`read a; echo "got $a"; trap 'echo int; exit 4' INT; while :; do sleep 0.1; done`)
-		spec.Spec.Interactive, spec.Spec.TTY = true, tty
+		spec.Interactive, spec.TTY = true, tty
 		task, err := p.open().SubmitContext(p.ctx, spec)
 		if err != nil {
 			t.Fatal(err)

@@ -68,7 +68,7 @@ func TestSpecs(t *testing.T) {
 		t.Errorf("read %q, %v", document, err)
 	}
 	spec, err := specs.Load("a")
-	want := &taskspec.Spec{Name: "greet", Description: "Says hello.", Spec: taskspec.Work{Type: "command", ProcessTarget: "echo"}}
+	want := &taskspec.Spec{Name: "greet", Description: "Says hello.", Work: taskspec.Work{Type: "command", ProcessTarget: "echo"}}
 	if diff := cmp.Diff(want, spec); err != nil || diff != "" {
 		t.Errorf("load: %v (-want +got):\n%s", err, diff)
 	}

@@ -42,9 +42,9 @@ func TestStaleHandOff(t *testing.T) {
 			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
 				tell, proceed = p.fifo("tell "+timeout.String()), p.fifo("proceed "+timeout.String())
 				spec := shell(twins, tell.path, proceed.path)
-				spec.Spec.StopGrace = new(0.1)
+				spec.StopGrace = new(0.1)
 				if do == "timeout" {
-					spec.Spec.Timeout = new(timeout.Seconds())
+					spec.Timeout = new(timeout.Seconds())
 				}
 				u.call(call{Do: "submit", Spec: spec})
 				tid = u.accepted()

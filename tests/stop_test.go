@@ -18,7 +18,7 @@ const graceOf = 1.0
 // stubborn is a task that ignores SIGTERM. It tells that it has begun.
 func stubborn(tell *fifo) *taskspec.Spec {
 	s := shell(`trap "" TERM; echo "$WEFT_TID" >"$1"; while :; do sleep 1000; done`, tell.path)
-	s.Spec.StopGrace = new(graceOf)
+	s.StopGrace = new(graceOf)
 	return s
 }
 
@@ -89,7 +89,7 @@ func TestTimeoutAlone(t *testing.T) {
 	waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
 		tell := p.fifo("tell " + timeout.String())
 		spec := stubborn(tell)
-		spec.Spec.Timeout = new(timeout.Seconds())
+		spec.Timeout = new(timeout.Seconds())
 		tid := p.client(call{Do: "submit", Spec: spec}).accepted()
 		if p.told(tell, tid, 1) == nil {
 			return false

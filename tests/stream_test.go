@@ -85,7 +85,7 @@ func (p *project) awaitChunk(tid, text string) {
 // streaming is a shell task that streams its output.
 func streaming(script string, args ...string) *taskspec.Spec {
 	s := shell(script, args...)
-	s.Spec.StreamOutput = true
+	s.StreamOutput = true
 	return s
 }
 

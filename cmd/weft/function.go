@@ -24,23 +24,23 @@ func (r *runCmd) call() (*taskspec.Spec, error) {
 	}
 	spec := weft.Function(*r.Function)
 	if r.Inline {
-		spec.Spec.Isolation = taskspec.IsolationInline
+		spec.Isolation = taskspec.IsolationInline
 	}
 	for _, text := range r.Arg {
-		spec.Spec.Args = append(spec.Spec.Args, weft.ParseArgument(text))
+		spec.Args = append(spec.Args, weft.ParseArgument(text))
 	}
 	for _, entry := range r.KW {
 		name, value, ok := strings.Cut(entry, "=")
 		if !ok || name == "" {
 			return nil, usageError{fmt.Sprintf("--kw %s: want NAME=VALUE", entry)}
 		}
-		if _, again := spec.Spec.KeywordArgs[name]; again {
+		if _, again := spec.KeywordArgs[name]; again {
 			return nil, usageError{fmt.Sprintf("--kw %s: its name is given twice: leave one out", entry)}
 		}
-		if spec.Spec.KeywordArgs == nil {
-			spec.Spec.KeywordArgs = make(map[string]any)
+		if spec.KeywordArgs == nil {
+			spec.KeywordArgs = make(map[string]any)
 		}
-		spec.Spec.KeywordArgs[name] = weft.ParseArgument(value)
+		spec.KeywordArgs[name] = weft.ParseArgument(value)
 	}
 	return spec, nil
 }

@@ -38,7 +38,7 @@ func (r *runCmd) runPipeline(a *app) error {
 	}
 	in := interruptible()
 	last := pipeline.Stages[len(pipeline.Stages)-1]
-	spec := taskspec.Spec{Spec: taskspec.Work{Type: last.Spec.Spec.Type}} // of nothing that talks
+	spec := taskspec.Spec{Work: taskspec.Work{Type: last.Spec.Type}} // of nothing that talks
 	var options []weft.SubmitOption
 	if r.Input != nil {
 		if err := r.onlyInput(a, in); err != nil {

@@ -102,7 +102,7 @@ func (r *runCmd) Run(a *app) error {
 	if err := r.overlay(spec); err != nil {
 		return err
 	}
-	if r.Wait && a.JSON && spec.Spec.TTY {
+	if r.Wait && a.JSON && spec.TTY {
 		return usageError{"a terminal is for a person: --json does not go with it, but for --no-wait"}
 	}
 	d, err := newDetacher(r.DetachKeys)
@@ -187,7 +187,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 	if err != nil {
 		return err
 	}
-	if spec.Spec.Type == taskspec.KindFunction && !spec.Spec.Persistent && s.Status == taskspec.StatusCompleted && a.stdout.terminal && !a.JSON {
+	if spec.Type == taskspec.KindFunction && !spec.Persistent && s.Status == taskspec.StatusCompleted && a.stdout.terminal && !a.JSON {
 		a.stdout.Printf("\n") // a value does not end its line, and a prompt would follow
 	}
 	if r.Verbose {
@@ -206,11 +206,11 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 // surroundings are the input and the environment that the task is submitted
 // with. A task that talks is sent what standard input holds when it is there.
 func (r *runCmd) surroundings(a *app, in *interrupts, p *weft.Project, spec *taskspec.Spec) []weft.SubmitOption {
-	if r.Wait && spec.Spec.TTY {
+	if r.Wait && spec.TTY {
 		return []weft.SubmitOption{weft.WithEnv(a.terminalEnv(p))}
 	}
 	stdin := input(a.stdin)
-	if stdin == nil || r.NoStdin || r.Wait && spec.Spec.Interactive {
+	if stdin == nil || r.NoStdin || r.Wait && spec.Interactive {
 		return nil
 	}
 	return []weft.SubmitOption{weft.WithStdin(cancellable(in.first, stdin))}
@@ -224,14 +224,14 @@ func (r *runCmd) show(a *app, in *interrupts, t *weft.Task, spec *taskspec.Spec,
 		stdin = nil
 	}
 	switch {
-	case spec.Spec.TTY:
+	case spec.TTY:
 		return a.talk(in, t, d, stdin)
-	case spec.Spec.Interactive:
+	case spec.Interactive:
 		if stdin == nil {
 			return a.feed(in, t, nil)
 		}
 		return a.feed(in, t, stdin)
-	case spec.Spec.Persistent:
+	case spec.Persistent:
 		return a.followItems(in, t)
 	default:
 		return a.follow(in, t, a.stdout)
@@ -267,14 +267,14 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Project, error) {
 		return nil, nil, err
 	}
 	for _, arg := range r.Command {
-		spec.Spec.Args = append(spec.Spec.Args, arg)
+		spec.Args = append(spec.Args, arg)
 	}
 	return spec, p, nil
 }
 
 // overlay changes the task as the options say. What they do not say stays.
 func (r *runCmd) overlay(spec *taskspec.Spec) error {
-	w := &spec.Spec
+	w := &spec.Work
 	w.Interactive = w.Interactive || r.Interactive
 	w.TTY = w.TTY || r.TTY || w.Interactive && r.onTerminal
 	w.StreamOutput = w.StreamOutput || r.StreamOutput

@@ -309,7 +309,7 @@ func (c *specGenerateCmd) Run(a *app) error {
 	spec := weft.Command("echo", "hello")
 	spec.Name = "hello"
 	spec.Description = "Says hello."
-	spec.Spec.Timeout = new(60.0)
+	spec.Timeout = new(60.0)
 	document, err := json.MarshalIndent(spec, "", "  ")
 	if err != nil {
 		return err

@@ -55,7 +55,7 @@ func (a *app) check(document []byte, isPipeline bool) (name, kind string, err er
 		if err != nil {
 			return "", "", err
 		}
-		return spec.Name, string(spec.Spec.Type), nil
+		return spec.Name, string(spec.Type), nil
 	}
 	var folder weft.PipelineFolder
 	switch p, err := a.open(); {

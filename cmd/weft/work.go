@@ -28,7 +28,7 @@ func (o *workOptions) overlay(spec *taskspec.Spec) error {
 	if o.Retries != nil && *o.Retries < 0 {
 		return usageError{"--retries: give a number from 0 on"}
 	}
-	w := &spec.Spec
+	w := &spec.Work
 	spec.Name = cmp.Or(o.Name, spec.Name)
 	w.Timeout = cmp.Or(o.Timeout.seconds(), w.Timeout)
 	if o.Delay != nil {

@@ -55,8 +55,8 @@ func do(ctx context.Context, p *weft.Project, held string, m broker.Message) err
 		return settle(ctx, p, held, m, message{"jobs.dead", m.Body}, message{"answers", encode(answer{Error: err.Error()})})
 	}
 	spec := weft.Command("sh", "-c", j.Command)
-	spec.Spec.Key = "job/" + m.ID.String()
-	spec.Spec.Timeout = new(600.0) // seconds
+	spec.Key = "job/" + m.ID.String()
+	spec.Timeout = new(600.0) // seconds
 	task, err := p.SubmitContext(ctx, spec)
 	if err != nil {
 		return err

@@ -52,8 +52,8 @@ func checksums(files []string) iter.Seq2[*taskspec.Spec, error] {
 		for _, file := range files {
 			spec := weft.Command("sha256sum", "--", file)
 			spec.Name = file
-			spec.Spec.Timeout = new(60.0)          // seconds
-			spec.Spec.Limits.MemoryMB = new(100.0) // of all its processes together
+			spec.Timeout = new(60.0)          // seconds
+			spec.Limits.MemoryMB = new(100.0) // of all its processes together
 			if !yield(spec, nil) {
 				return
 			}

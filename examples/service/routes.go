@@ -23,8 +23,8 @@ func routes(p *weft.Project) http.Handler {
 			return
 		}
 		spec := weft.Function(r.PathValue("name"), json.RawMessage(argument))
-		spec.Spec.Key = r.Header.Get("Idempotency-Key")
-		spec.Spec.Timeout = new(60.0)
+		spec.Key = r.Header.Get("Idempotency-Key")
+		spec.Timeout = new(60.0)
 		task, err := p.SubmitContext(r.Context(), spec)
 		if err != nil {
 			http.Error(w, err.Error(), statusOf(err))

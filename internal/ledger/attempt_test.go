@@ -18,7 +18,7 @@ import (
 // retries is a spec that allows so many attempts, with this time between them.
 func retries(attempts int, wait time.Duration, on ...string) func(*taskspec.Spec) {
 	return func(s *taskspec.Spec) {
-		s.Spec.Retry = &taskspec.RetryPolicy{
+		s.Retry = &taskspec.RetryPolicy{
 			MaxAttempts: &attempts, BackoffSeconds: new(wait.Seconds()), MaxBackoffSeconds: new(wait.Seconds()), Jitter: new(0.0), On: on,
 		}
 	}

@@ -132,7 +132,7 @@ func prepare(r broker.Reader, root string, m broker.Message, input *broker.Messa
 		rules.Template = t.Epoch == 0 // else the request holds the resolved spec
 	}
 	spec, plan, item, err := decodeRequest(m.Body, rules)
-	if err == nil && j.task == nil && spec.Spec.Key != "" {
+	if err == nil && j.task == nil && spec.Key != "" {
 		err = errors.New("invalid taskspec: spec.key: holds only for what is submitted, not for a request that is written by hand")
 	}
 	if err != nil {
@@ -149,7 +149,7 @@ func prepare(r broker.Reader, root string, m broker.Message, input *broker.Messa
 	if j.bindQueues(spec, input); j.refused != "" || j.NotForConsumer() {
 		return j, nil
 	}
-	if j.refused = j.resolve(spec, root); j.refused == "" && spec.Spec.Type == taskspec.KindFunction {
+	if j.refused = j.resolve(spec, root); j.refused == "" && spec.Type == taskspec.KindFunction {
 		return j, findFunction(r, j)
 	}
 	return j, nil
@@ -261,25 +261,25 @@ func addEnv(j *Job, packed string) {
 func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
 	resolved := spec.Resolve(j.TID, root)
 	resolved.State = nil // the record holds the state
-	j.Dir = directory(spec.Spec.WorkingDir, cmp.Or(j.Dir, root))
-	resolved.Spec.WorkingDir = j.Dir
+	j.Dir = directory(spec.WorkingDir, cmp.Or(j.Dir, root))
+	resolved.WorkingDir = j.Dir
 	raw, err := resolved.MarshalJSON()
 	if err != nil {
 		return err.Error()
 	}
 	item := j.item
-	if spec.Spec.Persistent {
+	if spec.Persistent {
 		item = noItem // the consumer adds the items to what they share
 	}
-	if spec.Spec.Type == taskspec.KindFunction {
-		j.Call, err = resolved.Spec.Call(item)
+	if spec.Type == taskspec.KindFunction {
+		j.Call, err = resolved.Call(item)
 	} else {
-		j.Argv, j.Stdin, err = command(resolved.Spec, item)
+		j.Argv, j.Stdin, err = command(resolved.Work, item)
 	}
 	if err != nil {
 		return err.Error()
 	}
-	j.Spec, j.Work, j.tags = raw, resolved.Spec, spec.Tags()
+	j.Spec, j.Work, j.tags = raw, resolved.Work, spec.Tags()
 	return ""
 }
 

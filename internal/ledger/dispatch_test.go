@@ -19,8 +19,8 @@ func TestPrepare(t *testing.T) {
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	tid := p.submission(Submission{
 		Spec: echo(func(s *taskspec.Spec) {
-			s.Spec.Args = []any{"-n", json.Number("1.50")}
-			s.Spec.Env = map[string]string{"TOKEN": "secret"}
+			s.Args = []any{"-n", json.Number("1.50")}
+			s.Env = map[string]string{"TOKEN": "secret"}
 		}),
 		Item:  `{"args":["last",2],"stdin":"line\n"}`,
 		Input: "a1", Dir: "/home/ann", Env: EncodeEnv([]string{"HOME=/home/ann"}),
@@ -37,7 +37,7 @@ func TestPrepare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if resolved.TID != tid || resolved.Spec.WeftContext != p.root || resolved.Spec.WorkingDir != "/home/ann" || resolved.State != nil {
+	if resolved.TID != tid || resolved.WeftContext != p.root || resolved.WorkingDir != "/home/ann" || resolved.State != nil {
 		t.Errorf("resolved spec is %s", j.Spec)
 	}
 	if j.Work.Env["TOKEN"] != "secret" || j.Work.ErrorPolicy() != taskspec.PolicyKeep {
@@ -57,7 +57,7 @@ func TestDirectory(t *testing.T) {
 		{"", "", p.root},
 		{"sub", "", filepath.Join(p.root, "sub")},
 	} {
-		s := echo(func(s *taskspec.Spec) { s.Spec.WorkingDir = test.spec })
+		s := echo(func(s *taskspec.Spec) { s.WorkingDir = test.spec })
 		j := p.prepare(p.submission(Submission{Spec: s, Item: "{}", Dir: test.submitter}))
 		if j.Dir != test.want || j.Work.WorkingDir != test.want {
 			t.Errorf("working_dir %q of a submitter in %q: task runs in %q and says %q, want %q", test.spec, test.submitter, j.Dir, j.Work.WorkingDir, test.want)

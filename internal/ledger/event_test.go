@@ -16,8 +16,8 @@ func TestRedaction(t *testing.T) {
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	tid := p.submission(Submission{
 		Spec: echo(func(s *taskspec.Spec) {
-			s.Spec.Env = map[string]string{"TOKEN": "s3cret", "EMPTY": ""}
-			s.Spec.Args = []any{"visible"}
+			s.Env = map[string]string{"TOKEN": "s3cret", "EMPTY": ""}
+			s.Args = []any{"visible"}
 		}),
 		Item: "item", Dir: p.root, Env: EncodeEnv([]string{"PASSWORD=t0p"}),
 	})
@@ -41,7 +41,7 @@ func TestRedaction(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(s.Spec.Env) != 2 || s.Spec.Env["TOKEN"] != "[redacted]" || s.Spec.Args[0] != "visible" {
+		if len(s.Env) != 2 || s.Env["TOKEN"] != "[redacted]" || s.Args[0] != "visible" {
 			t.Errorf("event %s shows %s", e.Event, e.TaskSpec)
 		}
 	}

@@ -320,7 +320,7 @@ func TestResultForms(t *testing.T) {
 func TestWithoutCleanup(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
-	tid := p.submit(func(s *taskspec.Spec) { s.Spec.CleanupOnExit = new(false) })
+	tid := p.submit(func(s *taskspec.Spec) { s.CleanupOnExit = new(false) })
 	p.run(tid)
 	q := QueuesOf(tid)
 	for _, name := range []string{q.Inbox, q.ControlIn, q.ControlOut} {

@@ -112,7 +112,7 @@ func TestForget(t *testing.T) {
 func TestForgetLetsGoOfKey(t *testing.T) {
 	t.Parallel()
 	p := newUnchecked(t, sqlite.Options{})
-	keyed := Submission{Spec: echo(func(s *taskspec.Spec) { s.Spec.Key = "once" }), Item: noItem, Dir: p.root, Env: EncodeEnv(nil)}
+	keyed := Submission{Spec: echo(func(s *taskspec.Spec) { s.Key = "once" }), Item: noItem, Dir: p.root, Env: EncodeEnv(nil)}
 	first := p.submission(keyed)
 	if again := p.submission(keyed); again != first {
 		t.Fatalf("a key that is held made task %s beside %s", again, first)

@@ -78,8 +78,8 @@ func FuzzDecodeRequest(f *testing.F) {
 		if j.refused = j.resolve(s, "/p"); j.refused != "" {
 			return // a work item with the right keys and the wrong values
 		}
-		isCommand := s.Spec.Type == taskspec.KindCommand
-		if isCommand != (len(j.Argv) > 0) || isCommand && j.Argv[0] != s.Spec.ProcessTarget || !strings.HasPrefix(j.Dir, "/") {
+		isCommand := s.Type == taskspec.KindCommand
+		if isCommand != (len(j.Argv) > 0) || isCommand && j.Argv[0] != s.ProcessTarget || !strings.HasPrefix(j.Dir, "/") {
 			t.Errorf("job is %+v", j)
 		}
 		retried := must(json.Marshal(request{Spec: j.Spec, Item: must(json.Marshal(item))}))

@@ -27,13 +27,13 @@ type Prepared struct {
 // [SubmitAll] records. root is the project's.
 func (s Submission) Prepare(root string) (*Prepared, error) {
 	d := &Prepared{submission: s, placeholder: fmt.Sprintf("99%017d", rand.N(int64(1e17)))} // greater than any id
-	if s.Spec.Spec.Key != "" {
+	if s.Spec.Key != "" {
 		var err error
 		if d.text, err = s.encode(); err != nil {
 			return nil, err
 		}
 	}
-	name := s.Spec.Spec.FunctionTarget
+	name := s.Spec.FunctionTarget
 	d.job = &Job{
 		TID: d.placeholder, Name: s.Spec.Name, Epoch: 1, Input: s.Input, Dir: s.Dir,
 		Function: &Function{Description: function.Description{Name: name}},

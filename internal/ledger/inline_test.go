@@ -24,7 +24,7 @@ func TestBegin(t *testing.T) {
 	submission := func(edit func(*Submission)) func() Submission {
 		return func() Submission {
 			s := Submission{Item: noItem, Dir: "/home/ann", Spec: &taskspec.Spec{
-				Name: "call", Spec: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "f", Isolation: taskspec.IsolationInline},
+				Name: "call", Work: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "f", Isolation: taskspec.IsolationInline},
 			}}
 			edit(&s)
 			return s
@@ -33,16 +33,16 @@ func TestBegin(t *testing.T) {
 	for name, made := range map[string]func() Submission{
 		"nothing": submission(func(*Submission) {}),
 		"arguments": submission(func(s *Submission) {
-			s.Spec.Spec.Args = []any{"9999999999999999999", 1795948706796580864, map[string]any{"<b>": nil}}
+			s.Spec.Args = []any{"9999999999999999999", 1795948706796580864, map[string]any{"<b>": nil}}
 		}),
 		"item":    submission(func(s *Submission) { s.Item = `{"kwargs":{"a":1}}` }),
 		"parent":  submission(func(s *Submission) { s.Parent = "1795948706796580864" }),
-		"key":     submission(func(s *Submission) { s.Spec.Spec.Key = fmt.Sprint("key ", &s) }),
-		"retry":   submission(func(s *Submission) { s.Spec.Spec.Retry = new(taskspec.RetryPolicy) }),
-		"timeout": submission(func(s *Submission) { s.Spec.Spec.Timeout = new(2.5) }),
+		"key":     submission(func(s *Submission) { s.Spec.Key = fmt.Sprint("key ", &s) }),
+		"retry":   submission(func(s *Submission) { s.Spec.Retry = new(taskspec.RetryPolicy) }),
+		"timeout": submission(func(s *Submission) { s.Spec.Timeout = new(2.5) }),
 		"outbox":  submission(func(s *Submission) { s.Spec.IO.Outputs = map[string]string{"outbox": "clean.data"} }),
 		"secrets": submission(func(s *Submission) {
-			s.Spec.Spec.KeywordArgs = map[string]any{"token": "secret"}
+			s.Spec.KeywordArgs = map[string]any{"token": "secret"}
 			s.Redact = []string{"spec.keyword_args.token"}
 		}),
 	} {
@@ -67,8 +67,8 @@ func TestBegin(t *testing.T) {
 				return nil
 			})
 			s := made()
-			if s.Spec.Spec.Key != "" {
-				s.Spec.Spec.Key = "another"
+			if s.Spec.Key != "" {
+				s.Spec.Key = "another"
 			}
 			there := p.submission(s)
 			var j *Job
@@ -98,9 +98,9 @@ func TestBegin(t *testing.T) {
 					t.Fatal(err)
 				}
 				text := ids.ReplaceAllString(strings.Join(append(events, record), "\n"), "#")
-				return strings.NewReplacer("key ", "", s.Spec.Spec.Key, "KEY").Replace(text)
+				return strings.NewReplacer("key ", "", s.Spec.Key, "KEY").Replace(text)
 			}
-			if s.Spec.Spec.Key == "" {
+			if s.Spec.Key == "" {
 				same("history and record", told(here.Task.TID), told(there))
 			}
 			same("call", fmt.Sprintf("%s %+v", here.Job.Call, here.Job.Work.Env), fmt.Sprintf("%s %+v", j.Call, j.Work.Env))
@@ -125,8 +125,8 @@ func TestTaken(t *testing.T) {
 		{"a text", func(*taskspec.Spec) {}, func(*HandOff) {}, true},
 		{"a file", func(*taskspec.Spec) {}, func(h *HandOff) { h.Output.Form = FormFile }, false},
 		{"a text that was in a file", func(*taskspec.Spec) {}, func(h *HandOff) { h.Output.InMemory = false }, false},
-		{"a stream", func(s *taskspec.Spec) { s.Spec.StreamOutput = true }, func(*HandOff) {}, false},
-		{"attempts", func(s *taskspec.Spec) { s.Spec.Retry = new(taskspec.RetryPolicy) }, func(*HandOff) {}, false},
+		{"a stream", func(s *taskspec.Spec) { s.StreamOutput = true }, func(*HandOff) {}, false},
+		{"attempts", func(s *taskspec.Spec) { s.Retry = new(taskspec.RetryPolicy) }, func(*HandOff) {}, false},
 		{"a queue of the user's", func(s *taskspec.Spec) { s.IO.Outputs = map[string]string{"outbox": "clean.data"} }, func(*HandOff) {}, false},
 	} {
 		tid := p.submit(test.edit)

@@ -194,7 +194,7 @@ func (j *Job) bindQueues(s *taskspec.Spec, input *broker.Message) {
 	case j.item != noItem || j.Input != "":
 		j.refused = "request has an inbox_message, but its task takes its work item from the queue " + j.in
 	default:
-		j.Work = s.Spec
+		j.Work = s.Work
 	}
 }
 

@@ -25,7 +25,7 @@ type watcher struct {
 }
 
 // persistent makes a spec one of a persistent task.
-func persistent(s *taskspec.Spec) { s.Spec.Persistent = true }
+func persistent(s *taskspec.Spec) { s.Persistent = true }
 
 // watcher dispatches a persistent task without a first item.
 func (p *project) watcher(edit ...func(*taskspec.Spec)) *watcher {

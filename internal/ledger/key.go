@@ -62,7 +62,7 @@ func (s Submission) shown(spec []byte) []byte {
 		plan.redact(s.Redact)
 		spec, _ = json.Marshal(plan.Stages) // could be encoded before
 		return spec
-	case len(s.Spec.Spec.Env) == 0 && len(s.Redact) == 0:
+	case len(s.Spec.Env) == 0 && len(s.Redact) == 0:
 		return spec
 	}
 	return redactSpec(spec, s.Redact)

@@ -12,7 +12,7 @@ import (
 	"weft/taskspec"
 )
 
-func withKey(key string) func(*taskspec.Spec) { return func(s *taskspec.Spec) { s.Spec.Key = key } }
+func withKey(key string) func(*taskspec.Spec) { return func(s *taskspec.Spec) { s.Key = key } }
 
 // again submits tasks in one transaction and says what became of them.
 func (p *project) again(all ...Submission) (accepted []Accepted) {
@@ -169,7 +169,7 @@ func TestKeyLoaded(t *testing.T) {
 		}
 		want.Other = secrets // of what is hidden nothing is told
 		secret := keyed(withEnv)
-		secret.Spec.Spec.Env = map[string]string{"PASSWORD": "another"}
+		secret.Spec.Env = map[string]string{"PASSWORD": "another"}
 		if got := other.again(secret)[0]; got != want {
 			t.Errorf("secrets %v: another secret after the load %+v, want %+v", secrets, got, want)
 		}

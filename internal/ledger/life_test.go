@@ -87,10 +87,10 @@ func (m *lives) submit(t *rapid.T) {
 	policy := rapid.SampledFrom([]taskspec.Policy{taskspec.PolicyKeep, taskspec.PolicyRequeue, taskspec.PolicyClear}).Draw(t, "policy")
 	s := Submission{Spec: echo(policies(policy, policy)), Item: "item", Dir: m.root}
 	delay := rapid.SampledFrom([]float64{0, 5}).Draw(t, "delay")
-	s.Spec.Spec.DelaySeconds = delay
+	s.Spec.DelaySeconds = delay
 	tries := rapid.IntRange(0, 3).Draw(t, "tries")
 	if tries > 0 {
-		s.Spec.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: &tries, BackoffSeconds: &delay}
+		s.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: &tries, BackoffSeconds: &delay}
 	}
 	if len(m.all) > 0 && rapid.Bool().Draw(t, "nested") {
 		parent := m.any(t).tid

@@ -17,7 +17,7 @@ import (
 
 const secret = "hunter2"
 
-func withEnv(s *taskspec.Spec) { s.Spec.Env = map[string]string{"PASSWORD": secret} }
+func withEnv(s *taskspec.Spec) { s.Env = map[string]string{"PASSWORD": secret} }
 
 func (p *project) dump(state, secrets bool) string {
 	p.Helper()
@@ -113,7 +113,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-func withoutCleanup(s *taskspec.Spec) { s.Spec.CleanupOnExit = new(false) }
+func withoutCleanup(s *taskspec.Spec) { s.CleanupOnExit = new(false) }
 
 // TestLoadRequests takes in tasks that wait, and refuses those of which
 // something is missing.

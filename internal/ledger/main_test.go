@@ -81,7 +81,7 @@ func (p *project) update(fn func(tx *broker.Tx) error) {
 
 // echo is the smallest valid spec with what edit adds.
 func echo(edit ...func(*taskspec.Spec)) *taskspec.Spec {
-	s := &taskspec.Spec{Name: "greet", Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "echo", Args: []any{"hello"}}}
+	s := &taskspec.Spec{Name: "greet", Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "echo", Args: []any{"hello"}}}
 	for _, e := range edit {
 		e(s)
 	}
@@ -89,7 +89,7 @@ func echo(edit ...func(*taskspec.Spec)) *taskspec.Spec {
 }
 
 func policies(onError, onStop taskspec.Policy) func(*taskspec.Spec) {
-	return func(s *taskspec.Spec) { s.Spec.ReservedPolicyOnError, s.Spec.ReservedPolicyOnStop = onError, onStop }
+	return func(s *taskspec.Spec) { s.ReservedPolicyOnError, s.ReservedPolicyOnStop = onError, onStop }
 }
 
 // submit submits a task from the project's root.

@@ -185,9 +185,9 @@ func pass(tx *broker.Tx, t *Task, h *HandOff, body string) (bool, error) {
 		t.nextInput.input = outputName(t.TID, t.Epoch, Stdout)
 	}
 	switch {
-	case spec.Spec.Type == taskspec.KindCommand && isFile:
+	case spec.Type == taskspec.KindCommand && isFile:
 		t.nextInput.item = noItem
-	case spec.Spec.Type == taskspec.KindCommand:
+	case spec.Type == taskspec.KindCommand:
 		t.nextInput.item = itemOf(body, from.Type)
 	case isFile: // a function gets its path
 		t.nextInput.item, err = h.message(filepath.Join(from.WeftContext, Dir))

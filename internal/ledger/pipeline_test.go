@@ -18,7 +18,7 @@ import (
 
 // stage is a stage that runs cat, as edit changes it.
 func stage(name string, edit ...func(*taskspec.Spec)) Stage {
-	s := &taskspec.Spec{Name: name, Spec: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "cat"}}
+	s := &taskspec.Spec{Name: name, Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "cat"}}
 	for _, e := range edit {
 		e(s)
 	}
@@ -27,7 +27,7 @@ func stage(name string, edit ...func(*taskspec.Spec)) Stage {
 
 func calls(name string) func(*taskspec.Spec) {
 	return func(s *taskspec.Spec) {
-		s.Spec = taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: name}
+		s.Work = taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: name}
 	}
 }
 
@@ -560,7 +560,7 @@ func TestBadPipeline(t *testing.T) {
 func TestDumpPipeline(t *testing.T) {
 	t.Parallel()
 	p := newNormal(t)
-	secret := func(s *taskspec.Spec) { s.Spec.Env = map[string]string{"TOKEN": "s3cret"} }
+	secret := func(s *taskspec.Spec) { s.Env = map[string]string{"TOKEN": "s3cret"} }
 	waits := p.pipeline(noItem, stage("a", secret))
 	runs := p.pipeline(noItem, stage("a", secret), stage("b", secret))
 	p.begin(runs)
@@ -642,7 +642,7 @@ func TestPipelineModel(t *testing.T) {
 		for i := range n {
 			stages = append(stages, stage(string(rune('a'+i)), func(s *taskspec.Spec) {
 				if rapid.Bool().Draw(rt, "retries") {
-					s.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), BackoffSeconds: new(0.0)}
+					s.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), BackoffSeconds: new(0.0)}
 				}
 			}))
 		}

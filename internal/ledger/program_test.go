@@ -115,7 +115,7 @@ func TestPrepareFunction(t *testing.T) {
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	p.host("/a", 1, "f")
 	spec := func(s *taskspec.Spec) {
-		s.Spec = taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "f", Args: []any{1}, EnvFrom: []string{"A", "B"}, Env: map[string]string{"B": "spec"}}
+		s.Work = taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "f", Args: []any{1}, EnvFrom: []string{"A", "B"}, Env: map[string]string{"B": "spec"}}
 	}
 	tid := p.submission(Submission{Spec: echo(spec), Item: `{"args":["x"]}`, Dir: p.root, Env: EncodeEnv([]string{"A=1", "B=2", "C=3"})})
 	j := p.prepare(tid)

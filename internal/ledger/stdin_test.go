@@ -13,7 +13,7 @@ import (
 )
 
 // interactive makes a task read its inbox.
-func interactive(s *taskspec.Spec) { s.Spec.Interactive = true }
+func interactive(s *taskspec.Spec) { s.Interactive = true }
 
 // Tasks that hold no slot do not wait for one behind those that do.
 func TestWaitingSlotless(t *testing.T) {
@@ -21,7 +21,7 @@ func TestWaitingSlotless(t *testing.T) {
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	plain := p.submit()
 	lines := p.submit(interactive)
-	screen := p.submit(func(s *taskspec.Spec) { s.Spec.TTY = true })
+	screen := p.submit(func(s *taskspec.Spec) { s.TTY = true })
 	if diff := cmp.Diff([]string{lines, screen}, p.waiting(10, true), bare); diff != "" {
 		t.Errorf("waiting for no slot (-want +got):\n%s", diff)
 	}

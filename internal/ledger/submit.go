@@ -126,7 +126,7 @@ func encodeSpec(s *taskspec.Spec) (json.RawMessage, error) {
 // held returns the task that holds the key of the spec, if there is one, and the digests of
 // the submission. spec is the spec in JSON.
 func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, k keyRecord, err error) {
-	name := s.Spec.Spec.Key
+	name := s.Spec.Key
 	if name == "" {
 		return nil, k, nil
 	}
@@ -140,7 +140,7 @@ func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, k keyRecord, 
 
 // needsEnv reports whether the environment must be stored for the task. A function gets
 // that of its program, and the variables of its submitter's that its spec names.
-func (s Submission) needsEnv() bool { return s.Env != "" || s.Spec.Spec.Type != taskspec.KindFunction }
+func (s Submission) needsEnv() bool { return s.Env != "" || s.Spec.Type != taskspec.KindFunction }
 
 // create submits one task, with an environment that is stored already under this key. spec
 // is its spec in JSON.
@@ -170,20 +170,20 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 		Input:   s.Input,
 		Parent:  s.Parent,
 		Redact:  s.Redact,
-		Key:     s.Spec.Spec.Key,
+		Key:     s.Spec.Key,
 		Tags:    s.Spec.Tags(),
 		Created: now.UnixNano(),
 		Service: s.Service,
-		decoded: &s.Spec.Spec,
+		decoded: &s.Spec.Work,
 		// A parent holds a slot while it waits for its children; a task that waits for a
 		// person, and a service, would hold one for ever.
 		Slotless: s.Parent != "" || s.Service != "" || s.Plan != nil || s.Spec.Slotless(),
 		Pipeline: s.Plan != nil,
 	}
-	if s.Spec.Spec.Inline() {
-		t.Inline = s.Spec.Spec.FunctionTarget
+	if s.Spec.Inline() {
+		t.Inline = s.Spec.FunctionTarget
 	}
-	if s.Spec.Spec.Persistent {
+	if s.Spec.Persistent {
 		t.Items = new(Items)
 	}
 	switch {
@@ -220,7 +220,7 @@ func (s Submission) writeRequest(tx *broker.Tx, spec json.RawMessage, now time.T
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	wait := s.Spec.Spec.Delay()
+	wait := s.Spec.Delay()
 	if wait > 0 {
 		t.NotBefore = now.Add(wait).UnixNano()
 	}

@@ -208,7 +208,7 @@ func (t *Task) work() (*taskspec.Work, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.decoded = &spec.Spec
+		t.decoded = &spec.Work
 	}
 	return t.decoded, nil
 }
