@@ -79,11 +79,7 @@ func decode(data []byte, want *shape, into reflect.Value) (problems report, isJS
 	}
 	// One copy of the document; the strings of what it holds are parts of it.
 	d.text = string(data)
-	if want.form.fits(d.peek()) {
-		d.record(want, into)
-	} else {
-		d.mismatch(want.form)
-	}
+	d.whole(want, into)
 	if s, isSpec := into.Addr().Interface().(*Spec); isSpec {
 		readArgs(&s.Work)
 	}

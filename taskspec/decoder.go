@@ -68,22 +68,10 @@ func (d *decoder) field(want *shape, into reflect.Value) {
 		into.SetBool(d.word() == "true")
 	case formNumber, formWhole:
 		d.number(want.form, into)
-	case formTextList:
-		into.Set(reflect.ValueOf(list(d, (*decoder).listedText)))
-	case formFreeList:
-		into.Set(reflect.ValueOf(list(d, (*decoder).free)))
-	case formTextMap:
-		into.Set(reflect.ValueOf(object(d, (*decoder).listedText)))
-	case formRawMap:
-		into.Set(reflect.ValueOf(object(d, (*decoder).raw)))
-	case formFreeMap:
-		into.Set(reflect.ValueOf(object(d, (*decoder).free)))
 	case formRecord:
 		d.record(want, into)
-	case formRecordList:
-		d.records(want.item, into)
 	default:
-		into.Set(reflect.ValueOf(d.free()))
+		d.others(want, into)
 	}
 }
 
@@ -91,12 +79,12 @@ func (d *decoder) field(want *shape, into reflect.Value) {
 // and skips it.
 func (d *decoder) mismatch(want form) {
 	got := "null"
-	for _, f := range []form{formText, formFlag, formNumber, formFreeList, formFreeMap} {
+	for _, f := range []form{formText, formFlag, formNumber, formList, formObject} {
 		if f.fits(d.peek()) {
-			got = f.String()
+			got = forms[f].name
 		}
 	}
-	d.problem("want %s, got %s", want, got)
+	d.problem("want %s, got %s", forms[want].name, got)
 	d.skip()
 }
 
@@ -119,19 +107,44 @@ func (d *decoder) record(want *shape, into reflect.Value) {
 	}
 }
 
+// whole decodes a record where null has no meaning.
+func (d *decoder) whole(want *shape, into reflect.Value) {
+	if !want.form.fits(d.peek()) {
+		d.mismatch(want.form)
+		return
+	}
+	d.record(want, into)
+}
+
+// others decodes a list, an object whose keys are the user's, or any value.
+func (d *decoder) others(want *shape, into reflect.Value) {
+	text := (*decoder).listedText
+	if want.raw {
+		text = (*decoder).raw
+	}
+	switch into := into.Addr().Interface().(type) {
+	case *any:
+		*into = d.free()
+	case *[]any:
+		*into = list(d, (*decoder).free)
+	case *[]string:
+		*into = list(d, text)
+	case *map[string]any:
+		*into = object(d, (*decoder).free)
+	case *map[string]string:
+		*into = object(d, text)
+	default: // a list of records
+		d.records(want.item, reflect.ValueOf(into).Elem())
+	}
+}
+
 // records decodes a list of objects whose keys are the fields of a struct.
 func (d *decoder) records(want *shape, into reflect.Value) {
-	for _, value := range list(d, func(d *decoder) reflect.Value {
-		value := reflect.New(into.Type().Elem()).Elem()
-		if want.form.fits(d.peek()) {
-			d.record(want, value)
-		} else {
-			d.mismatch(want.form)
-		}
-		return value
-	}) {
-		into.Set(reflect.Append(into, value))
-	}
+	list(d, func(d *decoder) struct{} {
+		into.Set(reflect.Append(into, reflect.Zero(into.Type().Elem())))
+		d.whole(want, into.Index(into.Len()-1))
+		return struct{}{}
+	})
 }
 
 // hint names the field that an unknown key is a case variant of.

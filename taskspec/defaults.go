@@ -42,15 +42,11 @@ func over[V any](below, above map[string]V) map[string]V {
 // describeDefaults puts into a format what there is to say about the defaults at a
 // path of it.
 func describeDefaults(format map[string]entry, path, about, input string) {
-	format[path] = entry{about: about}
-	format[path+".input"] = entry{about: input, rules: []rule{anything{}}}
-	format[path+".args"] = entry{about: "Appended to the arguments of the task.", rules: []rule{anything{}}}
-	format[path+".keyword_args"] = entry{about: "Lie over the keyword_args of the task.", rules: []rule{free{}}}
-	format[path+".env"] = entry{
-		about: "Variables that lie over those of the task.",
-		rules: []rule{members{keys: []*textRule{variableRule()}, values: []*textRule{osRule()}}},
-		raw:   true,
-	}
+	format[path] = row(about)
+	format[path+".input"] = row(input, free{})
+	format[path+".args"] = row("Appended to the arguments of the task.", free{})
+	format[path+".keyword_args"] = row("Lie over the keyword_args of the task.", free{})
+	format[path+".env"] = row("Variables that lie over those of the task.", environment()).anyBytes()
 }
 
 // MarshalJSON writes the values of variables as [RawString].

@@ -93,44 +93,19 @@ var manifestShape = sync.OnceValue(func() *shape { return shapeOf(reflect.TypeFo
 
 // manifestFormat is what [format] is, for a manifest.
 func manifestFormat() map[string]entry {
-	name := []rule{lengthRule(maxName), printableRule(), unicodeRule()}
+	name := nameRules(maxName)
 	f := map[string]entry{
-		"name": {
-			about:   "What the service is called. No two have the same name.",
-			missing: "required",
-			rules:   name,
-		},
-		"target": {
-			about:   "What the service runs.",
-			missing: `required: {"type": "task", "name": …}`,
-		},
-		"target.type": {
-			about:   "Whether a task or a pipeline is meant.",
-			missing: `required: "task" or "pipeline"`,
-			rules:   []rule{choice{TargetTask, TargetPipeline}},
-		},
-		"target.name": {
-			about:   "The name under which its spec is stored. The spec itself cannot stand here.",
-			missing: "required: the name of a stored spec",
-			rules:   name,
-		},
-		"policy": {
-			about: "When the service is started.",
-		},
-		"policy.mode": {
-			about:     "Once by each manager, or again whenever it ends.",
-			byDefault: ModeOnce,
-			rules:     []rule{choice{ModeOnce, ModeEnsure}},
-		},
-		"policy.max_restarts": {
-			about: "How often it may be restarted in a row. No bound by default.",
-			rules: []rule{span{}},
-		},
-		"policy.backoff_seconds": {
-			about:     "The time before a restart, in seconds. It doubles from one to the next, and is counted anew after a minute without an end.",
-			byDefault: defaultServiceBackoff,
-			rules:     []rule{span{most: maxServiceBackoff, open: true, unit: " seconds"}},
-		},
+		"name":   row("What the service is called. No two have the same name.", name...).required("required"),
+		"target": row("What the service runs.").required(`required: {"type": "task", "name": …}`),
+		"target.type": row("Whether a task or a pipeline is meant.",
+			oneOf(TargetTask, TargetPipeline)).required(`required: "task" or "pipeline"`),
+		"target.name": row("The name under which its spec is stored. The spec itself cannot stand here.",
+			name...).required("required: the name of a stored spec"),
+		"policy":              row("When the service is started."),
+		"policy.mode":         row("Once by each manager, or again whenever it ends.", oneOf(ModeOnce, ModeEnsure)).defaults(ModeOnce),
+		"policy.max_restarts": row("How often it may be restarted in a row. No bound by default.", span{}),
+		"policy.backoff_seconds": row("The time before a restart, in seconds. It doubles from one to the next, and is counted anew after a minute without an end.",
+			span{most: maxServiceBackoff, open: true, unit: " seconds"}).defaults(defaultServiceBackoff),
 	}
 	describeDefaults(f, "defaults", "What lies over what the target says.", "The work item: a text, or any other value as JSON.")
 	return f

@@ -114,46 +114,21 @@ var pipelineShape = sync.OnceValue(func() *shape {
 
 // pipelineFormat is [format] for a pipeline.
 func pipelineFormat() map[string]entry {
-	name := []rule{lengthRule(maxName), printableRule(), unicodeRule()}
+	name := nameRules(maxName)
 	f := map[string]entry{
-		"name": {
-			about:   "What the pipeline is called in lists and events.",
-			missing: "required",
-			rules:   name,
-		},
-		"description": {
-			about: "Free text for people.",
-			rules: []rule{unicodeRule()},
-		},
-		"stages": {
-			about:   "What is run, in this order. The first stage that does not complete ends the pipeline.",
-			missing: "required: at least one stage",
-			rules:   []rule{stageCount{}},
-		},
-		"stages[].name": {
-			about: "What the stage is called; by default as its task. No two stages have the same name.",
-			rules: name,
-		},
-		"stages[].task": {
-			about:   "The name of a stored spec.",
-			missing: "required: the name of a stored spec",
-			rules:   name,
-		},
-		"stages[].io_overrides": {
-			about: "Queues that the stage uses instead of its own.",
-		},
-		"stages[].io_overrides.inputs": {
-			about: `From "inbox" to the queue that the stage takes its work item from, instead of what the stage before has written.`,
-			rules: []rule{queuesRule()},
-		},
-		"stages[].io_overrides.outputs": {
-			about: `From "outbox" to the queue that the result goes to if the stage completes; the next stage gets it as well.`,
-			rules: []rule{queuesRule()},
-		},
-		"stages[].io_overrides.control": {
-			about: `From "ctrl_in" to a queue whose control messages the stage obeys, and from "ctrl_out" to the one that it answers into.`,
-			rules: []rule{queuesRule()},
-		},
+		"name":        row("What the pipeline is called in lists and events.", name...).required("required"),
+		"description": row("Free text for people.", unicodeRule()),
+		"stages": row("What is run, in this order. The first stage that does not complete ends the pipeline.",
+			stageCount{}).required("required: at least one stage"),
+		"stages[].name":         row("What the stage is called; by default as its task. No two stages have the same name.", name...),
+		"stages[].task":         row("The name of a stored spec.", name...).required("required: the name of a stored spec"),
+		"stages[].io_overrides": row("Queues that the stage uses instead of its own."),
+		"stages[].io_overrides.inputs": row(`From "inbox" to the queue that the stage takes its work item from, instead of what the stage before has written.`,
+			queuesRule()),
+		"stages[].io_overrides.outputs": row(`From "outbox" to the queue that the result goes to if the stage completes; the next stage gets it as well.`,
+			queuesRule()),
+		"stages[].io_overrides.control": row(`From "ctrl_in" to a queue whose control messages the stage obeys, and from "ctrl_out" to the one that it answers into.`,
+			queuesRule()),
 	}
 	describeDefaults(f, "stages[].defaults", "What the stage works with beside what its task says.",
 		"The work item, instead of what the stage before has written. Of the first stage: that of a run that brings none.")

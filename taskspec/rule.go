@@ -3,8 +3,6 @@ package taskspec
 import (
 	"fmt"
 	"reflect"
-	"slices"
-	"strings"
 )
 
 // A rule says which values a field may have: as a check of a value that is
@@ -12,16 +10,7 @@ import (
 // side, and a test compares what they accept.
 type rule interface {
 	check(c *checker, path string, value reflect.Value)
-	describe(s *schema, f *field, rules Rules)
-}
-
-// checker applies the rules of the format to one spec.
-type checker struct {
-	report
-	rules Rules
-	kind  Kind // of the work; empty where it is unknown
-	level int  // of a list or an object in the current record, in the document
-	index int  // of the current element of a list of records
+	describe(to *schema, f *field, rules Rules)
 }
 
 // span is a rule for numbers. They are at least least, or more than least where
@@ -30,9 +19,19 @@ type span struct {
 	least, most float64
 	open        bool
 	unit        string
+	perCore     bool // it is percents of one core, of which the machine has several
+}
+
+// on returns the span on the machine of the rules.
+func (s span) on(rules Rules) span {
+	if s.perCore {
+		return span{least: 1, most: float64(100 * rules.Cores), unit: ", 100 for each core"}
+	}
+	return s
 }
 
 func (s span) check(c *checker, path string, value reflect.Value) {
+	s = s.on(c.rules)
 	var v float64
 	if value.CanInt() {
 		v = float64(value.Int())
@@ -56,58 +55,14 @@ func (s span) String() string {
 	return fmt.Sprintf("must be at least %.0f", s.least)
 }
 
-func (s span) describe(to *schema, _ *field, _ Rules) {
-	if s.open {
-		to.ExclusiveMinimum = &s.least
-	} else {
-		to.Minimum = &s.least
+func (s span) describe(to *schema, _ *field, rules Rules) {
+	s = s.on(rules)
+	if to.Minimum = &s.least; s.open {
+		to.Minimum, to.ExclusiveMinimum = nil, &s.least
 	}
 	if s.most > 0 {
 		to.Maximum = &s.most
 	}
-}
-
-// coreShare is the rule for percents of one core, of which the machine has
-// several.
-type coreShare struct{}
-
-func (coreShare) span(cores int) span {
-	return span{least: 1, most: float64(100 * cores), unit: ", 100 for each core"}
-}
-
-func (r coreShare) check(c *checker, path string, value reflect.Value) {
-	r.span(c.rules.Cores).check(c, path, value)
-}
-
-func (r coreShare) describe(to *schema, f *field, rules Rules) {
-	r.span(rules.Cores).describe(to, f, rules)
-}
-
-// choice is the rule for text that must be one of these.
-type choice []string
-
-// statusChoice is the rule for a status.
-func statusChoice() choice {
-	var all choice
-	for _, s := range Statuses() {
-		all = append(all, string(s))
-	}
-	return all
-}
-
-func (r choice) check(c *checker, path string, value reflect.Value) {
-	if got := value.String(); !slices.Contains(r, got) {
-		c.add(path, r.problem(got))
-	}
-}
-
-// problem says that a text is none of them.
-func (r choice) problem(text string) string {
-	return fmt.Sprintf(`must be "%s", not %s`, strings.Join(r, `" or "`), quote(text))
-}
-
-func (r choice) describe(to *schema, f *field, _ Rules) {
-	to.limit(schema{Enum: r}, f.missing == "")
 }
 
 // arguments is the rule for what a command or a function is called with. Only
@@ -140,15 +95,6 @@ func (arguments) describeFor(kind Kind) *schema {
 	return &schema{Items: &item}
 }
 
-// anything is the rule for any value.
-type anything struct{}
-
-func (anything) check(c *checker, path string, value reflect.Value) {
-	checkFree(&c.report, path, value.Interface(), c.level)
-}
-
-func (anything) describe(*schema, *field, Rules) {}
-
 // stageCount is the rule for the list of stages.
 type stageCount struct{}
 
@@ -162,22 +108,22 @@ func (stageCount) describe(to *schema, _ *field, _ Rules) {
 	to.MinItems, to.MaxItems = new(1), new(MaxStages)
 }
 
-// free is the rule for an object of any values.
+// free is the rule for a value, or an object or a list of values, that has no schema.
 type free struct{}
 
 func (free) check(c *checker, path string, value reflect.Value) {
-	checkFreeMap(&c.report, path, value.Interface().(map[string]any), c.level)
+	checkFree(&c.report, path, value.Interface(), c.level)
 }
 
 func (free) describe(*schema, *field, Rules) {}
 
 // metadata is the rule for the submitter's own, in which two names have a
 // meaning.
-type metadata struct{}
+type metadata struct{ free }
 
-func (metadata) check(c *checker, path string, value reflect.Value) {
-	m := value.Interface().(map[string]any)
-	switch tags := m["tags"].(type) {
+func (m metadata) check(c *checker, path string, value reflect.Value) {
+	fields := value.Interface().(map[string]any)
+	switch tags := fields["tags"].(type) {
 	case nil, []string:
 	case []any:
 		for i, tag := range tags {
@@ -188,12 +134,12 @@ func (metadata) check(c *checker, path string, value reflect.Value) {
 	default:
 		c.add(path+".tags", "must be a list of strings")
 	}
-	if parent := m["parent_tid"]; parent != nil {
+	if parent := fields["parent_tid"]; parent != nil {
 		if tid, ok := parent.(string); !ok || !validTID(tid) {
 			c.add(path+".parent_tid", "must be a tid of 19 digits, as a string")
 		}
 	}
-	checkFreeMap(&c.report, path, m, c.level)
+	m.free.check(c, path, value)
 }
 
 func (metadata) describe(to *schema, _ *field, _ Rules) {

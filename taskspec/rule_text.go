@@ -3,117 +3,120 @@ package taskspec
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
 
-// textRule is a rule for text. ok and keywords accept the same; patterns keep
+// textRule is a rule for text. problem and keywords accept the same; patterns keep
 // to what the regular expressions of every language have in common.
 type textRule struct {
-	ok       func(text string) bool
-	says     func(text string) string // the problem with what is not ok
+	problem  func(text string) string // what is wrong with it, or nothing
 	keywords schema
 }
 
 func (t *textRule) check(c *checker, path string, value reflect.Value) {
-	t.text(c, path, value.String())
-}
-
-// text checks a text and reports whether it is ok.
-func (t *textRule) text(c *checker, path, text string) bool {
-	ok := t.ok(text)
-	if !ok {
-		c.add(path, t.says(text))
-	}
-	return ok
+	first(c, []*textRule{t}, path, value.String())
 }
 
 func (t *textRule) describe(to *schema, f *field, _ Rules) {
-	to.limit(t.keywords, f.missing == "" && !t.ok(""))
+	if f.missing == "" && t.problem("") != "" {
+		// The text may be empty; an editor does not offer that.
+		to.AnyOf = []*schema{&t.keywords, {MaxLength: new(0)}}
+		return
+	}
+	to.merge(t.keywords)
 }
 
-// always is a problem that does not depend on the text.
-func always(problem string) func(string) string { return func(string) string { return problem } }
+// first reports the first rule that a text breaks.
+func first(c *checker, rules []*textRule, path, text string) {
+	for _, r := range rules {
+		if problem := r.problem(text); problem != "" {
+			c.add(path, problem)
+			return
+		}
+	}
+}
+
+// unless returns says for a text that is not ok.
+func unless(ok func(text string) bool, says string) func(string) string {
+	return func(text string) string {
+		if ok(text) {
+			return ""
+		}
+		return says
+	}
+}
 
 // unicodeRule accepts what JSON can carry. Text that came from JSON is that.
-func unicodeRule() *textRule {
-	return &textRule{ok: utf8.ValidString, says: always(notUTF8)}
-}
+func unicodeRule() *textRule { return &textRule{problem: unless(utf8.ValidString, notUTF8)} }
 
 // osRule accepts what an operating system takes in an argv, an environment or a
 // path: any bytes but NUL.
 func osRule() *textRule {
-	return &textRule{ok: osText, says: always(notOSText), keywords: schema{Pattern: `^[^\x00]*$`}}
+	return &textRule{unless(osText, notOSText), schema{Pattern: `^[^\x00]*$`}}
 }
 
 // lengthRule accepts from 1 to most characters.
 func lengthRule(most int) *textRule {
-	return &textRule{
-		ok: func(text string) bool { return text != "" && utf8.RuneCountInString(text) <= most },
-		says: func(text string) string {
-			return fmt.Sprintf("has %d characters, at most %d are allowed", utf8.RuneCountInString(text), most)
-		},
-		keywords: schema{MinLength: new(1), MaxLength: &most},
+	problem := func(text string) string {
+		if n := utf8.RuneCountInString(text); n < 1 || n > most {
+			return fmt.Sprintf("has %d characters, at most %d are allowed", n, most)
+		}
+		return ""
 	}
+	return &textRule{problem, schema{MinLength: new(1), MaxLength: &most}}
 }
 
 // printableRule refuses control characters.
 func printableRule() *textRule {
-	return &textRule{
-		ok:       func(text string) bool { return !strings.ContainsFunc(text, unicode.IsControl) },
-		says:     always("must not hold control characters"),
-		keywords: schema{Pattern: `^[^\x00-\x1f\x7f-\x9f]*$`},
-	}
+	ok := func(text string) bool { return !strings.ContainsFunc(text, unicode.IsControl) }
+	return &textRule{unless(ok, "must not hold control characters"), schema{Pattern: `^[^\x00-\x1f\x7f-\x9f]*$`}}
 }
 
 // versionRule accepts two numbers with a dot between them.
 func versionRule() *textRule {
-	return &textRule{
-		ok:       validVersion,
-		says:     always(`must be two numbers with a dot, as in "1.0"`),
-		keywords: schema{Pattern: `^[0-9]+\.[0-9]+$`},
-	}
+	const pattern = `^[0-9]+\.[0-9]+$`
+	return &textRule{unless(matches(pattern), `must be two numbers with a dot, as in "1.0"`), schema{Pattern: pattern}}
 }
 
-func validVersion(v string) bool {
-	number := func(s string) bool {
-		return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
-	}
-	major, minor, ok := strings.Cut(v, ".")
-	return ok && number(major) && number(minor)
+// matches reports whether a text matches a pattern, which is compiled for the first one.
+func matches(pattern string) func(text string) bool {
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+	return func(text string) bool { return compiled().MatchString(text) }
 }
 
 // tidRule accepts full task ids. That they fit 63 bits is beyond a pattern that
 // anybody could read.
 func tidRule() *textRule {
-	return &textRule{
-		ok:       validTID,
-		says:     always("must be 19 digits that fit 63 bits"),
-		keywords: schema{Pattern: `^[0-9]{19}$`},
-	}
+	return &textRule{unless(validTID, "must be 19 digits that fit 63 bits"), schema{Pattern: `^[0-9]{19}$`}}
 }
 
 // variableRule accepts what an operating system takes for the name of a
 // variable.
 func variableRule() *textRule {
+	ok := func(name string) bool {
+		return name != "" && !strings.ContainsAny(name, "=\x00") && utf8.ValidString(name)
+	}
 	return &textRule{
-		ok: func(name string) bool {
-			return name != "" && !strings.ContainsAny(name, "=\x00") && utf8.ValidString(name)
-		},
-		says:     always(`a variable's name must be valid UTF-8, not empty, without "=" and NUL characters`),
-		keywords: schema{Pattern: `^[^=\x00]+$`},
+		unless(ok, `a variable's name must be valid UTF-8, not empty, without "=" and NUL characters`),
+		schema{Pattern: `^[^=\x00]+$`},
 	}
 }
 
 // oneOf accepts one of the texts.
-func oneOf(texts []string) *textRule {
-	return &textRule{
-		ok:       func(text string) bool { return slices.Contains(texts, text) },
-		says:     func(text string) string { return choice(texts).problem(text) },
-		keywords: schema{Enum: texts},
+func oneOf[T ~string](texts ...T) *textRule {
+	all := convert[T, string](texts)
+	problem := func(text string) string {
+		if slices.Contains(all, text) {
+			return ""
+		}
+		return fmt.Sprintf(`must be "%s", not %s`, strings.Join(all, `" or "`), quote(text))
 	}
+	return &textRule{problem, schema{Enum: all}}
 }
 
 // filledPattern matches what is more than white space, as [unicode.IsSpace]
@@ -126,7 +129,7 @@ type elements struct{ of *textRule }
 
 func (e elements) check(c *checker, path string, value reflect.Value) {
 	for i, text := range value.Interface().([]string) {
-		e.of.text(c, element(path, i), text)
+		first(c, []*textRule{e.of}, element(path, i), text)
 	}
 }
 
@@ -140,6 +143,11 @@ func (e elements) describe(to *schema, _ *field, _ Rules) {
 // those for its value, the first that is broken counts.
 type members struct{ keys, values []*textRule }
 
+// environment is the rule for variables.
+func environment() members {
+	return members{keys: []*textRule{variableRule()}, values: []*textRule{osRule()}}
+}
+
 func (m members) check(c *checker, path string, value reflect.Value) {
 	entries := value.Interface().(map[string]string)
 	for _, key := range sortedKeys(entries) {
@@ -149,30 +157,16 @@ func (m members) check(c *checker, path string, value reflect.Value) {
 	}
 }
 
-// first reports the first rule that a text breaks.
-func first(c *checker, rules []*textRule, path, text string) {
-	for _, r := range rules {
-		if !r.text(c, path, text) {
-			return
-		}
-	}
-}
-
 func (m members) describe(to *schema, f *field, _ Rules) {
-	to.PropertyNames = together(m.keys)
-	value := together(m.values)
-	value.Type = types{"string"}
+	keys, value := new(schema), &schema{Type: types{"string"}}
+	for _, r := range m.keys {
+		keys.merge(r.keywords)
+	}
+	for _, r := range m.values {
+		value.merge(r.keywords)
+	}
 	if f.raw {
 		value.orRaw()
 	}
-	to.AdditionalProperties = value
-}
-
-// together is what all the rules say.
-func together(rules []*textRule) *schema {
-	s := new(schema)
-	for _, r := range rules {
-		s.merge(r.keywords)
-	}
-	return s
+	to.PropertyNames, to.AdditionalProperties = keys, value
 }

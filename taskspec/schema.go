@@ -3,6 +3,8 @@ package taskspec
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
+	"strconv"
 )
 
 // Schema returns the format as JSON Schema, draft 2020-12, indented and with a
@@ -94,74 +96,32 @@ func (p properties) MarshalJSON() ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		name, err := json.Marshal(prop.name)
-		if err != nil {
-			return nil, err
-		}
 		value, err := json.Marshal(prop.schema)
 		if err != nil {
 			return nil, err
 		}
-		b = append(append(append(b, name...), ':'), value...)
+		b = append(append(strconv.AppendQuote(b, prop.name), ':'), value...)
 	}
 	return append(b, '}'), nil
 }
 
-// limit says that a text, in an optional field perhaps empty, keeps to the
-// keywords. An editor does not offer the empty text.
-func (s *schema) limit(keywords schema, orEmpty bool) {
-	if orEmpty {
-		s.AnyOf = []*schema{&keywords, {MaxLength: new(0)}}
-		return
-	}
-	s.merge(keywords)
-}
-
-// merge adds what the keywords say about a text.
+// merge adds what the keywords say.
 func (s *schema) merge(keywords schema) {
-	if keywords.Enum != nil {
-		s.Enum = keywords.Enum
+	to, from := reflect.ValueOf(s).Elem(), reflect.ValueOf(keywords)
+	for i := range from.NumField() {
+		if !from.Field(i).IsZero() {
+			to.Field(i).Set(from.Field(i))
+		}
 	}
-	if keywords.Pattern != "" {
-		s.Pattern = keywords.Pattern
-	}
-	if keywords.MinLength != nil {
-		s.MinLength = keywords.MinLength
-	}
-	if keywords.MaxLength != nil {
-		s.MaxLength = keywords.MaxLength
-	}
-	if keywords.Not != nil {
-		s.Not = keywords.Not
-	}
-}
-
-// jsonType is the form's name in JSON Schema, empty for any value.
-func (f form) jsonType() string {
-	switch f {
-	case formText, formRaw:
-		return "string"
-	case formFlag:
-		return "boolean"
-	case formNumber:
-		return "number"
-	case formWhole:
-		return "integer"
-	case formTextList, formFreeList, formRecordList:
-		return "array"
-	case formTextMap, formRawMap, formFreeMap, formRecord:
-		return "object"
-	}
-	return ""
 }
 
 // schema describes a value of the shape.
 func (s *shape) schema(rules Rules) *schema {
 	to := new(schema)
 	if s.form != formFree {
-		to.Type = types{s.form.jsonType()}
+		to.Type = types{forms[s.form].json}
 	}
-	if s.form == formRecordList {
+	if s.item != nil {
 		to.Items = s.item.schema(rules)
 	}
 	if s.form == formRaw {
@@ -182,10 +142,8 @@ func (s *shape) schema(rules Rules) *schema {
 	}
 	for _, kind := range kinds() {
 		if then := s.schemaFor(kind); then != nil {
-			to.AllOf = append(to.AllOf, &schema{
-				If:   &schema{Properties: properties{{"type", &schema{Const: kind}}}, Required: []string{"type"}},
-				Then: then,
-			})
+			is := &schema{Properties: properties{{"type", &schema{Const: kind}}}, Required: []string{"type"}}
+			to.AllOf = append(to.AllOf, &schema{If: is, Then: then})
 		}
 	}
 	return to

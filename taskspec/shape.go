@@ -10,65 +10,60 @@ import (
 type form int
 
 const (
-	formFree       form = iota // any value
-	formText                   // a string
-	formRaw                    // a string of any bytes, see [RawString]
-	formFlag                   // true or false
-	formNumber                 // a number
-	formWhole                  // a number without a fraction
-	formTextList               // a list of strings
-	formFreeList               // a list of any values
-	formTextMap                // an object whose keys are the user's, of strings
-	formRawMap                 // an object whose keys are the user's, of strings of any bytes
-	formFreeMap                // an object whose keys are the user's, of any values
-	formRecord                 // an object whose keys are the format's
-	formRecordList             // a list of such objects
+	formFree   form = iota // any value
+	formText               // a string
+	formRaw                // a string of any bytes, see [RawString]
+	formFlag               // true or false
+	formNumber             // a number
+	formWhole              // a number without a fraction
+	formList               // a list
+	formObject             // an object whose keys are the user's
+	formRecord             // an object whose keys are the format's
 )
 
-// fits reports whether a value that begins with b can have the form.
-func (f form) fits(b byte) bool {
-	switch f {
-	case formText:
-		return b == '"'
-	case formRaw:
-		return b == '"' || b == '{'
-	case formFlag:
-		return b == 't' || b == 'f'
-	case formNumber, formWhole:
-		return isNumber(b)
-	case formTextList, formFreeList, formRecordList:
-		return b == '['
-	case formTextMap, formRawMap, formFreeMap, formRecord:
-		return b == '{'
-	}
-	return true
+// forms says of each form what a value of it may begin with, what it is called in
+// errors, and what in JSON Schema.
+var forms = [...]struct{ begins, name, json string }{
+	formFree:   {"", "any value", ""},
+	formText:   {`"`, "a string", "string"},
+	formRaw:    {`"{`, "a string", "string"},
+	formFlag:   {"tf", "true or false", "boolean"},
+	formNumber: {"-0123456789", "a number", "number"},
+	formWhole:  {"-0123456789", "a whole number", "integer"},
+	formList:   {"[", "a list", "array"},
+	formObject: {"{", "an object", "object"},
+	formRecord: {"{", "an object", "object"},
 }
 
-// String names the form with its article, for errors.
-func (f form) String() string {
-	switch f {
-	case formText, formRaw:
-		return "a string"
-	case formFlag:
-		return "true or false"
-	case formNumber:
-		return "a number"
-	case formWhole:
-		return "a whole number"
-	case formTextList, formFreeList, formRecordList:
-		return "a list"
-	case formTextMap, formRawMap, formFreeMap, formRecord:
-		return "an object"
+// fits reports whether a value that begins with b can have the form.
+func (f form) fits(b byte) bool { return f == formFree || strings.IndexByte(forms[f].begins, b) >= 0 }
+
+// formOf returns the form of a Go type that is no struct.
+func formOf(t reflect.Type) form {
+	switch t.Kind() {
+	case reflect.String:
+		return formText
+	case reflect.Bool:
+		return formFlag
+	case reflect.Float64:
+		return formNumber
+	case reflect.Int, reflect.Int64:
+		return formWhole
+	case reflect.Slice:
+		return formList
+	case reflect.Map:
+		return formObject
 	}
-	return "any value"
+	return formFree
 }
 
 // shape is a form and, of a record, all the keys it may have.
 type shape struct {
 	form   form
-	fields map[string]*field
-	order  []*field // as the format has them
-	item   *shape   // of a list of records
+	raw    bool              // its strings may be any bytes
+	fields map[string]*field // of a record
+	order  []*field          // as the format has them
+	item   *shape            // of a list of records
 }
 
 // field is one key of a record: where its value goes in the struct, what it
@@ -81,41 +76,27 @@ type field struct {
 	entry
 }
 
-// specShape returns the shape of a Spec. Names and forms are read from the
-// struct tags, and the rest from [format], so that everything about a field is
-// declared in one place, and only once, when it is first needed: a client that
-// looks at no spec does not pay for it.
+// specShape returns the shape of a Spec, which is made when it is first needed: a client
+// that looks at no spec does not pay for it.
 var specShape = sync.OnceValue(func() *shape { return shapeOf(reflect.TypeFor[Spec](), "", format()) })
 
+// shapeOf reads names and forms from the struct tags, and the rest from format, so that
+// everything about a field is declared in one place.
 func shapeOf(t reflect.Type, path string, format map[string]entry) *shape {
-	switch t.Kind() {
-	case reflect.Pointer:
+	switch {
+	case t.Kind() == reflect.Pointer:
 		return shapeOf(t.Elem(), path, format)
-	case reflect.String:
-		return &shape{form: formText}
-	case reflect.Bool:
-		return &shape{form: formFlag}
-	case reflect.Float64:
-		return &shape{form: formNumber}
-	case reflect.Int, reflect.Int64:
-		return &shape{form: formWhole}
-	case reflect.Slice:
-		if t.Elem().Kind() == reflect.String {
-			return &shape{form: formTextList}
-		}
-		if t.Elem().Kind() == reflect.Struct {
-			return &shape{form: formRecordList, item: shapeOf(t.Elem(), path+anyElement, format)}
-		}
-		return &shape{form: formFreeList}
-	case reflect.Map:
-		if t.Elem().Kind() == reflect.String {
-			return &shape{form: formTextMap}
-		}
-		return &shape{form: formFreeMap}
-	case reflect.Struct:
+	case t.Kind() == reflect.Struct:
 		return recordOf(t, path, format)
 	}
-	return &shape{form: formFree}
+	s := &shape{form: formOf(t), raw: format[path].raw}
+	switch {
+	case s.raw && s.form == formText:
+		s.form = formRaw
+	case s.form == formList && t.Elem().Kind() == reflect.Struct:
+		s.item = recordOf(t.Elem(), path+anyElement, format)
+	}
+	return s
 }
 
 func recordOf(t reflect.Type, path string, format map[string]entry) *shape {
@@ -124,13 +105,6 @@ func recordOf(t reflect.Type, path string, format map[string]entry) *shape {
 		name := jsonName(t.Field(i))
 		at := child(path, name)
 		f := &field{name: name, path: at, index: i, shape: shapeOf(t.Field(i).Type, at, format), entry: format[at]}
-		switch {
-		case !f.raw:
-		case f.shape.form == formText:
-			f.shape.form = formRaw
-		case f.shape.form == formTextMap:
-			f.shape.form = formRawMap
-		}
 		s.fields[name] = f
 		s.order = append(s.order, f)
 	}

@@ -22,6 +22,15 @@ type Rules struct {
 	Supported bool
 }
 
+// checker applies the rules of the format to one document.
+type checker struct {
+	report
+	rules Rules
+	kind  Kind // of the work; empty where it is unknown
+	level int  // of a list or an object in the current record, in the document
+	index int  // of the current element of a list of records
+}
+
 // Validate checks every rule of the format that does not depend on the machine
 // and returns a *[ValidationError] with all that is broken. The tid may be
 // missing. Defaults are valid, so it does not matter whether they are filled in.
@@ -78,7 +87,7 @@ func (c *checker) record(want *shape, of reflect.Value, depth int) {
 				}
 			}
 		}
-		if f.shape.form == formRecordList {
+		if f.shape.item != nil {
 			for i := range value.Len() {
 				c.index = i
 				c.record(f.shape.item, value.Index(i), depth+2)
