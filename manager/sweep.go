@@ -17,12 +17,12 @@ import (
 func sweep(ctx context.Context, t task, consumer, own proc.Identity) {
 	// An error names processes that hang in the kernel; the loss is recorded all the same.
 	_, _ = monitor.Tree{
-		First:   consumer,
+		First:   monitor.Process(consumer),
 		Session: consumer.PID,
 		Cookie:  []string{ledger.EnvTID + "=" + t.tid, ledger.EnvEpoch + "=" + strconv.Itoa(t.epoch)},
 	}.Kill(ctx)
 	if own != (proc.Identity{}) {
-		_, _ = monitor.Tree{First: own, Session: own.PID}.Kill(ctx)
+		_, _ = monitor.Tree{First: monitor.Process(own), Session: own.PID}.Kill(ctx)
 	}
 }
 

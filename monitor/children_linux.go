@@ -58,11 +58,11 @@ func Reap(except ...int) int {
 	return reaped
 }
 
-// ReapOrphans removes one zombie after the other that is a child of this process, and
+// reapOrphans removes one zombie after the other that is a child of this process, and
 // returns the CPU time that they used, with the children they waited for. It stops at own,
 // the child that the caller waits for otherwise: [Reap] continues beyond it, but reads all
 // processes of the machine. It does not block.
-func ReapOrphans(own int) (cpu time.Duration) {
+func reapOrphans(own int) (cpu time.Duration) {
 	for {
 		pid, err := zombie()
 		if err != nil || pid == 0 || pid == own {

@@ -77,8 +77,8 @@ func TestReap(t *testing.T) {
 
 // TestReapOrphans reaps what was adopted and leaves the one whose owner waits for it.
 func TestReapOrphans(t *testing.T) {
-	if got := ReapOrphans(0); got != 0 {
-		t.Errorf("ReapOrphans() without children = %v", got)
+	if got := reapOrphans(0); got != 0 {
+		t.Errorf("reapOrphans() without children = %v", got)
 	}
 	g := plant(t, 2, `sh -c "$L1" & `+leaf, leaf)
 	own := exec.Command("sh", "-c", "read line; exit 7")
@@ -92,9 +92,9 @@ func TestReapOrphans(t *testing.T) {
 	if killed, err := (Tree{Cookie: g.cookie}).Kill(waittest.Context(t)); err != nil || killed != 2 {
 		t.Fatalf("Kill() = %d, %v", killed, err)
 	}
-	ReapOrphans(own.Process.Pid)
+	reapOrphans(own.Process.Pid)
 	if got := Reap(own.Process.Pid); got != 0 {
-		t.Errorf("Reap() after ReapOrphans() = %d, want 0", got)
+		t.Errorf("Reap() after reapOrphans() = %d, want 0", got)
 	}
 	stdin.Close()
 	id, err := proc.Of(own.Process.Pid)
@@ -104,7 +104,7 @@ func TestReapOrphans(t *testing.T) {
 	if err != nil && !errors.Is(err, proc.ErrGone) {
 		t.Fatal(err)
 	}
-	ReapOrphans(own.Process.Pid)
+	reapOrphans(own.Process.Pid)
 	own.Wait()
 	if got := own.ProcessState.ExitCode(); got != 7 {
 		t.Errorf("own child exited with %d, want 7", got)

@@ -40,6 +40,23 @@ func hasCookie(pid int, entries []string) (has, sure bool, err error) {
 	return holds(environ, entries), true, nil
 }
 
+// bears reports whether a process was executed with one of the entries in its environment.
+func bears(pid int, entries []string) bool {
+	if len(entries) == 0 {
+		return false
+	}
+	environ, err := proc.Environ(pid)
+	if err != nil {
+		return false
+	}
+	for entry := range bytes.SplitSeq(environ, []byte{0}) {
+		if slices.Contains(entries, string(entry)) {
+			return true
+		}
+	}
+	return false
+}
+
 // holds reports whether environ, whose entries each end in NUL, has all of entries.
 func holds(environ []byte, entries []string) bool {
 	found := make(map[string]bool)

@@ -21,7 +21,11 @@ func members(t *testing.T, tree Tree) []proc.Identity {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ids
+	var all []proc.Identity
+	for _, m := range ids {
+		all = append(all, proc.Identity(m))
+	}
+	return all
 }
 
 func TestMembers(t *testing.T) {
@@ -67,9 +71,9 @@ func TestMembers(t *testing.T) {
 		{"half the cookie", Tree{Cookie: g.cookie[1:]}, g.ids},
 		{"other cookie", Tree{Cookie: []string{g.cookie[0], "WEFT_EPOCH=0"}}, nil},
 		{"part of an entry", Tree{Cookie: []string{g.cookie[1][:len(g.cookie[1])-1]}}, nil},
-		{"first", Tree{Session: pid, First: first}, g.ids},
-		{"number of the first reused", Tree{Session: pid, Group: pid, First: reused}, nil},
-		{"other boot", Tree{Root: pid, Session: pid, Cookie: g.cookie, First: rebooted}, nil},
+		{"first", Tree{Session: pid, First: Process(first)}, g.ids},
+		{"number of the first reused", Tree{Session: pid, Group: pid, First: Process(reused)}, nil},
+		{"other boot", Tree{Root: pid, Session: pid, Cookie: g.cookie, First: Process(rebooted)}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if diff := cmp.Diff(test.want, members(t, test.tree)); diff != "" {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"time"
 )
 
 // errUnsupported says that process trees cannot be found on this system.
@@ -29,20 +28,11 @@ func Subreaper() error { return errUnsupported }
 // HasChildren returns an error that wraps [errors.ErrUnsupported].
 func HasChildren() (bool, error) { return false, errUnsupported }
 
-// ReapOrphans does nothing.
-func ReapOrphans(int) time.Duration { return 0 }
-
 // Reap does nothing.
 func Reap(...int) int { return 0 }
 
-// A Sampler measures the processes below one. It needs Linux.
-type Sampler struct {
-	Root             int
-	Foreign          []string
-	FDs, Connections bool
-	Doubt            float64
-	Cap              int
-}
-
 // Sample returns an error that wraps [errors.ErrUnsupported].
-func (Sampler) Sample() (Sample, error) { return Sample{}, errUnsupported }
+func (r *ResourceMonitor) Sample() (Sample, error) { return Sample{}, errUnsupported }
+
+// Reap does nothing.
+func (r *ResourceMonitor) Reap() {}

@@ -3,13 +3,13 @@ package monitor
 import (
 	"fmt"
 	"math"
-	"os"
 	"os/exec"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"weft/monitor/monitortest"
+	"weft/taskspec"
 )
 
 func TestCapFDs(t *testing.T) {
@@ -49,10 +49,10 @@ func TestCapFDs(t *testing.T) {
 }
 
 // A sample caps whoever is in the tree.
-func TestSamplerCaps(t *testing.T) {
+func TestResourceMonitorCaps(t *testing.T) {
 	g := plant(t, 2, `echo $$; sh -c "$L1" & wait`, `echo $$; exec sleep 600`)
 	defer g.end(t)
-	sample(t, Sampler{Root: os.Getpid(), Cap: 300})
+	sample(t, &ResourceMonitor{Subreaper: true, Limits: taskspec.Limits{MaxFDs: new(300)}})
 	for _, id := range g.ids {
 		var bound unix.Rlimit
 		if err := unix.Prlimit(id.PID, unix.RLIMIT_NOFILE, nil, &bound); err != nil || bound.Cur != 301 || bound.Max != 301 {
@@ -66,7 +66,7 @@ func TestCapped(t *testing.T) {
 	for fds, want := range map[int]bool{250: false, 1000: true} {
 		t.Run(fmt.Sprint(fds), func(t *testing.T) {
 			plantUse(t, monitortest.Use{FDs: fds}, `ulimit -n 300; exec env "$USE" "$EXE"`)
-			got := sample(t, Sampler{Root: os.Getpid(), FDs: true})
+			got := sample(t, &ResourceMonitor{Subreaper: true, Everything: true})
 			if got.Capped != want || want && got.FDs < 300 {
 				t.Errorf("%d of 300 descriptors: %+v", fds, got)
 			}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,39 +15,16 @@ import (
 	"weft/internal/proc"
 )
 
-// A Sampler measures the processes below one that is a child subreaper ([Subreaper]), so
-// that all of them are below it.
-//
-// It cannot see the descriptors of other users' processes (set-uid programs), nor the CPU
-// time of a process whose parent ignores SIGCHLD. All other ended processes count through
-// the process that waited for them.
-type Sampler struct {
-	Root int // not counted itself
-
-	// Foreign are environment entries. A process that was executed with one of them does
-	// not count, nor do its descendants.
-	Foreign []string
-
-	// FDs and Connections ask for descriptors and connections to be counted.
-	FDs, Connections bool
-
-	// Doubt is the memory in MiB above which it is measured exactly: a limit. 0 means
-	// never.
-	//
-	// Resident memory is cheap to read, but counts what processes share once for each of
-	// them, as after a fork; and a process that is being started seems for a short time as
-	// large as its parent. So it must not be the reason to kill a process.
-	Doubt float64
-
-	// Cap is the limit with which every process of the tree is capped: see [CapFDs]. 0
-	// means none.
-	Cap int
-}
-
-// Sample measures the tree. Processes that start or end meanwhile may be missed.
-func (s Sampler) Sample() (Sample, error) {
-	all := Sample{At: time.Now()}
-	pids, err := s.members()
+// Sample measures the processes. It misses those that start or end meanwhile, the
+// descriptors of other users' processes (set-uid programs), and the CPU time of a process
+// whose parent ignores SIGCHLD; all others that have ended count through the process that
+// waited for them. Once the process itself has ended it returns an error that wraps
+// [os.ErrProcessDone], unless Subreaper is set.
+func (r *ResourceMonitor) Sample() (Sample, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := Sample{At: time.Now(), CPU: r.reaped}
+	pids, err := r.members()
 	if err != nil {
 		return Sample{}, err
 	}
@@ -60,45 +36,74 @@ func (s Sampler) Sample() (Sample, error) {
 		}
 		all.CPU += l.cpu
 		all.MemoryMB += l.memoryMB
-		s.descriptors(pid, &all, sockets)
+		r.descriptors(pid, &all, sockets)
 	}
 	all.Connections = sockets.connected()
 	for range exactSamples {
-		if s.Doubt == 0 || all.MemoryMB <= s.Doubt {
+		if r.Limits.MemoryMB == nil || all.MemoryMB <= *r.Limits.MemoryMB {
 			break
 		}
-		if pids, err = s.members(); err != nil {
+		if pids, err = r.members(); err != nil {
 			return Sample{}, err
 		}
 		all.MemoryMB = min(all.MemoryMB, exactMB(pids))
 	}
+	if r.Subreaper {
+		r.reaped += reapOrphans(r.PID)
+	}
 	return all, nil
 }
 
-// exactSamples is how often memory in doubt is measured again. Two are enough: a process
-// that is being started has executed its program within a millisecond, and each measurement
-// of so many processes takes that long.
-const exactSamples = 2
-
-// members returns the pids of the tree.
-func (s Sampler) members() ([]int, error) {
-	pids, err := s.walk()
-	if errors.Is(err, errors.ErrUnsupported) {
-		pids, err = s.search()
+// Reap removes the zombies that the process has left to the calling one, a subreaper, unless
+// a sample is being taken, which does the same.
+func (r *ResourceMonitor) Reap() {
+	if r.Subreaper && r.mu.TryLock() {
+		r.reaped += reapOrphans(r.PID)
+		r.mu.Unlock()
 	}
-	return pids, err
 }
 
-// walk returns the pids of the tree, parents before their children. Its cost depends on the
-// size of the tree; that of a search on the number of all processes.
-func (s Sampler) walk() (pids []int, err error) {
-	for next := []int{s.Root}; len(next) > 0; next = next[1:] {
+// exactSamples is how often memory above its limit is measured again, exactly. Resident
+// memory is cheap to read, but counts what processes share once for each of them, as after a
+// fork; and a process that is being started seems for a short time as large as its parent.
+// So it must not be the reason to kill a process. Two are enough: a process that is being
+// started has executed its program within a millisecond, and each measurement of so many
+// processes takes that long.
+const exactSamples = 2
+
+// members returns the pids of the processes that count.
+func (r *ResourceMonitor) members() ([]int, error) {
+	root, pids := os.Getpid(), []int(nil)
+	if !r.Subreaper {
+		stat, err := proc.Read(r.PID)
+		if err == nil && r.started == 0 {
+			r.started = stat.Ticks
+		}
+		if errors.Is(err, proc.ErrGone) || err == nil && (stat.Ended() || stat.Ticks != r.started) {
+			err = os.ErrProcessDone
+		}
+		if err != nil {
+			return nil, fmt.Errorf("measure process %d: %w", r.PID, err)
+		}
+		root, pids = r.PID, []int{r.PID}
+	}
+	below, err := r.walk(root)
+	if errors.Is(err, errors.ErrUnsupported) {
+		below, err = r.search(root)
+	}
+	return append(pids, below...), err
+}
+
+// walk returns the pids of the processes below root, parents before their children. Its cost
+// depends on their number; that of a search on the number of all processes.
+func (r *ResourceMonitor) walk(root int) (pids []int, err error) {
+	for next := []int{root}; len(next) > 0; next = next[1:] {
 		below, err := children(next[0])
-		if err != nil && (next[0] == s.Root || errors.Is(err, errors.ErrUnsupported)) {
+		if err != nil && (next[0] == root || errors.Is(err, errors.ErrUnsupported)) {
 			return nil, err
 		}
 		for _, pid := range below {
-			if !s.foreign(pid) {
+			if !bears(pid, r.Foreign) {
 				pids, next = append(pids, pid), append(next, pid)
 			}
 		}
@@ -108,45 +113,18 @@ func (s Sampler) walk() (pids []int, err error) {
 
 // search is walk for kernels that do not list children. It leaves out zombies, and with
 // them the CPU time of processes that have not been waited for.
-func (s Sampler) search() (pids []int, err error) {
-	tree := Tree{Root: s.Root}
-	members, err := tree.Members()
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range members {
-		if s.foreign(m.PID) {
-			tree.Except = append(tree.Except, m.PID)
-		}
-	}
-	if tree.Except != nil {
-		members, err = tree.Members()
-	}
+func (r *ResourceMonitor) search(root int) (pids []int, err error) {
+	members, err := Tree{Root: root, Foreign: r.Foreign}.Members()
 	for _, m := range members {
 		pids = append(pids, m.PID)
 	}
 	return pids, err
 }
 
-func (s Sampler) foreign(pid int) bool {
-	if len(s.Foreign) == 0 {
-		return false
-	}
-	environ, err := proc.Environ(pid)
-	if err != nil {
-		return false
-	}
-	for entry := range bytes.SplitSeq(environ, []byte{0}) {
-		if slices.Contains(s.Foreign, string(entry)) {
-			return true
-		}
-	}
-	return false
-}
-
 // descriptors adds the open descriptors of the process.
-func (s Sampler) descriptors(pid int, all *Sample, sockets socketSet) {
-	if !s.FDs && !s.Connections && s.Cap == 0 {
+func (r *ResourceMonitor) descriptors(pid int, all *Sample, sockets socketSet) {
+	limits := r.Limits
+	if limits.MaxFDs == nil && limits.MaxConnections == nil && !r.Everything {
 		return
 	}
 	dir, err := os.Open(file(pid, "fd"))
@@ -155,17 +133,17 @@ func (s Sampler) descriptors(pid int, all *Sample, sockets socketSet) {
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
-	if s.Cap > 0 {
-		_ = CapFDs(pid, s.Cap) // it may have ended
+	if limits.MaxFDs != nil {
+		_ = CapFDs(pid, *limits.MaxFDs) // it may have ended
 	}
-	if s.FDs {
+	if limits.MaxFDs != nil || r.Everything {
 		var bound unix.Rlimit
 		all.FDs += len(names)
 		if unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &bound) == nil && uint64(len(names)) >= bound.Cur {
 			all.Capped = true
 		}
 	}
-	if s.Connections {
+	if limits.MaxConnections != nil || r.Everything {
 		for _, name := range names {
 			sockets.add(pid, name)
 		}

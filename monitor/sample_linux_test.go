@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"weft/internal/proc"
 	"weft/internal/waittest"
 	"weft/monitor/monitortest"
+	"weft/taskspec"
 )
 
 // plantUse starts a process that takes u, as the grandchild of this one, and
@@ -34,7 +36,7 @@ func plantUse(t *testing.T, u monitortest.Use, script string) *grove {
 	return g
 }
 
-func sample(t *testing.T, s Sampler) Sample {
+func sample(t *testing.T, s *ResourceMonitor) Sample {
 	t.Helper()
 	got, err := s.Sample()
 	if err != nil {
@@ -43,8 +45,8 @@ func sample(t *testing.T, s Sampler) Sample {
 	return got
 }
 
-// TestSampler measures a grandchild, and what is left of it when it is gone.
-func TestSampler(t *testing.T) {
+// TestResourceMonitor measures a grandchild, and what is left of it when it is gone.
+func TestResourceMonitor(t *testing.T) {
 	u := monitortest.Use{Megabytes: 64, FDs: 20, Connections: 3, CPU: 200 * time.Millisecond}
 	for name, test := range map[string]struct {
 		script string
@@ -55,7 +57,7 @@ func TestSampler(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := plantUse(t, u, `exec 3>/dev/null; `+test.script)
-			s := Sampler{Root: os.Getpid(), FDs: true, Connections: true}
+			s := &ResourceMonitor{Subreaper: true, Everything: true}
 			got := sample(t, s)
 			// Each connection has both its ends in this tree; the socket that
 			// listens is none. The shell and a Go program have a few of their own.
@@ -70,7 +72,7 @@ func TestSampler(t *testing.T) {
 			if got.CPU < least {
 				t.Errorf("%v of CPU time", got.CPU)
 			}
-			if plain := sample(t, Sampler{Root: os.Getpid()}); plain.FDs != 0 || plain.Connections != 0 || plain.MemoryMB == 0 {
+			if plain := sample(t, &ResourceMonitor{Subreaper: true}); plain.FDs != 0 || plain.Connections != 0 || plain.MemoryMB == 0 {
 				t.Errorf("without descriptors: %+v", plain)
 			}
 
@@ -107,18 +109,18 @@ func (g *grove) largest(t *testing.T) proc.Identity {
 	if err != nil {
 		t.Fatal(err)
 	}
-	size := func(id proc.Identity) float64 {
+	size := func(id Process) float64 {
 		l, err := readLoad(id.PID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return l.memoryMB
 	}
-	return slices.MaxFunc(members, func(a, b proc.Identity) int { return int(size(a) - size(b)) })
+	return proc.Identity(slices.MaxFunc(members, func(a, b Process) int { return int(size(a) - size(b)) }))
 }
 
 // Both ways to find the tree find the same, and neither what is foreign.
-func TestSamplerFindsTree(t *testing.T) {
+func TestResourceMonitorFindsTree(t *testing.T) {
 	g := plant(t, 5, `echo $$; sh -c "$L1" & setsid sh -c "$L1" & FOREIGN=1 sh -c "$L2" & wait`,
 		leaf, `echo $$; sh -c "$L1" & wait`)
 	defer g.end(t)
@@ -131,12 +133,12 @@ func TestSamplerFindsTree(t *testing.T) {
 		{[]string{"FOREIGN=2", "FOREIGN=1"}, 3 + 1},
 		{[]string{"FOREIGN=2"}, 5 + 1},
 	} {
-		s := Sampler{Root: os.Getpid(), Foreign: test.foreign}
-		walked, err := s.walk()
+		s := &ResourceMonitor{Foreign: test.foreign}
+		walked, err := s.walk(os.Getpid())
 		if err != nil {
 			t.Fatal(err)
 		}
-		searched, err := s.search()
+		searched, err := s.search(os.Getpid())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,15 +150,15 @@ func TestSamplerFindsTree(t *testing.T) {
 }
 
 // A process that is gone is no tree.
-func TestSamplerWithoutRoot(t *testing.T) {
-	if s, err := (Sampler{Root: 1 << 30}).Sample(); err == nil {
-		t.Errorf("measured %+v", s)
+func TestResourceMonitorWithoutRoot(t *testing.T) {
+	if s, err := (&ResourceMonitor{PID: 1 << 30}).Sample(); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("measured %+v, %v", s, err)
 	}
 }
 
-// BenchmarkSampler measures a tree of three processes: what a task with limits
+// BenchmarkResourceMonitor measures a tree of three processes: what a task with limits
 // costs four times a second.
-func BenchmarkSampler(b *testing.B) {
+func BenchmarkResourceMonitor(b *testing.B) {
 	cmd := exec.Command("sh", "-c", "sleep 60 & sleep 60 & echo; wait")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -174,10 +176,10 @@ func BenchmarkSampler(b *testing.B) {
 	if _, err := out.Read(make([]byte, 1)); err != nil {
 		b.Fatal(err)
 	}
-	for name, s := range map[string]Sampler{
-		"memory and CPU": {Root: os.Getpid(), Foreign: []string{"A=B"}},
-		"all":            {Root: os.Getpid(), Foreign: []string{"A=B"}, FDs: true, Connections: true},
-		"in doubt":       {Root: os.Getpid(), Foreign: []string{"A=B"}, Doubt: 0.1},
+	for name, s := range map[string]*ResourceMonitor{
+		"memory and CPU": {Subreaper: true, Foreign: []string{"A=B"}},
+		"all":            {Subreaper: true, Foreign: []string{"A=B"}, Everything: true},
+		"in doubt":       {Subreaper: true, Foreign: []string{"A=B"}, Limits: taskspec.Limits{MemoryMB: new(0.1)}},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
@@ -186,5 +188,25 @@ func BenchmarkSampler(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestResourceMonitorAlone measures a process without being a subreaper, until it has ended.
+func TestResourceMonitorAlone(t *testing.T) {
+	g := plant(t, 2, `echo $$; sh -c "$L1" & wait`, leaf)
+	r := &ResourceMonitor{PID: g.cmd.Process.Pid}
+	pids, err := r.members()
+	if err != nil || !slices.Contains(pids, r.PID) || len(pids) != 2 {
+		t.Errorf("members are %v, %v", pids, err)
+	}
+	if s := sample(t, r); s.MemoryMB == 0 {
+		t.Errorf("measured %+v", s)
+	}
+	g.end(t)
+	if v, broken := r.Watch(waittest.Context(t)); broken {
+		t.Errorf("Watch returned %+v", v)
+	}
+	if _, err := r.Sample(); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("Sample after the end returned %v", err)
 	}
 }

@@ -53,7 +53,7 @@ func (s *search) scan(found func(member)) error {
 			unsure = unsure || !sure
 			markErr = cmp.Or(markErr, err)
 			return marked
-		})
+		}, func(stat proc.Stat) bool { return bears(stat.PID, s.tree.Foreign) })
 		for _, pid := range pids {
 			stat := r.all[pid]
 			id := proc.Identity{PID: pid, Ticks: stat.Ticks, Boot: boot}

@@ -28,7 +28,7 @@ type Tree struct {
 	// tree is empty. A Tree that was stored, or whose task may have ended, needs it: a pid
 	// that is free again may have become the session of a foreign process. The zero value
 	// means that none is known.
-	First proc.Identity
+	First Process
 
 	// Cookie are environment entries such as "WEFT_TID=1234". A process whose environment
 	// held all of them when it was executed is a member. Only processes of the caller's own
@@ -38,16 +38,28 @@ type Tree struct {
 	// Except are pids that are not members and pass no membership on: their descendants are
 	// members only by their own marks.
 	Except []int
+
+	// Foreign are environment entries. A process that was executed with one of them is
+	// treated as if it were in Except.
+	Foreign []string
+}
+
+// A Process is one process of one boot of this machine; another one that gets its pid later
+// is not the same. The zero value is none.
+type Process struct {
+	PID   int    `json:"pid"`
+	Ticks uint64 `json:"ticks"` // when it started, in clock ticks since boot
+	Boot  string `json:"boot"`  // the id of the boot
 }
 
 // Members returns the processes of the tree that run now, in the order of their pids. It
 // misses none that runs when it returns, but those found continue meanwhile: they may have
 // ended or started others before the caller acts.
-func (t Tree) Members() ([]proc.Identity, error) {
-	var ids []proc.Identity
-	err := newSearch(t).scan(func(m member) { ids = append(ids, m.Identity) })
-	slices.SortFunc(ids, func(a, b proc.Identity) int { return cmp.Compare(a.PID, b.PID) })
-	return ids, err
+func (t Tree) Members() ([]Process, error) {
+	var all []Process
+	err := newSearch(t).scan(func(m member) { all = append(all, Process(m.Identity)) })
+	slices.SortFunc(all, func(a, b Process) int { return cmp.Compare(a.PID, b.PID) })
+	return all, err
 }
 
 // Signal sends sig to every member that one scan finds. A member that has ended meanwhile
@@ -75,8 +87,8 @@ type processes map[int]proc.Stat
 
 // pick returns those of the candidates that are members, zombies included, in their order.
 // self is the calling process. marked is called for a process for which all gives no reason
-// to be a member.
-func (t Tree) pick(all processes, candidates []int, self int, marked func(proc.Stat) bool) []int {
+// to be a member, foreign for one that would be.
+func (t Tree) pick(all processes, candidates []int, self int, marked, foreign func(proc.Stat) bool) []int {
 	holder, found := all[t.First.PID]
 	reused := found && holder.Ticks != t.First.Ticks
 	owns := func(mark, number int) bool {
@@ -102,8 +114,8 @@ func (t Tree) pick(all processes, candidates []int, self int, marked func(proc.S
 		if s.Kernel || s.PID == self || s.PID == t.Root || s.Ticks < t.First.Ticks || slices.Contains(t.Except, s.PID) {
 			return false
 		}
-		// The expensive check comes last.
-		verdict = owns(t.Session, s.Session) || owns(t.Group, s.Group) || inherits(s) || marked(s)
+		// The expensive checks come last.
+		verdict = (owns(t.Session, s.Session) || owns(t.Group, s.Group) || inherits(s) || marked(s)) && !foreign(s)
 		verdicts[s.PID] = verdict
 		return verdict
 	}

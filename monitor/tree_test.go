@@ -11,6 +11,8 @@ import (
 	"weft/internal/proc"
 )
 
+func nobody(proc.Stat) bool { return false }
+
 // self is the calling process of the pure tests.
 const self = 100
 
@@ -78,15 +80,15 @@ func TestPick(t *testing.T) {
 			want: []int{11, 13, 14, 15}},
 		{name: "kernel threads", tree: Tree{Root: 2}, cookie: []int{3}},
 		{name: "no such root", tree: Tree{Root: 9999}},
-		{name: "nothing older than the first, nor through it", tree: Tree{Root: 1, First: proc.Identity{PID: 14, Ticks: 63}},
+		{name: "nothing older than the first, nor through it", tree: Tree{Root: 1, First: Process{PID: 14, Ticks: 63}},
 			want: []int{20, 21, 30}},
-		{name: "first still there", tree: Tree{Group: 11, First: proc.Identity{PID: 11, Ticks: 60}},
+		{name: "first still there", tree: Tree{Group: 11, First: Process{PID: 11, Ticks: 60}},
 			want: []int{11, 12, 13, 14}},
-		{name: "first gone, its group still there", tree: Tree{Session: 10, First: proc.Identity{PID: 10, Ticks: 50}},
+		{name: "first gone, its group still there", tree: Tree{Session: 10, First: Process{PID: 10, Ticks: 50}},
 			change: func(all processes) { delete(all, 10) }, want: []int{11, 12, 13, 14, 20, 21}},
-		{name: "number of the first reused", tree: Tree{Session: 30, Group: 30, First: proc.Identity{PID: 30, Ticks: 50}}},
+		{name: "number of the first reused", tree: Tree{Session: 30, Group: 30, First: Process{PID: 30, Ticks: 50}}},
 		{name: "number of the first reused, cookie left", cookie: []int{20},
-			tree: Tree{Session: 30, First: proc.Identity{PID: 30, Ticks: 50}}, want: []int{20, 21}},
+			tree: Tree{Session: 30, First: Process{PID: 30, Ticks: 50}}, want: []int{20, 21}},
 		{name: "parent younger than its child", tree: Tree{Root: 10},
 			change: func(all processes) { s := all[30]; s.PPID, s.Ticks = 15, 63; all[30] = s },
 			want:   []int{11, 12, 13, 14, 15}},
@@ -103,7 +105,7 @@ func TestPick(t *testing.T) {
 			if test.change != nil {
 				test.change(all)
 			}
-			got := test.tree.pick(all, slices.Sorted(maps.Keys(all)), self, func(s proc.Stat) bool { return slices.Contains(test.cookie, s.PID) })
+			got := test.tree.pick(all, slices.Sorted(maps.Keys(all)), self, func(s proc.Stat) bool { return slices.Contains(test.cookie, s.PID) }, nobody)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -147,7 +149,7 @@ func TestPickIsTheClosureOfTheMarks(t *testing.T) {
 				}
 			}
 		}
-		got := tree.pick(all, slices.Sorted(maps.Keys(all)), me, func(s proc.Stat) bool { return cookie[s.PID] })
+		got := tree.pick(all, slices.Sorted(maps.Keys(all)), me, func(s proc.Stat) bool { return cookie[s.PID] }, nobody)
 		if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), got); diff != "" {
 			t.Fatalf("-want +got:\n%s", diff)
 		}

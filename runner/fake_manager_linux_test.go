@@ -105,7 +105,7 @@ func (d *fakeManager) leave() {
 	}
 	for range d.reports {
 	}
-	tree := monitor.Tree{Session: d.cmd.Process.Pid, First: d.self}
+	tree := monitor.Tree{Session: d.cmd.Process.Pid, First: monitor.Process(d.self)}
 	if left, err := tree.Members(); err != nil || len(left) > 0 {
 		d.Errorf("processes are left: %v, %v", left, err)
 		_ = tree.Signal(syscall.SIGKILL)

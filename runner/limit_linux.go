@@ -3,9 +3,6 @@ package runner
 import (
 	"context"
 	"fmt"
-	"os"
-	"sync"
-	"time"
 
 	"weft/internal/ledger"
 	"weft/internal/role"
@@ -16,96 +13,59 @@ import (
 // A limitWatch watches the limits of one task. If the kernel enforces all of them it does
 // nothing and costs nothing.
 type limitWatch struct {
+	*monitor.ResourceMonitor
 	broken chan monitor.Violation // nil if there is nothing to watch
-	watch  *monitor.Watch
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when sampling has ended
-
-	mu     sync.Mutex // held while processes are sampled or reaped
-	own    int        // the task's own process
-	reaped time.Duration
 }
 
 // newLimitWatch starts to watch a task that has been started. It reports the usage to used,
 // if the assignment asks for it.
 func newLimitWatch(a *Assignment, c *command, used func(context.Context, ledger.Usage)) *limitWatch {
-	limits := a.Limits
+	w := &limitWatch{ResourceMonitor: &monitor.ResourceMonitor{
+		PID: c.cmd.Process.Pid, Subreaper: true, Foreign: []string{role.Entry(role.Manager)},
+		Limits: a.Limits, Everything: a.Reports, Polling: a.Polling,
+	}}
 	if c.group != nil {
-		limits.MemoryMB = nil
+		w.Limits.MemoryMB = nil
 	}
-	if limits == (taskspec.Limits{}) && !a.Reports {
-		return &limitWatch{own: c.cmd.Process.Pid}
-	}
-	sampler := monitor.Sampler{
-		Root:        os.Getpid(),
-		Foreign:     []string{role.Entry(role.Manager)},
-		FDs:         limits.MaxFDs != nil || a.Reports,
-		Connections: limits.MaxConnections != nil || a.Reports,
-	}
-	if limits.MemoryMB != nil {
-		sampler.Doubt = *limits.MemoryMB
-	}
-	if limits.MaxFDs != nil {
-		sampler.Cap = *limits.MaxFDs
+	if w.Limits == (taskspec.Limits{}) && !a.Reports {
+		return w
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &limitWatch{
-		broken: make(chan monitor.Violation),
-		watch:  monitor.NewWatch(limits, a.Polling),
-		cancel: cancel,
-		ended:  make(chan struct{}),
-		own:    c.cmd.Process.Pid,
-	}
-	sample := func() (monitor.Sample, error) {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		s, err := sampler.Sample()
-		s.CPU += g.reaped
-		g.reaped += monitor.ReapOrphans(g.own)
-		return s, err
-	}
+	w.broken, w.cancel, w.ended = make(chan monitor.Violation), cancel, make(chan struct{})
 	if a.Reports {
-		g.watch.Report = func(s monitor.Sample, cpuPercent float64) {
-			u := withPeak(ledger.Usage{}, g.watch.Peak())
+		w.Report = func(s monitor.Sample, cpuPercent float64) {
+			u := withPeak(ledger.Usage{}, w.Peak())
 			u.MemoryMB, u.CPUPercent, u.FDs, u.Connections = s.MemoryMB, cpuPercent, s.FDs, s.Connections
 			used(ctx, u)
 		}
 	}
 	go func() {
-		defer close(g.ended)
+		defer close(w.ended)
 		// It continues after the first violation: memory may run out during the grace
 		// period.
 		for {
-			v, broken := g.watch.Run(ctx, sample)
+			v, broken := w.Watch(ctx)
 			if !broken {
 				return
 			}
 			select {
-			case g.broken <- v:
+			case w.broken <- v:
 			case <-ctx.Done():
 			}
 		}
 	}()
-	return g
-}
-
-// reap removes the zombies of processes that the task has left. The kernel gives them to
-// the consumer, a subreaper. Their usage stays counted.
-func (w *limitWatch) reap() {
-	if w.mu.TryLock() { // else the sampling goroutine reaps them
-		w.reaped += monitor.ReapOrphans(w.own)
-		w.mu.Unlock()
-	}
+	return w
 }
 
 // close ends the watch and returns the peak of its samples.
 func (w *limitWatch) close() monitor.Peak {
-	if w.watch == nil {
-		return monitor.Peak{}
+	if w.broken != nil {
+		w.cancel()
+		<-w.ended
 	}
-	w.cancel()
-	<-w.ended
-	return w.watch.Peak()
+	return w.Peak()
 }
 
 // newGroup makes the cgroup that bounds a task's memory. It returns nil if none is wanted

@@ -5,8 +5,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -139,7 +137,7 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g 
 		case <-long.C:
 			out.live()
 			signal.Notify(died, syscall.SIGCHLD) // a short task's zombies are reaped at its end
-			g.reap()
+			g.Reap()
 			if id, err := proc.Of(c.cmd.Process.Pid); err == nil {
 				ev.started(id)
 			}
@@ -148,7 +146,7 @@ func supervise(a *Assignment, c *command, out *outputs, exit <-chan struct{}, g 
 		case <-graceOver:
 			e, act = e.graceOver()
 		case <-died:
-			g.reap()
+			g.Reap()
 		case v := <-g.broken:
 			select {
 			case <-exit: // select may pick either of two that are ready
@@ -193,8 +191,7 @@ const pauseDeadline = time.Second
 
 // pause stops every process that descends from this one, or continues it.
 func pause(hold bool) {
-	tree := monitor.Tree{Root: os.Getpid()}
-	tree.Except = managerPIDs(tree)
+	tree := descendants()
 	if !hold {
 		_ = tree.Signal(syscall.SIGCONT)
 		return
@@ -211,29 +208,18 @@ func killDescendants(except ...int) {
 	if any, err := monitor.HasChildren(); err == nil && !any {
 		return
 	}
-	tree := monitor.Tree{Root: os.Getpid()}
-	tree.Except = managerPIDs(tree)
 	ctx, cancel := context.WithTimeout(context.Background(), treeDeadline)
 	defer cancel()
 	// An error names processes that hang in the kernel; the task has ended.
-	_, _ = tree.Kill(ctx)
+	_, _ = descendants().Kill(ctx)
 	monitor.Reap(except...)
 }
 
-// managerPIDs returns the pids of the managers in the tree. A task that submits a task may
-// have started one, which works for the whole project and must not end with the task.
-func managerPIDs(tree monitor.Tree) (pids []int) {
-	members, err := tree.Members()
-	if err != nil {
-		return nil
-	}
-	for _, m := range members {
-		env, err := proc.Environ(m.PID)
-		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), role.Entry(role.Manager)) {
-			pids = append(pids, m.PID)
-		}
-	}
-	return pids
+// descendants is every process that descends from this one, but for managers: a task that
+// submits a task may have started one, which works for the whole project and must not end
+// with the task.
+func descendants() monitor.Tree {
+	return monitor.Tree{Root: os.Getpid(), Foreign: []string{role.Entry(role.Manager)}}
 }
 
 // drainOutput waits until the output of the dead tree has been read. Another process may

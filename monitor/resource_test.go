@@ -70,18 +70,19 @@ func TestWatch(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), life)
 				defer cancel()
 				begin := time.Now()
-				w := NewWatch(test.limits, test.polling)
+				w := &ResourceMonitor{Limits: test.limits, Polling: test.polling}
+				w.measure = func() (Sample, error) {
+					s, err := test.usage(time.Since(begin))
+					s.At = time.Now()
+					return s, err
+				}
 				var reports int
 				w.Report = func(s Sample, cpuPercent float64) {
 					if reports++; s.At != time.Now() || cpuPercent > w.Peak().CPUPercent {
 						t.Errorf("reported %+v, %v%%", s, cpuPercent)
 					}
 				}
-				v, broken := w.Run(ctx, func() (Sample, error) {
-					s, err := test.usage(time.Since(begin))
-					s.At = time.Now()
-					return s, err
-				})
+				v, broken := w.Watch(ctx)
 				want := test.after
 				if want == never {
 					want = life
