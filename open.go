@@ -153,7 +153,7 @@ func (o options) absent(dir string, err error) error {
 // there and belongs to another user.
 func foreign(dir string) error {
 	info, err := os.Lstat(dir)
-	if err != nil || ownedByUs(info) {
+	if err != nil || project.Ours(info) {
 		return nil // what is wrong with it shows when it is used
 	}
 	return fmt.Errorf("%w: run as its owner: sudo -u %s weft …", ErrOwner, ownerName(info))

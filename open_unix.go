@@ -10,12 +10,6 @@ import (
 	"syscall"
 )
 
-// ownedByUs reports whether a file belongs to the user of this process.
-func ownedByUs(info fs.FileInfo) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(st.Uid) == os.Geteuid()
-}
-
 // ownerName is the name of the user that a file belongs to, as sudo(8) takes it.
 func ownerName(info fs.FileInfo) string {
 	st, ok := info.Sys().(*syscall.Stat_t)

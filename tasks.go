@@ -120,3 +120,9 @@ func (f TaskFilter) page(ctx context.Context, b *broker.Broker, sel broker.Recor
 	})
 	return page[:min(len(page), sel.Limit)], err
 }
+
+// Unfinished returns the statuses of tasks that have not ended, for a
+// [TaskFilter].
+func Unfinished() []taskspec.Status {
+	return []taskspec.Status{taskspec.StatusCreated, taskspec.StatusSpawning, taskspec.StatusRunning}
+}

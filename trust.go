@@ -16,6 +16,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/taskspec"
 )
 
@@ -293,7 +294,7 @@ func (a *trustState) isRecorded(ctx context.Context) error {
 
 // genuine reports whether a file may say what this user trusts: no other user says
 // that.
-func genuine(info fs.FileInfo) bool { return info.Mode().IsRegular() && ownedByUs(info) }
+func genuine(info fs.FileInfo) bool { return info.Mode().IsRegular() && project.Ours(info) }
 
 // quarantine returns the last id of the requests that are not to be run; 0 if the
 // project is trusted. recorded says that the file about it does. It changes

@@ -143,7 +143,7 @@ const (
 // ours reports whether the folder belongs to the user of this process.
 func (f *Folder) ours() bool {
 	info, err := f.root.Stat(".")
-	return err == nil && ours(info)
+	return err == nil && Ours(info)
 }
 
 // open opens a file that is there, if it is one, and still the one that was looked
@@ -159,7 +159,7 @@ func open(f *Folder, name string, flag int, alone bool) (*os.File, error) {
 			return nil, err
 		}
 		file, err := f.root.OpenFile(name, flag|openFlags, 0)
-		if errors.Is(err, fs.ErrPermission) && !ours(before) && f.ours() {
+		if errors.Is(err, fs.ErrPermission) && !Ours(before) && f.ours() {
 			err = fmt.Errorf("%w: it belongs to another user, who has run something here: remove it when that has ended", fs.ErrPermission)
 		}
 		if err != nil {

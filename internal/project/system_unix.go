@@ -29,8 +29,8 @@ func sameOwner(a, b fs.FileInfo) bool {
 	return okA && okB && sa.Uid == sb.Uid
 }
 
-// ours reports whether a file belongs to the user of this process.
-func ours(info fs.FileInfo) bool {
+// Ours reports whether a file belongs to the user of this process.
+func Ours(info fs.FileInfo) bool {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(st.Uid) == os.Geteuid()
 }

@@ -1,4 +1,4 @@
-package weft
+package upkeep
 
 import (
 	"context"
@@ -19,8 +19,8 @@ type outputs struct {
 }
 
 // openOutputs opens the folder. It returns nil if there is none.
-func openOutputs(p *Project) (*outputs, error) {
-	f, err := project.Open(p.dir)
+func openOutputs(p Project) (*outputs, error) {
+	f, err := project.Open(p.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func openOutputs(p *Project) (*outputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outputs{folder, p.broker}, nil
+	return &outputs{folder, p.Broker}, nil
 }
 
 func (o *outputs) close() { o.folder.Close() }
@@ -48,7 +48,7 @@ const (
 // unused calls found for each file that is not needed, and counts what is not
 // Weft's. It looks at the folder first and then into the store, because a task
 // has a record before it has output.
-func (o *outputs) unused(ctx context.Context, found func(fs.FileInfo) error) (strangers int, err error) {
+func (o *outputs) unused(ctx context.Context, found func(fs.FileInfo) error) (unknown int, err error) {
 	dir, err := o.folder.Dir()
 	if err != nil {
 		return 0, err
@@ -58,10 +58,10 @@ func (o *outputs) unused(ctx context.Context, found func(fs.FileInfo) error) (st
 	for {
 		entries, err := dir.ReadDir(namesAtOnce)
 		if errors.Is(err, io.EOF) {
-			return strangers, o.unusedInputs(ctx, inputs, found)
+			return unknown, o.unusedInputs(ctx, inputs, found)
 		}
 		if err != nil {
-			return strangers, err
+			return unknown, err
 		}
 		for _, entry := range entries {
 			info, err := o.folder.Lstat(entry.Name())
@@ -69,20 +69,20 @@ func (o *outputs) unused(ctx context.Context, found func(fs.FileInfo) error) (st
 				continue
 			}
 			if err != nil {
-				return strangers, err
+				return unknown, err
 			}
 			attempt, isOutput := ledger.ParseOutputFile(info.Name())
 			_, isInput := ledger.ParseInputFile(info.Name())
 			switch {
 			case !info.Mode().IsRegular() || !isInput && !isOutput:
-				strangers++
+				unknown++
 			case isInput:
 				inputs = append(inputs, info)
 			default:
 				err = o.unusedOutput(ctx, attempt, info, found)
 			}
 			if err != nil {
-				return strangers, err
+				return unknown, err
 			}
 		}
 	}
@@ -91,11 +91,7 @@ func (o *outputs) unused(ctx context.Context, found func(fs.FileInfo) error) (st
 // unusedOutput calls found unless a reader may still want the file of an
 // attempt.
 func (o *outputs) unusedOutput(ctx context.Context, a ledger.Attempt, file fs.FileInfo, found func(fs.FileInfo) error) error {
-	needed := true
-	err := o.broker.View(ctx, func(r broker.Reader) (err error) {
-		needed, err = a.Needed(r)
-		return err
-	})
+	needed, err := view(ctx, o.broker, a.Needed)
 	if err != nil || needed {
 		return err
 	}
@@ -104,14 +100,13 @@ func (o *outputs) unusedOutput(ctx context.Context, a ledger.Attempt, file fs.Fi
 
 // unusedInputs calls found for each input that is not needed.
 func (o *outputs) unusedInputs(ctx context.Context, inputs []fs.FileInfo, found func(fs.FileInfo) error) error {
-	var uses map[string]ledger.InputUse
-	err := o.broker.View(ctx, func(r broker.Reader) error {
-		uses = make(map[string]ledger.InputUse)
+	uses, err := view(ctx, o.broker, func(r broker.Reader) (map[string]ledger.InputUse, error) {
+		uses := make(map[string]ledger.InputUse)
 		for _, file := range inputs {
 			name, _ := ledger.ParseInputFile(file.Name())
 			uses[name] = ledger.InputUnknown
 		}
-		return ledger.UseOfInputs(r, uses)
+		return uses, ledger.UseOfInputs(r, uses)
 	})
 	if err != nil {
 		return err
