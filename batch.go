@@ -96,17 +96,16 @@ func (b *Batch) Next(ctx context.Context) (*TaskStatus, error) {
 
 // read reads what is new in the log.
 func (b *Batch) read(ctx context.Context) error {
-	for m, err := range b.project.Queue(ledger.Log).Messages(ctx, broker.Select{After: b.after}) {
+	for e, err := range ledger.EventsAfter(ctx, b.project.broker, b.after) {
 		if err != nil {
 			return err
 		}
-		b.after = m.ID
-		tid, status, err := ledger.EventOf(m.Body)
-		if err != nil || !status.Terminal() || !b.waiting[tid] {
+		b.after = e.ID
+		if !e.Status.Terminal() || !b.waiting[e.TID] {
 			continue
 		}
 		// It may be the end of an attempt after which the task was retried.
-		if err := b.check(ctx, tid); err != nil {
+		if err := b.check(ctx, e.TID); err != nil {
 			return err
 		}
 	}

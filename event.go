@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"iter"
-	"strings"
 	"time"
 
 	"weft/broker"
@@ -51,14 +50,21 @@ func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] 
 				yield(Event{}, err)
 				return
 			}
-			for m, err := range t.project.Queue(ledger.Log).Messages(ctx, broker.Select{After: after}) {
-				var e Event
-				mine := false
-				if err == nil {
-					after = m.ID
-					e, mine = decodeEvent(t, m)
+			for logged, err := range ledger.EventsAfter(ctx, t.project.broker, after) {
+				if err != nil {
+					yield(Event{}, err)
+					return
 				}
-				if (mine || err != nil) && !yield(e, err) || err != nil {
+				after = logged.ID
+				var e ledger.Event
+				if logged.TID != t.tid || json.Unmarshal([]byte(logged.Body), &e) != nil {
+					continue // of another task, or of another program
+				}
+				body, err := wholeEvent(ctx, t.project.broker, logged.Body)
+				event := Event{
+					ID: logged.ID, Name: e.Event, Status: e.Status, Time: unixTime(e.Timestamp), Error: e.Error, Body: body,
+				}
+				if !yield(event, err) || err != nil {
 					return
 				}
 			}
@@ -75,17 +81,11 @@ func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] 
 	}
 }
 
-// decodeEvent decodes an event; mine is false if it is another task's, or none at all:
-// any program may write to the log.
-func decodeEvent(t *Task, m broker.Message) (event Event, mine bool) {
-	if !strings.Contains(m.Body, t.tid) {
-		return Event{}, false // cheaper than to decode it
-	}
-	var e ledger.Event
-	if err := json.Unmarshal([]byte(m.Body), &e); err != nil {
-		return Event{}, false
-	}
-	return Event{
-		ID: m.ID, Name: e.Event, Status: e.Status, Time: unixTime(e.Timestamp), Error: e.Error, Body: m.Body,
-	}, e.TID == t.tid
+// wholeEvent returns an event as readers of the log see it.
+func wholeEvent(ctx context.Context, b *broker.Broker, stored string) (body string, err error) {
+	err = b.View(ctx, func(r broker.Reader) (err error) {
+		body, err = ledger.WholeEvent(r, stored)
+		return err
+	})
+	return body, err
 }

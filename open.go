@@ -119,7 +119,7 @@ func open(dir string, o options) (*Project, error) {
 	p.broker, err = sqlite.Open(p.dir, sqlite.Options{
 		Durability:       sqlite.ParseDurability(p.settings.Durability),
 		BusyTimeout:      p.settings.busyTimeout(),
-		Options:          broker.Options{MaxMessage: p.settings.MaxMessage, Views: ledger.View},
+		Options:          broker.Options{MaxMessage: p.settings.MaxMessage, Views: ledger.View, Shows: ledger.Shows},
 		AcceptPOSIXLocks: o.posixLocks,
 		ReadOnly:         p.trust.foreign,
 	})

@@ -21,11 +21,21 @@ type Options struct {
 	// view can be peeked and counted; other operations return [ErrView]. nil means that
 	// there are no views.
 	Views func(queue string) ViewFunc
+	// Shows returns how the stored messages of a queue are shown to those who read them, or
+	// nil if they are shown as they are stored. [Broker.View] and [Broker.Dump] read them
+	// as they are stored. nil means that all are.
+	Shows func(queue string) ShowFunc
 }
 
 // A ViewFunc computes the messages of a queue that shows other content of the store, such
 // as records, in id order.
 type ViewFunc func(r Reader, sel Select) ([]Message, error)
+
+// A ShowFunc returns the body of a stored message as it is shown: with other content of the
+// store, such as a record, that the message refers to and need not repeat. A message that
+// is moved into another queue is stored there as it is shown. If the body would be too
+// long for a message, it is shown as it is stored.
+type ShowFunc func(r Reader, m Message) (body string, err error)
 
 // New returns a Broker on backend, which it owns from then on. Programs call a backend's
 // Open instead.
@@ -40,6 +50,9 @@ func (o Options) complete() Options {
 	}
 	if o.Views == nil {
 		o.Views = func(string) ViewFunc { return nil }
+	}
+	if o.Shows == nil {
+		o.Shows = func(string) ShowFunc { return nil }
 	}
 	return o
 }
@@ -95,7 +108,8 @@ func (b *Broker) ReadBody(r io.Reader) (string, error) {
 	return string(body), nil
 }
 
-// View runs fn on one consistent state of the store. fn must not call the broker and should
+// View runs fn on one consistent state of the store, with the messages as they are stored.
+// fn must not call the broker and should
 // be short: it delays the clean-up of the store's log.
 func (b *Broker) View(ctx context.Context, fn func(Reader) error) error {
 	return b.backend.View(ctx, fn)

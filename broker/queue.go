@@ -96,8 +96,8 @@ func take(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
 		return nil, err
 	}
 	// no notification: no reader waits for a queue to become shorter
-	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
-		ms, err = t.Take(q.name, sel)
+	err = updateOne(ctx, q.b, q.name, func(t Txn) (err error) {
+		ms, err = takeShown(q.b, t, q.name, sel)
 		return err
 	})
 	return ms, err
@@ -153,8 +153,8 @@ func peek(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
 		return nil, err
 	}
 	read := q.b.backend.ViewOne
-	if q.b.options.Views(q.name) != nil {
-		read = q.b.backend.View // a view may read more than once
+	if q.b.options.Views(q.name) != nil || q.b.options.Shows(q.name) != nil {
+		read = q.b.backend.View // they may read more than once
 	}
 	err = read(ctx, func(r Reader) error {
 		ms = nil
@@ -181,8 +181,8 @@ func move(ctx context.Context, q *Queue, dst string, sel Select) (ms []Message, 
 	if err := checkMove(q.b, q.name, dst); err != nil {
 		return nil, err
 	}
-	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
-		ms, err = t.Move(q.name, dst, sel)
+	err = updateOne(ctx, q.b, q.name, func(t Txn) (err error) {
+		ms, err = moveShown(q.b, t, q.name, dst, sel)
 		return err
 	})
 	if err == nil && len(ms) > 0 {
@@ -200,8 +200,8 @@ func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (n int, err
 	if err := checkMove(q.b, q.name, dst); err != nil {
 		return 0, wrap(q.name, "move from", err)
 	}
-	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
-		n, err = t.Transfer(q.name, dst, sel)
+	err = updateOne(ctx, q.b, q.name, func(t Txn) (err error) {
+		n, err = transferShown(q.b, t, q.name, dst, sel)
 		return err
 	})
 	if err != nil {

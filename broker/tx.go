@@ -57,7 +57,7 @@ func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
 	if err := tx.b.stored(queue); err != nil {
 		return nil, wrap(queue, "read", err)
 	}
-	ms, err := tx.txn.Take(queue, sel)
+	ms, err := takeShown(tx.b, tx.txn, queue, sel)
 	if err != nil {
 		return nil, wrap(queue, "read", err)
 	}
@@ -89,30 +89,12 @@ func (tx *Tx) Scan(queue string, sel Select, fn func(Message) (more bool)) error
 	return nil
 }
 
-// scan is Scan of r for a queue that may be a view.
-func scan(b *Broker, r Reader, queue string, sel Select, fn func(Message) (more bool)) error {
-	view := b.options.Views(queue)
-	if view == nil {
-		return r.Scan(queue, sel, fn)
-	}
-	ms, err := view(r, sel)
-	if err != nil {
-		return err
-	}
-	for _, m := range ms {
-		if !fn(m) {
-			break
-		}
-	}
-	return nil
-}
-
 // Move moves the selected messages into dst under their ids; selecting none is no error.
 func (tx *Tx) Move(src, dst string, sel Select) ([]Message, error) {
 	if err := checkMove(tx.b, src, dst); err != nil {
 		return nil, fmt.Errorf("move from %q to %q: %w", src, dst, err)
 	}
-	ms, err := tx.txn.Move(src, dst, sel)
+	ms, err := moveShown(tx.b, tx.txn, src, dst, sel)
 	if err != nil {
 		return nil, fmt.Errorf("move from %q to %q: %w", src, dst, err)
 	}
@@ -125,7 +107,7 @@ func (tx *Tx) MoveAll(src, dst string, sel Select) (int, error) {
 	if err := checkMove(tx.b, src, dst); err != nil {
 		return 0, fmt.Errorf("move from %q to %q: %w", src, dst, err)
 	}
-	n, err := tx.txn.Transfer(src, dst, sel)
+	n, err := transferShown(tx.b, tx.txn, src, dst, sel)
 	if err != nil {
 		return 0, fmt.Errorf("move from %q to %q: %w", src, dst, err)
 	}

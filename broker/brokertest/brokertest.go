@@ -61,6 +61,7 @@ func Run(t *testing.T, b Backend) {
 		{"Aliases", aliasCases},
 		{"Reserve", reserveCases},
 		{"Views", viewedCases},
+		{"Messages that are shown in another way", shownCases},
 		{"Restore", restoreCases},
 		{"Info", infoCases},
 		{"Compact", compactCases},

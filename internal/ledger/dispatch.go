@@ -465,6 +465,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 // describe sets in the task's record what is known since it was prepared.
 func (j *Job) describe(t *Task) {
 	t.Name, t.Spec, t.decoded = j.Name, j.Spec, &j.Work
+	t.Streams = taskspec.Streams(j.Work)
 	if len(j.tags) > 0 {
 		t.Tags = j.tags
 	}

@@ -2,10 +2,10 @@ package ledger
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strings"
+	"iter"
 
 	"weft/broker"
 	"weft/taskspec"
@@ -24,7 +24,8 @@ const (
 	eventControlPrefix  = "control_" // + the command in lower case, or "unknown"
 )
 
-// An Event is one entry of the log.
+// An Event is one entry of the log. In the store it says only what has changed. Its readers
+// see it with the spec of its task: see [WholeEvent].
 type Event struct {
 	Event      string          `json:"event"`
 	TID        string          `json:"tid"`
@@ -49,102 +50,121 @@ type Event struct {
 	Attempt     int             `json:"attempt,omitempty"`
 	MaxAttempts int             `json:"max_attempts,omitempty"`
 	NotBefore   int64           `json:"not_before,omitempty"`
-	TaskSpec    json.RawMessage `json:"taskspec,omitempty"`
+	TaskSpec    json.RawMessage `json:"taskspec,omitempty"` // never in the store
 }
 
 // log writes an event about the current state of t. e holds further fields.
-func (t *Task) log(tx *broker.Tx, name string, now int64, e Event) (err error) {
+func (t *Task) log(tx *broker.Tx, name string, now int64, e Event) error {
 	e.Event, e.Timestamp = name, now
 	e.TID, e.TIDShort, e.Status, e.TaskPID = t.TID, taskspec.ShortTID(t.TID), t.Status, t.Process.PID
 	e.ReturnCode, e.LimitMeans, e.Details = t.ReturnCode, t.LimitMeans, t.Details
 	e.Error = cmp.Or(e.Error, t.Error)
-	if e.TaskSpec, err = t.redacted(); err != nil {
-		return err
-	}
-	err = writeEvent(tx, &e)
-	if errors.Is(err, broker.ErrTooLarge) && e.TaskSpec != nil {
-		// A spec that nearly fills a message must not keep its task from running or ending.
-		// The record has it too.
-		e.TaskSpec = nil
-		err = writeEvent(tx, &e)
-	}
-	return err
+	return writeEvent(tx, &e)
 }
 
 func writeEvent(tx *broker.Tx, e *Event) error {
-	body, err := e.encode()
+	body, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode event %s: %w", e.Event, err)
 	}
-	_, err = tx.Write(Log, body)
+	_, err = tx.Write(Log, string(body))
 	return err
 }
 
-// encode encodes the event as encoding/json would, except that its spec is JSON already and
-// is copied.
-func (e *Event) encode() (string, error) {
-	var o jsonObject
-	o.text.Grow(len(e.TaskSpec) + len(e.Details) + 192)
-	o.stringField("event", e.Event)
-	o.stringField("tid", e.TID)
-	o.stringField("tid_short", e.TIDShort)
-	o.string("status", string(e.Status))
-	o.anyNumber("timestamp", e.Timestamp)
-	o.number("task_pid", int64(e.TaskPID))
-	if e.ReturnCode != nil {
-		o.anyNumber("return_code", int64(*e.ReturnCode))
+// Shows returns how the stored messages of a queue are shown, nil if as they are: the
+// events of the log as [WholeEvent] returns them.
+func Shows(queue string) broker.ShowFunc {
+	if queue != Log {
+		return nil
 	}
-	o.string("error", e.Error)
-	o.string("limit_means", e.LimitMeans)
-	o.string("details", e.Details)
-	o.string("message_id", e.MessageID)
-	o.strings("endpoints", e.Endpoints)
-	o.string("endpoint_holder", e.EndpointHolder)
-	if e.Bytes != nil {
-		o.anyNumber("result_bytes", *e.Bytes)
-	}
-	if e.Usage != nil {
-		o.value("metrics", e.Usage)
-	}
-	o.string("parent_tid", e.ParentTID)
-	o.number("attempt", int64(e.Attempt))
-	o.number("max_attempts", int64(e.MaxAttempts))
-	o.number("not_before", e.NotBefore)
-	o.raw("taskspec", e.TaskSpec)
-	return o.end()
+	return func(r broker.Reader, m broker.Message) (string, error) { return WholeEvent(r, m.Body) }
 }
 
-// EventOf returns the task that an event is about, and its status then. Most readers want
-// few of the events, so it does not decode everything.
-func EventOf(body string) (tid string, status taskspec.Status, err error) {
-	// The format is that of Event.encode; these four fields are never escaped.
-	if rest, ok := strings.CutPrefix(body, `{"event":"`); ok {
-		_, rest, _ = strings.Cut(rest, `","tid":"`)
-		tid, rest, _ = strings.Cut(rest, `","tid_short":"`)
-		_, rest, _ = strings.Cut(rest, `","status":"`)
-		if s, _, ok := strings.Cut(rest, `","timestamp":`); ok {
-			return tid, taskspec.Status(s), nil
-		}
+// WholeEvent returns an event of the log with the spec of its task, redacted, whose state
+// is that of the event; null if the task's record is gone. The first event of a task, and
+// those of managers, have no spec. A body that is not an event of this version, because any
+// program may write to the log, is returned unchanged.
+func WholeEvent(r recordReader, body string) (string, error) {
+	var e Event
+	if json.Unmarshal([]byte(body), &e) != nil || e.Status == "" || e.Event == eventInitialized || e.TaskSpec != nil {
+		return body, nil
 	}
-	var e struct {
-		TID    string          `json:"tid"`
-		Status taskspec.Status `json:"status"`
+	t, err := tasks.get(r, e.TID)
+	if err == nil {
+		e.TaskSpec, err = t.specAt(e)
 	}
-	err = json.Unmarshal([]byte(body), &e)
-	return e.TID, e.Status, err
+	if unreadable(err) {
+		e.TaskSpec, err = json.RawMessage("null"), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	whole, err := json.Marshal(e)
+	return string(whole), err
 }
 
-// redacted returns the task's spec without the values of its environment and those at the
-// paths, which include the submitter's. Most specs have none and are returned unchanged.
-func (t *Task) redacted(paths ...string) (json.RawMessage, error) {
-	work, err := t.work()
-	paths = append(paths, t.Redact...)
-	if err != nil || len(t.Spec) == 0 || len(work.Env) == 0 && len(paths) == 0 {
-		return t.Spec, err
+// specAt returns the redacted spec of the task, with the state that the event tells.
+func (t *Task) specAt(e Event) (json.RawMessage, error) {
+	if len(t.Spec) == 0 { // it is a pipeline, or was never started
+		return nil, nil
 	}
 	spec, err := decodeSpec(t)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(spec.Redacted(paths...))
+	spec.State = &taskspec.State{Status: e.Status, ReturnCode: e.ReturnCode, PID: e.TaskPID, Error: e.Error}
+	return encodeSpec(spec.Redacted(t.Redact...))
+}
+
+// A Logged is an event of the log, as it is stored, and the task that it is about.
+type Logged struct {
+	ID     broker.ID       `json:"-"` // of its message
+	Body   string          `json:"-"`
+	TID    string          `json:"tid"`
+	Status taskspec.Status `json:"status"` // of the task then
+}
+
+// pageOfEvents is how many events are read at once.
+const pageOfEvents = 256
+
+// EventsAfter iterates over the events of the log with ids greater than after, as they are
+// stored: that is for those who wait for one of many events. It leaves out what is not an
+// event.
+func EventsAfter(ctx context.Context, b *broker.Broker, after broker.ID) iter.Seq2[Logged, error] {
+	return func(yield func(Logged, error) bool) {
+		for {
+			var page []broker.Message
+			err := b.View(ctx, func(r broker.Reader) (err error) {
+				page, err = r.Messages(Log, broker.Select{After: after, Limit: pageOfEvents})
+				return err
+			})
+			if err != nil {
+				yield(Logged{}, err)
+				return
+			}
+			for _, m := range page {
+				after = m.ID
+				e := Logged{ID: m.ID, Body: m.Body}
+				if json.Unmarshal([]byte(m.Body), &e) == nil && !yield(e, nil) {
+					return
+				}
+			}
+			if len(page) < pageOfEvents {
+				return
+			}
+		}
+	}
+}
+
+// redacted returns the task's spec without the values of its environment and those at the
+// paths, which include the submitter's.
+func (t *Task) redacted(paths ...string) (json.RawMessage, error) {
+	if len(t.Spec) == 0 {
+		return nil, nil
+	}
+	spec, err := decodeSpec(t)
+	if err != nil {
+		return nil, err
+	}
+	return encodeSpec(spec.Redacted(append(paths, t.Redact...)...))
 }

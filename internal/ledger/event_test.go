@@ -1,10 +1,10 @@
 package ledger
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
+	"weft/broker"
 	"weft/broker/sqlite"
 	"weft/taskspec"
 )
@@ -54,35 +54,44 @@ func TestRedaction(t *testing.T) {
 	}
 }
 
-func TestEventOf(t *testing.T) {
+// The store has no spec in an event, and readers see one if there is one.
+func TestWholeEvent(t *testing.T) {
 	t.Parallel()
-	encoded := func(e Event) string {
-		body, err := json.Marshal(e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(body)
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	tid := p.submit()
+	p.run(tid)
+	if err := p.finish(handOff(tid, taskspec.Exited(3, ""))); err != nil {
+		t.Fatal(err)
 	}
-	for _, test := range []struct {
-		name, body string
-		tid        string
-		status     taskspec.Status
-	}{
-		{"as it is encoded", encoded(Event{Event: "work_started", TID: "123", TIDShort: "23", Status: "running", Timestamp: 1}), "123", "running"},
-		{
-			"with a spec that looks like an event",
-			encoded(Event{Event: "task_spawning", TID: "123", TIDShort: "23", Status: "spawning", TaskSpec: json.RawMessage(`{"tid":"9","tid_short":"9","status":"failed","timestamp":1}`)}),
-			"123", "spawning",
+	stored := 0
+	for e, err := range EventsAfter(ctx, p.b, 0) {
+		if stored++; err != nil || strings.Contains(e.Body, "taskspec") || e.TID != tid {
+			t.Errorf("stored: %+v, %v", e, err)
+		}
+	}
+	if stored != 4 {
+		t.Errorf("%d events are stored, want 4", stored)
+	}
+	for name, test := range map[string]struct{ body, want string }{
+		"of a task": {
+			`{"event":"work_failed","tid":"` + tid + `","tid_short":"1","status":"failed","timestamp":1,"return_code":3,"error":"why"}`,
+			`"state":{"status":"failed","return_code":3,"error":"why"}`,
 		},
-		{"of a manager", encoded(Event{Event: "manager_started", TID: "7", TIDShort: "7", Error: `","status":"failed","timestamp":`}), "7", ""},
-		{"written by hand", `{"status": "failed", "tid": "5"}`, "5", "failed"},
+		"of a task that is gone": {`{"event":"work_failed","tid":"1","tid_short":"1","status":"failed","timestamp":1}`, `,"taskspec":null}`},
+		"the first":              {`{"event":"task_initialized","tid":"` + tid + `","status":"created"}`, ""},
+		"of a manager":           {`{"event":"manager_started","tid":"` + tid + `"}`, ""},
+		"that is whole":          {`{"event":"work_failed","tid":"1","status":"failed","taskspec":{"name":"x"}}`, ""},
+		"that is none":           {"no event", ""},
 	} {
-		tid, status, err := EventOf(test.body)
-		if tid != test.tid || status != test.status || err != nil {
-			t.Errorf("%s: %q, %q, %v, want %q, %q", test.name, tid, status, err, test.tid, test.status)
+		err := p.b.View(ctx, func(r broker.Reader) error {
+			whole, err := WholeEvent(r, test.body)
+			if test.want == "" && whole != test.body || !strings.Contains(whole, test.want) {
+				t.Errorf("%s: %s", name, whole)
+			}
+			return err
+		})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
-	}
-	if _, _, err := EventOf("no event"); err == nil {
-		t.Error("no JSON: no error")
 	}
 }

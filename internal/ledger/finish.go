@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -127,8 +126,7 @@ func ResultAlone(t *Task) bool {
 // mayHoldMore reports whether the task may write more to its outbox than the one result:
 // items, or chunks of its output.
 func mayHoldMore(t *Task) bool {
-	// Decoding the spec would take longer than everything else.
-	return t.Items != nil || bytes.Contains(t.Spec, []byte(`"stream_output":true`)) || bytes.Contains(t.Spec, []byte(`"interactive":true`))
+	return t.Items != nil || t.Streams
 }
 
 // Take removes the result of a task, and with it the unread chunks of its output. It

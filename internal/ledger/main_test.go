@@ -52,6 +52,7 @@ var ctx = context.Background()
 func newProject(t testing.TB, o sqlite.Options) *project {
 	t.Helper()
 	root := t.TempDir()
+	o.Shows = Shows
 	b, err := sqlite.Open(filepath.Join(root, Dir), o)
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +196,8 @@ func (p *project) bodies(queue string) []string {
 	return all
 }
 
-// history is every event of a task, of everything if tid is empty.
+// history is every event of a task, of everything if tid is empty, as its readers see it. It
+// checks that the state in the spec is that of the event, and leaves it out.
 func (p *project) history(tid string) []Event {
 	p.Helper()
 	var all []Event
@@ -207,9 +209,23 @@ func (p *project) history(tid string) []Event {
 		if err := json.Unmarshal([]byte(body), &e); err != nil {
 			p.Fatalf("event %s: %v", body, err)
 		}
-		if tid == "" || e.TID == tid {
-			all = append(all, e)
+		if tid != "" && e.TID != tid {
+			continue
 		}
+		if len(e.TaskSpec) > 0 && string(e.TaskSpec) != "null" && e.TID != "" {
+			s, err := taskspec.Decode(e.TaskSpec)
+			if err != nil {
+				p.Fatalf("event %s: %v", body, err)
+			}
+			if s.State == nil || s.State.Status != e.Status || s.State.Error != e.Error {
+				p.Errorf("event %s has the state %+v", body, s.State)
+			}
+			s.State = nil
+			if e.TaskSpec, err = json.Marshal(s); err != nil {
+				p.Fatal(err)
+			}
+		}
+		all = append(all, e)
 	}
 	return all
 }

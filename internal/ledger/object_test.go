@@ -7,13 +7,12 @@ import (
 	"testing"
 )
 
-// TestWrittenAsJSON compares what is written of tasks and events field by field with
+// TestWrittenAsJSON compares what is written of tasks field by field with
 // what encoding/json makes of them: with all of their fields, with none, and with each
 // one alone.
 func TestWrittenAsJSON(t *testing.T) {
 	t.Parallel()
 	writtenAsJSON(t, encodeTask)
-	writtenAsJSON(t, (*Event).encode)
 }
 
 func writtenAsJSON[T any](t *testing.T, encode func(*T) (string, error)) {

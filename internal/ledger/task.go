@@ -61,6 +61,8 @@ type Task struct {
 
 	// Redact are paths into the spec that history must not show.
 	Redact []string `json:"redact,omitempty"`
+	// Streams means that its output is put into its outbox in chunks, while it runs.
+	Streams bool `json:"streams,omitempty"`
 	// NoItem means that its work item is empty and need not be kept.
 	NoItem bool `json:"no_item,omitempty"`
 
@@ -302,6 +304,7 @@ func encodeTask(t *Task) (string, error) {
 		o.value("items", t.Items)
 	}
 	o.strings("redact", t.Redact)
+	o.flag("streams", t.Streams)
 	o.flag("no_item", t.NoItem)
 	o.number("not_before", t.NotBefore)
 	o.number("max_attempts", int64(t.MaxAttempts))
