@@ -1,11 +1,11 @@
 package weft
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 
+	"weft/internal/jsonobject"
 	"weft/internal/ledger"
 	"weft/taskspec"
 )
@@ -57,11 +57,7 @@ type rawLargeOutput struct {
 
 // MarshalJSON writes the description, its path as a [taskspec.RawString].
 func (o LargeOutput) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // escaping is for the reader to do
-	err := e.Encode(rawLargeOutput{o.Type, taskspec.RawString(o.Path), (*plainLargeOutput)(&o)})
-	return b.Bytes(), err
+	return jsonobject.Encode(rawLargeOutput{o.Type, taskspec.RawString(o.Path), (*plainLargeOutput)(&o)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.

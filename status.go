@@ -68,9 +68,10 @@ type TaskStatus struct {
 
 // An ItemCount is how far a persistent task is: see [Task.Items].
 type ItemCount struct {
-	Done    int64 // items that completed
-	Failed  int64 // items that did not
-	Resting int   // items that failed, were put back, and are left alone for a while
+	Done     int64  // items that completed
+	Failed   int64  // items that did not
+	Resting  int    // items that failed, were put back, and are left alone for a while
+	Activity string // "waiting" or "working"; empty of a task that does not run
 	// MessageID is the item that it works on; empty while it waits, or has ended.
 	MessageID string
 }
@@ -119,8 +120,12 @@ func (s *TaskStatus) fill(l *ledger.Task) {
 	}
 	if l.Items != nil {
 		s.Items = &ItemCount{Done: l.Items.Done, Failed: l.Items.Failed, Resting: len(l.Items.BackingOff)}
-		if l.Message != 0 && l.Status == taskspec.StatusRunning {
-			s.Items.MessageID = l.Message.String()
+		switch {
+		case l.Status != taskspec.StatusRunning:
+		case l.Message == 0:
+			s.Items.Activity = "waiting"
+		default:
+			s.Items.Activity, s.Items.MessageID = "working", l.Message.String()
 		}
 	}
 	if p := l.Progress; p != nil {
@@ -133,6 +138,17 @@ func (s *TaskStatus) fill(l *ledger.Task) {
 	if l.MaxAttempts > 0 {
 		s.Tried = l.Epoch - l.Base
 	}
+}
+
+// Elapsed is how long the task has worked, until its end or else now.
+func (s *TaskStatus) Elapsed(now time.Time) time.Duration {
+	if s.Started.IsZero() {
+		return 0
+	}
+	if !s.Completed.IsZero() {
+		now = s.Completed
+	}
+	return max(0, now.Sub(s.Started))
 }
 
 func unixTime(ns int64) time.Time {

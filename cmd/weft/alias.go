@@ -42,7 +42,7 @@ func (c *queueAliasAddCmd) Run(a *app, p *weft.Project) error {
 
 // printAlias prints an alias and what it stands for.
 func (a *app) printAlias(alias broker.Alias) error {
-	return a.emit(map[string]string{"alias": alias.Name, "target": alias.Queue},
+	return a.emit(object("alias", alias.Name, "target", alias.Queue),
 		"%s -> %s\n", visible(alias.Name), visible(alias.Queue))
 }
 
@@ -65,7 +65,7 @@ func (c *queueAliasRemoveCmd) Run(a *app, p *weft.Project) error {
 	if err := p.Broker().Aliases().Remove(context.Background(), c.Alias); err != nil {
 		return err
 	}
-	return a.emit(map[string]string{"removed": c.Alias}, "Removed %s\n", c.Alias)
+	return a.emit(object("removed", c.Alias), "Removed %s\n", c.Alias)
 }
 
 type queueAliasListCmd struct {

@@ -204,7 +204,7 @@ func (b *batch) ended(t *weft.Task, s *weft.TaskStatus) (whole bool, err error) 
 	case errors.Is(err, weft.ErrTaken): // by another process
 		err = nil
 		if b.a.JSON {
-			err = b.a.printJSON(statusResult(s))
+			err = b.a.printJSON(weft.Result{TaskStatus: *s})
 		}
 	case err != nil:
 		return false, err

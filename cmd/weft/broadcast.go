@@ -50,5 +50,5 @@ func (c *queueBroadcastCmd) Run(a *app, p *weft.Project) error {
 	case len(reached) == 0:
 		return noneOf{"no queue holds a message"}
 	}
-	return a.emit(map[string][]string{"queues": reached}, "Wrote to %s\n", plural(len(reached), "queue"))
+	return a.emit(object("queues", reached), "Wrote to %s\n", plural(len(reached), "queue"))
 }

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -66,11 +67,13 @@ type app struct {
 	atQuit atomic.Pointer[func()] // what to do before SIGQUIT ends the program
 	// delivers: an answer that was not read to its end is a failure.
 	delivers bool
+	project  func() (*weft.Project, error) // opens the project, once
 }
 
 // execute runs the command that args name and returns the exit code.
 func execute(args []string) int {
 	a := &app{stdin: os.Stdin, stdout: &sink{file: os.Stdout, terminal: isTerminal(os.Stdout)}, stderr: os.Stderr}
+	a.project = sync.OnceValues(func() (*weft.Project, error) { return a.open() })
 	survivePipe()
 	a.leaveOnQuit()
 	args = rewrite(args)
@@ -104,7 +107,7 @@ func (a *app) run(ctx *kong.Context) error {
 			return err
 		}
 	}
-	if err := ctx.BindToProvider(func() (*weft.Project, error) { return a.open() }); err != nil {
+	if err := ctx.BindToProvider(a.project); err != nil {
 		return err
 	}
 	return ctx.Run(a)

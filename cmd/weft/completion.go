@@ -50,5 +50,5 @@ func (c *completionCmd) Run(a *app) error {
 	if !known {
 		return usageError{fmt.Sprintf("no completion for %q: give bash, zsh or fish", shell)}
 	}
-	return a.emit(map[string]string{"shell": shell, "script": script}, "%s\n", strings.TrimSpace(script))
+	return a.emit(object("script", script, "shell", shell), "%s\n", strings.TrimSpace(script))
 }

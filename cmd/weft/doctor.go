@@ -85,10 +85,5 @@ func (a *app) paintFinding(s weft.FindingState) string {
 
 // printFinding prints a finding as JSON.
 func (a *app) printFinding(f weft.Finding) error {
-	return a.printJSON(struct {
-		Check  string            `json:"check"`
-		State  weft.FindingState `json:"state"`
-		Found  string            `json:"found"`
-		Advice *string           `json:"advice"`
-	}{f.Check, f.State, readable(f.Found), known(readable(f.Advice))})
+	return a.printJSON(object("check", f.Check, "state", f.State, "found", readable(f.Found)).AddOrNull("advice", readable(f.Advice)))
 }

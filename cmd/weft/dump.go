@@ -45,18 +45,12 @@ func (c *systemDumpCmd) Run(a *app, p *weft.Project) error {
 	if err != nil {
 		return err
 	}
-	if a.JSON {
-		return a.printJSON(struct {
-			File     taskspec.RawString `json:"file"`
-			Messages int                `json:"messages"`
-			Queues   int                `json:"queues"`
-			Aliases  int                `json:"aliases"`
-			Records  int                `json:"records"`
-			Damaged  int                `json:"damaged,omitempty"`
-		}{taskspec.RawString(path), report.Messages, report.Queues, report.Aliases, report.Records, report.Damaged})
+	answer := object("file", taskspec.RawString(path), "messages", report.Messages, "queues", report.Queues,
+		"aliases", report.Aliases, "records", report.Records).AddUnlessZero("damaged", report.Damaged)
+	if err := a.emit(answer, "Exported %s to %s\n", contents(report), visible(path)); err != nil {
+		return err
 	}
-	a.stdout.Printf("Exported %s to %s\n", contents(report), visible(path))
-	if report.Damaged > 0 {
+	if report.Damaged > 0 && !a.JSON {
 		a.stdout.Printf("Left out because they are damaged: %d: weft system doctor\n", report.Damaged)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 
 	"weft"
 	"weft/broker"
+	"weft/internal/jsonobject"
 	"weft/taskspec"
 )
 
@@ -176,10 +177,7 @@ func (a *app) complain(err error, k kind) {
 		a.note("%s", text)
 		return
 	}
-	a.noteJSON(struct {
-		Error string `json:"error"`
-		Code  string `json:"code"`
-	}{readable(text), k.code})
+	a.noteJSON(object("error", readable(text), "code", k.code))
 }
 
 // note tells the person at the terminal, or the log, something beside the
@@ -187,14 +185,14 @@ func (a *app) complain(err error, k kind) {
 func (a *app) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if a.JSON {
-		a.noteJSON(map[string]string{"note": readable(text)})
+		a.noteJSON(object("note", readable(text)))
 		return
 	}
 	fmt.Fprintf(a.stderr, "weft: %s\n", visible(text))
 }
 
 func (a *app) noteJSON(v any) {
-	line, err := encode(v)
+	line, err := jsonobject.Encode(v)
 	if err != nil {
 		line = []byte(err.Error())
 	}

@@ -104,7 +104,7 @@ func (a *app) printResult(ctx context.Context, t *weft.Task) (*weft.Result, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := a.printJSON(newTaskResult(r)); err != nil {
+	if err := a.printJSON(r); err != nil {
 		return r, err
 	}
 	return r, a.stdout.Flush()

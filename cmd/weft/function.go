@@ -76,7 +76,7 @@ func (functionListCmd) Run(a *app, p *weft.Project) error {
 	var rows [][]string
 	for _, f := range all {
 		if a.JSON {
-			if err := a.printJSON(newFunctionLine(f)); err != nil {
+			if err := a.printJSON(functionObject(f)); err != nil {
 				return err
 			}
 			continue
@@ -89,19 +89,10 @@ func (functionListCmd) Run(a *app, p *weft.Project) error {
 	return nil
 }
 
-// functionLine is a function in JSON.
-type functionLine struct {
-	Name        string             `json:"name"`
-	Description string             `json:"description"`
-	Program     taskspec.RawString `json:"program"`
-	Build       string             `json:"build"`
-	NotedAt     *int64             `json:"noted_at"`
-	Input       json.RawMessage    `json:"input"`  // null: anything
-	Output      json.RawMessage    `json:"output"` // likewise
-}
-
-func newFunctionLine(f *weft.FunctionInfo) functionLine {
-	return functionLine{f.Name, f.Description, taskspec.RawString(f.Program), f.Build, nanoseconds(f.Noted), f.Input, f.Output}
+// functionObject is a function in JSON; an input or output of null is anything.
+func functionObject(f *weft.FunctionInfo) any {
+	return object("name", f.Name, "description", f.Description, "program", taskspec.RawString(f.Program), "build", f.Build,
+		"noted_at", f.Noted, "input", f.Input, "output", f.Output)
 }
 
 // functionArg is the function that a command is about.
@@ -110,7 +101,11 @@ type functionArg struct {
 }
 
 // ProvideFunction finds it, for Run.
-func (c functionArg) ProvideFunction(p *weft.Project) (*weft.FunctionInfo, error) {
+func (c functionArg) ProvideFunction(a *app) (*weft.FunctionInfo, error) {
+	p, err := a.project()
+	if err != nil {
+		return nil, err
+	}
 	return p.Functions().Find(interruptible().first, c.Name)
 }
 
@@ -128,7 +123,7 @@ func (functionShowCmd) Help() string {
 // Run shows a function.
 func (c *functionShowCmd) Run(a *app, f *weft.FunctionInfo) error {
 	if a.JSON {
-		return a.printJSON(newFunctionLine(f))
+		return a.printJSON(functionObject(f))
 	}
 	a.stdout.Printf("Name:     %s\n", visible(f.Name))
 	if f.Description != "" {
@@ -165,7 +160,7 @@ func (functionHelpCmd) Help() string {
 // Run says how a function is called.
 func (c *functionHelpCmd) Run(a *app, f *weft.FunctionInfo) error {
 	if a.JSON {
-		return a.printJSON(map[string]string{"name": f.Name, "help": f.Help()})
+		return a.printJSON(object("help", f.Help(), "name", f.Name))
 	}
 	for line := range strings.Lines(f.Help()) {
 		a.stdout.Printf("%s\n", visible(strings.TrimSuffix(line, "\n")))
@@ -203,7 +198,7 @@ func (c *functionAddCmd) Run(a *app) error {
 		return err
 	}
 	if a.JSON {
-		return a.printJSON(map[string]any{"program": taskspec.RawString(c.Path), "functions": names})
+		return a.printJSON(object("functions", names, "program", taskspec.RawString(c.Path)))
 	}
 	for _, name := range names {
 		a.stdout.Printf("%s\n", name)

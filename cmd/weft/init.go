@@ -54,6 +54,6 @@ func (c *initCmd) Run(a *app) error {
 	if !p.Created() {
 		what = "Already initialized"
 	}
-	return a.emit(map[string]any{"context": taskspec.RawString(p.Root()), "created": p.Created()},
+	return a.emit(object("context", taskspec.RawString(p.Root()), "created", p.Created()),
 		"%s weft in %s/\n", what, visible(filepath.Join(dir, ".weft")))
 }

@@ -120,35 +120,11 @@ func itemsText(s *weft.TaskStatus) string {
 	if s.Items.Resting > 0 {
 		text += fmt.Sprintf(", %d put back for later", s.Items.Resting)
 	}
-	switch {
-	case s.Status != taskspec.StatusRunning:
-		return text
-	case s.Items.MessageID == "":
-		return text + ", waiting"
+	switch s.Items.Activity {
+	case "waiting":
+		text += ", waiting"
+	case "working":
+		text += ", working on " + s.Items.MessageID
 	}
-	return text + ", working on " + s.Items.MessageID
-}
-
-// taskItems is how far a persistent task is, in JSON.
-type taskItems struct {
-	Done      int64   `json:"done"`
-	Failed    int64   `json:"failed"`
-	Resting   int     `json:"resting,omitempty"` // failed and put back, to be tried again later
-	Activity  string  `json:"activity"`          // "waiting", "working" or, of a task that does not run, ""
-	MessageID *string `json:"message_id"`        // that it works on
-}
-
-func newTaskItems(s *weft.TaskStatus) *taskItems {
-	if s.Items == nil {
-		return nil
-	}
-	v := &taskItems{Done: s.Items.Done, Failed: s.Items.Failed, Resting: s.Items.Resting, MessageID: known(s.Items.MessageID)}
-	switch {
-	case s.Status != taskspec.StatusRunning:
-	case v.MessageID == nil:
-		v.Activity = "waiting"
-	default:
-		v.Activity = "working"
-	}
-	return v
+	return text
 }

@@ -106,7 +106,10 @@ func (c *systemLoadCmd) check(dump io.Reader) error {
 // print says what came, or would come, of the dump.
 func (c *systemLoadCmd) print(a *app, r *weft.LoadReport) error {
 	if a.JSON {
-		return a.printJSON(newLoadLine(c, r))
+		return a.printJSON(object("dry_run", c.DryRun, "format", r.Header.Format, "created_at", r.Header.Created,
+			"last_id", r.Header.LastID.String(), "messages", r.Messages, "queues", r.Queues, "aliases", r.Aliases,
+			"records", r.Records, "skipped", r.Present, "lost", r.Lost, "requests", r.Requests, "requests_loaded", c.Requests,
+			"state_left_out", r.State+r.Views, "conflicts", r.Conflicting).AddUnlessZero("conflicting", r.Conflicts))
 	}
 	verb := "Imported"
 	if c.DryRun {
@@ -143,43 +146,4 @@ func dumpTime(t time.Time) string {
 		return "an unknown time"
 	}
 	return clock(t)
-}
-
-// loadLine is a report in JSON.
-type loadLine struct {
-	DryRun         bool     `json:"dry_run"`
-	Format         string   `json:"format"`
-	CreatedAt      *int64   `json:"created_at"` // nanoseconds since 1970
-	LastID         string   `json:"last_id"`
-	Messages       int      `json:"messages"`
-	Queues         int      `json:"queues"`
-	Aliases        int      `json:"aliases"`
-	Records        int      `json:"records"`
-	Skipped        int      `json:"skipped"`
-	Lost           int      `json:"lost"`
-	Requests       int      `json:"requests"`
-	RequestsLoaded bool     `json:"requests_loaded"`
-	StateLeftOut   int      `json:"state_left_out"`
-	Conflicts      int      `json:"conflicts"`
-	Conflicting    []string `json:"conflicting,omitempty"` // the first of them
-}
-
-func newLoadLine(c *systemLoadCmd, r *weft.LoadReport) loadLine {
-	return loadLine{
-		DryRun:         c.DryRun,
-		Format:         r.Header.Format,
-		CreatedAt:      nanoseconds(r.Header.Created),
-		LastID:         r.Header.LastID.String(),
-		Messages:       r.Messages,
-		Queues:         r.Queues,
-		Aliases:        r.Aliases,
-		Records:        r.Records,
-		Skipped:        r.Present,
-		Lost:           r.Lost,
-		Requests:       r.Requests,
-		RequestsLoaded: c.Requests,
-		StateLeftOut:   r.State + r.Views,
-		Conflicts:      r.Conflicting,
-		Conflicting:    r.Conflicts,
-	}
 }

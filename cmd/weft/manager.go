@@ -184,7 +184,7 @@ func (c *managerStopCmd) Run(a *app, p *weft.Project) error {
 	if stopped {
 		text = "Manager stopped"
 	}
-	return a.emit(map[string]bool{"stopped": stopped}, "%s\n", text)
+	return a.emit(object("stopped", stopped), "%s\n", text)
 }
 
 // check makes sure that the manager that is running is the one that is meant.
@@ -241,19 +241,13 @@ func (managerStatusCmd) Run(a *app, p *weft.Project) error {
 	return a.printManager(context.Background(), p)
 }
 
-// managerLine is a manager in JSON.
-type managerLine struct {
-	TID       string `json:"tid"`
-	PID       int    `json:"pid"`
-	Status    string `json:"status"` // "running", "halted" by a signal, "stopped", or "lost": killed, or the machine went down
-	StartedAt *int64 `json:"started_at"`
-	Elsewhere bool   `json:"elsewhere,omitempty"` // in another pid namespace, of which the pid is
+// managerObject is a manager in JSON.
+func managerObject(m weft.ManagerStatus) any {
+	return object("tid", m.TID, "pid", m.PID, "status", managerState(m), "started_at", m.Started).AddUnlessZero("elsewhere", m.Elsewhere)
 }
 
-func newManagerLine(m weft.ManagerStatus) managerLine {
-	return managerLine{TID: m.TID, PID: m.PID, Elsewhere: m.Elsewhere, Status: managerState(m), StartedAt: nanoseconds(m.Started)}
-}
-
+// managerState is "running", "halted" by a signal, "stopped", or "lost": killed, or the
+// machine went down.
 func managerState(m weft.ManagerStatus) string {
 	switch {
 	case m.Running && m.Halted:
@@ -291,7 +285,7 @@ func (a *app) printManager(ctx context.Context, p *weft.Project) error {
 	case len(ms) == 0:
 		return errNoManager
 	}
-	return a.emit(newManagerLine(ms[len(ms)-1]), "Manager: %s\n", managerText(ms))
+	return a.emit(managerObject(ms[len(ms)-1]), "Manager: %s\n", managerText(ms))
 }
 
 // listManagers prints managers, one a line: the newest, unless limit is 0.
@@ -312,7 +306,7 @@ func (a *app) listManagers(ctx context.Context, p *weft.Project, all bool, limit
 	rows := [][]string{{"TID", "PID", "STATUS", "STARTED"}}
 	for _, m := range ms {
 		if a.JSON {
-			if err := a.printJSON(newManagerLine(m)); err != nil {
+			if err := a.printJSON(managerObject(m)); err != nil {
 				return err
 			}
 			continue

@@ -10,6 +10,7 @@ import (
 
 	"weft"
 	"weft/broker"
+	"weft/internal/jsonobject"
 )
 
 // selector says which messages of a queue a command concerns, and how to print
@@ -77,10 +78,7 @@ func messageID(text string) (broker.ID, error) {
 func (a *app) line(m broker.Message, withID bool) ([]byte, error) {
 	switch {
 	case a.JSON:
-		line, err := encode(struct {
-			Message string `json:"message"`
-			ID      string `json:"timestamp"`
-		}{m.Body, m.ID.String()})
+		line, err := jsonobject.Encode(object("message", m.Body, "timestamp", m.ID.String()))
 		return append(line, '\n'), err
 	case withID:
 		return []byte(m.ID.String() + "\t" + m.Body + "\n"), nil
@@ -212,7 +210,7 @@ func (c *queueWriteCmd) Run(a *app) error {
 	case !c.Timestamps && !a.JSON:
 		return nil
 	}
-	return a.emit(map[string]string{"queue": queue, "timestamp": id.String()}, "%s\n", id)
+	return a.emit(object("queue", queue, "timestamp", id.String()), "%s\n", id)
 }
 
 // check says why a message would be refused in a project that has nothing in it yet,

@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"weft"
-	"weft/taskspec"
+	"weft/internal/jsonobject"
 )
 
 type taskOutputCmd struct {
@@ -74,9 +74,5 @@ func (c *taskOutputCmd) Run(a *app, p *weft.Project) error {
 	case !a.JSON:
 		return nil
 	}
-	return a.printJSON(struct {
-		TID    string          `json:"tid"`
-		Status taskspec.Status `json:"status"`
-		Output any             `json:"output"`
-	}{st.TID, st.Status, textOrBytes(buf.Bytes())})
+	return a.printJSON(object("tid", st.TID, "status", st.Status, "output", jsonobject.TextOrBytes(buf.Bytes())))
 }

@@ -108,5 +108,5 @@ func (c *taskPingCmd) Run(a *app, p *weft.Project) error {
 	if err != nil {
 		return err
 	}
-	return a.emit(object{{"tid", t.TID()}, {"seconds", took.Seconds()}}, "%s PONG in %s\n", t.TID(), short(took))
+	return a.emit(object("tid", t.TID(), "seconds", took.Seconds()), "%s PONG in %s\n", t.TID(), short(took))
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weft"
+	"weft/internal/jsonobject"
 	"weft/taskspec"
 )
 
@@ -107,25 +108,15 @@ func (r *runCmd) checkPipeline() error {
 	return nil
 }
 
-// stageLine is a stage of a pipeline in JSON.
-type stageLine struct {
-	Name        string          `json:"name"`
-	TID         *string         `json:"tid"`
-	Status      taskspec.Status `json:"status,omitempty"` // none before it begins
-	Error       *string         `json:"error"`
-	StartedAt   *int64          `json:"started_at"`
-	CompletedAt *int64          `json:"completed_at"`
-}
-
-// stageLines are the stages of a pipeline; nil of what is none.
-func stageLines(ctx context.Context, t *weft.Task) (lines []stageLine, err error) {
+// stageObjects are the stages of a pipeline in JSON, one that has not begun without a
+// status; nil of what is none.
+func stageObjects(ctx context.Context, t *weft.Task) (all []*jsonobject.Object, err error) {
 	stages, err := t.Stages(ctx)
 	for _, s := range stages {
-		lines = append(lines, stageLine{
-			s.Name, known(s.TID), s.Status, known(s.Error), nanoseconds(s.Started), nanoseconds(s.Completed),
-		})
+		all = append(all, object("name", s.Name).AddOrNull("tid", s.TID).AddUnlessZero("status", s.Status).
+			AddOrNull("error", s.Error).Add("started_at", s.Started).Add("completed_at", s.Completed))
 	}
-	return lines, err
+	return all, err
 }
 
 // stageText says which stage a running pipeline has come to.
@@ -149,7 +140,7 @@ func (a *app) stageTexts(ctx context.Context, t *weft.Task) (lines []string, err
 			line += fmt.Sprintf("  %s  %s", visible(taskspec.ShortTID(s.TID)), a.paint(standing(s)))
 		}
 		if !s.Started.IsZero() {
-			line += "  " + short(elapsedUntil(s, time.Now()))
+			line += "  " + short(s.Elapsed(time.Now()))
 		}
 		lines = append(lines, strings.TrimRight(line, " "))
 	}

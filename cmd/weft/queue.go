@@ -35,7 +35,13 @@ type queueArg struct {
 }
 
 // ProvideQueue finds it, for Run.
-func (c queueArg) ProvideQueue(p *weft.Project) (*broker.Queue, error) { return resolve(p, c.Queue) }
+func (c queueArg) ProvideQueue(a *app) (*broker.Queue, error) {
+	p, err := a.project()
+	if err != nil {
+		return nil, err
+	}
+	return resolve(p, c.Queue)
+}
 
 // resolve finds a queue that the user has named, by its own name or by an alias with
 // an @ before it.
@@ -194,7 +200,7 @@ func (c *queueExistsCmd) Run(a *app, q *broker.Queue) error {
 	if err != nil && !errors.Is(err, broker.ErrEmpty) {
 		return err
 	}
-	if err := a.emit(object{{"queue", q.Name()}, {"exists", exists}}, ""); err != nil {
+	if err := a.emit(object("queue", q.Name(), "exists", exists), ""); err != nil {
 		return err
 	}
 	if !exists {
@@ -235,7 +241,7 @@ func (c *queueDeleteCmd) Run(a *app, p *weft.Project) error {
 	if err != nil {
 		return err
 	}
-	return a.emit(map[string]int{"deleted": n}, "Deleted %s\n", plural(n, "message"))
+	return a.emit(object("deleted", n), "Deleted %s\n", plural(n, "message"))
 }
 
 // delete deletes and counts the messages.
@@ -276,7 +282,7 @@ func (c *queueRenameCmd) Run(a *app, p *weft.Project, q *broker.Queue) error {
 	if err != nil {
 		return err
 	}
-	return a.emit(object{{"queue", q.Name()}, {"name", c.Name}, {"moved", n}},
+	return a.emit(object("queue", q.Name(), "name", c.Name, "moved", n),
 		"Renamed %s to %s (%s)\n", q.Name(), c.Name, plural(n, "message"))
 }
 

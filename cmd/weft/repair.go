@@ -29,22 +29,11 @@ func (systemRepairCmd) Run(a *app, p *weft.Project) error {
 		return err
 	}
 	if a.JSON {
-		type line struct {
-			Kind     string `json:"kind"`
-			Key      string `json:"key"`
-			Problem  string `json:"problem"`
-			Mended   bool   `json:"mended"`
-			Messages int    `json:"messages"`
-		}
-		v := struct {
-			Records []line   `json:"records"`
-			File    *string  `json:"file"`
-			Store   []string `json:"store"`
-		}{[]line{}, known(r.File), append([]string{}, r.Store...)}
+		records := []any{}
 		for _, rec := range r.Records {
-			v.Records = append(v.Records, line(rec))
+			records = append(records, object("kind", rec.Kind, "key", rec.Key, "problem", rec.Problem, "mended", rec.Mended, "messages", rec.Messages))
 		}
-		return a.printJSON(v)
+		return a.printJSON(object("records", records).AddOrNull("file", r.File).Add("store", append([]string{}, r.Store...)))
 	}
 	for _, text := range r.Store {
 		a.stdout.Printf("%s\n", visible(text))

@@ -191,7 +191,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 		a.stdout.Printf("\n") // a value does not end its line, and a prompt would follow
 	}
 	if r.Verbose {
-		a.note("task %s %s in %s", t.TID(), s.Status, short(elapsed(s)))
+		a.note("task %s %s in %s", t.TID(), s.Status, short(s.Elapsed(s.Completed)))
 	}
 	interrupted := in.interrupted()
 	if spec.Talks() { // the first interruption was the task's, if it had begun
@@ -306,7 +306,7 @@ func (a *app) printTID(t *weft.Task) error {
 			}
 			status = s.Status
 		}
-		return a.printJSON(map[string]string{"tid": t.TID(), "status": string(status)})
+		return a.printJSON(object("status", status, "tid", t.TID()))
 	}
 	a.stdout.Printf("%s\n", t.TID())
 	return nil

@@ -9,23 +9,12 @@ import (
 	"weft/taskspec"
 )
 
-// serviceLine is a service in JSON. Times are nanoseconds since 1970.
-type serviceLine struct {
-	Name      taskspec.RawString `json:"name"` // of a manifest that cannot be read, its file's
-	Manifest  taskspec.RawString `json:"manifest"`
-	Mode      *string            `json:"mode"`
-	TID       *string            `json:"tid"`
-	Status    *taskspec.Status   `json:"status"`
-	Restarts  int                `json:"restarts"`
-	NextStart *int64             `json:"next_start"`
-	Problem   *string            `json:"problem"`
-}
-
-func newServiceLine(s weft.ServiceStatus) serviceLine {
-	return serviceLine{
-		Name: taskspec.RawString(s.Name), Manifest: taskspec.RawString(s.File), Mode: known(s.Mode), TID: known(s.TID), Status: known(s.Status),
-		Restarts: s.Restarts, NextStart: nanoseconds(s.Next), Problem: known(s.Problem),
-	}
+// serviceObject is a service in JSON; of a manifest that cannot be read, its name is
+// that of the file.
+func serviceObject(s weft.ServiceStatus) any {
+	return object("name", taskspec.RawString(s.Name), "manifest", taskspec.RawString(s.File)).
+		AddOrNull("mode", s.Mode).AddOrNull("tid", s.TID).AddOrNull("status", s.Status).
+		Add("restarts", s.Restarts).Add("next_start", s.Next).AddOrNull("problem", s.Problem)
 }
 
 // printServices prints a table of services, if there are any.

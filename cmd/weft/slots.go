@@ -10,12 +10,6 @@ import (
 	"weft/taskspec"
 )
 
-// slotsLine is how many slots for tasks there are, in JSON.
-type slotsLine struct {
-	Taken int `json:"taken"`
-	All   int `json:"all"`
-}
-
 // fullText says that there is no slot for another task; it is empty if there is
 // one.
 func fullText(ctx context.Context, p *weft.Project) (string, error) {

@@ -139,7 +139,7 @@ func (a *app) document(file string) (io.ReadCloser, error) {
 
 // printDone says what was done to a spec.
 func (a *app) printDone(what, name string) error {
-	return a.emit(map[string]taskspec.RawString{strings.ToLower(what): taskspec.RawString(name)}, "%s %s\n", what, visible(name))
+	return a.emit(object(strings.ToLower(what), taskspec.RawString(name)), "%s %s\n", what, visible(name))
 }
 
 type specListCmd struct{ specType }

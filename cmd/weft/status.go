@@ -130,47 +130,44 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Project) error {
 }
 
 func (a *app) printStatusJSON(ctx context.Context, p *weft.Project, problems []string, managers []weft.ManagerStatus, tasks []*weft.TaskStatus, services []weft.ServiceStatus, trust weft.TrustStatus) error {
-	v := struct {
-		System   string       `json:"system"` // "ok", or "problem"
-		Problems []string     `json:"problems"`
-		Manager  *managerLine `json:"manager"`
-		Tasks    []taskLine   `json:"tasks"`
-		Trusted  bool         `json:"trusted"`
-		// Services are there where there are manifests.
-		Services []serviceLine `json:"services,omitempty"`
-		// Slots are there where none is free.
-		Slots *slotsLine `json:"slots,omitempty"`
-	}{System: "ok", Problems: []string{}, Tasks: []taskLine{}, Trusted: trust.Trusted}
+	system := "ok"
 	if len(problems) > 0 {
-		v.System, v.Problems = "problem", problems
+		system = "problem"
 	}
+	var manager any
+	for _, m := range managers {
+		manager = managerObject(m)
+	}
+	taskObjects := []any{}
+	for _, s := range tasks {
+		if !s.Pipeline {
+			taskObjects = append(taskObjects, s)
+			continue
+		}
+		t, err := p.Task(ctx, s.TID)
+		if err != nil {
+			return err
+		}
+		stages, err := stageObjects(ctx, t)
+		if err != nil {
+			return err
+		}
+		taskObjects = append(taskObjects, object().AddFields(s).AddUnlessZero("stages", stages))
+	}
+	var serviceObjects []any
+	for _, s := range services {
+		serviceObjects = append(serviceObjects, serviceObject(s))
+	}
+	o := object("system", system, "problems", append([]string{}, problems...), "manager", manager, "tasks", taskObjects, "trusted", trust.Trusted).
+		AddUnlessZero("services", serviceObjects)
 	taken, all, err := p.Manager().Slots(ctx)
 	if err != nil {
 		return err
 	}
 	if all > 0 && taken >= all {
-		v.Slots = &slotsLine{taken, all}
+		o.Add("slots", object("taken", taken, "all", all))
 	}
-	for _, m := range managers {
-		v.Manager = new(newManagerLine(m))
-	}
-	for _, s := range tasks {
-		line := newTaskLine(s)
-		if s.Pipeline {
-			t, err := p.Task(ctx, s.TID)
-			if err == nil {
-				line.Stages, err = stageLines(ctx, t)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		v.Tasks = append(v.Tasks, line)
-	}
-	for _, s := range services {
-		v.Services = append(v.Services, newServiceLine(s))
-	}
-	return a.printJSON(v)
+	return a.printJSON(o)
 }
 
 // liveText says how many tasks have not ended.
@@ -190,11 +187,11 @@ func (a *app) printTask(ctx context.Context, p *weft.Project, tid string) error 
 		return err
 	}
 	if a.JSON {
-		v, err := newTaskDetails(ctx, t, s)
+		details, err := taskDetails(ctx, t, s)
 		if err != nil {
 			return err
 		}
-		return a.printJSON(v)
+		return a.printJSON(details)
 	}
 	line := func(name, value string) {
 		if value != "" {
@@ -222,7 +219,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Project, tid string) error 
 		return err
 	}
 	for _, was := range past {
-		line("Before", fmt.Sprintf("attempt %d %s in %s: %s", was.Attempt, visible(string(was.Status)), short(elapsed(was)), visible(was.Error)))
+		line("Before", fmt.Sprintf("attempt %d %s in %s: %s", was.Attempt, visible(string(was.Status)), short(was.Elapsed(was.Completed)), visible(was.Error)))
 	}
 	if s.NotBefore.IsZero() && s.Tried > 1 {
 		line("Attempt", fmt.Sprintf("%d of %d", s.Tried, s.MaxAttempts))
@@ -253,7 +250,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Project, tid string) error 
 	line("Started", when(s.Started))
 	line("Ended", when(s.Completed))
 	if !s.Started.IsZero() {
-		line("Time", short(elapsedUntil(s, time.Now())))
+		line("Time", short(s.Elapsed(time.Now())))
 	}
 	if s.Status.Terminal() && s.PeakMB > 0 {
 		line("Used", fmt.Sprintf("%.2fs of CPU, %.1f MB of memory", s.CPUSeconds, s.PeakMB))
@@ -357,15 +354,11 @@ func (c *listCmd) Run(a *app, p *weft.Project) error {
 
 // printListed prints a task in a list.
 func (a *app) printListed(s *weft.TaskStatus) error {
-	if a.JSON {
-		return a.printJSON(newTaskLine(s))
-	}
 	line := fmt.Sprintf("%s%s", visible(s.Name), visible(waiting(s, " (", ")")))
 	if waits := expected(s, time.Now()); waits != "" {
 		line += " (" + waits + ")"
 	}
-	a.stdout.Printf("%s %s %s\n", visible(s.TID), a.paint(standing(s)), line)
-	return a.stdout.err
+	return a.emit(s, "%s %s %s\n", visible(s.TID), a.paint(standing(s)), line)
 }
 
 // printCounts counts tasks by status.
@@ -375,17 +368,11 @@ func (c *listCmd) printCounts(ctx context.Context, a *app, p *weft.Project) erro
 		return err
 	}
 	for _, status := range slices.Sorted(maps.Keys(counts)) {
-		switch {
-		case c.Status != "" && c.Status != string(status):
-		case a.JSON:
-			if err := a.printJSON(struct {
-				Status taskspec.Status `json:"status"`
-				Count  int             `json:"count"`
-			}{status, counts[status]}); err != nil {
-				return err
-			}
-		default:
-			a.stdout.Printf("%s: %d\n", a.paint(status), counts[status])
+		if c.Status != "" && c.Status != string(status) {
+			continue
+		}
+		if err := a.emit(object("status", status, "count", counts[status]), "%s: %d\n", a.paint(status), counts[status]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -42,7 +42,7 @@ func (a *app) printTasks(tasks []*weft.TaskStatus, now time.Time) {
 	for _, s := range tasks {
 		took := "-"
 		if !s.Started.IsZero() {
-			took = short(elapsedUntil(s, now))
+			took = short(s.Elapsed(now))
 		}
 		rows = append(rows, []string{
 			taskspec.ShortTID(s.TID), string(standing(s)) + waiting(s, ", ", ""), s.Name, short(now.Sub(s.Created)) + " ago", took, cmp.Or(s.Error, expected(s, now), stageText(s)),
@@ -54,25 +54,6 @@ func (a *app) printTasks(tasks []*weft.TaskStatus, now time.Time) {
 		}
 		return cell
 	})
-}
-
-// elapsed is how long a task worked, 0 where it has not ended.
-func elapsed(s *weft.TaskStatus) time.Duration {
-	if s.Completed.IsZero() {
-		return 0
-	}
-	return elapsedUntil(s, s.Completed)
-}
-
-// elapsedUntil is how long a task has worked, until its end or now.
-func elapsedUntil(s *weft.TaskStatus, now time.Time) time.Duration {
-	if s.Started.IsZero() {
-		return 0
-	}
-	if !s.Completed.IsZero() {
-		now = s.Completed
-	}
-	return max(0, now.Sub(s.Started))
 }
 
 // short is a duration to the two units that matter: 12ms, 3.4s, 2m05s, 3h12m,

@@ -199,7 +199,7 @@ func (c *taskTIDCmd) Run(a *app, p *weft.Project) error {
 	if c.Reverse != "" {
 		shown = taskspec.ShortTID(tid)
 	}
-	return a.emit(map[string]string{"tid": tid, "tid_short": taskspec.ShortTID(tid)}, "%s\n", shown)
+	return a.emit(object("tid", tid, "tid_short", taskspec.ShortTID(tid)), "%s\n", shown)
 }
 
 func (c *taskTIDCmd) find(ctx context.Context, p *weft.Project) (string, error) {

@@ -60,7 +60,10 @@ func (c *systemTidyCmd) Run(a *app, p *weft.Project) error {
 		return err
 	}
 	if a.JSON {
-		return a.printTidyJSON(taskspec.RawString(p.Root()), r)
+		return a.printJSON(object("context", taskspec.RawString(p.Root()), "events", r.Events, "tasks", r.Tasks,
+			"environments", r.Environments, "records", r.Records, "files", r.Files, "file_bytes", r.FileBytes,
+			"unknown_files", r.UnknownFiles, "store_bytes_before", r.StoreBefore, "store_bytes_after", r.StoreAfter,
+			"log_bytes_before", r.LogBefore, "log_bytes_after", r.LogAfter))
 	}
 	a.stdout.Printf("Tidied %s\n", visible(r.Dir))
 	a.stdout.Printf("Events:       %d removed\n", r.Events)
@@ -74,26 +77,6 @@ func (c *systemTidyCmd) Run(a *app, p *weft.Project) error {
 		a.note("left alone: %s among the outputs that weft did not write", plural(r.UnknownFiles, "file"))
 	}
 	return nil
-}
-
-func (a *app) printTidyJSON(root taskspec.RawString, r weft.TidyReport) error {
-	return a.printJSON(struct {
-		Context      taskspec.RawString `json:"context"`
-		Events       int                `json:"events"`
-		Tasks        int                `json:"tasks"`
-		Environments int                `json:"environments"`
-		Records      int                `json:"records"`
-		Files        int                `json:"files"`
-		FileBytes    int64              `json:"file_bytes"`
-		UnknownFiles int                `json:"unknown_files"`
-		StoreBefore  int64              `json:"store_bytes_before"`
-		StoreAfter   int64              `json:"store_bytes_after"`
-		LogBefore    int64              `json:"log_bytes_before"`
-		LogAfter     int64              `json:"log_bytes_after"`
-	}{
-		root, r.Events, r.Tasks, r.Environments, r.Records, r.Files, r.FileBytes, r.UnknownFiles,
-		r.StoreBefore, r.StoreAfter, r.LogBefore, r.LogAfter,
-	})
 }
 
 // size is a number of bytes as people read it.

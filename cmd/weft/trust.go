@@ -45,7 +45,7 @@ func (c *trustCmd) Run(a *app) error {
 	if err := change(context.Background()); err != nil {
 		return err
 	}
-	return a.emit(map[string]any{"context": taskspec.RawString(p.Root()), "trusted": !c.Revoke}, "%s: %s\n", word, visible(p.Root()))
+	return a.emit(object("context", taskspec.RawString(p.Root()), "trusted", !c.Revoke), "%s: %s\n", word, visible(p.Root()))
 }
 
 // noteTrust says what a manager that was just started holds back.

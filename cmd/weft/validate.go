@@ -45,7 +45,7 @@ func (c *validateCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return a.emit(object{{"valid", true}, {"name", name}, {"type", kind}}, "OK: %s (%s)\n", visible(name), kind)
+	return a.emit(object("valid", true, "name", name, "type", kind), "OK: %s (%s)\n", visible(name), kind)
 }
 
 // check says of a spec, or of a pipeline, what it is, or what is wrong with it.
@@ -87,16 +87,9 @@ func (a *app) printProblems(problems []taskspec.Problem) error {
 		}
 		return a.stdout.err
 	}
-	type problem struct {
-		Path    string `json:"path"`
-		Problem string `json:"problem"`
-	}
-	answer := struct {
-		Valid    bool      `json:"valid"`
-		Problems []problem `json:"problems"`
-	}{}
+	var objects []any
 	for _, p := range problems {
-		answer.Problems = append(answer.Problems, problem{p.Path, p.Text})
+		objects = append(objects, object("path", p.Path, "problem", p.Text))
 	}
-	return a.printJSON(answer)
+	return a.printJSON(object("valid", false, "problems", objects))
 }

@@ -22,6 +22,6 @@ func (versionCmd) Run(a *app) error {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		version = info.Main.Version
 	}
-	return a.emit(object{{"version", version}, {"go", runtime.Version()}, {"os", runtime.GOOS}, {"arch", runtime.GOARCH}},
+	return a.emit(object("version", version, "go", runtime.Version(), "os", runtime.GOOS, "arch", runtime.GOARCH),
 		"weft %s\n", version)
 }

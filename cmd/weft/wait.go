@@ -80,7 +80,7 @@ func (c *waitCmd) await(ctx context.Context, a *app, g *weft.Batch) (map[string]
 
 // printEnd prints how a task ended, at once.
 func (a *app) printEnd(s *weft.TaskStatus) error {
-	if err := a.emit(newTaskLine(s), "%s %s\n", visible(s.TID), a.paint(standing(s))); err != nil {
+	if err := a.emit(s, "%s %s\n", visible(s.TID), a.paint(standing(s))); err != nil {
 		return err
 	}
 	return a.stdout.Flush()
