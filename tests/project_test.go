@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,6 +42,8 @@ func newProject(t *testing.T, env ...string) *project {
 	p.env = append(os.Environ(), p.mark(), partVariable+"="+partClient)
 	// A process with the race detector would sleep for a second when it ends.
 	p.env = append(p.env, "GORACE=atexit_sleep_ms=0")
+	// On a busy machine the process that writes may not get on for seconds.
+	p.env = append(p.env, fmt.Sprint("WEFT_BUSY_TIMEOUT=", waittest.Limit().Seconds()))
 	p.env = append(p.env, env...)
 	t.Cleanup(p.end)
 	return p

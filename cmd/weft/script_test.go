@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"weft"
+	"weft/internal/waittest"
 )
 
 func TestMain(m *testing.M) {
@@ -75,6 +76,8 @@ func runScripts(t *testing.T, path string, more map[string]string) {
 			// Under the race detector every program would sleep for a second at
 			// its end.
 			env.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
+			// On a busy machine the process that writes may not get on for seconds.
+			env.Setenv("WEFT_BUSY_TIMEOUT", fmt.Sprint(waittest.Limit().Seconds()))
 			for name, value := range more {
 				env.Setenv(name, value)
 			}
