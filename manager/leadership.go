@@ -40,11 +40,11 @@ func (l *loop) register(ctx context.Context) error {
 	}
 	for _, t := range live {
 		switch {
-		case t.Pipeline:
+		case t.Kind() == ledger.Pipeline:
 			l.watchPipeline(t.TID)
 		case l.record.Copied: // its processes belong to the original project
 			l.pending.lost = append(l.pending.lost, task{t.TID, t.Epoch})
-		case t.Inline == "": // else its server is watched
+		case t.HasConsumer(): // else its server is watched
 			l.adopt(t)
 		}
 	}

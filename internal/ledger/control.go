@@ -62,7 +62,7 @@ func SendControl(tx *broker.Tx, tid string, c Control) error {
 	if t.Status != taskspec.StatusRunning {
 		return fmt.Errorf("%w: it is %s", ErrNotRunning, t.Status)
 	}
-	if c.Command.holds() && t.Inline != "" {
+	if c.Command.holds() && !t.traits().pausable {
 		return ErrNoPause
 	}
 	body, err := json.Marshal(c)
@@ -159,7 +159,7 @@ func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string)
 	for i, m := range ms {
 		c := ParseControl(m.Body)
 		a := answer(c, tid, now)
-		if c.Command.holds() && t.Inline != "" {
+		if c.Command.holds() && !t.traits().pausable {
 			a.Status, c.Command = statusUnknown, ""
 		}
 		switch c.Command {
@@ -211,7 +211,7 @@ func (t *Task) activity() string {
 		return "stopping"
 	case t.Paused:
 		return "paused"
-	case t.Items != nil && t.Message == 0:
+	case t.traits().items && t.Message == 0:
 		return "waiting"
 	}
 	return "working"

@@ -178,7 +178,13 @@ func (j *Job) FeedsNextStage() bool {
 // was written by hand and is delayed. [Forward] moves it to its place. A persistent task
 // waits for its items with its consumer.
 func (j *Job) NotForConsumer() bool {
-	return j.refused == "" && (j.plan != nil || j.Work.Inline() || j.in != "" && j.item0 == nil && !j.Work.Persistent || j.wait() > 0)
+	return j.refused == "" && (!traitsOf[j.kind()].consumer || j.waitsForItem() || j.wait() > 0)
+}
+
+// waitsForItem reports whether the task still has to wait for its item. One that takes its
+// items while it runs does not.
+func (j *Job) waitsForItem() bool {
+	return j.in != "" && j.item0 == nil && !traitsOf[j.kind()].items
 }
 
 // wait returns how long the request still has to wait. A submitted request has waited
@@ -200,9 +206,7 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	if t == nil || err != nil {
 		return err
 	}
-	if j.Work.Inline() {
-		t.Inline = j.Work.FunctionTarget
-	}
+	t.setKind(&j.Work)
 	wait := j.wait()
 	if wait > 0 {
 		t.NotBefore = now.Add(wait).UnixNano()
@@ -329,7 +333,7 @@ func (j *Job) start(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Tim
 	if err := t.log(tx, eventSpawning, at, Event{}); err != nil {
 		return err
 	}
-	if t.Items == nil || j.item != noItem { // a persistent task may start without one
+	if !t.traits().items || j.item != noItem { // it may start without one
 		if t.Message, err = j.reserve(tx, t); err != nil {
 			return err
 		}
@@ -472,10 +476,8 @@ func (j *Job) describe(t *Task) {
 	if j.Work.Retry != nil {
 		t.MaxAttempts = j.Work.Retry.Attempts()
 	}
-	if j.Work.Persistent && t.Items == nil {
-		t.Items = new(Items)
-	}
-	t.NoItem = j.item == noItem && j.Input == "" && t.In == "" && t.Items == nil
+	t.setKind(&j.Work)
+	t.NoItem = j.item == noItem && j.Input == "" && t.In == "" && !t.traits().items
 }
 
 // task0 returns the task of the request, or nil if the request was written by hand and has

@@ -16,7 +16,7 @@ func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 	if err != nil || t.Status.Terminal() {
 		return t, err
 	}
-	if t.Pipeline && t.Status != taskspec.StatusCreated {
+	if t.Kind() == Pipeline && t.Status != taskspec.StatusCreated {
 		if err := endPipeline(tx, t, c, now); err != nil {
 			return nil, err
 		}

@@ -84,7 +84,7 @@ func putEndpoint(tx *broker.Tx, t *Task, e Endpoint) (holder string, err error) 
 // being dispatched. It does not if the name is not valid for an endpoint, or if another
 // task has the name; it returns that task.
 func nameInbox(tx *broker.Tx, t *Task) (holder string, err error) {
-	if t.Items == nil || broker.CheckName(t.Name) != nil {
+	if !t.traits().items || broker.CheckName(t.Name) != nil {
 		return "", nil
 	}
 	holder, err = putEndpoint(tx, t, Endpoint{Name: t.Name, Queue: inboxOf(t), TID: t.TID})

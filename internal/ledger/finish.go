@@ -65,7 +65,7 @@ func FinishTask(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
 	case t.Epoch != h.Epoch || t.Status != taskspec.StatusRunning:
 		return nil, fmt.Errorf("finish task %s: %w", h.TID, ErrStale)
 	}
-	if t.Items != nil {
+	if t.traits().items {
 		return t, finishPersistent(tx, t, h)
 	}
 	body, err := h.message(Dir)
@@ -120,13 +120,13 @@ func (h *HandOff) Takeable(t *Task) bool {
 // exactly one message: the task has written nothing else there, and no other reader is to
 // get it.
 func ResultAlone(t *Task) bool {
-	return t.Result != 0 && !inUserQueue(t) && !t.Pipeline && !t.Last && !mayHoldMore(t)
+	return t.Result != 0 && !inUserQueue(t) && t.Kind() != Pipeline && !t.Last && !mayHoldMore(t)
 }
 
 // mayHoldMore reports whether the task may write more to its outbox than the one result:
 // items, or chunks of its output.
 func mayHoldMore(t *Task) bool {
-	return t.Items != nil || t.Streams
+	return t.traits().items || t.Streams
 }
 
 // Take removes the result of a task, and with it the unread chunks of its output. It
@@ -147,7 +147,7 @@ func Take(tx *broker.Tx, tid string) (files []Attempt, err error) {
 	if t.Output.Form != FormNone {
 		_, err = tx.Delete(t.Queues().Outbox, broker.Select{})
 	}
-	if t.Pipeline && t.Status != taskspec.StatusCompleted {
+	if t.Kind() == Pipeline && t.Status != taskspec.StatusCompleted {
 		return nil, err // the stages may be resumed
 	}
 	return sources(t), err
@@ -156,10 +156,10 @@ func Take(tx *broker.Tx, tid string) (files []Attempt, err error) {
 // sources returns the attempts that may have left files with the task's output: its own, or
 // those of its stages.
 func sources(t *Task) []Attempt {
-	switch {
-	case !t.Pipeline && t.Output.InMemory:
-		return nil
-	case !t.Pipeline:
+	if t.Kind() != Pipeline {
+		if t.Output.InMemory {
+			return nil
+		}
 		return []Attempt{{TID: t.TID, Epoch: t.Epoch}}
 	}
 	var all []Attempt
@@ -260,7 +260,7 @@ func drain(tx *broker.Tx, t *Task, w *taskspec.Work) error {
 	// Control messages in a queue of the user's have no receiver any more; replies there
 	// are for their readers.
 	queues := append([]string{q.Inbox, q.ControlIn, q.ControlOut}, Controls(t)...)
-	if t.Items != nil {
+	if t.traits().items {
 		queues = queues[1:] // items are accepted work: another epoch may do it
 	}
 	return tx.Clear(queues...)

@@ -52,7 +52,7 @@ func inboxOf(t *Task) string {
 // WaitsFor returns the queue that a task waits for that has not started; empty if it waits
 // for a slot only, or has started.
 func WaitsFor(t *Task) string {
-	if t.Status != taskspec.StatusCreated || t.Items != nil {
+	if t.Status != taskspec.StatusCreated || t.traits().items {
 		return ""
 	}
 	return t.In

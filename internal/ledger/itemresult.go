@@ -191,7 +191,7 @@ func TakeItemResult(tx *broker.Tx, tid string, id broker.ID) (taken bool, err er
 
 // dropItemFiles drops the records of the files of a task's items.
 func dropItemFiles(tx *broker.Tx, t *Task) error {
-	if t.Items == nil {
+	if !t.traits().items {
 		return nil
 	}
 	files, err := tx.Records(itemFileKind, broker.RecordSelect{States: []string{t.TID}})

@@ -61,7 +61,7 @@ func TakeItem(tx *broker.Tx, u ItemRequest, now time.Time) (next *Item, due time
 	if err != nil {
 		return nil, due, err
 	}
-	if t.Epoch != u.Epoch || t.Status != taskspec.StatusRunning || t.Items == nil {
+	if t.Epoch != u.Epoch || t.Status != taskspec.StatusRunning || !t.traits().items {
 		return nil, due, fmt.Errorf("next item of task %s: %w", u.TID, ErrStale)
 	}
 	changed := false
@@ -216,7 +216,7 @@ func ItemWaits(r broker.Reader, tid string, now time.Time) (waits bool, due time
 	if unreadable(err) {
 		return false, due, nil
 	}
-	if err != nil || t.Items == nil || t.Hold || t.Ordered != "" {
+	if err != nil || !t.traits().items || t.Hold || t.Ordered != "" {
 		return false, due, err
 	}
 	id, due, err := chooseItem(r, t, now)
@@ -260,7 +260,7 @@ func PutItem(tx *broker.Tx, tid, body string) (broker.ID, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case t.Items == nil:
+	case !t.traits().items:
 		return 0, ErrNotPersistent
 	case t.Status.Terminal():
 		return 0, fmt.Errorf("%w: it %s", ErrNotRunning, t.Status)
@@ -271,7 +271,7 @@ func PutItem(tx *broker.Tx, tid, body string) (broker.ID, error) {
 // Inbox returns the queue that the items of the job's task come from; empty unless the task
 // is persistent.
 func (j *Job) Inbox() string {
-	if !j.Work.Persistent {
+	if !traitsOf[j.kind()].items {
 		return ""
 	}
 	return inboxOf(&Task{TID: j.TID, In: j.in})

@@ -106,7 +106,7 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 		return r, 0, fmt.Errorf("%w: task %s read a large standard input, which is in a file and not in the dump", ErrNotWhole, t.TID)
 	default:
 		// Its parent is lost and holds no slot for it: it needs one of its own.
-		t.Parent, t.Slotless, t.Service = "", t.Items != nil, ""
+		t.Parent, t.Slotless, t.Service = "", t.traits().items, ""
 	}
 	t.Loaded = true
 	r, err = t.record()

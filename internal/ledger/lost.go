@@ -25,7 +25,7 @@ func MarkLost(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 // lostItem counts the item that a persistent task was working on when it was lost, and adds
 // it to the event.
 func lostItem(t *Task) (e Event) {
-	if t.Items == nil || t.Message == 0 {
+	if !t.traits().items || t.Message == 0 {
 		return e
 	}
 	t.Items.Failed++
@@ -40,7 +40,7 @@ func SlotsTaken(r broker.Reader) (n int, err error) {
 		return 0, err
 	}
 	for _, rec := range recs {
-		if t, err := Decode(rec); err == nil && !t.Slotless && t.Inline == "" {
+		if t, err := Decode(rec); err == nil && t.holdsSlot() {
 			n++
 		}
 	}

@@ -108,7 +108,7 @@ func CountUnfinished(r broker.Reader) (c Counts, err error) {
 			return c, err
 		}
 		c.Running++
-		if !t.Pipeline && !t.Consumer.Alive() {
+		if t.Kind() != Pipeline && !t.Consumer.Alive() {
 			c.ConsumerGone = append(c.ConsumerGone, t.TID)
 		}
 	}

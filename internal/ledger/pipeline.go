@@ -380,7 +380,7 @@ func resume(tx *broker.Tx, t *Task, now time.Time) (before *Task, managed bool, 
 func Pipelines(tx *broker.Tx) (tids []string, err error) {
 	live, err := LiveTasks(tx)
 	for _, t := range live {
-		if t.Pipeline {
+		if t.Kind() == Pipeline {
 			tids = append(tids, t.TID)
 		}
 	}

@@ -79,7 +79,7 @@ func retryTask(tx *broker.Tx, tid string, now time.Time) (before *Task, managed 
 	}
 	wakeManager(tx, t)
 	// The completed items of a persistent task stay completed.
-	if t.Items == nil {
+	if !t.traits().items {
 		if err := withdrawResult(tx, t); err != nil {
 			return nil, false, err
 		}
@@ -116,7 +116,7 @@ func resetForRetry(t *Task) Task {
 // that came from a queue goes back there, and is not returned; so do all that a persistent
 // task has kept.
 func (t *Task) takeBack(tx *broker.Tx) (item json.RawMessage, err error) {
-	if t.Items != nil {
+	if t.traits().items {
 		return nil, putItemsBack(tx, t)
 	}
 	if t.In != "" {

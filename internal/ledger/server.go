@@ -62,7 +62,7 @@ func LoseServer(tx *broker.Tx, s *Server, now time.Time) error {
 		return err
 	}
 	for _, t := range live {
-		if t.Inline != "" && t.Consumer == s.Process {
+		if t.Kind() == Inline && t.Consumer == s.Process {
 			if err := MarkLost(tx, t.TID, t.Epoch, now); err != nil {
 				return err
 			}

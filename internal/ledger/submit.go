@@ -180,12 +180,7 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 		Slotless: s.Parent != "" || s.Service != "" || s.Plan != nil || s.Spec.Slotless(),
 		Pipeline: s.Plan != nil,
 	}
-	if s.Spec.Inline() {
-		t.Inline = s.Spec.FunctionTarget
-	}
-	if s.Spec.Persistent {
-		t.Items = new(Items)
-	}
+	t.setKind(&s.Spec.Work)
 	switch {
 	case s.pipeline != nil:
 		// Its parent holds no slot, but the task that waits for the pipeline may; and the
@@ -254,10 +249,10 @@ func (t *Task) markNested(tx *broker.Tx) error {
 // markOf returns the mark of the task's request, if it has one.
 func markOf(t *Task) (mark broker.Record, marked bool) {
 	mark = broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())}
-	if t.In != "" && t.Items == nil {
+	if t.In != "" && !t.traits().items {
 		mark.State, mark.Body = inputMark, t.In
 	}
-	return mark, t.Inline == "" && t.Slotless
+	return mark, t.Kind() != Inline && t.Slotless
 }
 
 // marks are the marks of requests.

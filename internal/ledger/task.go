@@ -178,7 +178,7 @@ func (t *Task) Number() broker.ID {
 
 // Queues returns the task's own queues.
 func (t *Task) Queues() Queues {
-	if t.Pipeline {
+	if t.Kind() == Pipeline {
 		return PipelineQueues(t.TID)
 	}
 	return QueuesOf(t.TID)
@@ -187,7 +187,7 @@ func (t *Task) Queues() Queues {
 // unreserved reports whether the task's work item has an id but is not a message while the
 // task runs: that of a call inside a program, if it is empty. If the task's policy keeps
 // it, it becomes one.
-func unreserved(t *Task) bool { return t.Inline != "" && t.NoItem }
+func unreserved(t *Task) bool { return t.Kind() == Inline && t.NoItem }
 
 // requests returns the queue that the task's request waits in.
 func (t *Task) requests() string {
@@ -197,7 +197,7 @@ func (t *Task) requests() string {
 	if t.Inline != "" {
 		return InlineRequests(t.Inline)
 	}
-	if t.In != "" && t.Items == nil {
+	if t.In != "" && !t.traits().items {
 		return waitingPrefix + t.In
 	}
 	return Requests
