@@ -77,11 +77,8 @@ func (d *dispatcher) fill(ctx context.Context, w *changes) error {
 func (d *dispatcher) readRequests(ctx context.Context, n int, nestedOnly bool) (jobs []*ledger.Job, err error) {
 	var inputs []string
 	err = d.view(ctx, func(r broker.Reader) error {
-		ready, err := ledger.OldestNested(r, d.quarantined, n)
-		if !nestedOnly {
-			ready, inputs, err = ledger.Oldest(r, d.quarantined, n, maxAheadBytes)
-		}
-		if err != nil {
+		ready, found, err := ledger.Runnable(r, d.quarantined, n, maxAheadBytes, !nestedOnly)
+		if inputs = found; err != nil {
 			return err
 		}
 		jobs = make([]*ledger.Job, len(ready))

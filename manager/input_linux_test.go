@@ -3,6 +3,7 @@ package manager
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"weft/broker"
 	"weft/internal/ledger"
@@ -79,11 +80,14 @@ func TestInputsHeard(t *testing.T) {
 		}
 	}
 	heard()
-	p.wired(t, "", "b")
+	waits := p.wired(t, "", "b")
 	heard("b")
 	p.wired(t, "", "a")
 	heard("a", "b")
-	if _, err := p.b.Queue("weft.waiting.b").Delete(t.Context(), broker.Select{}); err != nil {
+	if err := p.b.Update(t.Context(), func(tx *broker.Tx) error {
+		_, err := ledger.End(tx, waits, ledger.CommandStop, time.Now())
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
 	heard("a")

@@ -91,7 +91,7 @@ func (m *Manager) Run(ctx context.Context) error {
 		return err
 	}
 	defer requests.Close()
-	delayed, err := m.o.Broker.Listen(ledger.Delayed)
+	delayed, err := m.o.Broker.Listen(ledger.WaitingRequests)
 	if err != nil {
 		return err
 	}

@@ -331,6 +331,9 @@ func (s *store) submitSpec(spec *taskspec.Spec) (*ledger.Job, *Assignment) {
 	var j *ledger.Job
 	err = s.b.View(context.Background(), func(r broker.Reader) error {
 		ms, err := r.Messages(ledger.Requests, broker.Select{ID: id})
+		if err == nil && len(ms) == 0 {
+			ms, err = r.Messages(ledger.SlotlessRequests, broker.Select{ID: id})
+		}
 		if err != nil {
 			return err
 		}

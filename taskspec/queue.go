@@ -12,11 +12,6 @@ const views = "weft.state."
 // own is the prefix of Weft's own queues, which no task may be wired to.
 const own = "weft."
 
-// maxInput is the greatest length of the name of a queue that tasks take their
-// items from, in bytes: the requests that wait for it are in a queue whose name
-// is "weft.waiting." and this one.
-const maxInput = maxQueueName - len("weft.waiting.")
-
 // queuesRule is the rule for one map of [IO].
 func queuesRule() members {
 	const reserved = "reserved"
@@ -67,7 +62,6 @@ func (s *Spec) queueProblems() []Problem {
 			return
 		}
 		add(strings.HasPrefix(queue, own), path, own+"* queues are Weft's own")
-		add(len(queue) > maxInput, path, "the name of a queue to take items from must have at most 499 bytes")
 		add(w.Inline(), path, `does not go with isolation "inline"`)
 		add(s.Talks(), path, "does not go with an interactive task")
 		add((w.Retry != nil || w.DelaySeconds > 0) && !w.Persistent, path, "does not go with retry or delay_seconds: others would take the item meanwhile")

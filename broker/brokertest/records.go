@@ -1,6 +1,8 @@
 package brokertest
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,6 +95,11 @@ var recordCases = []testCase{
 			must(t, err)
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("counts (-want +got):\n%s", diff)
+			}
+			var states []string
+			s.look(t, func(r broker.Reader) (err error) { states, err = r.States("task"); return err })
+			if want := slices.Sorted(maps.Keys(want)); !slices.Equal(states, want) {
+				t.Errorf("states %q, want %q", states, want)
 			}
 		}
 		count(map[string]int{})

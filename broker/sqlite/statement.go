@@ -39,6 +39,7 @@ const (
 	storeID
 	storeInfo
 	kinds
+	states
 	getRecord
 	records
 	newestRecords
@@ -146,6 +147,13 @@ var text = [statements]string{
 			SELECT min(kind) FROM record
 			UNION ALL
 			SELECT (SELECT min(kind) FROM record WHERE kind > names.name) FROM names WHERE names.name IS NOT NULL
+		) SELECT name FROM names WHERE name IS NOT NULL`,
+
+	states: `WITH RECURSIVE names (name) AS (
+			SELECT min(state) FROM record INDEXED BY record_state WHERE kind = ?1
+			UNION ALL
+			SELECT (SELECT min(state) FROM record INDEXED BY record_state WHERE kind = ?1 AND state > names.name)
+			FROM names WHERE names.name IS NOT NULL
 		) SELECT name FROM names WHERE name IS NOT NULL`,
 
 	getRecord: `SELECT kind, key, state, rank, body FROM record WHERE kind = ?1 AND key = ?2`,

@@ -329,6 +329,11 @@ func (c *conn) Kinds() (names []string, err error) {
 	return names, err
 }
 
+func (c *conn) States(kind string) (names []string, err error) {
+	err = c.all(&names, states, kind)
+	return names, err
+}
+
 func (c *conn) Record(kind, key string) (r broker.Record, err error) {
 	err = c.row(getRecord, []any{kind, key}, &r.Kind, &r.Key, &r.State, &r.Rank, &r.Body)
 	if errors.Is(err, sql.ErrNoRows) {

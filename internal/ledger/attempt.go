@@ -59,7 +59,7 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 	if err != nil {
 		return false, err
 	}
-	return true, mark(tx, t, wait)
+	return true, t.index(tx, wait)
 }
 
 // hasEndOrder reports whether an order to end the task has not been read yet.
@@ -83,37 +83,14 @@ func quoted(text string) json.RawMessage {
 	return body
 }
 
-// nextAttempt records the end of an attempt that is followed by another, for which there is
-// a request. The record changes from running to created: waiters for the end of the task do
-// not see this one.
-func nextAttempt(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, e Event) error {
+// nextAttempt keeps the attempt that has ended, and resets the task for the next one.
+func (t *Task) nextAttempt(tx *broker.Tx, at int64) error {
+	// Remove the chunks of this attempt's output; those of the next one are counted from 0.
+	if _, err := tx.Delete(OutboxOf(t.TID), broker.Select{}); err != nil {
+		return err
+	}
 	due := t.NotBefore
 	t.NotBefore = 0
-	if err := t.end(o, at); err != nil {
-		return err
-	}
-	work, err := t.work()
-	if err != nil {
-		return err
-	}
-	if err := drain(tx, t, work); err != nil {
-		return err
-	}
-	q := QueuesOf(t.TID)
-	if _, err := tx.Delete(q.Reserved, broker.Select{ID: t.Message}); err != nil {
-		return err
-	}
-	// Remove the chunks of this attempt's output; those of the next one are counted from 0.
-	if _, err := tx.Delete(q.Outbox, broker.Select{}); err != nil {
-		return err
-	}
-	t.Hold, t.Paused = false, false
-	if err := t.dropEndpoints(tx); err != nil {
-		return err
-	}
-	if err := t.log(tx, o.Event, at, e); err != nil {
-		return err
-	}
 	if err := keepAttempt(tx, t); err != nil {
 		return err
 	}
@@ -123,7 +100,6 @@ func nextAttempt(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64, e Event) 
 	if err := t.save(tx); err != nil {
 		return err
 	}
-	tx.Notify(q.Outbox)
 	return t.log(tx, eventRetried, at, Event{
 		Error: failed.Error, Attempt: t.Epoch - t.Base, MaxAttempts: t.MaxAttempts, NotBefore: due,
 	})

@@ -203,7 +203,7 @@ func TestForgetRetried(t *testing.T) {
 	}
 	s := p.state()
 	delete(s.Messages, Log)
-	if len(s.Records[attemptKind])+len(s.Records[pendingKind])+len(s.Messages) > 0 {
+	if len(s.Records[attemptKind])+len(s.Records[indexKind])+len(s.Messages) > 0 {
 		t.Errorf("left is %+v", s)
 	}
 }

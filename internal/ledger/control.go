@@ -147,7 +147,7 @@ func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string)
 	if len(ms) == 0 {
 		return nil, nil
 	}
-	slices.SortFunc(ms, func(a, b broker.Message) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(ms, compareIDs)
 	t, err := load(tx, tid)
 	if unreadable(err) {
 		return endOrders(ms), nil // it can still be ended

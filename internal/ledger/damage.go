@@ -152,8 +152,7 @@ var checks = map[string]func(broker.Record) error{
 	programKind:    checkOf(programs),
 	itemFileKind:   checkOf(itemFiles),
 	keyKind:        checkOf(keys),
-	nestedKind:     checkOf(marks),
-	pendingKind:    checkOf(delayedTasks),
+	indexKind:      checkOf(index),
 	serverKind:     checkOf(servers),
 	serviceKind:    checkOf(services),
 	resultCopyKind: checkOf(resultCopies),
@@ -269,7 +268,7 @@ func setAside(tx *broker.Tx, queue, tid string) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.DeleteRecord(nestedKind, tid); err != nil {
+	if err := tx.DeleteRecord(indexKind, tid); err != nil {
 		return err
 	}
 	tx.Notify(OutboxOf(tid))

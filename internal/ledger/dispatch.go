@@ -85,28 +85,6 @@ func Waiting(r broker.Reader, queue string, after broker.ID, n, size int) (ms []
 	return ms, err
 }
 
-// WaitingNested returns the oldest n requests of tasks with ids above quarantined.
-func WaitingNested(r broker.Reader, quarantined broker.ID, n int) (ms []broker.Message, err error) {
-	for after := int64(quarantined); ; {
-		marks, err := r.Records(nestedKind, broker.RecordSelect{States: []string{""}, AfterRank: after, Limit: n - len(ms)})
-		if err != nil || len(marks) == 0 {
-			return ms, err
-		}
-		for _, mark := range marks {
-			// none if the request has been deleted by hand
-			m, err := r.Messages(Requests, broker.Select{ID: broker.ID(mark.Rank)})
-			if err != nil {
-				return nil, err
-			}
-			ms = append(ms, m...)
-		}
-		if len(ms) == n {
-			return ms, nil
-		}
-		after = marks[len(marks)-1].Rank
-	}
-}
-
 // Prepare prepares a request. A request that cannot be run becomes a refused job, so that
 // its waiters get an answer; an error means that the store could not be read. root is the
 // project's.
@@ -216,10 +194,9 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	}
 	// It has not been dispatched: its spec is still a template.
 	t.Spec, t.decoded = nil, nil
-	if err := mark(tx, t, wait); err != nil {
+	if err := t.index(tx, wait); err != nil {
 		return err
 	}
-	wakeManager(tx, t)
 	return t.save(tx)
 }
 
@@ -450,13 +427,8 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	case t.Status != taskspec.StatusCreated:
 		return nil, nil // a request for a task that has started, written by hand
 	}
-	if j.Nested {
-		if err := tx.DeleteRecord(nestedKind, t.TID); err != nil {
-			return nil, err
-		}
-	}
-	// The request may have been moved here by hand before it was due.
-	if err := dropPending(tx, t); err != nil {
+	// The request may have been moved here by hand while it waited.
+	if err := t.unindex(tx); err != nil {
 		return nil, err
 	}
 	if j.refused == "" {

@@ -330,12 +330,9 @@ func TestEnd(t *testing.T) {
 func (p *project) waiting(n int, nestedOnly bool) (ids []string) {
 	p.Helper()
 	err := p.b.View(ctx, func(r broker.Reader) error {
-		ms, err := WaitingNested(r, 0, n)
-		if !nestedOnly {
-			ms, err = Waiting(r, Requests, 0, n, 1<<20)
-		}
-		for _, m := range ms {
-			ids = append(ids, m.ID.String())
+		ready, _, err := Runnable(r, 0, n, 1<<20, !nestedOnly)
+		for _, m := range ready {
+			ids = append(ids, m.Request.ID.String())
 		}
 		return err
 	})
@@ -396,7 +393,7 @@ func TestWaitingBehindDeleted(t *testing.T) {
 		tids = append(tids, p.submission(Submission{Spec: echo(), Item: "item", Dir: p.root, Parent: parent}))
 	}
 	for _, tid := range tids[:3] {
-		must(p.b.Queue(Requests).MoveAll(ctx, "aside", broker.Select{ID: must(broker.ParseID(tid))}))
+		must(p.b.Queue(SlotlessRequests).MoveAll(ctx, "aside", broker.Select{ID: must(broker.ParseID(tid))}))
 	}
 	for n := 1; n <= 2; n++ {
 		if diff := cmp.Diff(tids[3:3+n], p.waiting(n, true), bare); diff != "" {
@@ -404,7 +401,7 @@ func TestWaitingBehindDeleted(t *testing.T) {
 		}
 	}
 	// Back again, so that everything agrees at the end.
-	must(p.b.Queue("aside").MoveAll(ctx, Requests, broker.Select{}))
+	must(p.b.Queue("aside").MoveAll(ctx, SlotlessRequests, broker.Select{}))
 }
 
 // Requests for different functions never share a queue, whatever their names.

@@ -10,8 +10,8 @@ import (
 )
 
 // DumpOptions returns what a dump of a project holds. It never holds the environments of
-// submitters, which are full of secrets, nor the marks of nested requests, whose parents
-// are lost where the dump is loaded. It holds the records of managers, endpoints and the
+// submitters, which are full of secrets, nor the request index, which a load makes from the
+// tasks. It holds the records of managers, endpoints and the
 // like only with state, because they are about processes of this machine. Only with secrets
 // does it hold the environment in specs, and the values at the paths of
 // [taskspec.Spec.Redacted].
@@ -31,9 +31,9 @@ func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 			case keyKind:
 				r, err := dumpedKey(r, !secrets)
 				return r, true, err
-			case pendingKind, attemptKind:
+			case attemptKind:
 				return r, true, nil
-			case nestedKind, envKind:
+			case indexKind, envKind:
 				return r, false, nil
 			}
 			return r, state, nil

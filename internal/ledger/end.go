@@ -50,10 +50,7 @@ func endUnstarted(tx *broker.Tx, t *Task, o taskspec.Outcome, now time.Time) err
 	if _, err := tx.Delete(t.requests(), broker.Select{ID: t.Number()}); err != nil {
 		return err
 	}
-	if err := tx.DeleteRecord(nestedKind, t.TID); err != nil {
-		return err
-	}
-	if err := dropPending(tx, t); err != nil {
+	if err := t.unindex(tx); err != nil {
 		return err
 	}
 	return t.conclude(tx, o, now.UnixNano(), Event{})

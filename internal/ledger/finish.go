@@ -65,14 +65,17 @@ func FinishTask(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
 	case t.Epoch != h.Epoch || t.Status != taskspec.StatusRunning:
 		return nil, fmt.Errorf("finish task %s: %w", h.TID, ErrStale)
 	}
+	ended := h.Ended.UnixNano()
 	if t.traits().items {
-		return t, finishPersistent(tx, t, h)
+		if err := endItems(tx, t, h); err != nil {
+			return nil, err
+		}
+		return t, t.conclude(tx, h.Outcome, ended, itemEvent(h.Item))
 	}
 	body, err := h.message(Dir)
 	if err != nil {
 		return nil, err
 	}
-	ended := h.Ended.UnixNano()
 	again, err := tryAgain(tx, t, h.Outcome, ended)
 	if err != nil {
 		return nil, err
@@ -86,7 +89,7 @@ func FinishTask(tx *broker.Tx, h *HandOff, known *Task) (t *Task, err error) {
 			return nil, err
 		}
 	}
-	return t, finish(tx, t, again, h.Outcome, ended, Event{Bytes: &h.Output.Size, Usage: &h.Usage})
+	return t, t.end(tx, h.Outcome, ended, Event{Bytes: &h.Output.Size, Usage: &h.Usage}, again)
 }
 
 // deliver writes the result to its queue, or passes it to the next stage.
@@ -208,20 +211,16 @@ func (h *HandOff) message(dir string) (string, error) {
 	return string(body), err
 }
 
-// finish ends the task, or only the attempt if another follows.
-func finish(tx *broker.Tx, t *Task, again bool, o taskspec.Outcome, at int64, e Event) error {
-	if again {
-		return nextAttempt(tx, t, o, at, e)
-	}
-	return t.conclude(tx, o, at, e)
-}
-
-// conclude ends the task: it applies the policy of the outcome to the reserved message,
-// drains the queues, writes record and event, and notifies the waiters.
-func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, e Event) error {
-	if err := t.end(o, at); err != nil {
+// end ends the task: it applies the policy of the outcome to the reserved message, drains
+// the queues, writes record and event, and notifies the waiters. If another attempt
+// follows, for which there is a request already, only this attempt ends: the record gets
+// the state "created", and waiters for the end of the task do not see this one.
+func (t *Task) end(tx *broker.Tx, o taskspec.Outcome, at int64, e Event, again bool) error {
+	if err := taskspec.Transition(t.Status, o.Status); err != nil {
 		return err
 	}
+	t.Status, t.ReturnCode, t.Signal, t.Error = o.Status, o.ReturnCode, o.Signal, o.Error
+	t.LimitMeans, t.Details, t.Completed = o.LimitMeans, o.Details, at
 	work, err := t.work()
 	if err != nil {
 		return err
@@ -229,8 +228,12 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, e Event) er
 	if err := drain(tx, t, work); err != nil {
 		return err
 	}
+	policy := o.Policy(*work)
+	if again {
+		policy = taskspec.PolicyClear // the request has the work item
+	}
 	if t.Message != 0 {
-		if err := t.applyPolicy(tx, o.Policy(*work)); err != nil {
+		if err := t.applyPolicy(tx, policy); err != nil {
 			return err
 		}
 	}
@@ -238,17 +241,25 @@ func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, e Event) er
 	if err := t.dropEndpoints(tx); err != nil {
 		return err
 	}
-	if err := t.save(tx); err != nil {
-		return err
-	}
-	tx.Notify(OutboxOf(t.TID))
-	if t.Service != "" {
-		tx.Notify(Services)
-	}
 	if err := t.log(tx, o.Event, at, e); err != nil {
 		return err
 	}
+	tx.Notify(OutboxOf(t.TID))
+	if again {
+		return t.nextAttempt(tx, at)
+	}
+	if t.Service != "" {
+		tx.Notify(Services)
+	}
+	if err := t.save(tx); err != nil {
+		return err
+	}
 	return advance(tx, t, o, at)
+}
+
+// conclude is [Task.end] without another attempt.
+func (t *Task) conclude(tx *broker.Tx, o taskspec.Outcome, at int64, e Event) error {
+	return t.end(tx, o, at, e, false)
 }
 
 // drain empties the queues of the task, unless its spec says otherwise.

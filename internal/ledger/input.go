@@ -1,19 +1,12 @@
 package ledger
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"weft/broker"
 	"weft/taskspec"
 )
-
-// waitingPrefix is the prefix of the queues of requests for tasks that take their work
-// items from a queue; that queue's name follows. Such a request costs nothing until there
-// is an item for it.
-const waitingPrefix = "weft.waiting."
 
 // The names of a task's queues that a spec may replace.
 const (
@@ -58,61 +51,6 @@ func WaitsFor(t *Task) string {
 	return t.In
 }
 
-// wakeManager notifies the manager of a request in a queue it does not listen to.
-func wakeManager(tx *broker.Tx, t *Task) {
-	if t.In != "" {
-		tx.Notify(Requests)
-	}
-}
-
-// Ready is a request that can be dispatched, and the message that it gets from a queue, if
-// it waited for one.
-type Ready struct{ Request, Item broker.Message }
-
-// Oldest returns the oldest requests that can be dispatched, at most n, with ids above
-// quarantined. Of the requests that wait for a queue, the oldest gets the oldest message;
-// from each queue it reads none after messages that have reached size bytes together.
-// inputs are the queues that requests wait for, with or without messages.
-func Oldest(r broker.Reader, quarantined broker.ID, n, size int) (ready []Ready, inputs []string, err error) {
-	ms, err := Waiting(r, Requests, quarantined, n, size)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, m := range ms {
-		ready = append(ready, Ready{Request: m})
-	}
-	if inputs, err = waitedFor(r); err != nil || len(inputs) == 0 {
-		return ready, nil, err
-	}
-	for _, input := range inputs {
-		items, err := Waiting(r, input, 0, n, size)
-		if err != nil {
-			return nil, nil, err
-		}
-		if len(items) == 0 {
-			continue
-		}
-		requests, err := Waiting(r, waitingPrefix+input, quarantined, len(items), size)
-		if err != nil {
-			return nil, nil, err
-		}
-		for i, request := range requests {
-			ready = append(ready, Ready{request, items[i]})
-		}
-	}
-	slices.SortFunc(ready, func(a, b Ready) int { return cmp.Compare(a.Request.ID, b.Request.ID) })
-	return ready[:min(n, len(ready))], inputs, nil
-}
-
-// waitedFor returns the queues that requests wait for.
-func waitedFor(r broker.Reader) (inputs []string, err error) {
-	names, err := queuesBelow(r, waitingPrefix)
-	for _, name := range names {
-		inputs = append(inputs, strings.TrimPrefix(name, waitingPrefix))
-	}
-	return inputs, err
-}
-
 // queuesBelow returns the queues with a prefix.
 func queuesBelow(r broker.Reader, prefix string) (all []string, err error) {
 	for first := prefix; ; {
@@ -131,46 +69,6 @@ func queuesBelow(r broker.Reader, prefix string) (all []string, err error) {
 		}
 		first = names[len(names)-1] + "\x00"
 	}
-}
-
-// inputMark is the state of the marks of nested requests that wait for a queue; their
-// bodies name it.
-const inputMark = "input"
-
-// OldestNested is [Oldest] for the requests of tasks, which need no slot.
-func OldestNested(r broker.Reader, quarantined broker.ID, n int) (ready []Ready, err error) {
-	ms, err := WaitingNested(r, quarantined, n)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range ms {
-		ready = append(ready, Ready{Request: m})
-	}
-	given := make(map[string]bool) // queues whose oldest message is assigned
-	for mark, err := range marks.each(r, int64(quarantined), inputMark) {
-		if err != nil {
-			return nil, err
-		}
-		if len(ready) >= n {
-			break
-		}
-		if given[mark.Body] {
-			continue
-		}
-		items, err := r.Messages(mark.Body, broker.Select{Limit: 1})
-		if err != nil {
-			return nil, err
-		}
-		requests, err := r.Messages(waitingPrefix+mark.Body, broker.Select{ID: broker.ID(mark.Rank)})
-		if err != nil {
-			return nil, err
-		}
-		if len(items) > 0 && len(requests) > 0 {
-			ready = append(ready, Ready{requests[0], items[0]})
-			given[mark.Body] = true
-		}
-	}
-	return ready, nil
 }
 
 // PrepareReady is [Prepare] for a request and the message that it gets.

@@ -23,7 +23,7 @@ func wired(s *taskspec.Spec) {
 func (p *project) oldest(n int) (jobs []*Job, inputs []string) {
 	p.Helper()
 	err := p.b.View(ctx, func(r broker.Reader) error {
-		ready, all, err := Oldest(r, 0, n, 1<<20)
+		ready, all, err := Runnable(r, 0, n, 1<<20, true)
 		if err != nil {
 			return err
 		}
@@ -145,7 +145,7 @@ func TestSuppliedNested(t *testing.T) {
 	child := p.submission(Submission{Spec: echo(wired), Dir: p.root, Parent: parent})
 	look := func() (ready []Ready) {
 		t.Helper()
-		if err := p.b.View(ctx, func(r broker.Reader) (err error) { ready, err = OldestNested(r, 0, 3); return err }); err != nil {
+		if err := p.b.View(ctx, func(r broker.Reader) (err error) { ready, _, err = Runnable(r, 0, 3, 1<<20, false); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return ready

@@ -223,9 +223,9 @@ func ItemWaits(r broker.Reader, tid string, now time.Time) (waits bool, due time
 	return id != 0, due, err
 }
 
-// finishPersistent records the end of a persistent task. The item it worked on has its
-// result and follows the policy; a reserved item that was never started is put back.
-func finishPersistent(tx *broker.Tx, t *Task, h *HandOff) error {
+// endItems ends the work of a persistent task on its items. The one it worked on gets its
+// result; a reserved one that was never started is put back.
+func endItems(tx *broker.Tx, t *Task, h *HandOff) error {
 	switch {
 	case h.Item != 0:
 		if _, err := endItem(tx, t, h); err != nil {
@@ -238,11 +238,16 @@ func finishPersistent(tx *broker.Tx, t *Task, h *HandOff) error {
 		t.Message = 0
 	}
 	t.Seq = h.Seq
-	var e Event
-	if h.Item != 0 {
-		e.MessageID = h.Item.String()
+	return nil
+}
+
+// itemEvent returns the further fields of the event that ends a persistent task while it
+// works on this item, if it does.
+func itemEvent(item broker.ID) (e Event) {
+	if item != 0 {
+		e.MessageID = item.String()
 	}
-	return t.conclude(tx, h.Outcome, h.Ended.UnixNano(), e)
+	return e
 }
 
 // putItemsBack moves all messages that the policies of a persistent task have kept back

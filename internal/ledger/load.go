@@ -24,6 +24,7 @@ type Intake struct {
 	redact    []string // paths that dumps of this project redact
 	header    broker.Header
 	lostTasks []string           // TIDs
+	waiting   map[string]string  // the queues of requests that were loaded, by TID
 	left      map[broker.ID]bool // requests of tasks that are left out
 	keys      int                // loaded
 	past      int                // attempts that were loaded
@@ -34,7 +35,7 @@ type Intake struct {
 // tasks run as soon as there is a manager. redact are the paths that a dump of this project
 // would redact, as in [DumpOptions].
 func NewIntake(h broker.Header, run bool, redact []string, now time.Time) *Intake {
-	return &Intake{header: h, run: run, redact: redact, now: now, left: make(map[broker.ID]bool)}
+	return &Intake{header: h, run: run, redact: redact, now: now, left: make(map[broker.ID]bool), waiting: make(map[string]string)}
 }
 
 // Policy returns the intake as a policy of the broker.
@@ -48,26 +49,21 @@ func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, b
 		return in.task(r, here)
 	case keyKind:
 		return in.key(r, here)
-	case pendingKind, attemptKind:
-		return in.belonging(r, here)
+	case attemptKind:
+		return in.attempt(r, here)
 	}
 	in.State++
 	return r, broker.Leave, nil
 }
 
-// belonging loads the records that belong to a task in addition to its own: that it is
-// delayed, if requests are loaded, and its past attempts.
-func (in *Intake) belonging(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
+// attempt loads a past attempt.
+func (in *Intake) attempt(r broker.Record, here *broker.Record) (broker.Record, broker.Verdict, error) {
 	if err := Check(r); err != nil {
 		return r, 0, fmt.Errorf("%w: %w", broker.ErrDump, err)
 	}
 	switch {
-	case r.Kind == pendingKind && !in.run:
-		return r, broker.Leave, nil
 	case here == nil:
-		if r.Kind == attemptKind {
-			in.past++
-		}
+		in.past++
 		return r, broker.Take, nil
 	case *here != r:
 		return r, broker.Clash, nil
@@ -105,8 +101,9 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 	case t.Input != "":
 		return r, 0, fmt.Errorf("%w: task %s read a large standard input, which is in a file and not in the dump", ErrNotWhole, t.TID)
 	default:
+		in.waiting[t.TID] = t.requests()
 		// Its parent is lost and holds no slot for it: it needs one of its own.
-		t.Parent, t.Slotless, t.Service = "", t.traits().items, ""
+		t.Parent, t.Slotless, t.Service = "", !t.traits().slot, ""
 	}
 	t.Loaded = true
 	r, err = t.record()
@@ -188,7 +185,12 @@ const lostInDump = "lost: it was running when its project was dumped"
 func (in *Intake) done(tx *broker.Tx) error {
 	if in.run && in.Requests > 0 {
 		tx.Notify(Requests)
-		tx.Notify(Delayed)
+		tx.Notify(WaitingRequests)
+	}
+	for tid, queue := range in.waiting {
+		if err := placeAgain(tx, tid, queue); err != nil {
+			return err
+		}
 	}
 	outcome := taskspec.Lost()
 	outcome.Error = lostInDump
@@ -213,4 +215,19 @@ func (in *Intake) done(tx *broker.Tx) error {
 		return nil
 	}
 	return dropLostKeys(tx) // of tasks that were left out
+}
+
+// placeAgain moves the request of a task that was loaded from the queue it was in to the one
+// where it belongs now, and puts it into the index.
+func placeAgain(tx *broker.Tx, tid, queue string) error {
+	t, err := load(tx, tid)
+	if err != nil {
+		return err
+	}
+	if to := t.requests(); to != queue {
+		if _, err := tx.Move(queue, to, broker.Select{ID: t.Number()}); err != nil {
+			return err
+		}
+	}
+	return t.index(tx, t.delay())
 }

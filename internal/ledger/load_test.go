@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -141,7 +142,8 @@ func TestLoadRequests(t *testing.T) {
 		t.Error("a broken request can be run")
 	}
 
-	// A dump that somebody has made otherwise, with environments and marks.
+	// A dump that somebody has made otherwise, with environments and the index.
+	p.submit(delayed(time.Hour))
 	var raw bytes.Buffer
 	if _, err := p.b.Dump(ctx, &raw, broker.DumpOptions{}); err != nil {
 		t.Fatal(err)

@@ -19,18 +19,12 @@ func MarkLost(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return finish(tx, t, again, taskspec.Lost(), now.UnixNano(), lostItem(t))
-}
-
-// lostItem counts the item that a persistent task was working on when it was lost, and adds
-// it to the event.
-func lostItem(t *Task) (e Event) {
-	if !t.traits().items || t.Message == 0 {
-		return e
+	var e Event
+	if t.traits().items && t.Message != 0 {
+		t.Items.Failed++
+		e = itemEvent(t.Message)
 	}
-	t.Items.Failed++
-	e.MessageID = t.Message.String()
-	return e
+	return t.end(tx, taskspec.Lost(), now.UnixNano(), e, again)
 }
 
 // SlotsTaken counts the tasks that hold a slot.

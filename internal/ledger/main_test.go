@@ -127,6 +127,9 @@ func (p *project) prepare(tid string) (j *Job) {
 	}
 	err = p.b.View(ctx, func(r broker.Reader) error {
 		ms, err := r.Messages(Requests, broker.Select{ID: id})
+		if err == nil && len(ms) == 0 {
+			ms, err = r.Messages(SlotlessRequests, broker.Select{ID: id})
+		}
 		if err != nil {
 			return err
 		}
@@ -250,7 +253,7 @@ func (p *project) state() state {
 			s.Messages[name] = append(s.Messages[name], m)
 		}
 	}
-	for _, kind := range []string{Kind, ManagerKind, nestedKind, pendingKind, attemptKind, envKind, endpointKind, resultCopyKind, itemFileKind} {
+	for _, kind := range []string{Kind, ManagerKind, indexKind, attemptKind, envKind, endpointKind, resultCopyKind, itemFileKind} {
 		recs, err := p.b.Records(ctx, kind, broker.RecordSelect{})
 		if err != nil {
 			p.Fatal(err)
@@ -288,9 +291,13 @@ func (p *project) check() {
 		}
 	}
 	claimed := make(map[string]string) // by the tasks
-	marked := make(map[string]bool)
-	for _, r := range s.Records[nestedKind] {
-		marked[r.Key] = true
+	waiting := make(map[string]indexed)
+	for _, r := range s.Records[indexKind] {
+		i, err := index.decode(r)
+		if err != nil {
+			p.Error(err)
+		}
+		waiting[r.Key] = i
 	}
 	for _, r := range s.Records[Kind] {
 		t, err := Decode(r)
@@ -298,10 +305,10 @@ func (p *project) check() {
 			p.Error(err)
 			continue
 		}
-		for _, problem := range s.disagreements(r, t, ended[t.TID], marked[t.TID]) {
+		for _, problem := range s.disagreements(r, t, ended[t.TID], waiting[t.TID]) {
 			p.Errorf("task %s, which is %s: %s", t.TID, t.Status, problem)
 		}
-		delete(marked, t.TID)
+		delete(waiting, t.TID)
 		for _, name := range t.Endpoints {
 			claimed[name] = t.TID
 		}
@@ -316,14 +323,14 @@ func (p *project) check() {
 	if len(claimed) > 0 {
 		p.Errorf("claimed endpoints that are gone: %v", claimed)
 	}
-	if len(marked) > 0 {
-		p.Errorf("marked as nested and no tasks: %v", slices.Collect(maps.Keys(marked)))
+	if len(waiting) > 0 {
+		p.Errorf("in the index and no tasks: %v", slices.Collect(maps.Keys(waiting)))
 	}
 }
 
 // disagreements are the facts that contradict the record r of a task, of which
 // so many events say that it ended.
-func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (problems []string) {
+func (s state) disagreements(r broker.Record, t *Task, ended int, i indexed) (problems []string) {
 	must := func(holds bool, problem string) {
 		if !holds {
 			problems = append(problems, problem)
@@ -336,10 +343,8 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, marked bool) (
 	must(r.Key == t.TID && r.State == string(t.Status) && r.Rank == int64(t.Number()), "its record is filed wrongly")
 	created := t.Status == taskspec.StatusCreated
 	must(holds(t.requests(), t.Number()) == created, "a request waits if and only if it is created")
-	must(slices.ContainsFunc(s.Records[pendingKind], func(r broker.Record) bool {
-		return r.Key == t.TID && r.Rank == t.NotBefore
-	}) == (t.NotBefore != 0), "it is pending if and only if it has a time")
-	must(marked == (created && t.NotBefore == 0 && t.Slotless), "it is marked if and only if it waits for a slot and is nested")
+	must((i.lane == laneDue && i.rank == t.NotBefore) == (t.NotBefore != 0), "it is delayed if and only if it has a time")
+	must((i.lane != "") == (created && t.lane() != ""), "it is in the index if and only if it cannot run yet")
 	for _, r := range s.Records[attemptKind] {
 		if past, err := pastAttempts.decode(r); err != nil || past.TID == t.TID {
 			must(err == nil && past.Epoch < t.Epoch+btoi(t.Message == 0) && past.Status.Terminal(), "a past attempt is not one")

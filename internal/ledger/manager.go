@@ -127,7 +127,7 @@ func RegisterManager(tx *broker.Tx, m Manager, now time.Time) (*Manager, error) 
 // and changes nothing. Requests with ids up to quarantined do not count. Requests committed
 // before this are seen here; a later submitter sees that the manager is gone.
 func (m *Manager) LeaveIdle(tx *broker.Tx, quarantined broker.ID, now time.Time) (bool, error) {
-	for _, queue := range []string{Requests, Delayed} {
+	for _, queue := range []string{Requests, SlotlessRequests, WaitingRequests} {
 		waiting, err := tx.Messages(queue, broker.Select{After: quarantined, Limit: 1})
 		if err != nil || len(waiting) > 0 {
 			return false, err
@@ -135,12 +135,6 @@ func (m *Manager) LeaveIdle(tx *broker.Tx, quarantined broker.ID, now time.Time)
 	}
 	for _, err := range tasks.each(tx, 0, liveStates...) {
 		return false, err
-	}
-	// Tasks that wait for a queue need a manager that is notified of its messages.
-	for t, err := range tasks.each(tx, int64(quarantined), string(taskspec.StatusCreated)) {
-		if err != nil || t.In != "" {
-			return false, err
-		}
 	}
 	return true, m.leave(tx, eventManagerIdle, now)
 }

@@ -18,11 +18,11 @@ type store interface {
 // have been deleted, or loaded, by hand.
 type Orphans struct {
 	Endpoints []string // names that were claimed by tasks that do not run
-	Marks     []string // of nested requests that are gone, by TID
+	Indexed   []string // requests that are gone and still in the index, by TID
 }
 
 // Count returns the number of orphans.
-func (o Orphans) Count() int { return len(o.Endpoints) + len(o.Marks) }
+func (o Orphans) Count() int { return len(o.Endpoints) + len(o.Indexed) }
 
 // FindOrphans finds the orphans.
 func FindOrphans(r store) (o Orphans, err error) {
@@ -39,16 +39,20 @@ func FindOrphans(r store) (o Orphans, err error) {
 			o.Endpoints = append(o.Endpoints, e.Name)
 		}
 	}
-	for rec, err := range each(r, nestedKind, 0, "") {
+	for rec, err := range each(r, indexKind, 0) {
 		if err != nil {
 			return o, err
 		}
-		request, err := r.Messages(Requests, broker.Select{ID: broker.ID(rec.Rank)})
+		id, err := broker.ParseID(rec.Key)
+		if err != nil {
+			continue // damaged
+		}
+		request, err := r.Messages(WaitingRequests, broker.Select{ID: id})
 		if err != nil {
 			return o, err
 		}
 		if len(request) == 0 {
-			o.Marks = append(o.Marks, rec.Key)
+			o.Indexed = append(o.Indexed, rec.Key)
 		}
 	}
 	return o, nil
@@ -65,8 +69,8 @@ func DropOrphans(tx *broker.Tx) (int, error) {
 			return 0, err
 		}
 	}
-	for _, tid := range o.Marks {
-		if err := tx.DeleteRecord(nestedKind, tid); err != nil {
+	for _, tid := range o.Indexed {
+		if err := tx.DeleteRecord(indexKind, tid); err != nil {
 			return 0, err
 		}
 	}

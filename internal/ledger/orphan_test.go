@@ -3,6 +3,7 @@ package ledger
 import (
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -15,7 +16,7 @@ func TestOrphans(t *testing.T) {
 	p := newUnchecked(t, sqlite.Options{})
 	running := p.submit()
 	p.run(running)
-	nested := p.submission(Submission{Spec: echo(), Item: "item", Dir: p.root, Env: "A=1", Parent: running})
+	waits := p.submit(delayed(time.Hour))
 	p.update(func(tx *broker.Tx) error { return Claim(tx, Endpoint{Name: "mail", Queue: "q", TID: running}) })
 	find := func() (o Orphans) {
 		t.Helper()
@@ -32,14 +33,14 @@ func TestOrphans(t *testing.T) {
 		return tx.PutRecord(broker.Record{Kind: endpointKind, Key: "old", State: "q", Rank: 9,
 			Body: `{"name":"old","queue":"q","tid":"1790000000000000000"}`})
 	})
-	id, err := broker.ParseID(nested)
+	id, err := broker.ParseID(waits)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.b.Queue(Requests).Delete(ctx, broker.Select{ID: id}); err != nil {
+	if _, err := p.b.Queue(WaitingRequests).Delete(ctx, broker.Select{ID: id}); err != nil {
 		t.Fatal(err)
 	}
-	want := Orphans{Endpoints: []string{"old"}, Marks: []string{nested}}
+	want := Orphans{Endpoints: []string{"old"}, Indexed: []string{waits}}
 	if diff := cmp.Diff(want, find()); diff != "" {
 		t.Errorf("orphans (-want +got):\n%s", diff)
 	}

@@ -35,7 +35,7 @@ func CountQuarantined(r broker.Reader, quarantined broker.ID) (n int, err error)
 	if quarantined == 0 {
 		return 0, nil
 	}
-	for _, prefix := range []string{InlinePrefix, "weft.spawn.", waitingPrefix} {
+	for _, prefix := range []string{InlinePrefix, spawnPrefix} {
 		names, err := queuesBelow(r, prefix)
 		if err != nil {
 			return 0, err

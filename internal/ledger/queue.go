@@ -10,14 +10,23 @@ import (
 
 // The queues of Weft itself.
 const (
-	Requests       = "weft.spawn.requests"
-	Delayed        = "weft.spawn.delayed" // requests that are not due yet
 	Log            = "weft.log.tasks"
 	ManagerControl = "weft.manager.ctrl_in"
 	ManagerReplies = "weft.manager.ctrl_out"
+
+	// Requests holds the requests of tasks that can run as soon as a slot is free, and all
+	// that are written by hand.
+	Requests = spawnPrefix + "requests"
+	// SlotlessRequests holds those of tasks that need no slot.
+	SlotlessRequests = spawnPrefix + "slotless"
+	// WaitingRequests holds those of tasks that cannot run yet: the request index has a
+	// record of each. It notifies of delayed tasks.
+	WaitingRequests = spawnPrefix + "waiting"
 	// Damaged holds the requests of tasks whose records are damaged. They are not
 	// dispatched: without their records they would seem to be written by hand.
-	Damaged = "weft.spawn.damaged"
+	Damaged = spawnPrefix + "damaged"
+
+	spawnPrefix = "weft.spawn."
 )
 
 // InlinePrefix is the prefix of the queues of requests for functions that run inside the
@@ -37,7 +46,7 @@ func InlineRequests(name string) string {
 
 // isRequests reports whether the messages of a queue are requests.
 func isRequests(queue string) bool {
-	return queue == Requests || queue == Delayed || queue == Damaged || strings.HasPrefix(queue, InlinePrefix) || strings.HasPrefix(queue, waitingPrefix)
+	return strings.HasPrefix(queue, spawnPrefix) || strings.HasPrefix(queue, InlinePrefix)
 }
 
 // Queues are the queues of one task.

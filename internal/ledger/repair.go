@@ -55,7 +55,7 @@ func PrepareRepair(r broker.Reader, d Damage) (p *Repair, err error) {
 // gather collects what belongs to a task.
 func (p *Repair) gather(r broker.Reader) error {
 	tid := p.Record.Key
-	for _, kind := range []string{nestedKind, pendingKind, resultCopyKind} {
+	for _, kind := range []string{indexKind, resultCopyKind} {
 		rec, err := r.Record(kind, tid)
 		if errors.Is(err, broker.ErrNotFound) {
 			continue
@@ -76,7 +76,7 @@ func (p *Repair) gather(r broker.Reader) error {
 	if err != nil {
 		return nil // not a task of Weft's
 	}
-	for _, prefix := range []string{"T" + tid + ".", "P" + tid + ".", "weft.spawn.", InlinePrefix, waitingPrefix} {
+	for _, prefix := range []string{"T" + tid + ".", "P" + tid + ".", spawnPrefix, InlinePrefix} {
 		queues, err := queuesBelow(r, prefix)
 		if err != nil {
 			return err
@@ -130,7 +130,7 @@ func (p *Repair) Apply(tx *broker.Tx, now time.Time) (done bool, err error) {
 	// Wake waiters and watchers of the object at once.
 	tx.Notify(OutboxOf(p.Record.Key))
 	tx.Notify(ManagerControl)
-	tx.Notify(Delayed)
+	tx.Notify(WaitingRequests)
 	tx.Notify(Services)
 	return true, err
 }
@@ -171,8 +171,7 @@ func loseStage(tx *broker.Tx, tid string, now time.Time) error {
 var rebuild = map[string]func(broker.Reader, broker.Record) (broker.Record, error){
 	keyKind:     rebuildKey,
 	ManagerKind: rebuildManager,
-	nestedKind:  rebuildMark,
-	pendingKind: rebuildPending,
+	indexKind:   rebuildIndexed,
 	serverKind:  rebuildServer,
 	serviceKind: rebuildService,
 }
@@ -213,30 +212,16 @@ func rebuildManager(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	return withBody(rec, Manager{TID: broker.ID(rec.Rank).String(), Status: rec.State})
 }
 
-// rebuildMark marks the request of a task again.
-func rebuildMark(r broker.Reader, rec broker.Record) (broker.Record, error) {
+// rebuildIndexed puts the request of a task into the index again.
+func rebuildIndexed(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	t, err := tasks.get(r, rec.Key)
-	if err != nil {
-		return rec, err
-	}
-	mark, marked := markOf(t)
-	if t.Status != taskspec.StatusCreated || t.NotBefore != 0 || !marked {
-		err = broker.ErrNotFound
-	}
-	return mark, err
-}
-
-// rebuildPending delays a task again as its own record says.
-func rebuildPending(r broker.Reader, rec broker.Record) (broker.Record, error) {
-	t, err := tasks.get(r, rec.Key)
-	if err == nil && (t.Status != taskspec.StatusCreated || t.NotBefore == 0) {
+	if err == nil && (t.Status != taskspec.StatusCreated || t.lane() == "") {
 		err = broker.ErrNotFound
 	}
 	if err != nil {
 		return rec, err
 	}
-	wait := max(time.Duration(t.NotBefore-t.Created), 1)
-	return pending{t.TID, t.NotBefore, wait}.record()
+	return t.indexed(t.delay()).record()
 }
 
 // rebuildServer takes the process from the key.

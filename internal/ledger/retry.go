@@ -77,14 +77,13 @@ func retryTask(tx *broker.Tx, tid string, now time.Time) (before *Task, managed 
 	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: string(body)}); err != nil {
 		return nil, false, err
 	}
-	wakeManager(tx, t)
 	// The completed items of a persistent task stay completed.
 	if !t.traits().items {
 		if err := withdrawResult(tx, t); err != nil {
 			return nil, false, err
 		}
 	}
-	if err := t.markNested(tx); err != nil {
+	if err := t.index(tx, 0); err != nil {
 		return nil, false, err
 	}
 	ended := *t

@@ -248,7 +248,7 @@ func TestHorizon(t *testing.T) {
 	seen := func(held broker.ID) (tids []string, nested int) {
 		t.Helper()
 		err := p.b.View(ctx, func(r broker.Reader) error {
-			ready, _, err := Oldest(r, held, 9, 1<<20)
+			ready, _, err := Runnable(r, held, 9, 1<<20, true)
 			if err != nil {
 				return err
 			}
@@ -256,7 +256,7 @@ func TestHorizon(t *testing.T) {
 			for _, one := range ready {
 				tids = append(tids, one.Request.ID.String())
 			}
-			inner, err := OldestNested(r, held, 9)
+			inner, _, err := Runnable(r, held, 9, 1<<20, false)
 			nested = len(inner)
 			return err
 		})

@@ -36,11 +36,6 @@ type Submission struct {
 	stage    int   // which one, counted from 1
 }
 
-// nestedKind is the kind of the records that mark requests of tasks for tasks of their own,
-// which must not wait for a slot because their parent holds one, and requests for tasks
-// that need none.
-const nestedKind = "nested"
-
 // Accepted is the result of a submission.
 type Accepted struct {
 	TID string
@@ -224,46 +219,8 @@ func (s Submission) writeRequest(tx *broker.Tx, spec json.RawMessage, now time.T
 		return nil, err
 	}
 	t.TID = id.String()
-	wakeManager(tx, t)
-	return t, mark(tx, t, wait)
+	return t, t.index(tx, wait)
 }
-
-// mark records that the task's request is delayed by wait, or that another task has
-// submitted it.
-func mark(tx *broker.Tx, t *Task, wait time.Duration) error {
-	if t.NotBefore != 0 {
-		return pending{t.TID, t.NotBefore, wait}.put(tx)
-	}
-	return t.markNested(tx)
-}
-
-// markNested marks the request of a task that needs no slot, unless a program serves it.
-func (t *Task) markNested(tx *broker.Tx) error {
-	mark, marked := markOf(t)
-	if !marked {
-		return nil
-	}
-	return tx.PutRecord(mark)
-}
-
-// markOf returns the mark of the task's request, if it has one.
-func markOf(t *Task) (mark broker.Record, marked bool) {
-	mark = broker.Record{Kind: nestedKind, Key: t.TID, Rank: int64(t.Number())}
-	if t.In != "" && !t.traits().items {
-		mark.State, mark.Body = inputMark, t.In
-	}
-	return mark, t.Kind() != Inline && t.Slotless
-}
-
-// marks are the marks of requests.
-var marks = table[broker.Record]{nestedKind, func(rec broker.Record) (broker.Record, error) {
-	plain := rec.State == "" && rec.Body == ""
-	forQueue := rec.State == inputMark && broker.CheckName(rec.Body) == nil
-	if rec.Key != broker.ID(rec.Rank).String() || !plain && !forQueue {
-		return rec, errMismatch
-	}
-	return rec, nil
-}}
 
 // depthBelow returns the depth of a task submitted by parent. A parent that is not known
 // any more counts as the first.

@@ -189,20 +189,6 @@ func (t *Task) Queues() Queues {
 // it, it becomes one.
 func unreserved(t *Task) bool { return t.Kind() == Inline && t.NoItem }
 
-// requests returns the queue that the task's request waits in.
-func (t *Task) requests() string {
-	if t.NotBefore != 0 {
-		return Delayed
-	}
-	if t.Inline != "" {
-		return InlineRequests(t.Inline)
-	}
-	if t.In != "" && !t.traits().items {
-		return waitingPrefix + t.In
-	}
-	return Requests
-}
-
 // work returns the work of the task's spec, decoded. It is empty before the dispatch.
 func (t *Task) work() (*taskspec.Work, error) {
 	if t.decoded == nil {
@@ -224,16 +210,6 @@ func decodeSpec(t *Task) (*taskspec.Spec, error) {
 		}
 	}
 	return s, nil
-}
-
-// end sets a terminal status.
-func (t *Task) end(o taskspec.Outcome, now int64) error {
-	if err := taskspec.Transition(t.Status, o.Status); err != nil {
-		return err
-	}
-	t.Status, t.ReturnCode, t.Signal, t.Error = o.Status, o.ReturnCode, o.Signal, o.Error
-	t.LimitMeans, t.Details, t.Completed = o.LimitMeans, o.Details, now
-	return nil
 }
 
 // ErrChanged is returned if a task was not read again before it was written, and another

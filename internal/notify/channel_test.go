@@ -49,7 +49,7 @@ func TestChannelOfOwn(t *testing.T) {
 	t.Parallel()
 	holders := make(map[int]string)
 	for _, name := range []string{
-		"weft.spawn.requests", "weft.spawn.delayed", "weft.manager.ctrl_in", "weft.manager.ctrl_out",
+		"weft.spawn.requests", "weft.spawn.waiting", "weft.manager.ctrl_in", "weft.manager.ctrl_out",
 		"weft.log.tasks", "weft.state.services",
 	} {
 		channel := Channel(name)

@@ -76,7 +76,7 @@ func TestPromoteMany(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	var want []string
-	for range pendingAtOnce + 1 {
+	for range dueAtOnce + 1 {
 		want = append(want, p.submit(delayed(time.Second)))
 	}
 	now := at.Add(time.Second)
@@ -99,7 +99,11 @@ func TestPromoteNested(t *testing.T) {
 	child := p.submission(Submission{Spec: echo(delayed(time.Second)), Item: "item", Dir: p.root, Parent: parent})
 	nested := func() (ms []broker.Message) {
 		if err := p.b.View(ctx, func(r broker.Reader) (err error) {
-			ms, err = WaitingNested(r, 0, 9)
+			ready, _, err := Runnable(r, 0, 9, 1<<20, false)
+			ms = nil
+			for _, m := range ready {
+				ms = append(ms, m.Request)
+			}
 			return err
 		}); err != nil {
 			t.Fatal(err)
@@ -142,12 +146,12 @@ func TestPendingClockRandom(t *testing.T) {
 		wait := rapid.Int64Range(0, int64(time.Hour)).Draw(t, "wait")
 		set := rapid.Int64Range(0, int64(1e18)).Draw(t, "set")
 		now := rapid.Int64Range(0, int64(1e18)).Draw(t, "now")
-		got := pending{"1", set + wait, time.Duration(wait)}.at(now)
-		if got.due-now > wait {
-			t.Fatalf("waits %d more, of %d", got.due-now, wait)
+		got := indexed{"1", laneDue, set + wait, time.Duration(wait)}.at(now)
+		if got.rank-now > wait {
+			t.Fatalf("waits %d more, of %d", got.rank-now, wait)
 		}
-		if now >= set && got.due != set+wait {
-			t.Fatalf("is due at %d, was at %d", got.due, set+wait)
+		if now >= set && got.rank != set+wait {
+			t.Fatalf("is due at %d, was at %d", got.rank, set+wait)
 		}
 		if again := got.at(now); again != got {
 			t.Fatalf("%+v, and then %+v", got, again)
@@ -176,7 +180,7 @@ func TestPendingMovedByHand(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 	tid := p.submit(delayed(time.Hour))
-	p.update(func(tx *broker.Tx) error { _, err := tx.Move(Delayed, Requests, broker.Select{}); return err })
+	p.update(func(tx *broker.Tx) error { _, err := tx.Move(WaitingRequests, Requests, broker.Select{}); return err })
 	p.run(tid)
 	if got := p.task(tid); got.Status != taskspec.StatusRunning || got.NotBefore != 0 {
 		t.Errorf("%+v", got)
@@ -220,7 +224,7 @@ func TestLoadPending(t *testing.T) {
 	}
 	without.mustLoad(dump, false)
 	s := without.state()
-	for _, kind := range []string{Kind, pendingKind, attemptKind} {
+	for _, kind := range []string{Kind, indexKind, attemptKind} {
 		if len(s.Records[kind]) > 0 {
 			t.Errorf("loaded without requests: %v", s.Records[kind])
 		}
