@@ -39,20 +39,20 @@ func FindOrphans(r store) (o Orphans, err error) {
 			o.Endpoints = append(o.Endpoints, e.Name)
 		}
 	}
-	for rec, err := range each(r, indexKind, 0) {
+	for i, err := range index.each(r, 0) {
 		if err != nil {
 			return o, err
 		}
-		id, err := broker.ParseID(rec.Key)
+		id, err := broker.ParseID(i.tid)
 		if err != nil {
-			continue // damaged
+			return o, err
 		}
 		request, err := r.Messages(WaitingRequests, broker.Select{ID: id})
 		if err != nil {
 			return o, err
 		}
 		if len(request) == 0 {
-			o.Indexed = append(o.Indexed, rec.Key)
+			o.Indexed = append(o.Indexed, i.tid)
 		}
 	}
 	return o, nil
