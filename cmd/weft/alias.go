@@ -20,15 +20,6 @@ type queueAliasAddCmd struct {
 	Quiet bool   `short:"q" help:"Print nothing."`
 }
 
-// Help shows how it is used.
-func (queueAliasAddCmd) Help() string {
-	return `Examples:
-
-    weft queue alias add mail outgoing.mail
-    weft queue write @mail 'to: ada'
-`
-}
-
 // Run adds an alias.
 func (c *queueAliasAddCmd) Run(a *app, p *weft.Project) error {
 	if err := p.Broker().Aliases().Add(context.Background(), c.Alias, c.Queue); err != nil {
@@ -50,16 +41,6 @@ type queueAliasRemoveCmd struct {
 	Alias string `arg:"" complete:"alias" help:"The second name."`
 }
 
-// Help shows how it is used.
-func (queueAliasRemoveCmd) Help() string {
-	return `Messages are not concerned.
-
-Examples:
-
-    weft queue alias remove mail
-`
-}
-
 // Run removes an alias.
 func (c *queueAliasRemoveCmd) Run(a *app, p *weft.Project) error {
 	if err := p.Broker().Aliases().Remove(context.Background(), c.Alias); err != nil {
@@ -70,15 +51,6 @@ func (c *queueAliasRemoveCmd) Run(a *app, p *weft.Project) error {
 
 type queueAliasListCmd struct {
 	Target string `short:"t" placeholder:"QUEUE" complete:"queue" help:"Only those of this queue; exit with 2 if there is none."`
-}
-
-// Help shows how it is used.
-func (queueAliasListCmd) Help() string {
-	return `Examples:
-
-    weft queue alias list
-    weft queue alias list --target outgoing.mail
-`
 }
 
 // Run lists the aliases.

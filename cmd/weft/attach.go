@@ -29,23 +29,6 @@ type detachOption struct {
 	DetachKeys string `empty:"" placeholder:"KEYS" default:"ctrl-\\,d" complete:"-" help:"The keys that leave the terminal and let the task go on, separated by commas; none if empty (default: ctrl-\\,d)."`
 }
 
-// Help shows how it is used.
-func (attachCmd) Help() string {
-	return `Connects this terminal to that of a task that runs, one that was started with
-weft run --tty or weft run -i on a terminal. Several terminals may be attached:
-all show the same, and the size is that of the one which came last, or was
-changed last.
-
-Ctrl-\ and then d leaves the terminal and lets the task go on. So do a signal,
-and the loss of the terminal.
-
-Examples:
-
-    weft attach @last
-    weft attach 1234567890 --detach-keys ctrl-p,ctrl-q
-`
-}
-
 func (c *attachCmd) prepare(a *app) (err error) {
 	if a.JSON {
 		return usageError{"a terminal is for a person: --json does not go with it"}

@@ -25,23 +25,6 @@ type batchCmd struct {
 	workOptions
 }
 
-// Help shows how it is used.
-func (batchCmd) Help() string {
-	return `Each line of standard input becomes a durable task; empty lines are left out.
-What the tasks write comes in the order of the lines, whole, when they have
-ended. If this process is killed the tasks that were submitted go on, and their
-results wait: see weft result --all. Ctrl-C stops them.
-
-The exit code is 0 if all tasks completed, else 1.
-
-Examples:
-
-    ls *.png | weft batch -j 4 convert {} -resize 50% small/{}
-    find . -name '*.log' -print0 | weft batch -0 gzip
-    weft batch --jsonl --as-completed --json < tasks.jsonl
-`
-}
-
 // Run runs a task for each line.
 func (c *batchCmd) Run(a *app) error {
 	switch {

@@ -15,21 +15,6 @@ type queueBroadcastCmd struct {
 	pattern broker.Pattern
 }
 
-// Help shows how it is used.
-func (queueBroadcastCmd) Help() string {
-	return `Every queue that holds a message gets this one too, all in one step. Queues of
-weft and of tasks do not, unless the GLOB begins with weft., T or P; the control
-queues of tasks that run are there although they are empty.
-
-` + globs + `
-Examples:
-
-    weft queue broadcast 'closing at noon'
-    weft queue broadcast -p 'worker.*' reload
-    weft queue broadcast -p 'T*.ctrl_in' STATUS
-`
-}
-
 func (c *queueBroadcastCmd) prepare(*app) (err error) {
 	c.pattern, err = queuePattern(c.Pattern, "")
 	return err

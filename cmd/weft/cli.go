@@ -224,16 +224,6 @@ func narrow(args any, name string) any {
 // that is no option on, a command of the user's.
 func takesCommand(name string) bool { return name == "run" || name == "batch" }
 
-// printHelp prints help. Kong would show options of run behind the command,
-// where they are the command's own.
-func printHelp(options kong.HelpOptions, ctx *kong.Context) error {
-	if selected := ctx.Selected(); selected != nil && takesCommand(selected.Name) {
-		options.NoAppSummary = true
-		fmt.Fprintf(ctx.Stdout, "Usage: weft %s [flags] <command> [<args>]\n", selected.Name)
-	}
-	return kong.DefaultHelpPrinter(options, ctx)
-}
-
 // decodeString takes a value as it is. Kong's own decoder replaces what is not
 // UTF-8, and would so change a message.
 func decodeString(ctx *kong.DecodeContext, target reflect.Value) error {

@@ -13,25 +13,6 @@ type completionCmd struct {
 	Shell string `arg:"" optional:"" enum:",bash,zsh,fish" default:"" help:"The shell: bash, zsh or fish (default: that of $SHELL)."`
 }
 
-// Help shows how it is used.
-func (completionCmd) Help() string {
-	return `It prints a script for a shell, which then completes commands, flags and their
-values, ids of tasks, and names of queues and specs. The script calls weft, so
-it need not be renewed with it.
-
-Examples:
-
-    bash, in ~/.bashrc:
-        source <(weft completion bash)
-    bash 3, as macOS has it:
-        eval "$(weft completion bash)"
-    zsh, in ~/.zshrc behind compinit:
-        source <(weft completion zsh)
-    fish:
-        weft completion fish > ~/.config/fish/completions/weft.fish
-`
-}
-
 // The scripts. They ask weft complete, and do what only a shell can: to complete
 // names of files, and other commands.
 var (

@@ -9,19 +9,6 @@ import (
 
 type systemDoctorCmd struct{}
 
-// Help shows how it is used.
-func (systemDoctorCmd) Help() string {
-	return `A row has what was looked at, how it stands (ok, note or problem), what was
-found and what to do. It changes nothing. The exit code is 1 if there is a
-problem.
-
-Examples:
-
-    weft system doctor
-    weft system doctor --json
-`
-}
-
 // Run prints what was found.
 func (systemDoctorCmd) Run(a *app) error {
 	root, err := weft.Locate(a.Context)

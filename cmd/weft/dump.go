@@ -16,18 +16,6 @@ type systemDumpCmd struct {
 	IncludeSecrets bool   `help:"Keep the values of the environment in specs, which are hidden otherwise."`
 }
 
-// Help shows how it is used.
-func (systemDumpCmd) Help() string {
-	return `It holds one moment of the project, while tasks run and messages come and go.
-The files of large outputs are not in it. Only its owner can read the file.
-
-Examples:
-
-    weft system dump
-    weft system dump -o - | gzip > project.jsonl.gz
-`
-}
-
 // Run dumps the project.
 func (c *systemDumpCmd) Run(a *app, p *weft.Project) error {
 	ctx := context.Background()

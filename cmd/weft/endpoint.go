@@ -10,15 +10,6 @@ type queueResolveCmd struct {
 	Name string `arg:"" complete:"endpoint" help:"The name that a running task has claimed."`
 }
 
-// Help shows how it is used.
-func (queueResolveCmd) Help() string {
-	return `Examples:
-
-    weft queue resolve mailer
-    weft queue write --endpoint mailer 'to: ada'
-`
-}
-
 // Run prints the queue.
 func (c *queueResolveCmd) Run(a *app, p *weft.Project) error {
 	e, err := p.Endpoints().Resolve(context.Background(), c.Name)
@@ -31,18 +22,6 @@ func (c *queueResolveCmd) Run(a *app, p *weft.Project) error {
 type queueClaimCmd struct {
 	Name  string `arg:"" complete:"-" help:"The name."`
 	Queue string `arg:"" optional:"" complete:"queue" help:"The queue (default: the inbox of the task)."`
-}
-
-// Help shows how it is used.
-func (queueClaimCmd) Help() string {
-	return `A task claims a name so that others find its queue. The name is gone when the
-task has ended. No two tasks can have the same name.
-
-Examples:
-
-    weft run sh -c 'weft queue claim mailer mail && weft queue watch mail'
-    weft queue write --endpoint mailer 'to: ada'
-`
 }
 
 // Run claims the name for the task that it runs in.

@@ -55,18 +55,6 @@ type functionCmd struct {
 
 type functionListCmd struct{}
 
-// Help shows how it is used.
-func (functionListCmd) Help() string {
-	return `A program makes its functions known when it opens the project, or by weft
-function add.
-
-Examples:
-
-    weft function list
-    weft function list --json
-`
-}
-
 // Run lists functions.
 func (functionListCmd) Run(a *app, p *weft.Project) error {
 	all, err := p.Functions().List(interruptible().first)
@@ -111,15 +99,6 @@ func (c functionArg) ProvideFunction(a *app) (*weft.FunctionInfo, error) {
 
 type functionShowCmd struct{ functionArg }
 
-// Help shows how it is used.
-func (functionShowCmd) Help() string {
-	return `Examples:
-
-    weft function show images.resize
-    weft function show images.resize --json
-`
-}
-
 // Run shows a function.
 func (c *functionShowCmd) Run(a *app, f *weft.FunctionInfo) error {
 	if a.JSON {
@@ -149,14 +128,6 @@ func (c *functionShowCmd) Run(a *app, f *weft.FunctionInfo) error {
 
 type functionHelpCmd struct{ functionArg }
 
-// Help shows how it is used.
-func (functionHelpCmd) Help() string {
-	return `Examples:
-
-    weft function help images.resize
-`
-}
-
 // Run says how a function is called.
 func (c *functionHelpCmd) Run(a *app, f *weft.FunctionInfo) error {
 	if a.JSON {
@@ -170,18 +141,6 @@ func (c *functionHelpCmd) Run(a *app, f *weft.FunctionInfo) error {
 
 type functionAddCmd struct {
 	Path string `arg:"" complete:"file" help:"The program, which calls weft.Init."`
-}
-
-// Help shows how it is used.
-func (functionAddCmd) Help() string {
-	return `The program is executed and asked for its functions; it does nothing else. One
-that opens the project by itself need not be added, and one that has changed is
-asked again when it is needed.
-
-Examples:
-
-    weft function add ./bin/service
-`
 }
 
 // Run makes the functions of a program known.
@@ -208,14 +167,6 @@ func (c *functionAddCmd) Run(a *app) error {
 
 type functionRemoveCmd struct {
 	Path string `arg:"" complete:"file" help:"The program; its file may be gone."`
-}
-
-// Help shows how it is used.
-func (functionRemoveCmd) Help() string {
-	return `Examples:
-
-    weft function remove ./bin/service
-`
 }
 
 // Run removes the record of a program.

@@ -15,20 +15,6 @@ type initCmd struct {
 	Quiet     bool   `short:"q" help:"Print nothing."`
 }
 
-// Help shows how it is used.
-func (initCmd) Help() string {
-	return `It makes the folder .weft, which holds everything about the project. Doing it
-again changes nothing. That you trust it is recorded outside of it: see weft trust.
-weft run and weft queue write do it by themselves where
-there is no project.
-
-Examples:
-
-    weft init
-    WEFT_DURABILITY=normal weft init scratch
-`
-}
-
 // Run creates the project.
 func (c *initCmd) Run(a *app) error {
 	dir := cmp.Or(c.Dir, a.Context)

@@ -20,21 +20,6 @@ type systemLoadCmd struct {
 	Requests bool   `help:"Also take in tasks that wait to be run. They run here, with the manager's environment."`
 }
 
-// Help shows how it is used.
-func (systemLoadCmd) Help() string {
-	return `All of it is taken in, or nothing. Messages and tasks keep their ids; what is
-there already, the same, is skipped, and must not differ (exit 3). Outputs that
-weft keeps in files are not in a dump. Tasks that were running when the dump
-was made are lost; those that wait are left out unless --requests is given.
-Dumps of the original Weft are read too.
-
-Examples:
-
-    weft system load -i project.jsonl --dry-run
-    zcat project.jsonl.gz | weft system load -i -
-`
-}
-
 // Run takes in a dump.
 func (c *systemLoadCmd) Run(a *app) error {
 	in, p, err := c.open(a)

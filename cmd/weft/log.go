@@ -13,18 +13,6 @@ type taskLogCmd struct {
 	Follow bool   `short:"f" help:"Wait for what is still to come, until the task has ended."`
 }
 
-// Help shows how it is used.
-func (taskLogCmd) Help() string {
-	return `It prints what has happened to a task since it was submitted. For what the task
-printed see weft task output.
-
-Examples:
-
-    weft task log @last
-    weft task log 1234567890 --follow --json
-`
-}
-
 // Run prints the events of a task.
 func (c *taskLogCmd) Run(a *app, p *weft.Project) error {
 	in := interruptible()

@@ -45,19 +45,6 @@ type managerStartCmd struct {
 	Replace bool `help:"Let the manager that there is leave first; its running tasks go on."`
 }
 
-// Help shows how it is used.
-func (managerStartCmd) Help() string {
-	return `Commands that need a manager start it by themselves. It leaves when it has had
-no work for ten minutes ($WEFT_MANAGER_LIFETIME_TIMEOUT).
-
-Examples:
-
-    weft manager start
-    WEFT_MANAGER_LIFETIME_TIMEOUT=0 weft manager start
-    weft manager start --replace
-`
-}
-
 // Run starts the manager.
 func (c *managerStartCmd) Run(a *app, p *weft.Project) error {
 	if p.Manager().Once() {
@@ -82,19 +69,6 @@ type managerServeCmd struct {
 	autostartOption
 	Lifetime *duration `placeholder:"TIME" help:"Leave after so long without work (default: $WEFT_MANAGER_LIFETIME_TIMEOUT, else never)."`
 	Replace  bool      `help:"Let the manager that there is leave first; its running tasks go on."`
-}
-
-// Help shows how it is used.
-func (managerServeCmd) Help() string {
-	return `It logs to standard error, in JSON unless that is a terminal. SIGTERM and Ctrl-C
-stop the running tasks, with their grace, and then the manager.
-
-Examples:
-
-    weft manager serve
-    weft manager serve --replace
-    weft manager serve --context /srv/jobs --lifetime 1h
-`
 }
 
 // Run serves until it is stopped.
@@ -147,18 +121,6 @@ type managerStopCmd struct {
 // forceAfter is how long a manager has before it is killed by default.
 const forceAfter = duration(5 * time.Second)
 
-// Help shows how it is used.
-func (managerStopCmd) Help() string {
-	return `Running tasks get their grace to end. Queued tasks stay queued, for the next
-manager.
-
-Examples:
-
-    weft manager stop
-    weft manager stop --force --timeout 30
-`
-}
-
 // Run stops the manager.
 func (c *managerStopCmd) Run(a *app, p *weft.Project) error {
 	in := interruptible()
@@ -210,31 +172,12 @@ type managerListCmd struct {
 	rows
 }
 
-// Help shows how it is used.
-func (managerListCmd) Help() string {
-	return `Examples:
-
-    weft manager list
-    weft manager list --all --json
-`
-}
-
 // Run lists managers.
 func (c *managerListCmd) Run(a *app, p *weft.Project) error {
 	return a.listManagers(context.Background(), p, c.All, c.limit(a))
 }
 
 type managerStatusCmd struct{}
-
-// Help shows how it is used.
-func (managerStatusCmd) Help() string {
-	return `The exit code is 2 if no manager is running.
-
-Examples:
-
-    weft manager status
-`
-}
 
 // Run shows the manager.
 func (managerStatusCmd) Run(a *app, p *weft.Project) error {

@@ -27,12 +27,6 @@ type selector struct {
 	selected broker.Select
 }
 
-// times explains the values of --after and --before in a command's help.
-const times = `A TIME is the id of a message, a date like 2026-11-21 or 2026-11-21T14:03 (UTC
-unless it has a zone), or a number since 1970: seconds, milliseconds, or with
-s, ms or ns behind it.
-`
-
 // prepare finds what the options select: by default the oldest message.
 func (s *selector) prepare(*app) (err error) {
 	sel := &s.selected
@@ -92,21 +86,6 @@ type queueReadCmd struct {
 	selector
 }
 
-// Help shows how it is used.
-func (queueReadCmd) Help() string {
-	return `Each message is printed after it has been taken, durably: nobody else gets it.
-Where the output could be lost, move it to a queue of your own, or peek first
-and delete later.
-
-` + times + `
-Examples:
-
-    weft queue read jobs
-    weft queue read jobs --all --json
-    weft queue read jobs -n 10 -t
-`
-}
-
 func (c *queueReadCmd) prepare(a *app) error {
 	return cmp.Or(a.canDeliver(), c.selector.prepare(a))
 }
@@ -144,19 +123,6 @@ type queuePeekCmd struct {
 	selector
 }
 
-// Help shows how it is used.
-func (queuePeekCmd) Help() string {
-	return `The queues weft.state.workers, weft.state.tid_mappings and weft.state.endpoints
-show how things stand; they can only be peeked.
-
-` + times + `
-Examples:
-
-    weft queue peek jobs
-    weft queue peek weft.log.tasks --all --after 2026-11-21
-`
-}
-
 // Run prints messages.
 func (c *queuePeekCmd) Run(a *app, q *broker.Queue) error {
 	out := a.shown(c.Raw)
@@ -171,17 +137,6 @@ type queueWriteCmd struct {
 	Message    *string `arg:"" optional:"" empty:"" complete:"-" help:"The message; without one, or with -, standard input is the message, to the last byte."`
 	Endpoint   string  `placeholder:"NAME" complete:"endpoint" help:"Write to the queue of this named endpoint, instead of a queue."`
 	Timestamps bool    `short:"t" help:"Print the id of the message."`
-}
-
-// Help shows how it is used.
-func (queueWriteCmd) Help() string {
-	return `Examples:
-
-    weft queue write jobs 'first job'
-    weft queue write jobs < job.json
-    git diff | weft queue write patches -
-    weft queue write --endpoint mailer 'to: ada'
-`
 }
 
 // Run appends a message.

@@ -19,20 +19,6 @@ type queueMoveCmd struct {
 	selector
 }
 
-// Help shows how it is used.
-func (queueMoveCmd) Help() string {
-	return `All messages are moved in one step, or none. They keep their ids, and are
-printed when they have been moved.
-
-` + times + `
-Examples:
-
-    weft queue move failed jobs
-    weft queue move failed jobs --all
-    weft queue move jobs later --all --after 2026-11-21
-`
-}
-
 // Run moves messages.
 func (c *queueMoveCmd) Run(a *app, p *weft.Project) (err error) {
 	src, err := resolve(p, c.Source)

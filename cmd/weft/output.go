@@ -18,19 +18,6 @@ type taskOutputCmd struct {
 	Stderr bool `help:"Print what the task wrote to its standard error instead."`
 }
 
-// Help shows how it is used.
-func (taskOutputCmd) Help() string {
-	return `It prints what a task has written so far, and leaves the result: see weft result.
-
-Examples:
-
-    weft task output @last
-    weft task output 1234567890 --follow
-    weft task output @last --stderr
-    weft task output @last --attempt 1
-`
-}
-
 // Run prints the output of a task.
 func (c *taskOutputCmd) Run(a *app, p *weft.Project) error {
 	in := interruptible()

@@ -34,33 +34,12 @@ func running() []taskspec.Status { return []taskspec.Status{taskspec.StatusRunni
 
 type taskPauseCmd struct{ chosen }
 
-// Help shows how it is used.
-func (taskPauseCmd) Help() string {
-	return `All processes of the tasks stand still until weft task resume. Their time goes
-on: a timeout ends a paused task too.
-
-Examples:
-
-    weft task pause @last
-    weft task pause --pattern 'build-*'
-`
-}
-
 // Run pauses tasks.
 func (c *taskPauseCmd) Run(a *app, p *weft.Project) error {
 	return c.sweep(a, p, running(), afterwards((*weft.Task).Pause))
 }
 
 type taskResumeCmd struct{ chosen }
-
-// Help shows how it is used.
-func (taskResumeCmd) Help() string {
-	return `Examples:
-
-    weft task resume @last
-    weft task resume --all
-`
-}
 
 // Run lets tasks go on.
 func (c *taskResumeCmd) Run(a *app, p *weft.Project) error {
@@ -82,18 +61,6 @@ func afterwards(do func(*weft.Task, context.Context) error) func(*weft.Task, con
 type taskPingCmd struct {
 	TID     string    `arg:"" name:"tid" complete:"live-task" help:"The task: its id, the last digits of it, or @last."`
 	Timeout *duration `placeholder:"TIME" help:"Wait no longer than that."`
-}
-
-// Help shows how it is used.
-func (taskPingCmd) Help() string {
-	return `A running task is answered for by the process that watches over it, also while
-it works.
-
-Examples:
-
-    weft task ping @last
-    weft task ping 1234567890 --timeout 1
-`
 }
 
 // Run pings a task.

@@ -63,27 +63,6 @@ type queueListCmd struct {
 	pattern broker.Pattern
 }
 
-// globs explains the values of --pattern in a command's help.
-const globs = `In a GLOB, * is any text, ? one character, [a-z] one of these, [!a-z] none of
-these. It is about the whole name, and case matters.
-`
-
-// Help shows how it is used.
-func (queueListCmd) Help() string {
-	return `A queue is there while it holds a message. Each is printed with the number of
-its messages. Of many, those of tasks are left out first, the oldest before the
-others.
-
-` + globs + `
-Examples:
-
-    weft queue list
-    weft queue list --pattern 'mail.*'
-    weft queue list --prefix weft. --json
-    weft queue list --endpoints
-`
-}
-
 func (c *queueListCmd) prepare(a *app) (err error) {
 	c.pattern, err = queuePattern(c.Pattern, c.Prefix)
 	return cmp.Or(err, c.rows.prepare(a))
@@ -159,15 +138,6 @@ func (a *app) printStats(st broker.Stats) error {
 
 type queueStatsCmd struct{ queueArg }
 
-// Help shows how it is used.
-func (queueStatsCmd) Help() string {
-	return `Examples:
-
-    weft queue stats jobs
-    weft queue stats jobs --json
-`
-}
-
 // Run counts.
 func (c *queueStatsCmd) Run(a *app, q *broker.Queue) error {
 	st, err := q.Stats(context.Background())
@@ -184,14 +154,6 @@ func (c *queueStatsCmd) Run(a *app, q *broker.Queue) error {
 func none(q *broker.Queue) error { return fmt.Errorf("queue %q: %w", q.Name(), broker.ErrEmpty) }
 
 type queueExistsCmd struct{ queueArg }
-
-// Help shows how it is used.
-func (queueExistsCmd) Help() string {
-	return `Examples:
-
-    weft queue exists jobs && weft queue read jobs
-`
-}
 
 // Run looks.
 func (c *queueExistsCmd) Run(a *app, q *broker.Queue) error {
@@ -215,16 +177,6 @@ type queueDeleteCmd struct {
 	All     bool   `help:"All queues, but those of weft and of tasks."`
 
 	id broker.ID
-}
-
-// Help shows how it is used.
-func (queueDeleteCmd) Help() string {
-	return `Examples:
-
-    weft queue delete jobs
-    weft queue delete jobs -m 1837012345678901248
-    weft queue delete --all
-`
 }
 
 func (c *queueDeleteCmd) prepare(*app) (err error) {
@@ -264,16 +216,6 @@ func (c *queueDeleteCmd) delete(p *weft.Project) (int, error) {
 type queueRenameCmd struct {
 	queueArg
 	Name string `arg:"" complete:"-" help:"Its new name, which no queue may have."`
-}
-
-// Help shows how it is used.
-func (queueRenameCmd) Help() string {
-	return `Its messages keep their ids, and its aliases lead to the new name.
-
-Examples:
-
-    weft queue rename inbox inbox.2026
-`
 }
 
 // Run renames.

@@ -23,20 +23,6 @@ type queueWatchCmd struct {
 	options broker.WatchOptions
 }
 
-// Help shows how it is used.
-func (queueWatchCmd) Help() string {
-	return `Each message is printed after it has been taken or moved, durably. With --peek
-they stay, and each is printed once. Ctrl-C ends it.
-
-` + times + `
-Examples:
-
-    weft queue watch jobs
-    weft queue watch weft.log.tasks --peek --json
-    weft queue watch jobs --move jobs.mine -n 1
-`
-}
-
 func (c *queueWatchCmd) prepare(a *app) (err error) {
 	o := &c.options
 	o.Peek, o.Look = c.Peek, time.Duration(c.Interval)

@@ -8,20 +8,6 @@ import (
 
 type systemRepairCmd struct{}
 
-// Help shows how it is used.
-func (systemRepairCmd) Help() string {
-	return `Records that cannot be read are passed over until this sets them aside: out of the
-store into a file in the project's folder, of JSON lines, with what belongs to them.
-The request of a task whose record is damaged is never run; what runs of one is
-killed. What is known from elsewhere is made anew. See weft system doctor.
-
-Examples:
-
-    weft system repair
-    weft system repair --json
-`
-}
-
 // Run repairs the project and prints what was done.
 func (systemRepairCmd) Run(a *app, p *weft.Project) error {
 	r, err := p.System().Repair(interruptible().first)

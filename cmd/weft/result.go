@@ -25,28 +25,6 @@ type resultCmd struct {
 	ExitCode bool `help:"Exit as the task did."`
 }
 
-// Help shows how it is used.
-func (resultCmd) Help() string {
-	return `It waits while the task runs. A result is handed out once: it is taken when it
-has been printed, unless --peek is given.
-
---all means the results of tasks, not of items. Of a persistent task weft result
-prints the result of the next item that has ended, one at
-each call, and waits for one while there is none and the task runs; with --stream
-it prints all of them until the task has ended. The exit code is that item's: 0 if
-it completed, else 1; 2 if no result is left and the task has ended. With --json it
-is an object with the item's message_id.
-
-Examples:
-
-    weft result @last
-    weft result 1234567890 --peek
-    weft result @last --json
-    weft result --all --peek
-    weft result @last --stream --json
-`
-}
-
 func (r *resultCmd) prepare(a *app) error {
 	if r.All == (r.TID != "") {
 		return usageError{"give the id of a task, or --all"}

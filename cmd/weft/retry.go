@@ -11,19 +11,6 @@ type taskRetryCmd struct {
 	Pattern string   `placeholder:"GLOB" help:"All tasks that ended and did not complete and whose name matches."`
 }
 
-// Help shows how it is used.
-func (taskRetryCmd) Help() string {
-	return `A task runs again under its id, with the same input, and a result that nobody
-has taken is lost. It needs the work item, which is there unless the task
-completed or its policy cleared it.
-
-Examples:
-
-    weft task retry @last && weft result @last
-    weft task retry --pattern 'build-*'
-`
-}
-
 // Run runs tasks again.
 func (c *taskRetryCmd) Run(a *app, p *weft.Project) error {
 	which := chosen{c.TIDs, c.All, c.Pattern}

@@ -42,53 +42,6 @@ type runCmd struct {
 	onTerminal bool // a person sees the output and has a keyboard
 }
 
-// Help shows how it is used.
-func (runCmd) Help() string {
-	return `The task runs in this directory with this environment, and goes on if this
-process is killed. Ctrl-C stops it. A pipe or a file on standard input is read to
-its end, however long that takes, and becomes the input of the task; --no-stdin
-leaves it alone.
-
-With -i on a terminal, or with --tty, the task has a terminal of its own, and this
-one is connected to it: every key is the task's, Ctrl-C too. Ctrl-\ and then d
-leaves the task, which goes on; weft attach comes back to it. What is typed is
-never stored, what is shown is kept like any output. With -i elsewhere, lines go
-to the task as they come, through its inbox; the first Ctrl-C interrupts it.
-
-With --continuous the task waits for items and runs the command, or calls the
-function, for each of them: the item is the input, or an object {"args": [...]}.
-Items come from its inbox, which others reach by the task's name while it runs:
-weft queue write --endpoint NAME ITEM. The output of each item is printed when it
-has ended, and why one failed is said on standard error; --timeout and the limits
-are those of an item. It goes on until it is stopped, by Ctrl-C for example.
-
-The exit code is 0 if the task completed, 1 if it failed, 124 if it timed out,
-130 after Ctrl-C; with --exit-code it is the task's own. An output that is very
-large, or that could not be written, can be had again with weft result.
-
-Examples:
-
-    weft run echo hello
-    weft run --timeout 2m make test
-    weft run --memory 500 --cpu 150 ./convert.sh
-    weft run sh -c 'echo out; echo err >&2; exit 3'
-    weft run --no-wait ./backup.sh
-    weft run --retries 4 --verbose curl -fsS https://example.org/data.json
-    weft run --no-wait --delay 30m ./remind.sh
-    weft run sort < names.txt
-    weft run -i python3
-    weft run --tty vim notes.txt
-    tail -f events | weft run -i ./digest.sh
-    weft run --spec nightly --timeout 1h --verbose
-    weft run --spec ./resize.json photo.jpg
-    weft run --function images.resize --kw path=photo.jpg --kw width=100
-    weft run --pipeline etl < data.csv
-    weft run --pipeline ./etl.json --input '{"day":"2026-11-22"}'
-    weft run --continuous --name resize ./resize.sh
-    weft run --key report-2026-11-22 ./report.sh
-`
-}
-
 // Run submits the task and, unless flags say otherwise, shows it to its end.
 func (r *runCmd) Run(a *app) error {
 	if r.Pipeline != nil || r.Input != nil {

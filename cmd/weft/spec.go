@@ -42,21 +42,6 @@ func (t specType) isPipeline(document []byte) bool {
 	return t.Type == pipelineType || t.Type == "" && weft.IsPipeline(document)
 }
 
-// Help shows how it is used.
-func (specCreateCmd) Help() string {
-	return `The spec is checked before it is stored, and all that is wrong is said at once.
-It is kept in .weft/tasks; what has stages is a pipeline, and kept in
-.weft/pipelines. The specs that a pipeline names may be stored later.
-
-Examples:
-
-    weft spec create nightly -f nightly.json
-    weft spec create etl -f etl.json && weft run --pipeline etl
-    weft spec generate | weft spec create hello -f -
-    weft run --spec nightly
-`
-}
-
 // Run stores a spec.
 func (c *specCreateCmd) Run(a *app, p *weft.Project) error {
 	document, err := a.read(c.File)
@@ -144,15 +129,6 @@ func (a *app) printDone(what, name string) error {
 
 type specListCmd struct{ specType }
 
-// Help shows how it is used.
-func (specListCmd) Help() string {
-	return `Examples:
-
-    weft spec list
-    weft spec list --json
-`
-}
-
 // Run lists the stored specs. About one that cannot be run it complains, and
 // goes on.
 func (c specListCmd) Run(a *app, p *weft.Project) error {
@@ -223,16 +199,6 @@ func (a *app) printSpec(line specLine, err error) error {
 
 type specShowCmd struct{ stored }
 
-// Help shows how it is used.
-func (specShowCmd) Help() string {
-	return `The spec is printed as it was stored, with or without --json.
-
-Examples:
-
-    weft spec show nightly > nightly.json
-`
-}
-
 // Run prints a spec.
 func (c *specShowCmd) Run(a *app, p *weft.Project) error {
 	var document []byte
@@ -252,16 +218,6 @@ func (c *specShowCmd) Run(a *app, p *weft.Project) error {
 
 type specDeleteCmd struct{ stored }
 
-// Help shows how it is used.
-func (specDeleteCmd) Help() string {
-	return `Tasks that were made from it are not concerned.
-
-Examples:
-
-    weft spec delete nightly
-`
-}
-
 // Run deletes a spec.
 func (c *specDeleteCmd) Run(a *app, p *weft.Project) error {
 	if err := c.try(p, func(folder specFolder) error { return folder.Delete(c.Name) }); err != nil {
@@ -272,21 +228,6 @@ func (c *specDeleteCmd) Run(a *app, p *weft.Project) error {
 
 type specGenerateCmd struct {
 	Type string `enum:"task,pipeline" default:"task" help:"Of a task, or of a pipeline."`
-}
-
-// Help shows how it is used.
-func (specGenerateCmd) Help() string {
-	return `It is a small one that is valid, to be changed with an editor. What else there is
-to say is in weft spec schema.
-
-Examples:
-
-    weft spec generate > hello.json
-    weft run --spec hello.json
-    weft spec create hello -f hello.json
-    weft spec generate --type pipeline > greet.json
-    weft run --pipeline greet.json
-`
 }
 
 // Run prints a spec.
@@ -319,19 +260,6 @@ func (c *specGenerateCmd) Run(a *app) error {
 
 type specSchemaCmd struct {
 	Type string `enum:"task,pipeline,manifest" default:"task" help:"Of tasks, of pipelines, or of the manifests of services."`
-}
-
-// Help shows how it is used.
-func (specSchemaCmd) Help() string {
-	return `Editors complete and check specs with it: in VS Code, name the file in the
-setting json.schemas. It has no upper bound for spec.limits.cpu_percent, which
-depends on the machine.
-
-Examples:
-
-    weft spec schema > taskspec.schema.json
-    weft spec schema --type manifest > manifest.schema.json
-`
 }
 
 // Run prints the schema of templates.

@@ -39,21 +39,6 @@ type statusCmd struct {
 	watching
 }
 
-// Help shows how it is used.
-func (statusCmd) Help() string {
-	return `With --watch it is shown again whenever something happens; where the output is
-no terminal, what happens is printed instead, one JSON object a line.
-
-Examples:
-
-    weft status
-    weft status --watch
-    weft status --all
-    weft status --status failed
-    weft status @last
-`
-}
-
 func (c *statusCmd) prepare(a *app) error {
 	if c.TID != "" && (c.Status != "" || c.Tag != "") {
 		return usageError{"give the id of a task, or --status and --tag"}
@@ -292,20 +277,6 @@ type listCmd struct {
 	rows
 	Stats   bool `xor:"what" help:"Count all tasks by their status instead."`
 	Workers bool `xor:"what" help:"List managers instead."`
-}
-
-// Help shows how it is used.
-func (listCmd) Help() string {
-	return `A line has the id, the status and the name of a task, oldest first. Of many the
-newest are listed. With --json there is more.
-
-Examples:
-
-    weft list
-    weft list --tag nightly
-    weft list --all --json
-    weft list --stats
-`
 }
 
 func (c *listCmd) prepare(a *app) error {

@@ -30,16 +30,6 @@ type taskStatusCmd struct {
 	watching
 }
 
-// Help shows how it is used.
-func (taskStatusCmd) Help() string {
-	return `Examples:
-
-    weft task status @last
-    weft task status @last --watch
-    weft task status 1234567890 --json
-`
-}
-
 // Run shows one task.
 func (c *taskStatusCmd) Run(a *app, p *weft.Project) error {
 	show := func(ctx context.Context) error { return a.printTask(ctx, p, c.TID) }
@@ -58,35 +48,12 @@ type chosen struct {
 
 type taskStopCmd struct{ chosen }
 
-// Help shows how it is used.
-func (taskStopCmd) Help() string {
-	return `It waits until the tasks have ended, and says how. A task that was not begun
-never begins.
-
-Examples:
-
-    weft task stop @last
-    weft task stop --pattern 'build-*'
-    weft task stop --all
-`
-}
-
 // Run stops tasks.
 func (c *taskStopCmd) Run(a *app, p *weft.Project) error {
 	return c.sweep(a, p, weft.Unfinished(), (*weft.Task).Stop)
 }
 
 type taskKillCmd struct{ chosen }
-
-// Help shows how it is used.
-func (taskKillCmd) Help() string {
-	return `Examples:
-
-    weft task kill @last
-    weft task kill --pattern 'build-*'
-    weft task kill --all
-`
-}
 
 // Run kills tasks.
 func (c *taskKillCmd) Run(a *app, p *weft.Project) error {
@@ -177,16 +144,6 @@ type taskTIDCmd struct {
 	TID     string `arg:"" optional:"" name:"tid" complete:"task" help:"The last digits of the id, or @last."`
 	PID     int    `name:"pid" xor:"what" help:"The process of a running task instead."`
 	Reverse string `xor:"what" placeholder:"TID" complete:"task" help:"Print the short form of this id instead."`
-}
-
-// Help shows how it is used.
-func (taskTIDCmd) Help() string {
-	return `Examples:
-
-    weft task tid @last
-    weft task tid --pid 4711
-    weft task tid --reverse 1837012345678901248
-`
 }
 
 // Run prints the id of a task.

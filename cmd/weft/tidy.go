@@ -15,21 +15,6 @@ type systemTidyCmd struct {
 	Untaken    bool     `help:"Remove also old tasks whose result nobody has taken, or whose work item was kept, and these with them."`
 }
 
-// Help shows how it is used.
-func (systemTidyCmd) Help() string {
-	return `It removes old events, old tasks that have ended, environments of tasks that
-are done, outputs whose results have been taken and inputs that no task needs
-any more, then makes the store as small as what it holds. A task stays while its
-result has not been taken, or its work item was kept: see --untaken. Nothing need
-be stopped for it; the other writers wait while the store is copied.
-
-Examples:
-
-    weft system tidy
-    weft system tidy --keep-tasks 100 --keep-events 1000 --keep-age 24h
-`
-}
-
 func (c *systemTidyCmd) prepare(*app) error {
 	if c.KeepEvents < 0 {
 		return usageError{"--keep-events: a number of events is not negative"}

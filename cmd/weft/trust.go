@@ -13,21 +13,6 @@ type trustCmd struct {
 	Revoke bool   `help:"Take the trust back; what runs goes on."`
 }
 
-// Help shows how it is used.
-func (trustCmd) Help() string {
-	return `A project that you did not create may have come with a clone or an archive. What
-was in it starts nothing by itself until you trust it: no service, and no task
-that waited there. What you run in it yourself runs. That you trust it is kept
-outside the project, in $XDG_STATE_HOME/weft or ~/.local/state/weft.
-
-Examples:
-
-    weft trust
-    weft trust ./unpacked
-    weft trust --revoke
-`
-}
-
 // Run trusts the project, or ceases to.
 func (c *trustCmd) Run(a *app) error {
 	root, err := weft.Locate(cmp.Or(c.Dir, a.Context))

@@ -14,21 +14,6 @@ type validateCmd struct {
 	specType
 }
 
-// Help shows how it is used.
-func (validateCmd) Help() string {
-	return `All that is wrong is printed at once, a line for each problem; then the exit code
-is 1. What is valid here can be run here: a limit may be too high for a machine
-with fewer cores. The specs that a pipeline names must be stored in the project.
-The spec of a task that there is, which has its tid, is checked as that.
-
-Examples:
-
-    weft spec validate nightly.json
-    weft validate-taskspec nightly.json
-    weft spec generate | weft spec validate -
-`
-}
-
 // Run says whether a spec can be run, or why not.
 func (c *validateCmd) Run(a *app) error {
 	document, err := a.read(c.File)

@@ -7,15 +7,6 @@ import (
 
 type versionCmd struct{}
 
-// Help shows how it is used.
-func (versionCmd) Help() string {
-	return `Examples:
-
-    weft version
-    weft version --json
-`
-}
-
 // Run prints the version.
 func (versionCmd) Run(a *app) error {
 	version := "(devel)"

@@ -15,18 +15,6 @@ type waitCmd struct {
 	ExitCode bool      `help:"Exit as the task did; of several, as the first one given that did not complete."`
 }
 
-// Help shows how it is used.
-func (waitCmd) Help() string {
-	return `It prints a line for each task as it ends, and leaves the results.
-
-Examples:
-
-    weft wait @last
-    weft wait 1234567890 1234567891 --any
-    weft wait @last --timeout 30 --exit-code
-`
-}
-
 // Run waits.
 func (c *waitCmd) Run(a *app, p *weft.Project) error {
 	in := interruptible()
