@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"weft"
 	"weft/broker"
@@ -43,7 +44,7 @@ func ExampleProject_Submit() {
 	defer p.Manager().Stop(ctx)
 
 	spec := weft.Command("sort")
-	spec.Timeout = new(60.0)
+	spec.Timeout = time.Minute
 	task, err := p.Submit(spec, weft.WithStdin(strings.NewReader("b\na\n")))
 	if err != nil {
 		log.Fatal(err)

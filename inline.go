@@ -15,7 +15,7 @@ func submitInline(ctx context.Context, p *Project, all []ledger.Submission) (*Ta
 		return nil, nil
 	}
 	spec := all[0].Spec
-	if !spec.Inline() || spec.Delay() > 0 || spec.IO.Inputs["inbox"] != "" {
+	if !spec.Inline() || spec.Delay > 0 || spec.IO.Inputs["inbox"] != "" {
 		return nil, nil
 	}
 	visit, err := server.Submit(ctx, all[0])

@@ -216,7 +216,7 @@ func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, opts []Submi
 		env = named(env, names)
 	}
 	l.Env = s.snapshotOf(env)
-	l.Spec = &taskspec.Spec{Name: pl.Name, Work: taskspec.Work{Key: pl.Key, DelaySeconds: pl.Delay.Seconds()}}
+	l.Spec = &taskspec.Spec{Name: pl.Name, Work: taskspec.Work{Key: pl.Key, Delay: pl.Delay}}
 	l.Plan = plan
 	return l, nil
 }

@@ -222,6 +222,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		OnStop:      j.Work.StopPolicy(),
 		Env:         j.Env,
 		EnvOverlay:  j.Work.Env,
+		Timeout:     j.Work.Timeout,
 		Grace:       j.Work.Grace(),
 		Limits:      j.Work.Limits,
 		Polling:     j.Work.Polling(),
@@ -239,7 +240,6 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 	if j.Function != nil {
 		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Executable, Version: j.Function.Host.Version(), Call: j.Call}
 	}
-	a.Timeout, _ = j.Work.TimeoutDuration()
 	if j.Env != c.env {
 		a.EnvBlock = []byte(block)
 	}

@@ -106,9 +106,9 @@ func job(tid, env string) *ledger.Job {
 	return &ledger.Job{
 		TID: tid, Epoch: 2, Name: "greet", Argv: []string{"echo", "a"}, Stdin: "in", Input: "file", Dir: "/d", Env: env, Nested: true,
 		Work: taskspec.Work{
-			Env: map[string]string{"A": "1"}, Timeout: new(1.5), StopGrace: new(0.5), OutputSizeLimitMB: new(2.0), EnableProcessTitle: new(false),
+			Env: map[string]string{"A": "1"}, Timeout: 1500 * time.Millisecond, StopGrace: new(500 * time.Millisecond), OutputSizeLimitMB: new(2.0), EnableProcessTitle: new(false),
 			ReservedPolicyOnError: taskspec.PolicyRequeue, ReservedPolicyOnStop: taskspec.PolicyClear, OnManagerLoss: taskspec.LossStop,
-			Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, PollingInterval: new(0.25), ReportingInterval: taskspec.ReportPoll, StreamOutput: true,
+			Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, PollingInterval: 250 * time.Millisecond, ReportingInterval: taskspec.ReportPoll, StreamOutput: true,
 		},
 	}
 }

@@ -26,7 +26,7 @@ func (p *project) service(g *gate) *testServices {
 	}}}
 	s.set(Declared{File: "web.json", Manifest: &taskspec.Manifest{
 		Name: "web", Target: taskspec.ManifestTarget{Type: taskspec.TargetTask, Name: "serve"},
-		Policy: taskspec.ServicePolicy{Mode: taskspec.ModeEnsure, BackoffSeconds: new(0.01)},
+		Policy: taskspec.ServicePolicy{Mode: taskspec.ModeEnsure, Backoff: 10 * time.Millisecond},
 	}}, Declared{File: "worse.json", Err: errors.New("name: required")},
 		Declared{File: "none.json", Manifest: &taskspec.Manifest{Name: "none"}})
 	return s

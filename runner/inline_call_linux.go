@@ -85,7 +85,7 @@ func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 	c.log = &callLog{to: c.out.stderr}
 	c.ending.grace = j.Work.Grace()
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
-	if limit, limited := j.Work.TimeoutDuration(); limited {
+	if limit := j.Work.Timeout; limit > 0 {
 		c.ending.timeout = limit
 		cancel := c.cancel
 		var stop context.CancelFunc

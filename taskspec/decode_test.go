@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -51,15 +52,15 @@ func TestDecodeReadsEveryField(t *testing.T) {
 			Args: []any{"a", json.Number("9007199254740993"), json.Number("1.50"), true, nil,
 				map[string]any{"k": []any{json.Number("1e2")}}},
 			KeywordArgs: map[string]any{"n": json.Number("12345678901234567890123")},
-			Timeout:     new(1.5), StopGrace: new(0.0),
+			Timeout:     1500 * time.Millisecond, StopGrace: new(time.Duration(0)),
 			Limits: Limits{MemoryMB: new(64.0), CPUPercent: new(50.0), MaxFDs: new(20), MaxConnections: new(0)},
 			Env:    map[string]string{"A": "1", "B": ""}, EnvFrom: []string{"TOKEN"}, WorkingDir: "/tmp",
 			Interactive: true, TTY: true, StreamOutput: true, CleanupOnExit: new(false),
-			Persistent: true, PollingInterval: new(0.5), ReportingInterval: "poll",
+			Persistent: true, PollingInterval: 500 * time.Millisecond, ReportingInterval: "poll",
 			EnableProcessTitle: new(false), OutputSizeLimitMB: new(1.5),
 			ReservedPolicyOnError: PolicyRequeue, ReservedPolicyOnStop: PolicyClear,
 			OnManagerLoss: "stop", WeftContext: "/p",
-			Retry: &RetryPolicy{new(3), new(1.0), new(9.0), new(0.0), []string{"lost"}}, DelaySeconds: 2, Isolation: "none", Key: "k",
+			Retry: &RetryPolicy{new(3), new(time.Second), new(9 * time.Second), new(0.0), []string{"lost"}}, Delay: 2 * time.Second, Isolation: "none", Key: "k",
 		},
 		IO: IO{
 			Inputs:  map[string]string{"inbox": "a"},
@@ -165,6 +166,8 @@ func TestDecodeRefuses(t *testing.T) {
 		"object for list":        {`{"spec":{"args":{}}}`, "spec.args: want a list, got an object"},
 		"list for object":        {`{"spec":{"env":["A=1"]}}`, "spec.env: want an object, got a list"},
 		"fraction":               {`{"spec":{"limits":{"max_fds":1.0}}}`, "spec.limits.max_fds: want a whole number, got 1.0"},
+		"timeout of 0":           {`{"spec":{"timeout":0}}`, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
+		"polling of -0":          {`{"spec":{"polling_interval":-0}}`, "spec.polling_interval: must be more than 0 and at most 1000000000 seconds"},
 		"number beyond float":    {`{"spec":{"timeout":1e999}}`, "spec.timeout: 1e999 is out of range"},
 		"number beyond int":      {`{"state":{"started_at":9223372036854775808}}`, "state.started_at: 9223372036854775808 is out of range"},
 		"number in env":          {`{"spec":{"env":{"A":1}}}`, "spec.env.A: want a string, got a number"},

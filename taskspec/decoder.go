@@ -66,8 +66,8 @@ func (d *decoder) field(want *shape, into reflect.Value) {
 		into.SetString(d.raw())
 	case formFlag:
 		into.SetBool(d.word() == "true")
-	case formNumber, formWhole:
-		d.number(want.form, into)
+	case formNumber, formWhole, formSeconds:
+		d.number(want, into)
 	case formRecord:
 		d.record(want, into)
 	default:
@@ -272,14 +272,20 @@ func (d *decoder) string() string {
 }
 
 // number decodes the number at the cursor into a field.
-func (d *decoder) number(want form, into reflect.Value) {
+func (d *decoder) number(want *shape, into reflect.Value) {
 	word := d.word()
-	if want == formNumber {
+	if want.form != formWhole {
 		f, err := strconv.ParseFloat(word, 64)
-		if err != nil {
+		switch {
+		case err != nil:
 			d.problem("%s is out of range", visible(word, maxShown))
+		case want.form == formNumber:
+			into.SetFloat(f)
+		case f == 0 && want.zero != "":
+			d.problem("%s", want.zero)
+		default:
+			into.SetInt(int64(seconds(f)))
 		}
-		into.SetFloat(f)
 		return
 	}
 	n, err := strconv.ParseInt(word, 10, into.Type().Bits())

@@ -4,38 +4,36 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"unicode/utf8"
 )
 
-// MarshalJSON writes the spec. Paths, arguments of a command and values of
-// variables are written as a [RawString] where they are not UTF-8.
+// specJSON is a [Spec] as it is in JSON.
+type specJSON struct {
+	TID         string         `json:"tid,omitempty"`
+	Version     string         `json:"version,omitempty"`
+	Name        string         `json:"name"`
+	Description string         `json:"description,omitempty"`
+	Work        workJSON       `json:"spec"`
+	IO          IO             `json:"io,omitzero"`
+	State       *State         `json:"state,omitempty"`
+	Metadata    map[string]any `json:"metadata,omitzero"`
+}
+
+// MarshalJSON writes the spec: times in seconds, and paths, arguments of a command
+// and values of variables as a [RawString] where they are not UTF-8.
 func (s Spec) MarshalJSON() ([]byte, error) {
-	type plain Spec // has the fields only
-	if isPlain(&s.Work) {
-		return json.Marshal((*plain)(&s))
-	}
-	return json.Marshal(struct {
-		plain
-		Spec rawWork `json:"spec"`
-	}{plain(s), newRawWork(s.Work)})
+	return json.Marshal(specJSON{s.TID, s.Version, s.Name, s.Description, newWorkJSON(s.Work), s.IO, s.State, s.Metadata})
 }
 
 // UnmarshalJSON reads a spec as [encoding/json] does, but keeps numbers as
 // [encoding/json.Number] in args, keyword_args and metadata. [Decode] is strict.
 func (s *Spec) UnmarshalJSON(data []byte) error {
-	type plain Spec
-	if !bytes.Contains(data, []byte(`"`+rawKey+`"`)) { // mostly, and this is the faster way
-		return unmarshalNumbers(data, (*plain)(s))
-	}
-	v := struct {
-		*plain
-		Spec rawWork `json:"spec"`
-	}{plain: (*plain)(s)}
-	v.Spec = newRawWork(s.Work)
+	v := specJSON{s.TID, s.Version, s.Name, s.Description, newWorkJSON(s.Work), s.IO, s.State, s.Metadata}
 	if err := unmarshalNumbers(data, &v); err != nil {
 		return err
 	}
-	s.Work = v.Spec.work()
+	*s = Spec{v.TID, v.Version, v.Name, v.Description, v.Work.work(), v.IO, v.State, v.Metadata}
 	return nil
 }
 
@@ -48,37 +46,48 @@ func unmarshalNumbers(data []byte, into any) error {
 
 type plainWork Work
 
-// rawWork is a [Work] as it is in JSON. The fields stand in for those of the same
+// workJSON is a [Work] as it is in JSON. Its fields stand in for those of the same
 // name in plainWork.
-type rawWork struct {
+type workJSON struct {
 	plainWork
-	ProcessTarget RawString            `json:"process_target,omitempty"`
-	Args          []any                `json:"args,omitzero"`
-	Env           map[string]RawString `json:"env,omitzero"`
-	WorkingDir    RawString            `json:"working_dir,omitempty"`
-	WeftContext   RawString            `json:"weft_context,omitempty"`
+	ProcessTarget   RawString            `json:"process_target,omitempty"`
+	Args            []any                `json:"args,omitzero"`
+	Env             map[string]RawString `json:"env,omitzero"`
+	WorkingDir      RawString            `json:"working_dir,omitempty"`
+	WeftContext     RawString            `json:"weft_context,omitempty"`
+	Timeout         float64              `json:"timeout,omitempty"`
+	StopGrace       *float64             `json:"stop_grace,omitempty"`
+	PollingInterval float64              `json:"polling_interval,omitempty"`
+	Delay           float64              `json:"delay_seconds,omitempty"`
 }
 
-func newRawWork(w Work) rawWork {
-	r := rawWork{plainWork(w), RawString(w.ProcessTarget), w.Args, RawEnv(w.Env), RawString(w.WorkingDir), RawString(w.WeftContext)}
-	if w.Type == KindFunction || w.Args == nil {
-		return r // its arguments are any JSON, where such an object is a value like others
+func newWorkJSON(w Work) workJSON {
+	v := workJSON{
+		plainWork: plainWork(w), ProcessTarget: RawString(w.ProcessTarget), Args: w.Args, Env: RawEnv(w.Env),
+		WorkingDir: RawString(w.WorkingDir), WeftContext: RawString(w.WeftContext),
+		Timeout: w.Timeout.Seconds(), StopGrace: inSeconds(w.StopGrace),
+		PollingInterval: w.PollingInterval.Seconds(), Delay: w.Delay.Seconds(),
 	}
-	r.Args = make([]any, len(w.Args))
+	if w.Type == KindFunction || !slices.ContainsFunc(w.Args, isRaw) {
+		return v // the arguments of a function are any JSON, where such an object is a value like others
+	}
+	v.Args = slices.Clone(w.Args)
 	for i, arg := range w.Args {
-		if r.Args[i] = arg; !isText(arg) {
+		if isRaw(arg) {
 			text, _ := argText(arg)
-			r.Args[i] = RawString(text)
+			v.Args[i] = RawString(text)
 		}
 	}
-	return r
+	return v
 }
 
-// work is the inverse of newRawWork.
-func (r *rawWork) work() Work {
-	w := Work(r.plainWork)
-	w.ProcessTarget, w.WorkingDir, w.WeftContext = string(r.ProcessTarget), string(r.WorkingDir), string(r.WeftContext)
-	w.Args, w.Env = r.Args, PlainEnv(r.Env)
+// work is the inverse of newWorkJSON.
+func (v *workJSON) work() Work {
+	w := Work(v.plainWork)
+	w.ProcessTarget, w.WorkingDir, w.WeftContext = string(v.ProcessTarget), string(v.WorkingDir), string(v.WeftContext)
+	w.Args, w.Env = v.Args, PlainEnv(v.Env)
+	w.Timeout, w.StopGrace = seconds(v.Timeout), fromSeconds(v.StopGrace)
+	w.PollingInterval, w.Delay = seconds(v.PollingInterval), seconds(v.Delay)
 	readArgs(&w)
 	return w
 }
@@ -98,33 +107,8 @@ func readArgs(w *Work) {
 	}
 }
 
-// isPlain reports whether nothing in the work has to be a [RawString] in JSON.
-func isPlain(w *Work) bool {
-	if !utf8.ValidString(w.ProcessTarget) || !utf8.ValidString(w.WorkingDir) || !utf8.ValidString(w.WeftContext) {
-		return false
-	}
-	for _, arg := range w.Args {
-		if !isText(arg) {
-			return false
-		}
-	}
-	return isTextEnv(w.Env)
-}
-
-// isText reports whether an argument is not a string that is not UTF-8.
-func isText(arg any) bool {
-	if text, isString := arg.(string); isString {
-		return utf8.ValidString(text)
-	}
+// isRaw reports whether an argument is a string that is not UTF-8.
+func isRaw(arg any) bool {
 	v := reflect.ValueOf(arg)
-	return v.Kind() != reflect.String || utf8.ValidString(v.String())
-}
-
-func isTextEnv(env map[string]string) bool {
-	for _, value := range env {
-		if !utf8.ValidString(value) {
-			return false
-		}
-	}
-	return true
+	return v.Kind() == reflect.String && !utf8.ValidString(v.String())
 }

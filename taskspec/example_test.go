@@ -19,8 +19,7 @@ func ExampleDecode() {
 		return
 	}
 	argv, _ := spec.Argv()
-	timeout, _ := spec.TimeoutDuration()
-	fmt.Printf("%s: %q within %v\n", spec.Name, argv, timeout)
+	fmt.Printf("%s: %q within %v\n", spec.Name, argv, spec.Timeout)
 
 	_, err = taskspec.Decode([]byte(`{"name": "greet", "spec": {"Timeout": 30, "env": {"A": 1}}}`))
 	fmt.Println(err)
@@ -47,7 +46,7 @@ func ExampleDecodeValid() {
 func ExampleSpec_Validate() {
 	spec := taskspec.Spec{
 		Name: "greet",
-		Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "echo", Timeout: new(-1.0)},
+		Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "echo", Timeout: -time.Second},
 	}
 	fmt.Println(spec.Validate())
 	// Output:
@@ -63,7 +62,7 @@ func ExampleSpec_Resolve() {
 	fmt.Println(task.IO.Inputs["inbox"], *task.StopGrace, task.State.Status)
 	fmt.Println(task.Redacted().Env)
 	// Output:
-	// T1763740800000000000.inbox 5 created
+	// T1763740800000000000.inbox 5s created
 	// map[TOKEN:[redacted]]
 }
 

@@ -1,7 +1,8 @@
 package taskspec
 
 import (
-	"math"
+	"cmp"
+	"encoding/json"
 	"reflect"
 	"sync"
 	"time"
@@ -38,9 +39,9 @@ type ServicePolicy struct {
 	Mode string `json:"mode,omitempty"`
 	// MaxRestarts is how often it may be restarted in a row; nil is no bound.
 	MaxRestarts *int `json:"max_restarts,omitempty"`
-	// BackoffSeconds is the time before the first restart in a row, by default 1:
-	// see [ServicePolicy.Backoff].
-	BackoffSeconds *float64 `json:"backoff_seconds,omitempty"`
+	// Backoff is the time before the first restart in a row; 0 means 1 s. See
+	// [ServicePolicy.RestartDelay].
+	Backoff time.Duration `json:"backoff_seconds,omitempty"`
 }
 
 // The values of [ServicePolicy.Mode].
@@ -49,11 +50,31 @@ const (
 	ModeEnsure = "ensure" // it is started again whenever it ends
 )
 
+// servicePolicyJSON is a [ServicePolicy] as it is in JSON.
+type servicePolicyJSON struct {
+	Mode        string  `json:"mode,omitempty"`
+	MaxRestarts *int    `json:"max_restarts,omitempty"`
+	Backoff     float64 `json:"backoff_seconds,omitempty"`
+}
+
+// MarshalJSON writes the policy, times in seconds.
+func (p ServicePolicy) MarshalJSON() ([]byte, error) {
+	return json.Marshal(servicePolicyJSON{p.Mode, p.MaxRestarts, p.Backoff.Seconds()})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (p *ServicePolicy) UnmarshalJSON(data []byte) error {
+	var v servicePolicyJSON
+	err := json.Unmarshal(data, &v)
+	*p = ServicePolicy{v.Mode, v.MaxRestarts, seconds(v.Backoff)}
+	return err
+}
+
 // The times of a service.
 const (
-	defaultServiceBackoff = 1
-	// maxServiceBackoff is the longest time before a restart, in seconds.
-	maxServiceBackoff = 60
+	defaultServiceBackoff = time.Second
+	// maxServiceBackoff is the longest time before a restart.
+	maxServiceBackoff = time.Minute
 	// StableService is how long a service must have run for its restarts to be
 	// counted anew.
 	StableService = time.Minute
@@ -62,11 +83,18 @@ const (
 // Ensures reports whether the service is started again whenever it ends.
 func (p ServicePolicy) Ensures() bool { return p.Mode == ModeEnsure }
 
-// Backoff is the time between the end of a service and its restart after so many
-// restarts in a row: backoff_seconds, doubled for each of them, at most a minute.
-func (p ServicePolicy) Backoff(restarts int) time.Duration {
-	backoff := math.Ldexp(valueOr(p.BackoffSeconds, defaultServiceBackoff), min(restarts, 64))
-	return seconds(min(backoff, maxServiceBackoff))
+// RestartDelay is the time between the end of a service and its restart after so many
+// restarts in a row: Backoff, doubled for each of them, at most a minute.
+func (p ServicePolicy) RestartDelay(restarts int) time.Duration {
+	return doubled(cmp.Or(p.Backoff, defaultServiceBackoff), restarts, maxServiceBackoff)
+}
+
+// doubled is a time that is doubled so many times, at most the longest one.
+func doubled(d time.Duration, times int, longest time.Duration) time.Duration {
+	for ; times > 0 && d > 0 && d < longest; times-- {
+		d = min(2*d, longest)
+	}
+	return min(d, longest)
 }
 
 // Spent reports whether there may be no other restart after so many in a row.
@@ -105,7 +133,7 @@ func manifestFormat() map[string]entry {
 		"policy.mode":         row("Once by each manager, or again whenever it ends.", oneOf(ModeOnce, ModeEnsure)).defaults(ModeOnce),
 		"policy.max_restarts": row("How often it may be restarted in a row. No bound by default.", span{}),
 		"policy.backoff_seconds": row("The time before a restart, in seconds. It doubles from one to the next, and is counted anew after a minute without an end.",
-			span{most: maxServiceBackoff, open: true, unit: " seconds"}).defaults(defaultServiceBackoff),
+			span{most: maxServiceBackoff.Seconds(), open: true, unit: " seconds"}).defaults(defaultServiceBackoff.Seconds()),
 	}
 	describeDefaults(f, "defaults", "What lies over what the target says.", "The work item: a text, or any other value as JSON.")
 	return f

@@ -25,7 +25,7 @@ func TestDecodeManifest(t *testing.T) {
 	want := &Manifest{
 		Name:   "web",
 		Target: ManifestTarget{TargetTask, "serve"},
-		Policy: ServicePolicy{ModeEnsure, new(5), new(0.5)},
+		Policy: ServicePolicy{ModeEnsure, new(5), time.Second / 2},
 		Defaults: Defaults{
 			Args:        []any{"--port", json.Number("80")},
 			KeywordArgs: map[string]any{"a": []any{json.Number("1")}},
@@ -88,19 +88,19 @@ func TestManifestProblems(t *testing.T) {
 func TestServiceBackoff(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		backoff  *float64
+		backoff  time.Duration
 		restarts int
 		want     time.Duration
 	}{
-		{nil, 0, time.Second},
-		{nil, 3, 8 * time.Second},
-		{nil, 6, time.Minute},
-		{nil, 1 << 30, time.Minute},
-		{new(0.05), 0, 50 * time.Millisecond},
-		{new(0.05), 4, 800 * time.Millisecond},
-		{new(60.0), 0, time.Minute},
+		{0, 0, time.Second},
+		{0, 3, 8 * time.Second},
+		{0, 6, time.Minute},
+		{0, 1 << 30, time.Minute},
+		{50 * time.Millisecond, 0, 50 * time.Millisecond},
+		{50 * time.Millisecond, 4, 800 * time.Millisecond},
+		{time.Minute, 0, time.Minute},
 	} {
-		if got := (ServicePolicy{BackoffSeconds: test.backoff}).Backoff(test.restarts); got != test.want {
+		if got := (ServicePolicy{Backoff: test.backoff}).RestartDelay(test.restarts); got != test.want {
 			t.Errorf("%v after %d restarts: %v, want %v", test.backoff, test.restarts, got, test.want)
 		}
 	}
@@ -173,7 +173,7 @@ func FuzzDecodeManifest(f *testing.F) {
 			t.Fatalf("%+v came back from %s as %+v", m, encoded, again)
 		}
 		m.Defaults.Over(command())
-		if wait := m.Policy.Backoff(3); wait < 0 || wait > time.Minute {
+		if wait := m.Policy.RestartDelay(3); wait < 0 || wait > time.Minute {
 			t.Fatalf("a backoff of %v", wait)
 		}
 	})

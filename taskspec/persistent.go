@@ -38,9 +38,5 @@ const (
 // so many times in a row and that its policy puts back: 1 s, doubling to 60 s. An
 // item that cannot be done must not keep the task, and the store, busy.
 func ItemRest(failures int) time.Duration {
-	rest := firstRest
-	for ; failures > 1 && rest < MaxRest; failures-- {
-		rest *= 2
-	}
-	return min(rest, MaxRest)
+	return doubled(firstRest, failures-1, MaxRest)
 }

@@ -16,10 +16,10 @@ func TestPersistentProblems(t *testing.T) {
 		want []string
 	}{
 		"alone":  {func(s *Spec) {}, nil},
-		"later":  {func(s *Spec) { s.DelaySeconds, s.Key = 1, "k" }, nil},
-		"limits": {func(s *Spec) { s.Limits.MemoryMB, s.Timeout = new(10.0), new(1.0) }, nil},
+		"later":  {func(s *Spec) { s.Delay, s.Key = time.Second, "k" }, nil},
+		"limits": {func(s *Spec) { s.Limits.MemoryMB, s.Timeout = new(10.0), time.Second }, nil},
 		"queues": {func(s *Spec) {
-			s.DelaySeconds = 1
+			s.Delay = time.Second
 			s.IO.Inputs, s.IO.Outputs = map[string]string{"inbox": "raw.data"}, map[string]string{"outbox": "done"}
 		}, nil},
 		"talks":   {func(s *Spec) { s.Interactive, s.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},

@@ -64,7 +64,7 @@ func (s *Spec) queueProblems() []Problem {
 		add(strings.HasPrefix(queue, own), path, own+"* queues are Weft's own")
 		add(w.Inline(), path, `does not go with isolation "inline"`)
 		add(s.Talks(), path, "does not go with an interactive task")
-		add((w.Retry != nil || w.DelaySeconds > 0) && !w.Persistent, path, "does not go with retry or delay_seconds: others would take the item meanwhile")
+		add((w.Retry != nil || w.Delay > 0) && !w.Persistent, path, "does not go with retry or delay_seconds: others would take the item meanwhile")
 	})
 	each("io.outputs", s.IO.Outputs, func(path, queue string) {
 		if path != "io.outputs.outbox" {

@@ -3,6 +3,7 @@ package taskspec
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -16,7 +17,7 @@ func TestRedacted(t *testing.T) {
 			Work: Work{
 				Type: KindFunction, Args: []any{"a", json.Number("1"), map[string]any{"pin": json.Number("1234")}},
 				KeywordArgs: map[string]any{"user": "u", "login": login{"p"}, "nested": map[string]any{"token": "t", "port": 1}},
-				Timeout:     new(1.0), Env: map[string]string{"A": "secret", "B": ""}, EnvFrom: []string{"TOKEN", "KEY"}, TTY: true,
+				Timeout:     time.Second, Env: map[string]string{"A": "secret", "B": ""}, EnvFrom: []string{"TOKEN", "KEY"}, TTY: true,
 			},
 			IO:    IO{Inputs: map[string]string{"inbox": "q"}},
 			State: &State{Status: StatusFailed, ReturnCode: new(1), Error: "e"},
@@ -35,7 +36,7 @@ func TestRedacted(t *testing.T) {
 		"text":                {[]string{"description"}, func(s *Spec) { s.Description = hidden }},
 		"named text":          {[]string{" spec.type "}, func(s *Spec) { s.Type = hidden }},
 		"empty text":          {[]string{"version", "spec.working_dir"}, func(*Spec) {}},
-		"number and flag":     {[]string{"spec.timeout", "spec.tty"}, func(s *Spec) { s.Timeout, s.TTY = nil, false }},
+		"number and flag":     {[]string{"spec.timeout", "spec.tty"}, func(s *Spec) { s.Timeout, s.TTY = 0, false }},
 		"list":                {[]string{"spec.args"}, func(s *Spec) { s.Args = []any{hidden} }},
 		"list of text":        {[]string{"spec.env_from"}, func(s *Spec) { s.EnvFrom = []string{hidden} }},
 		"element":             {[]string{"spec.args.1"}, func(s *Spec) { s.Args[1] = hidden }},

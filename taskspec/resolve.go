@@ -31,8 +31,7 @@ func (s *Spec) Resolve(tid, root string) *Spec {
 func (w Work) resolve(root string) Work {
 	w.Args = copyList(w.Args)
 	w.KeywordArgs = copyMap(w.KeywordArgs)
-	w.Timeout = copied(w.Timeout)
-	w.StopGrace = new(valueOr(w.StopGrace, defaultGraceSeconds))
+	w.StopGrace = new(w.Grace())
 	w.Limits = Limits{
 		MemoryMB:       copied(w.Limits.MemoryMB),
 		CPUPercent:     copied(w.Limits.CPUPercent),
@@ -44,7 +43,7 @@ func (w Work) resolve(root string) Work {
 	w.Env = env
 	w.EnvFrom = append([]string{}, w.EnvFrom...)
 	w.CleanupOnExit = new(w.Cleanup())
-	w.PollingInterval = new(valueOr(w.PollingInterval, defaultPollingSeconds))
+	w.PollingInterval = w.Polling()
 	w.ReportingInterval = cmp.Or(w.ReportingInterval, ReportTransition)
 	w.EnableProcessTitle = new(w.Title())
 	w.OutputSizeLimitMB = new(valueOr(w.OutputSizeLimitMB, defaultOutputMB))

@@ -3,6 +3,7 @@ package taskspec
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -14,8 +15,8 @@ func TestResolveFillsEveryDefault(t *testing.T) {
 		TID: testTID, Version: "1.0", Name: "greet",
 		Work: Work{
 			Type: KindCommand, ProcessTarget: "echo", Args: []any{}, KeywordArgs: map[string]any{},
-			StopGrace: new(5.0), Env: map[string]string{}, EnvFrom: []string{}, CleanupOnExit: new(true),
-			PollingInterval: new(1.0), ReportingInterval: "transition", EnableProcessTitle: new(true),
+			StopGrace: new(5 * time.Second), Env: map[string]string{}, EnvFrom: []string{}, CleanupOnExit: new(true),
+			PollingInterval: time.Second, ReportingInterval: "transition", EnableProcessTitle: new(true),
 			OutputSizeLimitMB: new(10.0), ReservedPolicyOnError: PolicyKeep, ReservedPolicyOnStop: PolicyKeep,
 			OnManagerLoss: "continue", WeftContext: "/p", Isolation: "process",
 		},
@@ -64,11 +65,12 @@ func TestResolveSharesNothing(t *testing.T) {
 	w.Args[5].(map[string]any)["k"].([]any)[0] = "changed"
 	w.KeywordArgs["n"] = "changed"
 	w.Retry.On[0], *w.Retry.MaxAttempts = "changed", 99
-	*w.Retry.BackoffSeconds, *w.Retry.MaxBackoffSeconds, *w.Retry.Jitter = -1, -1, -1
+	*w.Retry.Backoff, *w.Retry.MaxBackoff, *w.Retry.Jitter = -1, -1, -1
 	w.Env["A"], w.EnvFrom[0] = "changed", "changed"
-	for _, p := range []*float64{w.Timeout, w.StopGrace, w.PollingInterval, w.OutputSizeLimitMB, w.Limits.MemoryMB, w.Limits.CPUPercent} {
+	for _, p := range []*float64{w.OutputSizeLimitMB, w.Limits.MemoryMB, w.Limits.CPUPercent} {
 		*p = -1
 	}
+	*w.StopGrace = -1
 	*w.Limits.MaxFDs, *w.Limits.MaxConnections = -1, -1
 	*w.CleanupOnExit, *w.EnableProcessTitle = true, true
 	r.IO.Inputs["inbox"], r.IO.Outputs["outbox"], r.IO.Control["ctrl_in"] = "x", "x", "x"

@@ -1,6 +1,7 @@
 package taskspec
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 	"time"
@@ -13,12 +14,12 @@ type RetryPolicy struct {
 	// MaxAttempts is how many attempts there may be, the first included: from 1
 	// to 1,000,000, by default 3.
 	MaxAttempts *int `json:"max_attempts,omitempty"`
-	// BackoffSeconds is the time between the end of the first attempt and the
-	// second, by default 1. It doubles from attempt to attempt.
-	BackoffSeconds *float64 `json:"backoff_seconds,omitempty"`
-	// MaxBackoffSeconds is the longest that time gets, by default 60, or
-	// BackoffSeconds if that is more.
-	MaxBackoffSeconds *float64 `json:"max_backoff_seconds,omitempty"`
+	// Backoff is the time between the end of the first attempt and the second, by
+	// default 1 s. It doubles from attempt to attempt.
+	Backoff *time.Duration `json:"backoff_seconds,omitempty"`
+	// MaxBackoff is the longest that time gets, by default a minute, or Backoff if
+	// that is more.
+	MaxBackoff *time.Duration `json:"max_backoff_seconds,omitempty"`
 	// Jitter is by how much of itself that time may be shorter, at random: from 0
 	// to 1, by default 0.1.
 	Jitter *float64 `json:"jitter,omitempty"`
@@ -40,11 +41,11 @@ func retryCauses() []string { return []string{RetryOnError, RetryOnTimeout, Retr
 
 // Defaults of [RetryPolicy], and the most attempts: more than anybody waits for.
 const (
-	defaultAttempts       = 3
-	defaultBackoffSeconds = 1
-	defaultMostBackoff    = 60
-	defaultJitter         = 0.1
-	maxAttempts           = 1_000_000
+	defaultAttempts    = 3
+	defaultBackoff     = time.Second
+	defaultMostBackoff = time.Minute
+	defaultJitter      = 0.1
+	maxAttempts        = 1_000_000
 )
 
 // Attempts returns how many attempts there may be, 1 if r is nil.
@@ -60,17 +61,17 @@ func (r *RetryPolicy) resolve() *RetryPolicy {
 	if r == nil {
 		return nil
 	}
-	backoff := valueOr(r.BackoffSeconds, defaultBackoffSeconds)
+	backoff := valueOr(r.Backoff, defaultBackoff)
 	on := retryCauses()
 	if r.On != nil {
 		on = append([]string{}, r.On...)
 	}
 	return &RetryPolicy{
-		MaxAttempts:       new(r.Attempts()),
-		BackoffSeconds:    &backoff,
-		MaxBackoffSeconds: new(valueOr(r.MaxBackoffSeconds, max(defaultMostBackoff, backoff))),
-		Jitter:            new(valueOr(r.Jitter, defaultJitter)),
-		On:                on,
+		MaxAttempts: new(r.Attempts()),
+		Backoff:     &backoff,
+		MaxBackoff:  new(valueOr(r.MaxBackoff, max(defaultMostBackoff, backoff))),
+		Jitter:      new(valueOr(r.Jitter, defaultJitter)),
+		On:          on,
 	}
 }
 
@@ -78,8 +79,8 @@ func (r *RetryPolicy) resolve() *RetryPolicy {
 // another one, and how long to wait for it. attempt counts from 1; random is at
 // least 0 and less than 1. A nil policy never tries again.
 //
-// The time to wait is backoff_seconds times 2 for each attempt after the first,
-// at most max_backoff_seconds, less the share of it that jitter times random is.
+// The time to wait is Backoff times 2 for each attempt after the first, at most
+// MaxBackoff, less the share of it that jitter times random is.
 func (r *RetryPolicy) Next(attempt int, o Outcome, random float64) (wait time.Duration, again bool) {
 	if r == nil {
 		return 0, false
@@ -88,10 +89,8 @@ func (r *RetryPolicy) Next(attempt int, o Outcome, random float64) (wait time.Du
 	if attempt >= *full.MaxAttempts || !slices.Contains(full.On, retryCause(o)) {
 		return 0, false
 	}
-	// 2^64 times the shortest time that counts is beyond the longest.
-	backoff := math.Ldexp(*full.BackoffSeconds, min(max(attempt, 1)-1, 64))
-	backoff = min(backoff, *full.MaxBackoffSeconds)
-	return seconds(backoff * (1 - *full.Jitter*random)), true
+	backoff := doubled(*full.Backoff, attempt-1, *full.MaxBackoff)
+	return time.Duration(math.Round(float64(backoff) * (1 - *full.Jitter*random))), true
 }
 
 // retryCause is how [RetryPolicy.On] names the end; empty for one that is never
@@ -110,6 +109,40 @@ func retryCause(o Outcome) string {
 	return ""
 }
 
-// Delay returns the least time between submission and the first attempt, 0 by
-// default.
-func (w Work) Delay() time.Duration { return seconds(w.DelaySeconds) }
+// retryJSON is a [RetryPolicy] as it is in JSON.
+type retryJSON struct {
+	MaxAttempts *int     `json:"max_attempts,omitempty"`
+	Backoff     *float64 `json:"backoff_seconds,omitempty"`
+	MaxBackoff  *float64 `json:"max_backoff_seconds,omitempty"`
+	Jitter      *float64 `json:"jitter,omitempty"`
+	On          []string `json:"on,omitzero"`
+}
+
+// MarshalJSON writes the policy, times in seconds.
+func (r RetryPolicy) MarshalJSON() ([]byte, error) {
+	return json.Marshal(retryJSON{r.MaxAttempts, inSeconds(r.Backoff), inSeconds(r.MaxBackoff), r.Jitter, r.On})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *RetryPolicy) UnmarshalJSON(data []byte) error {
+	var v retryJSON
+	err := json.Unmarshal(data, &v)
+	*r = RetryPolicy{v.MaxAttempts, fromSeconds(v.Backoff), fromSeconds(v.MaxBackoff), v.Jitter, v.On}
+	return err
+}
+
+// inSeconds is an optional time as it is in JSON.
+func inSeconds(d *time.Duration) *float64 {
+	if d == nil {
+		return nil
+	}
+	return new(d.Seconds())
+}
+
+// fromSeconds is the inverse of inSeconds.
+func fromSeconds(s *float64) *time.Duration {
+	if s == nil {
+		return nil
+	}
+	return new(seconds(*s))
+}

@@ -41,11 +41,11 @@ func TestRetryNext(t *testing.T) {
 		"asked for":          {steady(func(r *RetryPolicy) { r.On = []string{RetryOnLost} }), 1, lost, 0, time.Second, true},
 		"on nothing":         {steady(func(r *RetryPolicy) { r.On = []string{} }), 1, failed, 0, 0, false},
 		"one attempt":        {steady(func(r *RetryPolicy) { r.MaxAttempts = new(1) }), 1, failed, 0, 0, false},
-		"at once":            {steady(func(r *RetryPolicy) { r.BackoffSeconds = new(0.0) }), 2, failed, 0, 0, true},
+		"at once":            {steady(func(r *RetryPolicy) { r.Backoff = new(time.Duration(0)) }), 2, failed, 0, 0, true},
 		"at most a minute":   {steady(func(r *RetryPolicy) { r.MaxAttempts = new(99) }), 50, failed, 0, time.Minute, true},
 		"many attempts":      {steady(func(r *RetryPolicy) { r.MaxAttempts = new(99_999) }), 9999, failed, 0, time.Minute, true},
-		"a longer first":     {steady(func(r *RetryPolicy) { r.BackoffSeconds = new(90.0) }), 2, failed, 0, 90 * time.Second, true},
-		"a shorter most":     {steady(func(r *RetryPolicy) { r.MaxBackoffSeconds = new(0.25) }), 1, failed, 0, 250 * time.Millisecond, true},
+		"a longer first":     {steady(func(r *RetryPolicy) { r.Backoff = new(90 * time.Second) }), 2, failed, 0, 90 * time.Second, true},
+		"a shorter most":     {steady(func(r *RetryPolicy) { r.MaxBackoff = new(250 * time.Millisecond) }), 1, failed, 0, 250 * time.Millisecond, true},
 		"no jitter by luck":  {&RetryPolicy{}, 1, failed, 0, time.Second, true},
 		"half of the jitter": {&RetryPolicy{}, 1, failed, 0.5, 950 * time.Millisecond, true},
 		"all jitter":         {&RetryPolicy{Jitter: new(1.0)}, 2, failed, 0.75, 500 * time.Millisecond, true},
@@ -69,10 +69,10 @@ func TestRetryNextRandom(t *testing.T) {
 	outcomes := []Outcome{Exited(1, ""), TimedOut(1), Limited("", ""), Lost(), Stopped(), Killed(), Exited(0, "")}
 	rapid.Check(t, func(t *rapid.T) {
 		p := &RetryPolicy{
-			MaxAttempts:       new(rapid.IntRange(1, 200).Draw(t, "attempts")),
-			BackoffSeconds:    new(rapid.Float64Range(0, maxSeconds).Draw(t, "backoff")),
-			MaxBackoffSeconds: new(rapid.Float64Range(0, maxSeconds).Draw(t, "most")),
-			Jitter:            new(rapid.Float64Range(0, 1).Draw(t, "jitter")),
+			MaxAttempts: new(rapid.IntRange(1, 200).Draw(t, "attempts")),
+			Backoff:     new(seconds(rapid.Float64Range(0, maxSeconds).Draw(t, "backoff"))),
+			MaxBackoff:  new(seconds(rapid.Float64Range(0, maxSeconds).Draw(t, "most"))),
+			Jitter:      new(rapid.Float64Range(0, 1).Draw(t, "jitter")),
 		}
 		o := rapid.SampledFrom(outcomes).Draw(t, "outcome")
 		random := rapid.Float64Range(0, 0.999).Draw(t, "random")
@@ -82,10 +82,10 @@ func TestRetryNextRandom(t *testing.T) {
 			if !again {
 				break
 			}
-			if wait < before || wait > seconds(*p.MaxBackoffSeconds) {
+			if wait < before || wait > *p.MaxBackoff {
 				t.Fatalf("waits %v after %v", wait, before)
 			}
-			if least := seconds(min(*p.BackoffSeconds, *p.MaxBackoffSeconds) * (1 - *p.Jitter)); wait < least-1 {
+			if least := time.Duration(float64(min(*p.Backoff, *p.MaxBackoff)) * (1 - *p.Jitter)); wait < least-1 {
 				t.Fatalf("waits %v, at least %v", wait, least)
 			}
 			before = wait
@@ -105,8 +105,8 @@ func TestRetryResolve(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ policy, want *RetryPolicy }{
 		{nil, nil},
-		{&RetryPolicy{}, &RetryPolicy{new(3), new(1.0), new(60.0), new(0.1), retryCauses()}},
-		{&RetryPolicy{BackoffSeconds: new(100.0), On: []string{}}, &RetryPolicy{new(3), new(100.0), new(100.0), new(0.1), []string{}}},
+		{&RetryPolicy{}, &RetryPolicy{new(3), new(time.Second), new(time.Minute), new(0.1), retryCauses()}},
+		{&RetryPolicy{Backoff: new(100 * time.Second), On: []string{}}, &RetryPolicy{new(3), new(100 * time.Second), new(100 * time.Second), new(0.1), []string{}}},
 	} {
 		s := command()
 		s.Retry = test.policy

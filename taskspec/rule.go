@@ -3,6 +3,7 @@ package taskspec
 import (
 	"fmt"
 	"reflect"
+	"time"
 )
 
 // A rule says which values a field may have: as a check of a value that is
@@ -33,9 +34,12 @@ func (s span) on(rules Rules) span {
 func (s span) check(c *checker, path string, value reflect.Value) {
 	s = s.on(c.rules)
 	var v float64
-	if value.CanInt() {
+	switch d, isTime := value.Interface().(time.Duration); {
+	case isTime:
+		v = d.Seconds()
+	case value.CanInt():
 		v = float64(value.Int())
-	} else {
+	default:
 		v = value.Float()
 	}
 	// Written so that NaN, which a spec built in Go may hold, is refused too.

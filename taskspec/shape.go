@@ -4,35 +4,38 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"time"
 )
 
 // form is the kind of value that the format expects at one place.
 type form int
 
 const (
-	formFree   form = iota // any value
-	formText               // a string
-	formRaw                // a string of any bytes, see [RawString]
-	formFlag               // true or false
-	formNumber             // a number
-	formWhole              // a number without a fraction
-	formList               // a list
-	formObject             // an object whose keys are the user's
-	formRecord             // an object whose keys are the format's
+	formFree    form = iota // any value
+	formText                // a string
+	formRaw                 // a string of any bytes, see [RawString]
+	formFlag                // true or false
+	formNumber              // a number
+	formWhole               // a number without a fraction
+	formSeconds             // a number of seconds, which is a [time.Duration] in Go
+	formList                // a list
+	formObject              // an object whose keys are the user's
+	formRecord              // an object whose keys are the format's
 )
 
 // forms says of each form what a value of it may begin with, what it is called in
 // errors, and what in JSON Schema.
 var forms = [...]struct{ begins, name, json string }{
-	formFree:   {"", "any value", ""},
-	formText:   {`"`, "a string", "string"},
-	formRaw:    {`"{`, "a string", "string"},
-	formFlag:   {"tf", "true or false", "boolean"},
-	formNumber: {"-0123456789", "a number", "number"},
-	formWhole:  {"-0123456789", "a whole number", "integer"},
-	formList:   {"[", "a list", "array"},
-	formObject: {"{", "an object", "object"},
-	formRecord: {"{", "an object", "object"},
+	formFree:    {"", "any value", ""},
+	formText:    {`"`, "a string", "string"},
+	formRaw:     {`"{`, "a string", "string"},
+	formFlag:    {"tf", "true or false", "boolean"},
+	formNumber:  {"-0123456789", "a number", "number"},
+	formWhole:   {"-0123456789", "a whole number", "integer"},
+	formSeconds: {"-0123456789", "a number", "number"},
+	formList:    {"[", "a list", "array"},
+	formObject:  {"{", "an object", "object"},
+	formRecord:  {"{", "an object", "object"},
 }
 
 // fits reports whether a value that begins with b can have the form.
@@ -40,6 +43,9 @@ func (f form) fits(b byte) bool { return f == formFree || strings.IndexByte(form
 
 // formOf returns the form of a Go type that is no struct.
 func formOf(t reflect.Type) form {
+	if t == reflect.TypeFor[time.Duration]() {
+		return formSeconds
+	}
 	switch t.Kind() {
 	case reflect.String:
 		return formText
@@ -64,6 +70,7 @@ type shape struct {
 	fields map[string]*field // of a record
 	order  []*field          // as the format has them
 	item   *shape            // of a list of records
+	zero   string            // what is wrong with 0, which stands for no value in Go; or empty
 }
 
 // field is one key of a record: where its value goes in the struct, what it
@@ -105,6 +112,11 @@ func recordOf(t reflect.Type, path string, format map[string]entry) *shape {
 		name := jsonName(t.Field(i))
 		at := child(path, name)
 		f := &field{name: name, path: at, index: i, shape: shapeOf(t.Field(i).Type, at, format), entry: format[at]}
+		for _, r := range f.rules {
+			if s, ok := r.(span); ok && s.open && f.shape.form == formSeconds {
+				f.shape.zero = s.String()
+			}
+		}
 		s.fields[name] = f
 		s.order = append(s.order, f)
 	}

@@ -3,6 +3,7 @@ package taskspec
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -43,7 +44,7 @@ func TestUnsupported(t *testing.T) {
 		"streams":    {func(s *Spec) { s.StreamOutput = true }, nil},
 		"transition": {func(s *Spec) { s.ReportingInterval, s.Isolation = ReportTransition, "process" }, nil},
 		"inline":     {func(s *Spec) { *s = *function(); s.Isolation = IsolationInline }, nil},
-		"later":      {func(s *Spec) { s.Retry, s.DelaySeconds = &RetryPolicy{}, 1 }, nil},
+		"later":      {func(s *Spec) { s.Retry, s.Delay = &RetryPolicy{}, time.Second }, nil},
 		"queues": {func(s *Spec) {
 			s.IO.Inputs = map[string]string{"inbox": "raw.data", "b": "q"}
 			s.IO.Outputs = map[string]string{"outbox": "done"}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestValidateAccepts(t *testing.T) {
@@ -18,10 +19,10 @@ func TestValidateAccepts(t *testing.T) {
 		"description":           func(s *Spec) { s.Description = "two\nlines" },
 		"empty keyword args":    func(s *Spec) { s.KeywordArgs = map[string]any{} },
 		"strings and numbers":   func(s *Spec) { s.Args = []any{"", json.Number("1e3"), 1, uint8(2), 1.5, Kind("k")} },
-		"least timeout":         func(s *Spec) { s.Timeout = new(1e-9) },
-		"greatest timeout":      func(s *Spec) { s.Timeout = new(1e9) },
-		"no grace":              func(s *Spec) { s.StopGrace = new(0.0) },
-		"polling":               func(s *Spec) { s.PollingInterval = new(0.05) },
+		"least timeout":         func(s *Spec) { s.Timeout = 1 },
+		"greatest timeout":      func(s *Spec) { s.Timeout = 1e9 * time.Second },
+		"no grace":              func(s *Spec) { s.StopGrace = new(time.Duration(0)) },
+		"polling":               func(s *Spec) { s.PollingInterval = 50 * time.Millisecond },
 		"everything spills":     func(s *Spec) { s.OutputSizeLimitMB = new(0.0) },
 		"least limits":          func(s *Spec) { s.Limits = Limits{new(1.0), new(1.0), new(1), new(0)} },
 		"cpu of unknown cores":  func(s *Spec) { s.Limits.CPUPercent = new(1e6) },
@@ -34,15 +35,19 @@ func TestValidateAccepts(t *testing.T) {
 		"stop on manager loss":  func(s *Spec) { s.OnManagerLoss = LossStop },
 		"go on on manager loss": func(s *Spec) { s.OnManagerLoss = LossContinue },
 		"process":               func(s *Spec) { s.Isolation = "process" },
-		"delay":                 func(s *Spec) { s.DelaySeconds = 0.5 },
+		"delay":                 func(s *Spec) { s.Delay = time.Second / 2 },
 		"retry":                 func(s *Spec) { s.Retry = &RetryPolicy{} },
-		"least retry":           func(s *Spec) { s.Retry = &RetryPolicy{new(1), new(0.0), new(0.0), new(0.0), []string{}} },
-		"all of retry":          func(s *Spec) { s.Retry = &RetryPolicy{new(5), new(2.5), new(1.0), new(1.0), retryCauses()} },
-		"queues":                func(s *Spec) { s.IO.Inputs = map[string]string{"inbox": "_a.B-9", "more": "weft.log.tasks"} },
-		"longest queue":         func(s *Spec) { s.IO.Control = map[string]string{"ctrl_in": strings.Repeat("q", 512)} },
-		"state":                 func(s *Spec) { s.State = &State{Status: StatusRunning, StartedAt: 1, PID: 2, CPU: new(0.0)} },
-		"empty state":           func(s *Spec) { s.State = &State{} },
-		"weft_context":          func(s *Spec) { s.WeftContext = "/p" },
+		"least retry": func(s *Spec) {
+			s.Retry = &RetryPolicy{new(1), new(time.Duration(0)), new(time.Duration(0)), new(0.0), []string{}}
+		},
+		"all of retry": func(s *Spec) {
+			s.Retry = &RetryPolicy{new(5), new(2500 * time.Millisecond), new(time.Second), new(1.0), retryCauses()}
+		},
+		"queues":        func(s *Spec) { s.IO.Inputs = map[string]string{"inbox": "_a.B-9", "more": "weft.log.tasks"} },
+		"longest queue": func(s *Spec) { s.IO.Control = map[string]string{"ctrl_in": strings.Repeat("q", 512)} },
+		"state":         func(s *Spec) { s.State = &State{Status: StatusRunning, StartedAt: 1, PID: 2, CPU: new(0.0)} },
+		"empty state":   func(s *Spec) { s.State = &State{} },
+		"weft_context":  func(s *Spec) { s.WeftContext = "/p" },
 		"metadata": func(s *Spec) {
 			s.Metadata = map[string]any{"tags": []any{"a"}, "parent_tid": otherTID, "x": nested(62)}
 		},
@@ -107,15 +112,13 @@ func TestValidateRefuses(t *testing.T) {
 		"function number":          {func(s *Spec) { *s = *function(); s.Args = []any{[]any{math.Inf(1)}} }, "spec.args[0][0]: must be a finite number"},
 		"function keyword":         {func(s *Spec) { *s = *function(); s.KeywordArgs = map[string]any{"\xff": json.Number("x")} }, `spec.keyword_args["\xff"]: the key must be valid UTF-8; spec.keyword_args["\xff"]: is not a number: "x"`},
 
-		"timeout 0":            {func(s *Spec) { s.Timeout = new(0.0) }, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
-		"timeout below 0":      {func(s *Spec) { s.Timeout = new(-1.0) }, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
-		"timeout absurd":       {func(s *Spec) { s.Timeout = new(1e10) }, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
-		"timeout not a number": {func(s *Spec) { s.Timeout = new(math.NaN()) }, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
-		"grace below 0":        {func(s *Spec) { s.StopGrace = new(-0.1) }, "spec.stop_grace: must be from 0 to 1000000000 seconds"},
-		"grace absurd":         {func(s *Spec) { s.StopGrace = new(math.Inf(1)) }, "spec.stop_grace: must be from 0 to 1000000000 seconds"},
-		"polling 0":            {func(s *Spec) { s.PollingInterval = new(0.0) }, "spec.polling_interval: must be more than 0 and at most 1000000000 seconds"},
-		"output below 0":       {func(s *Spec) { s.OutputSizeLimitMB = new(-1.0) }, "spec.output_size_limit_mb: must be from 0 to 1073741824"},
-		"output absurd":        {func(s *Spec) { s.OutputSizeLimitMB = new(1e20) }, "spec.output_size_limit_mb: must be from 0 to 1073741824"},
+		"timeout below 0": {func(s *Spec) { s.Timeout = -1 }, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
+		"timeout absurd":  {func(s *Spec) { s.Timeout = (1e9 + 1) * time.Second }, "spec.timeout: must be more than 0 and at most 1000000000 seconds"},
+		"grace below 0":   {func(s *Spec) { s.StopGrace = new(-time.Nanosecond) }, "spec.stop_grace: must be from 0 to 1000000000 seconds"},
+		"grace absurd":    {func(s *Spec) { s.StopGrace = new(time.Duration(math.MaxInt64)) }, "spec.stop_grace: must be from 0 to 1000000000 seconds"},
+		"polling below 0": {func(s *Spec) { s.PollingInterval = -1 }, "spec.polling_interval: must be more than 0 and at most 1000000000 seconds"},
+		"output below 0":  {func(s *Spec) { s.OutputSizeLimitMB = new(-1.0) }, "spec.output_size_limit_mb: must be from 0 to 1073741824"},
+		"output absurd":   {func(s *Spec) { s.OutputSizeLimitMB = new(1e20) }, "spec.output_size_limit_mb: must be from 0 to 1073741824"},
 
 		"memory 0":       {func(s *Spec) { s.Limits.MemoryMB = new(0.5) }, "spec.limits.memory_mb: must be from 1 to 1073741824"},
 		"memory absurd":  {func(s *Spec) { s.Limits.MemoryMB = new(1e20) }, "spec.limits.memory_mb: must be from 1 to 1073741824"},
@@ -136,12 +139,12 @@ func TestValidateRefuses(t *testing.T) {
 		"manager loss": {func(s *Spec) { s.OnManagerLoss = "die" }, `spec.on_manager_loss: must be "continue" or "stop", not "die"`},
 
 		"retry": {func(s *Spec) {
-			s.Retry = &RetryPolicy{new(0), new(-1.0), new(2e9), new(1.5), []string{"lost", "stop"}}
+			s.Retry = &RetryPolicy{new(0), new(-time.Second), new(2e9 * time.Second), new(1.5), []string{"lost", "stop"}}
 		},
 			"spec.retry.max_attempts: must be from 1 to 1000000; spec.retry.backoff_seconds: must be from 0 to 1000000000 seconds; " +
 				"spec.retry.max_backoff_seconds: must be from 0 to 1000000000 seconds; spec.retry.jitter: must be from 0 to 1; " +
 				`spec.retry.on[1]: must be "error" or "timeout" or "limit" or "lost", not "stop"`},
-		"delay":     {func(s *Spec) { s.DelaySeconds = -1 }, "spec.delay_seconds: must be from 0 to 1000000000 seconds"},
+		"delay":     {func(s *Spec) { s.Delay = -1 }, "spec.delay_seconds: must be from 0 to 1000000000 seconds"},
 		"isolation": {func(s *Spec) { s.Isolation = "container" }, `spec.isolation: must be "process" or "inline", not "container"`},
 		"long key":  {func(s *Spec) { s.Key = strings.Repeat("k", 201) }, "spec.key: has 201 characters, at most 200 are allowed"},
 		"key":       {func(s *Spec) { s.Key = "a\n" }, "spec.key: must not hold control characters"},
@@ -167,7 +170,7 @@ func TestValidateRefuses(t *testing.T) {
 		"metadata":      {func(s *Spec) { s.Metadata = map[string]any{"a": map[string]any{"b": "\xff"}} }, "metadata.a.b: must be valid UTF-8"},
 		"deep metadata": {func(s *Spec) { s.Metadata = map[string]any{"a": cycle} }, "metadata.a" + strings.Repeat(".self", 62) + ": nested more than 64 deep"},
 
-		"all at once": {func(s *Spec) { *s = Spec{TID: "x", Work: Work{Timeout: new(0.0), DelaySeconds: -1}} },
+		"all at once": {func(s *Spec) { *s = Spec{TID: "x", Work: Work{Timeout: -1, Delay: -1}} },
 			"tid: must be 19 digits that fit 63 bits; name: required; " + `spec.type: required: "command" or "function"; ` +
 				"spec.timeout: must be more than 0 and at most 1000000000 seconds; spec.delay_seconds: must be from 0 to 1000000000 seconds"},
 	}
@@ -227,12 +230,12 @@ func TestValidateTemplate(t *testing.T) {
 func TestValidateSupported(t *testing.T) {
 	t.Parallel()
 	s := command()
-	s.Timeout, s.IO.Control = new(0.0), map[string]string{"ctrl": "c"}
+	s.Timeout, s.IO.Control = -1, map[string]string{"ctrl": "c"}
 	want := "spec.timeout: must be more than 0 and at most 1000000000 seconds; io.control.ctrl: not supported yet"
 	if got := text(s.ValidateFor(Rules{Supported: true})); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	s.Timeout = nil
+	s.Timeout = 0
 	if err := s.ValidateFor(Rules{}); err != nil {
 		t.Errorf("a spec for a later version: %v", err)
 	}

@@ -65,10 +65,11 @@ type Work struct {
 	Args []any `json:"args,omitzero"`
 	// KeywordArgs are passed to a function; a command takes none.
 	KeywordArgs map[string]any `json:"keyword_args,omitzero"`
-	// Timeout is in seconds from the start of the work; nil means none.
-	Timeout *float64 `json:"timeout,omitempty"`
-	// StopGrace is the time between SIGTERM and SIGKILL, in seconds.
-	StopGrace *float64 `json:"stop_grace,omitempty"`
+	// Timeout is how long the work may take, counted from its start; 0 means that
+	// there is no timeout.
+	Timeout time.Duration `json:"timeout,omitempty"`
+	// StopGrace is the time between SIGTERM and SIGKILL; nil means 5 s.
+	StopGrace *time.Duration `json:"stop_grace,omitempty"`
 	// Limits bound what the task may use.
 	Limits Limits `json:"limits,omitzero"`
 	// Env lies over the submitter's environment.
@@ -92,8 +93,8 @@ type Work struct {
 	// and output_size_limit_mb apply, and has a result of its own. One that fails
 	// follows ReservedPolicyOnError, and the task goes on.
 	Persistent bool `json:"persistent,omitempty"`
-	// PollingInterval is the time between two samples, in seconds.
-	PollingInterval *float64 `json:"polling_interval,omitempty"`
+	// PollingInterval is the time between two samples; 0 means 1 s.
+	PollingInterval time.Duration `json:"polling_interval,omitempty"`
 	// ReportingInterval is [ReportTransition] or [ReportPoll].
 	ReportingInterval string `json:"reporting_interval,omitempty"`
 	// EnableProcessTitle shows the task in its consumer's process title.
@@ -122,8 +123,8 @@ type Work struct {
 	// Retry says when an attempt that did not complete is followed by another;
 	// nil means never.
 	Retry *RetryPolicy `json:"retry,omitempty"`
-	// DelaySeconds is the least time between submission and the first attempt.
-	DelaySeconds float64 `json:"delay_seconds,omitempty"`
+	// Delay is the least time between submission and the first attempt.
+	Delay time.Duration `json:"delay_seconds,omitempty"`
 }
 
 // Limits bound what a task and all its processes may use together. A task that
@@ -152,9 +153,9 @@ type Limits struct {
 // Defaults of [Work], and the bounds that keep its numbers within what Go and
 // the format can hold.
 const (
-	defaultGraceSeconds   = 5
-	defaultPollingSeconds = 1
-	defaultOutputMB       = 10
+	defaultGrace    = 5 * time.Second
+	defaultPolling  = time.Second
+	defaultOutputMB = 10
 
 	// maxSeconds is 31 years. A start time plus that many nanoseconds still
 	// fits an int64, so a deadline can never wrap round into the past.
@@ -174,25 +175,12 @@ const (
 // Inline reports whether the work runs inside its host.
 func (w Work) Inline() bool { return w.Isolation == IsolationInline }
 
-// TimeoutDuration returns how long the work may take, and false where there is
-// no timeout. A timeout is never less than 1 ns.
-func (w Work) TimeoutDuration() (time.Duration, bool) {
-	if w.Timeout == nil {
-		return 0, false
-	}
-	return max(seconds(*w.Timeout), 1), true
-}
-
 // Grace returns the time between SIGTERM and SIGKILL, 5 s by default.
-func (w Work) Grace() time.Duration {
-	return seconds(valueOr(w.StopGrace, defaultGraceSeconds))
-}
+func (w Work) Grace() time.Duration { return max(valueOr(w.StopGrace, defaultGrace), 0) }
 
 // Polling returns the time between two samples of the task's resources, 1 s by
 // default.
-func (w Work) Polling() time.Duration {
-	return seconds(valueOr(w.PollingInterval, defaultPollingSeconds))
-}
+func (w Work) Polling() time.Duration { return cmp.Or(max(w.PollingInterval, 0), defaultPolling) }
 
 // OutputLimit returns how many bytes of output fit a result message before it
 // spills, 10 MiB by default.
@@ -271,13 +259,21 @@ func argText(arg any) (string, bool) {
 	return "", false
 }
 
-// seconds turns seconds into a duration between 0 and [maxSeconds], also where
-// nobody validated them.
+// seconds turns seconds into a duration, the nearest that there is, which is 0 only
+// for 0.
 func seconds(s float64) time.Duration {
-	if !(s > 0) { // NaN as well
-		return 0
+	ns := math.Round(s * float64(time.Second))
+	switch {
+	case !(ns < math.MaxInt64): // NaN as well
+		return math.MaxInt64
+	case ns <= math.MinInt64:
+		return math.MinInt64
+	case ns == 0 && s > 0:
+		return 1
+	case ns == 0 && s < 0:
+		return -1
 	}
-	return time.Duration(math.Round(min(s, maxSeconds) * float64(time.Second)))
+	return time.Duration(ns)
 }
 
 func valueOr[T any](p *T, byDefault T) T {

@@ -12,9 +12,6 @@ import (
 func TestWorkDefaults(t *testing.T) {
 	t.Parallel()
 	var w Work
-	if d, ok := w.TimeoutDuration(); d != 0 || ok {
-		t.Errorf("TimeoutDuration = %v, %v, want none", d, ok)
-	}
 	got := []any{w.Grace(), w.Polling(), w.OutputLimit(), w.Cleanup(), w.Title(), w.StopOnManagerLoss(), w.ErrorPolicy(), w.StopPolicy()}
 	want := []any{5 * time.Second, time.Second, int64(10485760), true, true, false, PolicyKeep, PolicyKeep}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -25,7 +22,7 @@ func TestWorkDefaults(t *testing.T) {
 func TestWorkValues(t *testing.T) {
 	t.Parallel()
 	w := Work{
-		StopGrace: new(0.0), PollingInterval: new(0.25), OutputSizeLimitMB: new(0.5),
+		StopGrace: new(time.Duration(0)), PollingInterval: 250 * time.Millisecond, OutputSizeLimitMB: new(0.5),
 		CleanupOnExit: new(false), EnableProcessTitle: new(false), OnManagerLoss: LossStop,
 		ReservedPolicyOnError: PolicyClear, ReservedPolicyOnStop: PolicyRequeue,
 	}
@@ -36,32 +33,31 @@ func TestWorkValues(t *testing.T) {
 	}
 }
 
-// The accessors do not overflow, whatever nobody validated.
+// Nothing overflows, whatever nobody validated.
 func TestWorkOutOfRange(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		value   float64
-		timeout time.Duration
-		grace   time.Duration
-		output  int64
+	for _, test := range []struct {
+		value  float64
+		time   time.Duration
+		output int64
 	}{
-		{0.1, 100 * time.Millisecond, 100 * time.Millisecond, 104857},
-		{1e-12, 1, 0, 0},
-		{0, 1, 0, 0},
-		{-1, 1, 0, 0},
-		{1e9, 1e18, 1e18, 1e9 * 1048576},
-		{1e300, 1e18, 1e18, 1 << 50},
-		{math.Inf(1), 1e18, 1e18, 1 << 50},
-		{math.Inf(-1), 1, 0, 0},
-		{math.NaN(), 1, 0, 0},
-	}
-	for _, test := range tests {
-		w := Work{Timeout: &test.value, StopGrace: &test.value, OutputSizeLimitMB: &test.value}
-		if d, ok := w.TimeoutDuration(); d != test.timeout || !ok {
-			t.Errorf("timeout of %v = %v, %v, want %v", test.value, d, ok, test.timeout)
+		{0.1, 100 * time.Millisecond, 104857},
+		{1e-12, 1, 0},
+		{0, 0, 0},
+		{-1e-12, -1, 0},
+		{-1, -time.Second, 0},
+		{1e9, 1e18, 1e9 * 1048576},
+		{1e300, math.MaxInt64, 1 << 50},
+		{math.Inf(1), math.MaxInt64, 1 << 50},
+		{math.Inf(-1), math.MinInt64, 0},
+	} {
+		d := seconds(test.value)
+		w := Work{StopGrace: &d, OutputSizeLimitMB: &test.value}
+		if d != test.time {
+			t.Errorf("%v seconds = %v, want %v", test.value, d, test.time)
 		}
-		if d := w.Grace(); d != test.grace {
-			t.Errorf("grace of %v = %v, want %v", test.value, d, test.grace)
+		if d := w.Grace(); d != max(test.time, 0) {
+			t.Errorf("grace of %v = %v, want %v", test.value, d, max(test.time, 0))
 		}
 		if n := w.OutputLimit(); n != test.output {
 			t.Errorf("output limit of %v = %d, want %d", test.value, n, test.output)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,12 +32,12 @@ type end struct {
 }
 
 func tableOfEnds() []end {
-	seconds := func(spec *taskspec.Spec, timeout float64) *taskspec.Spec {
-		spec.Timeout = &timeout
+	within := func(spec *taskspec.Spec, timeout time.Duration) *taskspec.Spec {
+		spec.Timeout = timeout
 		return spec
 	}
 	megabytes := func(spec *taskspec.Spec, limit float64) *taskspec.Spec {
-		spec.Limits.MemoryMB, spec.PollingInterval = &limit, new(0.05)
+		spec.Limits.MemoryMB, spec.PollingInterval = &limit, 50*time.Millisecond
 		return spec
 	}
 	stop := func(p *project, t *weft.Task) { _, _ = t.Stop(p.ctx) }
@@ -50,7 +51,7 @@ func tableOfEnds() []end {
 		{name: "signal", spec: shell("kill -SEGV $$"), status: "failed", code: new(139), signal: "SIGSEGV", error: "command was killed by SIGSEGV", event: "work_failed", by: taskspec.Signaled(11, "")},
 		{name: "cannot execute", spec: weft.Command("/etc/passwd"), status: "failed", code: new(126), error: "/etc/passwd: permission denied", event: "work_failed", by: taskspec.NotStarted(false, "")},
 		{name: "not found", spec: weft.Command("nosuchcommand"), status: "failed", code: new(127), error: "nosuchcommand: command not found", event: "work_failed", by: taskspec.NotStarted(true, "")},
-		{name: "timeout", spec: seconds(weft.Command("sleep", "1000"), 0.2), status: "timeout", code: new(124), error: "timed out after 200ms", event: "work_timeout", by: taskspec.TimedOut(1)},
+		{name: "timeout", spec: within(weft.Command("sleep", "1000"), 200*time.Millisecond), status: "timeout", code: new(124), error: "timed out after 200ms", event: "work_timeout", by: taskspec.TimedOut(1)},
 		{name: "limit", spec: megabytes(shell(greedy), 50), status: "killed", code: new(137), error: "memory ", event: "work_limit_violation", by: taskspec.Limited("", "")},
 		{name: "STOP", spec: weft.Command("sleep", "1000"), act: stop, status: "cancelled", code: new(143), error: "stopped", event: "work_cancelled", order: "control_stop", by: taskspec.Stopped()},
 		{name: "KILL", spec: weft.Command("sleep", "1000"), act: kill, status: "killed", code: new(137), error: "killed", event: "work_killed", order: "control_kill", by: taskspec.Killed()},

@@ -113,9 +113,9 @@ func (p *project) startEscapes(u *client, timeout time.Duration, grouped bool) [
 		if err != nil {
 			p.t.Fatal(err)
 		}
-		spec.StopGrace = new(escapeGrace.Seconds())
+		spec.StopGrace = new(escapeGrace)
 		if timeout > 0 {
-			spec.Timeout = new(timeout.Seconds())
+			spec.Timeout = timeout
 		}
 		if grouped { // where there is a limit, there is a group
 			spec.Limits.MemoryMB = new(4000.0)

@@ -52,10 +52,10 @@ func TestFunctionEnds(t *testing.T) {
 		{how: "exit", status: "failed", code: 3, error: "function exited with 3 without returning: printed"},
 		{how: "exit 0", status: "failed", code: 1, error: "function exited with 0 without returning: printed"},
 		{how: "signal", status: "failed", code: 137, signal: "SIGKILL", error: "function was killed by SIGKILL"},
-		{how: "memory", change: func(w *taskspec.Work) { w.Limits.MemoryMB, w.PollingInterval = new(200.0), new(0.05) },
+		{how: "memory", change: func(w *taskspec.Work) { w.Limits.MemoryMB, w.PollingInterval = new(200.0), 50*time.Millisecond },
 			status: "killed", code: 137, error: "memory "},
-		{how: "block", change: func(w *taskspec.Work) { w.Timeout, w.StopGrace = new(0.3), new(0.2) }, status: "timeout", code: 124, error: "timed out after 300ms"},
-		{how: "obey", change: func(w *taskspec.Work) { w.StopGrace = new(waittest.Limit().Seconds()) },
+		{how: "block", change: func(w *taskspec.Work) { w.Timeout, w.StopGrace = 300*time.Millisecond, new(200*time.Millisecond) }, status: "timeout", code: 124, error: "timed out after 300ms"},
+		{how: "obey", change: func(w *taskspec.Work) { w.StopGrace = new(waittest.Limit()) },
 			status: "timeout", code: 124, error: "timed out after ", stderr: "s: context deadline exceeded\n"},
 		{how: "leak", status: "completed", output: `"left"`},
 		{how: "chan", status: "failed", code: 1, error: "function returned a value that cannot be written as JSON: json: unsupported type: chan int"},
@@ -72,7 +72,7 @@ func TestFunctionEnds(t *testing.T) {
 		var task *ledger.Task
 		waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
 			if test.how == "obey" {
-				spec.Timeout = new(timeout.Seconds())
+				spec.Timeout = timeout
 			}
 			u.call(call{Do: "run", Spec: spec})
 			tid = u.accepted()
@@ -119,9 +119,9 @@ func TestFunctionEnded(t *testing.T) {
 			p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 			tell := p.fifo("tell")
 			spec := function("end", "How", test.how, "Tell", tell.path)
-			spec.StopGrace = new(0.3)
+			spec.StopGrace = new(300 * time.Millisecond)
 			if test.how == "obey" {
-				spec.StopGrace = new(waittest.Limit().Seconds())
+				spec.StopGrace = new(waittest.Limit())
 			}
 			c, tid := p.run(spec)
 			tell.read()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"weft"
 	"weft/broker"
@@ -38,8 +39,8 @@ func TestInlineEnds(t *testing.T) {
 	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 	p.serving()
 	u := p.user()
-	seconds := func(s float64) func(*taskspec.Work) {
-		return func(w *taskspec.Work) { w.Timeout, w.StopGrace = &s, new(0.2) }
+	within := func(d time.Duration) func(*taskspec.Work) {
+		return func(w *taskspec.Work) { w.Timeout, w.StopGrace = d, new(200*time.Millisecond) }
 	}
 	for _, test := range []struct {
 		how     string
@@ -53,8 +54,8 @@ func TestInlineEnds(t *testing.T) {
 		{how: "error", status: "failed", code: 1, error: `no image\nat all`, details: "no image\nat all"},
 		{how: "panic", status: "failed", code: 1, error: "panic: boom", details: "tests_test.endSomehow("},
 		{how: "goexit", status: "failed", code: 1, error: "function ended its goroutine without returning"},
-		{how: "block", change: seconds(0.3), status: "timeout", code: 124, error: "timed out after 300ms"},
-		{how: "obey", change: seconds(0.3), status: "timeout", code: 124, error: "timed out after 300ms"},
+		{how: "block", change: within(300 * time.Millisecond), status: "timeout", code: 124, error: "timed out after 300ms"},
+		{how: "obey", change: within(300 * time.Millisecond), status: "timeout", code: 124, error: "timed out after 300ms"},
 		{how: "chan", status: "failed", code: 1, error: "function returned a value that cannot be written as JSON: json: unsupported type: chan int"},
 		{how: "progress", status: "completed", output: "null"},
 		{how: "large", status: "completed", output: `"` + strings.Repeat("x", 12<<20) + `"`},
@@ -102,9 +103,9 @@ func TestInlineEnded(t *testing.T) {
 	} {
 		tell := p.fifo(test.do + test.how)
 		spec := inline("end", "How", test.how, "Tell", tell.path)
-		spec.StopGrace = new(0.3)
+		spec.StopGrace = new(300 * time.Millisecond)
 		if test.how == "obey" {
-			spec.StopGrace = new(waittest.Limit().Seconds())
+			spec.StopGrace = new(waittest.Limit())
 		}
 		c, tid := p.run(spec)
 		tell.read()
@@ -207,7 +208,7 @@ func TestInlineFromInside(t *testing.T) {
 	keyed.Key = "k"
 	// It cannot tell.
 	fails, again := inline("blocked", "Tell", "/", "Proceed", "", "Token", ""), inline("blocked", "Tell", "/", "Proceed", "", "Token", "")
-	again.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), BackoffSeconds: new(0.01)}
+	again.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), Backoff: new(10 * time.Millisecond)}
 	var last []*ledger.Task
 	for _, test := range []struct {
 		spec   *taskspec.Spec

@@ -23,11 +23,11 @@ func TestStopBetweenPolls(t *testing.T) {
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	tell := p.fifo("tell")
 	u := p.user()
-	const week = 7 * 24 * 3600.0
+	const week = 7 * 24 * time.Hour
 	var took []time.Duration
 	for range 5 {
 		spec := busy(tell)
-		spec.PollingInterval = new(week)
+		spec.PollingInterval = week
 		spec.Limits.CPUPercent = new(100.0) // so that it is looked at
 		u.call(call{Do: "submit", Spec: spec})
 		tid := u.accepted()

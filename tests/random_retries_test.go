@@ -127,13 +127,13 @@ func (s *retryRun) draw() outcome {
 	f := outcome{fails: max(0, s.random.IntN(6)-2)}
 	f.spec = shell(sign+`sign start; test "$WEFT_EPOCH" -gt "$2"; code=$?; sign end; exit $code`, s.ledger, fmt.Sprint(f.fails))
 	if s.random.IntN(3) == 0 {
-		f.spec.DelaySeconds = 2 * s.random.Float64()
+		f.spec.Delay = time.Duration(2 * s.random.Float64() * float64(time.Second))
 	}
 	if s.random.IntN(5) > 0 {
 		f.spec.Retry = &taskspec.RetryPolicy{
-			MaxAttempts:    new(1 + s.random.IntN(4)),
-			BackoffSeconds: new(s.random.Float64() / 2),
-			Jitter:         new(s.random.Float64()),
+			MaxAttempts: new(1 + s.random.IntN(4)),
+			Backoff:     new(time.Duration(s.random.Float64() * float64(time.Second) / 2)),
+			Jitter:      new(s.random.Float64()),
 		}
 	}
 	return f
@@ -205,7 +205,7 @@ func (s *retryRun) judgeLog() (most int, latest time.Duration) {
 		now := time.Unix(0, e.Timestamp)
 		switch {
 		case e.Event == "task_initialized":
-			due[e.TID] = now.Add(s.outcomes[e.TID].spec.Delay())
+			due[e.TID] = now.Add(s.outcomes[e.TID].spec.Delay)
 		case e.Event == "task_retried":
 			due[e.TID] = time.Unix(0, e.NotBefore)
 		case e.Event == "work_started":

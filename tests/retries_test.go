@@ -24,7 +24,7 @@ import (
 // retrying is a spec with a policy of so many attempts and this time between
 // them.
 func retrying(spec *taskspec.Spec, attempts int, backoff time.Duration) *taskspec.Spec {
-	spec.Retry = &taskspec.RetryPolicy{MaxAttempts: &attempts, BackoffSeconds: new(backoff.Seconds()), Jitter: new(0.0)}
+	spec.Retry = &taskspec.RetryPolicy{MaxAttempts: &attempts, Backoff: new(backoff), Jitter: new(0.0)}
 	return spec
 }
 
@@ -117,7 +117,7 @@ func TestRetryCauses(t *testing.T) {
 	// An attempt that has no time even to look at the file is one more that fails.
 	mayEnd := filepath.Join(p.dir, "go")
 	late := retrying(shell(`test -e "$1" || exec sleep 1000; echo done`, mayEnd), 1000, time.Millisecond)
-	late.Timeout, late.StopGrace = new(0.5), new(0.1)
+	late.Timeout, late.StopGrace = 500*time.Millisecond, new(100*time.Millisecond)
 	lost := retrying(shell(`test "$WEFT_EPOCH" -gt 1 || exec sleep 1000; echo done`), 2, time.Millisecond)
 	for name, test := range map[string]struct {
 		spec *taskspec.Spec
@@ -177,7 +177,7 @@ func TestNestedRetry(t *testing.T) {
 		t.Fatal(err)
 	}
 	spec := retrying(shell(`echo "inner $WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, 50*time.Millisecond)
-	spec.DelaySeconds = 0.05
+	spec.Delay = 50 * time.Millisecond
 	inner, err := json.Marshal(call{Do: "run", Dir: p.dir, Spec: spec})
 	if err != nil {
 		t.Fatal(err)
@@ -199,7 +199,7 @@ func TestStopBackoff(t *testing.T) {
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	c := p.open()
 	spec := retrying(shell("exit 1"), 3, time.Hour)
-	spec.Retry.MaxBackoffSeconds = spec.Retry.BackoffSeconds
+	spec.Retry.MaxBackoff = spec.Retry.Backoff
 	task, err := c.SubmitContext(p.ctx, spec)
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +221,7 @@ func TestKillManagerOfPending(t *testing.T) {
 	p := newProject(t, "WEFT_DURABILITY=normal")
 	waittest.InTime(t, time.Second, func(wait time.Duration) bool {
 		delayed := shell("echo delayed")
-		delayed.DelaySeconds = wait.Seconds()
+		delayed.Delay = wait
 		late, tid := p.run(delayed)
 		flaky, other := p.run(retrying(shell(`echo "$WEFT_EPOCH"; test "$WEFT_EPOCH" -eq 2`), 2, wait))
 		p.retried(other, 1)
@@ -249,7 +249,7 @@ func TestIdleManagerOfPending(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, "WEFT_DURABILITY=normal", "WEFT_MANAGER_LIFETIME_TIMEOUT=0.2")
 	spec := shell("true")
-	spec.DelaySeconds = 1.5
+	spec.Delay = 1500 * time.Millisecond
 	c := p.client(call{Do: "submit", Spec: spec})
 	tid := c.answer().TID
 	task := p.awaitEnd(tid)

@@ -32,8 +32,8 @@ func TestRun(t *testing.T) {
 	if err := os.WriteFile(orphan, []byte("#!/no/such/interpreter\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	seconds := func(s float64) func(*taskspec.Spec) {
-		return func(spec *taskspec.Spec) { spec.Timeout = &s; spec.StopGrace = new(0.2) }
+	within := func(d time.Duration) func(*taskspec.Spec) {
+		return func(spec *taskspec.Spec) { spec.Timeout = d; spec.StopGrace = new(200 * time.Millisecond) }
 	}
 	for _, test := range []struct {
 		name   string
@@ -61,7 +61,7 @@ func TestRun(t *testing.T) {
 		{name: "no interpreter", spec: weft.Command(orphan), status: taskspec.StatusFailed, code: 126, error: orphan + ": its interpreter does not exist"},
 		{name: "no folder", spec: weft.Command("true"), change: func(s *taskspec.Spec) { s.WorkingDir = "/no/such" },
 			status: taskspec.StatusFailed, code: 126, error: `working directory "/no/such": no such directory`},
-		{name: "timeout", spec: weft.Command("sleep", "1000"), change: seconds(0.3), status: taskspec.StatusTimeout, code: 124, error: "timed out after 300ms"},
+		{name: "timeout", spec: weft.Command("sleep", "1000"), change: within(300 * time.Millisecond), status: taskspec.StatusTimeout, code: 124, error: "timed out after 300ms"},
 		{name: "environment", spec: shell(`echo "$GREETING from $WEFT_CONTEXT"`),
 			change: func(s *taskspec.Spec) { s.Env = map[string]string{"GREETING": "hi"} },
 			status: taskspec.StatusCompleted, stdout: "hi from " + p.dir + "\n"},
@@ -95,7 +95,7 @@ func TestRunIntoTimeout(t *testing.T) {
 	waittest.InTime(t, 300*time.Millisecond, func(timeout time.Duration) bool {
 		tell := p.fifo("tell " + timeout.String())
 		spec := shell(`trap "" TERM; echo on; echo begun >"$1"; sleep 1000`, tell.path)
-		spec.Timeout, spec.StopGrace = new(timeout.Seconds()), new(0.2)
+		spec.Timeout, spec.StopGrace = timeout, new(200*time.Millisecond)
 		task, err := p.open().SubmitContext(p.ctx, spec)
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func TestRunInvalid(t *testing.T) {
 	p := newProject(t)
 	spec := weft.Command("true")
 	spec.Name = ""
-	spec.Timeout = new(-1.0)
+	spec.Timeout = -time.Second
 	_, err := p.open().SubmitContext(p.ctx, spec)
 	invalid, ok := errors.AsType[*taskspec.ValidationError](err)
 	if !ok || len(invalid.Problems) != 2 {

@@ -43,9 +43,9 @@ func TestStaleHandOff(t *testing.T) {
 			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
 				tell, proceed = p.fifo("tell "+timeout.String()), p.fifo("proceed "+timeout.String())
 				spec := shell(twins, tell.path, proceed.path)
-				spec.StopGrace = new(0.1)
+				spec.StopGrace = new(100 * time.Millisecond)
 				if do == "timeout" {
-					spec.Timeout = new(timeout.Seconds())
+					spec.Timeout = timeout
 				}
 				u.call(call{Do: "submit", Spec: spec})
 				tid = u.accepted()

@@ -13,7 +13,7 @@ import (
 )
 
 // graceOf is what the tasks of these tests get between SIGTERM and SIGKILL.
-const graceOf = 1.0
+const graceOf = time.Second
 
 // stubborn is a task that ignores SIGTERM. It tells that it has begun.
 func stubborn(tell *fifo) *taskspec.Spec {
@@ -89,7 +89,7 @@ func TestTimeoutAlone(t *testing.T) {
 	waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
 		tell := p.fifo("tell " + timeout.String())
 		spec := stubborn(tell)
-		spec.Timeout = new(timeout.Seconds())
+		spec.Timeout = timeout
 		tid := p.client(call{Do: "submit", Spec: spec}).accepted()
 		if p.told(tell, tid, 1) == nil {
 			return false

@@ -29,9 +29,9 @@ func TestStoppedConsumer(t *testing.T) {
 			p := newProject(t)
 			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
 				spec := shell("trap '' TERM; sleep 1001 & sleep 1002")
-				spec.StopGrace = new(0.1)
+				spec.StopGrace = new(100 * time.Millisecond)
 				if test.end == nil {
-					spec.Timeout = new(timeout.Seconds())
+					spec.Timeout = timeout
 				}
 				task, err := p.open().SubmitContext(p.ctx, spec)
 				if err != nil {

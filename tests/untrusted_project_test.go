@@ -22,7 +22,7 @@ func TestUntrustedProject(t *testing.T) {
 		old = nil
 		parent := ""
 		delayed := shell("exit 0")
-		delayed.DelaySeconds = 0.001
+		delayed.Delay = time.Millisecond
 		for _, spec := range []*taskspec.Spec{shell("exit 0"), inline("add", "a", 1, "b", 2), delayed, shell("exit 0")} {
 			tid, _, err := ledger.Submit(tx, ledger.Submission{Spec: spec, Item: "{}", Dir: p.dir, Parent: parent}, time.Now())
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"weft"
 	"weft/taskspec"
@@ -250,7 +251,7 @@ func (c *specGenerateCmd) Run(a *app) error {
 	spec := weft.Command("echo", "hello")
 	spec.Name = "hello"
 	spec.Description = "Says hello."
-	spec.Timeout = new(60.0)
+	spec.Timeout = time.Minute
 	document, err := json.MarshalIndent(spec, "", "  ")
 	if err != nil {
 		return err

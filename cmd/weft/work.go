@@ -30,14 +30,16 @@ func (o *workOptions) overlay(spec *taskspec.Spec) error {
 	}
 	w := &spec.Work
 	spec.Name = cmp.Or(o.Name, spec.Name)
-	w.Timeout = cmp.Or(o.Timeout.seconds(), w.Timeout)
+	if o.Timeout != nil {
+		w.Timeout = cmp.Or(time.Duration(*o.Timeout), -1) // 0 is refused as an empty span is
+	}
 	if o.Delay != nil {
-		w.DelaySeconds = *o.Delay.seconds()
+		w.Delay = time.Duration(*o.Delay)
 	}
 	if o.Retries != nil {
 		w.Retry = o.retry(w.Retry)
 	}
-	w.StopGrace = cmp.Or(o.StopGrace.seconds(), w.StopGrace)
+	w.StopGrace = cmp.Or((*time.Duration)(o.StopGrace), w.StopGrace)
 	w.Limits.MemoryMB = cmp.Or(o.Memory, w.Limits.MemoryMB)
 	w.Limits.CPUPercent = cmp.Or(o.CPU, w.Limits.CPUPercent)
 	for _, entry := range o.Env {
@@ -80,12 +82,4 @@ func (o *workOptions) addTags(spec *taskspec.Spec) {
 		spec.Metadata = make(map[string]any)
 	}
 	spec.Metadata["tags"] = tags
-}
-
-// seconds is the duration as a spec has it, nil where there is none.
-func (d *duration) seconds() *float64 {
-	if d == nil {
-		return nil
-	}
-	return new(time.Duration(*d).Seconds())
 }

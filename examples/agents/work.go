@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"weft"
 	"weft/broker"
@@ -56,7 +57,7 @@ func do(ctx context.Context, p *weft.Project, held string, m broker.Message) err
 	}
 	spec := weft.Command("sh", "-c", j.Command)
 	spec.Key = "job/" + m.ID.String()
-	spec.Timeout = new(600.0) // seconds
+	spec.Timeout = 10 * time.Minute
 	task, err := p.SubmitContext(ctx, spec)
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"weft"
 	"weft/taskspec"
@@ -52,7 +53,7 @@ func checksums(files []string) iter.Seq2[*taskspec.Spec, error] {
 		for _, file := range files {
 			spec := weft.Command("sha256sum", "--", file)
 			spec.Name = file
-			spec.Timeout = new(60.0)          // seconds
+			spec.Timeout = time.Minute
 			spec.Limits.MemoryMB = new(100.0) // of all its processes together
 			if !yield(spec, nil) {
 				return

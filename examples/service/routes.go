@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"weft"
 	"weft/taskspec"
@@ -24,7 +25,7 @@ func routes(p *weft.Project) http.Handler {
 		}
 		spec := weft.Function(r.PathValue("name"), json.RawMessage(argument))
 		spec.Key = r.Header.Get("Idempotency-Key")
-		spec.Timeout = new(60.0)
+		spec.Timeout = time.Minute
 		task, err := p.SubmitContext(r.Context(), spec)
 		if err != nil {
 			http.Error(w, err.Error(), statusOf(err))

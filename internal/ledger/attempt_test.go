@@ -19,7 +19,7 @@ import (
 func retries(attempts int, wait time.Duration, on ...string) func(*taskspec.Spec) {
 	return func(s *taskspec.Spec) {
 		s.Retry = &taskspec.RetryPolicy{
-			MaxAttempts: &attempts, BackoffSeconds: new(wait.Seconds()), MaxBackoffSeconds: new(wait.Seconds()), Jitter: new(0.0), On: on,
+			MaxAttempts: &attempts, Backoff: new(wait), MaxBackoff: new(wait), Jitter: new(0.0), On: on,
 		}
 	}
 }

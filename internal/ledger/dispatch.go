@@ -171,7 +171,7 @@ func (j *Job) wait() time.Duration {
 	if j.task != nil {
 		return 0
 	}
-	return j.Work.Delay()
+	return j.Work.Delay
 }
 
 // Forward starts a pipeline, or moves a request that was written by hand to the queue where

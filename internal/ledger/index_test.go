@@ -16,7 +16,7 @@ import (
 
 // delayed is a spec that waits for so long.
 func delayed(d time.Duration) func(*taskspec.Spec) {
-	return func(s *taskspec.Spec) { s.DelaySeconds = d.Seconds() }
+	return func(s *taskspec.Spec) { s.Delay = d }
 }
 
 // promote lets those begin that are due at a moment, and returns when to come

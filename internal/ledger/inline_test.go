@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -39,7 +40,7 @@ func TestBegin(t *testing.T) {
 		"parent":  submission(func(s *Submission) { s.Parent = "1795948706796580864" }),
 		"key":     submission(func(s *Submission) { s.Spec.Key = fmt.Sprint("key ", &s) }),
 		"retry":   submission(func(s *Submission) { s.Spec.Retry = new(taskspec.RetryPolicy) }),
-		"timeout": submission(func(s *Submission) { s.Spec.Timeout = new(2.5) }),
+		"timeout": submission(func(s *Submission) { s.Spec.Timeout = 2500 * time.Millisecond }),
 		"outbox":  submission(func(s *Submission) { s.Spec.IO.Outputs = map[string]string{"outbox": "clean.data"} }),
 		"secrets": submission(func(s *Submission) {
 			s.Spec.KeywordArgs = map[string]any{"token": "secret"}

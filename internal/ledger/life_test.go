@@ -86,11 +86,11 @@ func (m *lives) any(t *rapid.T) *life {
 func (m *lives) submit(t *rapid.T) {
 	policy := rapid.SampledFrom([]taskspec.Policy{taskspec.PolicyKeep, taskspec.PolicyRequeue, taskspec.PolicyClear}).Draw(t, "policy")
 	s := Submission{Spec: echo(policies(policy, policy)), Item: "item", Dir: m.root}
-	delay := rapid.SampledFrom([]float64{0, 5}).Draw(t, "delay")
-	s.Spec.DelaySeconds = delay
+	delay := rapid.SampledFrom([]time.Duration{0, 5 * time.Second}).Draw(t, "delay")
+	s.Spec.Delay = delay
 	tries := rapid.IntRange(0, 3).Draw(t, "tries")
 	if tries > 0 {
-		s.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: &tries, BackoffSeconds: &delay}
+		s.Spec.Retry = &taskspec.RetryPolicy{MaxAttempts: &tries, Backoff: &delay}
 	}
 	if len(m.all) > 0 && rapid.Bool().Draw(t, "nested") {
 		parent := m.any(t).tid

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -79,7 +80,7 @@ func TestLeaveIdle(t *testing.T) {
 		"a request": {func(p *project) { p.submit() }, false},
 		"by hand":   {func(p *project) { p.write(Requests, "not even JSON") }, false},
 		"a delay": {func(p *project) {
-			p.submit(func(s *taskspec.Spec) { s.DelaySeconds = 60 })
+			p.submit(func(s *taskspec.Spec) { s.Delay = time.Minute })
 		}, false},
 		"waiting":    {func(p *project) { p.submit(wired) }, false},
 		"running":    {func(p *project) { p.run(p.submit()) }, false},

@@ -642,7 +642,7 @@ func TestPipelineModel(t *testing.T) {
 		for i := range n {
 			stages = append(stages, stage(string(rune('a'+i)), func(s *taskspec.Spec) {
 				if rapid.Bool().Draw(rt, "retries") {
-					s.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), BackoffSeconds: new(0.0)}
+					s.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), Backoff: new(time.Duration(0))}
 				}
 			}))
 		}

@@ -83,7 +83,7 @@ func (s *Service) Next(policy taskspec.ServicePolicy, task *Task, manager string
 	if task != nil {
 		ended := time.Unix(0, task.Completed)
 		// If the clock was set back the wait could take years.
-		if at := ended.Add(policy.Backoff(restarts)); now.Before(at) && !now.Before(ended) {
+		if at := ended.Add(policy.RestartDelay(restarts)); now.Before(at) && !now.Before(ended) {
 			return Step{Restarts: restarts, At: at}
 		}
 	}

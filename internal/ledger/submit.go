@@ -210,7 +210,7 @@ func (s Submission) writeRequest(tx *broker.Tx, spec json.RawMessage, now time.T
 	if err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	wait := s.Spec.Delay()
+	wait := s.Spec.Delay
 	if wait > 0 {
 		t.NotBefore = now.Add(wait).UnixNano()
 	}
