@@ -41,7 +41,7 @@ func (t *Task) Attach(ctx context.Context, opts ...AttachOption) (*Session, erro
 	for _, opt := range opts {
 		opt(&hello)
 	}
-	if err := t.project.trust.foreign; err != nil {
+	if err := t.project.foreign; err != nil {
 		return nil, fmt.Errorf("attach to task %s: %w", t.tid, err)
 	}
 	conn, epoch, err := dial(ctx, t)

@@ -6,6 +6,8 @@ import (
 
 	"weft/internal/function"
 	"weft/internal/ledger"
+	"weft/internal/project"
+	"weft/internal/specstore"
 	"weft/manager"
 	"weft/taskspec"
 )
@@ -15,12 +17,12 @@ import (
 var (
 	// ErrNoProject is returned by [Find] when no folder upward holds a project, and by
 	// [OpenExisting] and [Diagnose] when the folder holds none.
-	ErrNoProject = errors.New("no weft project found")
+	ErrNoProject = project.ErrNone
 	// ErrOwner is returned by [Find] when the project it finds belongs to another
 	// user. That project can be opened by name and read; every call that would change
 	// it or run something returns ErrOwner, for root too, because tasks run as the
 	// owner of the project.
-	ErrOwner = errors.New("project belongs to another user")
+	ErrOwner = project.ErrOwner
 	// ErrNoInit is returned when a process of Weft has to be started, the program has
 	// not called [Init], and the weft command is not on its PATH.
 	ErrNoInit = errors.New("program does not call weft.Init: call it first in main, or put the weft command on PATH")
@@ -109,12 +111,12 @@ var (
 	ErrNoHost = function.ErrNoHost
 	// ErrNoSpec is returned when no spec or pipeline is stored under a name, and no
 	// file has that path.
-	ErrNoSpec = errors.New("no such spec")
+	ErrNoSpec = specstore.ErrNone
 	// ErrSpecExists is returned by [SpecFolder.Create] and [PipelineFolder.Create] when
 	// the name is in use.
-	ErrSpecExists = errors.New("there is a spec of that name already")
+	ErrSpecExists = specstore.ErrExists
 	// ErrSpecName is returned when no spec or pipeline can be stored under a name.
-	ErrSpecName = errors.New("invalid spec name")
+	ErrSpecName = specstore.ErrName
 	// ErrNoEndpoint is returned when no running task has claimed a name.
 	ErrNoEndpoint = errors.New("no such endpoint")
 	// ErrClaimed is returned when another task has the name of an endpoint.

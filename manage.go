@@ -34,7 +34,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := m.project.trust.observe(ctx); err != nil {
+	if err := m.project.trust.Observe(ctx); err != nil {
 		return err
 	}
 	if err := project.Complete(m.project.dir); err != nil {
@@ -43,7 +43,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	m.project.started.Store(true)
 	call := manager.Call{
 		Protocol: runner.Protocol, Build: build(), Root: m.project.root, Once: m.Once(),
-		Autostart: m.project.autostart, Since: m.project.trust.unrecordedSince(), Env: m.project.Environ(),
+		Autostart: m.project.autostart, Since: m.project.trust.UnrecordedSince(), Env: m.project.Environ(),
 	}
 	return manager.Start(ctx, path, call, m.project.dir, m.project.broker, m.project.notices.say)
 }
@@ -74,7 +74,7 @@ func (m *Manager) Lifetime() time.Duration { return time.Duration(m.project.sett
 // LogLevel is the least level that the project's manager logs, as its settings
 // say.
 func (m *Manager) LogLevel() slog.Level {
-	level, err := m.project.settings.level()
+	level, err := m.project.settings.Level()
 	if err != nil {
 		return slog.LevelInfo // not to be: the settings were checked when they were read
 	}

@@ -38,8 +38,9 @@ func serveDetached(call manager.Call, ready func()) error {
 		return err
 	}
 	defer p.Close()
-	p.autostart, p.trust.since = call.Autostart, call.Since
-	if err := p.trust.observe(context.Background()); err != nil {
+	p.autostart = call.Autostart
+	p.trust.See(call.Since)
+	if err := p.trust.Observe(context.Background()); err != nil {
 		return err
 	}
 	log, err := project.OpenLog(p.dir)
@@ -47,7 +48,7 @@ func serveDetached(call manager.Call, ready func()) error {
 		return err
 	}
 	defer log.Close()
-	level, err := p.settings.level()
+	level, err := p.settings.Level()
 	if err != nil {
 		return err
 	}

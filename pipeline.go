@@ -187,7 +187,7 @@ func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, opts []Submi
 	if err := canRun(); err != nil {
 		return l, err
 	}
-	if err := p.trust.observe(ctx); err != nil {
+	if err := p.trust.Observe(ctx); err != nil {
 		return l, err
 	}
 	s := newSubmission(p, opts)

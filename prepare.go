@@ -131,7 +131,7 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []Sub
 	if err := canRun(); err != nil {
 		return nil, err
 	}
-	if err := p.trust.observe(ctx); err != nil {
+	if err := p.trust.Observe(ctx); err != nil {
 		return nil, err
 	}
 	s := newSubmission(p, opts)

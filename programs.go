@@ -159,7 +159,7 @@ func programChanged(h *ledger.Program) bool {
 // refreshPrograms asks all programs that have changed for their functions, unless
 // nobody knows who named them.
 func refreshPrograms(ctx context.Context, p *Project) error {
-	if held, _, err := p.trust.quarantine(ctx); err != nil || held != 0 {
+	if held, _, err := p.trust.Quarantine(ctx); err != nil || held != 0 {
 		return err
 	}
 	var hosts []*ledger.Program

@@ -52,7 +52,7 @@ type ServeOptions struct {
 // cancelled. A goroutine cannot be killed: if it does not return then, or after a stop, a
 // kill or a timeout, it goes on, and its task is recorded as ended.
 func (p *Project) Serve(ctx context.Context, o ServeOptions) error {
-	if err := p.trust.observe(ctx); err != nil {
+	if err := p.trust.Observe(ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
 	if err := project.Complete(p.dir); err != nil {
@@ -85,7 +85,7 @@ func serveInline(ctx context.Context, p *Project, o ServeOptions) error {
 		Functions:   &registered,
 		MaxMessage:  p.settings.MaxMessage,
 		Slots:       o.Slots,
-		Quarantined: p.trust.quarantined,
+		Quarantined: p.trust.Quarantined,
 		Log:         o.Log,
 	})
 	if err == nil {
@@ -108,7 +108,7 @@ func serve(ctx context.Context, p *Project, o ServeOptions, hosted bool) error {
 	}
 	m := manager.New(manager.Options{
 		Autostart:   autostartOf(p, o.Autostart),
-		Quarantined: p.trust.quarantined,
+		Quarantined: p.trust.Quarantined,
 		Root:        p.root,
 		Dir:         p.dir,
 		Broker:      p.broker,

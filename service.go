@@ -13,6 +13,7 @@ import (
 	"weft/broker"
 	"weft/internal/ledger"
 	"weft/internal/project"
+	"weft/internal/specstore"
 	"weft/manager"
 	"weft/taskspec"
 )
@@ -44,7 +45,7 @@ func (p *Project) Services(ctx context.Context) ([]ServiceStatus, error) {
 	if len(declared) == 0 {
 		return nil, nil
 	}
-	held, _, err := p.trust.quarantine(ctx)
+	held, _, err := p.trust.Quarantine(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("look at services: %w", err)
 	}
@@ -110,7 +111,7 @@ func currentManager(r broker.Reader) (*ledger.Manager, error) {
 // serviceStatus returns the state of the service of a manifest. leader is the manager that
 // is running, nil if none is.
 func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) (ServiceStatus, error) {
-	s := ServiceStatus{File: d.File, Name: strings.TrimSuffix(d.File, extension)}
+	s := ServiceStatus{File: d.File, Name: strings.TrimSuffix(d.File, specstore.Extension)}
 	if d.Manifest == nil {
 		s.Problem, s.unfit = d.Err.Error(), true
 		return s, nil
@@ -183,7 +184,7 @@ func manifests(dir string) (all []manager.Declared) {
 	names := make(map[string]string) // of services, to their files
 	for _, entry := range entries {
 		file := entry.Name()
-		if !strings.HasSuffix(file, extension) || strings.HasPrefix(file, ".") || !entry.Type().IsRegular() {
+		if !strings.HasSuffix(file, specstore.Extension) || strings.HasPrefix(file, ".") || !entry.Type().IsRegular() {
 			continue
 		}
 		d := manager.Declared{File: file}

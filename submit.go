@@ -10,6 +10,7 @@ import (
 	"weft/broker"
 	"weft/internal/inherit"
 	"weft/internal/ledger"
+	"weft/internal/settings"
 	"weft/taskspec"
 )
 
@@ -22,7 +23,7 @@ type submission struct {
 	env   []string
 	stdin io.Reader
 
-	fileEnv fileEnv
+	fileEnv settings.FileEnv
 }
 
 func newSubmission(p *Project, opts []SubmitOption) submission {
@@ -36,7 +37,7 @@ func newSubmission(p *Project, opts []SubmitOption) submission {
 // environ is the environment that it is submitted with.
 func (s *submission) environ() []string {
 	if s.env == nil {
-		s.env = s.fileEnv.environ()
+		s.env = s.fileEnv.Environ()
 	}
 	return s.env
 }

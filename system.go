@@ -66,8 +66,8 @@ func (s System) Dump(ctx context.Context, w io.Writer, o DumpOptions) (broker.Du
 // the disk; folders that are missing are made. A link is followed, but not in the
 // project's folder: what is there may have come with it.
 func (s System) DumpFile(ctx context.Context, path string, o DumpOptions) (broker.DumpReport, error) {
-	if filepath.Dir(path) == s.project.dir && s.project.trust.foreign != nil {
-		return broker.DumpReport{}, s.project.trust.foreign
+	if filepath.Dir(path) == s.project.dir && s.project.foreign != nil {
+		return broker.DumpReport{}, s.project.foreign
 	}
 	return archive.WriteFile(s.project.dir, path, func(w io.Writer) (broker.DumpReport, error) { return s.Dump(ctx, w, o) })
 }
@@ -102,7 +102,7 @@ type LoadReport struct {
 // report, or [ErrNotWhole]. Cancelling ctx before the end withdraws it, though not while
 // it waits for r.
 func (s System) Load(ctx context.Context, r io.Reader, o LoadOptions) (*LoadReport, error) {
-	if err := s.project.trust.foreign; err != nil {
+	if err := s.project.foreign; err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
 	return loadReport(archive.Load(ctx, s.project.broker, s.project.dir, r, o.inner(s.project.settings.Redact)))
@@ -197,7 +197,7 @@ type TidyReport struct {
 // task names goes when it is 24 h old.
 func (s System) Tidy(ctx context.Context, o TidyOptions) (TidyReport, error) {
 	report := TidyReport{Dir: s.project.dir}
-	err := s.project.trust.foreign
+	err := s.project.foreign
 	if err == nil {
 		var r upkeep.Tidied
 		r, err = upkeep.Tidy(ctx, s.upkeep(), o.retention())
@@ -215,7 +215,7 @@ func (s System) Tidy(ctx context.Context, o TidyOptions) (TidyReport, error) {
 func (s System) upkeep() upkeep.Project {
 	p := s.project
 	return upkeep.Project{
-		Dir: p.dir, Broker: p.broker, Build: build(), CanRun: canRun, LowerTrust: p.trust.lower,
+		Dir: p.dir, Broker: p.broker, Build: build(), CanRun: canRun, LowerTrust: p.trust.Lower,
 		Services: func(ctx context.Context) ([]upkeep.Finding, error) { return examineServices(ctx, p) },
 	}
 }
@@ -244,7 +244,7 @@ type RepairedRecord struct {
 //
 // Everything may go on meanwhile. A Repair that was interrupted can be repeated.
 func (s System) Repair(ctx context.Context) (report RepairReport, err error) {
-	err = s.project.trust.foreign
+	err = s.project.foreign
 	if err == nil {
 		var done upkeep.Repaired
 		done, err = upkeep.Repair(ctx, s.upkeep())

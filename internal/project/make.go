@@ -8,6 +8,22 @@ import (
 	"path/filepath"
 )
 
+// ErrNone is returned where there is no project.
+var ErrNone = errors.New("no weft project found")
+
+// ErrOwner is returned for a project that belongs to another user.
+var ErrOwner = errors.New("project belongs to another user")
+
+// CheckOwner returns an error that wraps [ErrOwner] if a project's folder is there and
+// belongs to another user.
+func CheckOwner(dir string) error {
+	info, err := os.Lstat(dir)
+	if err != nil || Ours(info) {
+		return nil // what is wrong with it shows when it is used
+	}
+	return fmt.Errorf("%w: run as its owner: sudo -u %s weft …", ErrOwner, ownerName(info))
+}
+
 // folders are what a project's folder holds beside files.
 var folders = []string{"tasks", "pipelines", "outputs", LogFolder}
 

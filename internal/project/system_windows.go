@@ -17,3 +17,8 @@ func Ours(fs.FileInfo) bool { return true }
 
 // syncDir does nothing: folders cannot be synced here.
 func syncDir(*os.File) error { return nil }
+
+// SameFilesystem does not look at mounts here.
+func SameFilesystem(_, _ string) bool { return true }
+
+func ownerName(fs.FileInfo) string { return "" }

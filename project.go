@@ -9,11 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"weft/broker"
 	"weft/broker/sqlite"
 	"weft/internal/ledger"
 	"weft/internal/project"
+	"weft/internal/settings"
+	"weft/internal/trust"
 	"weft/runner"
 )
 
@@ -22,14 +25,15 @@ import (
 type Project struct {
 	root     string // absolute
 	dir      string // root/.weft
-	settings settings
-	fileEnv  fileEnv
+	settings settings.Settings
+	fileEnv  settings.FileEnv
+	foreign  error // why nothing is changed here, nor run, if it belongs to another user
 	broker   *broker.Broker
 	created  bool
 	// autostart is whether managers that it starts start services; nil if that is not
 	// set: see [Autostart].
 	autostart *bool
-	trust     trustState
+	trust     *trust.State
 	notices   notices
 	started   atomic.Bool                   // a manager, through it
 	inline    atomic.Pointer[runner.Inline] // while this program serves it
@@ -88,10 +92,10 @@ func open(dir string, o options) (*Project, error) {
 	if err := sqlite.CheckPath(p.dir); err != nil {
 		return nil, err
 	}
-	if p.fileEnv, err = readFileEnv(); err != nil {
+	if p.fileEnv, err = settings.ReadFileEnv(); err != nil {
 		return nil, err
 	}
-	if p.trust.foreign = foreign(p.dir); p.trust.foreign != nil {
+	if p.foreign = project.CheckOwner(p.dir); p.foreign != nil {
 		o.existing = true
 	}
 	made, err := enter(p.dir, o.existing)
@@ -105,7 +109,7 @@ func open(dir string, o options) (*Project, error) {
 		return nil, err
 	}
 	p.created = !there && !o.existing
-	if p.settings, err = loadSettings(p.dir, p.created, p.fileEnv); err != nil {
+	if p.settings, err = settings.Load(p.dir, p.created, p.fileEnv); err != nil {
 		return nil, err
 	}
 	switch {
@@ -118,16 +122,16 @@ func open(dir string, o options) (*Project, error) {
 	}
 	p.broker, err = sqlite.Open(p.dir, sqlite.Options{
 		Durability:       sqlite.ParseDurability(p.settings.Durability),
-		BusyTimeout:      p.settings.busyTimeout(),
+		BusyTimeout:      p.settings.BusyTimeout(),
 		Options:          broker.Options{MaxMessage: p.settings.MaxMessage, Views: ledger.View, Shows: ledger.Shows},
 		AcceptPOSIXLocks: o.posixLocks,
-		ReadOnly:         p.trust.foreign,
+		ReadOnly:         p.foreign,
 	})
 	if err != nil {
 		return nil, err
 	}
-	p.trust.root, p.trust.broker = p.root, p.broker
-	if p.trust.foreign != nil {
+	p.trust = trust.New(p.root, p.broker, p.foreign)
+	if p.foreign != nil {
 		return p, nil
 	}
 	if err := registerProgram(p.broker); err != nil {
@@ -136,7 +140,7 @@ func open(dir string, o options) (*Project, error) {
 	if made {
 		// Nothing in it came from elsewhere. If that cannot be recorded, the
 		// first call that needs trust says so.
-		_ = p.trust.recordTrust(context.Background(), true)
+		_ = p.trust.Record(context.Background(), true)
 	}
 	return p, nil
 }
@@ -147,16 +151,6 @@ func (o options) absent(dir string, err error) error {
 		return fmt.Errorf("%w in %s", ErrNoProject, dir)
 	}
 	return err
-}
-
-// foreign returns an error that wraps [ErrOwner] if the folder of a project is
-// there and belongs to another user.
-func foreign(dir string) error {
-	info, err := os.Lstat(dir)
-	if err != nil || project.Ours(info) {
-		return nil // what is wrong with it shows when it is used
-	}
-	return fmt.Errorf("%w: run as its owner: sudo -u %s weft …", ErrOwner, ownerName(info))
 }
 
 // enter looks for the project's folder, and makes it unless it must be there. It
@@ -174,7 +168,7 @@ func complete(p *Project, made bool, autostart *bool) error {
 	if err := project.Complete(p.dir); err != nil {
 		return err
 	}
-	if err := p.settings.save(p.dir, autostart); err != nil {
+	if err := p.settings.Save(p.dir, autostart); err != nil {
 		return err
 	}
 	p.settings.Autostart = cmp.Or(p.settings.Autostart, autostart)
@@ -212,7 +206,7 @@ func Find(dir string) (root string, err error) {
 		_, err := os.Lstat(weft)
 		switch {
 		case err == nil:
-			if err := foreign(weft); err != nil {
+			if err := project.CheckOwner(weft); err != nil {
 				return "", fmt.Errorf("%w, or only read it: --context %s", err, dir)
 			}
 			return dir, nil
@@ -220,9 +214,135 @@ func Find(dir string) (root string, err error) {
 			return "", fmt.Errorf("find project: %w", err)
 		}
 		parent := filepath.Dir(dir)
-		if parent == dir || dir == home || !sameFilesystem(dir, parent) {
+		if parent == dir || dir == home || !project.SameFilesystem(dir, parent) {
 			return "", fmt.Errorf("%w in %s or above", ErrNoProject, start)
 		}
 		dir = parent
 	}
 }
+
+// Locate returns the root of the project that a command is about: dir if it is
+// not empty, else the folder that WEFT_CONTEXT names, else what [Find] finds
+// from the working directory upward. A folder that is named need not hold a
+// project: that is for [Open] or [OpenExisting] to say.
+func Locate(dir string) (root string, err error) {
+	if dir != "" {
+		return dir, nil
+	}
+	variables, err := settings.ReadFileEnv()
+	if err != nil {
+		return "", err
+	}
+	if dir = variables.Lookup(ledger.EnvContext); dir != "" {
+		return dir, nil
+	}
+	return Find(".")
+}
+
+// OpenExisting is [Open] for a project that must be there: it creates nothing,
+// and returns [ErrNoProject] where dir holds none, or only a folder .weft without a
+// store, which may have come with a clone.
+func OpenExisting(dir string, opts ...Option) (*Project, error) {
+	return Open(dir, append(opts, func(o *options) { o.existing = true })...)
+}
+
+// Create is [Open] for a project that may need more than the folder dir: it
+// creates dir too, and, if autostart is true, the folder of the manifests of
+// services; if it is false, the new project's settings say that no manager starts
+// services. What is there already stays.
+func Create(dir string, autostart bool, opts ...Option) (*Project, error) {
+	if err := errors.Join(project.CheckOwner(filepath.Join(dir, ledger.Dir)), os.MkdirAll(dir, 0o777)); err != nil {
+		return nil, fmt.Errorf("create project: %w", err)
+	}
+	if !autostart {
+		return Open(dir, append(opts, func(o *options) { o.store = &autostart })...)
+	}
+	p, err := Open(dir, opts...)
+	if err != nil {
+		return p, err
+	}
+	if err = project.Complete(p.dir); err == nil {
+		err = project.MakeFolder(p.dir, autostartName)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("create project: %w", err), p.Close())
+	}
+	return p, nil
+}
+
+// Environ is the environment that tasks are submitted with to a project: that of this
+// process, and what the file has said that WEFT_ENV_FILE names when the project was
+// opened.
+func (p *Project) Environ() []string { return p.fileEnv.Environ() }
+
+// Trust allows the project's services to start, and the tasks that waited there when
+// the user first opened the project. It holds for this user, this path and this store.
+func (p *Project) Trust(ctx context.Context) error { return setTrust(ctx, p, true) }
+
+// Distrust withdraws [Project.Trust]. Running tasks go on.
+func (p *Project) Distrust(ctx context.Context) error { return setTrust(ctx, p, false) }
+
+func setTrust(ctx context.Context, p *Project, trusted bool) error {
+	err := p.trust.Record(ctx, trusted)
+	if err == nil {
+		err = p.broker.Update(ctx, func(tx *broker.Tx) error {
+			tx.Notify(ledger.Services)
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("trust project: %w", err)
+	}
+	return nil
+}
+
+// A TrustStatus says whether a project is trusted, and what is quarantined if not.
+type TrustStatus struct {
+	Trusted  bool
+	Services int // that are not started
+	Waiting  int // tasks that are not started
+}
+
+// String returns one line; it is empty if nothing is quarantined.
+func (s TrustStatus) String() string {
+	if s.Trusted || s.Services+s.Waiting == 0 {
+		return ""
+	}
+	return fmt.Sprintf("project is not trusted: %s and %s of it are not started", counted(s.Services, "service"), counted(s.Waiting, "waiting task"))
+}
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}
+
+// TrustStatus returns whether the project is trusted. It changes nothing.
+func (p *Project) TrustStatus(ctx context.Context) (s TrustStatus, err error) {
+	held, _, err := p.trust.Quarantine(ctx)
+	if err != nil {
+		return s, fmt.Errorf("look at trust: %w", err)
+	}
+	if held == 0 {
+		return TrustStatus{Trusted: true}, nil
+	}
+	for _, d := range manifests(p.dir) {
+		if d.Manifest != nil {
+			s.Services++
+		}
+	}
+	err = p.broker.View(ctx, func(r broker.Reader) (err error) {
+		s.Waiting, err = ledger.CountQuarantined(r, held)
+		return err
+	})
+	if err != nil {
+		return s, fmt.Errorf("look at trust: %w", err)
+	}
+	return s, nil
+}
+
+// ParseDuration reads a duration as users write it: a Go duration such as
+// "1m30s", or bare seconds such as "30" and "1.5". It must not be negative.
+func ParseDuration(text string) (time.Duration, error) { return settings.ParseDuration(text) }

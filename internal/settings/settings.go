@@ -1,4 +1,6 @@
-package weft
+// Package settings reads how a project behaves: its config.json, and the variables of
+// the environment, also those of a file that WEFT_ENV_FILE names.
+package settings
 
 import (
 	"bytes"
@@ -21,14 +23,14 @@ import (
 	"weft/internal/project"
 )
 
-// settings is how a project behaves: config.json, overridden by the
+// Settings is how a project behaves: config.json, overridden by the
 // environment. In the file the names are in lower case and without WEFT_.
-type settings struct {
+type Settings struct {
 	Durability string  `json:"durability,omitempty"`
-	Lifetime   seconds `json:"manager_lifetime_timeout,omitzero"`
+	Lifetime   Seconds `json:"manager_lifetime_timeout,omitzero"`
 	Reuse      *bool   `json:"manager_reuse_enabled,omitempty"` // nil is true
 	MaxTasks   int     `json:"max_tasks,omitempty"`
-	Busy       seconds `json:"busy_timeout,omitzero"`
+	Busy       Seconds `json:"busy_timeout,omitzero"`
 	MaxMessage int     `json:"max_message_size,omitempty"`
 	LogLevel   string  `json:"log_level,omitempty"`
 	Autostart  *bool   `json:"autostart_tasks,omitempty"` // nil is true
@@ -47,8 +49,8 @@ const minMessage = 16 << 10
 // configName is the file of a project's settings in its folder.
 const configName = "config.json"
 
-// seconds is a duration in seconds, or a Go duration.
-type seconds time.Duration
+// Seconds is a duration: in JSON in seconds, or a Go duration.
+type Seconds time.Duration
 
 // ParseDuration reads a duration as users write it: a Go duration such as
 // "1m30s", or bare seconds such as "30" and "1.5". It must not be negative.
@@ -67,29 +69,31 @@ func ParseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-func (s *seconds) UnmarshalJSON(data []byte) error {
+// UnmarshalJSON reads what [ParseDuration] does.
+func (s *Seconds) UnmarshalJSON(data []byte) error {
 	d, err := ParseDuration(strings.Trim(string(data), `"`))
-	*s = seconds(d)
+	*s = Seconds(d)
 	return err
 }
 
-func (s seconds) MarshalJSON() ([]byte, error) {
+// MarshalJSON writes seconds.
+func (s Seconds) MarshalJSON() ([]byte, error) {
 	return json.Marshal(time.Duration(s).Seconds())
 }
 
-// loadSettings reads the settings of the project in dir. Durability belongs to
+// Load reads the settings of the project whose folder is dir. Durability belongs to
 // the project: the environment decides it only when the project is created.
-func loadSettings(dir string, created bool, variables fileEnv) (settings, error) {
-	s := settings{
+func Load(dir string, created bool, variables FileEnv) (Settings, error) {
+	s := Settings{
 		Durability: sqlite.Full.String(),
-		Lifetime:   seconds(defaultLifetime),
+		Lifetime:   Seconds(defaultLifetime),
 		MaxMessage: broker.MaxMessageBytes,
 		LogLevel:   "info",
 	}
 	if err := s.readFile(dir); err != nil {
 		return s, fmt.Errorf("read settings %s: %w", filepath.Join(dir, configName), err)
 	}
-	return s, s.override(variables.lookup, created)
+	return s, s.override(variables.Lookup, created)
 }
 
 // maxConfig is the most that a file of settings may have, in bytes.
@@ -97,7 +101,7 @@ const maxConfig = 1 << 20
 
 // readFile reads config.json in dir, the project's folder. That it is missing, or
 // empty, which a crash may leave of it, says nothing.
-func (s *settings) readFile(dir string) error {
+func (s *Settings) readFile(dir string) error {
 	f, err := project.Open(dir)
 	if err != nil {
 		return err
@@ -117,7 +121,7 @@ func (s *settings) readFile(dir string) error {
 }
 
 // decode reads settings in JSON. An error names the field.
-func (s *settings) decode(data []byte) error {
+func (s *Settings) decode(data []byte) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
 		return err
@@ -144,7 +148,7 @@ func (s *settings) decode(data []byte) error {
 	if s.Durability != sqlite.Full.String() && s.Durability != sqlite.Normal.String() {
 		return fmt.Errorf("durability: %q: want full or normal", s.Durability)
 	}
-	if _, err := s.level(); err != nil {
+	if _, err := s.Level(); err != nil {
 		return fmt.Errorf("log_level: %w", err)
 	}
 	return nil
@@ -177,7 +181,7 @@ const (
 	mostMessage = 1_000_000_000
 )
 
-func (s *settings) numbers() []number {
+func (s *Settings) numbers() []number {
 	return []number{
 		{"max_tasks", "WEFT_MAX_TASKS", &s.MaxTasks, 1, mostTasks},
 		{"max_message_size", "WEFT_MAX_MESSAGE_SIZE", &s.MaxMessage, minMessage, mostMessage},
@@ -196,7 +200,7 @@ func (b number) check(n int) error {
 }
 
 // override applies the variables of the environment.
-func (s *settings) override(variable func(string) string, created bool) error {
+func (s *Settings) override(variable func(string) string, created bool) error {
 	if v := variable("WEFT_DURABILITY"); v != "" {
 		if v != sqlite.Full.String() && v != sqlite.Normal.String() {
 			return fmt.Errorf("WEFT_DURABILITY=%q: want full or normal", v)
@@ -205,7 +209,7 @@ func (s *settings) override(variable func(string) string, created bool) error {
 			s.Durability = v
 		}
 	}
-	for name, target := range map[string]*seconds{
+	for name, target := range map[string]*Seconds{
 		"WEFT_MANAGER_LIFETIME_TIMEOUT": &s.Lifetime,
 		"WEFT_BUSY_TIMEOUT":             &s.Busy,
 	} {
@@ -214,7 +218,7 @@ func (s *settings) override(variable func(string) string, created bool) error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			*target = seconds(d)
+			*target = Seconds(d)
 		}
 	}
 	for _, number := range s.numbers() {
@@ -252,17 +256,17 @@ func (s *settings) override(variable func(string) string, created bool) error {
 	if v := variable("WEFT_LOG_LEVEL"); v != "" {
 		s.LogLevel = v
 	}
-	if _, err := s.level(); err != nil {
+	if _, err := s.Level(); err != nil {
 		return fmt.Errorf("WEFT_LOG_LEVEL=%w", err)
 	}
 	return nil
 }
 
-// save writes the settings that belong to the project, unless they are there:
+// Save writes the settings that belong to the project, unless they are there:
 // autostart is one of them if it was set.
 // Others that open the project meanwhile see all of the file or none of it.
-func (s settings) save(dir string, autostart *bool) error {
-	data, err := json.MarshalIndent(settings{Durability: s.Durability, Autostart: autostart}, "", "  ")
+func (s Settings) Save(dir string, autostart *bool) error {
+	data, err := json.MarshalIndent(Settings{Durability: s.Durability, Autostart: autostart}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -277,12 +281,12 @@ func (s settings) save(dir string, autostart *bool) error {
 	return nil
 }
 
-// busyTimeout is how long to wait for other processes; 0 is the store's own
+// BusyTimeout is how long to wait for other processes; 0 is the store's own
 // default.
-func (s settings) busyTimeout() time.Duration { return time.Duration(s.Busy) }
+func (s Settings) BusyTimeout() time.Duration { return time.Duration(s.Busy) }
 
-// level is the least level that the manager logs.
-func (s settings) level() (slog.Level, error) {
+// Level is the least level that the manager logs.
+func (s Settings) Level() (slog.Level, error) {
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(s.LogLevel)); err != nil {
 		return l, fmt.Errorf("%q: want debug, info, warn or error", s.LogLevel)

@@ -1,4 +1,4 @@
-package weft
+package settings
 
 import (
 	"bytes"
@@ -16,13 +16,13 @@ import (
 // envFileName is the variable that names a file with others.
 const envFileName = "WEFT_ENV_FILE"
 
-// fileEnv are the variables of the file that WEFT_ENV_FILE names. They are as good as
+// FileEnv are the variables of the file that WEFT_ENV_FILE names. They are as good as
 // those of the real environment, which wins.
-type fileEnv map[string]string
+type FileEnv map[string]string
 
-// readFileEnv reads the file, if there is one. An error names the line, and never what
+// ReadFileEnv reads the file, if there is one. An error names the line, and never what
 // stands there, which may be a secret.
-func readFileEnv() (fileEnv, error) {
+func ReadFileEnv() (FileEnv, error) {
 	path := os.Getenv(envFileName)
 	if path == "" {
 		return nil, nil
@@ -34,7 +34,7 @@ func readFileEnv() (fileEnv, error) {
 	return values, nil
 }
 
-func parseFileEnv(path string) (fileEnv, error) {
+func parseFileEnv(path string) (FileEnv, error) {
 	data, err := project.ReadFile(path, maxConfig)
 	if err != nil {
 		return nil, err
@@ -47,16 +47,16 @@ func parseFileEnv(path string) (fileEnv, error) {
 	return values, err
 }
 
-// lookup is the value of a variable, empty if there is none.
-func (e fileEnv) lookup(name string) string {
+// Lookup is the value of a variable, empty if there is none.
+func (e FileEnv) Lookup(name string) string {
 	if v, ok := os.LookupEnv(name); ok {
 		return v
 	}
 	return e[name]
 }
 
-// environ is the whole environment, for processes that need not know of the file.
-func (e fileEnv) environ() []string {
+// Environ is the whole environment, for processes that need not know of the file.
+func (e FileEnv) Environ() []string {
 	env := os.Environ()
 	if e == nil {
 		return env
@@ -74,8 +74,3 @@ func (e fileEnv) environ() []string {
 	}
 	return env
 }
-
-// Environ is the environment that tasks are submitted with to a project: that of this
-// process, and what the file has said that WEFT_ENV_FILE names when the project was
-// opened.
-func (p *Project) Environ() []string { return p.fileEnv.environ() }
