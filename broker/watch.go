@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// A waiter polls after minPoll without a notification, then at growing intervals up to
-// maxPoll. A writer that crashes may not notify; one to five seconds keep that bearable and
+// A waiter polls after MinPoll without a notification, then at growing intervals up to
+// MaxPoll. A writer that crashes may not notify; one to five seconds keep that bearable and
 // an idle waiter idle.
 const (
-	minPoll = time.Second
-	maxPoll = 5 * time.Second
+	MinPoll = time.Second
+	MaxPoll = 5 * time.Second
 )
 
 // A Waiter sleeps until a queue may have changed. Subscribe, then read, then Wait: no
@@ -35,7 +35,7 @@ func (b *Broker) Listen(queues ...string) (*Waiter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen to queues: %w", err)
 	}
-	return &Waiter{listener: l, poll: minPoll, minPoll: minPoll, maxPoll: maxPoll}, nil
+	return &Waiter{listener: l, poll: MinPoll, minPoll: MinPoll, maxPoll: MaxPoll}, nil
 }
 
 // Wait returns nil when it is time to read: after a notification, or after the poll

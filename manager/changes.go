@@ -6,30 +6,23 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/engine"
 	"weft/internal/ledger"
+	"weft/runner"
 )
 
-// changes is what one cycle has to write.
-type changes struct {
-	notes        []note
-	chunks       []chunks
-	items        []itemRequest
-	finished     []finished
-	lost         []task
-	undispatched []*ledger.Job // to be refused, or forwarded: no consumer runs them
-	dispatched   []dispatched
-}
-
-// A note is a change that no consumer waits for.
-type note struct {
-	what  string
-	write func(tx *broker.Tx, now time.Time) error
-}
-
-// chunks are output of a task; from waits for their acknowledgement.
-type chunks struct {
-	from *consumer
-	what *ledger.Chunks
+// addChunks has the output of a task written, and then acknowledged to its consumer.
+func (l *loop) addChunks(c *consumer, what *ledger.Chunks) {
+	l.Add(&engine.Func{
+		What: "write output of task " + what.TID,
+		Do: func(tx *broker.Tx, _ time.Time) error {
+			if err := ledger.WriteChunks(tx, what); !errors.Is(err, ledger.ErrStale) {
+				return err
+			}
+			return nil
+		},
+		Then: func(error) { _ = c.link.Send(runner.Order{ChunksRecorded: what.Seq}) },
+	})
 }
 
 // finished is a hand-off; from waits for its acknowledgement. known is the task's record
@@ -40,95 +33,98 @@ type finished struct {
 	known *ledger.Task
 }
 
-// dispatched is a job that has been assigned to a consumer, which may start it when the
+func (f *finished) Write(tx *broker.Tx, _ time.Time) error {
+	// A stale hand-off changes nothing; its consumer is acknowledged all the same.
+	if err := ledger.Finish(tx, f.what, f.known); err != nil && !errors.Is(err, ledger.ErrStale) {
+		return fmt.Errorf("finish task %s: %w", f.what.TID, err)
+	}
+	return nil
+}
+
+func (f *finished) Written(error) {
+	_ = f.from.link.Send(runner.Order{Ack: f.what.Seq}) // if it is dead, it needs no acknowledgement
+}
+
+func (f *finished) Failed(error) bool {
+	f.known = nil
+	return true
+}
+
+// A dispatch is a job that has been assigned to a consumer, which may start it when the
 // transaction is committed.
-type dispatched struct {
+type dispatch struct {
+	loop *loop
 	to   *consumer
 	job  *ledger.Job
 	task *ledger.Task // nil: the request was withdrawn
 	next nextItem     // of a persistent task
 }
 
-func (w *changes) empty() bool {
-	return len(w.notes)+len(w.chunks)+len(w.items)+len(w.finished)+len(w.lost)+len(w.undispatched)+len(w.dispatched) == 0
-}
-
-// note adds a note.
-func (w *changes) note(what string, write func(tx *broker.Tx, now time.Time) error) {
-	w.notes = append(w.notes, note{what, write})
-}
-
-// write writes everything but the dispatches.
-func (w *changes) write(tx *broker.Tx, now time.Time) error {
-	for _, n := range w.notes {
-		if err := n.write(tx, now); err != nil {
-			return fmt.Errorf("note %s: %w", n.what, err)
-		}
+func (d *dispatch) Write(tx *broker.Tx, now time.Time) (err error) {
+	if d.task, err = ledger.Dispatch(tx, d.job, d.to.self, now); err != nil {
+		return fmt.Errorf("dispatch task %s: %w", d.job.TID, err)
 	}
-	for _, c := range w.chunks {
-		if err := ledger.WriteChunks(tx, c.what); err != nil && !errors.Is(err, ledger.ErrStale) {
-			return fmt.Errorf("write output of task %s: %w", c.what.TID, err)
-		}
+	if d.task == nil || !d.job.Work.Persistent {
+		return nil
 	}
-	for i := range w.items {
-		if err := w.items[i].write(tx, now); err != nil {
-			return err
-		}
-	}
-	for _, f := range w.finished {
-		// A stale hand-off changes nothing; its consumer is acknowledged all the same.
-		if err := ledger.Finish(tx, f.what, f.known); err != nil && !errors.Is(err, ledger.ErrStale) {
-			return fmt.Errorf("finish task %s: %w", f.what.TID, err)
-		}
-	}
-	for _, t := range w.lost {
-		if err := ledger.MarkLost(tx, t.tid, t.epoch, now); err != nil {
-			return fmt.Errorf("mark task %s lost: %w", t.tid, err)
-		}
-	}
-	for _, j := range w.undispatched {
-		decline := ledger.Refuse
-		if j.NotForConsumer() {
-			decline = ledger.Forward
-		}
-		if err := decline(tx, j, now); err != nil {
-			return fmt.Errorf("decline task %s: %w", j.TID, err)
-		}
+	d.next.item, d.next.due, err = ledger.TakeItem(tx, ledger.ItemRequest{TID: d.job.TID, Epoch: d.job.Epoch}, now)
+	if err != nil {
+		return fmt.Errorf("first item of task %s: %w", d.job.TID, err)
 	}
 	return nil
 }
 
-// invalidate makes the tasks be read again before they are written.
-func (w *changes) invalidate() {
-	for i := range w.finished {
-		w.finished[i].known = nil
+func (d *dispatch) Written(err error) {
+	if err != nil || d.task == nil {
+		d.revoke()
+		return
 	}
+	d.to.known = d.task
+	_ = d.to.link.Send(runner.Order{Start: &runner.Permit{Message: d.task.Message.String()}})
+	if d.job.Work.Persistent {
+		d.to.known = nil // the item is in the record
+		d.loop.sendItem(d.to, d.next)
+		return
+	}
+	d.to.expectEnd(time.Now())
 }
 
-// singles splits the changes, so that each can be tried on its own.
-func (w *changes) singles() (all []*changes) {
-	for _, n := range w.notes {
-		all = append(all, &changes{notes: []note{n}})
+func (d *dispatch) Failed(error) bool {
+	d.revoke()
+	return false
+}
+
+// revoke takes the job back from its consumer.
+func (d *dispatch) revoke() {
+	_ = d.to.link.Send(runner.Order{Revoke: true})
+	d.loop.UnwatchControl(d.job.TID)
+	d.to.becomeIdle(time.Now())
+	// If the consumer has not read the assignment, it does not know the environment.
+	d.to.env = ""
+	// The messages of what was read ahead may now belong to other jobs.
+	d.loop.LookAgain()
+}
+
+// A decline is a job that no consumer runs: it is refused, or forwarded.
+type decline struct {
+	loop *loop
+	job  *ledger.Job
+}
+
+func (d *decline) Write(tx *broker.Tx, now time.Time) error {
+	act := ledger.Refuse
+	if d.job.NotForConsumer() {
+		act = ledger.Forward
 	}
-	for _, c := range w.chunks {
-		all = append(all, &changes{chunks: []chunks{c}})
+	if err := act(tx, d.job, now); err != nil {
+		return fmt.Errorf("decline task %s: %w", d.job.TID, err)
 	}
-	for i := range w.items {
-		// a slice of the same element, as below
-		all = append(all, &changes{items: w.items[i : i+1]})
-	}
-	for _, f := range w.finished {
-		all = append(all, &changes{finished: []finished{f}})
-	}
-	for _, t := range w.lost {
-		all = append(all, &changes{lost: []task{t}})
-	}
-	for _, j := range w.undispatched {
-		all = append(all, &changes{undispatched: []*ledger.Job{j}})
-	}
-	for i := range w.dispatched {
-		// a slice of the same element: the task is set in place
-		all = append(all, &changes{dispatched: w.dispatched[i : i+1]})
-	}
-	return all
+	return nil
+}
+
+func (d *decline) Written(error) {}
+
+func (d *decline) Failed(error) bool {
+	d.loop.LookAgain()
+	return false
 }

@@ -1,11 +1,13 @@
 package manager
 
 import (
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
 
 	"weft/broker"
+	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/taskspec"
 )
@@ -53,7 +55,8 @@ func TestInputsHeard(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer bells.Close()
-	d := dispatcher{o: Options{Broker: p.b, Root: p.root}, requests: bells, inputs: make(map[string]bool), envs: make(map[string]string)}
+	d := newLoop(Options{Broker: p.b, Root: p.root, Log: slog.New(slog.DiscardHandler)})
+	d.Waiters[engine.Requests] = bells
 	heard := func(want ...string) {
 		t.Helper()
 		if _, err := d.readRequests(t.Context(), 9, false); err != nil {

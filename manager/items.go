@@ -4,45 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"weft/broker"
+	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/runner"
 )
 
-// An itemSource finds items for the persistent tasks that wait for one. It keeps one name
-// for each inbox.
+// An itemSource knows where the items of persistent tasks come from. It keeps one name for
+// each inbox.
 type itemSource struct {
-	inboxes   *broker.Waiter
-	listening map[string]bool // the queues that inboxes listens to
-	stale     bool            // there may be new items
+	listening map[string]bool // the inboxes that are listened to
 	due       time.Time       // when a delayed item is due; zero: none is
 }
 
-// listen subscribes to an inbox, unless the name is empty.
-func (s *itemSource) listen(inbox string) error {
-	if inbox == "" || s.listening[inbox] {
+// listenToInbox subscribes to an inbox, unless the name is empty.
+func (l *loop) listenToInbox(inbox string) error {
+	if inbox == "" || l.items.listening[inbox] {
 		return nil
 	}
-	s.listening[inbox] = true
-	return s.inboxes.Add(inbox)
-}
-
-// wake returns when to look for items, unless an event comes first; zero means never.
-func (s *itemSource) wake(stopping bool) time.Time {
-	if stopping {
-		return time.Time{}
-	}
-	return s.due
-}
-
-// undo drops requests for a first or next item that could not be written. They are made
-// again.
-func (s *itemSource) undo(w *changes) {
-	w.items = slices.DeleteFunc(w.items, func(i itemRequest) bool { return i.request.Done == nil })
-	s.stale = true
+	l.items.listening[inbox] = true
+	return l.Waiters[engine.Items].Add(inbox)
 }
 
 // A nextItem is what [ledger.TakeItem] returns.
@@ -54,14 +37,28 @@ type nextItem struct {
 // An itemRequest records the result of an item and asks for the next; the consumer waits
 // for the answer.
 type itemRequest struct {
+	loop    *loop
 	from    *consumer
 	request ledger.ItemRequest
 	next    nextItem
 	done    bool // it is written; else the task cannot continue
 }
 
-// write performs the request.
-func (i *itemRequest) write(tx *broker.Tx, now time.Time) (err error) {
+// requestItem asks for an item for a consumer that is done with another one, or has none:
+// then done is nil.
+func (l *loop) requestItem(c *consumer, done *ledger.HandOff) {
+	c.asks = &itemRequest{loop: l, from: c, request: ledger.ItemRequest{TID: c.task.tid, Epoch: c.task.epoch, Done: done}}
+	l.Add(c.asks)
+}
+
+// refuseItem has a consumer that is ending, or dead, get no further item.
+func (c *consumer) refuseItem() {
+	if c.asks != nil {
+		c.asks.request.Last = true
+	}
+}
+
+func (i *itemRequest) Write(tx *broker.Tx, now time.Time) (err error) {
 	i.next.item, i.next.due, err = ledger.TakeItem(tx, i.request, now)
 	if i.done = err == nil; errors.Is(err, ledger.ErrStale) {
 		err = nil // the task has ended in another way
@@ -72,32 +69,27 @@ func (i *itemRequest) write(tx *broker.Tx, now time.Time) (err error) {
 	return nil
 }
 
-// first takes the first item of a persistent task that has been dispatched.
-func (d *dispatched) first(tx *broker.Tx, now time.Time) (err error) {
-	if d.task == nil || !d.job.Work.Persistent {
-		return nil
+func (i *itemRequest) Written(error) {
+	i.from.asks = nil
+	i.loop.sendItem(i.from, i.next)
+	if !i.done {
+		_ = i.from.link.Send(runner.Order{End: runner.RequestKill})
 	}
-	d.next.item, d.next.due, err = ledger.TakeItem(tx, ledger.ItemRequest{TID: d.job.TID, Epoch: d.job.Epoch}, now)
-	if err != nil {
-		return fmt.Errorf("first item of task %s: %w", d.job.TID, err)
-	}
-	return nil
 }
 
-// refuseItems marks the requests of a consumer that is ending, or dead, to get no further
-// item.
-func (w *changes) refuseItems(c *consumer) {
-	for i := range w.items {
-		if w.items[i].from == c {
-			w.items[i].request.Last = true
-		}
+// Failed drops a request without a result. It is made again.
+func (i *itemRequest) Failed(error) bool {
+	if i.request.Done != nil {
+		return true
 	}
+	i.from.asks, i.loop.Stale[engine.Items] = nil, true
+	return false
 }
 
 // findItems looks for items for the waiting tasks, if there may be some.
-func (l *loop) findItems(ctx context.Context, w *changes, now time.Time) error {
+func (l *loop) findItems(ctx context.Context, now time.Time) error {
 	s := &l.items
-	if !s.stale && (s.due.IsZero() || now.Before(s.due)) {
+	if !l.Stale[engine.Items] && (s.due.IsZero() || now.Before(s.due)) {
 		return nil
 	}
 	inUse := make(map[string]bool)
@@ -110,11 +102,11 @@ func (l *loop) findItems(ctx context.Context, w *changes, now time.Time) error {
 	}
 	for inbox := range s.listening {
 		if !inUse[inbox] {
-			s.inboxes.Remove(inbox)
+			l.Waiters[engine.Items].Remove(inbox)
 			delete(s.listening, inbox)
 		}
 	}
-	var found []itemRequest
+	var found []*consumer
 	var due time.Time
 	if len(waiting) > 0 {
 		err := l.view(ctx, func(r broker.Reader) error {
@@ -125,7 +117,7 @@ func (l *loop) findItems(ctx context.Context, w *changes, now time.Time) error {
 					return err
 				}
 				if waits {
-					found = append(found, itemRequest{from: c, request: ledger.ItemRequest{TID: c.task.tid, Epoch: c.task.epoch}})
+					found = append(found, c)
 				}
 				due = earliest(due, itemDue)
 			}
@@ -135,17 +127,11 @@ func (l *loop) findItems(ctx context.Context, w *changes, now time.Time) error {
 			return fmt.Errorf("look for items: %w", err)
 		}
 	}
-	s.stale, s.due = false, due
-	w.items = append(w.items, found...)
-	return nil
-}
-
-// replyItem tells the consumer of a task what to do next.
-func (l *loop) replyItem(i itemRequest) {
-	l.sendItem(i.from, i.next)
-	if !i.done {
-		_ = i.from.link.Send(runner.Order{End: runner.RequestKill})
+	l.Stale[engine.Items], s.due = false, due
+	for _, c := range found {
+		l.requestItem(c, nil)
 	}
+	return nil
 }
 
 // sendItem sends the next item to the consumer, or makes it wait.

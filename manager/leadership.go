@@ -15,6 +15,7 @@ import (
 // register records that this manager runs, and adopts the tasks that an earlier one left.
 func (l *loop) register(ctx context.Context) error {
 	var live []*ledger.Task
+	var servers []*ledger.Server
 	err := l.o.Broker.Update(ctx, func(tx *broker.Tx) (err error) {
 		m := ledger.Manager{Process: l.self, Namespace: proc.Namespace(), Build: l.o.Build, Embedded: l.o.Embedded, Autostart: l.o.Autostart != nil, Folder: folderID(l.o.Dir), Slots: l.o.MaxTasks}
 		if l.record, err = ledger.RegisterManager(tx, m, time.Now()); err != nil {
@@ -23,7 +24,7 @@ func (l *loop) register(ctx context.Context) error {
 		if live, err = ledger.LiveTasks(tx); err != nil {
 			return err
 		}
-		l.foundServers, err = ledger.Servers(tx)
+		servers, err = ledger.Servers(tx)
 		return err
 	})
 	if err == nil {
@@ -43,12 +44,12 @@ func (l *loop) register(ctx context.Context) error {
 		case t.Kind() == ledger.Pipeline:
 			l.watchPipeline(t.TID)
 		case l.record.Copied: // its processes belong to the original project
-			l.pending.lost = append(l.pending.lost, task{t.TID, t.Epoch})
+			l.markLost(task{t.TID, t.Epoch})
 		case t.HasConsumer(): // else its server is watched
 			l.adopt(t)
 		}
 	}
-	l.watchServers(l.foundServers)
+	l.watchServers(servers)
 	return nil
 }
 
@@ -86,7 +87,7 @@ func (l *loop) checkLeadership(ctx context.Context, now time.Time) error {
 		return errReplaced
 	}
 	l.log.Warn("the project was moved or removed", "folder", l.o.Dir)
-	return l.beginStop(ctx)
+	return l.Stop(ctx)
 }
 
 // leave records that the manager exits, so that the next submitter starts another one.
@@ -110,14 +111,15 @@ func (l *loop) flush() {
 }
 
 // leaveIdle records that the manager exits, unless there is work after all.
-func (l *loop) leaveIdle() (left bool, err error) {
-	err = l.o.Broker.Update(context.Background(), func(tx *broker.Tx) (err error) {
-		left, err = l.record.LeaveIdle(tx, l.quarantined, time.Now())
+func (l *loop) leaveIdle() error {
+	var left bool
+	err := l.o.Broker.Update(context.Background(), func(tx *broker.Tx) (err error) {
+		left, err = l.record.LeaveIdle(tx, l.Quarantined, time.Now())
 		return err
 	})
-	if left {
+	if l.left = left && err == nil; l.left {
 		l.log.Info("manager leaves: no work")
 		l.flush()
 	}
-	return left, err
+	return err
 }

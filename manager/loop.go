@@ -9,47 +9,55 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/runner"
 )
 
-// A manager polls its queues after minPoll without an event, and at growing intervals up to
-// maxPoll: a notification may be missed, rarely.
-const (
-	minPoll = time.Second
-	maxPoll = 5 * time.Second
-	// maxRetry is the longest pause before a failed write is retried.
-	maxRetry = time.Second
-	// maxFailedStarts is how many consumers in a row may end before their hello, until the
-	// manager gives up.
-	maxFailedStarts = 3
-)
+// maxFailedStarts is how many consumers in a row may end before their hello, until the
+// manager gives up.
+const maxFailedStarts = 3
 
-// A loop is a running manager. All of it belongs to one goroutine.
+// A loop is a running manager: it runs tasks in consumers for its engine. All of it belongs
+// to the goroutine of the engine.
 type loop struct {
-	o              Options
-	log            *slog.Logger
-	self           proc.Identity
-	record         *ledger.Manager
-	lock           *lock
-	lockChecked    time.Time // see checkLeadership
-	watch          watch
-	events         <-chan event
-	pending        changes                // what the next cycle writes
-	servers        map[proc.Identity]bool // those that are watched
-	foundServers   []*ledger.Server       // found by the last cycle
-	endedPipelines []string               // found by the last cycle
-	delayed        *broker.Waiter         // notified of delayed tasks
-	delays         delays
-	changed        *broker.Waiter // notified when services have ended, or manifests are to be read
-	services       services
-	failedStarts   int     // consumers in a row that ended before their hello
-	orders         []order // from the control socket, to be applied
-	problem        string  // why the last cycle could not be written; empty if it was
-	stopping       bool
-	idleSince      time.Time
-	dispatcher
+	*engine.Engine[event]
+	o            Options
+	log          *slog.Logger
+	self         proc.Identity
+	record       *ledger.Manager
+	lock         *lock
+	lockChecked  time.Time // see checkLeadership
+	watch        watch
+	pool         *pool
+	servers      map[proc.Identity]bool // those that are watched
+	delayed      time.Time              // when the next delayed task is due, by the system's clock; zero: none waits
+	services     services
+	items        itemSource        // items for persistent tasks
+	inputs       map[string]bool   // the input queues of waiting tasks that are listened to
+	pipelines    map[string]bool   // those whose control queues are listened to
+	envs         map[string]string // packed environments by their key
+	describing   map[string]bool   // programs that are being asked for their functions
+	damaged      map[string]bool   // the records that have been logged as damaged
+	failedStarts int               // consumers in a row that ended before their hello
+	ended        int               // tasks whose ends the next cycle writes
+	problem      string            // why the last cycle could not be written; empty if it was
+	stopping     bool
+	left         bool // it is recorded that the manager has left
+	idleSince    time.Time
+}
+
+// newLoop returns a loop and its engine.
+func newLoop(o Options) *loop {
+	l := &loop{
+		o: o, log: o.Log, pool: &pool{o: o, survivors: make(survivors)}, items: itemSource{listening: make(map[string]bool)},
+		servers: make(map[proc.Identity]bool), inputs: make(map[string]bool), pipelines: make(map[string]bool),
+		envs: make(map[string]string), describing: make(map[string]bool), damaged: make(map[string]bool),
+	}
+	l.Engine = engine.New(engine.Options{Dir: o.Dir, Broker: o.Broker, Log: o.Log, Quarantined: o.Quarantined, Events: 64}, l)
+	l.Stale[engine.Requests], l.Stale[engine.Delays] = true, true
+	return l
 }
 
 // A task is one attempt at a task.
@@ -59,145 +67,53 @@ type task struct {
 }
 
 // run handles events until the manager exits.
-func (l *loop) run(ctx context.Context, requests *broker.Waiter, stop <-chan struct{}) error {
+func (l *loop) run(ctx context.Context, stop <-chan struct{}) error {
 	if err := l.register(ctx); err != nil {
 		return err
 	}
 	// The first consumer is started before a request comes: the manager was started because
 	// one will.
-	if err := l.pool.grow(1); err != nil {
-		return errors.Join(err, l.leave())
+	err := l.pool.grow(1)
+	if err == nil {
+		err = l.Run(ctx, stop)
 	}
-	l.requestsPending = true
-	poll, retry := minPoll, time.Duration(0)
-	timer := time.NewTimer(poll)
-	defer timer.Stop()
-	for {
-		var in inbox
-		select {
-		case <-ctx.Done():
-			return errors.Join(context.Cause(ctx), l.leave())
-		case <-stop:
-			stop = nil
-			if err := l.beginStop(ctx); err != nil {
-				l.log.Error("stop tasks", "err", err)
-			}
-		case e := <-l.events:
-			if err := l.gather(e); err != nil {
-				return errors.Join(err, l.leave())
-			}
-			poll = minPoll
-		case <-requests.C():
-			l.requestsPending, in.manager, poll = true, true, minPoll
-		case <-l.delayed.C():
-			l.delays.stale, poll = true, minPoll
-		case <-l.changed.C():
-			l.services.stale, poll = true, minPoll
-		case <-l.controls.C():
-			in.tasks, poll = true, minPoll
-		case <-l.items.inboxes.C():
-			l.items.stale, poll = true, minPoll
-		case <-timer.C:
-			l.requestsPending, l.delays.stale, l.items.stale, in.manager, in.tasks = true, true, true, true, true
-			poll = min(2*poll, maxPoll)
-		}
-		err := l.checkLeadership(ctx, time.Now())
-		if orders := l.orders; err == nil && len(orders) > 0 {
-			l.orders = nil
-			err = l.apply(ctx, orders)
-		}
-		if err == nil {
-			err = l.cycle(ctx, in)
-		}
-		switch {
-		case err == nil:
-			retry, l.problem = 0, ""
-		case errors.Is(err, errReplaced), errors.Is(err, ledger.ErrSuperseded):
-			l.log.Info("told to leave; running tasks continue")
-			return l.leave()
-		case errors.Is(err, broker.ErrGone):
-			// Consumers check for themselves what has become of the store and of their
-			// tasks.
-			l.log.Error("manager leaves", "err", err)
-			return err
-		case errors.Is(err, broker.ErrUncertain):
-			// Only the store tells whether tasks were dispatched. Without a manager every
-			// consumer checks there.
-			return errors.Join(err, l.leave())
-		case ctx.Err() == nil:
-			retry, l.problem = min(max(10*time.Millisecond, 2*retry), maxRetry), problemOf(err, l.o.Dir)
-			l.log.Error("write cycle", "err", err, "retry", retry)
-		}
-		now := time.Now()
-		if done, err := l.finished(now); done || err != nil {
-			return err
-		}
-		pause := poll
-		switch {
-		case retry > 0:
-			pause = retry
-		case l.requestsPending && !l.stopping && l.pool.load().dispatchable() > 0:
-			pause = 0 // the cycle has made room
-		case l.items.stale && !l.stopping:
-			pause = 0 // a task may take items again
-		}
-		next := earliest(now.Add(pause), l.delays.wake(l.stopping), l.items.wake(l.stopping), l.services.wake(l.stopping), l.pool.retire(runtime.NumCPU(), now), l.pool.killStopped(now), idleUntil(l.idleSince, l.o.Lifetime))
-		timer.Reset(time.Until(next))
+	switch {
+	case l.left:
+		return err
+	case errors.Is(err, errReplaced), errors.Is(err, ledger.ErrSuperseded):
+		l.log.Info("told to leave; running tasks continue")
+		return l.leave()
+	case errors.Is(err, broker.ErrGone):
+		// Consumers check for themselves what has become of the store and of their tasks.
+		l.log.Error("manager leaves", "err", err)
+		return err
 	}
+	return errors.Join(err, l.leave())
 }
 
-// inbox says where messages may have arrived.
-type inbox struct {
-	manager bool // control of the manager
-	tasks   bool // control of running tasks
-}
-
-// gather handles an event and those that arrive meanwhile, or are worth waiting for.
-func (l *loop) gather(e event) error {
-	var over <-chan time.Time
-	for {
-		if err := l.onEvent(e); err != nil {
-			return err
-		}
-		select {
-		case e = <-l.events:
-			continue
-		default:
-		}
-		if !l.requestsPending || !worthWaiting(len(l.pending.finished), l.pool.load().running, runtime.NumCPU()) {
-			return nil
-		}
-		if over == nil {
-			over = time.After(groupWait)
-		}
-		select {
-		case e = <-l.events:
-		case <-over:
-			return nil
-		}
-	}
-}
-
-// onEvent handles an event. It writes nothing: see cycle.
-func (l *loop) onEvent(e event) error {
+// Handle handles an event.
+func (l *loop) Handle(e event) error {
 	now := time.Now()
 	switch e := e.(type) {
 	case reported:
 		return l.onReport(e.from, e.what, now)
 	case died:
 		return l.onExit(e)
-	case orderReceived:
-		l.takeOrder(e)
 	case programDescribed:
 		l.onDescribed(e)
 	case serverDied:
 		delete(l.servers, e.server.Process)
-		l.pending.note("death of a server", func(tx *broker.Tx, now time.Time) error { return ledger.LoseServer(tx, e.server, now) })
+		l.Note("note death of a server", func(tx *broker.Tx, now time.Time) error { return ledger.LoseServer(tx, e.server, now) })
 	case lost:
 		delete(l.pool.survivors, e.task)
-		l.pending.lost = append(l.pending.lost, e.task)
+		l.markLost(e.task)
 	}
 	return nil
+}
+
+// markLost records that a task is lost.
+func (l *loop) markLost(t task) {
+	l.Note("mark task "+t.tid+" lost", func(tx *broker.Tx, now time.Time) error { return ledger.MarkLost(tx, t.tid, t.epoch, now) })
 }
 
 // onReport handles a report of a consumer.
@@ -217,31 +133,33 @@ func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
 		l.o.Ready()
 	case r.Started != nil:
 		c.own = *r.Started
-		l.pending.note("process of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+		l.Note("note process of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NoteProcess(tx, of.tid, of.epoch, *r.Started)
 		})
 	case r.Paused != nil:
 		c.orderWaiters().Held(*r.Paused)
-		l.pending.note("pause of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+		l.Note("note pause of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NotePaused(tx, of.tid, of.epoch, *r.Paused)
 		})
 	case r.Progress != nil:
-		l.pending.note("progress of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+		l.Note("note progress of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NoteProgress(tx, of.tid, of.epoch, *r.Progress)
 		})
 	case r.Used != nil:
-		l.pending.note("usage of task "+of.tid, func(tx *broker.Tx, now time.Time) error {
+		l.Note("note usage of task "+of.tid, func(tx *broker.Tx, now time.Time) error {
 			return ledger.NoteUsage(tx, of.tid, of.epoch, *r.Used, now)
 		})
 	case r.Chunks != nil:
-		l.pending.chunks = append(l.pending.chunks, chunks{c, r.Chunks})
+		l.addChunks(c, r.Chunks)
 	case r.Item != nil:
-		l.pending.items = append(l.pending.items, itemRequest{from: c, request: ledger.ItemRequest{TID: of.tid, Epoch: of.epoch, Done: r.Item}})
 		c.handed, c.due = r.Item.Seq, time.Time{}
+		l.requestItem(c, r.Item)
 	case r.Finished != nil:
 		c.waiters.Ended(r.Finished.Outcome)
+		l.UnwatchControl(of.tid)
 		// The consumer can have the next task while this one is being recorded.
-		l.pending.finished = append(l.pending.finished, finished{c, r.Finished, c.known})
+		l.Add(&finished{c, r.Finished, c.known})
+		l.ended++
 		c.becomeIdle(now)
 	}
 	return nil
@@ -265,7 +183,8 @@ func (l *loop) onExit(e died) error {
 		t, consumer, own := c.task, c.self, c.own
 		l.log.Warn("consumer died", "tid", t.tid, "pid", consumer.PID, "err", e.err)
 		l.pool.survivors[t] = survivor{consumer, c.slotless}
-		l.pending.refuseItems(c)
+		c.refuseItem()
+		l.UnwatchControl(t.tid)
 		l.watch(func(ctx context.Context, _ func(event)) event {
 			sweep(ctx, t, consumer, own)
 			return lost{t}
@@ -274,8 +193,60 @@ func (l *loop) onExit(e died) error {
 	return nil
 }
 
-// beginStop asks every running task to stop, and dispatches no more.
-func (l *loop) beginStop(ctx context.Context) error {
+// Linger waits for more tasks to end where that is worth it.
+func (l *loop) Linger() time.Duration {
+	if l.Stale[engine.Requests] && worthWaiting(l.ended, l.pool.load().running, runtime.NumCPU()) {
+		return groupWait
+	}
+	return 0
+}
+
+// Look reads what is due and assigns requests to consumers.
+func (l *loop) Look(ctx context.Context, now time.Time) error {
+	if err := l.checkLeadership(ctx, now); err != nil {
+		return err
+	}
+	l.lookForControl()
+	if l.stopping {
+		for _, c := range l.pool.busy() {
+			c.refuseItem()
+		}
+		return nil
+	}
+	err := errors.Join(l.keepServices(ctx, now), l.promote(ctx, now))
+	if l.Stale[engine.Requests] {
+		err = errors.Join(err, l.fill(ctx))
+	}
+	return errors.Join(err, l.findItems(ctx, now))
+}
+
+// Rest decides whether the manager is done, and when it has to look again.
+func (l *loop) Rest(now time.Time, failed error) (wake time.Time, done bool, err error) {
+	if l.ended, l.problem = 0, ""; failed != nil {
+		// If it is uncertain whether tasks were dispatched, only the store tells: without a
+		// manager every consumer checks there.
+		for _, final := range []error{errReplaced, ledger.ErrSuperseded, broker.ErrGone, broker.ErrUncertain, broker.ErrClosed} {
+			if errors.Is(failed, final) {
+				return wake, true, failed
+			}
+		}
+		l.problem = problemOf(failed, l.o.Dir)
+	}
+	if done, err = l.finished(now); done || err != nil {
+		return wake, true, err
+	}
+	var due time.Time
+	if !l.stopping {
+		if l.Stale[engine.Requests] && l.pool.load().dispatchable() > 0 || l.Stale[engine.Items] {
+			return now, false, nil // the cycle has made room, or a task may take items again
+		}
+		due = earliest(l.delayed, l.items.due, l.services.next)
+	}
+	return earliest(due, l.pool.retire(runtime.NumCPU(), now), l.pool.killStopped(now), idleUntil(l.idleSince, l.o.Lifetime)), false, nil
+}
+
+// Stop asks every running task to stop, and dispatches no more.
+func (l *loop) Stop(ctx context.Context) error {
 	l.stopping = true
 	for _, c := range l.pool.busy() {
 		_ = c.link.Send(runner.Order{End: runner.RequestStop})
@@ -284,21 +255,18 @@ func (l *loop) beginStop(ctx context.Context) error {
 	return l.stopSurvivors(ctx)
 }
 
-// finished reports whether the manager has left: because it was stopped and nothing runs
-// any more, or because it has been without work for its lifetime.
+// finished reports whether the manager is done: because it was stopped and nothing runs any
+// more, or because it has been without work for its lifetime.
 func (l *loop) finished(now time.Time) (bool, error) {
 	// What cannot be written now, consumers record when they can.
-	written := l.pending.empty() || l.stopping && l.problem != ""
+	written := len(l.Pending()) == 0 || l.stopping && l.problem != ""
 	if len(l.pool.busy()) > 0 || len(l.pool.survivors) > 0 || !written {
 		l.idleSince = time.Time{}
 		return false, nil
 	}
 	if l.stopping {
 		// It waits until its consumers have exited.
-		if l.pending.empty() && l.pool.releaseAll() > 0 {
-			return false, nil
-		}
-		return true, l.leave()
+		return len(l.Pending()) > 0 || l.pool.releaseAll() == 0, nil
 	}
 	if l.services.needed {
 		l.idleSince = time.Time{}
@@ -310,9 +278,9 @@ func (l *loop) finished(now time.Time) (bool, error) {
 	if end := idleUntil(l.idleSince, l.o.Lifetime); end.IsZero() || now.Before(end) {
 		return false, nil
 	}
-	left, err := l.leaveIdle()
-	if !left {
-		l.idleSince, l.requestsPending = now, true
+	err := l.leaveIdle()
+	if !l.left {
+		l.idleSince, l.Stale[engine.Requests] = now, true
 	}
-	return left, err
+	return l.left, err
 }

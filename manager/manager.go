@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"weft/broker"
-	"weft/internal/control"
+	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 )
@@ -86,64 +86,26 @@ func (m *Manager) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	requests, err := m.o.Broker.Listen(ledger.Requests, ledger.ManagerControl)
-	if err != nil {
-		return err
+	l := newLoop(m.o)
+	defer l.Close()
+	for topic, queues := range map[engine.Topic][]string{
+		engine.Requests: {ledger.Requests}, engine.Manager: {ledger.ManagerControl}, engine.Delays: {ledger.WaitingRequests},
+		engine.Services: {ledger.Services}, engine.Control: nil, engine.Items: nil,
+	} {
+		if err := l.Listen(topic, queues...); err != nil {
+			return err
+		}
 	}
-	defer requests.Close()
-	delayed, err := m.o.Broker.Listen(ledger.WaitingRequests)
-	if err != nil {
-		return err
-	}
-	defer delayed.Close()
-	changed, err := m.o.Broker.Listen(ledger.Services)
-	if err != nil {
-		return err
-	}
-	defer changed.Close()
-	controls, err := m.o.Broker.Listen()
-	if err != nil {
-		return err
-	}
-	defer controls.Close()
-
-	inboxes, err := m.o.Broker.Listen()
-	if err != nil {
-		return err
-	}
-	defer inboxes.Close()
-
 	// All background work ends with Run.
 	inner, cancel := context.WithCancel(ctx)
 	var background sync.WaitGroup
 	defer background.Wait()
 	defer cancel()
-	events := make(chan event, 64)
-	watch := watcher(inner, &background, events)
-	orders, err := control.Serve(m.o.Dir, takeOrders(events))
-	if err != nil {
-		m.o.Log.Warn("orders come through the store only", "err", err)
-	}
-	defer orders.Close()
-	pool := &pool{o: m.o, watch: watch, survivors: make(survivors)}
-	defer pool.close()
-	l := &loop{
-		o:       m.o,
-		log:     m.o.Log,
-		self:    self,
-		lock:    lock,
-		watch:   watch,
-		events:  events,
-		delayed: delayed,
-		changed: changed,
-		delays:  delays{stale: true},
-		dispatcher: dispatcher{
-			o: m.o, pool: pool, controls: controls, named: make(map[string][]string), requests: requests, items: itemSource{inboxes: inboxes, listening: make(map[string]bool)},
-			envs: make(map[string]string), inputs: make(map[string]bool), pipelines: make(map[string]bool), describing: make(map[string]bool),
-			damaged: make(map[string]bool),
-		},
-	}
-	return l.run(ctx, requests, m.stop)
+	l.self, l.lock = self, lock
+	l.watch = watcher(inner, &background, l.Events)
+	l.pool.watch = l.watch
+	defer l.pool.close()
+	return l.run(ctx, m.stop)
 }
 
 // leaderless reports whether the project has no manager that will stay: it never had one,

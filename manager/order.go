@@ -8,63 +8,58 @@ import (
 
 	"weft/broker"
 	"weft/internal/control"
+	"weft/internal/engine"
 	"weft/internal/ledger"
+	"weft/runner"
 )
 
-// orderReceived is an order from the control socket. The loop sends on reply the channel of
-// the last answer; nil means that the order is not for this manager.
-type orderReceived struct {
-	order control.Order
-	reply chan<- (<-chan control.Answer)
-}
+// errReplaced means that another manager takes over.
+var errReplaced = errors.New("replaced")
 
-// takeOrders turns orders from the control socket into events of the loop.
-func takeOrders(events chan<- event) func(context.Context, control.Order, func(control.Answer)) {
-	return func(ctx context.Context, o control.Order, answer func(control.Answer)) {
-		reply := make(chan (<-chan control.Answer), 1)
-		select {
-		case events <- orderReceived{o, reply}:
-		case <-ctx.Done():
-			return
-		}
-		select {
-		case done := <-reply:
-			if done != nil {
-				control.Relay(ctx, done, answer)
-			}
-		case <-ctx.Done():
-		}
-	}
-}
-
-// takeOrder notes an order, which is applied before anything is written.
-func (l *loop) takeOrder(e orderReceived) {
-	o, done := e.order, make(chan control.Answer, 1)
-	c := l.pool.runs(o.TID)
-	switch {
+// Order applies an order from the control socket.
+func (l *loop) Order(ctx context.Context, o control.Order) (<-chan control.Answer, error) {
+	done := make(chan control.Answer, 1)
+	switch c := l.pool.runs(o.TID); {
 	case o.TID == "" && o.Command == ledger.CommandStatus:
 		done <- control.Answer{Done: true, Problem: l.problem}
+		return done, nil
 	case o.TID == "":
-		l.orders = append(l.orders, order{what: o.Command})
 		done <- control.Answer{Done: true}
+		return done, l.Command(ctx, "", o.Command)
 	case c != nil:
-		l.orders = append(l.orders, order{c.task, o.Command})
-		e.reply <- c.orderWaiters().Add(o.Command)
-		return
-	case o.Queued:
-		l.pending.note("order to task "+o.TID, func(tx *broker.Tx, now time.Time) error {
-			_, err := ledger.End(tx, o.TID, o.Command, now)
-			if errors.Is(err, broker.ErrNotFound) {
-				return nil
-			}
-			return err
-		})
-		done <- control.Answer{Done: true}
-	default:
-		e.reply <- nil
-		return
+		return c.orderWaiters().Add(o.Command), l.Command(ctx, o.TID, o.Command)
+	case !o.Queued:
+		return nil, nil
 	}
-	e.reply <- done
+	l.Note("order to task "+o.TID, func(tx *broker.Tx, now time.Time) error {
+		_, err := ledger.End(tx, o.TID, o.Command, now)
+		if errors.Is(err, broker.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	done <- control.Answer{Done: true}
+	return done, nil
+}
+
+// Command passes a command on to the consumer of the task; the empty id means the manager.
+func (l *loop) Command(ctx context.Context, tid string, what ledger.Command) error {
+	switch {
+	case tid == "" && what == ledger.CommandLeave:
+		return errReplaced
+	case tid == "":
+		l.log.Info("told to stop", "command", what)
+		return l.Stop(ctx)
+	case what == ledger.CommandResume:
+		l.Stale[engine.Items] = true // it takes items again
+	}
+	if c := l.pool.runs(tid); c != nil {
+		r := runner.OrderFor(what)
+		_ = c.link.Send(r)
+		c.expectStop(r.End, time.Now())
+		c.known = nil // the order is in the record
+	}
+	return nil
 }
 
 // orderWaiters are the clients that wait at the control socket for the effect of their
@@ -115,7 +110,7 @@ func (l *loop) stopSurvivors(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err == nil || !transient(err) {
+	if err == nil || !engine.Transient(err) {
 		return err
 	}
 	for t := range l.pool.survivors {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/engine"
 	"weft/internal/ledger"
 )
 
@@ -13,35 +14,63 @@ import (
 
 // watchPipeline subscribes to the control queue of the pipeline, if there is one. It is
 // called for each of its stages, since one that has ended may be resumed.
-func (d *dispatcher) watchPipeline(tid string) {
-	if tid == "" || d.pipelines[tid] {
+func (l *loop) watchPipeline(tid string) {
+	if tid == "" || l.pipelines[tid] {
 		return
 	}
-	d.pipelines[tid] = true
-	if err := d.controls.Add(ledger.PipelineQueues(tid).ControlIn); err != nil {
-		d.o.Log.Warn("listen for control", "tid", tid, "err", err) // the periodic poll remains
+	l.pipelines[tid] = true
+	if err := l.Waiters[engine.Control].Add(ledger.PipelineQueues(tid).ControlIn); err != nil {
+		l.log.Warn("listen for control", "tid", tid, "err", err) // the periodic poll remains
 	}
 }
 
-// readPipelineControl applies the control messages of the pipelines, and returns those that
-// have ended.
-func (d *dispatcher) readPipelineControl(tx *broker.Tx, now time.Time) (ended []string, err error) {
-	for tid := range d.pipelines {
-		runs, err := ledger.ReadPipelineControl(tx, tid, now)
-		if err != nil {
-			return nil, err
-		}
-		if !runs {
-			ended = append(ended, tid)
-		}
+// lookForControl reads the control messages of the manager and of the pipelines.
+func (l *loop) lookForControl() {
+	if l.Stale[engine.Manager] {
+		var commands []ledger.Command
+		var found []*ledger.Server
+		l.Add(&engine.Func{
+			What: "control messages of the manager",
+			Once: true, // what is stale stays so
+			Do: func(tx *broker.Tx, now time.Time) (err error) {
+				if commands, err = l.record.ReadControl(tx, now); err == nil {
+					found, err = ledger.Servers(tx)
+				}
+				return err
+			},
+			Then: func(err error) {
+				l.Stale[engine.Manager] = false
+				if err == nil {
+					l.Commanded("", commands...)
+					l.watchServers(found)
+				}
+			},
+		})
 	}
-	return ended, nil
-}
-
-// unwatchPipelines ends the subscriptions to pipelines that have ended.
-func (d *dispatcher) unwatchPipelines(ended []string) {
-	for _, tid := range ended {
-		delete(d.pipelines, tid)
-		d.controls.Remove(ledger.PipelineQueues(tid).ControlIn)
+	if l.Stale[engine.Control] && len(l.pipelines) > 0 {
+		var ended []string
+		l.Add(&engine.Func{
+			What: "control messages of pipelines",
+			Once: true,
+			Do: func(tx *broker.Tx, now time.Time) error {
+				ended = nil
+				for tid := range l.pipelines {
+					runs, err := ledger.ReadPipelineControl(tx, tid, now)
+					if err != nil {
+						return err
+					}
+					if !runs {
+						ended = append(ended, tid)
+					}
+				}
+				return nil
+			},
+			Then: func(error) {
+				for _, tid := range ended {
+					delete(l.pipelines, tid)
+					l.Waiters[engine.Control].Remove(ledger.PipelineQueues(tid).ControlIn)
+				}
+			},
+		})
 	}
 }

@@ -47,6 +47,7 @@ type consumer struct {
 	slotless     bool          // holds no slot
 	inbox        string        // where its items come from, if it is persistent
 	waitsForItem bool          // it waits for an item
+	asks         *itemRequest  // its request for an item; nil: none is pending
 	handed       int           // the sequence number of its last hand-off of an item
 	timeout      time.Duration // 0: none
 	grace        time.Duration
@@ -151,7 +152,7 @@ func (p *pool) idle() []*consumer {
 func (c *consumer) becomeIdle(now time.Time) {
 	c.state, c.since = idle, now
 	c.task, c.own, c.known, c.slotless, c.due = task{}, proc.Identity{}, nil, false, time.Time{}
-	c.inbox, c.waitsForItem, c.handed, c.waiters = "", false, 0, nil
+	c.inbox, c.waitsForItem, c.asks, c.handed, c.waiters = "", false, nil, 0, nil
 }
 
 // remove forgets a consumer that has died.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/runner"
@@ -156,7 +157,8 @@ func TestAssign(t *testing.T) {
 func TestAssignEnvironment(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
-	d := &dispatcher{o: Options{Log: slog.New(slog.DiscardHandler)}, pool: &pool{}, controls: p.listen(t)}
+	d := quiet(nil)
+	d.Waiters[engine.Control] = p.listen(t)
 	c, other := d.pool.seat(t, idle, time.Time{})
 	for i, step := range []struct {
 		key   string
@@ -184,7 +186,7 @@ func TestAssignEnvironment(t *testing.T) {
 		dropped := make(chan struct{})
 		go func() {
 			defer close(dropped)
-			d.revoke(dispatched{to: c, job: j})
+			(&dispatch{loop: d, to: c, job: j}).revoke()
 		}()
 		if o, err := other.Receive(); err != nil || !o.Revoke {
 			t.Fatalf("received %+v, %v", o, err)
@@ -201,20 +203,25 @@ func TestFill(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	o := Options{Root: p.root, Dir: p.dir, Broker: p.b, MaxTasks: 1, Log: slog.New(slog.DiscardHandler)}
-	d := &dispatcher{o: o, pool: &pool{o: o}, controls: p.listen(t), envs: make(map[string]string)}
+	d := newLoop(o)
+	d.Waiters[engine.Control], d.Waiters[engine.Requests] = p.listen(t), p.listen(t)
 	working, _ := d.pool.seat(t, busy, time.Time{})
 	_, other := d.pool.seat(t, idle, time.Time{})
 	parent := p.submit(t, "", "true")
-	fill := func() (w changes) {
+	fill := func(when string, want ...string) {
 		t.Helper()
-		if err := d.fill(t.Context(), &w); err != nil {
+		if err := d.fill(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		return w
+		var tids []string
+		for _, c := range d.Pending() {
+			tids = append(tids, c.(*dispatch).job.TID)
+		}
+		if !slices.Equal(tids, want) || !d.Stale[engine.Requests] {
+			t.Errorf("%s: dispatched %v, waiting %v", when, tids, d.Stale[engine.Requests])
+		}
 	}
-	if w := fill(); !w.empty() || !d.requestsPending {
-		t.Errorf("without a slot: %+v, waiting %v", w, d.requestsPending)
-	}
+	fill("without a slot")
 	given := make(chan runner.Order, 2)
 	var receiving sync.WaitGroup
 	receiving.Go(func() {
@@ -225,9 +232,7 @@ func TestFill(t *testing.T) {
 		}
 	})
 	child := p.submit(t, parent, "true")
-	if w := fill(); len(w.dispatched) != 1 || w.dispatched[0].job.TID != child || !d.requestsPending {
-		t.Errorf("with a nested one: %+v, waiting %v", w, d.requestsPending)
-	}
+	fill("with a nested one", child)
 	if o := <-given; o.Task == nil || o.Task.TID != child || o.Task.EnvBlock == nil {
 		t.Errorf("its consumer got %+v", o)
 	}
@@ -235,9 +240,7 @@ func TestFill(t *testing.T) {
 		c.becomeIdle(time.Time{})
 	}
 	working.state = leaving
-	if w := fill(); len(w.dispatched) != 1 || w.dispatched[0].job.TID != parent {
-		t.Errorf("with a slot: %+v", w)
-	}
+	fill("with a slot", child, parent)
 	if o := <-given; o.Task == nil || o.Task.TID != parent || o.Task.EnvBlock != nil {
 		t.Errorf("its consumer got %+v", o)
 	}
@@ -247,7 +250,17 @@ func TestFill(t *testing.T) {
 // quiet is a loop at work without a store: nothing here writes.
 func quiet(watch watch) *loop {
 	o := Options{Build: build, MaxTasks: 2, Log: slog.New(slog.DiscardHandler), Ready: func() {}}
-	return &loop{o: o, log: o.Log, watch: watch, dispatcher: dispatcher{o: o, pool: &pool{o: o, survivors: make(survivors)}}}
+	l := newLoop(o)
+	l.watch = watch
+	return l
+}
+
+// whats returns what the changes write.
+func whats(changes []engine.Change) (all []string) {
+	for _, c := range changes {
+		all = append(all, c.(*engine.Func).What)
+	}
+	return all
 }
 
 func TestHeard(t *testing.T) {
@@ -274,15 +287,11 @@ func TestHeard(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	var noted []string
-	for _, n := range l.pending.notes {
-		noted = append(noted, n.what)
-	}
-	if diff := cmp.Diff([]string{"process of task 1", "usage of task 1"}, noted); diff != "" {
+	if diff := cmp.Diff([]string{"note process of task 1", "note usage of task 1"}, whats(l.Pending()[:2])); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
-	if !slices.Equal([]finished{{from: c, what: h}}, l.pending.finished) || c.state != idle || !c.since.Equal(now.Add(1)) {
-		t.Errorf("unsettled %+v, consumer %+v", l.pending, c)
+	if end, is := l.Pending()[2].(*finished); !is || *end != (finished{from: c, what: h}) || l.ended != 1 || c.state != idle || !c.since.Equal(now.Add(1)) {
+		t.Errorf("pending %+v, consumer %+v", l.Pending(), c)
 	}
 	for _, hello := range []runner.Hello{{Protocol: runner.Protocol, Build: "other"}, {Protocol: runner.Protocol + 1, Build: build}} {
 		if err := l.onReport(c, runner.Report{Hello: &hello}, now); err == nil {
@@ -320,58 +329,17 @@ func TestMourn(t *testing.T) {
 			if _, counted := l.pool.survivors[task{"1", 1}]; counted != test.lost || (watched == 1) != test.lost {
 				t.Errorf("its task is counted: %v, watched %d", counted, watched)
 			}
-			if len(l.pool.consumers) != 0 || !l.pending.empty() {
-				t.Errorf("consumers %v, unsettled %+v", l.pool.consumers, l.pending)
+			if len(l.pool.consumers) != 0 || len(l.Pending()) != 0 {
+				t.Errorf("consumers %v, pending %+v", l.pool.consumers, l.Pending())
 			}
 			if !test.lost {
 				return
 			}
 			// Until its remains are gone the task holds its slot, then it is lost.
-			if err := l.onEvent(lost{task{"1", 1}}); err != nil || len(l.pool.survivors) != 0 || !slices.Equal(l.pending.lost, []task{{"1", 1}}) {
-				t.Errorf("survivors %v, lost %v, %v", l.pool.survivors, l.pending.lost, err)
+			if err := l.Handle(lost{task{"1", 1}}); err != nil || len(l.pool.survivors) != 0 || !slices.Equal(whats(l.Pending()), []string{"mark task 1 lost"}) {
+				t.Errorf("survivors %v, pending %v, %v", l.pool.survivors, whats(l.Pending()), err)
 			}
 		})
-	}
-}
-
-// What gathers while the loop was away is taken in one turn.
-func TestGather(t *testing.T) {
-	t.Parallel()
-	l := quiet(nil)
-	events := make(chan event, 3)
-	l.events = events
-	for _, tid := range []string{"2", "3", "4"} {
-		events <- lost{task{tid, 1}}
-	}
-	if err := l.gather(lost{task{"1", 1}}); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]task{{"1", 1}, {"2", 1}, {"3", 1}, {"4", 1}}, l.pending.lost, cmp.AllowUnexported(task{})); diff != "" {
-		t.Errorf("lost (-want +got):\n%s", diff)
-	}
-}
-
-func TestSingles(t *testing.T) {
-	t.Parallel()
-	if all := new(changes).singles(); len(all) != 0 || !new(changes).empty() {
-		t.Errorf("no work is %d singles", len(all))
-	}
-	w := &changes{
-		finished: make([]finished, 2), notes: make([]note, 1), lost: make([]task, 1),
-		undispatched: make([]*ledger.Job, 1), dispatched: []dispatched{{job: job("1", "")}, {job: job("2", "")}},
-	}
-	all := w.singles()
-	if len(all) != 7 {
-		t.Fatalf("%d singles", len(all))
-	}
-	for _, s := range all {
-		if n := len(s.notes) + len(s.finished) + len(s.lost) + len(s.undispatched) + len(s.dispatched); n != 1 || s.empty() {
-			t.Errorf("single is %+v", s)
-		}
-	}
-	all[6].dispatched[0].task = new(ledger.Task)
-	if w.dispatched[1].task == nil || w.dispatched[0].task != nil {
-		t.Error("the task does not reach the consumer that waits for it")
 	}
 }
 

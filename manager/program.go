@@ -40,7 +40,7 @@ func preferred(free []*consumer, program string) (index int) {
 // findProgram finds the program of the job's function, or refuses the job. A program that
 // has changed is asked again for its functions; the job does not wait for that: its own
 // process reports whether the function still exists.
-func (d *dispatcher) findProgram(j *ledger.Job) {
+func (l *loop) findProgram(j *ledger.Job) {
 	if j.Function == nil || j.Refused() != "" {
 		return
 	}
@@ -51,15 +51,15 @@ func (d *dispatcher) findProgram(j *ledger.Job) {
 	case err == nil && stamp == program.Stamp:
 		return
 	case err == nil:
-		if d.quarantined == 0 { // its origin is known
-			d.describeProgram(*program)
+		if l.Quarantined == 0 { // its origin is known
+			l.describeProgram(*program)
 		}
 		program.Stamp = stamp
 		return
 	}
 	// This manager may be the program, whose file go run has removed.
-	if own, ownErr := function.StampOf(d.o.Executable); ownErr == nil && own == program.Stamp {
-		j.Executable = d.o.Executable
+	if own, ownErr := function.StampOf(l.o.Executable); ownErr == nil && own == program.Stamp {
+		j.Executable = l.o.Executable
 		return
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -77,16 +77,16 @@ type programDescribed struct {
 }
 
 // describeProgram asks a program for its functions, in the background.
-func (d *dispatcher) describeProgram(program ledger.Program) {
-	if d.describing[program.Path] {
+func (l *loop) describeProgram(program ledger.Program) {
+	if l.describing[program.Path] {
 		return
 	}
-	d.describing[program.Path] = true
-	d.o.Log.Info("program has changed: ask for its functions", "program", program.Path)
-	d.pool.watch(func(ctx context.Context, _ func(event)) event {
+	l.describing[program.Path] = true
+	l.log.Info("program has changed: ask for its functions", "program", program.Path)
+	l.watch(func(ctx context.Context, _ func(event)) event {
 		e := programDescribed{program: program}
 		if e.stamp, e.err = function.StampOf(program.Path); e.err == nil {
-			e.what, e.err = function.ReadDescription(ctx, program.Path, d.o.Env)
+			e.what, e.err = function.ReadDescription(ctx, program.Path, l.o.Env)
 		}
 		return e
 	})
@@ -99,7 +99,7 @@ func (l *loop) onDescribed(e programDescribed) {
 		l.log.Warn("ask for functions", "program", e.program.Path, "err", e.err)
 		return // it is asked again when its next function is called
 	}
-	l.pending.note("functions of "+e.program.Path, e.write)
+	l.Note("note functions of "+e.program.Path, e.write)
 }
 
 // write records the program's description. A program that describes nothing has no

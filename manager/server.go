@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"weft/internal/ledger"
-	"weft/internal/proc"
 )
 
 // serverDied means that a program that served functions inside itself has died. Only its
@@ -17,9 +16,6 @@ func (l *loop) watchServers(all []*ledger.Server) {
 	for _, s := range all {
 		if l.servers[s.Process] {
 			continue
-		}
-		if l.servers == nil {
-			l.servers = make(map[proc.Identity]bool)
 		}
 		l.servers[s.Process] = true
 		l.watch(func(ctx context.Context, _ func(event)) event {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/taskspec"
 )
@@ -28,56 +29,37 @@ type Declared struct {
 
 // servicesPoll is the interval at which the manager reads the manifests, and whether the
 // project is trusted: people edit these files by hand, and the documentation promises 5 s.
-// It is a little less than maxPoll, so that the periodic poll finds it due.
-const servicesPoll = maxPoll - 100*time.Millisecond
+// It is a little less than broker.MaxPoll, so that the periodic poll finds it due.
+const servicesPoll = broker.MaxPoll - 100*time.Millisecond
 
 // services is what a manager knows of the services of its project. The zero value is due.
 type services struct {
 	next     time.Time         // when to check them again
-	stale    bool              // something may have changed before that
 	needed   bool              // a service runs, or will be started again
 	reported map[string]string // the problems that were logged, by file
 	started  bool              // they have been checked once
 }
 
-// due reports whether to check the services.
-func (s *services) due(now time.Time) bool { return s.stale || !now.Before(s.next) }
-
-// wake returns when to check them, unless an event comes first; zero means never.
-func (s *services) wake(stopping bool) time.Time {
-	if stopping {
-		return time.Time{}
-	}
-	return s.next
-}
-
 // trust updates whether the project is trusted, and dispatches requests that no longer are
 // quarantined.
 func (l *loop) trust() {
-	if l.o.Quarantined == nil {
-		return
-	}
-	quarantined := l.o.Quarantined()
-	if quarantined == l.quarantined {
-		return
-	}
-	l.quarantined = quarantined
-	l.ahead, l.requestsPending = nil, true
-	if quarantined == 0 {
+	switch {
+	case !l.UpdateTrust():
+	case l.Quarantined == 0:
 		l.log.Info("project is trusted")
-	} else {
+	default:
 		l.log.Warn("project is not trusted: it starts no service, and no task that was there before: weft trust")
 	}
 }
 
 // keepServices starts the services that are due, and finds out when the next one is.
 func (l *loop) keepServices(ctx context.Context, now time.Time) error {
-	if !l.services.due(now) {
+	if !l.Stale[engine.Services] && now.Before(l.services.next) {
 		return nil
 	}
 	l.trust()
-	l.services.next, l.services.stale, l.services.needed = now.Add(servicesPoll), false, false
-	if l.o.Autostart == nil || l.quarantined != 0 {
+	l.services.next, l.Stale[engine.Services], l.services.needed = now.Add(servicesPoll), false, false
+	if l.o.Autostart == nil || l.Quarantined != 0 {
 		return nil
 	}
 	declared := l.o.Autostart.Declared()
@@ -89,7 +71,7 @@ func (l *loop) keepServices(ctx context.Context, now time.Time) error {
 	}
 	steps, err := l.steps(ctx, declared, now)
 	if err != nil {
-		l.services.stale = true
+		l.Stale[engine.Services] = true
 		return fmt.Errorf("look at services: %w", err)
 	}
 	for i, d := range declared {
@@ -98,7 +80,7 @@ func (l *loop) keepServices(ctx context.Context, now time.Time) error {
 			problem, err = l.advance(ctx, d, steps[i], now)
 		}
 		if err != nil {
-			l.services.stale = true
+			l.Stale[engine.Services] = true
 			return err
 		}
 		l.logProblem(d.File, problem)
@@ -150,7 +132,7 @@ func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now ti
 			done, tid, err = ledger.ApplyStep(tx, m, step.Act, how, l.record.TID, now)
 			return err
 		})
-		if err != nil && !transient(err) && !errors.Is(err, broker.ErrUncertain) {
+		if err != nil && !engine.Transient(err) && !errors.Is(err, broker.ErrUncertain) {
 			return err, nil // its spec is too long, for example
 		}
 		if err != nil {
@@ -158,9 +140,9 @@ func (l *loop) advance(ctx context.Context, d Declared, step ledger.Step, now ti
 		}
 		l.logStep(m.Name, tid, done)
 		if done.Act == ledger.Nothing {
-			l.services.stale = true // it has ended, or started, since steps
+			l.Stale[engine.Services] = true // it has ended, or started, since steps
 		}
-		l.requestsPending = true
+		l.Stale[engine.Requests] = true
 	}
 	if m.Policy.Ensures() {
 		l.services.needed = true

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"weft/broker"
 	"weft/internal/control"
 	"weft/internal/function"
 	"weft/internal/ledger"
@@ -26,14 +27,11 @@ type call struct {
 	abandon  chan struct{}
 	timers   []*time.Timer
 
-	listening    bool             // it reads its control messages, once it has run for liveAfter
-	progress     *ledger.Progress // the latest report
-	answer       *Answer          // nil until the function has returned
-	handOff      *ledger.HandOff  // nil until the task is over
-	recordedTask *ledger.Task     // as recorded at its end
-	recorded     bool             // its end is recorded
-	waiters      control.Waiters  // clients that wait at the control socket
-	local        *LocalRun        // for a call that this program submitted; else nil
+	answer   *Answer         // nil until the function has returned
+	handOff  *ledger.HandOff // nil until the task is over
+	recorded bool            // its end is recorded
+	waiters  control.Waiters // clients that wait at the control socket
+	local    *LocalRun       // for a call that this program submitted; else nil
 }
 
 // over reports whether the task is over. Its function may still run.
@@ -64,7 +62,7 @@ const (
 // emit sends an event to the server, unless the server has ended.
 func (s *server) emit(e callEvent) {
 	select {
-	case s.events <- e:
+	case s.Events <- e:
 	case <-s.over:
 	}
 }
@@ -136,21 +134,18 @@ func (s *server) after(c *call, wait time.Duration, what callEventKind) {
 	c.timers = append(c.timers, time.AfterFunc(wait, func() { s.emit(callEvent{call: c, what: what}) }))
 }
 
-// handle processes an event.
-func (s *server) handle(e callEvent) {
+// Handle handles an event.
+func (s *server) Handle(e callEvent) error {
 	c := e.call
 	switch e.what {
 	case submitArrived:
 		s.accept(e.submit)
-		return
 	case submitWithdrawn:
-		return
 	case callStarted:
 		s.track(c)
 		if s.leaving {
 			s.request(c, RequestStop)
 		}
-		return
 	case callAnswered:
 		c.answer = e.end.answer
 		switch {
@@ -159,21 +154,26 @@ func (s *server) handle(e callEvent) {
 		case c.recorded:
 			s.forget(c) // its function ran on after the end
 		}
-		return
+	default:
+		if !c.over() {
+			s.handleRunning(e)
+		}
 	}
-	if c.over() {
-		return
-	}
+	return nil
+}
+
+// handleRunning handles an event of a call that is not over.
+func (s *server) handleRunning(e callEvent) {
+	c := e.call
 	switch e.what {
 	case callProgressed:
-		c.progress, c.known = e.progress, nil
-		s.progress = append(s.progress, c)
+		c.known = nil
+		s.Note("note progress of task "+c.task.TID, func(tx *broker.Tx, _ time.Time) error {
+			return ledger.NoteProgress(tx, c.task.TID, c.task.Epoch, *e.progress)
+		})
 	case callRunsLong:
 		c.out.live()
-		if err := s.controls.Add(append(ledger.Controls(c.task), ledger.QueuesOf(c.task.TID).ControlIn)...); err != nil {
-			s.o.Log.Warn("listen for control", "tid", c.task.TID, "err", err) // the periodic poll remains
-		}
-		c.listening, s.controlPending = true, true
+		s.WatchControl(c.task.TID, ledger.Controls(c.task))
 	case callOvertime:
 		next, act := c.ending.overtime(time.Now())
 		s.apply(c, next, act)
@@ -232,7 +232,8 @@ func (s *server) end(c *call, value []byte) {
 	c.out.describe(h, c.assigned)
 	c.handOff = h
 	c.waiters.Ended(h.Outcome)
-	s.ended = append(s.ended, c)
+	s.UnwatchControl(c.task.TID)
+	s.Add(&callEnd{server: s, call: c})
 }
 
 // A callLog is the log of a function until its task is over.

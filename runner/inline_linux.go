@@ -5,23 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"weft/broker"
 	"weft/internal/control"
+	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/internal/proc"
-)
-
-// The intervals at which a server polls, and the longest pause before it retries a failed
-// write.
-const (
-	minInlinePoll  = time.Second
-	maxInlinePoll  = 5 * time.Second
-	maxInlineRetry = time.Second
 )
 
 // An Inline runs the tasks whose functions run inside this program, each on a goroutine.
@@ -40,46 +32,32 @@ func NewInline(o InlineOptions) (*Inline, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Quarantined == nil {
-		o.Quarantined = func() broker.ID { return 0 }
-	}
 	s := &server{
-		o:            o,
-		record:       &ledger.Server{Process: self, Started: time.Now().UnixNano()},
-		slots:        slots{free: o.Slots},
-		calls:        make(map[string]*call),
-		events:       make(chan callEvent, 2*o.Slots),
-		directOrders: make(chan directOrder),
-		over:         make(chan struct{}),
+		o:      o,
+		record: &ledger.Server{Process: self, Started: time.Now().UnixNano()},
+		slots:  slots{free: o.Slots},
+		calls:  make(map[string]*call),
+		over:   make(chan struct{}),
 	}
+	s.Engine = engine.New(engine.Options{Dir: o.Dir, Broker: o.Broker, Log: o.Log, Quarantined: o.Quarantined, Events: 2 * o.Slots}, s)
+	s.Stale[engine.Requests], s.Stale[engine.Services] = true, true
 	for _, name := range o.Functions.Names() {
 		s.queues = append(s.queues, ledger.InlineRequests(name))
 	}
 	return &Inline{s}, nil
 }
 
-// A server is the loop of an [Inline]; calls report to it by events. All of it but its
-// slots belongs to one goroutine.
+// A server runs the calls of an [Inline] for its engine; calls report to it by events. All
+// of it but its slots belongs to the goroutine of the engine.
 type server struct {
-	o            InlineOptions
-	record       *ledger.Server
-	queues       []string // of requests
-	requests     *broker.Waiter
-	controls     *broker.Waiter
-	slots        slots
-	events       chan callEvent
-	directOrders chan directOrder // orders from the control socket
-	over         chan struct{}    // closed at the end, when no goroutine receives events any more
-
-	quarantined     broker.ID // see [InlineOptions.Quarantined]
-	leaving         bool      // its context has ended
-	requestsPending bool      // requests may be waiting
-	controlPending  bool      // control messages may be waiting
-	ahead           []*ledger.Job
-	submits         []*localSubmit   // not started yet
-	calls           map[string]*call // those that hold a slot, by TID
-	ended           []*call          // those whose end is not written yet
-	progress        []*call          // those whose progress is not written yet
+	*engine.Engine[callEvent]
+	o       InlineOptions
+	record  *ledger.Server
+	queues  []string // of requests
+	slots   slots
+	calls   map[string]*call // those that hold a slot, by TID
+	leaving bool             // its context has ended
+	over    chan struct{}    // closed at the end, when no goroutine receives events any more
 }
 
 // Serve runs tasks until ctx ends. Then it stops the running ones, and returns when they
@@ -88,29 +66,20 @@ type server struct {
 //
 // Several programs, and several processes of one program, may serve at once: a task belongs
 // to the server whose transaction claims it.
-func (i *Inline) Serve(ctx context.Context) (err error) {
+func (i *Inline) Serve(ctx context.Context) error {
 	s := i.server
 	defer close(s.over)
 	defer s.slots.close()
-	queues := append([]string{ledger.Services}, s.queues...) // Services: a change of trust notifies it
-	if s.requests, err = s.o.Broker.Listen(queues...); err != nil {
-		return fmt.Errorf("serve functions: %w", err)
+	defer s.Close()
+	// A change of trust notifies Services.
+	err := errors.Join(s.Listen(engine.Requests, s.queues...), s.Listen(engine.Services, ledger.Services), s.Listen(engine.Control))
+	if err == nil {
+		err = s.update(ledger.PutServer)
 	}
-	defer s.requests.Close()
-	if s.controls, err = s.o.Broker.Listen(); err != nil {
-		return fmt.Errorf("serve functions: %w", err)
-	}
-	defer s.controls.Close()
-	if err := s.update(ledger.PutServer); err != nil {
-		return fmt.Errorf("serve functions: %w", err)
-	}
-	orders, err := control.Serve(s.o.Dir, s.takeOrder)
 	if err != nil {
-		s.o.Log.Warn("orders come through the store only", "err", err)
+		return fmt.Errorf("serve functions: %w", err)
 	}
-	err = s.serve(ctx)
-	orders.Close()
-	s.resolve(s.submits, err)
+	err = s.Run(context.WithoutCancel(ctx), ctx.Done())
 	return errors.Join(err, s.update(ledger.DropServer))
 }
 
@@ -119,59 +88,68 @@ func (s *server) update(change func(*broker.Tx, *ledger.Server) error) error {
 	return s.o.Broker.Update(context.Background(), func(tx *broker.Tx) error { return change(tx, s.record) })
 }
 
-// serve claims and runs tasks until ctx has ended and none is left.
-func (s *server) serve(ctx context.Context) error {
-	s.requestsPending, s.quarantined = true, s.o.Quarantined()
-	poll, retry := minInlinePoll, time.Duration(0)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	leave := ctx.Done()
-	for {
-		s.slots.admit(leave != nil && !s.requestsPending && len(s.ahead) == 0)
-		select {
-		case <-leave:
-			leave, s.leaving = nil, true
-			s.slots.close()
-			for _, c := range s.calls {
-				s.request(c, RequestStop)
-			}
-		case e := <-s.events:
-			s.gather(e)
-			poll = minInlinePoll
-		case a := <-s.directOrders:
-			s.order(a)
-		case <-s.requests.C():
-			s.requestsPending, poll = true, minInlinePoll
-			if s.quarantined != 0 {
-				s.quarantined = s.o.Quarantined()
-			}
-		case <-s.controls.C():
-			s.controlPending, poll = true, minInlinePoll
-		case <-timer.C:
-			s.requestsPending, s.controlPending, s.quarantined = true, true, s.o.Quarantined()
-			poll = min(2*poll, maxInlinePoll)
-		}
-		err := s.cycle(leave != nil)
-		switch {
-		case errors.Is(err, broker.ErrGone):
-			for _, c := range s.calls {
-				s.request(c, RequestStop)
-			}
-			return err
-		case errors.Is(err, broker.ErrClosed), err != nil && leave == nil && retry == maxInlineRetry:
-			return err // the tasks are lost when the process ends
-		case err != nil:
-			retry = min(max(10*time.Millisecond, 2*retry), maxInlineRetry)
-			s.o.Log.Error("serve functions", "err", err, "retry", retry)
-			timer.Reset(retry)
-			continue
-		}
-		retry = 0
-		if leave == nil && s.idle() {
-			return nil
-		}
-		timer.Reset(poll)
+// Stop stops the running calls, and starts no more.
+func (s *server) Stop(context.Context) error {
+	s.leaving = true
+	s.slots.close()
+	s.stopCalls()
+	return nil
+}
+
+func (s *server) stopCalls() {
+	for _, c := range s.calls {
+		s.request(c, RequestStop)
 	}
+}
+
+// Linger yields once to goroutines that are about to send an event, but does not wait for
+// them: changes that are written together cost less.
+func (s *server) Linger() time.Duration {
+	if 2*len(s.Pending()) >= s.slots.used(s.o.Slots) {
+		return 0
+	}
+	return engine.Yield
+}
+
+// Look claims as many tasks as there are slots.
+func (s *server) Look(ctx context.Context, _ time.Time) error {
+	if s.Stale[engine.Services] {
+		s.Stale[engine.Services] = false
+		s.UpdateTrust()
+	}
+	if s.leaving {
+		return nil
+	}
+	if err := s.LookAhead(func() ([]*ledger.Job, error) { return s.readRequests(ctx) }); err != nil {
+		return err
+	}
+	n := s.slots.take(len(s.Ahead))
+	for _, j := range s.Ahead[:n] {
+		if j.Refused() == "" && s.o.Functions.Get(j.Function.Name) == nil {
+			j.Refuse(fmt.Sprintf("function %s: its program has no such function any more", j.Function.Name))
+		}
+		s.Add(&claim{server: s, job: j})
+	}
+	s.Ahead = s.Ahead[n:]
+	return nil
+}
+
+// Rest ends the server when it is leaving and every claimed task has ended, or its store is
+// gone.
+func (s *server) Rest(now time.Time, failed error) (wake time.Time, done bool, err error) {
+	s.slots.admit(!s.leaving && !s.Stale[engine.Requests] && len(s.Ahead) == 0)
+	switch {
+	case errors.Is(failed, broker.ErrGone):
+		s.stopCalls()
+		return wake, true, failed
+	case errors.Is(failed, broker.ErrClosed), failed != nil && s.leaving && s.Exhausted():
+		return wake, true, failed // the tasks are lost when the process ends
+	case s.leaving:
+		return wake, failed == nil && s.idle(), nil
+	case len(s.Ahead) > 0 && s.slots.any():
+		return now, false, nil
+	}
+	return wake, false, nil
 }
 
 // idle reports whether every claimed task has ended. It ignores a function that runs on
@@ -185,33 +163,22 @@ func (s *server) idle() bool {
 	return s.slots.used(s.o.Slots) == len(s.calls) // no local submit is in progress
 }
 
-// A directOrder is an order from the control socket.
-type directOrder struct {
-	order control.Order
-	reply chan<- (<-chan control.Answer) // of the last answer; nil: the task is not here
+// Order applies an order from the control socket, if it is to end a call.
+func (s *server) Order(ctx context.Context, o control.Order) (<-chan control.Answer, error) {
+	c := s.calls[o.TID]
+	if c == nil || OrderFor(o.Command).End == NoRequest {
+		return nil, nil
+	}
+	return c.waiters.Add(o.Command), s.Command(ctx, o.TID, o.Command)
 }
 
-// takeOrder passes on an order from the control socket, on any goroutine.
-func (s *server) takeOrder(ctx context.Context, o control.Order, answer func(control.Answer)) {
-	reply := make(chan (<-chan control.Answer), 1)
-	select {
-	case s.directOrders <- directOrder{o, reply}:
-		if done := <-reply; done != nil {
-			control.Relay(ctx, done, answer)
-		}
-	case <-ctx.Done():
+// Command applies a command to a call.
+func (s *server) Command(_ context.Context, tid string, what ledger.Command) error {
+	if c := s.calls[tid]; c != nil {
+		c.known = nil // the record has changed
+		s.request(c, OrderFor(what).End)
 	}
-}
-
-// order applies the order, if it is to end a call.
-func (s *server) order(a directOrder) {
-	c, end := s.calls[a.order.TID], OrderFor(a.order.Command).End
-	if c == nil || end == NoRequest {
-		a.reply <- nil
-		return
-	}
-	a.reply <- c.waiters.Add(a.order.Command)
-	s.request(c, end)
+	return nil
 }
 
 // forget drops a call and frees its slot.
@@ -220,101 +187,36 @@ func (s *server) forget(c *call) {
 	s.slots.give(1)
 }
 
-// gather handles an event and those that arrive meanwhile. Changes that are written
-// together cost less, so it yields once to goroutines that are about to send one, but does
-// not wait for them.
-func (s *server) gather(e callEvent) {
-	s.handle(e)
-	for yielded := false; ; {
-		select {
-		case e = <-s.events:
-			s.handle(e)
-			yielded = false
-		default:
-			if yielded || 2*(len(s.submits)+len(s.ended)) >= s.slots.used(s.o.Slots) {
-				return
-			}
-			runtime.Gosched()
-			yielded = true
-		}
-	}
-}
-
-// cycle writes what has ended, and claims and starts as many tasks as there are slots.
-func (s *server) cycle(claim bool) error {
-	for again := true; again; {
-		if claim {
-			if err := s.readAhead(); err != nil {
-				return err
-			}
-		}
-		t := s.gatherCycle(claim)
-		if t.empty() {
-			return nil
-		}
-		if err := s.write(t); err != nil {
-			s.slots.give(len(t.claims))
-			s.invalidate()
-			if errors.Is(err, ledger.ErrChanged) {
-				continue
-			}
-			s.resolve(t.submits, err)
-			return err
-		}
-		again = claim && len(s.ahead) > 0 && s.slots.any()
-	}
-	return nil
-}
-
-// invalidate drops what was read from the store, so that it is read again.
-func (s *server) invalidate() {
-	s.ahead, s.requestsPending = nil, true
-	for _, c := range s.ended {
-		c.known = nil
-	}
-}
-
-// readAhead reads requests ahead.
-func (s *server) readAhead() error {
-	if !s.requestsPending || len(s.ahead) > 0 {
-		return nil
-	}
-	err := s.o.Broker.View(context.Background(), func(r broker.Reader) error {
-		s.ahead = nil
+// readRequests reads and prepares the oldest requests.
+func (s *server) readRequests(ctx context.Context) (jobs []*ledger.Job, err error) {
+	err = s.o.Broker.View(ctx, func(r broker.Reader) error {
+		jobs = nil
 		// Mostly few of the functions have requests; one query tells which.
 		waiting, err := r.Queues(ledger.InlinePrefix, len(s.queues))
 		if err != nil {
 			return err
 		}
 		for _, queue := range s.queues {
-			if slices.Contains(waiting, queue) || len(waiting) == len(s.queues) {
-				if err := s.readQueue(r, queue); err != nil {
+			if !slices.Contains(waiting, queue) && len(waiting) < len(s.queues) {
+				continue
+			}
+			ms, err := ledger.Waiting(r, queue, s.Quarantined, 2*s.o.Slots, inlineAheadBytes)
+			if err != nil {
+				return err
+			}
+			for _, m := range ms {
+				j, err := ledger.Prepare(r, s.o.Root, m)
+				if err != nil {
 					return err
 				}
+				jobs = append(jobs, j)
 			}
 		}
-		slices.SortFunc(s.ahead, func(a, b *ledger.Job) int { return strings.Compare(a.TID, b.TID) }) // oldest first
+		slices.SortFunc(jobs, func(a, b *ledger.Job) int { return strings.Compare(a.TID, b.TID) }) // oldest first
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("look for requests: %w", err)
+		return nil, fmt.Errorf("look for requests: %w", err)
 	}
-	s.requestsPending = len(s.ahead) > 0
-	return nil
-}
-
-// readQueue reads the requests for one function ahead and prepares them.
-func (s *server) readQueue(r broker.Reader, queue string) error {
-	ms, err := ledger.Waiting(r, queue, s.quarantined, 2*s.o.Slots, inlineAheadBytes)
-	if err != nil {
-		return err
-	}
-	for _, m := range ms {
-		j, err := ledger.Prepare(r, s.o.Root, m)
-		if err != nil {
-			return err
-		}
-		s.ahead = append(s.ahead, j)
-	}
-	return nil
+	return jobs, nil
 }

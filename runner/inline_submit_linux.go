@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/proc"
 )
 
 // A localSubmit is a task that is submitted by the program that serves it. The server's
@@ -14,7 +16,8 @@ import (
 // many that arrive together share the cost of one transaction.
 type localSubmit struct {
 	prepared *ledger.Prepared
-	decided  atomic.Bool // set by the loop, or by the submitter to withdraw
+	by       proc.Identity // the server
+	decided  atomic.Bool   // set by the loop, or by the submitter to withdraw
 
 	done    chan struct{}   // closed when the fields below are set
 	started *ledger.Started // nil: the task has to queue
@@ -37,7 +40,7 @@ func (i *Inline) Submit(ctx context.Context, submission ledger.Submission) (*Loc
 		s.releaseSlot()
 		return nil, err
 	}
-	g := &localSubmit{prepared: draft, done: make(chan struct{})}
+	g := &localSubmit{prepared: draft, by: s.record.Process, done: make(chan struct{})}
 	s.emit(callEvent{submit: g, what: submitArrived})
 	if err := s.await(ctx, g); err != nil {
 		return nil, err
@@ -94,15 +97,24 @@ func (s *server) accept(l *localSubmit) {
 	case s.leaving:
 		close(l.done)
 	default:
-		s.submits = append(s.submits, l)
+		s.Add(l)
 	}
 }
 
-// resolve reports the outcome to the first local submits.
-func (s *server) resolve(first []*localSubmit, err error) {
-	s.submits = s.submits[len(first):]
-	for _, g := range first {
-		g.err = err
-		close(g.done)
+func (l *localSubmit) Write(tx *broker.Tx, now time.Time) (err error) {
+	l.started, err = l.prepared.Start(tx, l.by, now)
+	return err
+}
+
+func (l *localSubmit) Written(err error) {
+	l.err = err
+	close(l.done)
+}
+
+func (l *localSubmit) Failed(err error) bool {
+	if errors.Is(err, ledger.ErrChanged) {
+		return true
 	}
+	l.Written(err)
+	return false
 }

@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"weft/broker"
+	"weft/internal/ledger"
+)
+
+// A Change is something that an engine writes, with all that is to be written at the same
+// time, in one transaction.
+type Change interface {
+	// Write writes the change. It may be called again, so it resets everything it sets.
+	Write(tx *broker.Tx, now time.Time) error
+	// Written is called when the change is committed. If err is not nil it has been given
+	// up, because it cannot be written although the store works.
+	Written(err error)
+	// Failed is called if the transaction failed for a reason that is not the change's, or
+	// with [ledger.ErrChanged]: what was known of the store is out of date. It reports
+	// whether the change is to be written in the next cycle.
+	Failed(err error) (keep bool)
+}
+
+// A Func is a Change made of functions.
+type Func struct {
+	What string // what it writes, for errors
+	Do   func(tx *broker.Tx, now time.Time) error
+	Then func(err error) // the Written of the change; may be nil
+	Once bool            // it is not kept if the transaction failed
+}
+
+// Write calls Do.
+func (f *Func) Write(tx *broker.Tx, now time.Time) error {
+	if err := f.Do(tx, now); err != nil {
+		return fmt.Errorf("%s: %w", f.What, err)
+	}
+	return nil
+}
+
+// Written calls Then.
+func (f *Func) Written(err error) {
+	if f.Then != nil {
+		f.Then(err)
+	}
+}
+
+// Failed keeps the change, unless Once says otherwise.
+func (f *Func) Failed(error) bool { return !f.Once }
+
+// Add has the change written in the next cycle.
+func (e *Engine[E]) Add(c Change) { e.pending = append(e.pending, c) }
+
+// Note adds a change that nothing waits for.
+func (e *Engine[E]) Note(what string, do func(tx *broker.Tx, now time.Time) error) {
+	e.Add(&Func{What: what, Do: do})
+}
+
+// Pending returns the changes that are not written yet.
+func (e *Engine[E]) Pending() []Change { return e.pending }
+
+// write commits all changes. One that cannot be written although the store works is logged
+// and given up, so that one bad task does not block the others.
+func (e *Engine[E]) write(ctx context.Context) (err error) {
+	all := e.pending
+	if len(all) == 0 {
+		return nil
+	}
+	// A cycle is completed once begun: others wait for it.
+	ctx = context.WithoutCancel(ctx)
+	e.pending, e.writing = e.writing[:0], all
+	defer clear(all)
+	if err = e.commit(ctx, all); err == nil {
+		for _, c := range all {
+			c.Written(nil)
+		}
+		return nil
+	}
+	if !ofStore(err) {
+		e.o.Log.Error("write cycle failed, now one change at a time", "err", err)
+		for len(all) > 0 && !ofStore(err) {
+			if err = e.commit(ctx, all[:1]); ofStore(err) {
+				break
+			}
+			if err != nil {
+				e.o.Log.Error("give up change", "err", err)
+			}
+			all[0].Written(err)
+			all, err = all[1:], nil
+		}
+	}
+	e.keep(all, err)
+	if errors.Is(err, ledger.ErrChanged) {
+		e.changed = true
+		return nil
+	}
+	return err
+}
+
+// keep takes back changes that could not be written.
+func (e *Engine[E]) keep(all []Change, err error) {
+	if len(all) == 0 {
+		return
+	}
+	var kept []Change
+	for _, c := range all {
+		if c.Failed(err) {
+			kept = append(kept, c)
+		}
+	}
+	e.pending = append(kept, e.pending...)
+}
+
+// commit writes the changes in one transaction.
+func (e *Engine[E]) commit(ctx context.Context, changes []Change) error {
+	now := time.Now()
+	return e.o.Broker.Update(ctx, func(tx *broker.Tx) error {
+		for _, c := range changes {
+			if err := c.Write(tx, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Transient reports whether the same transaction may succeed later.
+func Transient(err error) bool {
+	return errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrUnwritable) || errors.Is(err, broker.ErrBusy)
+}
+
+// ofStore reports whether an error comes from the state of the store, so that no part of
+// the transaction would fare better.
+func ofStore(err error) bool {
+	return Transient(err) || errors.Is(err, broker.ErrUncertain) || errors.Is(err, broker.ErrGone) || errors.Is(err, broker.ErrClosed) ||
+		errors.Is(err, ledger.ErrSuperseded) || errors.Is(err, ledger.ErrChanged)
+}
