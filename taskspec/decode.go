@@ -27,40 +27,11 @@ const maxDepth = 64
 //
 // Numbers in args, keyword_args and metadata become [encoding/json.Number] and
 // keep every digit.
-func Decode(data []byte) (*Spec, error) {
-	s := new(Spec)
-	problems, _ := decode(data, specShape(), reflect.ValueOf(s).Elem())
-	if err := problems.err(); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
+func Decode(data []byte) (*Spec, error) { return specs.decode(data) }
 
 // DecodeValid decodes and validates, and reports what is wrong in either way
 // together in one *[ValidationError].
-func DecodeValid(data []byte, rules Rules) (*Spec, error) {
-	return decodeValid(data, specShape(), func(s *Spec) []Problem { return s.problems(rules) })
-}
-
-// decodeValid decodes a document that has the shape of a T, and reports what is
-// wrong with it together with what check says of what was decoded.
-func decodeValid[T any](data []byte, want *shape, check func(*T) []Problem) (*T, error) {
-	v := new(T)
-	problems, isJSON := decode(data, want, reflect.ValueOf(v).Elem())
-	if isJSON {
-		undecoded := problems.problems
-		for _, p := range check(v) {
-			// What could not be decoded is empty now, which is not a second problem.
-			if !covers(undecoded, p.Path) {
-				problems.add(p.Path, p.Text)
-			}
-		}
-	}
-	if err := problems.err(); err != nil {
-		return nil, err
-	}
-	return v, nil
-}
+func DecodeValid(data []byte, rules Rules) (*Spec, error) { return specs.decodeValid(data, rules) }
 
 // decode decodes what it can of data, which has the shape of into, and returns
 // what is wrong with it. isJSON is false where nothing could be decoded.

@@ -25,29 +25,29 @@ func CommandItem(body string) (Item, error) {
 	if !mayBeItem(body) || !utf8.ValidString(body) || !json.Valid([]byte(body)) {
 		return Item{Stdin: body}, nil
 	}
-	var stdin, args string
-	var r report
-	c := cursor{text: body}
-	c.peek()
-	c.pos++
-	for c.more('}') {
-		key := unquote(c.key())
-		value := c.skip()
-		var part *string
-		switch key {
-		case "stdin":
-			part = &stdin
-		case "args":
-			part = &args
-		default:
+	d := decoder{cursor: cursor{text: body}}
+	d.peek()
+	fields := make(map[string]any)
+	for key := range d.members {
+		if key != "stdin" && key != "args" {
 			return Item{Stdin: body}, nil
 		}
-		if *part != "" {
-			r.add(key, "given twice")
+		if _, twice := fields[key]; twice {
+			d.problem("given twice")
 		}
-		*part = value
+		fields[key] = d.free()
 	}
-	item := Item{Stdin: itemStdin(&r, stdin), Args: itemArgs(&r, args)}
+	r := &d.report
+	var item Item
+	if stdin, there := fields["stdin"]; there {
+		var ok bool
+		if item.Stdin, ok = rawText(stdin); !ok {
+			r.add("stdin", "want "+aRawString)
+		}
+	}
+	if args, there := fields["args"]; there {
+		item.Args = itemArgs(r, args)
+	}
 	if err := r.err(); err != nil {
 		return Item{}, fmt.Errorf("read work item: %w", err)
 	}
@@ -68,60 +68,19 @@ func mayBeItem(body string) bool {
 	return false
 }
 
-// itemStdin returns the text of the stdin of an item, which is "" where it has
-// none.
-func itemStdin(r *report, value string) string {
-	if value == "" {
-		return ""
-	}
-	text, ok := itemText(r, "stdin", value)
+// itemArgs returns the arguments of an item.
+func itemArgs(r *report, value any) []string {
+	list, ok := value.([]any)
 	if !ok {
-		r.add("stdin", "want "+aRawString)
-	}
-	return text
-}
-
-// itemArgs returns the args of an item, nil where it has none.
-func itemArgs(r *report, value string) []string {
-	if value == "" {
-		return nil
-	}
-	if value[0] != '[' {
 		r.add("args", "want a list of strings and numbers")
-		return nil
 	}
-	args := []string{}
-	c := cursor{text: value, pos: 1}
-	for c.more(']') {
-		path := element("args", len(args))
-		value := c.skip()
-		text, ok := itemText(r, path, value)
-		switch {
-		case !ok && isNumber(value[0]):
-			text = value
-		case !ok:
-			r.add(path, "want a string or a number")
-		case !osText(text):
-			r.add(path, notOSText)
+	args := make([]string, len(list))
+	for i, arg := range list {
+		if args[i], ok = argText(arg); !ok {
+			r.add(element("args", i), "want a string or a number")
+		} else {
+			checkOSText(r, element("args", i), args[i])
 		}
-		args = append(args, text)
 	}
 	return args
-}
-
-// itemText returns the text of a [RawString], and false for any other value.
-func itemText(r *report, path, value string) (string, bool) {
-	switch value[0] {
-	case '"':
-	case '{':
-		var object any
-		_ = json.Unmarshal([]byte(value), &object) // it is valid
-		return rawText(object)
-	default:
-		return "", false
-	}
-	if loneSurrogate(value) {
-		r.add(path, halfPair)
-	}
-	return unquote(value), true
 }

@@ -3,8 +3,6 @@ package taskspec
 import (
 	"cmp"
 	"encoding/json"
-	"reflect"
-	"sync"
 	"time"
 )
 
@@ -104,20 +102,16 @@ func (p ServicePolicy) Spent(restarts int) bool {
 
 // DecodeManifest reads a manifest from JSON. It is as strict as [DecodeValid],
 // and reports all that is wrong in one *[ValidationError].
-func DecodeManifest(data []byte) (*Manifest, error) {
-	return decodeValid(data, manifestShape(), func(m *Manifest) []Problem {
-		c := checker{}
-		c.record(manifestShape(), reflect.ValueOf(m).Elem(), 1)
-		return c.problems
-	})
-}
+func DecodeManifest(data []byte) (*Manifest, error) { return manifests.decodeValid(data, Rules{}) }
 
 // ManifestSchema is [Schema] for the manifest of a service.
-func ManifestSchema() []byte {
-	return manifestShape().schema(Rules{}).document("Weft autostart manifest", "A task or pipeline that the manager of a project starts by itself.")
-}
+func ManifestSchema() []byte { return manifests.schema(Rules{}) }
 
-var manifestShape = sync.OnceValue(func() *shape { return shapeOf(reflect.TypeFor[Manifest](), "", manifestFormat()) })
+var manifests = &document[Manifest]{
+	title:  "Weft autostart manifest",
+	about:  "A task or pipeline that the manager of a project starts by itself.",
+	format: manifestFormat,
+}
 
 // manifestFormat is what [format] is, for a manifest.
 func manifestFormat() map[string]entry {

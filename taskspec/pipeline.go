@@ -1,10 +1,5 @@
 package taskspec
 
-import (
-	"reflect"
-	"sync"
-)
-
 // Pipeline is a pipeline as it stands in JSON: stages that are run one after the
 // other. Its zero value lacks a name and stages, which [Pipeline.Validate] says.
 type Pipeline struct {
@@ -55,62 +50,34 @@ func (s *PipelineStage) Over(task *Spec) *Spec {
 	return t
 }
 
-// StageProblems lists what the spec asks for that a stage of a pipeline cannot
-// have.
-func (s *Spec) StageProblems() []Problem {
-	w := &s.Work
-	var problems []Problem
-	for _, f := range []feature{
-		{"spec.interactive", w.Interactive},
-		{"spec.tty", w.TTY},
-		{"spec.persistent", w.Persistent},
-		{"spec.stream_output", w.StreamOutput},
-		{"spec.key", w.Key != ""},
-	} {
-		if f.used {
-			problems = append(problems, Problem{f.path, "does not go with a stage of a pipeline"})
-		}
-	}
-	return problems
-}
-
 // DecodePipeline reads one pipeline from JSON, as strictly as [Decode] reads a
 // spec, and checks it as [Pipeline.Validate] does. All that is wrong is in one
 // *[ValidationError]. Whether there are the tasks that it names, it does not know.
-func DecodePipeline(data []byte) (*Pipeline, error) {
-	return decodeValid(data, pipelineShape(), (*Pipeline).problems)
-}
+func DecodePipeline(data []byte) (*Pipeline, error) { return pipelines.decodeValid(data, Rules{}) }
 
 // Validate returns a *[ValidationError] with all that is wrong with the pipeline
 // itself; its tasks are not looked at.
-func (p *Pipeline) Validate() error {
-	r := report{problems: p.problems()}
-	return r.err()
-}
-
-func (p *Pipeline) problems() []Problem {
-	c := checker{}
-	c.record(pipelineShape(), reflect.ValueOf(p).Elem(), 1)
-	seen := make(map[string]bool)
-	for i := range p.Stages {
-		name := p.Stages[i].StageName()
-		if name != "" && seen[name] {
-			c.add(element("stages", i)+".name", "is that of another stage, "+quote(name)+": give it one of its own")
-		}
-		seen[name] = true
-	}
-	return c.problems
-}
+func (p *Pipeline) Validate() error { return pipelines.validate(p, Rules{}) }
 
 // PipelineSchema is [Schema] for pipelines. That no two stages have the same name
 // is beyond it.
-func PipelineSchema() []byte {
-	return pipelineShape().schema(Rules{}).document("Weft pipeline", "Tasks that are run one after the other, each with what the one before it has written.")
-}
+func PipelineSchema() []byte { return pipelines.schema(Rules{}) }
 
-var pipelineShape = sync.OnceValue(func() *shape {
-	return shapeOf(reflect.TypeFor[Pipeline](), "", pipelineFormat())
-})
+var pipelines = &document[Pipeline]{
+	title:  "Weft pipeline",
+	about:  "Tasks that are run one after the other, each with what the one before it has written.",
+	format: pipelineFormat,
+	also: func(c *checker, p *Pipeline) {
+		seen := make(map[string]bool)
+		for i := range p.Stages {
+			name := p.Stages[i].StageName()
+			if name != "" && seen[name] {
+				c.add(element("stages", i)+".name", "is that of another stage, "+quote(name)+": give it one of its own")
+			}
+			seen[name] = true
+		}
+	},
+}
 
 // pipelineFormat is [format] for a pipeline.
 func pipelineFormat() map[string]entry {

@@ -93,6 +93,16 @@ func (r *RetryPolicy) Next(attempt int, o Outcome, random float64) (wait time.Du
 	return time.Duration(math.Round(float64(backoff) * (1 - *full.Jitter*random))), true
 }
 
+// MaxRest is the longest [ItemRest].
+const MaxRest = time.Minute
+
+// ItemRest is how long a persistent task leaves an item alone that it has failed on
+// so many times in a row and that its policy puts back: 1 s, doubling to 60 s. An
+// item that cannot be done must not keep the task, and the store, busy.
+func ItemRest(failures int) time.Duration {
+	return doubled(time.Second, failures-1, MaxRest)
+}
+
 // retryCause is how [RetryPolicy.On] names the end; empty for one that is never
 // followed by another attempt.
 func retryCause(o Outcome) string {

@@ -19,12 +19,10 @@ import (
 // the schema only. In turn, the
 // schema of templates does not know tid, state and weft_context at all, while
 // DecodeValid lets them pass where they are null or empty.
-func Schema(rules Rules) []byte {
-	return specShape().schema(rules).document("Weft TaskSpec", "One task: what it runs, and how.")
-}
+func Schema(rules Rules) []byte { return specs.schema(rules) }
 
-// document is the schema as text.
-func (s *schema) document(title, description string) []byte {
+// text is the schema of a whole document as text.
+func (s *schema) text(title, description string) []byte {
 	s.Dialect = "https://json-schema.org/draft/2020-12/schema"
 	s.Title, s.Description = title, description
 	var b bytes.Buffer

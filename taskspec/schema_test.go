@@ -111,7 +111,7 @@ func values() []any {
 
 // at returns the shape of a field, and false where there is no such field.
 func at(path []string) (*shape, bool) {
-	s := specShape()
+	s := specs.shape()
 	for _, name := range path {
 		f := s.fields[name]
 		if f == nil {
@@ -173,7 +173,7 @@ func TestSchemaAgrees(t *testing.T) {
 		s := compile(t, rules)
 		accepted, refused := 0, 0
 		for base := range bases() {
-			for _, path := range paths(specShape(), nil) {
+			for _, path := range paths(specs.shape(), nil) {
 				for _, value := range values() {
 					text, err := json.Marshal(value)
 					if err != nil {
@@ -214,7 +214,7 @@ func TestSchemaAgreesOnCombinations(t *testing.T) {
 	for _, rules := range allRules() {
 		compiled = append(compiled, compile(t, rules))
 	}
-	fields, all := paths(specShape(), nil), values()
+	fields, all := paths(specs.shape(), nil), values()
 	rapid.Check(t, func(rt *rapid.T) {
 		i := rapid.IntRange(0, len(compiled)-1).Draw(rt, "rules")
 		rules := allRules()[i]
@@ -270,7 +270,7 @@ func TestSchemaCannotSay(t *testing.T) {
 func TestFormatIsComplete(t *testing.T) {
 	t.Parallel()
 	fields := make(map[string]bool)
-	for _, path := range paths(specShape(), nil) {
+	for _, path := range paths(specs.shape(), nil) {
 		if at := strings.Join(path, "."); path[len(path)-1] != "unknown" {
 			fields[at] = true
 			if format()[at].about == "" {

@@ -3,7 +3,6 @@ package taskspec
 import (
 	"reflect"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -82,10 +81,6 @@ type field struct {
 	shape *shape
 	entry
 }
-
-// specShape returns the shape of a Spec, which is made when it is first needed: a client
-// that looks at no spec does not pay for it.
-var specShape = sync.OnceValue(func() *shape { return shapeOf(reflect.TypeFor[Spec](), "", format()) })
 
 // shapeOf reads names and forms from the struct tags, and the rest from format, so that
 // everything about a field is declared in one place.

@@ -41,25 +41,17 @@ func (s *Spec) Validate() error { return s.ValidateFor(Rules{}) }
 func (s *Spec) ValidateTemplate() error { return s.ValidateFor(Rules{Template: true}) }
 
 // ValidateFor is [Spec.Validate] with rules of its own.
-func (s *Spec) ValidateFor(rules Rules) error {
-	r := report{problems: s.problems(rules)}
-	return r.err()
-}
+func (s *Spec) ValidateFor(rules Rules) error { return specs.validate(s, rules) }
 
-// problems returns all that is wrong, in the order of the format, and then what
-// is not supported.
-func (s *Spec) problems(rules Rules) []Problem {
-	c := checker{rules: rules}
-	if slices.Contains(kinds(), s.Type) {
-		c.kind = s.Type
-	}
-	c.record(specShape(), reflect.ValueOf(s).Elem(), 1)
-	if rules.Supported {
-		for _, p := range s.Unsupported() {
-			c.add(p.Path, p.Text)
+var specs = &document[Spec]{
+	title: "Weft TaskSpec", about: "One task: what it runs, and how.", format: format,
+	also: func(c *checker, s *Spec) {
+		if c.rules.Supported {
+			for _, p := range s.Unsupported() {
+				c.add(p.Path, p.Text)
+			}
 		}
-	}
-	return c.problems
+	},
 }
 
 // kinds are the kinds of work there are.
