@@ -117,23 +117,14 @@ func (b *Broker) View(ctx context.Context, fn func(Reader) error) error {
 
 // Record returns the record of kind with key, or an error that wraps
 // [ErrNotFound].
-func (b *Broker) Record(ctx context.Context, kind, key string) (rec Record, err error) {
-	err = b.backend.ViewOne(ctx, func(r Reader) (err error) {
-		rec, err = r.Record(kind, key)
-		return err
-	})
-	if err != nil {
-		return Record{}, fmt.Errorf("record %s %q: %w", kind, key, err)
-	}
-	return rec, nil
+func (b *Broker) Record(ctx context.Context, kind, key string) (Record, error) {
+	rec, err := look(ctx, b, func(r Reader) (Record, error) { return r.Record(kind, key) })
+	return rec, wrapRecord("record", kind, key, err)
 }
 
 // Records returns the selected records of a kind ordered by rank.
-func (b *Broker) Records(ctx context.Context, kind string, sel RecordSelect) (recs []Record, err error) {
-	err = b.backend.ViewOne(ctx, func(r Reader) (err error) {
-		recs, err = r.Records(kind, sel)
-		return err
-	})
+func (b *Broker) Records(ctx context.Context, kind string, sel RecordSelect) ([]Record, error) {
+	recs, err := look(ctx, b, func(r Reader) ([]Record, error) { return r.Records(kind, sel) })
 	if err != nil {
 		return nil, fmt.Errorf("records of %s: %w", kind, err)
 	}
@@ -141,11 +132,8 @@ func (b *Broker) Records(ctx context.Context, kind string, sel RecordSelect) (re
 }
 
 // CountRecords counts the records of a kind by their states, without reading them.
-func CountRecords(ctx context.Context, b *Broker, kind string) (counts map[string]int, err error) {
-	err = b.backend.ViewOne(ctx, func(r Reader) (err error) {
-		counts, err = r.CountRecords(kind)
-		return err
-	})
+func CountRecords(ctx context.Context, b *Broker, kind string) (map[string]int, error) {
+	counts, err := look(ctx, b, func(r Reader) (map[string]int, error) { return r.CountRecords(kind) })
 	if err != nil {
 		return nil, fmt.Errorf("count records of %s: %w", kind, err)
 	}
@@ -155,11 +143,8 @@ func CountRecords(ctx context.Context, b *Broker, kind string) (counts map[strin
 // StoreID returns the id of b's store, which is assigned when the store is made and never
 // changes: that of [Broker.Info], at less cost. It uses the connection for writing: a
 // program that needs the id is about to write, and may never need a connection for reading.
-func (b *Broker) StoreID(ctx context.Context) (id string, err error) {
-	err = b.backend.UpdateOne(ctx, func(t Txn) (err error) {
-		id, err = t.ID()
-		return err
-	})
+func (b *Broker) StoreID(ctx context.Context) (string, error) {
+	id, err := change(ctx, b.Queue(""), nil, Txn.ID)
 	if err != nil {
 		return "", fmt.Errorf("inspect store: %w", err)
 	}
@@ -167,11 +152,8 @@ func (b *Broker) StoreID(ctx context.Context) (id string, err error) {
 }
 
 // Info describes the store.
-func (b *Broker) Info(ctx context.Context) (info Info, err error) {
-	err = b.backend.ViewOne(ctx, func(r Reader) (err error) {
-		info, err = r.Info()
-		return err
-	})
+func (b *Broker) Info(ctx context.Context) (Info, error) {
+	info, err := look(ctx, b, Reader.Info)
 	if err != nil {
 		return Info{}, fmt.Errorf("inspect store: %w", err)
 	}
@@ -208,6 +190,63 @@ func (b *Broker) stored(queue string) error {
 		return ErrView
 	}
 	return nil
+}
+
+// look makes one call on a reader.
+func look[T any](ctx context.Context, b *Broker, call func(Reader) (T, error)) (T, error) {
+	var v, zero T
+	err := b.backend.ViewOne(ctx, func(r Reader) (err error) {
+		v, err = call(r)
+		return err
+	})
+	if err != nil {
+		return zero, err
+	}
+	return v, nil
+}
+
+// change makes one call in a transaction on q, unless refused is an error.
+func change[T any](ctx context.Context, q *Queue, refused error, call func(Txn) (T, error)) (T, error) {
+	var v, zero T
+	if refused != nil {
+		return zero, refused
+	}
+	update := q.b.backend.UpdateOne
+	if q.b.options.Shows(q.name) != nil {
+		update = q.b.backend.Update // more than one call shows a message
+	}
+	err := update(ctx, func(t Txn) (err error) {
+		v, err = call(t)
+		return err
+	})
+	if err != nil {
+		return zero, err
+	}
+	return v, nil
+}
+
+// wrap says in an error, if there is one, what was done to which queue.
+func wrap(queue, verb string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %q: %w", verb, queue, err)
+}
+
+// wrapMove is wrap for two queues.
+func wrapMove(src, dst string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("move from %q to %q: %w", src, dst, err)
+}
+
+// wrapRecord is wrap for a record.
+func wrapRecord(verb, kind, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s %q: %w", verb, kind, key, err)
 }
 
 // notify notifies waiters. A notification is a hint, and waiters also poll, so a failure is

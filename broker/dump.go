@@ -81,8 +81,8 @@ type dumper struct {
 }
 
 func (d *dumper) write(ctx context.Context, r Reader, info Info) error {
-	err := d.out.Encode(metaLine{
-		Type: typeMeta, Format: dumpFormat, Version: dumpVersion, LastID: info.LastID.String(), Store: info.ID,
+	err := d.out.Encode(&line{
+		Type: typeMeta, Format: new(dumpFormat), Version: new(dumpVersion), LastID: new(lineID(info.LastID)), Store: info.ID,
 		Created: time.Now().UnixNano(), Redacted: d.o.Redacted,
 	})
 	if err != nil {
@@ -117,7 +117,7 @@ func (d *dumper) write(ctx context.Context, r Reader, info Info) error {
 		return err
 	}
 	d.report.Queues = d.queues.count()
-	return d.out.Encode(endLine{Type: typeEnd, Messages: d.report.Messages})
+	return d.out.Encode(&line{Type: typeEnd, Messages: &d.report.Messages})
 }
 
 // Entries that a load would refuse, because the store has been changed by hand, are left
@@ -129,7 +129,7 @@ func (d *dumper) alias(r Record) error {
 		return nil
 	}
 	d.report.Aliases++
-	return d.out.Encode(aliasLine{Type: typeAlias, Alias: r.Key, Target: r.State})
+	return d.out.Encode(&line{Type: typeAlias, Alias: &r.Key, Target: &r.State})
 }
 
 func (d *dumper) record(r Record) error {
@@ -142,7 +142,7 @@ func (d *dumper) record(r Record) error {
 		return err
 	}
 	d.report.Records++
-	return d.out.Encode(recordLine{Type: typeRecord, Kind: r.Kind, Key: r.Key, State: r.State, Rank: r.Rank, Body: r.Body})
+	return d.out.Encode(&line{Type: typeRecord, Kind: &r.Kind, Key: &r.Key, State: &r.State, Rank: &r.Rank, Body: &r.Body})
 }
 
 func (d *dumper) message(m Message) error {
@@ -156,7 +156,7 @@ func (d *dumper) message(m Message) error {
 	}
 	d.report.Messages++
 	d.queues.add(m.Queue)
-	return d.out.Encode(messageLine{Type: typeMessage, Queue: m.Queue, ID: m.ID.String(), Body: m.Body})
+	return d.out.Encode(&line{Type: typeMessage, Queue: &m.Queue, ID: new(lineID(m.ID)), Body: &m.Body})
 }
 
 // recordPage is how many records are in memory at once.

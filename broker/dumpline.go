@@ -29,69 +29,32 @@ const (
 	typeEnd     = "end"
 )
 
-type metaLine struct {
-	Type     string `json:"type"`
-	Format   string `json:"format"`
-	Version  int    `json:"version"`
-	LastID   string `json:"last_id"`
-	Store    string `json:"store"`
-	Created  int64  `json:"created"` // nanoseconds since 1970
-	Redacted bool   `json:"redacted,omitempty"`
-}
-
-type aliasLine struct {
-	Type   string `json:"type"`
-	Alias  string `json:"alias"`
-	Target string `json:"target"`
-}
-
-type recordLine struct {
-	Type  string `json:"type"`
-	Kind  string `json:"kind"`
-	Key   string `json:"key"`
-	State string `json:"state"`
-	Rank  int64  `json:"rank"`
-	Body  string `json:"body"`
-}
-
-type messageLine struct {
-	Type  string `json:"type"`
-	Queue string `json:"queue"`
-	ID    string `json:"id"`
-	Body  string `json:"body"`
-}
-
-type endLine struct {
-	Type     string `json:"type"`
-	Messages int    `json:"messages"`
-}
-
-// anyLine is a line of any type and format. Missing fields are nil.
-type anyLine struct {
+// A line is a line of a dump, of any type and format. Missing fields are nil.
+type line struct {
 	Type string `json:"type"`
 
-	Format   *string `json:"format"`
-	Version  *int    `json:"version"`
-	LastID   *lineID `json:"last_id"`
-	LastTS   *lineID `json:"last_ts"`
-	Store    string  `json:"store"`
-	Created  int64   `json:"created"`
-	Redacted bool    `json:"redacted"`
+	Format   *string `json:"format,omitempty"`
+	Version  *int    `json:"version,omitempty"`
+	LastID   *lineID `json:"last_id,omitempty"`
+	LastTS   *lineID `json:"last_ts,omitempty"` // of headFormat and oldFormat
+	Store    string  `json:"store,omitempty"`
+	Created  int64   `json:"created,omitempty"` // nanoseconds since 1970
+	Redacted bool    `json:"redacted,omitempty"`
 
-	Alias  *string `json:"alias"`
-	Target *string `json:"target"`
+	Alias  *string `json:"alias,omitempty"`
+	Target *string `json:"target,omitempty"`
 
-	Kind  *string `json:"kind"`
-	Key   *string `json:"key"`
-	State *string `json:"state"`
-	Rank  *int64  `json:"rank"`
-	Body  *string `json:"body"`
+	Kind  *string `json:"kind,omitempty"`
+	Key   *string `json:"key,omitempty"`
+	State *string `json:"state,omitempty"`
+	Rank  *int64  `json:"rank,omitempty"`
 
-	Queue     *string `json:"queue"`
-	ID        *lineID `json:"id"`
-	Timestamp *lineID `json:"timestamp"` // of oldFormat
+	Queue     *string `json:"queue,omitempty"`
+	ID        *lineID `json:"id,omitempty"`
+	Timestamp *lineID `json:"timestamp,omitempty"` // of oldFormat
+	Body      *string `json:"body,omitempty"`      // of a record or a message
 
-	Messages *int `json:"messages"`
+	Messages *int `json:"messages,omitempty"`
 }
 
 // maxDumpID is the greatest id that is loaded: 2^62, the year 2116. A greater one would
@@ -100,6 +63,9 @@ const maxDumpID = 1 << 62
 
 // A lineID is an id in any of the formats: a number, or its digits as a string.
 type lineID ID
+
+// MarshalJSON writes the digits as a string: not every reader of JSON keeps all of a number.
+func (id lineID) MarshalJSON() ([]byte, error) { return []byte(`"` + ID(id).String() + `"`), nil }
 
 // UnmarshalJSON reads an id, or 0.
 func (id *lineID) UnmarshalJSON(data []byte) error {
@@ -116,7 +82,7 @@ func (id *lineID) UnmarshalJSON(data []byte) error {
 }
 
 // parseLine parses a line.
-func parseLine(text []byte) (l anyLine, err error) {
+func parseLine(text []byte) (l line, err error) {
 	err = json.Unmarshal(text, &l)
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field != "" {
 		err = fmt.Errorf("field %q must not be a %s", e.Field, e.Value)

@@ -122,21 +122,21 @@ func (d *dumpReader) begin() error {
 	return nil
 }
 
-func version(l anyLine, known int) error {
+func version(l line, known int) error {
 	if l.Version == nil || *l.Version != known {
 		return fmt.Errorf("%w: this weft knows only version %d of the format %s", ErrDump, known, *l.Format)
 	}
 	return nil
 }
 
-func (d *dumpReader) parse() (anyLine, error) {
+func (d *dumpReader) parse() (line, error) {
 	// The decoder would replace what is not UTF-8.
 	if !utf8.Valid(d.text) {
-		return anyLine{}, fmt.Errorf("%w: not UTF-8", ErrDump)
+		return line{}, fmt.Errorf("%w: not UTF-8", ErrDump)
 	}
 	l, err := parseLine(d.text)
 	if err != nil {
-		return anyLine{}, fmt.Errorf("%w: %w", ErrDump, err)
+		return line{}, fmt.Errorf("%w: %w", ErrDump, err)
 	}
 	return l, nil
 }
@@ -200,7 +200,7 @@ func bad(err error) error {
 	return fmt.Errorf("%w: %w", ErrDump, err)
 }
 
-func (d *dumpReader) readAlias(l anyLine) (*Alias, error) {
+func (d *dumpReader) readAlias(l line) (*Alias, error) {
 	if l.Alias == nil || l.Target == nil {
 		return nil, errors.New("an alias needs the fields alias and target")
 	}
@@ -226,7 +226,7 @@ func (n aliasNames) add(a Alias) error {
 	return nil
 }
 
-func (d *dumpReader) readRecord(l anyLine) (*Record, error) {
+func (d *dumpReader) readRecord(l line) (*Record, error) {
 	if l.Kind == nil || l.Key == nil || l.State == nil || l.Rank == nil || l.Body == nil {
 		return nil, errors.New("a record needs the fields kind, key, state, rank and body")
 	}
@@ -251,7 +251,7 @@ func checkRecord(r Record) error {
 	return nil
 }
 
-func (d *dumpReader) readMessage(l anyLine) (*Message, error) {
+func (d *dumpReader) readMessage(l line) (*Message, error) {
 	id, name := l.ID, "id"
 	if d.header.Format == oldFormat {
 		id, name = l.Timestamp, "timestamp"

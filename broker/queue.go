@@ -2,7 +2,6 @@ package broker
 
 import (
 	"context"
-	"fmt"
 	"iter"
 )
 
@@ -22,31 +21,23 @@ func (q *Queue) Name() string { return q.name }
 
 // Write appends a message and returns its id once it is durable. Errors wrap
 // [ErrBody], [ErrTooLarge], [ErrFull] or [ErrUnwritable].
-func (q *Queue) Write(ctx context.Context, body string) (id ID, err error) {
-	if err := checkWrite(q.b, q.name, body); err != nil {
-		return 0, wrap(q.name, "write to", err)
+func (q *Queue) Write(ctx context.Context, body string) (ID, error) {
+	id, err := change(ctx, q, checkWrite(q.b, q.name, body), func(t Txn) (ID, error) { return t.Insert(q.name, body) })
+	if err == nil {
+		notify(q.b.backend, q.name)
 	}
-	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
-		id, err = t.Insert(q.name, body)
-		return err
-	})
-	if err != nil {
-		return 0, wrap(q.name, "write to", err)
-	}
-	notify(q.b.backend, q.name)
-	return id, nil
+	return id, wrap(q.name, "write to", err)
 }
 
 // WriteAll appends the messages in one transaction, all or none, and returns their ids in
 // order.
 func (q *Queue) WriteAll(ctx context.Context, bodies []string) (ids []ID, err error) {
-	if err := checkWrite(q.b, q.name, bodies...); err != nil {
-		return nil, wrap(q.name, "write to", err)
+	if err = checkWrite(q.b, q.name, bodies...); err == nil {
+		err = q.b.backend.Update(ctx, func(t Txn) (err error) {
+			ids, err = t.InsertAll(q.name, bodies)
+			return err
+		})
 	}
-	err = q.b.backend.Update(ctx, func(t Txn) (err error) {
-		ids, err = t.InsertAll(q.name, bodies)
-		return err
-	})
 	if err != nil {
 		return nil, wrap(q.name, "write to", err)
 	}
@@ -65,10 +56,7 @@ func (q *Queue) Read(ctx context.Context) (Message, error) {
 // is no error. All of them are in memory: set [Select.Limit].
 func (q *Queue) ReadAll(ctx context.Context, sel Select) ([]Message, error) {
 	ms, err := take(ctx, q, sel)
-	if err != nil {
-		return nil, wrap(q.name, "read", err)
-	}
-	return ms, nil
+	return ms, wrap(q.name, "read", err)
 }
 
 // ReadEach takes the selected messages one at a time, each durably before it is yielded,
@@ -91,16 +79,9 @@ func (q *Queue) ReadEach(ctx context.Context, sel Select) iter.Seq2[Message, err
 	}
 }
 
-func take(ctx context.Context, q *Queue, sel Select) (ms []Message, err error) {
-	if err := q.b.stored(q.name); err != nil {
-		return nil, err
-	}
+func take(ctx context.Context, q *Queue, sel Select) ([]Message, error) {
 	// no notification: no reader waits for a queue to become shorter
-	err = updateOne(ctx, q.b, q.name, func(t Txn) (err error) {
-		ms, err = takeShown(q.b, t, q.name, sel)
-		return err
-	})
-	return ms, err
+	return change(ctx, q, q.b.stored(q.name), func(t Txn) ([]Message, error) { return takeShown(q.b, t, q.name, sel) })
 }
 
 // Peek returns the oldest message without taking it. If the queue is empty the error is
@@ -177,14 +158,8 @@ func (q *Queue) Move(ctx context.Context, dst string) (Message, error) {
 }
 
 // move moves the selected messages into dst and returns them.
-func move(ctx context.Context, q *Queue, dst string, sel Select) (ms []Message, err error) {
-	if err := checkMove(q.b, q.name, dst); err != nil {
-		return nil, err
-	}
-	err = updateOne(ctx, q.b, q.name, func(t Txn) (err error) {
-		ms, err = moveShown(q.b, t, q.name, dst, sel)
-		return err
-	})
+func move(ctx context.Context, q *Queue, dst string, sel Select) ([]Message, error) {
+	ms, err := change(ctx, q, checkMove(q.b, q.name, dst), func(t Txn) ([]Message, error) { return moveShown(q.b, t, q.name, dst, sel) })
 	if err == nil && len(ms) > 0 {
 		notify(q.b.backend, dst)
 	}
@@ -196,35 +171,19 @@ func move(ctx context.Context, q *Queue, dst string, sel Select) (ms []Message, 
 // [Select.After] may miss them, if their ids are smaller.
 //
 // To see what is moved, use [Tx.Scan] and [Tx.MoveAll] in one [Broker.Update].
-func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (n int, err error) {
-	if err := checkMove(q.b, q.name, dst); err != nil {
-		return 0, wrap(q.name, "move from", err)
+func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (int, error) {
+	n, err := change(ctx, q, checkMove(q.b, q.name, dst), func(t Txn) (int, error) { return transferShown(q.b, t, q.name, dst, sel) })
+	if err == nil {
+		notify(q.b.backend, dst)
 	}
-	err = updateOne(ctx, q.b, q.name, func(t Txn) (err error) {
-		n, err = transferShown(q.b, t, q.name, dst, sel)
-		return err
-	})
-	if err != nil {
-		return 0, wrap(q.name, "move from", err)
-	}
-	notify(q.b.backend, dst)
-	return n, nil
+	return n, wrap(q.name, "move from", err)
 }
 
 // Delete deletes the selected messages in one transaction and counts them; selecting none
 // is no error.
-func (q *Queue) Delete(ctx context.Context, sel Select) (n int, err error) {
-	if err := q.b.stored(q.name); err != nil {
-		return 0, wrap(q.name, "delete from", err)
-	}
-	err = q.b.backend.UpdateOne(ctx, func(t Txn) (err error) {
-		n, err = t.Delete(q.name, sel)
-		return err
-	})
-	if err != nil {
-		return 0, wrap(q.name, "delete from", err)
-	}
-	return n, nil
+func (q *Queue) Delete(ctx context.Context, sel Select) (int, error) {
+	n, err := change(ctx, q, q.b.stored(q.name), func(t Txn) (int, error) { return t.Delete(q.name, sel) })
+	return n, wrap(q.name, "delete from", err)
 }
 
 // Stats counts the queue's messages. An empty queue is no error.
@@ -242,14 +201,8 @@ func (q *Queue) Stats(ctx context.Context) (st Stats, err error) {
 		}
 		return st, nil
 	}
-	err = q.b.backend.ViewOne(ctx, func(r Reader) (err error) {
-		st, err = r.Stats(q.name)
-		return err
-	})
-	if err != nil {
-		return Stats{}, wrap(q.name, "count", err)
-	}
-	return st, nil
+	st, err = look(ctx, q.b, func(r Reader) (Stats, error) { return r.Stats(q.name) })
+	return st, wrap(q.name, "count", err)
 }
 
 // checkWrite returns an error if the bodies cannot be written to queue.
@@ -277,10 +230,6 @@ func checkMove(b *Broker, src, dst string) error {
 		return ErrSameQueue
 	}
 	return nil
-}
-
-func wrap(queue, verb string, err error) error {
-	return fmt.Errorf("%s %q: %w", verb, queue, err)
 }
 
 // one returns the only message of a selection.

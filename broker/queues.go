@@ -31,24 +31,16 @@ func (qs *Queues) Also(others func(*Tx) ([]string, error)) *Queues {
 // Names iterates over the names, in byte order, without reading messages. It may include
 // queues that appear or disappear meanwhile.
 func (qs *Queues) Names(ctx context.Context) iter.Seq2[string, error] {
-	return each(qs, func(first string) (names []string, err error) {
-		err = qs.b.backend.ViewOne(ctx, func(r Reader) (err error) {
-			names, err = r.Queues(first, page)
-			return err
-		})
-		return names, err
+	return each(qs, func(first string) ([]string, error) {
+		return look(ctx, qs.b, func(r Reader) ([]string, error) { return r.Queues(first, page) })
 	}, func(name string) string { return name })
 }
 
 // Stats iterates over the counts of the queues, in the order of Names. It reads every
 // message, but not its body.
 func (qs *Queues) Stats(ctx context.Context) iter.Seq2[Stats, error] {
-	return each(qs, func(first string) (all []Stats, err error) {
-		err = qs.b.backend.ViewOne(ctx, func(r Reader) (err error) {
-			all, err = r.AllStats(first, page)
-			return err
-		})
-		return all, err
+	return each(qs, func(first string) ([]Stats, error) {
+		return look(ctx, qs.b, func(r Reader) ([]Stats, error) { return r.AllStats(first, page) })
 	}, func(st Stats) string { return st.Queue })
 }
 

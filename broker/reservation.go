@@ -38,10 +38,7 @@ func (r *Reservation) Batch(ctx context.Context, n int) ([]Message, error) {
 		return nil, fmt.Errorf("reserve from %q: a batch of %d messages", r.from.name, n)
 	}
 	ms, err := move(ctx, r.from, r.reserved.name, Select{Limit: n})
-	if err != nil {
-		return nil, wrap(r.from.name, "reserve from", err)
-	}
-	return ms, nil
+	return ms, wrap(r.from.name, "reserve from", err)
 }
 
 // Ack deletes reserved messages, all in one transaction: they have been handled. If one of
@@ -78,10 +75,7 @@ func (r *Reservation) apply(ctx context.Context, verb string, ids []ID, do func(
 		}
 		return nil
 	})
-	if err != nil {
-		return wrap(r.from.name, verb, err)
-	}
-	return nil
+	return wrap(r.from.name, verb, err)
 }
 
 // Recover moves everything that is reserved back to where it came from and counts it. A

@@ -1,16 +1,5 @@
 package broker
 
-import "context"
-
-// updateOne runs an operation that is one call of the backend, unless the messages of queue
-// are shown in another way than they are stored.
-func updateOne(ctx context.Context, b *Broker, queue string, fn func(Txn) error) error {
-	if b.options.Shows(queue) != nil {
-		return b.backend.Update(ctx, fn)
-	}
-	return b.backend.UpdateOne(ctx, fn)
-}
-
 // show replaces the bodies of stored messages by those that are shown.
 func show(b *Broker, r Reader, fn ShowFunc, ms []Message) error {
 	for i, m := range ms {

@@ -14,11 +14,10 @@ type Tx struct {
 }
 
 // Write appends a message and returns its id.
-func (tx *Tx) Write(queue, body string) (ID, error) {
-	if err := checkWrite(tx.b, queue, body); err != nil {
-		return 0, wrap(queue, "write to", err)
+func (tx *Tx) Write(queue, body string) (id ID, err error) {
+	if err = checkWrite(tx.b, queue, body); err == nil {
+		id, err = tx.txn.Insert(queue, body)
 	}
-	id, err := tx.txn.Insert(queue, body)
 	if err != nil {
 		return 0, wrap(queue, "write to", err)
 	}
@@ -53,15 +52,11 @@ func (tx *Tx) Restore(ms ...Message) error {
 }
 
 // Read takes the selected messages, in id order; selecting none is no error.
-func (tx *Tx) Read(queue string, sel Select) ([]Message, error) {
-	if err := tx.b.stored(queue); err != nil {
-		return nil, wrap(queue, "read", err)
+func (tx *Tx) Read(queue string, sel Select) (ms []Message, err error) {
+	if err = tx.b.stored(queue); err == nil {
+		ms, err = takeShown(tx.b, tx.txn, queue, sel)
 	}
-	ms, err := takeShown(tx.b, tx.txn, queue, sel)
-	if err != nil {
-		return nil, wrap(queue, "read", err)
-	}
-	return ms, nil
+	return ms, wrap(queue, "read", err)
 }
 
 // Messages returns the selected messages without taking them; selecting none is no error.
@@ -83,58 +78,46 @@ func (tx *Tx) Scan(queue string, sel Select, fn func(Message) (more bool)) error
 	if err == nil {
 		err = scan(tx.b, tx.txn, queue, sel, fn)
 	}
-	if err != nil {
-		return wrap(queue, "peek", err)
-	}
-	return nil
+	return wrap(queue, "peek", err)
 }
 
 // Move moves the selected messages into dst under their ids; selecting none is no error.
-func (tx *Tx) Move(src, dst string, sel Select) ([]Message, error) {
-	if err := checkMove(tx.b, src, dst); err != nil {
-		return nil, fmt.Errorf("move from %q to %q: %w", src, dst, err)
+func (tx *Tx) Move(src, dst string, sel Select) (ms []Message, err error) {
+	if err = checkMove(tx.b, src, dst); err == nil {
+		ms, err = moveShown(tx.b, tx.txn, src, dst, sel)
 	}
-	ms, err := moveShown(tx.b, tx.txn, src, dst, sel)
 	if err != nil {
-		return nil, fmt.Errorf("move from %q to %q: %w", src, dst, err)
+		return nil, wrapMove(src, dst, err)
 	}
 	tx.Notify(dst)
 	return ms, nil
 }
 
 // MoveAll is [Tx.Move] for any number of messages: it only counts them.
-func (tx *Tx) MoveAll(src, dst string, sel Select) (int, error) {
-	if err := checkMove(tx.b, src, dst); err != nil {
-		return 0, fmt.Errorf("move from %q to %q: %w", src, dst, err)
+func (tx *Tx) MoveAll(src, dst string, sel Select) (n int, err error) {
+	if err = checkMove(tx.b, src, dst); err == nil {
+		n, err = transferShown(tx.b, tx.txn, src, dst, sel)
 	}
-	n, err := transferShown(tx.b, tx.txn, src, dst, sel)
 	if err != nil {
-		return 0, fmt.Errorf("move from %q to %q: %w", src, dst, err)
+		return 0, wrapMove(src, dst, err)
 	}
 	tx.Notify(dst)
 	return n, nil
 }
 
 // Delete deletes the selected messages and counts them.
-func (tx *Tx) Delete(queue string, sel Select) (int, error) {
-	if err := tx.b.stored(queue); err != nil {
-		return 0, wrap(queue, "delete from", err)
+func (tx *Tx) Delete(queue string, sel Select) (n int, err error) {
+	if err = tx.b.stored(queue); err == nil {
+		n, err = tx.txn.Delete(queue, sel)
 	}
-	n, err := tx.txn.Delete(queue, sel)
-	if err != nil {
-		return 0, wrap(queue, "delete from", err)
-	}
-	return n, nil
+	return n, wrap(queue, "delete from", err)
 }
 
 // Record returns the record of kind with key, or an error that wraps
 // [ErrNotFound].
 func (tx *Tx) Record(kind, key string) (Record, error) {
 	r, err := tx.txn.Record(kind, key)
-	if err != nil {
-		return Record{}, fmt.Errorf("record %s %q: %w", kind, key, err)
-	}
-	return r, nil
+	return r, wrapRecord("record", kind, key, err)
 }
 
 // Records returns the selected records of a kind ordered by rank.
@@ -148,10 +131,7 @@ func (tx *Tx) Records(kind string, sel RecordSelect) ([]Record, error) {
 
 // PutRecord creates or replaces the record with r's kind and key.
 func (tx *Tx) PutRecord(r Record) error {
-	if err := tx.txn.PutRecord(r); err != nil {
-		return fmt.Errorf("put record %s %q: %w", r.Kind, r.Key, err)
-	}
-	return nil
+	return wrapRecord("put record", r.Kind, r.Key, tx.txn.PutRecord(r))
 }
 
 // SwapRecord replaces old, a record that was read before, by r, which has the same kind and
@@ -161,18 +141,13 @@ func (tx *Tx) SwapRecord(old, r Record) (swapped bool, err error) {
 	if old.Kind != r.Kind || old.Key != r.Key {
 		return false, fmt.Errorf("swap record %s %q: it is not %s %q", old.Kind, old.Key, r.Kind, r.Key)
 	}
-	if swapped, err = tx.txn.SwapRecord(old, r); err != nil {
-		return false, fmt.Errorf("swap record %s %q: %w", r.Kind, r.Key, err)
-	}
-	return swapped, nil
+	swapped, err = tx.txn.SwapRecord(old, r)
+	return swapped, wrapRecord("swap record", r.Kind, r.Key, err)
 }
 
 // DeleteRecord deletes a record if it exists.
 func (tx *Tx) DeleteRecord(kind, key string) error {
-	if err := tx.txn.DeleteRecord(kind, key); err != nil {
-		return fmt.Errorf("delete record %s %q: %w", kind, key, err)
-	}
-	return nil
+	return wrapRecord("delete record", kind, key, tx.txn.DeleteRecord(kind, key))
 }
 
 // Notify notifies the waiters of queue after the commit. Write and Move do so themselves;
