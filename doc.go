@@ -154,19 +154,3 @@
 // errors wrap a sentinel where a caller may want to branch, such as [ErrNoTask],
 // [ErrNoFunction], [ErrKeyHeld] or [ErrTaken].
 package weft
-
-import "weft/taskspec"
-
-// Command returns the spec of a task that runs a program: its name, looked up
-// in the PATH of the submitter, or a path, and its arguments. The spec may be
-// changed before it is submitted.
-func Command(name string, args ...string) *taskspec.Spec {
-	s := &taskspec.Spec{
-		Name: taskName(name),
-		Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: name},
-	}
-	for _, arg := range args {
-		s.Args = append(s.Args, arg)
-	}
-	return s
-}

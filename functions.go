@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"weft/broker"
 	"weft/internal/function"
 	"weft/internal/ledger"
+	"weft/taskspec"
 )
 
 // A FunctionCatalog knows the functions that programs have registered in a
@@ -162,4 +165,119 @@ func programPath(path string) (string, error) {
 		return real, nil
 	}
 	return path, nil // it is gone
+}
+
+// registered are the functions of this program. They are a fact about the
+// process, as initialized is: any project may call them.
+var registered function.Registry
+
+// A FunctionOption says more about a function that is registered.
+type FunctionOption func(*functionOptions)
+
+type functionOptions struct{ description string }
+
+// WithDescription describes what the function does, for its callers.
+func WithDescription(text string) FunctionOption {
+	return func(o *functionOptions) { o.description = text }
+}
+
+// Register makes fn a function that tasks can call by this name: see [Function].
+// Call it before [Init], at the beginning of main or in the declaration of a
+// variable; it panics if it is called later, and if the name is bad or taken. A
+// name begins with a letter or "_" and goes on with letters, digits and any of
+// "_.:/-", all ASCII, at most 200 of them.
+//
+// A call has one argument, or named ones, or both: one argument is decoded into
+// In as encoding/json would; named ones are its fields by their JSON names, and
+// lie over an argument that is an object. Names that In does not have are
+// refused, and so is a call that lacks a field, unless that has the option
+// omitempty or omitzero. A tag `jsonschema:"…"` describes a field for the help of
+// the command line. Without arguments use struct{}.
+//
+// Each call runs in a process of its own, with the environment and limits of its
+// task, and the process ends with the call. The value must encode to JSON: it is
+// the task's output. An error or a panic fails the task; what the function prints
+// is the task's standard error. ctx ends when the task is stopped, is out of time
+// or breaks a limit, and [context.Cause] says which; a function that goes on
+// after that is killed when the task's grace period is over. See [TID], [Logger] and [Progress] for
+// what else is in it.
+func Register[In, Out any](name string, fn func(ctx context.Context, in In) (Out, error), opts ...FunctionOption) {
+	register(name, opts, func(o functionOptions) *function.Function {
+		return function.New(name, o.description, fn)
+	})
+}
+
+// RegisterArgs is [Register] for a function that takes any arguments: what JSON
+// decodes to, numbers as [encoding/json.Number], so that no digit is lost. Both
+// args and kwargs may be empty and are not nil.
+func RegisterArgs(name string, fn func(ctx context.Context, args []any, kwargs map[string]any) (any, error), opts ...FunctionOption) {
+	register(name, opts, func(o functionOptions) *function.Function {
+		return function.NewPlain(name, o.description, fn)
+	})
+}
+
+func register(name string, opts []FunctionOption, with func(functionOptions) *function.Function) {
+	if initialized.Load() {
+		panic(fmt.Sprintf("weft: function %s is registered after weft.Init: a process that runs it would not get there", name))
+	}
+	var o functionOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if err := registered.Add(with(o)); err != nil {
+		panic(fmt.Sprintf("weft: register function: %v", err))
+	}
+}
+
+// Function returns the spec of a task that calls a function, by the name under
+// which a program has registered it (see [Register]), with at most one argument
+// for most functions. An argument may be any value that encodes to JSON. Named
+// arguments go into KeywordArgs. The spec may be changed before it is
+// submitted.
+func Function(name string, args ...any) *taskspec.Spec {
+	return &taskspec.Spec{
+		Name: taskName(name),
+		Work: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: name, Args: args},
+	}
+}
+
+// ParseArgument is the value that the text of an argument stands for: what it is
+// in JSON, or, if it is no JSON, the text.
+func ParseArgument(text string) any {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var v any
+	// The decoder would replace what is not UTF-8.
+	if !utf8.ValidString(text) || !json.Valid([]byte(text)) || d.Decode(&v) != nil {
+		return text
+	}
+	return v
+}
+
+// TID is the id of the task that a function runs in, by the context that it got;
+// empty for any other context.
+func TID(ctx context.Context) string {
+	if r := function.RunOf(ctx); r != nil {
+		return r.TID
+	}
+	return ""
+}
+
+// Logger is where a function logs to: the standard error of its task. For any
+// other context it is [slog.Default].
+func Logger(ctx context.Context) *slog.Logger {
+	if r := function.RunOf(ctx); r != nil {
+		return r.Log
+	}
+	return slog.Default()
+}
+
+// Progress reports to readers of the task's status how far the function is: done of
+// total, of which 0 means unknown, and a note of a few words, both as it likes.
+// It may be called as often as is convenient: at most five reports a second are
+// passed on, and the last one always. For any other context it does nothing.
+func Progress(ctx context.Context, done, total int64, note string) {
+	if r := function.RunOf(ctx); r != nil {
+		r.Progress(done, total, note)
+	}
 }

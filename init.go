@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -70,4 +71,13 @@ func build() string {
 		}
 	}
 	return info.Main.Version
+}
+
+// selfPath is this program, on Linux also when its file has been deleted or replaced
+// since it was started, as `go run` does.
+func selfPath() (string, error) {
+	if runtime.GOOS == "linux" {
+		return "/proc/self/exe", nil
+	}
+	return os.Executable()
 }

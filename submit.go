@@ -2,10 +2,14 @@ package weft
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 	"time"
+	"unicode"
 
 	"weft/broker"
 	"weft/internal/inherit"
@@ -252,4 +256,68 @@ func (a accepted) manager(ctx context.Context) error {
 		return a.waiting.project.Manager().ensure(ctx)
 	}
 	return a.waiting.project.Manager().Start(ctx)
+}
+
+// noInput is the work item of a task without input.
+const noInput = "{}"
+
+// stdinItem is the work item that gives a command this standard input.
+func stdinItem(stdin []byte) (string, error) {
+	if len(stdin) == 0 {
+		return noInput, nil
+	}
+	item, err := json.Marshal(map[string]taskspec.RawString{"stdin": taskspec.RawString(stdin)})
+	return string(item), err
+}
+
+// maxNameRunes is the longest name of a task.
+const maxNameRunes = 200
+
+// taskName is the name of a task that runs a command: the last part of its
+// path, made fit to be one.
+func taskName(command string) string {
+	name := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return -1
+		}
+		return r
+	}, filepath.Base(command)))
+	if len(name) == 0 {
+		return "command" // of one whose name is no text
+	}
+	return string(name[:min(len(name), maxNameRunes)])
+}
+
+// submitInline submits a task that this program is ready to carry out inside itself,
+// and begins it at once: its request need not go through the store to come back.
+// It returns nil for any other, and for one that has to queue.
+func submitInline(ctx context.Context, p *Project, all []ledger.Submission) (*Task, error) {
+	server := p.inline.Load()
+	if server == nil || len(all) != 1 {
+		return nil, nil
+	}
+	spec := all[0].Spec
+	if !spec.Inline() || spec.Delay > 0 || spec.IO.Inputs["inbox"] != "" {
+		return nil, nil
+	}
+	visit, err := server.Submit(ctx, all[0])
+	if visit == nil || err != nil {
+		return nil, err
+	}
+	begun := visit.Task()
+	return &Task{project: p, tid: begun.TID, key: begun.Key, isNew: true, local: visit}, nil
+}
+
+// Command returns the spec of a task that runs a program: its name, looked up
+// in the PATH of the submitter, or a path, and its arguments. The spec may be
+// changed before it is submitted.
+func Command(name string, args ...string) *taskspec.Spec {
+	s := &taskspec.Spec{
+		Name: taskName(name),
+		Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: name},
+	}
+	for _, arg := range args {
+		s.Args = append(s.Args, arg)
+	}
+	return s
 }

@@ -1,15 +1,20 @@
 package weft
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/runner"
+	"weft/taskspec"
 )
 
 // A Task is a handle on a task of a project. It may be shared; there is nothing
@@ -169,65 +174,163 @@ func loadTask(ctx context.Context, t *Task) (*ledger.Task, error) {
 	return ledger.Decode(r)
 }
 
-// awaitTask waits for the end of the task and calls look, if it is not nil, with
-// the task's record whenever it may have changed or the task may have written
-// something.
-func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*ledger.Task, error) {
-	if t.local != nil && look == nil {
-		if l := t.local.Wait(ctx); l != nil {
-			return l, nil
-		}
-	}
-	w, err := t.project.broker.Listen(ledger.OutboxOf(t.tid))
-	if err != nil {
-		return nil, err
-	}
-	defer w.Close()
-	watch := newWatch(t.project)
-	for {
-		l, err := loadTask(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		if look != nil {
-			if err := look(l); err != nil {
-				return nil, err
-			}
-		}
-		if l.Status.Terminal() {
-			return l, nil
-		}
-		if watch.due() {
-			if err := t.project.broker.View(ctx, func(r broker.Reader) error { return ledger.CheckTask(r, l) }); err != nil {
-				return nil, err
-			}
-		}
-		if err := watch.look(ctx); err != nil {
-			return nil, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
-		}
-		if watch.late() {
-			t.project.notices.say(haltedConsumer(l))
-		}
-		if err := waitFor(ctx, w, managerLook); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// waitFor waits for a notification, at most for d.
-func waitFor(ctx context.Context, w *broker.Waiter, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-w.C():
-		return nil
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // IsNew reports whether the submission that returned t made the task. It is
 // false for one that held its key already, and for what [Project.Task] finds.
 func (t *Task) IsNew() bool { return t.isNew }
+
+// Retry runs a task that has ended again, under its id, with the same spec and the
+// same input, and returns when that is durable; see [Task.Wait] for its end. A result
+// that has not been consumed is lost. Retry starts a manager if there is none.
+//
+// A pipeline resumes at the stage that did not complete; a stage cannot be retried
+// alone.
+//
+// Errors wrap [ErrNoTask], [ErrNoRetry], [ErrManager], or
+// a [taskspec.TransitionError] if the task has not ended.
+func (t *Task) Retry(ctx context.Context) error {
+	var before *ledger.Task
+	managed := false
+	err := t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+		before, managed, err = ledger.Retry(tx, t.tid, time.Now())
+		return err
+	})
+	if errors.Is(err, broker.ErrNotFound) {
+		err = ErrNoTask
+	}
+	if err != nil {
+		return fmt.Errorf("retry task %s: %w", t.tid, err)
+	}
+	// Each attempt has files of its own; those of the last one nobody can ask
+	// for any more.
+	if !before.Output.InMemory {
+		if err := removeAttempt(t.project, ledger.SourceOf(before)); err != nil {
+			return fmt.Errorf("retry task %s: %w", t.tid, err)
+		}
+	}
+	return accepted{waiting: t, managed: managed}.awaitManager(ctx)
+}
+
+// removeAttempt removes what an attempt has written.
+func removeAttempt(p *Project, a ledger.Attempt) error {
+	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
+		if err := project.RemoveOutput(ledger.OutputFile(p.dir, a.TID, a.Epoch, s)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tasksAtOnce is how many tasks [Project.Tasks] reads at once, of each status
+// that is asked for. One may hold the 64 KiB of its standard error, and its
+// spec.
+const tasksAtOnce = 100
+
+// A TaskFilter says which tasks are meant. The zero value means all, newest
+// first.
+type TaskFilter struct {
+	Statuses []taskspec.Status // only tasks with one of these; empty = any
+	Name     string            // only tasks whose name matches this pattern, see [broker.Glob]; empty = any
+	Tag      string            // only tasks that have this tag; empty = any
+	Oldest   bool              // oldest first
+}
+
+// Tasks iterates over the project's tasks, newest first unless the filter says
+// otherwise. It leaves out tasks whose records are damaged: [System.Check] and
+// [System.Doctor] name them. Tasks reads some records at a time, so its use of memory
+// does not grow with their number. It yields each task at most once, and every task that
+// has one of the wanted statuses throughout, also if it changes between them. With the
+// oldest first it may yield tasks that are submitted meanwhile.
+//
+// An error, such as a bad pattern or the end of ctx, is in the last pair.
+func (p *Project) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*TaskStatus, error] {
+	return func(yield func(*TaskStatus, error) bool) {
+		if err := f.each(ctx, p.broker, func(s *TaskStatus) bool { return yield(s, nil) }); err != nil {
+			yield(nil, fmt.Errorf("list tasks: %w", err))
+		}
+	}
+}
+
+// CountTasks counts the tasks of a project by status, without reading them.
+func (p *Project) CountTasks(ctx context.Context) (map[taskspec.Status]int, error) {
+	states, err := broker.CountRecords(ctx, p.broker, ledger.Kind)
+	if err != nil {
+		return nil, fmt.Errorf("count tasks: %w", err)
+	}
+	counts := make(map[taskspec.Status]int, len(states))
+	for state, n := range states {
+		counts[taskspec.Status(state)] = n
+	}
+	return counts, nil
+}
+
+// each calls yield with the tasks, until it returns false.
+func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*TaskStatus) bool) error {
+	name := broker.Pattern{}
+	if f.Name != "" {
+		var err error
+		if name, err = broker.Glob(f.Name); err != nil {
+			return err
+		}
+	}
+	for sel := (broker.RecordSelect{Newest: !f.Oldest, Limit: tasksAtOnce}); ; {
+		page, err := f.page(ctx, b, sel)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			l, err := ledger.Decode(r)
+			if err != nil {
+				continue // Check reports it
+			}
+			matches := (f.Name == "" || name.Match(l.Name)) && (f.Tag == "" || slices.Contains(l.Tags, f.Tag))
+			if matches && !yield(newStatus(l)) {
+				return nil
+			}
+		}
+		if len(page) < sel.Limit {
+			return nil
+		}
+		if last := page[len(page)-1].Rank; f.Oldest {
+			sel.AfterRank = last
+		} else {
+			sel.BeforeRank = last
+		}
+	}
+}
+
+// page reads the next tasks, of one point in time: a task that goes from one status to
+// another is not missed between them.
+func (f TaskFilter) page(ctx context.Context, b *broker.Broker, sel broker.RecordSelect) (page []broker.Record, err error) {
+	if len(f.Statuses) == 0 {
+		return b.Records(ctx, ledger.Kind, sel)
+	}
+	statuses := slices.Clone(f.Statuses)
+	slices.Sort(statuses)
+	err = b.View(ctx, func(r broker.Reader) error {
+		page = nil
+		// One after the other: those of several the store would have to sort
+		// anew for each page.
+		for _, status := range slices.Compact(statuses) {
+			sel.States = []string{string(status)}
+			recs, err := r.Records(ledger.Kind, sel)
+			if err != nil {
+				return err
+			}
+			page = append(page, recs...)
+		}
+		return nil
+	})
+	slices.SortFunc(page, func(a, b broker.Record) int {
+		if sel.Newest {
+			a, b = b, a
+		}
+		return cmp.Compare(a.Rank, b.Rank)
+	})
+	return page[:min(len(page), sel.Limit)], err
+}
+
+// Unfinished returns the statuses of tasks that have not ended, for a
+// [TaskFilter].
+func Unfinished() []taskspec.Status {
+	return []taskspec.Status{taskspec.StatusCreated, taskspec.StatusSpawning, taskspec.StatusRunning}
+}

@@ -57,6 +57,7 @@ func rules() []rule {
 			"Make it a function that the caller calls, or a value that is computed where it is used.", nil},
 		{"package name", vagueNames, "Name the package for the thing it holds.", nil},
 		{"file length", longFiles, "Split it by noun or verb; a file has one reason to exist.", mayBeLong},
+		{"root files", crowdedRoot, "The root shows the API. Move what is not part of it into a package; its tests go to tests/.", nil},
 		{"imports", wrongArrows, "Move the code, or pass what is needed as a parameter.", nil},
 	}
 }
@@ -139,6 +140,7 @@ func TestRules(t *testing.T) {
 			"b.go":      "package weft\n" + strings.Repeat("\n", 499),
 			"a_test.go": "package weft\n" + strings.Repeat("\n", 500),
 		}, []string{"a.go"}},
+		{"root files", many(maxRootFiles + 1), []string{"."}},
 		{"imports", map[string]string{
 			"taskspec/a.go":          "package taskspec\nimport (\"strings\"; \"github.com/google/uuid\")",
 			"taskspec/a_test.go":     "package taskspec\nimport \"weft/broker\"",
@@ -188,4 +190,13 @@ func TestRules(t *testing.T) {
 			t.Errorf("nothing here breaks the rule %q", r.name)
 		}
 	}
+}
+
+// many are so many files in one folder.
+func many(n int) map[string]string {
+	files := make(map[string]string)
+	for i := range n {
+		files[fmt.Sprintf("f%d.go", i)] = "package weft"
+	}
+	return files
 }

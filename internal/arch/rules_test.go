@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	maxLines = 500 // of a file that is not a test
+	maxLines     = 500 // of a file that is not a test
+	maxRootFiles = 30  // in the root of the module, which a user sees first
 )
 
 // sleeps finds uses of time.Sleep, called or not. In a synctest bubble time is
@@ -99,6 +100,20 @@ func longFiles(m *module) (found []finding) {
 		}
 	}
 	return found
+}
+
+// crowdedRoot finds more files than the root of the module should have.
+func crowdedRoot(m *module) []finding {
+	n := 0
+	for _, s := range m.files {
+		if s.dir() == "." {
+			n++
+		}
+	}
+	if n <= maxRootFiles {
+		return nil
+	}
+	return []finding{{".", ".", fmt.Sprintf("%d Go files, at most %d", n, maxRootFiles)}}
 }
 
 // sorted gives the findings in the order of their keys.
