@@ -43,33 +43,23 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 		}
 		item = ms[0].Body
 	}
-	body, err := json.Marshal(request{Spec: t.Spec, Item: quoted(item)})
-	if err != nil {
-		return false, fmt.Errorf("encode request: %w", err)
-	}
 	if wait > 0 {
 		t.NotBefore = at + int64(wait)
 	}
-	err = tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: string(body)})
+	err = t.requestAgain(tx, quoted(item), wait)
 	if errors.Is(err, broker.ErrTooLarge) {
 		// The resolved spec is longer than the submitted one.
 		t.NotBefore = 0
 		return false, nil
 	}
-	if err != nil {
-		return false, err
-	}
-	return true, t.index(tx, wait)
+	return err == nil, err
 }
 
 // hasEndOrder reports whether an order to end the task has not been read yet.
 func hasEndOrder(tx *broker.Tx, t *Task) (bool, error) {
 	for _, queue := range append(Controls(t), QueuesOf(t.TID).ControlIn) {
 		orders, err := tx.Messages(queue, broker.Select{})
-		found := slices.ContainsFunc(orders, func(m broker.Message) bool {
-			c := ParseControl(m.Body).Command
-			return c == CommandStop || c == CommandKill
-		})
+		found := slices.ContainsFunc(orders, func(m broker.Message) bool { return ParseControl(m.Body).Command.ends() })
 		if found || err != nil {
 			return found, err
 		}

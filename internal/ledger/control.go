@@ -49,6 +49,9 @@ func ParseControl(body string) Control {
 // paused.
 var ErrNoPause = errors.New("cannot be paused: it runs inside its program")
 
+// ends reports whether the command ends a task.
+func (c Command) ends() bool { return c == CommandStop || c == CommandKill }
+
 // holds reports whether the command pauses a task, or resumes it.
 func (c Command) holds() bool { return c == CommandPause || c == CommandResume }
 
@@ -129,63 +132,44 @@ func Replies(t *Task) string { return cmp.Or(t.ControlOut, t.Queues().ControlOut
 // ReadTaskControl takes the control messages of a running task from its own queue and from
 // others, answers them, and returns, in order, those that the process that runs the task
 // must apply.
-func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string) ([]Command, error) {
-	var ms []broker.Message
-	for _, queue := range append([]string{QueuesOf(tid).ControlIn}, others...) {
-		// Mostly there is none, and looking is cheaper than taking.
-		if some, err := tx.Messages(queue, broker.Select{Limit: 1}); err != nil {
-			return nil, err
-		} else if len(some) == 0 {
-			continue
-		}
-		taken, err := readControls(tx, queue)
-		if err != nil {
-			return nil, err
-		}
-		ms = append(ms, taken...)
+func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string) (orders []Command, err error) {
+	ms, err := takeControls(tx, append([]string{QueuesOf(tid).ControlIn}, others...)...)
+	if err != nil || len(ms) == 0 {
+		return nil, err
 	}
-	if len(ms) == 0 {
-		return nil, nil
-	}
-	slices.SortFunc(ms, compareIDs)
 	t, err := load(tx, tid)
-	if unreadable(err) {
-		return endOrders(ms), nil // it can still be ended
+	if unreadable(err) { // it can still be ended
+		for _, m := range ms {
+			if c := ParseControl(m.Body).Command; c.ends() {
+				orders = append(orders, c)
+			}
+		}
+		return orders, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	var orders []Command
-	for i, m := range ms {
-		c := ParseControl(m.Body)
-		a := answer(c, tid, now)
-		if c.Command.holds() && !t.traits().pausable {
-			a.Status, c.Command = statusUnknown, ""
-		}
-		switch c.Command {
-		case CommandStop, CommandKill:
-			orders = append(orders, c.Command)
-			if t.Ordered != CommandKill {
-				t.Ordered = c.Command
-			}
-		case CommandPause, CommandResume:
-			orders = append(orders, c.Command)
-			t.Hold = c.Command == CommandPause
-		case CommandStatus:
+	logged := 0
+	err = answerControls(tx, ms, tid, Replies(t), now, func(c Command, a *reply) error {
+		switch {
+		case c.ends():
+			t.order(c)
+			orders = append(orders, c)
+		case c.holds() && !t.traits().pausable:
+			a.Status, c = statusUnknown, ""
+		case c.holds():
+			t.Hold = c == CommandPause
+			orders = append(orders, c)
+		case c == CommandStatus:
 			a.TaskStatus, a.Paused, a.ShouldStop = string(t.Status), &t.Paused, new(t.Ordered != "")
 			a.Activity, a.Metrics = t.activity(), &t.Usage
 		}
-		if err := writeReply(tx, Replies(t), a); err != nil {
-			return nil, err
+		if logged++; logged > maxLogged {
+			return nil
 		}
-		if i >= maxLogged {
-			continue
-		}
-		if err := t.log(tx, eventControl(c.Command), now.UnixNano(), Event{}); err != nil {
-			return nil, err
-		}
-	}
-	if len(orders) > 0 {
+		return t.log(tx, eventControl(c), now.UnixNano(), Event{})
+	})
+	if err == nil && len(orders) > 0 {
 		err = t.save(tx)
 	}
 	if t.ControlOut == "" { // a queue of the user's is not trimmed
@@ -194,14 +178,11 @@ func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string)
 	return orders, err
 }
 
-// endOrders returns those of the messages that end a task.
-func endOrders(ms []broker.Message) (orders []Command) {
-	for _, m := range ms {
-		if c := ParseControl(m.Body).Command; c == CommandStop || c == CommandKill {
-			orders = append(orders, c)
-		}
+// order notes an order to end the task. One to kill it stands.
+func (t *Task) order(c Command) {
+	if t.Ordered != CommandKill {
+		t.Ordered = c
 	}
-	return orders
 }
 
 // activity describes what a running task is doing, for STATUS.
@@ -219,34 +200,27 @@ func (t *Task) activity() string {
 
 // ReadControl is [ReadTaskControl] for the control messages of a manager. The error is
 // [ErrSuperseded] if they are for a later manager.
-func (m *Manager) ReadControl(tx *broker.Tx, now time.Time) ([]Command, error) {
-	ms, err := readControls(tx, ManagerControl)
+func (m *Manager) ReadControl(tx *broker.Tx, now time.Time) (orders []Command, err error) {
+	ms, err := takeControls(tx, ManagerControl)
 	if err != nil || len(ms) == 0 {
 		return nil, err
 	}
 	if latest, err := m.latest(tx); err != nil || !latest {
 		return nil, cmp.Or(err, ErrSuperseded)
 	}
-	var orders []Command
-	for _, msg := range ms {
-		c := ParseControl(msg.Body)
-		a := answer(c, m.TID, now)
-		switch c.Command {
-		case CommandStop, CommandKill:
-			orders = append(orders, c.Command)
-		case CommandLeave:
+	err = answerControls(tx, ms, m.TID, ManagerReplies, now, func(c Command, a *reply) error {
+		switch {
+		case c.ends(), c == CommandLeave:
 			a.Status = statusAck
-			orders = append(orders, c.Command)
-		case CommandPause, CommandResume:
+			orders = append(orders, c)
+		case c.holds():
 			a.Status = statusUnknown // a manager cannot be paused
-		case CommandStatus:
+		case c == CommandStatus:
 			a.TaskStatus, a.ShouldStop = m.Status, new(len(orders) > 0)
 		}
-		if err := writeReply(tx, ManagerReplies, a); err != nil {
-			return nil, err
-		}
-	}
-	return orders, trimReplies(tx, ManagerReplies)
+		return nil
+	})
+	return orders, cmp.Or(err, trimReplies(tx, ManagerReplies))
 }
 
 // The status of the reply to a command that will be applied, and to an unknown one.
@@ -293,13 +267,40 @@ const (
 	maxReplies     = 1000
 )
 
-// readControls takes control messages from a queue.
-func readControls(tx *broker.Tx, queue string) ([]broker.Message, error) {
-	ms, err := tx.Read(queue, broker.Select{Limit: controlsAtOnce})
-	if len(ms) == controlsAtOnce {
-		tx.Notify(queue) // there may be more
+// takeControls takes control messages from queues, the oldest first.
+func takeControls(tx *broker.Tx, queues ...string) (ms []broker.Message, err error) {
+	for _, queue := range queues {
+		// Mostly there is none, and looking is cheaper than taking.
+		some, err := tx.Messages(queue, broker.Select{Limit: 1})
+		if err == nil && len(some) > 0 {
+			some, err = tx.Read(queue, broker.Select{Limit: controlsAtOnce})
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(some) == controlsAtOnce {
+			tx.Notify(queue) // there may be more
+		}
+		ms = append(ms, some...)
 	}
-	return ms, err
+	slices.SortFunc(ms, compareIDs)
+	return ms, nil
+}
+
+// answerControls answers the control messages to tid, each after apply has applied it and
+// changed the reply.
+func answerControls(tx *broker.Tx, ms []broker.Message, tid, replies string, now time.Time, apply func(Command, *reply) error) error {
+	for _, m := range ms {
+		c := ParseControl(m.Body)
+		a := answer(c, tid, now)
+		if err := apply(c.Command, &a); err != nil {
+			return err
+		}
+		if err := writeReply(tx, replies, a); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // trimReplies removes the oldest replies from a queue if there are too many.

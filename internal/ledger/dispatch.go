@@ -330,39 +330,36 @@ func (j *Job) start(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Tim
 	return t.save(tx)
 }
 
-// NoteProcess records the task's own process, for a task that does not end at once. It
-// changes nothing if the task has ended since.
-func NoteProcess(tx *broker.Tx, tid string, epoch int, process proc.Identity) error {
+// noteRunning changes what the record says of the running attempt at a task; it does nothing
+// if that has ended since. If followers of the task want to know, it wakes them.
+func noteRunning(tx *broker.Tx, tid string, epoch int, wake bool, change func(*Task)) error {
 	t, err := load(tx, tid)
 	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
 		return err
 	}
-	t.Process = process
+	change(t)
+	if wake {
+		tx.Notify(OutboxOf(tid))
+	}
 	return t.save(tx)
+}
+
+// NoteProcess records the task's own process, for a task that does not end at once. It
+// changes nothing if the task has ended since.
+func NoteProcess(tx *broker.Tx, tid string, epoch int, process proc.Identity) error {
+	return noteRunning(tx, tid, epoch, false, func(t *Task) { t.Process = process })
 }
 
 // NotePaused records that a running task has been paused or resumed, and wakes the waiters
 // for that. It changes nothing if the task has ended since.
 func NotePaused(tx *broker.Tx, tid string, epoch int, paused bool) error {
-	t, err := load(tx, tid)
-	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
-		return err
-	}
-	t.Paused = paused
-	tx.Notify(OutboxOf(tid))
-	return t.save(tx)
+	return noteRunning(tx, tid, epoch, true, func(t *Task) { t.Paused = paused })
 }
 
 // NoteProgress records the progress of a running task's function, and wakes the followers
 // of the task. It changes nothing if the task has ended since.
 func NoteProgress(tx *broker.Tx, tid string, epoch int, p Progress) error {
-	t, err := load(tx, tid)
-	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
-		return err
-	}
-	t.Progress = &p
-	tx.Notify(OutboxOf(tid))
-	return t.save(tx)
+	return noteRunning(tx, tid, epoch, true, func(t *Task) { t.Progress = &p })
 }
 
 // NoteUsage logs the current usage of a running task. It does nothing if the task has ended

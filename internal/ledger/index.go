@@ -246,19 +246,15 @@ func (i indexed) at(now int64) indexed {
 // dueAtOnce is how many delayed requests one transaction reads.
 const dueAtOnce = 200
 
-// A schedule is what to do about the delayed requests.
-type schedule struct {
-	due   []indexed
-	reset []indexed // those whose delay starts again
-	next  time.Time // when to read them again; zero: there is none
-}
-
-// readSchedule reads the requests that are due first.
-func readSchedule(r recordLister, now time.Time) (s schedule, err error) {
+// readDelayed reads the requests that are due first. It returns those whose time changes:
+// the ones that are due, for which it is 0, and those whose delay starts again. next is when
+// to read them again; zero if there is none.
+func readDelayed(r recordLister, now time.Time) (changed []indexed, next time.Time, err error) {
 	recs, err := r.Records(indexKind, broker.RecordSelect{States: []string{laneDue}, Limit: dueAtOnce})
 	if err != nil {
-		return s, err
+		return nil, next, err
 	}
+	due := 0
 	for _, rec := range recs {
 		was, err := index.decode(rec)
 		if err != nil {
@@ -268,54 +264,50 @@ func readSchedule(r recordLister, now time.Time) (s schedule, err error) {
 		}
 		is := was.at(now.UnixNano())
 		if is.rank <= now.UnixNano() {
-			s.due = append(s.due, is)
-			continue
+			is.rank = 0
+			due++
+		} else if at := time.Unix(0, is.rank); next.IsZero() || at.Before(next) {
+			next = at
 		}
 		if is != was {
-			s.reset = append(s.reset, is)
-		}
-		if at := time.Unix(0, is.rank); s.next.IsZero() || at.Before(s.next) {
-			s.next = at
+			changed = append(changed, is)
 		}
 	}
-	if len(s.due) == dueAtOnce {
-		s.next = now // there may be more
+	if due == dueAtOnce {
+		next = now // there may be more
 	}
-	return s, nil
+	return changed, next, nil
 }
 
 // NextDue returns when [Promote] has something to do: zero if no task is delayed, and not
 // after now if there is something to do now.
 func NextDue(r broker.Reader, now time.Time) (time.Time, error) {
-	s, err := readSchedule(r, now)
-	if len(s.due)+len(s.reset) > 0 {
-		return now, err
+	changed, next, err := readDelayed(r, now)
+	if len(changed) > 0 {
+		next = now
 	}
-	return s.next, err
+	return next, err
 }
 
 // Promote moves the requests of tasks that are due on to where they wait next, or can run,
 // some at a time. It returns when to call it again; the zero time means that no task is
 // delayed.
 func Promote(tx *broker.Tx, now time.Time) (next time.Time, err error) {
-	s, err := readSchedule(tx, now)
+	changed, next, err := readDelayed(tx, now)
 	if err != nil {
 		return next, err
 	}
-	for _, i := range slices.Concat(s.due, s.reset) {
-		until := i.rank
-		if until <= now.UnixNano() {
-			until = 0
-		}
-		if err := i.delayUntil(tx, until); err != nil {
+	for _, i := range changed {
+		if err := i.reschedule(tx); err != nil {
 			return next, fmt.Errorf("move request of task %s: %w", i.tid, err)
 		}
 	}
-	return s.next, nil
+	return next, nil
 }
 
-// delayUntil changes the time at which the task is due; with 0 its delay is over.
-func (i indexed) delayUntil(tx *broker.Tx, until int64) error {
+// reschedule changes the time at which the task is due to the rank; if that is 0, its delay
+// is over.
+func (i indexed) reschedule(tx *broker.Tx) error {
 	t, err := load(tx, i.tid)
 	switch {
 	case damaged(err):
@@ -325,7 +317,7 @@ func (i indexed) delayUntil(tx *broker.Tx, until int64) error {
 	case err != nil:
 		return err
 	}
-	if t.NotBefore = until; t.lane() == "" {
+	if t.NotBefore = i.rank; t.lane() == "" {
 		if err := tx.DeleteRecord(indexKind, i.tid); err != nil {
 			return err
 		}

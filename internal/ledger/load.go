@@ -76,7 +76,12 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 	if err != nil {
 		return r, 0, fmt.Errorf("%w: %w", broker.ErrDump, err)
 	}
-	if err := in.plausible(t, r); err != nil {
+	if t.Number() > in.header.LastID {
+		err = fmt.Errorf("its id is greater than the last one, %v", in.header.LastID)
+	} else {
+		_, err = t.work()
+	}
+	if err != nil {
 		return r, 0, fmt.Errorf("%w: task %s: %w", broker.ErrDump, r.Key, err)
 	}
 	if here != nil {
@@ -108,20 +113,6 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 	t.Loaded = true
 	r, err = t.record()
 	return r, broker.Take, err
-}
-
-// plausible returns what is inconsistent in a task's record.
-func (in *Intake) plausible(t *Task, r broker.Record) error {
-	switch {
-	case t.TID != r.Key || t.Number() == 0 || int64(t.Number()) != r.Rank:
-		return errors.New("its record is of another task")
-	case t.Number() > in.header.LastID:
-		return fmt.Errorf("its id is greater than the last one, %v", in.header.LastID)
-	case !t.Status.Valid() || string(t.Status) != r.State:
-		return fmt.Errorf("its status is %q and %q", t.Status, r.State)
-	}
-	_, err := t.work()
-	return err
 }
 
 // same reports whether the task in the store is the one of the dump, as it was dumped or as

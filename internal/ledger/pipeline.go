@@ -261,9 +261,7 @@ func (u Usage) plus(v Usage) Usage {
 
 // endPipeline asks for the end of a running pipeline, through its current stage.
 func endPipeline(tx *broker.Tx, p *Task, c Command, now time.Time) error {
-	if p.Ordered != CommandKill {
-		p.Ordered = c
-	}
+	p.order(c)
 	if err := p.log(tx, eventControl(c), now.UnixNano(), Event{}); err != nil {
 		return err
 	}
@@ -290,45 +288,34 @@ func ordered(c Command) taskspec.Outcome {
 // returns false if the pipeline does not run any more.
 func ReadPipelineControl(tx *broker.Tx, tid string, now time.Time) (runs bool, err error) {
 	q := PipelineQueues(tid)
-	ms, err := tx.Messages(q.ControlIn, broker.Select{Limit: 1}) // cheaper than taking none
+	ms, err := takeControls(tx, q.ControlIn)
 	if err == nil && len(ms) > 0 {
-		ms, err = readControls(tx, q.ControlIn)
+		err = trimReplies(tx, q.ControlOut)
 	}
 	if err != nil {
 		return false, err
 	}
-	for _, m := range ms {
+	err = answerControls(tx, ms, tid, q.ControlOut, now, func(c Command, a *reply) error {
 		t, err := load(tx, tid) // the previous message may have ended it
-		if unreadable(err) {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-		c := ParseControl(m.Body)
-		a := answer(c, tid, now)
 		switch {
+		case err != nil:
+			return err
 		case t.Status != taskspec.StatusRunning:
 			a.Status = statusUnknown
-		case c.Command == CommandStop || c.Command == CommandKill:
-			err = endPipeline(tx, t, c.Command, now)
-		case c.Command.holds():
-			_, err = tx.Write(QueuesOf(t.Plan.Current().TID).ControlIn, string(c.Command))
-		case c.Command == CommandStatus:
+		case c.ends():
+			return endPipeline(tx, t, c, now)
+		case c.holds():
+			_, err = tx.Write(QueuesOf(t.Plan.Current().TID).ControlIn, string(c))
+		case c == CommandStatus:
 			a.TaskStatus, a.ShouldStop = string(t.Status), new(t.Ordered != "")
 			a.Activity, a.Metrics = "stage "+t.Plan.Current().Name, &t.Usage
 		}
-		if err == nil {
-			err = writeReply(tx, q.ControlOut, a)
-		}
-		if err != nil {
-			return false, err
-		}
+		return err
+	})
+	var t *Task
+	if err == nil {
+		t, err = load(tx, tid)
 	}
-	if err := trimReplies(tx, q.ControlOut); err != nil {
-		return false, err
-	}
-	t, err := load(tx, tid)
 	if unreadable(err) {
 		return false, nil
 	}
@@ -337,43 +324,44 @@ func ReadPipelineControl(tx *broker.Tx, tid string, now time.Time) (runs bool, e
 
 // resume continues a pipeline that has not completed at its current stage, with the same
 // input.
-func resume(tx *broker.Tx, t *Task, now time.Time) (before *Task, managed bool, err error) {
+func resume(tx *broker.Tx, t *Task, now time.Time) error {
 	stage := t.Plan.Current()
 	switch {
 	case t.Status == taskspec.StatusCompleted:
-		return nil, false, fmt.Errorf("%w: the pipeline completed; submit it again", ErrNoRetry)
+		return fmt.Errorf("%w: the pipeline completed; submit it again", ErrNoRetry)
 	case stage == nil || stage.Status == taskspec.StatusCompleted:
-		return nil, false, fmt.Errorf("%w: it ended between two stages; submit it again", ErrNoRetry)
+		return fmt.Errorf("%w: it ended between two stages; submit it again", ErrNoRetry)
+	case slices.ContainsFunc(t.Plan.Stages, func(s Stage) bool { return wasHidden(string(s.Spec)) }):
+		return fmt.Errorf("%w: something of it was hidden in the dump it came from", ErrNoRetry)
 	}
-	for i := range t.Plan.Stages {
-		if wasHidden(string(t.Plan.Stages[i].Spec)) {
-			return nil, false, fmt.Errorf("%w: something of it was hidden in the dump it came from", ErrNoRetry)
-		}
-	}
-	ended := *t
-	plan := *t.Plan
+	ended, plan := *t, *t.Plan
 	*t = resetForRetry(t)
 	t.Plan, t.Epoch = &plan, ended.Epoch+1
 	t.Status, t.Started, t.Usage = taskspec.StatusRunning, now.UnixNano(), ended.Usage
-	if err := t.log(tx, eventRetried, now.UnixNano(), Event{}); err != nil {
-		return nil, false, err
-	}
-	if err := t.log(tx, eventStarted, now.UnixNano(), Event{}); err != nil {
-		return nil, false, err
+	for _, event := range []string{eventRetried, eventStarted} {
+		if err := t.log(tx, event, now.UnixNano(), Event{}); err != nil {
+			return err
+		}
 	}
 	stage.Status = taskspec.StatusCreated
 	if err := t.save(tx); err != nil {
-		return nil, false, err
+		return err
 	}
-	_, managed, err = retryTask(tx, stage.TID, now)
+	of, err := load(tx, stage.TID)
+	if err == nil {
+		err = taskspec.Retry(of.Status)
+	}
+	if err == nil {
+		err = retryTask(tx, of, now)
+	}
 	if errors.Is(err, broker.ErrNotFound) {
 		err = fmt.Errorf("%w: its stage is gone; submit it again", ErrNoRetry)
 	}
 	if err != nil {
-		return nil, false, fmt.Errorf("stage %s: %w", stage.Name, err)
+		return fmt.Errorf("stage %s: %w", stage.Name, err)
 	}
 	tx.Notify(PipelineQueues(t.TID).ControlIn) // the manager subscribes again
-	return &ended, managed, nil
+	return nil
 }
 
 // Pipelines returns the running pipelines.

@@ -32,71 +32,73 @@ func Retry(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool
 	if err := taskspec.Retry(t.Status); err != nil {
 		return nil, false, err
 	}
+	ended := *t
 	switch {
 	case t.Stage != 0:
-		return nil, false, fmt.Errorf("%w by itself: it is a stage of the pipeline %s: retry that", ErrNoRetry, t.Parent)
+		err = fmt.Errorf("%w by itself: it is a stage of the pipeline %s: retry that", ErrNoRetry, t.Parent)
 	case t.Service != "":
-		return nil, false, fmt.Errorf("%w: it is the service %s, which its manifest starts again", ErrNoRetry, t.Service)
+		err = fmt.Errorf("%w: it is the service %s, which its manifest starts again", ErrNoRetry, t.Service)
 	case t.Plan != nil:
-		return resume(tx, t, now)
+		err = resume(tx, t, now)
+	default:
+		err = retryTask(tx, t, now)
 	}
-	return retryTask(tx, tid, now)
-}
-
-// retryTask is [Retry] for a task that is not a pipeline, and may be a stage.
-func retryTask(tx *broker.Tx, tid string, now time.Time) (before *Task, managed bool, err error) {
-	t, err := load(tx, tid)
 	if err != nil {
-		return nil, false, err
-	}
-	if err := taskspec.Retry(t.Status); err != nil {
-		return nil, false, err
-	}
-	if len(t.Spec) == 0 {
-		return nil, false, fmt.Errorf("%w: it was never begun", ErrNoRetry)
-	}
-	if t.Env != "" {
-		switch _, err := tx.Record(envKind, t.Env); {
-		case errors.Is(err, broker.ErrNotFound):
-			return nil, false, fmt.Errorf("%w: the environment it ran in was cleared away", ErrNoRetry)
-		case err != nil:
-			return nil, false, err
-		}
-	}
-	if wasHidden(string(t.Spec)) {
-		return nil, false, fmt.Errorf("%w: something of its spec was hidden in the dump it came from", ErrNoRetry)
-	}
-	item, err := t.takeBack(tx)
-	if err != nil {
-		return nil, false, err
-	}
-	body, err := json.Marshal(request{Spec: t.Spec, Item: item})
-	if err != nil {
-		return nil, false, fmt.Errorf("encode request: %w", err)
-	}
-	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: string(body)}); err != nil {
-		return nil, false, err
-	}
-	// The completed items of a persistent task stay completed.
-	if !t.traits().items {
-		if err := withdrawResult(tx, t); err != nil {
-			return nil, false, err
-		}
-	}
-	if err := t.index(tx, 0); err != nil {
-		return nil, false, err
-	}
-	ended := *t
-	*t = resetForRetry(t)
-	t.Base = t.Epoch // its policy counts from here
-	if err := t.save(tx); err != nil {
-		return nil, false, err
-	}
-	if err := t.log(tx, eventRetried, now.UnixNano(), Event{}); err != nil {
 		return nil, false, err
 	}
 	managed, err = Managed(tx)
 	return &ended, managed, err
+}
+
+// retryTask is [Retry] for a task that is not a pipeline, and may be a stage.
+func retryTask(tx *broker.Tx, t *Task, now time.Time) error {
+	switch {
+	case len(t.Spec) == 0:
+		return fmt.Errorf("%w: it was never begun", ErrNoRetry)
+	case wasHidden(string(t.Spec)):
+		return fmt.Errorf("%w: something of its spec was hidden in the dump it came from", ErrNoRetry)
+	case t.Env != "":
+		_, err := tx.Record(envKind, t.Env)
+		if errors.Is(err, broker.ErrNotFound) {
+			err = fmt.Errorf("%w: the environment it ran in was cleared away", ErrNoRetry)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	item, err := t.takeBack(tx)
+	if err != nil {
+		return err
+	}
+	if err := t.requestAgain(tx, item, 0); err != nil {
+		return err
+	}
+	// The completed items of a persistent task stay completed.
+	if !t.traits().items {
+		if err := withdrawResult(tx, t); err != nil {
+			return err
+		}
+	}
+	*t = resetForRetry(t)
+	t.Base = t.Epoch // its policy counts from here
+	if err := t.save(tx); err != nil {
+		return err
+	}
+	return t.log(tx, eventRetried, now.UnixNano(), Event{})
+}
+
+// requestAgain writes the request for another attempt at the task, under its id. item is
+// its work item in JSON, nil if that comes from a queue; wait is its whole delay, if it has
+// one.
+func (t *Task) requestAgain(tx *broker.Tx, item json.RawMessage, wait time.Duration) error {
+	body, err := json.Marshal(request{Spec: t.Spec, Item: item})
+	if err != nil {
+		return fmt.Errorf("encode request: %w", err)
+	}
+	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: string(body)}); err != nil {
+		return err
+	}
+	return t.index(tx, wait)
 }
 
 // resetForRetry returns the task before its next attempt.
