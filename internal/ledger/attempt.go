@@ -163,15 +163,14 @@ func dropAttempts(tx *broker.Tx, t *Task) error {
 	return nil
 }
 
-// dropLostAttempts removes the attempts at tasks that are gone.
-func dropLostAttempts(tx *broker.Tx) error {
-	for r, err := range each(tx, attemptKind, 0) {
-		if err != nil {
-			return err
+// dropLost removes the records of a kind that belong to tasks that are gone.
+func dropLost(tx *broker.Tx, kind string, owner func(broker.Record) (tid string), drop func(*broker.Tx, broker.Record) error) error {
+	for r, err := range each(tx, kind, 0) {
+		if err == nil {
+			_, err = tx.Record(Kind, owner(r))
 		}
-		_, err := tx.Record(Kind, r.State)
 		if errors.Is(err, broker.ErrNotFound) {
-			err = dropAttempt(tx, r)
+			err = drop(tx, r)
 		}
 		if err != nil {
 			return err

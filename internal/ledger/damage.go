@@ -255,6 +255,25 @@ func fields(rec broker.Record, into any) error { return json.Unmarshal([]byte(re
 
 var errMismatch = errors.New("what it says is not of this record")
 
+// withBody returns the record with v, in JSON, as its body.
+func withBody(rec broker.Record, v any) (broker.Record, error) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		err = fmt.Errorf("encode %s %s: %w", rec.Kind, rec.Key, err)
+	}
+	rec.Body = string(body)
+	return rec, err
+}
+
+// put writes the record with v, in JSON, as its body.
+func put(tx *broker.Tx, rec broker.Record, v any) error {
+	rec, err := withBody(rec, v)
+	if err != nil {
+		return err
+	}
+	return tx.PutRecord(rec)
+}
+
 // isTID reports whether a key is the full id of a task.
 func isTID(key string) bool {
 	id, err := broker.ParseID(key)

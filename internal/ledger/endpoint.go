@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -64,10 +63,6 @@ func putEndpoint(tx *broker.Tx, t *Task, e Endpoint) (holder string, err error) 
 	case err != nil && !errors.Is(err, broker.ErrNotFound):
 		return "", err
 	}
-	body, err := json.Marshal(e)
-	if err != nil {
-		return "", err
-	}
 	newest, err := tx.Records(endpointKind, broker.RecordSelect{Newest: true, Limit: 1})
 	if err != nil {
 		return "", err
@@ -76,8 +71,7 @@ func putEndpoint(tx *broker.Tx, t *Task, e Endpoint) (holder string, err error) 
 	if len(newest) > 0 {
 		rank = newest[0].Rank + 1
 	}
-	r := broker.Record{Kind: endpointKind, Key: e.Name, State: e.Queue, Rank: rank, Body: string(body)}
-	return "", tx.PutRecord(r)
+	return "", put(tx, broker.Record{Kind: endpointKind, Key: e.Name, State: e.Queue, Rank: rank}, e)
 }
 
 // nameInbox makes the task's name an endpoint of the inbox of a persistent task that is

@@ -91,9 +91,9 @@ var index = table[indexed]{indexKind, func(rec broker.Record) (indexed, error) {
 	return indexed{rec.Key, rec.State, rec.Rank, body.Wait}, nil
 }}
 
-// record returns the record of the request.
-func (i indexed) record() (broker.Record, error) {
-	return withBody(broker.Record{Kind: indexKind, Key: i.tid, State: i.lane, Rank: i.rank}, indexBody{i.wait})
+// record returns the record of the request, without its body.
+func (i indexed) record() broker.Record {
+	return broker.Record{Kind: indexKind, Key: i.tid, State: i.lane, Rank: i.rank}
 }
 
 // indexed returns the request of the task, which waits, as it is in the index.
@@ -113,11 +113,8 @@ func (t *Task) index(tx *broker.Tx, wait time.Duration) error {
 	if t.lane() == "" {
 		return nil
 	}
-	rec, err := t.indexed(wait).record()
-	if err != nil {
-		return fmt.Errorf("encode request of task %s: %w", t.TID, err)
-	}
-	return tx.PutRecord(rec)
+	i := t.indexed(wait)
+	return put(tx, i.record(), indexBody{i.wait})
 }
 
 // unindex takes the task's request out of the index, if it is there, and ends its delay.

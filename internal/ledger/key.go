@@ -23,8 +23,6 @@ type keyRecord struct {
 	Digest string `json:"digest,omitempty"`
 	// Shown is the digest of the redacted spec alone.
 	Shown string `json:"shown,omitempty"`
-
-	name string
 }
 
 // differs reports whether a task was submitted with something else. Unknown digests do not
@@ -41,7 +39,6 @@ var keys = table[keyRecord]{keyKind, func(rec broker.Record) (k keyRecord, err e
 	if err == nil && k.TID != broker.ID(rec.Rank).String() {
 		err = errMismatch
 	}
-	k.name = rec.Key
 	return k, err
 }}
 
@@ -91,11 +88,7 @@ func holder(r store, key string) (t *Task, k keyRecord, err error) {
 // holdKey makes the task the holder of its key.
 func holdKey(tx *broker.Tx, t *Task, k keyRecord) error {
 	k.TID = t.TID
-	body, err := json.Marshal(k)
-	if err != nil {
-		return fmt.Errorf("encode key %q: %w", t.Key, err)
-	}
-	return tx.PutRecord(broker.Record{Kind: keyKind, Key: t.Key, Rank: int64(t.Number()), Body: string(body)})
+	return put(tx, broker.Record{Kind: keyKind, Key: t.Key, Rank: int64(t.Number())}, k)
 }
 
 // dropKey drops the key that the task holds, if it has one. It is part of removing a task's
@@ -114,23 +107,6 @@ func dropKey(tx *broker.Tx, t *Task) error {
 	return tx.DeleteRecord(keyKind, t.Key)
 }
 
-// dropLostKeys removes the keys whose tasks are gone.
-func dropLostKeys(tx *broker.Tx) error {
-	for k, err := range keys.each(tx, 0) {
-		if err != nil {
-			return err
-		}
-		_, err = tx.Record(Kind, k.TID)
-		if errors.Is(err, broker.ErrNotFound) {
-			err = tx.DeleteRecord(keyKind, k.name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // KeyKeepsInput reports whether the task that holds the key was submitted with this input,
 // the name of an [InputFile].
 func KeyKeepsInput(r broker.Reader, key, input string) (bool, error) {
@@ -146,9 +122,7 @@ func dumpedKey(r broker.Record, redact bool) (broker.Record, error) {
 		return r, err
 	}
 	k.Digest = ""
-	body, err := json.Marshal(k)
-	r.Body = string(body)
-	return r, err
+	return withBody(r, k)
 }
 
 // key loads the record of a key, unless the store has it. Whether its task is loaded is

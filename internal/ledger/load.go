@@ -197,15 +197,17 @@ func (in *Intake) done(tx *broker.Tx) error {
 			return err
 		}
 	}
+	// of tasks that were left out
 	if in.past > 0 {
-		if err := dropLostAttempts(tx); err != nil {
+		if err := dropLost(tx, attemptKind, func(r broker.Record) string { return r.State }, dropAttempt); err != nil {
 			return err
 		}
 	}
 	if in.keys == 0 {
 		return nil
 	}
-	return dropLostKeys(tx) // of tasks that were left out
+	return dropLost(tx, keyKind, func(r broker.Record) string { return broker.ID(r.Rank).String() },
+		func(tx *broker.Tx, r broker.Record) error { return tx.DeleteRecord(keyKind, r.Key) })
 }
 
 // placeAgain moves the request of a task that was loaded from the queue it was in to the one

@@ -29,12 +29,11 @@ func MarkLost(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 
 // SlotsTaken counts the tasks that hold a slot.
 func SlotsTaken(r broker.Reader) (n int, err error) {
-	recs, err := r.Records(Kind, broker.RecordSelect{States: liveStates})
-	if err != nil {
-		return 0, err
-	}
-	for _, rec := range recs {
-		if t, err := Decode(rec); err == nil && t.holdsSlot() {
+	for t, err := range tasks.each(r, 0, liveStates...) {
+		if err != nil {
+			return 0, err
+		}
+		if t.holdsSlot() {
 			n++
 		}
 	}

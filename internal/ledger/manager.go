@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -73,10 +72,6 @@ func (m *Manager) Gone() bool {
 }
 
 func (m *Manager) save(tx *broker.Tx, event string, superseded bool, now time.Time) error {
-	body, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("encode manager %s: %w", m.TID, err)
-	}
 	id, err := broker.ParseID(m.TID)
 	if err != nil {
 		return err
@@ -87,8 +82,7 @@ func (m *Manager) save(tx *broker.Tx, event string, superseded bool, now time.Ti
 		keys = keys[:1]
 	}
 	for _, key := range keys {
-		r := broker.Record{Kind: ManagerKind, Key: key, State: m.Status, Rank: int64(id), Body: string(body)}
-		if err := tx.PutRecord(r); err != nil {
+		if err := put(tx, broker.Record{Kind: ManagerKind, Key: key, State: m.Status, Rank: int64(id)}, m); err != nil {
 			return err
 		}
 	}

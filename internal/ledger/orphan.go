@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 
 	"weft/broker"
@@ -14,67 +15,48 @@ type store interface {
 	Messages(queue string, sel broker.Select) ([]broker.Message, error)
 }
 
-// Orphans are records that have lost what they belong to. Weft leaves none; messages may
-// have been deleted, or loaded, by hand.
-type Orphans struct {
-	Endpoints []string // names that were claimed by tasks that do not run
-	Indexed   []string // requests that are gone and still in the index, by TID
-}
-
-// Count returns the number of orphans.
-func (o Orphans) Count() int { return len(o.Endpoints) + len(o.Indexed) }
-
-// FindOrphans finds the orphans.
-func FindOrphans(r store) (o Orphans, err error) {
-	claimed, err := endpoints.list(r, broker.RecordSelect{})
-	if err != nil {
-		return o, err
-	}
-	for _, e := range claimed {
+// FindOrphans finds records that have lost what they belong to: names that were claimed by
+// tasks that do not run, and requests in the index that are gone. Weft leaves none; messages
+// may have been deleted, or loaded, by hand.
+func FindOrphans(r store) (orphans []broker.Record, err error) {
+	for e, err := range endpoints.each(r, 0) {
+		if err != nil {
+			return nil, err
+		}
 		task, err := r.Record(Kind, e.TID)
 		if err != nil && !errors.Is(err, broker.ErrNotFound) {
-			return o, err
+			return nil, err
 		}
 		if task.State != string(taskspec.StatusRunning) {
-			o.Endpoints = append(o.Endpoints, e.Name)
+			orphans = append(orphans, broker.Record{Kind: endpointKind, Key: e.Name})
 		}
 	}
 	for i, err := range index.each(r, 0) {
 		if err != nil {
-			return o, err
+			return nil, err
 		}
 		id, err := broker.ParseID(i.tid)
 		if err != nil {
-			return o, err
+			return nil, err
 		}
 		request, err := r.Messages(WaitingRequests, broker.Select{ID: id})
 		if err != nil {
-			return o, err
+			return nil, err
 		}
 		if len(request) == 0 {
-			o.Indexed = append(o.Indexed, i.tid)
+			orphans = append(orphans, broker.Record{Kind: indexKind, Key: i.tid})
 		}
 	}
-	return o, nil
+	return orphans, nil
 }
 
 // DropOrphans removes what [FindOrphans] finds and counts it.
 func DropOrphans(tx *broker.Tx) (int, error) {
-	o, err := FindOrphans(tx)
-	if err != nil {
-		return 0, err
+	orphans, err := FindOrphans(tx)
+	for _, rec := range orphans {
+		err = cmp.Or(err, tx.DeleteRecord(rec.Kind, rec.Key))
 	}
-	for _, name := range o.Endpoints {
-		if err := tx.DeleteRecord(endpointKind, name); err != nil {
-			return 0, err
-		}
-	}
-	for _, tid := range o.Indexed {
-		if err := tx.DeleteRecord(indexKind, tid); err != nil {
-			return 0, err
-		}
-	}
-	return o.Count(), nil
+	return len(orphans), err
 }
 
 // A Counts counts the tasks that have not ended.

@@ -18,14 +18,14 @@ func TestOrphans(t *testing.T) {
 	p.run(running)
 	waits := p.submit(delayed(time.Hour))
 	p.update(func(tx *broker.Tx) error { return Claim(tx, Endpoint{Name: "mail", Queue: "q", TID: running}) })
-	find := func() (o Orphans) {
+	find := func() (o []broker.Record) {
 		t.Helper()
 		if err := p.b.View(ctx, func(r broker.Reader) (err error) { o, err = FindOrphans(r); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return o
 	}
-	if diff := cmp.Diff(Orphans{}, find()); diff != "" {
+	if diff := cmp.Diff([]broker.Record(nil), find()); diff != "" {
 		t.Fatalf("nothing is wrong (-want +got):\n%s", diff)
 	}
 
@@ -40,7 +40,7 @@ func TestOrphans(t *testing.T) {
 	if _, err := p.b.Queue(WaitingRequests).Delete(ctx, broker.Select{ID: id}); err != nil {
 		t.Fatal(err)
 	}
-	want := Orphans{Endpoints: []string{"old"}, Indexed: []string{waits}}
+	want := []broker.Record{{Kind: endpointKind, Key: "old"}, {Kind: indexKind, Key: waits}}
 	if diff := cmp.Diff(want, find()); diff != "" {
 		t.Errorf("orphans (-want +got):\n%s", diff)
 	}
@@ -51,7 +51,7 @@ func TestOrphans(t *testing.T) {
 		}
 		return err
 	})
-	if diff := cmp.Diff(Orphans{}, find()); diff != "" {
+	if diff := cmp.Diff([]broker.Record(nil), find()); diff != "" {
 		t.Errorf("orphans are left (-want +got):\n%s", diff)
 	}
 	if _, err := FindEndpoint(ctx, p.b, "mail"); err != nil {

@@ -364,17 +364,6 @@ func resume(tx *broker.Tx, t *Task, now time.Time) error {
 	return nil
 }
 
-// Pipelines returns the running pipelines.
-func Pipelines(tx *broker.Tx) (tids []string, err error) {
-	live, err := LiveTasks(tx)
-	for _, t := range live {
-		if t.Kind() == Pipeline {
-			tids = append(tids, t.TID)
-		}
-	}
-	return tids, err
-}
-
 // A PipelineView is the state of a pipeline, as its status queue and weft.state.pipelines
 // show it.
 type PipelineView struct {

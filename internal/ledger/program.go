@@ -126,7 +126,7 @@ func PutProgram(tx *broker.Tx, p *Program, functions []function.Description, now
 		if err != nil {
 			return err
 		}
-		if err := put(tx, functionKind, f.Name, now.UnixNano()+int64(i), functionRecord{f, key}); err != nil {
+		if err := put(tx, broker.Record{Kind: functionKind, Key: f.Name, Rank: now.UnixNano() + int64(i)}, functionRecord{f, key}); err != nil {
 			return err
 		}
 	}
@@ -134,7 +134,12 @@ func PutProgram(tx *broker.Tx, p *Program, functions []function.Description, now
 	if len(functions) == 0 {
 		return nil
 	}
-	return put(tx, programKind, key, p.Noted, p)
+	return p.save(tx)
+}
+
+// save writes the record of the program.
+func (p *Program) save(tx *broker.Tx) error {
+	return put(tx, broker.Record{Kind: programKind, Key: ProgramKey(p.Path), Rank: p.Noted}, p)
 }
 
 // RemoveProgram removes the program at path and its functions. [broker.ErrNotFound] means
@@ -166,15 +171,7 @@ func dropFunction(tx *broker.Tx, key, name string) error {
 	if len(p.Functions) == 0 {
 		return tx.DeleteRecord(programKind, key)
 	}
-	return put(tx, programKind, key, p.Noted, p)
-}
-
-func put(tx *broker.Tx, kind, key string, rank int64, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode %s %s: %w", kind, key, err)
-	}
-	return tx.PutRecord(broker.Record{Kind: kind, Key: key, Rank: rank, Body: string(body)})
+	return p.save(tx)
 }
 
 // FindFunction returns the function with this name and its program. The error wraps

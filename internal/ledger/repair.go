@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -142,7 +141,7 @@ func unregister(tx *broker.Tx, function string) error {
 	for _, h := range all {
 		if err == nil && slices.Contains(h.Functions, function) {
 			h.Digest = ""
-			err = put(tx, programKind, ProgramKey(h.Path), h.Noted, h)
+			err = h.save(tx)
 		}
 	}
 	return err
@@ -176,18 +175,19 @@ var rebuild = map[string]func(broker.Reader, broker.Record) (broker.Record, erro
 	serviceKind: rebuildService,
 }
 
-// ofRank returns the task whose id is the rank of a record.
-func ofRank(r broker.Reader, rec broker.Record) (*Task, error) {
-	return tasks.get(r, broker.ID(rec.Rank).String())
+// taskOf returns a task if its record says that the damaged one is of it.
+func taskOf(r broker.Reader, tid string, is func(*Task) bool) (*Task, error) {
+	t, err := tasks.get(r, tid)
+	if err == nil && !is(t) {
+		err = broker.ErrNotFound
+	}
+	return t, err
 }
 
 // rebuildKey makes the task the holder of its key again. The digests of its submission are
 // lost.
 func rebuildKey(r broker.Reader, rec broker.Record) (broker.Record, error) {
-	t, err := ofRank(r, rec)
-	if err == nil && t.Key != rec.Key {
-		err = broker.ErrNotFound
-	}
+	t, err := taskOf(r, broker.ID(rec.Rank).String(), func(t *Task) bool { return t.Key == rec.Key })
 	if err != nil {
 		return rec, err
 	}
@@ -214,14 +214,12 @@ func rebuildManager(r broker.Reader, rec broker.Record) (broker.Record, error) {
 
 // rebuildIndexed puts the request of a task into the index again.
 func rebuildIndexed(r broker.Reader, rec broker.Record) (broker.Record, error) {
-	t, err := tasks.get(r, rec.Key)
-	if err == nil && (t.Status != taskspec.StatusCreated || t.lane() == "") {
-		err = broker.ErrNotFound
-	}
+	t, err := taskOf(r, rec.Key, func(t *Task) bool { return t.Status == taskspec.StatusCreated && t.lane() != "" })
 	if err != nil {
 		return rec, err
 	}
-	return t.indexed(t.delay()).record()
+	i := t.indexed(t.delay())
+	return withBody(i.record(), indexBody{i.wait})
 }
 
 // rebuildServer takes the process from the key.
@@ -235,19 +233,9 @@ func rebuildServer(_ broker.Reader, rec broker.Record) (broker.Record, error) {
 
 // rebuildService finds the latest task of a service. Its number of restarts is lost.
 func rebuildService(r broker.Reader, rec broker.Record) (broker.Record, error) {
-	t, err := ofRank(r, rec)
-	if err == nil && t.Service != rec.Key {
-		err = broker.ErrNotFound
-	}
+	t, err := taskOf(r, broker.ID(rec.Rank).String(), func(t *Task) bool { return t.Service == rec.Key })
 	if err != nil {
 		return rec, err
 	}
 	return withBody(rec, Service{Name: rec.Key, TID: t.TID})
-}
-
-// withBody returns the record with another body.
-func withBody(rec broker.Record, v any) (broker.Record, error) {
-	body, err := json.Marshal(v)
-	rec.Body = string(body)
-	return rec, err
 }

@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -29,12 +28,8 @@ func PutServer(tx *broker.Tx, s *Server) error {
 	if _, err := Managed(tx); err != nil {
 		return err
 	}
-	body, err := json.Marshal(s)
-	if err != nil {
-		return fmt.Errorf("encode server: %w", err)
-	}
 	tx.Notify(ManagerControl)
-	return tx.PutRecord(broker.Record{Kind: serverKind, Key: s.key(), Rank: s.Started, Body: string(body)})
+	return put(tx, broker.Record{Kind: serverKind, Key: s.key(), Rank: s.Started}, s)
 }
 
 // DropServer records that the program no longer serves.

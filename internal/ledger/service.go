@@ -173,7 +173,7 @@ func (s *Service) save(tx *broker.Tx) error {
 		return fmt.Errorf("service %q: %w", s.Name, err)
 	}
 	tx.Notify(Services)
-	return put(tx, serviceKind, s.Name, int64(id), s)
+	return put(tx, broker.Record{Kind: serviceKind, Key: s.Name, Rank: int64(id)}, s)
 }
 
 // DropServices removes the services that no manifest declares any more and that have ended.

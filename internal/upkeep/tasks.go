@@ -134,7 +134,7 @@ func examineLeftovers(ctx context.Context, x *examination) ([]Finding, error) {
 		if err != nil {
 			return err
 		}
-		records, environments = orphans.Count(), 0
+		records, environments = len(orphans), 0
 		for after := int64(0); ; {
 			keys, next, err := ledger.UnusedEnvironments(r, after, environmentsAtOnce)
 			if err != nil {
