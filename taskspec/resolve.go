@@ -7,8 +7,7 @@ import (
 
 // Resolve returns the task that s becomes when it is spawned with this id in
 // the project at root: a copy with tid, weft_context, a state of "created" and
-// every default filled in, so that what the record and the events show does not
-// depend on the defaults of whoever reads them later. working_dir stays as it
+// every default filled in, for those who read what the task does. working_dir stays as it
 // is, for only the submitter knows its own directory. s is not changed, and
 // nothing that JSON decodes to is shared with it.
 //

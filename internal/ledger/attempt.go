@@ -48,7 +48,7 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 	}
 	err = t.requestAgain(tx, quoted(item), wait)
 	if errors.Is(err, broker.ErrTooLarge) {
-		// The resolved spec is longer than the submitted one.
+		// The item may be longer than it was in a request that was written by hand.
 		t.NotBefore = 0
 		return false, nil
 	}

@@ -243,12 +243,13 @@ func TestRetriesWithoutItem(t *testing.T) {
 	}
 }
 
-// A request that does not fit a message any more, since its spec is resolved,
-// cannot be repeated; the task ends.
+// A request that does not fit a message any more, since its item was an object and is text
+// now, cannot be repeated; the task ends.
 func TestRetriesTooLarge(t *testing.T) {
 	t.Parallel()
 	p := newProject(t, sqlite.Options{Durability: sqlite.Normal, Options: broker.Options{MaxMessage: 3000}})
-	tid := p.submission(Submission{Spec: echo(retries(3, 0)), Item: strings.Repeat("x", 2400), Dir: p.root})
+	spec := must(encodeSpec(echo(retries(3, 0))))
+	tid := p.write(Requests, fmt.Sprintf(`{"taskspec":%s,"inbox_message":{"stdin":"%s"}}`, spec, strings.Repeat(`\"`, 1200))).String()
 	p.run(tid)
 	if err := p.finish(handOff(tid, taskspec.Exited(1, ""))); err != nil {
 		t.Fatal(err)

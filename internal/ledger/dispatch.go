@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -26,8 +25,9 @@ type Job struct {
 	TID   string
 	Epoch int
 	Name  string
-	Spec  json.RawMessage // resolved
+	Spec  json.RawMessage // as it was submitted
 	Work  taskspec.Work   // the same, decoded
+	Root  string          // the project's
 	Argv  []string
 	Stdin string
 	Input string // the name of an [InputFile] that holds the stdin instead
@@ -95,7 +95,6 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 // prepare is [Prepare]; input is the work item if that comes from a queue.
 func prepare(r broker.Reader, root string, m broker.Message, input *broker.Message) (*Job, error) {
 	j := &Job{TID: m.ID.String(), Name: "invalid request", Epoch: 1, queue: m.Queue, request: m.Body}
-	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
 	t, err := tasks.get(r, j.TID)
 	switch {
 	case errors.Is(err, broker.ErrNotFound): // written by hand
@@ -107,27 +106,26 @@ func prepare(r broker.Reader, root string, m broker.Message, input *broker.Messa
 	default:
 		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, string(t.Dir), t.Env
 		j.Nested, j.task = t.Slotless, t
-		rules.Template = t.Epoch == 0 // else the request holds the resolved spec
 	}
-	spec, plan, item, err := decodeRequest(m.Body, rules)
-	if err == nil && j.task == nil && spec.Key != "" {
+	w, err := decodeRequest(m.Body)
+	if err == nil && j.task == nil && w.spec.Key != "" {
 		err = errors.New("invalid taskspec: spec.key: holds only for what is submitted, not for a request that is written by hand")
 	}
 	if err != nil {
 		j.refused = err.Error()
 		return j, nil
 	}
-	j.Name, j.item, j.plan = spec.Name, item, plan
+	j.Name, j.item, j.plan = w.spec.Name, w.item, w.plan
 	if j.task == nil {
-		j.Nested = spec.Slotless()
+		j.Nested = w.spec.Slotless()
 	}
 	if j.plan != nil {
 		return j, nil
 	}
-	if j.bindQueues(spec, input); j.refused != "" || j.NotForConsumer() {
+	if j.bindQueues(w.spec, input); j.refused != "" || j.NotForConsumer() {
 		return j, nil
 	}
-	if j.refused = j.resolve(spec, root); j.refused == "" && spec.Type == taskspec.KindFunction {
+	if j.refused = j.resolve(w, root); j.refused == "" && w.spec.Type == taskspec.KindFunction {
 		return j, findFunction(r, j)
 	}
 	return j, nil
@@ -192,8 +190,7 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: j.request}); err != nil {
 		return err
 	}
-	// It has not been dispatched: its spec is still a template.
-	t.Spec, t.decoded = nil, nil
+	t.Spec, t.decoded = nil, nil // it has not been dispatched
 	if err := t.index(tx, wait); err != nil {
 		return err
 	}
@@ -239,28 +236,22 @@ func addEnv(j *Job, packed string) {
 
 // resolve turns spec and work item into what a consumer executes. It returns why that is
 // not possible, or nothing.
-func (j *Job) resolve(spec *taskspec.Spec, root string) (refused string) {
-	resolved := spec.Resolve(j.TID, root)
-	resolved.State = nil // the record holds the state
+func (j *Job) resolve(w wanted, root string) (refused string) {
+	spec, item := w.spec, j.item // which may come from a queue
 	j.Dir = directory(spec.WorkingDir, cmp.Or(j.Dir, root))
-	resolved.WorkingDir = j.Dir
-	raw, err := resolved.MarshalJSON()
-	if err != nil {
-		return err.Error()
-	}
-	item := j.item
+	var err error
 	if spec.Persistent {
 		item = noItem // the consumer adds the items to what they share
 	}
 	if spec.Type == taskspec.KindFunction {
-		j.Call, err = resolved.Call(item)
+		j.Call, err = spec.Call(item)
 	} else {
-		j.Argv, j.Stdin, err = command(resolved.Work, item)
+		j.Argv, j.Stdin, err = command(spec.Work, item)
 	}
 	if err != nil {
 		return err.Error()
 	}
-	j.Spec, j.Work, j.tags = raw, resolved.Work, spec.Tags()
+	j.Spec, j.Work, j.Root, j.tags = w.raw, spec.Work, root, spec.Tags()
 	return ""
 }
 
@@ -417,7 +408,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	}
 	switch {
 	case fresh:
-		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Dir: taskspec.RawString(j.Dir), Slotless: j.Nested, Created: now.UnixNano()}
+		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Slotless: j.Nested, Created: now.UnixNano()}
 		if err := t.log(tx, eventInitialized, t.Created, Event{}); err != nil {
 			return nil, err
 		}
@@ -437,7 +428,7 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 
 // describe sets in the task's record what is known since it was prepared.
 func (j *Job) describe(t *Task) {
-	t.Name, t.Spec, t.decoded = j.Name, j.Spec, &j.Work
+	t.Name, t.Root, t.Spec, t.decoded = j.Name, taskspec.RawString(j.Root), j.Spec, &j.Work
 	t.Streams = taskspec.Streams(j.Work)
 	if len(j.tags) > 0 {
 		t.Tags = j.tags

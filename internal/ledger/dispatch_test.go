@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,17 +29,16 @@ func TestPrepare(t *testing.T) {
 	j := p.prepare(tid)
 	want := &Job{
 		TID: tid, Epoch: 1, Name: "greet", Argv: []string{"echo", "-n", "1.50", "last", "2"}, Stdin: "line\n", Input: "a1",
-		Dir: "/home/ann", Env: p.task(tid).Env, Spec: j.Spec, Work: j.Work, item: `{"args":["last",2],"stdin":"line\n"}`,
+		Dir: "/home/ann", Env: p.task(tid).Env, Spec: j.Spec, Work: j.Work, Root: p.root, item: `{"args":["last",2],"stdin":"line\n"}`,
 	}
 	if diff := cmp.Diff(want, j, cmp.AllowUnexported(Job{}), bare); diff != "" {
 		t.Errorf("job (-want +got):\n%s", diff)
 	}
-	resolved, err := taskspec.Decode(j.Spec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if resolved.TID != tid || resolved.WeftContext != p.root || resolved.WorkingDir != "/home/ann" || resolved.State != nil {
-		t.Errorf("resolved spec is %s", j.Spec)
+	before := p.task(tid)
+	j.describe(before)
+	resolved := p.shownSpec(before)
+	if resolved.TID != tid || resolved.WeftContext != p.root || resolved.WorkingDir != "/home/ann" || *resolved.StopGrace != 5*time.Second {
+		t.Errorf("shown spec is %s", must(json.Marshal(resolved)))
 	}
 	if j.Work.Env["TOKEN"] != "secret" || j.Work.ErrorPolicy() != taskspec.PolicyKeep {
 		t.Errorf("work is %+v", j.Work)
@@ -58,9 +58,11 @@ func TestDirectory(t *testing.T) {
 		{"sub", "", filepath.Join(p.root, "sub")},
 	} {
 		s := echo(func(s *taskspec.Spec) { s.WorkingDir = test.spec })
-		j := p.prepare(p.submission(Submission{Spec: s, Item: "{}", Dir: test.submitter}))
-		if j.Dir != test.want || j.Work.WorkingDir != test.want {
-			t.Errorf("working_dir %q of a submitter in %q: task runs in %q and says %q, want %q", test.spec, test.submitter, j.Dir, j.Work.WorkingDir, test.want)
+		tid := p.submission(Submission{Spec: s, Item: "{}", Dir: test.submitter})
+		j := p.prepare(tid)
+		p.run(tid)
+		if says := p.shownSpec(p.task(tid)).WorkingDir; j.Dir != test.want || says != test.want {
+			t.Errorf("working_dir %q of a submitter in %q: task runs in %q and says %q, want %q", test.spec, test.submitter, j.Dir, says, test.want)
 		}
 	}
 }
@@ -110,7 +112,7 @@ func TestRequestByHand(t *testing.T) {
 			message := p.run(tid)
 			got := p.task(tid)
 			want := &Task{
-				TID: tid, Name: "greet", Status: "running", Spec: got.Spec, Dir: taskspec.RawString(p.root), NoItem: true, Epoch: 1, Consumer: consumer,
+				TID: tid, Name: "greet", Status: "running", Spec: got.Spec, Root: taskspec.RawString(p.root), NoItem: true, Epoch: 1, Consumer: consumer,
 				Message: message, Created: at.UnixNano(), Started: at.UnixNano(),
 			}
 			if diff := cmp.Diff(want, got, bare); diff != "" {
@@ -264,9 +266,9 @@ func TestNoteUsage(t *testing.T) {
 	}
 	p.wantHistory(tid,
 		Event{Event: "task_initialized", Status: "created"},
-		Event{Event: "task_spawning", Status: "spawning", TaskSpec: before.Spec},
-		Event{Event: "work_started", Status: "running", TaskSpec: before.Spec, MessageID: message.String()},
-		Event{Event: "poll_report", Status: "running", TaskSpec: before.Spec, Usage: &u})
+		Event{Event: "task_spawning", Status: "spawning", TaskSpec: must(json.Marshal(p.shownSpec(before)))},
+		Event{Event: "work_started", Status: "running", TaskSpec: must(json.Marshal(p.shownSpec(before))), MessageID: message.String()},
+		Event{Event: "poll_report", Status: "running", TaskSpec: must(json.Marshal(p.shownSpec(before))), Usage: &u})
 }
 
 func TestNoteProcess(t *testing.T) {

@@ -103,7 +103,8 @@ func WholeEvent(r recordReader, body string) (string, error) {
 	return string(whole), err
 }
 
-// specAt returns the redacted spec of the task, with the state that the event tells.
+// specAt returns the redacted spec of the task, with every default filled in and the state
+// that the event tells.
 func (t *Task) specAt(e Event) (json.RawMessage, error) {
 	if len(t.Spec) == 0 { // it is a pipeline, or was never started
 		return nil, nil
@@ -112,6 +113,8 @@ func (t *Task) specAt(e Event) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	spec = spec.Resolve(t.TID, string(t.Root))
+	spec.WorkingDir = directory(spec.WorkingDir, cmp.Or(string(t.Dir), spec.WeftContext))
 	spec.State = &taskspec.State{Status: e.Status, ReturnCode: e.ReturnCode, PID: e.TaskPID, Error: e.Error}
 	return encodeSpec(spec.Redacted(t.Redact...))
 }

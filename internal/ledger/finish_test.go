@@ -104,11 +104,12 @@ func TestEndings(t *testing.T) {
 						t.Errorf("%s (-want +got):\n%s", name, diff)
 					}
 				}
+				shown := must(json.Marshal(p.shownSpec(wantTask)))
 				p.wantHistory(tid,
 					Event{Event: "task_initialized", Status: "created"},
-					Event{Event: "task_spawning", Status: "spawning", TaskSpec: wantTask.Spec},
-					Event{Event: "work_started", Status: "running", TaskSpec: wantTask.Spec, MessageID: message.String()},
-					wantEnd.with(wantTask.Spec))
+					Event{Event: "task_spawning", Status: "spawning", TaskSpec: shown},
+					Event{Event: "work_started", Status: "running", TaskSpec: shown, MessageID: message.String()},
+					wantEnd.with(shown))
 			})
 		}
 	}

@@ -48,8 +48,8 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add(`{"taskspec":` + spec + `,"inbox_message":{"stdin":"a"}}`)
 	f.Add(`{"pipeline":{"name":"p","stages":[{"taskspec":` + spec + `},{"name":"b","taskspec":` + spec + `,"input":"x"}]}}`)
 	f.Fuzz(func(t *testing.T, body string) {
-		template := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
-		s, plan, item, err := decodeRequest(body, template)
+		w, err := decodeRequest(body)
+		s, plan, item := w.spec, w.plan, w.item
 		if err != nil {
 			if s != nil || plan != nil || item != "" {
 				t.Errorf("refused with %v and returned %v, %q", err, s, item)
@@ -70,12 +70,12 @@ func FuzzDecodeRequest(f *testing.F) {
 			return // no message is so; who calls Prepare has read one
 		}
 		written := must(json.Marshal(request{Spec: must(json.Marshal(s)), Item: must(json.Marshal(item))}))
-		again, _, itemAgain, err := decodeRequest(string(written), template)
-		if err != nil || itemAgain != item || !cmp.Equal(s, again) {
-			t.Errorf("%s came back as %+v, %q, %v; want %+v, %q", written, again, itemAgain, err, s, item)
+		again, err := decodeRequest(string(written))
+		if err != nil || again.item != item || !cmp.Equal(s, again.spec) {
+			t.Errorf("%s came back as %+v, %v; want %+v, %q", written, again, err, s, item)
 		}
 		j := &Job{TID: "1763740800000000000", Name: s.Name, item: item}
-		if j.refused = j.resolve(s, "/p"); j.refused != "" {
+		if j.refused = j.resolve(w, "/p"); j.refused != "" {
 			return // a work item with the right keys and the wrong values
 		}
 		isCommand := s.Type == taskspec.KindCommand
@@ -83,10 +83,13 @@ func FuzzDecodeRequest(f *testing.F) {
 			t.Errorf("job is %+v", j)
 		}
 		retried := must(json.Marshal(request{Spec: j.Spec, Item: must(json.Marshal(item))}))
-		if again, _, itemAgain, err := decodeRequest(string(retried), taskspec.Rules{Cores: runtime.NumCPU(), Supported: true}); err != nil || itemAgain != item {
-			t.Errorf("cannot be run again: %s: %+v, %q, %v", retried, again, itemAgain, err)
+		if again, err := decodeRequest(string(retried)); err != nil || again.item != item {
+			t.Errorf("cannot be run again: %s: %+v, %v", retried, again, err)
 		}
 		if _, err := (&Task{TID: j.TID, Spec: j.Spec}).redacted(); err != nil {
+			t.Error(err)
+		}
+		if _, err := (&Task{TID: j.TID, Spec: j.Spec, Root: "/p"}).specAt(Event{}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -107,8 +110,8 @@ func checkAccepted(t *testing.T, name string, plan *Plan, item string) {
 		}
 	}
 	written := must(json.Marshal(request{Pipeline: &pipelineRequest{name, *plan}, Item: must(json.Marshal(item))}))
-	_, again, itemAgain, err := decodeRequest(string(written), template)
-	if err != nil || utf8.ValidString(item) && itemAgain != item || len(again.Stages) != len(plan.Stages) {
-		t.Errorf("%s came back as %+v, %q, %v; want %+v, %q", written, again, itemAgain, err, plan, item)
+	again, err := decodeRequest(string(written))
+	if err != nil || utf8.ValidString(item) && again.item != item || len(again.plan.Stages) != len(plan.Stages) {
+		t.Errorf("%s came back as %+v, %v; want %+v, %q", written, again, err, plan, item)
 	}
 }

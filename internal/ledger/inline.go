@@ -1,10 +1,6 @@
 package ledger
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"weft/broker"
@@ -16,34 +12,26 @@ import (
 // that submits and serves it. Everything that does not need the id is done before the
 // transaction, because others wait for that.
 type Prepared struct {
-	submission  Submission
-	text        json.RawMessage // of its spec, if that has a key
-	job         *Job            // of its spec, with placeholder as its id
-	spec        json.RawMessage // the resolved spec, likewise
-	placeholder string          // as long as an id, and not part of the spec
+	submission Submission
+	job        *Job // without its id
 }
 
 // Prepare prepares the submission. The result is nil if the task cannot run, which
 // [SubmitAll] records. root is the project's.
 func (s Submission) Prepare(root string) (*Prepared, error) {
-	d := &Prepared{submission: s, placeholder: fmt.Sprintf("99%017d", rand.N(int64(1e17)))} // greater than any id
-	if s.Spec.Key != "" {
-		var err error
-		if d.text, err = s.encode(); err != nil {
-			return nil, err
-		}
+	text, err := s.encode()
+	if err != nil {
+		return nil, err
 	}
-	name := s.Spec.FunctionTarget
-	d.job = &Job{
-		TID: d.placeholder, Name: s.Spec.Name, Epoch: 1, Input: s.Input, Dir: s.Dir,
-		Function: &Function{Description: function.Description{Name: name}},
-		item:     s.Item,
+	j := &Job{
+		Name: s.Spec.Name, Epoch: 1, Input: s.Input, Dir: s.Dir, item: s.Item,
+		Function: &Function{Description: function.Description{Name: s.Spec.FunctionTarget}},
 	}
-	if d.job.refused = d.job.resolve(s.Spec, root); d.job.refused != "" {
+	// The copy shares nothing with what the submitter may change.
+	if j.resolve(wanted{spec: s.Spec.Resolve("", root), raw: text}, root) != "" {
 		return nil, nil
 	}
-	d.spec = d.job.Spec
-	return d, nil
+	return &Prepared{s, j}, nil
 }
 
 // Started is a task that was dispatched when it was submitted.
@@ -59,7 +47,7 @@ type Started struct {
 // Nothing may run before this has been committed.
 func (d *Prepared) Start(tx *broker.Tx, by proc.Identity, now time.Time) (*Started, error) {
 	s := d.submission
-	held, digest, err := s.held(tx, d.text)
+	held, digest, err := s.held(tx, d.job.Spec)
 	if held != nil || err != nil {
 		return nil, err
 	}
@@ -93,6 +81,5 @@ func (d *Prepared) withID(t *Task) *Job {
 	j := d.job
 	j.TID, j.Nested, j.out, j.task = t.TID, t.Slotless, t.Out, t
 	j.controlIn, j.controlOut = t.ControlIn, t.ControlOut
-	j.Spec = bytes.ReplaceAll(d.spec, []byte(d.placeholder), []byte(t.TID))
 	return j
 }

@@ -233,6 +233,21 @@ func (p *project) history(tid string) []Event {
 	return all
 }
 
+// shownSpec is the spec that the events of a task show, without its state.
+func (p *project) shownSpec(t *Task) *taskspec.Spec {
+	p.Helper()
+	text, err := t.specAt(Event{})
+	if err != nil {
+		p.Fatal(err)
+	}
+	s, err := taskspec.Decode(text)
+	if err != nil {
+		p.Fatal(err)
+	}
+	s.State = nil
+	return s
+}
+
 // A state is all that a store holds.
 type state struct {
 	Messages map[string][]broker.Message

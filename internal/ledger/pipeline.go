@@ -190,7 +190,7 @@ func pass(tx *broker.Tx, t *Task, h *HandOff, body string) (bool, error) {
 	case spec.Type == taskspec.KindCommand:
 		t.nextInput.item = itemOf(body, from.Type)
 	case isFile: // a function gets its path
-		t.nextInput.item, err = h.message(filepath.Join(from.WeftContext, Dir))
+		t.nextInput.item, err = h.message(filepath.Join(string(t.Root), Dir))
 	case from.Type == taskspec.KindFunction && body == nothing:
 		t.nextInput.item = noItem
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 
 	"weft/taskspec"
 )
@@ -20,35 +21,45 @@ type pipelineRequest struct {
 	Plan
 }
 
-// decodeRequest decodes a request in any of its forms: for a task, whose spec it returns; a
-// bare spec; or for a pipeline, whose spec has only the name.
-func decodeRequest(body string, rules taskspec.Rules) (spec *taskspec.Spec, plan *Plan, item string, err error) {
+// wanted is what a request asks for.
+type wanted struct {
+	spec *taskspec.Spec  // of a pipeline, only with its name
+	raw  json.RawMessage // the spec as the request has it
+	plan *Plan           // of a pipeline
+	item string          // the work item
+}
+
+// decodeRequest decodes a request in any of its forms: for a task; a bare spec; or for a
+// pipeline.
+func decodeRequest(body string) (w wanted, err error) {
+	rules := taskspec.Rules{Template: true, Cores: runtime.NumCPU(), Supported: true}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(body), &fields); err != nil {
-		return nil, nil, "", fmt.Errorf("request is not a JSON object: %w", err)
+		return w, fmt.Errorf("request is not a JSON object: %w", err)
 	}
 	what := "taskspec"
 	if _, isPipeline := fields["pipeline"]; isPipeline {
 		what = "pipeline"
 	}
-	raw, wrapped := fields[what]
-	if !wrapped {
-		raw, fields = json.RawMessage(body), nil // a bare spec
+	var wrapped bool
+	if w.raw, wrapped = fields[what]; !wrapped {
+		w.raw, fields = json.RawMessage(body), nil // a bare spec
 	}
 	for name := range fields {
 		if name != what && name != "inbox_message" {
-			return nil, nil, "", fmt.Errorf("request has an unknown field %.64q", name)
+			return wanted{}, fmt.Errorf("request has an unknown field %.64q", name)
 		}
 	}
 	if what == "pipeline" {
-		spec, plan, err = decodePlan(raw, rules)
-	} else if spec, err = taskspec.DecodeValid(raw, rules); err != nil {
+		w.spec, w.plan, err = decodePlan(w.raw, rules)
+	} else if w.spec, err = taskspec.DecodeValid(w.raw, rules); err != nil {
 		err = fmt.Errorf("invalid taskspec: %w", err)
 	}
 	if err != nil {
-		return nil, nil, "", err
+		return wanted{}, err
 	}
-	return spec, plan, itemBody(fields["inbox_message"]), nil
+	w.item = itemBody(fields["inbox_message"])
+	return w, nil
 }
 
 // noItem is the work item of a request without one.

@@ -104,7 +104,7 @@ func (t *Task) requestAgain(tx *broker.Tx, item json.RawMessage, wait time.Durat
 // resetForRetry returns the task before its next attempt.
 func resetForRetry(t *Task) Task {
 	return Task{
-		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, decoded: t.decoded, stored: t.stored,
+		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, Root: t.Root, decoded: t.decoded, stored: t.stored,
 		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Inline: t.Inline,
 		In: t.In, Out: t.Out, ControlIn: t.ControlIn, ControlOut: t.ControlOut, Redact: t.Redact, Streams: t.Streams, NoItem: t.NoItem, Key: t.Key, Tags: t.Tags,
 		Service: t.Service,

@@ -109,8 +109,10 @@ type Task struct {
 	// Chunks of output may precede it.
 	Result broker.ID `json:"result,omitempty"`
 
-	// Spec is the resolved spec, set by the dispatch.
-	Spec json.RawMessage `json:"spec,omitempty"`
+	// Spec is the spec as it was submitted, and Root the project's root then; the dispatch
+	// sets both.
+	Spec json.RawMessage    `json:"spec,omitempty"`
+	Root taskspec.RawString `json:"root,omitempty"`
 
 	decoded   *taskspec.Work // see work
 	nextInput *stageInput    // see pass
@@ -325,6 +327,7 @@ func encodeTask(t *Task) (string, error) {
 	}
 	o.number("result", int64(t.Result))
 	o.raw("spec", t.Spec)
+	o.rawString("root", t.Root)
 	return o.end()
 }
 
