@@ -2,7 +2,6 @@ package manager
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"weft/broker"
@@ -13,118 +12,85 @@ import (
 
 // addChunks has the output of a task written, and then acknowledged to its consumer.
 func (l *loop) addChunks(c *consumer, what *ledger.Chunks) {
-	l.Add(&engine.Func{
-		What: "write output of task " + what.TID,
-		Do: func(tx *broker.Tx, _ time.Time) error {
-			if err := ledger.WriteChunks(tx, what); !errors.Is(err, ledger.ErrStale) {
-				return err
-			}
-			return nil
+	l.Add(engine.Change{
+		What: "write output of task", TID: what.TID,
+		Write: func(tx *broker.Tx, _ time.Time) error {
+			return unlessStale(ledger.WriteChunks(tx, what))
 		},
-		Then: func(error) { _ = c.link.Send(runner.Order{ChunksRecorded: what.Seq}) },
+		Written: func(error) { _ = c.link.Send(runner.Order{ChunksRecorded: what.Seq}) },
 	})
 }
 
-// finished is a hand-off; from waits for its acknowledgement. known is the task's record
-// if, as far as the manager knows, it has not changed since the task was dispatched.
-type finished struct {
-	from  *consumer
-	what  *ledger.HandOff
-	known *ledger.Task
+// addEnd has the end of a task written, and then acknowledged to its consumer.
+func (l *loop) addEnd(c *consumer, h *ledger.HandOff) {
+	known := c.known // if, as far as is known, it has not changed since the dispatch
+	l.Add(engine.Change{
+		What: "finish task", TID: h.TID,
+		Write:   func(tx *broker.Tx, _ time.Time) error { return unlessStale(ledger.Finish(tx, h, known)) },
+		Written: func(error) { _ = c.link.Send(runner.Order{Ack: h.Seq}) }, // if it is dead, it needs none
+		Failed:  func(error) bool { known = nil; return true },
+	})
 }
 
-func (f *finished) Write(tx *broker.Tx, _ time.Time) error {
-	// A stale hand-off changes nothing; its consumer is acknowledged all the same.
-	if err := ledger.Finish(tx, f.what, f.known); err != nil && !errors.Is(err, ledger.ErrStale) {
-		return fmt.Errorf("finish task %s: %w", f.what.TID, err)
-	}
-	return nil
-}
-
-func (f *finished) Written(error) {
-	_ = f.from.link.Send(runner.Order{Ack: f.what.Seq}) // if it is dead, it needs no acknowledgement
-}
-
-func (f *finished) Failed(error) bool {
-	f.known = nil
-	return true
-}
-
-// A dispatch is a job that has been assigned to a consumer, which may start it when the
-// transaction is committed.
-type dispatch struct {
-	loop *loop
-	to   *consumer
-	job  *ledger.Job
-	task *ledger.Task // nil: the request was withdrawn
-	next nextItem     // of a persistent task
-}
-
-func (d *dispatch) Write(tx *broker.Tx, now time.Time) (err error) {
-	if d.task, err = ledger.Dispatch(tx, d.job, d.to.self, now); err != nil {
-		return fmt.Errorf("dispatch task %s: %w", d.job.TID, err)
-	}
-	if d.task == nil || !d.job.Work.Persistent {
+// unlessStale returns err, unless that means that the task has ended in another way. Then
+// nothing was changed, and the consumer is acknowledged all the same.
+func unlessStale(err error) error {
+	if errors.Is(err, ledger.ErrStale) {
 		return nil
 	}
-	d.next.item, d.next.due, err = ledger.TakeItem(tx, ledger.ItemRequest{TID: d.job.TID, Epoch: d.job.Epoch}, now)
-	if err != nil {
-		return fmt.Errorf("first item of task %s: %w", d.job.TID, err)
-	}
-	return nil
+	return err
 }
 
-func (d *dispatch) Written(err error) {
-	if err != nil || d.task == nil {
-		d.revoke()
-		return
-	}
-	d.to.known = d.task
-	_ = d.to.link.Send(runner.Order{Start: &runner.Permit{Message: d.task.Message.String()}})
-	if d.job.Work.Persistent {
-		d.to.known = nil // the item is in the record
-		d.loop.sendItem(d.to, d.next)
-		return
-	}
-	d.to.expectEnd(time.Now())
+// addDispatch has a job that has been assigned to a consumer dispatched: when that is
+// committed, the consumer may start it.
+func (l *loop) addDispatch(c *consumer, j *ledger.Job) {
+	var t *ledger.Task // nil: the request was withdrawn
+	var first nextItem // of a persistent task
+	l.Add(engine.Change{
+		What: "dispatch task", TID: j.TID,
+		Write: func(tx *broker.Tx, now time.Time) (err error) {
+			if t, err = ledger.Dispatch(tx, j, c.self, now); err == nil && t != nil && j.Work.Persistent {
+				first, err = takeItem(tx, ledger.ItemRequest{TID: j.TID, Epoch: j.Epoch}, now)
+			}
+			return err
+		},
+		Written: func(err error) {
+			if err != nil || t == nil {
+				l.revoke(c, j)
+				return
+			}
+			_ = c.link.Send(runner.Order{Start: &runner.Permit{Message: t.Message.String()}})
+			if j.Work.Persistent {
+				l.sendItem(c, first)
+				return
+			}
+			c.known = t
+			c.expectEnd(time.Now())
+		},
+		Failed: func(error) bool { l.revoke(c, j); return false },
+	})
 }
 
-func (d *dispatch) Failed(error) bool {
-	d.revoke()
-	return false
-}
-
-// revoke takes the job back from its consumer.
-func (d *dispatch) revoke() {
-	_ = d.to.link.Send(runner.Order{Revoke: true})
-	d.loop.UnwatchControl(d.job.TID)
-	d.to.becomeIdle(time.Now())
+// revoke takes a job back from its consumer.
+func (l *loop) revoke(c *consumer, j *ledger.Job) {
+	_ = c.link.Send(runner.Order{Revoke: true})
+	l.UnwatchControl(j.TID)
+	c.becomeIdle(time.Now())
 	// If the consumer has not read the assignment, it does not know the environment.
-	d.to.env = ""
+	c.env = ""
 	// The messages of what was read ahead may now belong to other jobs.
-	d.loop.LookAgain()
+	l.LookAgain()
 }
 
-// A decline is a job that no consumer runs: it is refused, or forwarded.
-type decline struct {
-	loop *loop
-	job  *ledger.Job
-}
-
-func (d *decline) Write(tx *broker.Tx, now time.Time) error {
-	act := ledger.Refuse
-	if d.job.NotForConsumer() {
-		act = ledger.Forward
+// addDecline has a job that no consumer runs refused or forwarded.
+func (l *loop) addDecline(j *ledger.Job) {
+	write := ledger.Refuse
+	if j.NotForConsumer() {
+		write = ledger.Forward
 	}
-	if err := act(tx, d.job, now); err != nil {
-		return fmt.Errorf("decline task %s: %w", d.job.TID, err)
-	}
-	return nil
-}
-
-func (d *decline) Written(error) {}
-
-func (d *decline) Failed(error) bool {
-	d.loop.LookAgain()
-	return false
+	l.Add(engine.Change{
+		What: "decline task", TID: j.TID,
+		Write:  func(tx *broker.Tx, now time.Time) error { return write(tx, j, now) },
+		Failed: func(error) bool { l.LookAgain(); return false },
+	})
 }

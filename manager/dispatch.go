@@ -140,9 +140,9 @@ func (l *loop) assign(jobs []*ledger.Job) (left []*ledger.Job, err error) {
 		l.watchPipeline(j.Pipeline())
 		switch c := l.assignOne(j, &free); {
 		case j.NotForConsumer(), j.Refused() != "":
-			l.Add(&decline{l, j})
+			l.addDecline(j)
 		case c != nil:
-			l.Add(&dispatch{loop: l, to: c, job: j})
+			l.addDispatch(c, j)
 			dispatched = true
 		default:
 			left = append(left, j)

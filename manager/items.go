@@ -2,7 +2,6 @@ package manager
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -34,56 +33,47 @@ type nextItem struct {
 	due  time.Time
 }
 
-// An itemRequest records the result of an item and asks for the next; the consumer waits
-// for the answer.
-type itemRequest struct {
-	loop    *loop
-	from    *consumer
-	request ledger.ItemRequest
-	next    nextItem
-	done    bool // it is written; else the task cannot continue
+// takeItem takes the next item of a task.
+func takeItem(tx *broker.Tx, r ledger.ItemRequest, now time.Time) (next nextItem, err error) {
+	next.item, next.due, err = ledger.TakeItem(tx, r, now)
+	return next, err
 }
 
-// requestItem asks for an item for a consumer that is done with another one, or has none:
-// then done is nil.
+// requestItem records the result of an item and asks for the next one, for a consumer that
+// waits for the answer. done is nil if it has had no item.
 func (l *loop) requestItem(c *consumer, done *ledger.HandOff) {
-	c.asks = &itemRequest{loop: l, from: c, request: ledger.ItemRequest{TID: c.task.tid, Epoch: c.task.epoch, Done: done}}
-	l.Add(c.asks)
+	asks := &ledger.ItemRequest{TID: c.task.tid, Epoch: c.task.epoch, Done: done}
+	c.asks = asks
+	var next nextItem
+	var taken bool // else the task cannot continue
+	l.Add(engine.Change{
+		What: "take next item of task", TID: asks.TID,
+		Write: func(tx *broker.Tx, now time.Time) (err error) {
+			next, err = takeItem(tx, *asks, now)
+			taken = err == nil
+			return unlessStale(err)
+		},
+		Written: func(error) {
+			c.asks = nil
+			l.sendItem(c, next)
+			if !taken {
+				_ = c.link.Send(runner.Order{End: runner.RequestKill})
+			}
+		},
+		Failed: func(error) bool {
+			if done == nil { // it is asked for again
+				c.asks, l.Stale[engine.Items] = nil, true
+			}
+			return done != nil
+		},
+	})
 }
 
 // refuseItem has a consumer that is ending, or dead, get no further item.
 func (c *consumer) refuseItem() {
 	if c.asks != nil {
-		c.asks.request.Last = true
+		c.asks.Last = true
 	}
-}
-
-func (i *itemRequest) Write(tx *broker.Tx, now time.Time) (err error) {
-	i.next.item, i.next.due, err = ledger.TakeItem(tx, i.request, now)
-	if i.done = err == nil; errors.Is(err, ledger.ErrStale) {
-		err = nil // the task has ended in another way
-	}
-	if err != nil {
-		return fmt.Errorf("next item of task %s: %w", i.request.TID, err)
-	}
-	return nil
-}
-
-func (i *itemRequest) Written(error) {
-	i.from.asks = nil
-	i.loop.sendItem(i.from, i.next)
-	if !i.done {
-		_ = i.from.link.Send(runner.Order{End: runner.RequestKill})
-	}
-}
-
-// Failed drops a request without a result. It is made again.
-func (i *itemRequest) Failed(error) bool {
-	if i.request.Done != nil {
-		return true
-	}
-	i.from.asks, i.loop.Stale[engine.Items] = nil, true
-	return false
 }
 
 // findItems looks for items for the waiting tasks, if there may be some.

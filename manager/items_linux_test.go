@@ -16,7 +16,7 @@ func TestItemsWithdrawn(t *testing.T) {
 	dead, other := new(consumer), new(consumer)
 	l.requestItem(other, nil)
 	l.requestItem(dead, &ledger.HandOff{Seq: 1})
-	if other.asks.Failed(broker.ErrBusy) || !dead.asks.Failed(broker.ErrBusy) {
+	if changes := l.Pending(); changes[0].Failed(broker.ErrBusy) || !changes[1].Failed(broker.ErrBusy) {
 		t.Error("what only takes an item is kept, or a hand-off is not")
 	}
 	if other.asks != nil || !l.Stale[engine.Items] {
@@ -24,7 +24,7 @@ func TestItemsWithdrawn(t *testing.T) {
 	}
 	l.requestItem(other, nil)
 	dead.refuseItem()
-	if !dead.asks.request.Last || other.asks.request.Last {
+	if !dead.asks.Last || other.asks.Last {
 		t.Errorf("the dead one takes another item, or the other none: %+v, %+v", dead.asks, other.asks)
 	}
 }

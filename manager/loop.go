@@ -103,7 +103,9 @@ func (l *loop) Handle(e event) error {
 		l.onDescribed(e)
 	case serverDied:
 		delete(l.servers, e.server.Process)
-		l.Note("note death of a server", func(tx *broker.Tx, now time.Time) error { return ledger.LoseServer(tx, e.server, now) })
+		l.Add(engine.Change{What: "note death of a server", Write: func(tx *broker.Tx, now time.Time) error {
+			return ledger.LoseServer(tx, e.server, now)
+		}})
 	case lost:
 		delete(l.pool.survivors, e.task)
 		l.markLost(e.task)
@@ -111,9 +113,14 @@ func (l *loop) Handle(e event) error {
 	return nil
 }
 
+// note adds a change to a task, for which nothing waits.
+func (l *loop) note(what, tid string, write func(tx *broker.Tx, now time.Time) error) {
+	l.Add(engine.Change{What: what + " of task", TID: tid, Write: write})
+}
+
 // markLost records that a task is lost.
 func (l *loop) markLost(t task) {
-	l.Note("mark task "+t.tid+" lost", func(tx *broker.Tx, now time.Time) error { return ledger.MarkLost(tx, t.tid, t.epoch, now) })
+	l.note("note loss", t.tid, func(tx *broker.Tx, now time.Time) error { return ledger.MarkLost(tx, t.tid, t.epoch, now) })
 }
 
 // onReport handles a report of a consumer.
@@ -133,20 +140,20 @@ func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
 		l.o.Ready()
 	case r.Started != nil:
 		c.own = *r.Started
-		l.Note("note process of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+		l.note("note process", of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NoteProcess(tx, of.tid, of.epoch, *r.Started)
 		})
 	case r.Paused != nil:
 		c.orderWaiters().Held(*r.Paused)
-		l.Note("note pause of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+		l.note("note pause", of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NotePaused(tx, of.tid, of.epoch, *r.Paused)
 		})
 	case r.Progress != nil:
-		l.Note("note progress of task "+of.tid, func(tx *broker.Tx, _ time.Time) error {
+		l.note("note progress", of.tid, func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NoteProgress(tx, of.tid, of.epoch, *r.Progress)
 		})
 	case r.Used != nil:
-		l.Note("note usage of task "+of.tid, func(tx *broker.Tx, now time.Time) error {
+		l.note("note usage", of.tid, func(tx *broker.Tx, now time.Time) error {
 			return ledger.NoteUsage(tx, of.tid, of.epoch, *r.Used, now)
 		})
 	case r.Chunks != nil:
@@ -158,7 +165,7 @@ func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
 		c.waiters.Ended(r.Finished.Outcome)
 		l.UnwatchControl(of.tid)
 		// The consumer can have the next task while this one is being recorded.
-		l.Add(&finished{c, r.Finished, c.known})
+		l.addEnd(c, r.Finished)
 		l.ended++
 		c.becomeIdle(now)
 	}

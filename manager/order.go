@@ -31,7 +31,7 @@ func (l *loop) Order(ctx context.Context, o control.Order) (<-chan control.Answe
 	case !o.Queued:
 		return nil, nil
 	}
-	l.Note("order to task "+o.TID, func(tx *broker.Tx, now time.Time) error {
+	l.note("note order", o.TID, func(tx *broker.Tx, now time.Time) error {
 		_, err := ledger.End(tx, o.TID, o.Command, now)
 		if errors.Is(err, broker.ErrNotFound) {
 			return nil

@@ -29,16 +29,16 @@ func (l *loop) lookForControl() {
 	if l.Stale[engine.Manager] {
 		var commands []ledger.Command
 		var found []*ledger.Server
-		l.Add(&engine.Func{
-			What: "control messages of the manager",
-			Once: true, // what is stale stays so
-			Do: func(tx *broker.Tx, now time.Time) (err error) {
+		l.Add(engine.Change{
+			What:   "read control messages of the manager",
+			Failed: engine.Drop, // what is stale stays so
+			Write: func(tx *broker.Tx, now time.Time) (err error) {
 				if commands, err = l.record.ReadControl(tx, now); err == nil {
 					found, err = ledger.Servers(tx)
 				}
 				return err
 			},
-			Then: func(err error) {
+			Written: func(err error) {
 				l.Stale[engine.Manager] = false
 				if err == nil {
 					l.Commanded("", commands...)
@@ -49,10 +49,10 @@ func (l *loop) lookForControl() {
 	}
 	if l.Stale[engine.Control] && len(l.pipelines) > 0 {
 		var ended []string
-		l.Add(&engine.Func{
-			What: "control messages of pipelines",
-			Once: true,
-			Do: func(tx *broker.Tx, now time.Time) error {
+		l.Add(engine.Change{
+			What:   "read control messages of pipelines",
+			Failed: engine.Drop,
+			Write: func(tx *broker.Tx, now time.Time) error {
 				ended = nil
 				for tid := range l.pipelines {
 					runs, err := ledger.ReadPipelineControl(tx, tid, now)
@@ -65,7 +65,7 @@ func (l *loop) lookForControl() {
 				}
 				return nil
 			},
-			Then: func(error) {
+			Written: func(error) {
 				for _, tid := range ended {
 					delete(l.pipelines, tid)
 					l.Waiters[engine.Control].Remove(ledger.PipelineQueues(tid).ControlIn)

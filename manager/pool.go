@@ -42,14 +42,14 @@ type consumer struct {
 
 	// The fields below are those of its task, while it has one.
 	task         task
-	known        *ledger.Task  // as dispatched; nil once the record may have changed
-	own          proc.Identity // the task's own process, once it is known
-	slotless     bool          // holds no slot
-	inbox        string        // where its items come from, if it is persistent
-	waitsForItem bool          // it waits for an item
-	asks         *itemRequest  // its request for an item; nil: none is pending
-	handed       int           // the sequence number of its last hand-off of an item
-	timeout      time.Duration // 0: none
+	known        *ledger.Task        // as dispatched; nil once the record may have changed
+	own          proc.Identity       // the task's own process, once it is known
+	slotless     bool                // holds no slot
+	inbox        string              // where its items come from, if it is persistent
+	waitsForItem bool                // it waits for an item
+	asks         *ledger.ItemRequest // its request for an item; nil: none is pending
+	handed       int                 // the sequence number of its last hand-off of an item
+	timeout      time.Duration       // 0: none
 	grace        time.Duration
 	due          time.Time        // when to check whether it is stopped, also while it starts or leaves; zero: never
 	waiters      *control.Waiters // nil: no client waits at the control socket

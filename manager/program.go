@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/engine"
 	"weft/internal/function"
 	"weft/internal/ledger"
 )
@@ -99,7 +100,7 @@ func (l *loop) onDescribed(e programDescribed) {
 		l.log.Warn("ask for functions", "program", e.program.Path, "err", e.err)
 		return // it is asked again when its next function is called
 	}
-	l.Note("note functions of "+e.program.Path, e.write)
+	l.Add(engine.Change{What: "note functions of " + e.program.Path, Write: e.write})
 }
 
 // write records the program's description. A program that describes nothing has no

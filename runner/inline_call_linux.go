@@ -2,12 +2,14 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"weft/broker"
 	"weft/internal/control"
+	"weft/internal/engine"
 	"weft/internal/function"
 	"weft/internal/ledger"
 )
@@ -168,9 +170,9 @@ func (s *server) handleRunning(e callEvent) {
 	switch e.what {
 	case callProgressed:
 		c.known = nil
-		s.Note("note progress of task "+c.task.TID, func(tx *broker.Tx, _ time.Time) error {
+		s.Add(engine.Change{What: "note progress of task", TID: c.task.TID, Write: func(tx *broker.Tx, _ time.Time) error {
 			return ledger.NoteProgress(tx, c.task.TID, c.task.Epoch, *e.progress)
-		})
+		}})
 	case callRunsLong:
 		c.out.live()
 		s.WatchControl(c.task.TID, ledger.Controls(c.task))
@@ -233,7 +235,35 @@ func (s *server) end(c *call, value []byte) {
 	c.handOff = h
 	c.waiters.Ended(h.Outcome)
 	s.UnwatchControl(c.task.TID)
-	s.Add(&callEnd{server: s, call: c})
+	s.addEnd(c)
+}
+
+// addEnd has the end of the call written.
+func (s *server) addEnd(c *call) {
+	var t *ledger.Task // as recorded; nil: the store tells what becomes of it
+	s.Add(engine.Change{
+		What: "finish task", TID: c.task.TID,
+		Write: func(tx *broker.Tx, _ time.Time) (err error) {
+			h := c.handOff
+			h.Taken = h.Taken || h.Takeable(c.task) && c.local.wantsResult()
+			if t, err = ledger.FinishTask(tx, h, c.known); errors.Is(err, ledger.ErrStale) {
+				return nil
+			}
+			return err
+		},
+		Written: func(err error) {
+			if err != nil {
+				t = nil
+			}
+			c.recorded = true
+			c.out.discard()
+			if c.answer != nil {
+				s.forget(c)
+			}
+			c.local.end(t, c.handOff.Result) // after the slot is free: the submitter may want it again
+		},
+		Failed: func(error) bool { c.known = nil; return true },
+	})
 }
 
 // A callLog is the log of a function until its task is over.

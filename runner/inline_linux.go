@@ -128,10 +128,37 @@ func (s *server) Look(ctx context.Context, _ time.Time) error {
 		if j.Refused() == "" && s.o.Functions.Get(j.Function.Name) == nil {
 			j.Refuse(fmt.Sprintf("function %s: its program has no such function any more", j.Function.Name))
 		}
-		s.Add(&claim{server: s, job: j})
+		s.addClaim(j)
 	}
 	s.Ahead = s.Ahead[n:]
 	return nil
+}
+
+// addClaim has a job claimed for which the server holds a slot.
+func (s *server) addClaim(j *ledger.Job) {
+	var t *ledger.Task // nil: the task is gone, or refused
+	s.Add(engine.Change{
+		What: "claim task", TID: j.TID,
+		Write: func(tx *broker.Tx, now time.Time) (err error) {
+			if j.Refused() != "" {
+				return ledger.Refuse(tx, j, now)
+			}
+			t, err = ledger.Dispatch(tx, j, s.record.Process, now)
+			return err
+		},
+		Written: func(err error) {
+			if err != nil || t == nil {
+				s.slots.give(1)
+				return
+			}
+			s.startCall(j, t)
+		},
+		Failed: func(error) bool {
+			s.slots.give(1)
+			s.LookAgain()
+			return false
+		},
+	})
 }
 
 // Rest ends the server when it is leaving and every claimed task has ended, or its store is

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/engine"
 	"weft/internal/ledger"
-	"weft/internal/proc"
 )
 
 // A localSubmit is a task that is submitted by the program that serves it. The server's
@@ -16,8 +16,7 @@ import (
 // many that arrive together share the cost of one transaction.
 type localSubmit struct {
 	prepared *ledger.Prepared
-	by       proc.Identity // the server
-	decided  atomic.Bool   // set by the loop, or by the submitter to withdraw
+	decided  atomic.Bool // set by the loop, or by the submitter to withdraw
 
 	done    chan struct{}   // closed when the fields below are set
 	started *ledger.Started // nil: the task has to queue
@@ -40,7 +39,7 @@ func (i *Inline) Submit(ctx context.Context, submission ledger.Submission) (*Loc
 		s.releaseSlot()
 		return nil, err
 	}
-	g := &localSubmit{prepared: draft, by: s.record.Process, done: make(chan struct{})}
+	g := &localSubmit{prepared: draft, done: make(chan struct{})}
 	s.emit(callEvent{submit: g, what: submitArrived})
 	if err := s.await(ctx, g); err != nil {
 		return nil, err
@@ -97,24 +96,28 @@ func (s *server) accept(l *localSubmit) {
 	case s.leaving:
 		close(l.done)
 	default:
-		s.Add(l)
+		s.addStart(l)
 	}
 }
 
-func (l *localSubmit) Write(tx *broker.Tx, now time.Time) (err error) {
-	l.started, err = l.prepared.Start(tx, l.by, now)
-	return err
-}
-
-func (l *localSubmit) Written(err error) {
-	l.err = err
-	close(l.done)
-}
-
-func (l *localSubmit) Failed(err error) bool {
-	if errors.Is(err, ledger.ErrChanged) {
-		return true
+// addStart has the submit written.
+func (s *server) addStart(l *localSubmit) {
+	written := func(err error) {
+		l.err = err
+		close(l.done)
 	}
-	l.Written(err)
-	return false
+	s.Add(engine.Change{
+		Write: func(tx *broker.Tx, now time.Time) (err error) {
+			l.started, err = l.prepared.Start(tx, s.record.Process, now)
+			return err
+		},
+		Written: written,
+		Failed: func(err error) bool {
+			if errors.Is(err, ledger.ErrChanged) {
+				return true
+			}
+			written(err)
+			return false
+		},
+	})
 }

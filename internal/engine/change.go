@@ -12,51 +12,41 @@ import (
 
 // A Change is something that an engine writes, with all that is to be written at the same
 // time, in one transaction.
-type Change interface {
+type Change struct {
+	What, TID string // what it does, and to which task, for errors; both may be empty
 	// Write writes the change. It may be called again, so it resets everything it sets.
-	Write(tx *broker.Tx, now time.Time) error
+	Write func(tx *broker.Tx, now time.Time) error
 	// Written is called when the change is committed. If err is not nil it has been given
-	// up, because it cannot be written although the store works.
-	Written(err error)
+	// up, because it cannot be written although the store works. It may be nil.
+	Written func(err error)
 	// Failed is called if the transaction failed for a reason that is not the change's, or
 	// with [ledger.ErrChanged]: what was known of the store is out of date. It reports
-	// whether the change is to be written in the next cycle.
-	Failed(err error) (keep bool)
+	// whether the change is to be written in the next cycle. Nil means that it is.
+	Failed func(err error) (keep bool)
 }
 
-// A Func is a Change made of functions.
-type Func struct {
-	What string // what it writes, for errors
-	Do   func(tx *broker.Tx, now time.Time) error
-	Then func(err error) // the Written of the change; may be nil
-	Once bool            // it is not kept if the transaction failed
-}
+// Drop is the Failed of a change that is found again.
+func Drop(error) (keep bool) { return false }
 
-// Write calls Do.
-func (f *Func) Write(tx *broker.Tx, now time.Time) error {
-	if err := f.Do(tx, now); err != nil {
-		return fmt.Errorf("%s: %w", f.What, err)
+func (c *Change) write(tx *broker.Tx, now time.Time) error {
+	err := c.Write(tx, now)
+	switch {
+	case err == nil || c.What == "":
+		return err
+	case c.TID == "":
+		return fmt.Errorf("%s: %w", c.What, err)
 	}
-	return nil
+	return fmt.Errorf("%s %s: %w", c.What, c.TID, err)
 }
 
-// Written calls Then.
-func (f *Func) Written(err error) {
-	if f.Then != nil {
-		f.Then(err)
+func (c *Change) written(err error) {
+	if c.Written != nil {
+		c.Written(err)
 	}
 }
-
-// Failed keeps the change, unless Once says otherwise.
-func (f *Func) Failed(error) bool { return !f.Once }
 
 // Add has the change written in the next cycle.
 func (e *Engine[E]) Add(c Change) { e.pending = append(e.pending, c) }
-
-// Note adds a change that nothing waits for.
-func (e *Engine[E]) Note(what string, do func(tx *broker.Tx, now time.Time) error) {
-	e.Add(&Func{What: what, Do: do})
-}
 
 // Pending returns the changes that are not written yet.
 func (e *Engine[E]) Pending() []Change { return e.pending }
@@ -73,8 +63,8 @@ func (e *Engine[E]) write(ctx context.Context) (err error) {
 	e.pending, e.writing = e.writing[:0], all
 	defer clear(all)
 	if err = e.commit(ctx, all); err == nil {
-		for _, c := range all {
-			c.Written(nil)
+		for i := range all {
+			all[i].written(nil)
 		}
 		return nil
 	}
@@ -87,7 +77,7 @@ func (e *Engine[E]) write(ctx context.Context) (err error) {
 			if err != nil {
 				e.o.Log.Error("give up change", "err", err)
 			}
-			all[0].Written(err)
+			all[0].written(err)
 			all, err = all[1:], nil
 		}
 	}
@@ -106,7 +96,7 @@ func (e *Engine[E]) keep(all []Change, err error) {
 	}
 	var kept []Change
 	for _, c := range all {
-		if c.Failed(err) {
+		if c.Failed == nil || c.Failed(err) {
 			kept = append(kept, c)
 		}
 	}
@@ -117,8 +107,8 @@ func (e *Engine[E]) keep(all []Change, err error) {
 func (e *Engine[E]) commit(ctx context.Context, changes []Change) error {
 	now := time.Now()
 	return e.o.Broker.Update(ctx, func(tx *broker.Tx) error {
-		for _, c := range changes {
-			if err := c.Write(tx, now); err != nil {
+		for i := range changes {
+			if err := changes[i].write(tx, now); err != nil {
 				return err
 			}
 		}

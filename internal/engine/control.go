@@ -75,10 +75,10 @@ func (e *Engine[E]) readControl() {
 		return
 	}
 	var read []command
-	e.Add(&Func{
-		What: "control messages",
-		Once: true, // what is stale stays so
-		Do: func(tx *broker.Tx, now time.Time) error {
+	e.Add(Change{
+		What:   "read control messages",
+		Failed: Drop, // what is stale stays so
+		Write: func(tx *broker.Tx, now time.Time) error {
 			read = nil
 			tids := slices.Values(e.unread)
 			if e.Stale[Control] {
@@ -95,7 +95,7 @@ func (e *Engine[E]) readControl() {
 			}
 			return nil
 		},
-		Then: func(err error) {
+		Written: func(err error) {
 			if err == nil {
 				e.commands = append(e.commands, read...)
 			}

@@ -80,31 +80,34 @@ func newFake(t *testing.T) *fake {
 
 // An outcome is what becomes of a change.
 type outcome struct {
-	err     error // of its Write
-	keep    bool
-	name    string
-	written *[]string
+	err  error // of its Write
+	keep bool
+	name string
 }
 
-func (o *outcome) Write(tx *broker.Tx, _ time.Time) error {
-	if o.err != nil {
-		return o.err
+// change returns the change, which adds to calls what is called.
+func (o outcome) change(calls *[]string) Change {
+	return Change{
+		What: "write", TID: o.name,
+		Write: func(tx *broker.Tx, _ time.Time) error {
+			if o.err != nil {
+				return o.err
+			}
+			_, err := tx.Write("written", o.name)
+			return err
+		},
+		Written: func(err error) {
+			name := o.name
+			if err != nil {
+				name += " given up"
+			}
+			*calls = append(*calls, name)
+		},
+		Failed: func(error) bool {
+			*calls = append(*calls, o.name+" failed")
+			return o.keep
+		},
 	}
-	_, err := tx.Write("written", o.name)
-	return err
-}
-
-func (o *outcome) Written(err error) {
-	name := o.name
-	if err != nil {
-		name += " given up"
-	}
-	*o.written = append(*o.written, name)
-}
-
-func (o *outcome) Failed(error) bool {
-	*o.written = append(*o.written, o.name+" failed")
-	return o.keep
 }
 
 // TestWrite writes changes of which one cannot be written, for each reason there is.
@@ -142,9 +145,8 @@ func TestWrite(t *testing.T) {
 			t.Parallel()
 			f := newFake(t)
 			var calls []string
-			for i := range test.changes {
-				test.changes[i].written = &calls
-				f.engine.Add(&test.changes[i])
+			for _, o := range test.changes {
+				f.engine.Add(o.change(&calls))
 			}
 			if err := f.engine.write(t.Context()); !errors.Is(err, test.err) || (err != nil) != (test.err != nil) {
 				t.Errorf("got error %v, want %v", err, test.err)
@@ -195,7 +197,7 @@ func TestRun(t *testing.T) {
 	steps := 0
 	f.look = func() {
 		if steps < 3 {
-			f.engine.Add(&Func{What: "fail", Do: func(*broker.Tx, time.Time) error { return broker.ErrBusy }, Once: true})
+			f.engine.Add(Change{What: "fail", Write: func(*broker.Tx, time.Time) error { return broker.ErrBusy }, Failed: Drop})
 		}
 	}
 	f.rest = func(failed error) (wake time.Time, done bool, err error) {
