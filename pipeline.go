@@ -192,7 +192,7 @@ func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, opts []Submi
 	}
 	s := newSubmission(p, opts)
 	first := pl.Stages[0].Spec
-	if err := s.wired([]*taskspec.Spec{first}); err != nil {
+	if err := s.checkInbox([]*taskspec.Spec{first}); err != nil {
 		return l, err
 	}
 	if l, err = s.snapshot(p, first.Work); err != nil {

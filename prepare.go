@@ -138,7 +138,7 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []Sub
 	if s.stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")
 	}
-	if err := s.wired(specs); err != nil {
+	if err := s.checkInbox(specs); err != nil {
 		return nil, err
 	}
 	l, err := s.snapshot(p, specs[0].Work)
@@ -165,9 +165,9 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []Sub
 	return all, nil
 }
 
-// wired refuses an input of a task that takes its work item from a queue. An empty
+// checkInbox refuses an input of a task that takes its work item from a queue. An empty
 // one is none.
-func (s submission) wired(specs []*taskspec.Spec) error {
+func (s submission) checkInbox(specs []*taskspec.Spec) error {
 	inbox := specs[0].IO.Inputs["inbox"]
 	if inbox == "" || s.stdin == nil {
 		return nil

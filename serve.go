@@ -103,8 +103,8 @@ func serveInline(ctx context.Context, p *Project, o ServeOptions) error {
 }
 
 // serve is the manager of Serve, for a process that goes on afterwards, if it is
-// hosted, or one that only is a manager.
-func serve(ctx context.Context, p *Project, o ServeOptions, hosted bool) error {
+// embedded, or one that only is a manager.
+func serve(ctx context.Context, p *Project, o ServeOptions, embedded bool) error {
 	path, err := executable()
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
@@ -119,7 +119,7 @@ func serve(ctx context.Context, p *Project, o ServeOptions, hosted bool) error {
 		MaxMessage:  p.settings.MaxMessage,
 		Executable:  path,
 		Build:       build(),
-		Embedded:    hosted,
+		Embedded:    embedded,
 		Env:         p.Environ(),
 		MaxTasks:    p.settings.MaxTasks,
 		Lifetime:    o.Lifetime,

@@ -300,12 +300,12 @@ func submitInline(ctx context.Context, p *Project, all []ledger.Submission) (*Ta
 	if !spec.Inline() || spec.Delay > 0 || spec.IO.Inputs["inbox"] != "" {
 		return nil, nil
 	}
-	visit, err := server.Submit(ctx, all[0])
-	if visit == nil || err != nil {
+	local, err := server.Submit(ctx, all[0])
+	if local == nil || err != nil {
 		return nil, err
 	}
-	begun := visit.Task()
-	return &Task{project: p, tid: begun.TID, key: begun.Key, isNew: true, local: visit}, nil
+	record := local.Task()
+	return &Task{project: p, tid: record.TID, key: record.Key, isNew: true, local: local}, nil
 }
 
 // Command returns the spec of a task that runs a program: its name, looked up

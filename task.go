@@ -142,8 +142,8 @@ func end(ctx context.Context, t *Task, command ledger.Command) (*TaskStatus, err
 		return err
 	})
 	if errors.Is(err, broker.ErrDamaged) {
-		told := t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })
-		err = errors.Join(err, told)
+		recorded := t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })
+		err = errors.Join(err, recorded)
 	}
 	var s *TaskStatus
 	switch {

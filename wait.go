@@ -26,7 +26,7 @@ type notices struct {
 	tell func(string) // may be nil
 
 	mu   sync.Mutex
-	told map[string]bool
+	said map[string]bool
 }
 
 func (n *notices) say(text string) {
@@ -35,11 +35,11 @@ func (n *notices) say(text string) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.told == nil {
-		n.told = make(map[string]bool)
+	if n.said == nil {
+		n.said = make(map[string]bool)
 	}
-	if !n.told[text] {
-		n.told[text] = true
+	if !n.said[text] {
+		n.said[text] = true
 		n.tell(text)
 	}
 }

@@ -57,6 +57,7 @@ func rules() []rule {
 			"Make it a function that the caller calls, or a value that is computed where it is used.", nil},
 		{"package name", vagueNames, "Name the package for the thing it holds.", nil},
 		{"file length", longFiles, "Split it by noun or verb; a file has one reason to exist.", mayBeLong},
+		{"coined word", coinedWords, "Say what the documentation of Go's standard library, or of a task queue, would say.", nil},
 		{"root files", crowdedRoot, "The root shows the API. Move what is not part of it into a package; its tests go to tests/.", nil},
 		{"imports", wrongArrows, "Move the code, or pass what is needed as a parameter.", nil},
 	}
@@ -140,6 +141,10 @@ func TestRules(t *testing.T) {
 			"b.go":      "package weft\n" + strings.Repeat("\n", 499),
 			"a_test.go": "package weft\n" + strings.Repeat("\n", 500),
 		}, []string{"a.go"}},
+		{"coined word", map[string]string{
+			"a.go":      "package weft\nfunc tenureOf() { string := 0; _ = string }\n// a bell\ntype TheBell int",
+			"a_test.go": "package weft\nfunc bell() {}",
+		}, []string{"a.go:TheBell", "a.go:tenureOf"}},
 		{"root files", many(maxRootFiles + 1), []string{"."}},
 		{"imports", map[string]string{
 			"taskspec/a.go":          "package taskspec\nimport (\"strings\"; \"github.com/google/uuid\")",

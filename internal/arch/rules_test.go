@@ -6,6 +6,7 @@ import (
 	"go/ast"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -114,6 +115,38 @@ func crowdedRoot(m *module) []finding {
 		return nil
 	}
 	return []finding{{".", ".", fmt.Sprintf("%d Go files, at most %d", n, maxRootFiles)}}
+}
+
+// coined are words that this module once used in a sense of its own; a reader would have
+// to learn them.
+var coined = strings.Fields(`
+	acquaintance agenda animal bell bells cage census deaf desk dismiss duty ears forge frozen
+	guest herd hire horizon hosted lend meet mourn murder naked obey performance reborn rehearse
+	ring rings settle shelf stranger summon supply tenure visit wire wired zoo`)
+
+// wordsOf are the words of an identifier.
+var wordsOf = regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+`)
+
+// coinedWords finds identifiers of the product with such words.
+func coinedWords(m *module) []finding {
+	found := make(map[string]finding)
+	for _, s := range m.files {
+		if s.isTest() || testOnly(s.importPath()) || strings.HasPrefix(s.path, "examples/") {
+			continue
+		}
+		for n := range ast.Preorder(s.syntax) {
+			id, ok := n.(*ast.Ident)
+			if !ok {
+				continue
+			}
+			for _, word := range wordsOf.FindAllString(id.Name, -1) {
+				if place := s.path + ":" + id.Name; slices.Contains(coined, strings.ToLower(word)) {
+					found[place] = finding{place, m.at(id.Pos()), id.Name + " has the word " + word}
+				}
+			}
+		}
+	}
+	return sorted(found)
 }
 
 // sorted gives the findings in the order of their keys.

@@ -188,9 +188,9 @@ func (s *State) Observe(ctx context.Context) error {
 		return s.foreign
 	}
 	s.mu.Lock()
-	met := s.observed || s.since != 0
+	known := s.observed || s.since != 0
 	s.mu.Unlock()
-	if met {
+	if known {
 		return nil
 	}
 	since, err := broker.ID(0), s.isRecorded(ctx)
