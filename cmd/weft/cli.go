@@ -26,11 +26,11 @@ type command struct {
 }
 
 // commands is the grammar.
-func commands(run *runCmd, batch *batchCmd) []command {
+func commands() []command {
 	return []command{
 		{name: "init", help: "Create a project.", args: &initCmd{}},
-		{name: "run", help: "Run a command as a durable task.", args: run},
-		{name: "batch", help: "Run a durable task for each line of standard input.", args: batch},
+		{name: "run", help: "Run a command as a durable task.", args: &runCmd{}},
+		{name: "batch", help: "Run a durable task for each line of standard input.", args: &batchCmd{}},
 		{name: "attach", help: "Connect this terminal to that of a running task.", args: &attachCmd{}},
 		{name: "status", help: "Show how the project and its tasks stand.", args: &statusCmd{}},
 		{name: "list", help: "List tasks, one a line.", args: &listCmd{}},
@@ -77,21 +77,16 @@ func execute(args []string) int {
 	survivePipe()
 	a.leaveOnQuit()
 	args = rewrite(args)
-	var run runCmd
-	var batch batchCmd
-	parser := newParser(&a.globals, commands(&run, &batch), args)
-	options, command := splitRun(parser.Model.Node, args)
-	ctx, err := parse(parser, options)
+	ctx, err := parse(newParser(&a.globals, commands(), args), args)
 	if errors.Is(err, syscall.EPIPE) { // of help: its reader has seen enough
 		return 0
 	}
 	if err != nil {
-		a.JSON = slices.Contains(options, "--json") // it may not have come to that
+		a.JSON = slices.Contains(args, "--json") // it may not have come to that
 		// That an option with choices may be left out is no choice.
 		return a.report(usageError{strings.Replace(err.Error(), `one of "",`, "one of ", 1)})
 	}
 	a.color = colored(a.Color, a.stdout.terminal)
-	run.Command, batch.Command = command, command
 	return a.report(a.run(ctx))
 }
 
@@ -224,6 +219,17 @@ func narrow(args any, name string) any {
 // that is no option on, a command of the user's.
 func takesCommand(name string) bool { return name == "run" || name == "batch" }
 
+// userCommand is such a command. A "--" may stand before it.
+type userCommand []string
+
+// words are the command and its arguments.
+func (c userCommand) words() []string {
+	if len(c) > 0 && c[0] == "--" {
+		return c[1:]
+	}
+	return c
+}
+
 // decodeString takes a value as it is. Kong's own decoder replaces what is not
 // UTF-8, and would so change a message.
 func decodeString(ctx *kong.DecodeContext, target reflect.Value) error {
@@ -233,46 +239,6 @@ func decodeString(ctx *kong.DecodeContext, target reflect.Value) error {
 	}
 	target.SetString(token.String())
 	return nil
-}
-
-// splitRun cuts the command that `weft run` or `weft batch` is to run, with all
-// that follows it, from the line: the first word that is neither an option nor the value of
-// one, or what follows "--". Only the grammar knows which options have values.
-func splitRun(root *kong.Node, args []string) (options, command []string) {
-	node := root
-	for i := 0; i < len(args); i++ {
-		switch arg := args[i]; {
-		case arg == "--" && node != root:
-			return args[:i], args[i+1:]
-		case len(arg) > 1 && arg[0] == '-':
-			if takesNext(node, arg) {
-				i++
-			}
-		case node != root:
-			return args[:i], args[i:]
-		default:
-			if node = find(root, arg); node == nil {
-				return args, nil
-			}
-		}
-	}
-	return args, nil
-}
-
-// find returns the node of a command that runs another, if that is its name.
-func find(root *kong.Node, name string) *kong.Node {
-	for _, child := range root.Children {
-		if child.Name == name && takesCommand(name) {
-			return child
-		}
-	}
-	return nil
-}
-
-// takesNext reports whether an option is followed by its value.
-func takesNext(node *kong.Node, arg string) bool {
-	flag := flagNamed(node, arg)
-	return flag != nil && !flag.IsBool() && !strings.Contains(arg, "=")
 }
 
 // flagNamed returns the flag of a command that arg is: "-n", "--limit" or

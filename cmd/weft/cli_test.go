@@ -32,17 +32,17 @@ func TestGrammar(t *testing.T) {
 		return all
 	}
 	compare := func(line, want []string) {
-		if diff := cmp.Diff(want, usages(grammar(commands(&runCmd{}, &batchCmd{}), line))); diff != "" {
+		if diff := cmp.Diff(want, usages(grammar(commands(), line))); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", line, diff)
 		}
 	}
-	parser, err := kong.New(&struct{}{}, grammar(commands(&runCmd{}, &batchCmd{}), []string{""})...)
+	parser, err := kong.New(&struct{}{}, grammar(commands(), []string{""})...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	groups := 0
 	for _, command := range parser.Model.Children {
-		whole := usages(grammar(commands(&runCmd{}, &batchCmd{}), []string{command.Name}))
+		whole := usages(grammar(commands(), []string{command.Name}))
 		for _, alias := range command.Aliases {
 			compare([]string{alias, "--json"}, whole)
 		}
@@ -69,11 +69,11 @@ func TestEmptyValues(t *testing.T) {
 		"run --arg", "run --input", "run --detach-keys", "attach --detach-keys", "queue write <message>", "queue broadcast <message>",
 	}
 	parseLine := func(line []string) error {
-		parser := newParser(&globals{}, commands(&runCmd{}, &batchCmd{}), line)
+		parser := newParser(&globals{}, commands(), line)
 		_, err := parse(parser, line)
 		return err
 	}
-	whole := newParser(&globals{}, commands(&runCmd{}, &batchCmd{}), []string{""})
+	whole := newParser(&globals{}, commands(), []string{""})
 	refused := 0
 	check := func(what, name string, line []string) {
 		err := parseLine(line)

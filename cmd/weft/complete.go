@@ -29,7 +29,7 @@ func (c *completeCmd) Run(a *app) error {
 	if last == 0 {
 		line = c.Words // it names no command yet, and so all are built
 	}
-	cur := walk(newParser(&globals{}, commands(&runCmd{}, &batchCmd{}), line).Model.Node, before)
+	cur := walk(newParser(&globals{}, commands(), line).Model.Node, before)
 	o := cur.offer(word, &lookup{dir: cur.values["context"]})
 	a.stdout.Printf("%s\n", o.how)
 	for _, w := range o.words {

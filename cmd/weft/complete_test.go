@@ -30,7 +30,7 @@ func TestCompleteTags(t *testing.T) {
 		}
 		seen++
 	}
-	parser := newParser(&globals{}, commands(&runCmd{}, &batchCmd{}), []string{""})
+	parser := newParser(&globals{}, commands(), []string{""})
 	for _, leaf := range parser.Model.Leaves(false) {
 		for _, arg := range leaf.Positional {
 			check(leaf.Path(), arg, !takesCommand(leaf.Name))

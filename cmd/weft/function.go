@@ -19,7 +19,7 @@ func (r *runCmd) call() (*taskspec.Spec, error) {
 		return nil, usageError{"--arg, --kw and --inline go with --function NAME"}
 	case r.Spec != nil:
 		return nil, usageError{"--function does not go with --spec"}
-	case len(r.Command) > 0:
+	case len(r.Command.words()) > 0:
 		return nil, usageError{"--function does not go with a command: give arguments with --arg and --kw"}
 	}
 	spec := weft.Function(*r.Function)
@@ -61,20 +61,9 @@ func (functionListCmd) Run(a *app, p *weft.Project) error {
 	if err != nil {
 		return err
 	}
-	var rows [][]string
-	for _, f := range all {
-		if a.JSON {
-			if err := a.printJSON(functionObject(f)); err != nil {
-				return err
-			}
-			continue
-		}
-		rows = append(rows, []string{f.Name, f.Description})
-	}
-	if len(rows) > 0 {
-		a.printTable(rows, nil)
-	}
-	return nil
+	return emitAll(a, all, functionObject, nil, func(f *weft.FunctionInfo) []string {
+		return []string{f.Name, f.Description}
+	}, noColumn)
 }
 
 // functionObject is a function in JSON; an input or output of null is anything.

@@ -10,7 +10,7 @@ import (
 func TestHelpText(t *testing.T) {
 	t.Parallel()
 	known := []string{"{times}", "{globs}"}
-	for _, leaf := range newParser(&globals{}, commands(&runCmd{}, &batchCmd{}), []string{""}).Model.Leaves(true) {
+	for _, leaf := range newParser(&globals{}, commands(), []string{""}).Model.Leaves(true) {
 		known = append(known, path(leaf))
 		if text := detail(path(leaf)); !strings.Contains(text, "Examples:\n\n    ") || strings.Contains(text, "{times}") {
 			t.Errorf("%s: its text in help.txt is %q", path(leaf), text)

@@ -91,13 +91,17 @@ func (l *lookup) live(kind, word string) []candidate {
 	case "alias":
 		return aliases(ctx, p, "")
 	case "endpoint":
-		return endpoints(ctx, p)
+		all, err := p.Endpoints().List(ctx)
+		return candidates(all, err, func(e weft.Endpoint) candidate { return candidate{e.Name, e.Queue} })
 	case "pipeline":
-		return pipelines(p)
+		all, err := p.Pipelines().List()
+		return candidates(all, err, func(s weft.StoredPipeline) candidate { return candidate{s.Name, s.Description} })
 	case "spec":
-		return specs(p)
+		all, err := p.Specs().List()
+		return candidates(all, err, func(s weft.StoredSpec) candidate { return candidate{s.Name, s.Description} })
 	case "function":
-		return functions(ctx, p)
+		all, err := p.Functions().List(ctx)
+		return candidates(all, err, func(f *weft.FunctionInfo) candidate { return candidate{f.Name, f.Description} })
 	}
 	return nil
 }
@@ -162,59 +166,18 @@ func notOfTasks() (begins []string) {
 }
 
 // aliases finds the aliases, with something before them.
-func aliases(ctx context.Context, p *weft.Project, before string) (words []candidate) {
+func aliases(ctx context.Context, p *weft.Project, before string) []candidate {
 	all, err := p.Broker().Aliases().List(ctx, "")
-	if err != nil {
-		return nil
-	}
-	for _, a := range all {
-		words = append(words, candidate{before + a.Name, a.Queue})
-	}
-	return words
+	return candidates(all, err, func(a broker.Alias) candidate { return candidate{before + a.Name, a.Queue} })
 }
 
-// endpoints finds the names that tasks have claimed.
-func endpoints(ctx context.Context, p *weft.Project) (words []candidate) {
-	all, err := p.Endpoints().List(ctx)
+// candidates are the words for all things, none if they could not be listed.
+func candidates[T any](all []T, err error, word func(T) candidate) (words []candidate) {
 	if err != nil {
 		return nil
 	}
-	for _, e := range all {
-		words = append(words, candidate{e.Name, e.Queue})
-	}
-	return words
-}
-
-// specs finds the stored specs.
-func specs(p *weft.Project) (words []candidate) {
-	all, err := p.Specs().List()
-	if err != nil {
-		return nil
-	}
-	for _, s := range all {
-		words = append(words, candidate{s.Name, s.Description})
-	}
-	return words
-}
-
-func pipelines(p *weft.Project) (words []candidate) {
-	all, err := p.Pipelines().List()
-	if err != nil {
-		return nil
-	}
-	for _, s := range all {
-		words = append(words, candidate{s.Name, s.Description})
-	}
-	return words
-}
-
-func functions(ctx context.Context, p *weft.Project) (words []candidate) {
-	all, err := p.Functions().List(ctx)
-	if err != nil {
-		return nil
-	}
-	for _, f := range all {
-		words = append(words, candidate{f.Name, f.Description})
+	for _, v := range all {
+		words = append(words, word(v))
 	}
 	return words
 }

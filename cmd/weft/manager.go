@@ -246,19 +246,9 @@ func (a *app) listManagers(ctx context.Context, p *weft.Project, all bool, limit
 		more = max(0, len(ms)-limit)
 		ms = ms[more:]
 	}
-	rows := [][]string{{"TID", "PID", "STATUS", "STARTED"}}
-	for _, m := range ms {
-		if a.JSON {
-			if err := a.printJSON(managerObject(m)); err != nil {
-				return err
-			}
-			continue
-		}
-		rows = append(rows, []string{m.TID, fmt.Sprint(m.PID), managerState(m), clock(m.Started)})
-	}
-	if len(rows) > 1 {
-		a.printTable(rows, nil)
-	}
+	err = emitAll(a, ms, managerObject, []string{"TID", "PID", "STATUS", "STARTED"}, func(m weft.ManagerStatus) []string {
+		return []string{m.TID, fmt.Sprint(m.PID), managerState(m), clock(m.Started)}
+	}, noColumn)
 	a.printMore(more)
-	return nil
+	return err
 }

@@ -36,10 +36,5 @@ func (a *app) printServices(services []weft.ServiceStatus, now time.Time) {
 		}
 		rows = append(rows, []string{s.Name, cmp.Or(s.Mode, "-"), cmp.Or(string(s.Status), "-"), tid, strconv.Itoa(s.Restarts), problem})
 	}
-	a.printTable(rows, func(column int, cell string) string {
-		if column == statusColumn && cell != "-" {
-			return a.paint(taskspec.Status(cell))
-		}
-		return cell
-	})
+	a.printTable(rows, statusColumn)
 }

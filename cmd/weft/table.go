@@ -11,10 +11,35 @@ import (
 	"weft/taskspec"
 )
 
+// noColumn is for a table without a column that is colored.
+const noColumn = -1
+
+// emitAll prints things as rows of a table, below a head if it has one and there are
+// any, or with --json as an object each.
+func emitAll[T any](a *app, all []T, object func(T) any, head []string, row func(T) []string, colored int) error {
+	var rows [][]string
+	if head != nil {
+		rows = append(rows, head)
+	}
+	for _, v := range all {
+		if a.JSON {
+			if err := a.printJSON(object(v)); err != nil {
+				return err
+			}
+			continue
+		}
+		rows = append(rows, row(v))
+	}
+	if len(all) > 0 && !a.JSON {
+		a.printTable(rows, colored)
+	}
+	return a.stdout.err
+}
+
 // printTable prints rows of cells below each other. The first row is the head.
-// Each cell is text of a user, or of a task; paint may color the text of a
-// column after its width is known.
-func (a *app) printTable(rows [][]string, paint func(column int, cell string) string) {
+// Each cell is text of a user, or of a task; those of one column are a status, which
+// is colored.
+func (a *app) printTable(rows [][]string, colored int) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
@@ -26,8 +51,8 @@ func (a *app) printTable(rows [][]string, paint func(column int, cell string) st
 		var line strings.Builder
 		for i, cell := range row {
 			gap := widths[i] - utf8.RuneCountInString(cell) + 2
-			if n > 0 && paint != nil {
-				cell = paint(i, cell)
+			if n > 0 && i == colored && cell != "-" {
+				cell = a.paint(taskspec.Status(cell))
 			}
 			line.WriteString(cell + strings.Repeat(" ", gap))
 		}
@@ -48,12 +73,7 @@ func (a *app) printTasks(tasks []*weft.TaskStatus, now time.Time) {
 			taskspec.ShortTID(s.TID), string(standing(s)) + waiting(s, ", ", ""), s.Name, short(now.Sub(s.Created)) + " ago", took, cmp.Or(s.Error, expected(s, now), stageText(s)),
 		})
 	}
-	a.printTable(rows, func(column int, cell string) string {
-		if column == statusColumn {
-			return a.paint(taskspec.Status(cell))
-		}
-		return cell
-	})
+	a.printTable(rows, statusColumn)
 }
 
 // short is a duration to the two units that matter: 12ms, 3.4s, 2m05s, 3h12m,

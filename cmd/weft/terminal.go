@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/mattn/go-isatty"
@@ -109,15 +108,17 @@ func colored(when string, terminal bool) bool {
 	return when == "always" || when == "auto" && os.Getenv("NO_COLOR") == "" && terminal
 }
 
-// paint colors a status.
+// paint colors the status of a task, or the state of a finding.
 func (a *app) paint(s taskspec.Status) string {
 	if !a.color {
 		return visible(string(s))
 	}
 	color := map[taskspec.Status]int{
-		taskspec.StatusCompleted: 32, // green
+		"ok":                     32, // green
+		"note":                   33, // yellow
+		taskspec.StatusCompleted: 32,
 		taskspec.StatusRunning:   36, // cyan
-		taskspec.StatusCreated:   33, // yellow
+		taskspec.StatusCreated:   33,
 		taskspec.StatusSpawning:  33,
 		"paused":                 33,
 		taskspec.StatusCancelled: 35, // magenta
@@ -131,18 +132,13 @@ func (a *app) paint(s taskspec.Status) string {
 // readable returns text with what is not UTF-8 spelled as an escape. JSON is for it,
 // and would lose it.
 func readable(text string) string {
-	if utf8.ValidString(text) {
-		return text
-	}
 	var b strings.Builder
-	for text != "" {
-		r, size := utf8.DecodeRuneInString(text)
-		if r == utf8.RuneError && size == 1 {
-			fmt.Fprintf(&b, `\x%02x`, text[0])
+	for i, r := range text {
+		if _, size := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, `\x%02x`, text[i])
 		} else {
-			b.WriteString(text[:size])
+			b.WriteRune(r)
 		}
-		text = text[size:]
 	}
 	return b.String()
 }
@@ -150,19 +146,9 @@ func readable(text string) string {
 // visible returns text with everything that a terminal would act on, or that
 // is not text, spelled as an escape: one line that shows what is there.
 func visible(text string) string {
-	var b strings.Builder
-	for text != "" {
-		r, size := utf8.DecodeRuneInString(text)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[0])
-		case unicode.IsGraphic(r):
-			b.WriteRune(r)
-		default:
-			quoted := strconv.QuoteRune(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		}
-		text = text[size:]
-	}
-	return b.String()
+	quoted := strconv.QuoteToGraphic(text)
+	return asWritten.Replace(quoted[1 : len(quoted)-1])
 }
+
+// asWritten takes back what only a quoted text needs.
+var asWritten = strings.NewReplacer(`\\`, `\`, `\"`, `"`)
