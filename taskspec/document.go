@@ -75,5 +75,5 @@ func (d *document[T]) decodeValid(data []byte, rules Rules) (*T, error) {
 
 // schema returns the format as JSON Schema.
 func (d *document[T]) schema(rules Rules) []byte {
-	return d.shape().schema(rules).text(d.title, d.about)
+	return d.shape().schema(rules).Document(d.title, d.about)
 }

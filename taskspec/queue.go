@@ -1,6 +1,10 @@
 package taskspec
 
-import "strings"
+import (
+	"strings"
+
+	"weft/internal/schema"
+)
 
 // maxQueueName is the greatest length of a queue's name, in bytes.
 const maxQueueName = 512
@@ -25,15 +29,15 @@ func queuesRule() members {
 	}
 	return members{
 		keys: []*textRule{
-			{unless(func(name string) bool { return name != "" }, "the name must not be empty"), schema{MinLength: new(1)}},
+			{unless(func(name string) bool { return name != "" }, "the name must not be empty"), schema.Schema{MinLength: new(1)}},
 			{unless(func(name string) bool { return name != reserved }, "the reserved queue cannot be overridden"),
-				schema{Not: &schema{Enum: []string{reserved}}}},
+				schema.Schema{Not: &schema.Schema{Enum: []string{reserved}}}},
 			unicodeRule(),
 		},
 		values: []*textRule{
-			{name, schema{Pattern: pattern, MaxLength: new(maxQueueName)}},
+			{name, schema.Schema{Pattern: pattern, MaxLength: new(maxQueueName)}},
 			{unless(func(queue string) bool { return !strings.HasPrefix(queue, views) }, views+"* queues are views and cannot be used"),
-				schema{Not: &schema{Pattern: `^weft\.state\.`}}},
+				schema.Schema{Not: &schema.Schema{Pattern: `^weft\.state\.`}}},
 		},
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"weft/internal/schema"
 )
 
 // A RawString is a string of any bytes, such as a path or an argument of a Unix
@@ -97,22 +99,13 @@ func convertMap[From, To ~string](m map[string]From) map[string]To {
 	return converted
 }
 
-// rawSchema is what a schema says of the object that stands for a string.
-func rawSchema() *schema {
-	return &schema{
-		Type:                 types{"object"},
-		Properties:           properties{{rawKey, &schema{Type: types{"string"}, Pattern: base64Pattern}}},
-		Required:             []string{rawKey},
-		AdditionalProperties: false,
-	}
-}
-
 // base64Pattern matches the base64 of at least one byte.
 const base64Pattern = `^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)$`
 
-// orRaw lets a schema of strings accept such an object too.
-func (s *schema) orRaw() {
-	raw := rawSchema()
-	s.Type = append(s.Type, raw.Type...)
-	s.Properties, s.Required, s.AdditionalProperties = raw.Properties, raw.Required, raw.AdditionalProperties
+// orRaw lets a schema of strings accept the object that stands for one too.
+func orRaw(s *schema.Schema) {
+	encoded := &schema.Schema{Type: schema.Types{"string"}, Pattern: base64Pattern}
+	s.Type = append(s.Type, "object")
+	s.Properties, s.Required = schema.Properties{{Name: rawKey, Schema: encoded}}, []string{rawKey}
+	s.AdditionalProperties = &schema.Schema{Nothing: true}
 }

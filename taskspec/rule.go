@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+
+	"weft/internal/schema"
 )
 
 // A rule says which values a field may have: as a check of a value that is
@@ -11,7 +13,7 @@ import (
 // side, and a test compares what they accept.
 type rule interface {
 	check(c *checker, path string, value reflect.Value)
-	describe(to *schema, f *field, rules Rules)
+	describe(to *schema.Schema, f *field, rules Rules)
 }
 
 // span is a rule for numbers. They are at least least, or more than least where
@@ -59,7 +61,7 @@ func (s span) String() string {
 	return fmt.Sprintf("must be at least %.0f", s.least)
 }
 
-func (s span) describe(to *schema, _ *field, rules Rules) {
+func (s span) describe(to *schema.Schema, _ *field, rules Rules) {
 	s = s.on(rules)
 	if to.Minimum = &s.least; s.open {
 		to.Minimum, to.ExclusiveMinimum = nil, &s.least
@@ -86,17 +88,17 @@ func (arguments) check(c *checker, path string, value reflect.Value) {
 	}
 }
 
-func (arguments) describe(*schema, *field, Rules) {}
+func (arguments) describe(*schema.Schema, *field, Rules) {}
 
 // describeFor says more about the arguments of one kind of work.
-func (arguments) describeFor(kind Kind) *schema {
+func (arguments) describeFor(kind Kind) *schema.Schema {
 	if kind != KindCommand {
 		return nil
 	}
 	item := osRule().keywords
-	item.Type = types{"string", "number"}
-	item.orRaw()
-	return &schema{Items: &item}
+	item.Type = schema.Types{"string", "number"}
+	orRaw(&item)
+	return &schema.Schema{Items: &item}
 }
 
 // stageCount is the rule for the list of stages.
@@ -108,7 +110,7 @@ func (stageCount) check(c *checker, path string, value reflect.Value) {
 	}
 }
 
-func (stageCount) describe(to *schema, _ *field, _ Rules) {
+func (stageCount) describe(to *schema.Schema, _ *field, _ Rules) {
 	to.MinItems, to.MaxItems = new(1), new(MaxStages)
 }
 
@@ -119,7 +121,7 @@ func (free) check(c *checker, path string, value reflect.Value) {
 	checkFree(&c.report, path, value.Interface(), c.level)
 }
 
-func (free) describe(*schema, *field, Rules) {}
+func (free) describe(*schema.Schema, *field, Rules) {}
 
 // metadata is the rule for the submitter's own, in which two names have a
 // meaning.
@@ -146,16 +148,16 @@ func (m metadata) check(c *checker, path string, value reflect.Value) {
 	m.free.check(c, path, value)
 }
 
-func (metadata) describe(to *schema, _ *field, _ Rules) {
+func (metadata) describe(to *schema.Schema, _ *field, _ Rules) {
 	parent := tidRule().keywords
-	parent.Type = types{"string", "null"}
+	parent.Type = schema.Types{"string", "null"}
 	parent.Description = "The task that submitted this one: set when a task does."
-	to.Properties = properties{
-		{"tags", &schema{
+	to.Properties = schema.Properties{
+		{Name: "tags", Schema: &schema.Schema{
 			Description: "Words to find the task by.",
-			Type:        types{"array", "null"},
-			Items:       &schema{Type: types{"string"}},
+			Type:        schema.Types{"array", "null"},
+			Items:       &schema.Schema{Type: schema.Types{"string"}},
 		}},
-		{"parent_tid", &parent},
+		{Name: "parent_tid", Schema: &parent},
 	}
 }

@@ -9,26 +9,28 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"weft/internal/schema"
 )
 
 // textRule is a rule for text. problem and keywords accept the same; patterns keep
 // to what the regular expressions of every language have in common.
 type textRule struct {
 	problem  func(text string) string // what is wrong with it, or nothing
-	keywords schema
+	keywords schema.Schema
 }
 
 func (t *textRule) check(c *checker, path string, value reflect.Value) {
 	first(c, []*textRule{t}, path, value.String())
 }
 
-func (t *textRule) describe(to *schema, f *field, _ Rules) {
+func (t *textRule) describe(to *schema.Schema, f *field, _ Rules) {
 	if f.missing == "" && t.problem("") != "" {
 		// The text may be empty; an editor does not offer that.
-		to.AnyOf = []*schema{&t.keywords, {MaxLength: new(0)}}
+		to.AnyOf = []*schema.Schema{&t.keywords, {MaxLength: new(0)}}
 		return
 	}
-	to.merge(t.keywords)
+	to.Merge(t.keywords)
 }
 
 // first reports the first rule that a text breaks.
@@ -57,7 +59,7 @@ func unicodeRule() *textRule { return &textRule{problem: unless(utf8.ValidString
 // osRule accepts what an operating system takes in an argv, an environment or a
 // path: any bytes but NUL.
 func osRule() *textRule {
-	return &textRule{unless(osText, notOSText), schema{Pattern: `^[^\x00]*$`}}
+	return &textRule{unless(osText, notOSText), schema.Schema{Pattern: `^[^\x00]*$`}}
 }
 
 // lengthRule accepts from 1 to most characters.
@@ -68,19 +70,19 @@ func lengthRule(most int) *textRule {
 		}
 		return ""
 	}
-	return &textRule{problem, schema{MinLength: new(1), MaxLength: &most}}
+	return &textRule{problem, schema.Schema{MinLength: new(1), MaxLength: &most}}
 }
 
 // printableRule refuses control characters.
 func printableRule() *textRule {
 	ok := func(text string) bool { return !strings.ContainsFunc(text, unicode.IsControl) }
-	return &textRule{unless(ok, "must not hold control characters"), schema{Pattern: `^[^\x00-\x1f\x7f-\x9f]*$`}}
+	return &textRule{unless(ok, "must not hold control characters"), schema.Schema{Pattern: `^[^\x00-\x1f\x7f-\x9f]*$`}}
 }
 
 // versionRule accepts two numbers with a dot between them.
 func versionRule() *textRule {
 	const pattern = `^[0-9]+\.[0-9]+$`
-	return &textRule{unless(matches(pattern), `must be two numbers with a dot, as in "1.0"`), schema{Pattern: pattern}}
+	return &textRule{unless(matches(pattern), `must be two numbers with a dot, as in "1.0"`), schema.Schema{Pattern: pattern}}
 }
 
 // matches reports whether a text matches a pattern, which is compiled for the first one.
@@ -92,7 +94,7 @@ func matches(pattern string) func(text string) bool {
 // tidRule accepts full task ids. That they fit 63 bits is beyond a pattern that
 // anybody could read.
 func tidRule() *textRule {
-	return &textRule{unless(validTID, "must be 19 digits that fit 63 bits"), schema{Pattern: `^[0-9]{19}$`}}
+	return &textRule{unless(validTID, "must be 19 digits that fit 63 bits"), schema.Schema{Pattern: `^[0-9]{19}$`}}
 }
 
 // variableRule accepts what an operating system takes for the name of a
@@ -103,7 +105,7 @@ func variableRule() *textRule {
 	}
 	return &textRule{
 		unless(ok, `a variable's name must be valid UTF-8, not empty, without "=" and NUL characters`),
-		schema{Pattern: `^[^=\x00]+$`},
+		schema.Schema{Pattern: `^[^=\x00]+$`},
 	}
 }
 
@@ -116,7 +118,7 @@ func oneOf[T ~string](texts ...T) *textRule {
 		}
 		return fmt.Sprintf(`must be "%s", not %s`, strings.Join(all, `" or "`), quote(text))
 	}
-	return &textRule{problem, schema{Enum: all}}
+	return &textRule{problem, schema.Schema{Enum: all}}
 }
 
 // filledPattern matches what is more than white space, as [unicode.IsSpace]
@@ -133,9 +135,9 @@ func (e elements) check(c *checker, path string, value reflect.Value) {
 	}
 }
 
-func (e elements) describe(to *schema, _ *field, _ Rules) {
+func (e elements) describe(to *schema.Schema, _ *field, _ Rules) {
 	item := e.of.keywords
-	item.Type = types{"string"}
+	item.Type = schema.Types{"string"}
 	to.Items = &item
 }
 
@@ -157,16 +159,16 @@ func (m members) check(c *checker, path string, value reflect.Value) {
 	}
 }
 
-func (m members) describe(to *schema, f *field, _ Rules) {
-	keys, value := new(schema), &schema{Type: types{"string"}}
+func (m members) describe(to *schema.Schema, f *field, _ Rules) {
+	keys, value := new(schema.Schema), &schema.Schema{Type: schema.Types{"string"}}
 	for _, r := range m.keys {
-		keys.merge(r.keywords)
+		keys.Merge(r.keywords)
 	}
 	for _, r := range m.values {
-		value.merge(r.keywords)
+		value.Merge(r.keywords)
 	}
 	if f.raw {
-		value.orRaw()
+		orRaw(value)
 	}
 	to.PropertyNames, to.AdditionalProperties = keys, value
 }

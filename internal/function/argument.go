@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/google/jsonschema-go/jsonschema"
-
+	"weft/internal/schema"
 	"weft/taskspec"
 )
 
@@ -33,8 +33,8 @@ func refuse(name, format string, args ...any) error {
 
 // argument turns the arguments of a call into the one value that a function with this input
 // takes: its one argument, an object of the named ones, or both merged.
-func argument(name string, input *jsonschema.Resolved, c taskspec.Call) (json.RawMessage, error) {
-	value, err := document(name, input.Schema(), c)
+func argument(name string, input *schema.Schema, c taskspec.Call) (json.RawMessage, error) {
+	value, err := document(name, input, c)
 	if err != nil {
 		return nil, err
 	}
@@ -42,19 +42,15 @@ func argument(name string, input *jsonschema.Resolved, c taskspec.Call) (json.Ra
 	if err := json.Unmarshal(value, &v); err != nil {
 		return nil, refuse(name, "%v", err)
 	}
-	if err := input.Validate(v); err != nil {
-		// The library decides; its error names schemas, not arguments.
-		if problems := explain(input.Schema(), v, ""); len(problems) > 0 {
-			return nil, &ArgumentError{name, problems}
-		}
-		return nil, refuse(name, "%v", err)
+	if problems := problemsOf(input, v, ""); len(problems) > 0 {
+		return nil, &ArgumentError{name, problems}
 	}
 	return value, nil
 }
 
 // document returns the value, without validating it.
-func document(name string, input *jsonschema.Schema, c taskspec.Call) (json.RawMessage, error) {
-	takesObject := slices.Contains(kindsOf(input), "object")
+func document(name string, input *schema.Schema, c taskspec.Call) (json.RawMessage, error) {
+	takesObject := slices.Contains(input.Type, "object")
 	switch {
 	case len(c.Args) > 1:
 		return nil, refuse(name, "it takes one argument, or named ones; got %d", len(c.Args))
@@ -62,11 +58,11 @@ func document(name string, input *jsonschema.Schema, c taskspec.Call) (json.RawM
 		return c.Args[0], nil
 	case len(c.Kwargs) == 0 && takesObject:
 		return json.RawMessage("{}"), nil
-	case len(c.Kwargs) == 0 && len(kindsOf(input)) == 0:
+	case len(c.Kwargs) == 0 && len(input.Type) == 0:
 		return json.RawMessage("null"), nil
 	case len(c.Kwargs) == 0:
 		return nil, refuse(name, "its argument is missing: want %s", wanted(input))
-	case len(kindsOf(input)) > 0 && !takesObject:
+	case len(input.Type) > 0 && !takesObject:
 		return nil, refuse(name, "it takes no named arguments: want one %s", wanted(input))
 	}
 	fields := make(map[string]json.RawMessage)
@@ -100,15 +96,16 @@ func decode(name string, value json.RawMessage, into any) error {
 	return refuse(name, "%s", strings.TrimPrefix(err.Error(), "json: "))
 }
 
-// explain describes, in terms of the arguments, why a schema does not accept a value; it
-// returns nothing if it cannot. path leads to the value.
-func explain(s *jsonschema.Schema, v any, path string) (problems []string) {
+// problemsOf says, in terms of the arguments, why a schema does not accept a value. It knows
+// the keywords that [schema.Of] uses. path leads to the value.
+func problemsOf(s *schema.Schema, v any, path string) (problems []string) {
 	say := func(path, format string, args ...any) {
 		problems = append(problems, quoted(path)+": "+fmt.Sprintf(format, args...))
 	}
-	if kinds := kindsOf(s); len(kinds) > 0 && !slices.Contains(kinds, kindOf(v)) &&
-		!(kindOf(v) == "integer" && slices.Contains(kinds, "number")) {
-		say(path, "got %s, want %s", kindOf(v), wanted(s))
+	kind := kindOf(v)
+	accepts := func(wanted string) bool { return wanted == kind || wanted == "number" && kind == "integer" }
+	if len(s.Type) > 0 && !slices.ContainsFunc(s.Type, accepts) {
+		say(path, "got %s, want %s", kind, wanted(s))
 		return problems
 	}
 	switch v := v.(type) {
@@ -125,18 +122,18 @@ func explain(s *jsonschema.Schema, v any, path string) (problems []string) {
 		}
 		for i, elem := range v {
 			if s.Items != nil {
-				problems = append(problems, explain(s.Items, elem, path+"["+strconv.Itoa(i)+"]")...)
+				problems = append(problems, problemsOf(s.Items, elem, path+"["+strconv.Itoa(i)+"]")...)
 			}
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			switch property := s.Properties[name]; {
+			switch property := s.Properties.Get(name); {
 			case property != nil:
-				problems = append(problems, explain(property, v[name], below(path, name))...)
-			case s.AdditionalProperties != nil && s.AdditionalProperties.Not != nil: // false
+				problems = append(problems, problemsOf(property, v[name], below(path, name))...)
+			case s.AdditionalProperties != nil && s.AdditionalProperties.Nothing:
 				say(below(path, name), "unknown argument%s", choices(s))
 			case s.AdditionalProperties != nil:
-				problems = append(problems, explain(s.AdditionalProperties, v[name], below(path, name))...)
+				problems = append(problems, problemsOf(s.AdditionalProperties, v[name], below(path, name))...)
 			}
 		}
 		for _, name := range s.Required {
@@ -149,24 +146,21 @@ func explain(s *jsonschema.Schema, v any, path string) (problems []string) {
 }
 
 // choices lists the arguments of the schema.
-func choices(s *jsonschema.Schema) string {
+func choices(s *schema.Schema) string {
 	if len(s.Properties) == 0 {
 		return "; it takes none"
 	}
-	return "; there are " + strings.Join(slices.Sorted(maps.Keys(s.Properties)), ", ")
-}
-
-// kindsOf returns the JSON types that a schema accepts, none if it accepts any.
-func kindsOf(s *jsonschema.Schema) []string {
-	if s.Type != "" {
-		return []string{s.Type}
+	var names []string
+	for _, p := range s.Properties {
+		names = append(names, p.Name)
 	}
-	return s.Types
+	slices.Sort(names)
+	return "; there are " + strings.Join(names, ", ")
 }
 
 // wanted names the types that a schema accepts.
-func wanted(s *jsonschema.Schema) string {
-	kinds := slices.DeleteFunc(slices.Clone(kindsOf(s)), func(kind string) bool { return kind == "null" })
+func wanted(s *schema.Schema) string {
+	kinds := slices.DeleteFunc(slices.Clone(s.Type), func(kind string) bool { return kind == "null" })
 	return strings.Join(kinds, " or ")
 }
 
@@ -184,7 +178,7 @@ func kindOf(v any) string {
 	case map[string]any:
 		return "object"
 	case float64:
-		if v == float64(int64(v)) {
+		if v == math.Trunc(v) {
 			return "integer"
 		}
 	}

@@ -2,8 +2,7 @@
 // the JSON Schemas of what they take and return, and the call itself.
 //
 // registry.go keeps them by name, function.go calls one, argument.go turns the arguments of
-// a call into the value that a function takes and explains errors in them, schema.go
-// describes Go types, context.go is what a function can use through its context, near.go
+// a call into the value that a function takes and says what is wrong with them, context.go is what a function can use through its context, near.go
 // finds similar names, stamp.go identifies the state of a program's file.
 package function
 
@@ -16,8 +15,7 @@ import (
 	"reflect"
 	"sync"
 
-	"github.com/google/jsonschema-go/jsonschema"
-
+	"weft/internal/schema"
 	"weft/taskspec"
 )
 
@@ -25,9 +23,9 @@ import (
 type Function struct {
 	name        string
 	description string
-	input       func() *jsonschema.Resolved // nil: it takes any arguments
-	output      func() *jsonschema.Resolved // nil: it returns any value
-	bare        func() error                // the error of a call without arguments
+	input       func() *schema.Schema // nil: it takes any arguments
+	output      func() *schema.Schema // nil: it returns any value
+	bare        func() error          // the error of a call without arguments
 	call        func(ctx context.Context, c taskspec.Call, checked bool) (any, error)
 }
 
@@ -38,8 +36,8 @@ func New[In, Out any](name, description string, fn func(context.Context, In) (Ou
 		name:        name,
 		description: description,
 		// most programs that register functions never need the schemas
-		input:  sync.OnceValue(func() *jsonschema.Resolved { return schemaOf(reflect.TypeFor[In]()) }),
-		output: sync.OnceValue(func() *jsonschema.Resolved { return schemaOf(reflect.TypeFor[Out]()) }),
+		input:  sync.OnceValue(func() *schema.Schema { return schema.Of(reflect.TypeFor[In]()) }),
+		output: sync.OnceValue(func() *schema.Schema { return schema.Of(reflect.TypeFor[Out]()) }),
 	}
 	f.bare = sync.OnceValue(func() error { return f.check(taskspec.Call{}) })
 	f.call = func(ctx context.Context, c taskspec.Call, checked bool) (any, error) {
@@ -119,7 +117,7 @@ func (f *Function) argument(c taskspec.Call, checked bool) (json.RawMessage, err
 	case f.input == nil:
 		return nil, nil
 	case checked:
-		return document(f.name, f.input().Schema(), c)
+		return document(f.name, f.input(), c)
 	}
 	return argument(f.name, f.input(), c)
 }
@@ -128,7 +126,8 @@ func (f *Function) argument(c taskspec.Call, checked bool) (json.RawMessage, err
 func (f *Function) Describe() Description {
 	d := Description{Name: f.name, Description: f.description}
 	if f.input != nil {
-		d.Input, d.Output = schemaJSON(f.input().Schema()), schemaJSON(f.output().Schema())
+		d.Input, _ = json.Marshal(f.input()) // nothing in a schema can fail to be written
+		d.Output, _ = json.Marshal(f.output())
 	}
 	return d
 }
@@ -147,15 +146,11 @@ func (d Description) Check(c taskspec.Call) error {
 	if d.Input == nil {
 		return nil
 	}
-	s := new(jsonschema.Schema)
-	if err := json.Unmarshal(d.Input, s); err != nil {
+	input := new(schema.Schema)
+	if err := json.Unmarshal(d.Input, input); err != nil {
 		return fmt.Errorf("read input schema of function %s: %w", d.Name, err)
 	}
-	input, err := s.Resolve(nil)
-	if err != nil {
-		return fmt.Errorf("read input schema of function %s: %w", d.Name, err)
-	}
-	_, err = argument(d.Name, input, c)
+	_, err := argument(d.Name, input, c)
 	return err
 }
 

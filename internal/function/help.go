@@ -1,12 +1,11 @@
 package function
 
 import (
-	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
 
-	"github.com/google/jsonschema-go/jsonschema"
+	"weft/internal/schema"
 )
 
 // An Argument is a named argument of a function.
@@ -20,27 +19,26 @@ type Argument struct {
 // Arguments returns the named arguments of a function in the order of its fields, or else a
 // description of its one argument; the other result is empty.
 func (d Description) Arguments() (named []Argument, one string) {
-	s := new(jsonschema.Schema)
+	s := new(schema.Schema)
 	if d.Input == nil || json.Unmarshal(d.Input, s) != nil {
 		return nil, "any arguments"
 	}
-	if !slices.Contains(kindsOf(s), "object") || s.Properties == nil {
-		if len(kindsOf(s)) == 1 && s.Type == "object" && s.AdditionalProperties != nil && s.AdditionalProperties.Not != nil {
-			return nil, "" // struct{}
-		}
+	only := s.AdditionalProperties != nil && s.AdditionalProperties.Nothing
+	switch {
+	case slices.Equal(s.Type, schema.Types{"object"}) && s.Properties == nil && only:
+		return nil, "" // struct{}
+	case !slices.Contains(s.Type, "object") || s.Properties == nil:
 		return nil, typeText(s)
 	}
-	for _, name := range propertyOrder(d.Input) {
-		if p := s.Properties[name]; p != nil {
-			named = append(named, Argument{name, typeText(p), slices.Contains(s.Required, name), p.Description})
-		}
+	for _, p := range s.Properties {
+		named = append(named, Argument{p.Name, typeText(p.Schema), slices.Contains(s.Required, p.Name), p.Schema.Description})
 	}
 	return named, ""
 }
 
 // Value describes what a function returns.
 func (d Description) Value() string {
-	s := new(jsonschema.Schema)
+	s := new(schema.Schema)
 	if d.Output == nil || json.Unmarshal(d.Output, s) != nil {
 		return "any value"
 	}
@@ -48,14 +46,14 @@ func (d Description) Value() string {
 }
 
 // typeText describes what a schema accepts.
-func typeText(s *jsonschema.Schema) string {
+func typeText(s *schema.Schema) string {
 	kind := wanted(s)
 	switch {
 	case kind == "":
 		return "any value"
 	case kind == "array" && s.Items != nil:
 		return "array of " + typeText(s.Items)
-	case kind == "object" && s.Properties == nil && s.AdditionalProperties != nil && s.AdditionalProperties.Not == nil:
+	case kind == "object" && s.Properties == nil && s.AdditionalProperties != nil && !s.AdditionalProperties.Nothing:
 		return "object of " + typeText(s.AdditionalProperties)
 	case s.ContentEncoding != "":
 		return kind + " in " + s.ContentEncoding
@@ -63,30 +61,6 @@ func typeText(s *jsonschema.Schema) string {
 		return kind + " (" + s.Format + ")"
 	}
 	return kind
-}
-
-// propertyOrder returns the names of a schema's properties in the order of the text.
-func propertyOrder(schema json.RawMessage) (names []string) {
-	var fields struct {
-		Properties json.RawMessage `json:"properties"`
-	}
-	if json.Unmarshal(schema, &fields) != nil || fields.Properties == nil {
-		return nil
-	}
-	d := json.NewDecoder(bytes.NewReader(fields.Properties))
-	if _, err := d.Token(); err != nil {
-		return nil
-	}
-	for d.More() {
-		key, err := d.Token()
-		name, ok := key.(string)
-		var skipped json.RawMessage
-		if err != nil || !ok || d.Decode(&skipped) != nil {
-			return names
-		}
-		names = append(names, name)
-	}
-	return names
 }
 
 // Example returns what a shell user types after the function's name, for example "--kw
