@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -78,6 +79,8 @@ func runScripts(t *testing.T, path string, more map[string]string) {
 			env.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
 			// On a busy machine the process that writes may not get on for seconds.
 			env.Setenv("WEFT_BUSY_TIMEOUT", fmt.Sprint(waittest.Limit().Seconds()))
+			// A delay that is long enough for the next commands of a script.
+			env.Setenv("SOON", fmt.Sprint(waittest.Scale(2*time.Second).Seconds()))
 			for name, value := range more {
 				env.Setenv(name, value)
 			}
