@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -94,11 +95,11 @@ func TestBegin(t *testing.T) {
 			}
 			told := func(tid string) string {
 				events := slices.DeleteFunc(p.bodies(Log), func(body string) bool { return !strings.Contains(body, `"tid":"`+tid) })
-				record, err := encodeTask(p.task(tid))
+				record, err := json.Marshal(p.task(tid))
 				if err != nil {
 					t.Fatal(err)
 				}
-				text := ids.ReplaceAllString(strings.Join(append(events, record), "\n"), "#")
+				text := ids.ReplaceAllString(strings.Join(append(events, string(record)), "\n"), "#")
 				return strings.NewReplacer("key ", "", s.Spec.Key, "KEY").Replace(text)
 			}
 			if s.Spec.Key == "" {
