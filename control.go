@@ -140,9 +140,9 @@ func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskSta
 	if err != nil {
 		return nil, errors.Join(why, err)
 	}
-	o := control.Order{TID: t.tid, Command: c, Queued: l.Status == taskspec.StatusCreated || l.Pipeline}
+	o := control.Order{TID: t.tid, Command: c, Queued: l.Status == taskspec.StatusCreated || l.Kind() == ledger.Pipeline}
 	a, err := control.Give(ctx, t.project.dir, o)
-	if stage, none := working(ctx, t); err == nil && l.Pipeline && none == nil {
+	if stage, none := working(ctx, t); err == nil && l.Kind() == ledger.Pipeline && none == nil {
 		a, err = control.Give(ctx, t.project.dir, control.Order{TID: stage.tid, Command: c})
 	}
 	if err != nil {
@@ -153,7 +153,7 @@ func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskSta
 		return newStatus(now), nil
 	}
 	s := newStatus(l)
-	if o := a.Outcome; o != nil && !l.Pipeline {
+	if o := a.Outcome; o != nil && l.Kind() != ledger.Pipeline {
 		s.Status, s.ReturnCode, s.Signal, s.Error = o.Status, o.ReturnCode, o.Signal, o.Error
 	}
 	return s, fmt.Errorf("%w: %w", ErrUnrecorded, why)

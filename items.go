@@ -98,7 +98,7 @@ func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
 		switch {
 		case err != nil:
 			return err
-		case l.Items == nil:
+		case l.Kind() != ledger.Persistent:
 			return ErrNotPersistent
 		}
 		for m, err := range outbox.Messages(ctx, broker.Select{After: seen}) {

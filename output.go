@@ -40,7 +40,7 @@ func newStreams(t *Task, stdout, stderr io.Writer) *streams {
 // copy writes what a task that runs has printed since the last time. The error is
 // errPipeline for a pipeline, which prints through its stages.
 func (o *streams) copy(l *ledger.Task) error {
-	if l.Pipeline {
+	if l.Kind() == ledger.Pipeline {
 		return errPipeline
 	}
 	if l.Status.Terminal() || o.last && ledger.MayRetry(l) {

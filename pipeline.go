@@ -298,7 +298,7 @@ func awaitStage(ctx context.Context, t *Task, index int) (stage *Task, last bool
 // itself, or the stage that a pipeline has come to.
 func working(ctx context.Context, t *Task) (*Task, error) {
 	l, err := loadTask(ctx, t)
-	if err != nil || !l.Pipeline {
+	if err != nil || l.Kind() != ledger.Pipeline {
 		return t, err
 	}
 	if l.Status != taskspec.StatusRunning {

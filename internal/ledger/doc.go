@@ -9,20 +9,24 @@
 //	lost.go      the manager     the end that a dead consumer can no longer report
 //	end.go       any process     stop or kill of a task that was not dispatched
 //
-// The request of a delayed task, or of one that waits for its next attempt, is in another
-// queue until pending.go moves it; attempt.go decides, in the transactions that end a task,
-// whether another attempt follows.
+// taskkind.go is the table of what differs between the kinds of tasks.
 //
-// A task that takes its work item from a queue of the user's waits in a queue of its own
-// until there is one (input.go). A task whose result goes to such a queue leaves a copy for
-// its waiters (resultcopy.go).
+// A request that can run is a message in the queue of those that are served alike: one for
+// tasks that need a slot, one for those that need none, and one for each function that a
+// program runs inside itself. A request that cannot run yet, because it is delayed or waits
+// for an item of a queue, is in index.go's index, which says in which lane it waits and its
+// order there. attempt.go decides, in the transactions that end a task, whether another
+// attempt follows.
+//
+// A task may take its work item from a queue of the user's (input.go). One whose result goes
+// to such a queue leaves a copy for its waiters (resultcopy.go).
 //
 // A service is a task that the manager starts. service.go decides when, in the transaction
 // that submits it, so that there is one instance. quarantine.go finds which requests of a
 // foreign store must not run.
 //
-// A function that a program runs inside itself waits in a queue of its name; server.go is
-// the record of such a program, by which the manager notices its death.
+// server.go is the record of a program that runs functions inside itself, by which the
+// manager notices its death.
 //
 // A pipeline is a task without a consumer, whose stages are tasks of their own: the
 // transaction that ends a stage submits the next one (pipeline.go).
