@@ -25,10 +25,10 @@ func (l load) free() int { return max(0, l.slots-l.running) }
 func (l load) dispatchable() int { return min(l.free(), l.idle) }
 
 // shortage returns how many consumers to start for this number of waiting requests, and of
-// nested ones, which need no slot. It keeps one more than needed, so that the next request
+// slotless ones, which need no slot. It keeps one more than needed, so that the next request
 // finds it ready, but only if something was dispatched just now, which active reports.
-func (l load) shortage(waiting, nested int, active bool) int {
-	wanted := nested + min(waiting, l.free())
+func (l load) shortage(waiting, slotless int, active bool) int {
+	wanted := slotless + min(waiting, l.free())
 	if active && wanted == 0 && l.free() > 0 {
 		wanted = 1
 	}

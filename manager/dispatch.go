@@ -20,7 +20,7 @@ const (
 func (l *loop) fill(ctx context.Context) error {
 	free := l.pool.load().free()
 	if free == 0 {
-		// Without a slot only nested requests can be dispatched.
+		// Without a slot only requests that need none can be dispatched.
 		jobs, err := l.readRequests(ctx, 1, true)
 		if err != nil {
 			return err
@@ -44,10 +44,10 @@ func (l *loop) fill(ctx context.Context) error {
 }
 
 // readRequests reads and prepares requests that can be dispatched.
-func (l *loop) readRequests(ctx context.Context, n int, nestedOnly bool) (jobs []*ledger.Job, err error) {
+func (l *loop) readRequests(ctx context.Context, n int, slotlessOnly bool) (jobs []*ledger.Job, err error) {
 	var inputs []string
 	err = l.view(ctx, func(r broker.Reader) error {
-		ready, found, err := ledger.Runnable(r, l.Quarantined, n, maxAheadBytes, !nestedOnly)
+		ready, found, err := ledger.Runnable(r, l.Quarantined, n, maxAheadBytes, !slotlessOnly)
 		if inputs = found; err != nil {
 			return err
 		}
@@ -65,8 +65,8 @@ func (l *loop) readRequests(ctx context.Context, n int, nestedOnly bool) (jobs [
 	if err != nil {
 		return nil, fmt.Errorf("look for requests: %w", err)
 	}
-	if !nestedOnly && l.listen(inputs) {
-		return l.readRequests(ctx, n, nestedOnly) // an input may have arrived before the subscription
+	if !slotlessOnly && l.listen(inputs) {
+		return l.readRequests(ctx, n, slotlessOnly) // an input may have arrived before the subscription
 	}
 	return jobs, nil
 }
@@ -132,7 +132,7 @@ func (l *loop) environment(r broker.Reader, key string) error {
 // one, and starts the missing consumers.
 func (l *loop) assign(jobs []*ledger.Job) (left []*ledger.Job, err error) {
 	free := l.pool.idle()
-	nested, dispatched := 0, false
+	slotless, dispatched := 0, false
 	for _, j := range jobs {
 		if !j.NotForConsumer() {
 			l.findProgram(j)
@@ -146,12 +146,12 @@ func (l *loop) assign(jobs []*ledger.Job) (left []*ledger.Job, err error) {
 			dispatched = true
 		default:
 			left = append(left, j)
-			if j.Nested {
-				nested++
+			if j.Slotless {
+				slotless++
 			}
 		}
 	}
-	return left, l.pool.grow(l.pool.load().shortage(len(left)-nested, nested, dispatched))
+	return left, l.pool.grow(l.pool.load().shortage(len(left)-slotless, slotless, dispatched))
 }
 
 // assignOne assigns the job to one of the free consumers. It returns nil if there is none,

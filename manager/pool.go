@@ -248,7 +248,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 		return err
 	}
 	c.state, c.env, c.program = busy, j.Env, programOf(j)
-	c.task, c.slotless, c.inbox = task{j.TID, j.Epoch}, j.Nested, a.Inbox
+	c.task, c.slotless, c.inbox = task{j.TID, j.Epoch}, j.Slotless, a.Inbox
 	c.timeout, c.grace, c.due = a.Timeout, a.Grace, time.Time{}
 	return nil
 }

@@ -105,7 +105,7 @@ func TestPoolRetires(t *testing.T) {
 // job is a request made ready, with the environment env.
 func job(tid, env string) *ledger.Job {
 	return &ledger.Job{
-		TID: tid, Epoch: 2, Name: "greet", Argv: []string{"echo", "a"}, Stdin: "in", Input: "file", Dir: "/d", Env: env, Nested: true,
+		TID: tid, Epoch: 2, Name: "greet", Argv: []string{"echo", "a"}, Stdin: "in", Input: "file", Dir: "/d", Env: env, Slotless: true,
 		Work: taskspec.Work{
 			Env: map[string]string{"A": "1"}, Timeout: 1500 * time.Millisecond, StopGrace: new(500 * time.Millisecond), OutputSizeLimitMB: new(2.0), EnableProcessTitle: new(false),
 			ReservedPolicyOnError: taskspec.PolicyRequeue, ReservedPolicyOnStop: taskspec.PolicyClear, OnManagerLoss: taskspec.LossStop,

@@ -40,24 +40,23 @@ type Job struct {
 	// Env is the key of the submitter's environment, to be read by [Environment]; empty for
 	// a request written by hand, which gets the manager's. The variables of Work.Env are
 	// added to it.
-	Env    string
-	Nested bool // it holds no slot
+	Env      string
+	Slotless bool // it holds no slot
 
-	tags                  []string        // of the spec
-	plan                  *Plan           // of a pipeline; nil for a task
-	queue                 string          // of the request
-	in, out               string          // see [Task]
-	controlIn, controlOut string          // likewise
-	item0                 *broker.Message // the work item from the queue in; nil if there is none yet
-	task                  *Task           // the task's record; nil for a request written by hand
-	request               string          // the body of the request
-	item                  string          // the body of its work item
-	refused               string          // why it cannot run
-	damaged               bool            // refused because its record cannot be read
+	task    *Task           // as it is recorded; of a request written by hand, as it would be
+	byHand  bool            // it was written by hand, and has no record yet
+	plan    *Plan           // of a pipeline; nil for a task
+	tags    []string        // of the spec
+	queue   string          // of the request
+	request string          // its body
+	item    string          // the body of its work item
+	item0   *broker.Message // the work item from the queue that the spec names; nil if there is none yet
+	refused string          // why it cannot run
+	damaged bool            // refused because its record cannot be read
 }
 
 // ControlsOf is [Controls] for the job's task.
-func ControlsOf(j *Job) []string { return named(j.controlIn) }
+func ControlsOf(j *Job) []string { return named(j.task.ControlIn) }
 
 // Refuse notes why the request cannot be run.
 func (j *Job) Refuse(why string) { j.refused = why }
@@ -94,10 +93,14 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 
 // prepare is [Prepare]; input is the work item if that comes from a queue.
 func prepare(r broker.Reader, root string, m broker.Message, input *broker.Message) (*Job, error) {
-	j := &Job{TID: m.ID.String(), Name: "invalid request", Epoch: 1, queue: m.Queue, request: m.Body}
+	tid := m.ID.String()
+	j := &Job{
+		TID: tid, Name: "invalid request", Epoch: 1, queue: m.Queue, request: m.Body,
+		task: &Task{TID: tid, Status: taskspec.StatusCreated}, byHand: true,
+	}
 	t, err := tasks.get(r, j.TID)
 	switch {
-	case errors.Is(err, broker.ErrNotFound): // written by hand
+	case errors.Is(err, broker.ErrNotFound):
 	case damaged(err):
 		j.refused, j.damaged = err.Error(), true
 		return j, nil
@@ -105,10 +108,10 @@ func prepare(r broker.Reader, root string, m broker.Message, input *broker.Messa
 		return nil, err
 	default:
 		j.Name, j.Epoch, j.Input, j.Dir, j.Env = t.Name, t.Epoch+1, t.Input, string(t.Dir), t.Env
-		j.Nested, j.task = t.Slotless, t
+		j.Slotless, j.task, j.byHand = t.Slotless, t, false
 	}
 	w, err := decodeRequest(m.Body)
-	if err == nil && j.task == nil && w.spec.Key != "" {
+	if err == nil && j.byHand && w.spec.Key != "" {
 		err = errors.New("invalid taskspec: spec.key: holds only for what is submitted, not for a request that is written by hand")
 	}
 	if err != nil {
@@ -116,8 +119,8 @@ func prepare(r broker.Reader, root string, m broker.Message, input *broker.Messa
 		return j, nil
 	}
 	j.Name, j.item, j.plan = w.spec.Name, w.item, w.plan
-	if j.task == nil {
-		j.Nested = w.spec.Slotless()
+	if j.byHand {
+		j.Slotless = w.spec.Slotless()
 	}
 	if j.plan != nil {
 		return j, nil
@@ -137,7 +140,7 @@ func (j *Job) Pipeline() (tid string) {
 	switch {
 	case j.plan != nil:
 		return j.TID
-	case j.task != nil && j.task.Stage != 0:
+	case j.task.Stage != 0:
 		return j.task.Parent
 	}
 	return ""
@@ -146,7 +149,7 @@ func (j *Job) Pipeline() (tid string) {
 // FeedsNextStage reports whether the job is a stage whose output is only the input of the
 // next one.
 func (j *Job) FeedsNextStage() bool {
-	return j.task != nil && j.task.Stage != 0 && !j.task.Last && j.out == ""
+	return j.task != nil && j.task.Stage != 0 && !j.task.Last && j.task.Out == ""
 }
 
 // NotForConsumer reports whether the job is not for a consumer, not yet or not at all: it
@@ -160,13 +163,13 @@ func (j *Job) NotForConsumer() bool {
 // waitsForItem reports whether the task still has to wait for its item. One that takes its
 // items while it runs does not.
 func (j *Job) waitsForItem() bool {
-	return j.in != "" && j.item0 == nil && !traitsOf[j.kind()].items
+	return j.task.In != "" && j.item0 == nil && !traitsOf[j.kind()].items
 }
 
 // wait returns how long the request still has to wait. A submitted request has waited
 // before it was dispatched.
 func (j *Job) wait() time.Duration {
-	if j.task != nil {
+	if !j.byHand {
 		return 0
 	}
 	return j.Work.Delay
@@ -394,36 +397,35 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := j.task0(tx)
-	if err != nil {
-		return nil, err
+	t := *j.task // the transaction may run again
+	fresh := j.byHand
+	if fresh {
+		known, err := load(tx, j.TID)
+		if err == nil {
+			t, fresh = *known, false // by another manager
+		} else if !errors.Is(err, broker.ErrNotFound) {
+			return nil, err
+		}
 	}
-	fresh := t == nil
-	if !fresh && t.Status == taskspec.StatusCreated && j.Epoch != t.Epoch+1 {
+	if t.Status == taskspec.StatusCreated && j.Epoch != t.Epoch+1 {
 		return nil, nil // prepared for an earlier attempt
 	}
 	taken, err := tx.Read(j.queue, broker.Select{ID: id})
-	if err != nil || len(taken) == 0 {
-		return nil, err
+	if err != nil || len(taken) == 0 || t.Status != taskspec.StatusCreated {
+		return nil, err // a request for a task that has started was written by hand
 	}
-	switch {
-	case fresh:
-		t = &Task{TID: j.TID, Name: j.Name, Status: taskspec.StatusCreated, Slotless: j.Nested, Created: now.UnixNano()}
+	if fresh {
+		t.Name, t.Slotless, t.Created = j.Name, j.Slotless, now.UnixNano()
 		if err := t.log(tx, eventInitialized, t.Created, Event{}); err != nil {
 			return nil, err
 		}
-	case t.Status != taskspec.StatusCreated:
-		return nil, nil // a request for a task that has started, written by hand
 	}
 	// The request may have been moved here by hand while it waited.
 	if err := t.unindex(tx); err != nil {
 		return nil, err
 	}
-	if j.refused == "" {
-		t.In, t.Out, t.ControlIn, t.ControlOut = j.in, j.out, j.controlIn, j.controlOut
-	}
-	j.describe(t)
-	return t, nil
+	j.describe(&t)
+	return &t, nil
 }
 
 // describe sets in the task's record what is known since it was prepared.
@@ -438,18 +440,4 @@ func (j *Job) describe(t *Task) {
 	}
 	t.setKind(&j.Work)
 	t.NoItem = j.item == noItem && j.Input == "" && t.In == "" && !t.traits().items
-}
-
-// task0 returns the task of the request, or nil if the request was written by hand and has
-// none yet.
-func (j *Job) task0(tx *broker.Tx) (*Task, error) {
-	if j.task != nil {
-		t := *j.task // the transaction may run again
-		return &t, nil
-	}
-	t, err := load(tx, j.TID)
-	if errors.Is(err, broker.ErrNotFound) {
-		return nil, nil
-	}
-	return t, err
 }

@@ -106,7 +106,7 @@ func TestRequestByHand(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := &project{t, p.b, p.root}
 			tid := p.write(Requests, body).String()
-			if j := p.prepare(tid); j.Dir != p.root || j.Env != "" || j.Nested {
+			if j := p.prepare(tid); j.Dir != p.root || j.Env != "" || j.Slotless {
 				t.Errorf("job is %+v", j)
 			}
 			message := p.run(tid)
@@ -370,10 +370,10 @@ func TestWaiting(t *testing.T) {
 		}
 	}
 	wantAll([]string{a, b, c, d, e}, []string{b, d, e})
-	if j := p.prepare(b); !j.Nested {
+	if j := p.prepare(b); !j.Slotless {
 		t.Error("job of a nested request is not nested")
 	}
-	if j := p.prepare(c); j.Nested {
+	if j := p.prepare(c); j.Slotless {
 		t.Error("job of another request is nested")
 	}
 	p.run(b)

@@ -79,7 +79,6 @@ func (d *Prepared) Start(tx *broker.Tx, by proc.Identity, now time.Time) (*Start
 // resets everything it sets.
 func (d *Prepared) withID(t *Task) *Job {
 	j := d.job
-	j.TID, j.Nested, j.out, j.task = t.TID, t.Slotless, t.Out, t
-	j.controlIn, j.controlOut = t.ControlIn, t.ControlOut
+	j.TID, j.Slotless, j.task = t.TID, t.Slotless, t
 	return j
 }

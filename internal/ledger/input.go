@@ -82,15 +82,13 @@ func PrepareReady(r broker.Reader, root string, m Ready) (*Job, error) {
 // bindQueues sets the queues that the job's spec names. A request that waits for its work
 // item is not prepared further.
 func (j *Job) bindQueues(s *taskspec.Spec, input *broker.Message) {
-	t := &Task{TID: j.TID}
-	bindQueues(t, s)
-	j.in, j.out, j.controlIn, j.controlOut = t.In, t.Out, t.ControlIn, t.ControlOut
+	bindQueues(j.task, s)
 	switch {
-	case j.in == "":
+	case j.task.In == "":
 	case input != nil:
 		j.item0, j.item = input, input.Body
 	case j.item != noItem || j.Input != "":
-		j.refused = "request has an inbox_message, but its task takes its work item from the queue " + j.in
+		j.refused = "request has an inbox_message, but its task takes its work item from the queue " + j.task.In
 	default:
 		j.Work = s.Work
 	}

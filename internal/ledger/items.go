@@ -279,5 +279,5 @@ func (j *Job) Inbox() string {
 	if !traitsOf[j.kind()].items {
 		return ""
 	}
-	return inboxOf(&Task{TID: j.TID, In: j.in})
+	return inboxOf(j.task)
 }

@@ -133,7 +133,7 @@ func TestLoadRequests(t *testing.T) {
 		t.Errorf("intake %+v", in)
 	}
 	j := other.prepare(nested)
-	if j.Refused() != "" || j.Env != "" || j.Nested || j.Dir != "/somewhere" {
+	if j.Refused() != "" || j.Env != "" || j.Slotless || j.Dir != "/somewhere" {
 		t.Errorf("job %+v", j)
 	}
 	other.run(nested)

@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // JSON.
 var bare = cmp.Options{
 	cmpopts.IgnoreUnexported(Task{}),
-	cmpopts.IgnoreFields(Job{}, "task", "queue", "request"),
+	cmpopts.IgnoreFields(Job{}, "task", "byHand", "queue", "request"),
 }
 
 // at is when everything happens in these tests.

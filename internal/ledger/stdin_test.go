@@ -25,7 +25,7 @@ func TestWaitingSlotless(t *testing.T) {
 	if diff := cmp.Diff([]string{lines, screen}, p.waiting(10, true), bare); diff != "" {
 		t.Errorf("waiting for no slot (-want +got):\n%s", diff)
 	}
-	if p.prepare(plain).Nested || !p.prepare(lines).Nested || !p.prepare(screen).Nested {
+	if p.prepare(plain).Slotless || !p.prepare(lines).Slotless || !p.prepare(screen).Slotless {
 		t.Error("jobs hold slots, or none, by mistake")
 	}
 	p.run(lines)
@@ -36,7 +36,7 @@ func TestWaitingSlotless(t *testing.T) {
 	// One that was written by hand is marked by nobody.
 	text := string(must(json.Marshal(echo(interactive))))
 	hand := p.write(Requests, text).String()
-	if !p.prepare(hand).Nested {
+	if !p.prepare(hand).Slotless {
 		t.Error("an interactive request that was written by hand holds a slot")
 	}
 	p.run(hand)
