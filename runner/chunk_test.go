@@ -3,6 +3,7 @@ package runner
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -113,8 +114,8 @@ func TestSender(t *testing.T) {
 				out.stdout.live()
 				out.stderr.live()
 			}
-			out.stdout.drain(bytes.NewReader(test.stdout))
-			out.stderr.drain(bytes.NewReader(test.stderr))
+			_, _ = io.Copy(out.stdout, bytes.NewReader(test.stdout))
+			_, _ = io.Copy(out.stderr, bytes.NewReader(test.stderr))
 			out.close()
 			seq := s.finish()
 			t.Run(name, func(t *testing.T) {

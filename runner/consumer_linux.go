@@ -30,8 +30,8 @@ type Consumer struct {
 	notifier *notify.Notifier
 	start    *starter
 
-	spareWorker *command // an idle worker, or nil
-	lastWorker  *worker  // the worker of the last call
+	spareWorker *worker // an idle worker, or nil
+	lastWorker  *worker // the worker of the last call
 }
 
 // Main runs a consumer process whose manager holds the other end of conn. It returns when

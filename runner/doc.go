@@ -1,4 +1,5 @@
-// Package runner is the consumer: the process in which a task runs.
+// Package runner runs commands ([TaskRunner]), and is the consumer: the process in which a
+// task runs.
 //
 // A manager starts it by re-executing the program and gives it one end of a socket pair,
 // the [Link]. It carries, one JSON value a line, the manager's [Order]s and the consumer's
@@ -30,13 +31,12 @@
 // A persistent task stays with its consumer until it is told to end: persistent_linux.go is
 // the loop over its items, which come from the manager or, without one, from the store.
 //
-// consumer_linux.go is the main loop of the process, task_linux.go runs one task,
-// control_linux.go passes orders to it, store_journal_linux.go replaces the manager when
-// there is none. ending.go decides how a task ends, limit_linux.go watches its limits,
-// output.go keeps its output and chunk.go sends that in chunks, command.go finds its
-// program and command_linux.go starts it. terminal_linux.go is the terminal of a task and
-// serves the clients that attach to it (package tty); stdin_linux.go feeds an interactive
-// task from its inbox.
+// consumer_linux.go is the main loop of the process, task_linux.go runs one task as an attempt
+// (package attempt) and keeps its output, control_linux.go passes orders to it,
+// store_journal_linux.go replaces the manager when there is none. output.go keeps a stream
+// and chunk.go sends it in chunks, command_linux.go prepares a command.
+// terminal_linux.go is the terminal of a task and serves the clients that attach to it
+// (package tty); stdin_linux.go feeds an interactive task from its inbox.
 //
 // # Functions
 //

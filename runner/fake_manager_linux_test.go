@@ -17,6 +17,7 @@ import (
 
 	"weft/broker"
 	"weft/broker/sqlite"
+	"weft/internal/attempt"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/internal/role"
@@ -242,7 +243,7 @@ func (g *fifo) readLine(t testing.TB) string {
 // tryReadLine is readLine, if there is a line.
 func (g *fifo) tryReadLine(t testing.TB) (line string, ok bool) {
 	t.Helper()
-	if !unread(g.f) {
+	if !attempt.Unread(g.f) {
 		return "", false
 	}
 	return g.readLine(t), true

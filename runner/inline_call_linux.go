@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/attempt"
 	"weft/internal/control"
 	"weft/internal/engine"
 	"weft/internal/function"
@@ -20,7 +21,7 @@ type call struct {
 	job      *ledger.Job
 	task     *ledger.Task // as it was claimed
 	known    *ledger.Task // the same record, until something changes it
-	ending   ending
+	ending   attempt.Ending
 	assigned *Assignment     // for its outputs
 	ctx      context.Context // the function's
 	cancel   context.CancelCauseFunc
@@ -83,10 +84,10 @@ func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 	c.assigned = s.assignment(c)
 	c.out = newOutputs(c.assigned, func() { s.o.Broker.Notify(outbox) }, nil, c.abandon)
 	c.log = &callLog{to: c.out.stderr}
-	c.ending.grace = j.Work.Grace()
+	c.ending.Grace = j.Work.Grace()
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	if limit := j.Work.Timeout; limit > 0 {
-		c.ending.timeout = limit
+		c.ending.Timeout = limit
 		cancel := c.cancel
 		var stop context.CancelFunc
 		c.ctx, stop = context.WithTimeoutCause(c.ctx, limit, timeoutCause(limit))
@@ -98,8 +99,8 @@ func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 // track registers a call that is about to start.
 func (s *server) track(c *call) {
 	s.calls[c.task.TID] = c
-	if c.ending.timeout > 0 {
-		s.after(c, c.ending.timeout, callOvertime)
+	if c.ending.Timeout > 0 {
+		s.after(c, c.ending.Timeout, callOvertime)
 	}
 	s.after(c, liveAfter, callRunsLong)
 }
@@ -177,10 +178,10 @@ func (s *server) handleRunning(e callEvent) {
 		c.out.live()
 		s.WatchControl(c.task.TID, ledger.Controls(c.task))
 	case callOvertime:
-		next, act := c.ending.overtime(time.Now())
+		next, act := c.ending.Overtime(time.Now())
 		s.apply(c, next, act)
 	case callGraceOver:
-		next, act := c.ending.graceOver()
+		next, act := c.ending.GraceOver()
 		s.apply(c, next, act)
 	}
 }
@@ -188,21 +189,21 @@ func (s *server) handleRunning(e callEvent) {
 // request asks a call to end.
 func (s *server) request(c *call, r Request) {
 	if !c.over() {
-		next, act := c.ending.request(r, time.Now())
+		next, act := c.ending.Request(r, time.Now())
 		s.apply(c, next, act)
 	}
 }
 
 // apply carries out the action of an ending. A goroutine cannot be killed: a function that
 // does not return within the grace period is abandoned, and keeps its slot.
-func (s *server) apply(c *call, next ending, act action) {
+func (s *server) apply(c *call, next attempt.Ending, act attempt.Action) {
 	c.ending = next
 	switch act {
-	case terminate:
-		c.cancel(endCause(next.reason(), next.timeout))
-		s.after(c, time.Until(next.killAt), callGraceOver)
-	case kill:
-		c.cancel(endCause(next.reason(), next.timeout))
+	case attempt.Terminate:
+		c.cancel(endCause(next.Reason(), next.Timeout))
+		s.after(c, time.Until(next.KillAt), callGraceOver)
+	case attempt.Kill:
+		c.cancel(endCause(next.Reason(), next.Timeout))
 		s.o.Log.Warn("function goes on although its task is over", "tid", c.task.TID, "function", c.job.Function.Name)
 		s.end(c, nil)
 	}
@@ -226,10 +227,10 @@ func (s *server) end(c *call, value []byte) {
 		c.out.stdout.add(value)
 	}
 	if a.Overtime {
-		c.ending = c.ending.overdue()
+		c.ending = c.ending.Overdue()
 	}
 	c.out.close()
-	h.Outcome = c.ending.outcome(a.outcome())
+	h.Outcome = c.ending.Outcome(a.outcome())
 	h.Ended = time.Now()
 	c.out.describe(h, c.assigned)
 	c.handOff = h

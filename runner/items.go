@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"weft/internal/ledger"
+	"weft/internal/project"
 	"weft/taskspec"
 )
 
@@ -58,4 +59,13 @@ func itemResult(h *ledger.HandOff, stdout, stderr *output, a *Assignment) (kept 
 func tooLong(text []byte, room int) bool {
 	const longest = len(`\u0000`) // of one byte
 	return len(text)*longest > room && utf8.Valid(text) && ledger.QuotedSize(text) > room
+}
+
+// discardInput removes the file of the standard input, if the end of the task has removed
+// the message that the file belongs to.
+func (a *Assignment) discardInput(o taskspec.Outcome) {
+	policy := o.Policy(taskspec.Work{ReservedPolicyOnError: a.OnError, ReservedPolicyOnStop: a.OnStop})
+	if a.Input != "" && policy == taskspec.PolicyClear {
+		_ = project.RemoveOutput(ledger.InputFile(a.WeftDir, a.Input)) // else tidy removes it
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"weft/internal/attempt"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/internal/protocol"
@@ -162,13 +163,14 @@ type Next struct {
 }
 
 // A Request asks for the end of a task.
-type Request string
+type Request = attempt.Request
 
 // The requests.
 const (
-	NoRequest   Request = ""
-	RequestStop Request = "stop" // SIGTERM, then, after the grace period, SIGKILL
-	RequestKill Request = "kill" // SIGKILL at once
+	NoRequest        = attempt.NoRequest
+	RequestStop      = attempt.RequestStop
+	RequestKill      = attempt.RequestKill
+	RequestInterrupt = attempt.RequestInterrupt
 )
 
 // OrderFor returns the order that a control message stands for.

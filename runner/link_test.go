@@ -71,7 +71,7 @@ func TestLinkCarries(t *testing.T) {
 		{Finished: &ledger.HandOff{
 			TID: "1763740800000000000", Epoch: 2, Seq: 1, Process: process, Outcome: taskspec.Exited(3, "no such file"),
 			Output: ledger.Output{Form: ledger.FormBytes, Size: 2, Digest: "d1", Stderr: []byte("\xfe"), StderrSize: 1 << 40},
-			Result: []byte("\xff\x00"), Preview: "p", Usage: ledger.Usage{CPUSeconds: 0.1, PeakMemoryMB: 2.5, PeakCPUPercent: 99.5, PeakFDs: 3, PeakConnections: 4}, Ended: now,
+			Result: []byte("\xff\x00"), Preview: "p", Usage: ledger.Usage{CPUSeconds: 0.1, PeakMemoryMB: 2.5, PeakCPUPercent: 99.5, PeakFDs: 3, PeakConnections: 4}, Ended: time.Unix(1_763_740_800, 0),
 		}},
 	}
 	for _, want := range reports {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +51,6 @@ type output struct {
 	inFile    int64 // of the stream; buf follows it
 	room      int64 // the file may grow to this size without another check
 	closed    bool
-	seen      int64 // the size at the last call of idle
 	tail      []byte
 	digest    hash.Hash // of what is in the file; nil before the first write
 	err       error     // why the file is incomplete
@@ -64,19 +62,14 @@ func newOutput(path string, notify func(), abandon <-chan struct{}) *output {
 	return &output{path: path, notify: notify, abandon: abandon}
 }
 
-// drain reads the stream to its end.
-func (o *output) drain(r io.Reader) {
-	chunk := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(chunk)
-		if n > 0 {
-			o.add(chunk[:n])
-		}
-		if err != nil {
-			return // the end, or the deadline that is set when the tree is dead
-		}
-	}
+// Write keeps the next piece of the stream; it never fails.
+func (o *output) Write(p []byte) (int, error) {
+	o.add(p)
+	return len(p), nil
 }
+
+// String returns the end of a standard error.
+func (o *output) String() string { return string(o.tail) }
 
 func (o *output) add(p []byte) {
 	o.mu.Lock()
@@ -99,18 +92,6 @@ func (o *output) live() {
 	if len(o.buf) > 0 {
 		o.flush()
 	}
-}
-
-// idle reports whether nothing has arrived since its last call, and nothing is being
-// written.
-func (o *output) idle() bool {
-	if !o.mu.TryLock() {
-		return false
-	}
-	defer o.mu.Unlock()
-	idle := o.size == o.seen
-	o.seen = o.size
-	return idle
 }
 
 // OutputsWait reports whether large outputs wait, as on a full disk: the remaining room is

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -102,7 +103,7 @@ func TestDrain(t *testing.T) {
 			if followed {
 				o.live()
 			}
-			o.drain(iotest.DataErrReader(iotest.HalfReader(bytes.NewReader(all))))
+			_, _ = io.Copy(o, iotest.DataErrReader(iotest.HalfReader(bytes.NewReader(all))))
 			o.close()
 			got, ok := o.inline(int64(size))
 			if !ok || !bytes.Equal(all, got) || o.size != int64(size) {
@@ -124,27 +125,6 @@ func TestDrain(t *testing.T) {
 			o.discard()
 			o.wantFile(t, nil)
 		}
-	}
-}
-
-// idle is what tells that a dead tree has nothing more to say.
-func TestOutputIdle(t *testing.T) {
-	t.Parallel()
-	o, _ := stream(t)
-	for i, step := range []struct {
-		text string
-		want bool
-	}{{"", true}, {"a", false}, {"", true}, {"", true}, {"bc", false}, {"", true}} {
-		if step.text != "" {
-			o.add([]byte(step.text))
-		}
-		if got := o.idle(); got != step.want {
-			t.Errorf("step %d: idle is %v", i, got)
-		}
-	}
-	o.mu.Lock() // as while it waits for a full disk
-	if o.idle() {
-		t.Error("idle while it is written")
 	}
 }
 

@@ -19,13 +19,13 @@ const messagesPerRead = 16
 // submitted with, then, if the task is interactive, the messages in its inbox. It blocks
 // while the command does not read.
 type stdinWriter struct {
-	first     *os.File // nil: the task was submitted without input
-	dst       *os.File
-	terminal  bool          // dst is one
-	lines     bool          // the task is interactive
-	interrupt chan struct{} // asks for a SIGINT
-	copying   sync.WaitGroup
-	cancel    context.CancelFunc
+	first    *os.File // nil: the task was submitted without input
+	dst      *os.File
+	terminal bool           // dst is one
+	lines    bool           // the task is interactive
+	requests chan<- Request // of the task
+	copying  sync.WaitGroup
+	cancel   context.CancelFunc
 }
 
 // The keys of a terminal for what cannot be written to it as text.
@@ -35,11 +35,11 @@ const (
 )
 
 // newStdinWriter returns the writer for the command's standard input, or nil if there is
-// none. child is the command's end, as in openPipes.
+// none. child is the command's end.
 func newStdinWriter(a *Assignment, terminal *terminal) (f *stdinWriter, child *os.File, err error) {
-	f = &stdinWriter{lines: a.Interactive, interrupt: make(chan struct{}), cancel: func() {}}
+	f = &stdinWriter{lines: a.Interactive, cancel: func() {}}
 	if f.first, err = stdinFile(a); err != nil {
-		// not wrapped: refused would take a missing file for the command
+		// not wrapped: Refused would take a missing file for the command
 		return nil, nil, fmt.Errorf("standard input: %v", err)
 	}
 	switch {
@@ -53,10 +53,10 @@ func newStdinWriter(a *Assignment, terminal *terminal) (f *stdinWriter, child *o
 	return f, child, err
 }
 
-// start starts writing; inbox passes each message to take until ctx ends.
-func (f *stdinWriter) start(inbox func(ctx context.Context, take func(body string))) {
+// start starts writing.
+func (f *stdinWriter) start(ev taskEvents) {
 	ctx, cancel := context.WithCancel(context.Background())
-	f.cancel = cancel
+	f.cancel, f.requests = cancel, ev.requests
 	f.copying.Go(func() {
 		if f.first != nil {
 			_, _ = io.Copy(f.dst, f.first) // the command may read less
@@ -65,7 +65,7 @@ func (f *stdinWriter) start(inbox func(ctx context.Context, take func(body strin
 			f.closeInput() // there is no more to come
 			return
 		}
-		inbox(ctx, func(body string) { f.write(ctx, parseStdinMessage(body)) })
+		ev.inbox(ctx, func(body string) { f.write(ctx, parseStdinMessage(body)) })
 	})
 }
 
@@ -78,7 +78,7 @@ func (f *stdinWriter) write(ctx context.Context, e stdinMessage) {
 		_, _ = f.dst.WriteString(keyInterrupt)
 	case e.interrupt:
 		select {
-		case f.interrupt <- struct{}{}:
+		case f.requests <- RequestInterrupt:
 		case <-ctx.Done():
 		}
 	}

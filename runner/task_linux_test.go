@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -342,40 +341,6 @@ func TestTitle(t *testing.T) {
 	}
 }
 
-// TestLateReader has the end of a task find its output unread, as where this process
-// gets no time to read it: nothing is lost, though somebody else holds the pipe open.
-func TestLateReader(t *testing.T) {
-	t.Parallel()
-	stdout, out, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stderr, errs, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	defer errs.Close()
-	if _, err := out.WriteString("late\n"); err != nil {
-		t.Fatal(err)
-	}
-	d := t.TempDir()
-	o := newOutputs(&Assignment{TID: "1", WeftDir: d}, func() {}, nil, nil)
-	read := make(chan struct{})
-	o.writers.Go(func() { <-read; o.stdout.drain(stdout) })
-	settled := make(chan struct{})
-	go func() {
-		defer close(settled)
-		drainOutput(&command{stdout: stdout, stderr: stderr}, o, ending{}, nil, make(chan struct{}))
-	}()
-	<-time.After(3 * pipeDeadline) // it would be given up by then
-	close(read)
-	await(t, "wait for the output", settled)
-	if got := o.stdout.written(); got != int64(len("late\n")) {
-		t.Errorf("%d bytes were read", got)
-	}
-}
-
 // A consumer whose manager says what is no order leaves, as if the manager had gone.
 func TestGarbageOrders(t *testing.T) {
 	t.Parallel()
@@ -388,5 +353,23 @@ func TestGarbageOrders(t *testing.T) {
 			d.link.Close()
 		}
 		await(t, "the end of the consumer after "+text, d.exited)
+	}
+}
+
+// The input of a task never follows a link out of the project.
+func TestInputIsNoLink(t *testing.T) {
+	t.Parallel()
+	d := newFakeManager(t)
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(secret, filepath.Join(d.dir, "outputs", "x.in")); err != nil {
+		t.Fatal(err)
+	}
+	a := d.task("cat")
+	a.Input = "x"
+	if h := d.run(a); *h.Outcome.ReturnCode != 126 || !strings.Contains(h.Outcome.Error, "standard input") || len(h.Result) > 0 {
+		t.Errorf("%+v: %q", h.Outcome, h.Result)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"weft/internal/attempt"
 	"weft/internal/tty"
 )
 
@@ -16,10 +17,10 @@ var plainSize = tty.Size{Rows: 24, Cols: 80}
 // size.
 func window(env []string) (size tty.Size, rest []string) {
 	size = plainSize
-	if n, err := strconv.ParseUint(lookup(env, "LINES"), 10, 16); err == nil && n > 0 {
+	if n, err := strconv.ParseUint(attempt.Lookup(env, "LINES"), 10, 16); err == nil && n > 0 {
 		size.Rows = uint16(n)
 	}
-	if n, err := strconv.ParseUint(lookup(env, "COLUMNS"), 10, 16); err == nil && n > 0 {
+	if n, err := strconv.ParseUint(attempt.Lookup(env, "COLUMNS"), 10, 16); err == nil && n > 0 {
 		size.Cols = uint16(n)
 	}
 	return size, slices.DeleteFunc(slices.Clone(env), func(entry string) bool {

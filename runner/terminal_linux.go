@@ -2,12 +2,8 @@ package runner
 
 import (
 	"fmt"
-	"io"
 	"os"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/creack/pty"
@@ -36,7 +32,7 @@ type terminal struct {
 func newTerminal(a *Assignment, size tty.Size) (*terminal, error) {
 	blocking, slave, err := pty.Open()
 	if err != nil {
-		// not wrapped: refused would take it for an error of the command
+		// not wrapped: Refused would take it for an error of the command
 		return nil, fmt.Errorf("open terminal: %v", err)
 	}
 	defer blocking.Close()
@@ -70,18 +66,13 @@ func nonblocking(f *os.File) (*os.File, error) {
 
 // abort undoes newTerminal if the command could not be started.
 func (t *terminal) abort() {
-	t.hangUp()
+	t.slave.Close()
 	t.master.Close()
 	t.socket.Close()
 }
 
-// hangUp closes the command's end when the command has ended: then the output ends with
-// what is written already.
-func (t *terminal) hangUp() { t.slave.Close() }
-
-// serve lets clients attach; out keeps the command's output. It returns the reader of that
-// output.
-func (t *terminal) serve(out *output) io.Reader {
+// serve lets clients attach; out keeps the command's output.
+func (t *terminal) serve(out *output) {
 	t.out = out
 	t.serving.Go(func() {
 		for {
@@ -92,7 +83,6 @@ func (t *terminal) serve(out *output) io.Reader {
 			t.admit(c)
 		}
 	})
-	return io.TeeReader(t.master, modeWriter{t})
 }
 
 // A modeWriter follows the modes of a terminal.
@@ -288,15 +278,3 @@ func (t *terminal) end() {
 
 // wait waits until the clients have gone, which they do within endTimeout after end.
 func (t *terminal) wait() { t.serving.Wait() }
-
-// ignores reports whether a process ignores a signal.
-func ignores(pid int, sig syscall.Signal) bool {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return false
-	}
-	_, rest, _ := strings.Cut(string(status), "\nSigIgn:\t")
-	mask, _, _ := strings.Cut(rest, "\n")
-	bits, err := strconv.ParseUint(mask, 16, 64)
-	return err == nil && bits>>(sig-1)&1 == 1
-}

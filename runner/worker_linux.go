@@ -11,12 +11,12 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"weft/internal/attempt"
 	"weft/internal/inherit"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/internal/role"
 	"weft/internal/title"
-	"weft/monitor"
 	"weft/taskspec"
 )
 
@@ -29,8 +29,12 @@ const helloDeadline = 30 * time.Second
 type worker struct {
 	version string
 	program string
-	conn    *os.File
-	link    *Link[WorkerReport, WorkerOrder]
+	cmd     *exec.Cmd
+	// The read ends of what it returns and of what it prints.
+	stdout, stderr *os.File
+	narrowed       string // what it could not inherit
+	conn           *os.File
+	link           *Link[WorkerReport, WorkerOrder]
 	// The fields below are set before done is closed, when the worker has closed its
 	// connection.
 	done         chan struct{}
@@ -44,27 +48,26 @@ type worker struct {
 // startWorker starts a worker of the function's program. What it prints goes to the
 // standard error of its task; the value has a pipe of its own. It must be called on the
 // main thread, as start.
-func startWorker(f *FunctionCall, env []string, launch startFunc) (*command, error) {
+func startWorker(f *FunctionCall, env []string, launch startFunc) (*worker, error) {
 	ours, theirs, err := role.Pair()
 	if err != nil {
 		return nil, err
 	}
 	defer theirs.Close()
 	w := &worker{version: f.Version, program: f.Program, conn: ours, link: NewLink[WorkerReport, WorkerOrder](ours), done: make(chan struct{})}
-	c := &command{worker: w}
 	var value, printed *os.File
-	if c.stdout, value, err = os.Pipe(); err != nil {
+	if w.stdout, value, err = os.Pipe(); err != nil {
 		ours.Close()
 		return nil, err
 	}
 	defer value.Close()
-	if c.stderr, printed, err = os.Pipe(); err != nil {
+	if w.stderr, printed, err = os.Pipe(); err != nil {
 		ours.Close()
-		c.stdout.Close()
+		w.stdout.Close()
 		return nil, err
 	}
 	defer printed.Close()
-	c.cmd = &exec.Cmd{
+	w.cmd = &exec.Cmd{
 		Path:        f.Program,
 		Args:        []string{"weft-function" + title.Pad()},
 		Env:         append(slices.Clone(env), role.Entry(role.Function)),
@@ -74,41 +77,37 @@ func startWorker(f *FunctionCall, env []string, launch startFunc) (*command, err
 		Stderr:      printed,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	}
-	if c.narrowed, err = launch(c.cmd); err != nil {
-		c.close()
+	if w.narrowed, err = launch(w.cmd); err != nil {
+		w.close()
 		return nil, err
 	}
-	return c, nil
+	return w, nil
 }
 
 // close closes the connections to a worker.
-func (c *command) close() {
-	c.worker.link.Close()
-	c.stdout.Close()
-	c.stderr.Close()
+func (w *worker) close() {
+	w.link.Close()
+	w.stdout.Close()
+	w.stderr.Close()
 }
 
 // startCall passes the task's call to a worker, the idle one if it is of the same program.
 // It must be called on the main thread.
 func (c *Consumer) startCall(a *Assignment, env map[string]string, onProgress func(ledger.Progress)) (*command, *taskspec.Outcome) {
 	f := a.Function
-	cmd := c.spareWorker
+	w := c.spareWorker
 	c.spareWorker, c.lastWorker = nil, nil
-	if cmd == nil {
+	if w == nil {
 		var err error
-		if cmd, err = c.newWorker(a); err != nil {
+		if w, err = c.newWorker(a); err != nil {
 			return nil, programError(f, err)
 		}
 	}
-	c.lastWorker = cmd.worker
-	pid := cmd.cmd.Process.Pid
-	if cmd.group = newGroup(a); cmd.group != nil && cmd.group.Add(pid) != nil {
-		_ = cmd.group.Remove()
-		cmd.group = nil
-	}
-	if a.Limits.MaxFDs != nil {
-		_ = monitor.CapFDs(pid, *a.Limits.MaxFDs) // as in start
-	}
+	c.lastWorker = w
+	cmd := newCommand(a)
+	cmd.worker, cmd.narrowed = w, w.narrowed
+	cmd.Process, cmd.OutPipe, cmd.ErrPipe = w.cmd, w.stdout, w.stderr
+	cmd.Start()
 	work := &Work{
 		Protocol: WorkerProtocol, TID: a.TID, Name: f.Name, Call: f.Call, Env: env, Dir: a.Dir, Timeout: a.Timeout,
 		Deadline: time.Now().Add(a.Timeout),
@@ -117,17 +116,17 @@ func (c *Consumer) startCall(a *Assignment, env map[string]string, onProgress fu
 		work.Title = title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(taskspec.StatusRunning), "function")
 	}
 	// in the background: the worker may not be reading yet, and the call may be large
-	go func() { _ = cmd.worker.link.Send(WorkerOrder{Work: work}) }()
-	go cmd.worker.listen(cmd.cmd.Process, onProgress)
+	go func() { _ = w.link.Send(WorkerOrder{Work: work}) }()
+	go w.listen(onProgress)
 	return cmd, nil
 }
 
 // programError returns the outcome of a task whose program could not be executed.
 func programError(f *FunctionCall, err error) *taskspec.Outcome {
 	if errors.Is(err, unix.ENOENT) {
-		return notStarted(true, "function %s: its program %s does not exist any more", f.Name, f.Program)
+		return new(taskspec.NotStarted(true, fmt.Sprintf("function %s: its program %s does not exist any more", f.Name, f.Program)))
 	}
-	return refused(f.Program, err)
+	return attempt.Refused(f.Program, err)
 }
 
 // startSpareWorker starts an idle worker for the next call of a function of the same
@@ -143,12 +142,12 @@ func (c *Consumer) startSpareWorker(a *Assignment) {
 }
 
 // newWorker starts a worker for a call by the submitter of a.
-func (c *Consumer) newWorker(a *Assignment) (*command, error) {
-	cmd, err := startWorker(a.Function, c.own, c.starter(a))
+func (c *Consumer) newWorker(a *Assignment) (*worker, error) {
+	w, err := startWorker(a.Function, c.own, c.starter(a))
 	if err == nil {
-		cmd.worker.with = c.envs[a.Env].attributes
+		w.with = c.envs[a.Env].attributes
 	}
-	return cmd, err
+	return w, err
 }
 
 // stopSpareWorker stops the idle worker, unless it is alive, of the given program, and was
@@ -159,7 +158,7 @@ func (c *Consumer) stopSpareWorker(unless *FunctionCall, with *inherit.Attribute
 	if w == nil {
 		return
 	}
-	if unless != nil && w.worker.version == unless.Version && inherit.Equal(w.worker.with, with) {
+	if unless != nil && w.version == unless.Version && inherit.Equal(w.with, with) {
 		// It has not been reaped, so the pid is valid.
 		if s, err := proc.Read(w.cmd.Process.Pid); err == nil && !s.Ended() {
 			return
@@ -167,12 +166,12 @@ func (c *Consumer) stopSpareWorker(unless *FunctionCall, with *inherit.Attribute
 	}
 	c.spareWorker = nil
 	w.close()
-	killDescendants(w.cmd.Process.Pid) // and what the program has started on its own
+	attempt.KillDescendants(foreign(), w.cmd.Process.Pid) // and what the program has started on its own
 	_ = w.cmd.Wait()
 }
 
 // listen receives what the worker reports until it closes the connection.
-func (w *worker) listen(process *os.Process, onProgress func(ledger.Progress)) {
+func (w *worker) listen(onProgress func(ledger.Progress)) {
 	defer close(w.done)
 	_ = w.conn.SetReadDeadline(time.Now().Add(helloDeadline))
 	for {
@@ -180,7 +179,7 @@ func (w *worker) listen(process *os.Process, onProgress func(ledger.Progress)) {
 		switch {
 		case err != nil && !w.ready && errors.Is(err, os.ErrDeadlineExceeded):
 			w.unresponsive = true
-			_ = process.Kill()
+			_ = w.cmd.Process.Kill()
 			return
 		case err != nil:
 			return
@@ -201,9 +200,9 @@ func (w *worker) awaitEnd() {
 		select {
 		case <-w.done:
 			done = true
-		case <-time.After(pipeDeadline):
+		case <-time.After(attempt.PipeDeadline):
 			// Another process may hold the socket open, as with the pipes.
-			done = !unread(w.conn)
+			done = !attempt.Unread(w.conn)
 		}
 	}
 	w.link.Close()
@@ -224,25 +223,31 @@ func (w *worker) outcome(status syscall.WaitStatus, printed string) taskspec.Out
 		if w.unresponsive {
 			why = fmt.Sprintf("it did not in %v", helloDeadline)
 		}
-		o = *notStarted(false, "%s: it did not become a worker, for which it must call weft.Init first: %s", w.program, why)
+		o = taskspec.NotStarted(false, fmt.Sprintf("%s: it did not become a worker, for which it must call weft.Init first: %s", w.program, why))
 	}
 	return o
 }
 
-// applyAnswer applies the worker's answer to the ending. If the function returned no value,
-// it drops a value that may have been written in part.
-func applyAnswer(w *worker, e ending, out *outputs) ending {
+// cancel tells the function why it is to end.
+func (w *worker) cancel(why string) {
+	// in the background: the worker may not be reading
+	go func() { _ = w.link.Send(WorkerOrder{Cancel: why}) }()
+}
+
+// exited returns the outcome of the call, once its whole tree is dead. If the function
+// returned no value, it drops a value that may have been written in part.
+func (w *worker) exited(state *os.ProcessState, a *Assignment, out *outputs) taskspec.Outcome {
 	w.awaitEnd()
 	if w.answer == nil || w.answer.How != Returned {
 		out.stdout.clear()
 	}
 	if w.answer != nil && w.answer.Overtime {
-		e = e.overdue()
+		return taskspec.TimedOut(a.Timeout) // just before the timer of this process
 	}
-	return e
+	return w.outcome(state.Sys().(syscall.WaitStatus), out.stderr.String())
 }
 
-// clear forgets a stream that has been closed.
+// clear forgets a stream that has ended.
 func (o *output) clear() {
 	o.size, o.buf, o.tail = 0, nil, nil
 	if o.file != nil {

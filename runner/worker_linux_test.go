@@ -167,19 +167,19 @@ func BenchmarkWorker(b *testing.B) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	f := &FunctionCall{Name: "pid", Program: "/proc/self/exe", Version: "tests"}
-	hired := func() *command {
+	hired := func() *worker {
 		c, err := startWorker(f, os.Environ(), func(cmd *exec.Cmd) (string, error) { return "", cmd.Start() })
 		if err != nil {
 			b.Fatal(err)
 		}
 		return c
 	}
-	work := func(c *command) {
-		if err := c.worker.link.Send(WorkerOrder{Work: &Work{Protocol: WorkerProtocol, Name: f.Name, Dir: "/"}}); err != nil {
+	work := func(c *worker) {
+		if err := c.link.Send(WorkerOrder{Work: &Work{Protocol: WorkerProtocol, Name: f.Name, Dir: "/"}}); err != nil {
 			b.Fatal(err)
 		}
 		for {
-			r, err := c.worker.link.Receive()
+			r, err := c.link.Receive()
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -188,7 +188,7 @@ func BenchmarkWorker(b *testing.B) {
 			}
 		}
 	}
-	end := func(c *command) {
+	end := func(c *worker) {
 		c.close()
 		_ = c.cmd.Wait()
 	}
@@ -205,7 +205,7 @@ func BenchmarkWorker(b *testing.B) {
 		for b.Loop() {
 			b.StopTimer()
 			c := hired()
-			if _, err := c.worker.link.Receive(); err != nil { // its greeting
+			if _, err := c.link.Receive(); err != nil { // its greeting
 				b.Fatal(err)
 			}
 			// It has greeted, and in a moment it waits.

@@ -1,9 +1,8 @@
-package runner
+package attempt
 
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -92,7 +91,7 @@ func TestLookup(t *testing.T) {
 	t.Parallel()
 	env := []string{"A=1", "AB=2", "A=", "=3", "C=x=y", "D"}
 	for name, want := range map[string]string{"A": "", "AB": "2", "C": "x=y", "D": "", "E": "", "": "3"} {
-		if got := lookup(env, name); got != want {
+		if got := Lookup(env, name); got != want {
 			t.Errorf("%q is %q, want %q", name, got, want)
 		}
 	}
@@ -108,26 +107,8 @@ func TestRefused(t *testing.T) {
 		"x: cannot allocate memory":         os.NewSyscallError("pipe2", unix.ENOMEM),
 		"x: file already closed":            os.ErrClosed,
 	} {
-		if got := refused("x", err); got.Error != want || *got.ReturnCode != 126 {
+		if got := Refused("x", err); got.Error != want || *got.ReturnCode != 126 {
 			t.Errorf("%v is %+v, want %q", err, got, want)
 		}
-	}
-}
-
-// The input of a task never follows a link out of the project.
-func TestInputIsNoLink(t *testing.T) {
-	t.Parallel()
-	d := newFakeManager(t)
-	secret := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(secret, []byte("secret"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(secret, filepath.Join(d.dir, "outputs", "x.in")); err != nil {
-		t.Fatal(err)
-	}
-	a := d.task("cat")
-	a.Input = "x"
-	if h := d.run(a); *h.Outcome.ReturnCode != 126 || !strings.Contains(h.Outcome.Error, "standard input") || len(h.Result) > 0 {
-		t.Errorf("%+v: %q", h.Outcome, h.Result)
 	}
 }

@@ -1,4 +1,4 @@
-package runner
+package attempt
 
 import (
 	"fmt"
@@ -33,22 +33,22 @@ var now = time.Unix(1_763_740_800, 0)
 
 // meet lets the occasions happen one after the other and returns what was done
 // at each.
-func meet(e ending, occasions ...occasion) (after ending, done []action) {
+func meet(e Ending, occasions ...occasion) (after Ending, done []Action) {
 	for _, o := range occasions {
-		var act action
+		var act Action
 		switch o {
 		case stopped:
-			e, act = e.request(RequestStop, now)
+			e, act = e.Request(RequestStop, now)
 		case killed:
-			e, act = e.request(RequestKill, now)
+			e, act = e.Request(RequestKill, now)
 		case overtime:
-			e, act = e.overtime(now)
+			e, act = e.Overtime(now)
 		case limited:
 			e, act = e.limit(tooBusy, now)
 		case starving:
 			e, act = e.limit(tooLarge, now)
 		case grace:
-			e, act = e.graceOver()
+			e, act = e.GraceOver()
 		}
 		done = append(done, act)
 	}
@@ -62,48 +62,48 @@ func TestEnding(t *testing.T) {
 	busy, large := taskspec.Limited(tooBusy.Text, "sampled"), taskspec.Limited(tooLarge.Text, "sampled")
 	for _, test := range []struct {
 		occasions []occasion
-		done      []action // with a grace
-		atOnce    []action // without
+		done      []Action // with a grace
+		atOnce    []Action // without
 		want      taskspec.Outcome
 	}{
 		{nil, nil, nil, exit},
-		{[]occasion{stopped}, []action{terminate}, []action{kill}, taskspec.Stopped()},
-		{[]occasion{overtime}, []action{terminate}, []action{kill}, timedOut},
-		{[]occasion{killed}, []action{kill}, []action{kill}, taskspec.Killed()},
-		{[]occasion{stopped, grace}, []action{terminate, kill}, nil, taskspec.Stopped()},
-		{[]occasion{overtime, grace}, []action{terminate, kill}, nil, timedOut},
-		{[]occasion{stopped, stopped}, []action{terminate, nothing}, []action{kill, nothing}, taskspec.Stopped()},
-		{[]occasion{stopped, overtime}, []action{terminate, nothing}, []action{kill, nothing}, taskspec.Stopped()},
-		{[]occasion{overtime, stopped}, []action{terminate, nothing}, []action{kill, nothing}, timedOut},
-		{[]occasion{stopped, killed}, []action{terminate, kill}, []action{kill, nothing}, taskspec.Killed()},
-		{[]occasion{overtime, killed}, []action{terminate, kill}, []action{kill, nothing}, taskspec.Killed()},
-		{[]occasion{killed, killed}, []action{kill, nothing}, []action{kill, nothing}, taskspec.Killed()},
-		{[]occasion{killed, stopped}, []action{kill, nothing}, []action{kill, nothing}, taskspec.Killed()},
-		{[]occasion{killed, overtime}, []action{kill, nothing}, []action{kill, nothing}, taskspec.Killed()},
-		{[]occasion{limited}, []action{terminate}, []action{kill}, busy},
-		{[]occasion{starving}, []action{kill}, []action{kill}, large},
-		{[]occasion{limited, grace}, []action{terminate, kill}, nil, busy},
-		{[]occasion{starving, starving}, []action{kill, nothing}, []action{kill, nothing}, large},
-		{[]occasion{limited, starving}, []action{terminate, kill}, []action{kill, nothing}, busy},
-		{[]occasion{limited, overtime}, []action{terminate, nothing}, []action{kill, nothing}, busy},
-		{[]occasion{overtime, limited}, []action{terminate, nothing}, []action{kill, nothing}, timedOut},
-		{[]occasion{stopped, limited}, []action{terminate, nothing}, []action{kill, nothing}, taskspec.Stopped()},
-		{[]occasion{stopped, starving}, []action{terminate, kill}, []action{kill, nothing}, taskspec.Stopped()},
-		{[]occasion{starving, stopped}, []action{kill, nothing}, []action{kill, nothing}, large},
-		{[]occasion{limited, killed}, []action{terminate, kill}, []action{kill, nothing}, taskspec.Killed()},
-		{[]occasion{starving, killed}, []action{kill, nothing}, []action{kill, nothing}, taskspec.Killed()},
-		{[]occasion{stopped, killed, grace}, []action{terminate, kill, nothing}, nil, taskspec.Killed()},
-		{[]occasion{stopped, grace, killed}, []action{terminate, kill, nothing}, nil, taskspec.Killed()},
+		{[]occasion{stopped}, []Action{Terminate}, []Action{Kill}, taskspec.Stopped()},
+		{[]occasion{overtime}, []Action{Terminate}, []Action{Kill}, timedOut},
+		{[]occasion{killed}, []Action{Kill}, []Action{Kill}, taskspec.Killed()},
+		{[]occasion{stopped, grace}, []Action{Terminate, Kill}, nil, taskspec.Stopped()},
+		{[]occasion{overtime, grace}, []Action{Terminate, Kill}, nil, timedOut},
+		{[]occasion{stopped, stopped}, []Action{Terminate, Nothing}, []Action{Kill, Nothing}, taskspec.Stopped()},
+		{[]occasion{stopped, overtime}, []Action{Terminate, Nothing}, []Action{Kill, Nothing}, taskspec.Stopped()},
+		{[]occasion{overtime, stopped}, []Action{Terminate, Nothing}, []Action{Kill, Nothing}, timedOut},
+		{[]occasion{stopped, killed}, []Action{Terminate, Kill}, []Action{Kill, Nothing}, taskspec.Killed()},
+		{[]occasion{overtime, killed}, []Action{Terminate, Kill}, []Action{Kill, Nothing}, taskspec.Killed()},
+		{[]occasion{killed, killed}, []Action{Kill, Nothing}, []Action{Kill, Nothing}, taskspec.Killed()},
+		{[]occasion{killed, stopped}, []Action{Kill, Nothing}, []Action{Kill, Nothing}, taskspec.Killed()},
+		{[]occasion{killed, overtime}, []Action{Kill, Nothing}, []Action{Kill, Nothing}, taskspec.Killed()},
+		{[]occasion{limited}, []Action{Terminate}, []Action{Kill}, busy},
+		{[]occasion{starving}, []Action{Kill}, []Action{Kill}, large},
+		{[]occasion{limited, grace}, []Action{Terminate, Kill}, nil, busy},
+		{[]occasion{starving, starving}, []Action{Kill, Nothing}, []Action{Kill, Nothing}, large},
+		{[]occasion{limited, starving}, []Action{Terminate, Kill}, []Action{Kill, Nothing}, busy},
+		{[]occasion{limited, overtime}, []Action{Terminate, Nothing}, []Action{Kill, Nothing}, busy},
+		{[]occasion{overtime, limited}, []Action{Terminate, Nothing}, []Action{Kill, Nothing}, timedOut},
+		{[]occasion{stopped, limited}, []Action{Terminate, Nothing}, []Action{Kill, Nothing}, taskspec.Stopped()},
+		{[]occasion{stopped, starving}, []Action{Terminate, Kill}, []Action{Kill, Nothing}, taskspec.Stopped()},
+		{[]occasion{starving, stopped}, []Action{Kill, Nothing}, []Action{Kill, Nothing}, large},
+		{[]occasion{limited, killed}, []Action{Terminate, Kill}, []Action{Kill, Nothing}, taskspec.Killed()},
+		{[]occasion{starving, killed}, []Action{Kill, Nothing}, []Action{Kill, Nothing}, taskspec.Killed()},
+		{[]occasion{stopped, killed, grace}, []Action{Terminate, Kill, Nothing}, nil, taskspec.Killed()},
+		{[]occasion{stopped, grace, killed}, []Action{Terminate, Kill, Nothing}, nil, taskspec.Killed()},
 	} {
-		for wait, want := range map[time.Duration][]action{5 * time.Second: test.done, 0: test.atOnce} {
+		for wait, want := range map[time.Duration][]Action{5 * time.Second: test.done, 0: test.atOnce} {
 			if want == nil && test.occasions != nil {
 				continue // a grace that is not given is not over either
 			}
-			e, done := meet(ending{timeout: time.Minute, grace: wait}, test.occasions...)
+			e, done := meet(Ending{Timeout: time.Minute, Grace: wait}, test.occasions...)
 			if !slices.Equal(want, done) {
 				t.Errorf("%v with a grace of %v: did %v, want %v", test.occasions, wait, done, want)
 			}
-			if got := e.outcome(exit); got.Event != test.want.Event || got.Error != test.want.Error || *got.ReturnCode != *test.want.ReturnCode {
+			if got := e.Outcome(exit); got.Event != test.want.Event || got.Error != test.want.Error || *got.ReturnCode != *test.want.ReturnCode {
 				t.Errorf("%v with a grace of %v ends as %+v, want %+v", test.occasions, wait, got, test.want)
 			}
 		}
@@ -140,14 +140,14 @@ func TestEndingOrders(t *testing.T) {
 }
 
 func checkOrder(wait time.Duration, occasions []occasion) (problem string) {
-	e, done := meet(ending{timeout: time.Minute, grace: wait}, occasions...)
+	e, done := meet(Ending{Timeout: time.Minute, Grace: wait}, occasions...)
 	asked := slices.IndexFunc(occasions, func(o occasion) bool { return o != killed && o != grace })
 	gentle := asked >= 0 && occasions[asked] != starving && wait > 0
 	byKill := slices.Index(occasions, killed)
 	over, starved := slices.Index(occasions, grace), slices.Index(occasions, starving)
-	terminated, ended := slices.Index(done, terminate), slices.Index(done, kill)
+	terminated, ended := slices.Index(done, Terminate), slices.Index(done, Kill)
 
-	// What the end is: a kill counts most, then who was first.
+	// What the end is: a Kill counts most, then who was first.
 	exit := taskspec.Signaled(9, "SIGKILL")
 	want := exit
 	switch {
@@ -172,7 +172,7 @@ func checkOrder(wait time.Duration, occasions []occasion) (problem string) {
 	if wait == 0 && asked >= 0 && (at < 0 || asked < at) {
 		at = asked
 	}
-	count := func(a action) (n int) {
+	count := func(a Action) (n int) {
 		for _, d := range done {
 			if d == a {
 				n++
@@ -180,12 +180,12 @@ func checkOrder(wait time.Duration, occasions []occasion) (problem string) {
 		}
 		return n
 	}
-	switch got := e.outcome(exit); {
+	switch got := e.Outcome(exit); {
 	case got.Event != want.Event || got.Error != want.Error:
 		return fmt.Sprintf("ends as %+v, want %+v", got, want)
 	case ended != at:
 		return fmt.Sprintf("did %v, want SIGKILL at %d", done, at)
-	case count(kill) > 1 || count(terminate) > 1:
+	case count(Kill) > 1 || count(Terminate) > 1:
 		return fmt.Sprintf("did %v: the same twice", done)
 	case terminated >= 0 && ended >= 0 && terminated > ended:
 		return fmt.Sprintf("did %v: SIGTERM after SIGKILL", done)
@@ -193,8 +193,8 @@ func checkOrder(wait time.Duration, occasions []occasion) (problem string) {
 		return fmt.Sprintf("did %v: SIGTERM that nobody asked for", done)
 	case terminated < 0 && gentle && (ended < 0 || asked < ended):
 		return fmt.Sprintf("did %v: no SIGTERM", done)
-	case terminated >= 0 && ended < 0 && !e.killAt.Equal(now.Add(wait)):
-		return fmt.Sprintf("SIGKILL is due at %v", e.killAt)
+	case terminated >= 0 && ended < 0 && !e.KillAt.Equal(now.Add(wait)):
+		return fmt.Sprintf("SIGKILL is due at %v", e.KillAt)
 	}
 	return ""
 }
@@ -206,42 +206,42 @@ func TestEndingAtLimit(t *testing.T) {
 	fine, ill, dead := taskspec.Exited(0, ""), taskspec.Exited(3, ""), taskspec.Signaled(9, "SIGKILL")
 	busy, large := taskspec.Limited(tooBusy.Text, "sampled"), taskspec.Limited(tooLarge.Text, "sampled")
 	starved := taskspec.Limited("memory 99.9 MB > 100 MB", "cgroup")
-	kernel := func(e ending) ending { return e.outOfMemory(100, 99.9) }
-	limit := func(v monitor.Violation) func(ending) ending {
-		return func(e ending) ending { e, _ = e.limit(v, now); return e }
+	kernel := func(e Ending) Ending { return e.outOfMemory(100, 99.9) }
+	limit := func(v monitor.Violation) func(Ending) Ending {
+		return func(e Ending) Ending { e, _ = e.limit(v, now); return e }
 	}
-	stop := func(e ending) ending { e, _ = e.request(RequestStop, now); return e }
+	stop := func(e Ending) Ending { e, _ = e.Request(RequestStop, now); return e }
 	for name, test := range map[string]struct {
 		grace   time.Duration
-		happens []func(ending) ending
+		happens []func(Ending) Ending
 		exit    taskspec.Outcome
 		want    taskspec.Outcome
 	}{
-		"it was killed":                      {time.Second, []func(ending) ending{limit(tooLarge)}, dead, large},
-		"it was over":                        {time.Second, []func(ending) ending{limit(tooLarge)}, fine, fine},
-		"it had failed":                      {time.Second, []func(ending) ending{limit(tooLarge)}, ill, ill},
-		"it was over, no grace":              {0, []func(ending) ending{limit(tooBusy)}, fine, fine},
-		"it obeyed":                          {time.Second, []func(ending) ending{limit(tooBusy)}, fine, busy},
-		"the kernel killed it":               {time.Second, []func(ending) ending{kernel}, dead, starved},
-		"the kernel killed what it had left": {time.Second, []func(ending) ending{kernel}, fine, fine},
-		"the kernel killed it while stopped": {time.Second, []func(ending) ending{stop, kernel}, dead, taskspec.Stopped()},
-		"the kernel killed it while ending":  {time.Second, []func(ending) ending{limit(tooBusy), kernel}, dead, busy},
+		"it was killed":                      {time.Second, []func(Ending) Ending{limit(tooLarge)}, dead, large},
+		"it was over":                        {time.Second, []func(Ending) Ending{limit(tooLarge)}, fine, fine},
+		"it had failed":                      {time.Second, []func(Ending) Ending{limit(tooLarge)}, ill, ill},
+		"it was over, no grace":              {0, []func(Ending) Ending{limit(tooBusy)}, fine, fine},
+		"it obeyed":                          {time.Second, []func(Ending) Ending{limit(tooBusy)}, fine, busy},
+		"the kernel killed it":               {time.Second, []func(Ending) Ending{kernel}, dead, starved},
+		"the kernel killed what it had left": {time.Second, []func(Ending) Ending{kernel}, fine, fine},
+		"the kernel killed it while stopped": {time.Second, []func(Ending) Ending{stop, kernel}, dead, taskspec.Stopped()},
+		"the kernel killed it while ending":  {time.Second, []func(Ending) Ending{limit(tooBusy), kernel}, dead, busy},
 	} {
-		e := ending{grace: test.grace}
+		e := Ending{Grace: test.grace}
 		for _, happen := range test.happens {
 			e = happen(e)
 		}
-		if got := e.outcome(test.exit); got.Error != test.want.Error || got.LimitMeans != test.want.LimitMeans || got.Event != test.want.Event {
+		if got := e.Outcome(test.exit); got.Error != test.want.Error || got.LimitMeans != test.want.LimitMeans || got.Event != test.want.Event {
 			t.Errorf("%s: ends as %+v, want %+v", name, got, test.want)
 		}
 	}
 }
 
-// A request that is none changes nothing.
+// A request that is none changes Nothing.
 func TestNoRequest(t *testing.T) {
 	t.Parallel()
 	for _, r := range []Request{NoRequest, "pause"} {
-		if e, act := (ending{grace: 1}).request(r, now); act != nothing || e != (ending{grace: 1}) {
+		if e, act := (Ending{Grace: 1}).Request(r, now); act != Nothing || e != (Ending{Grace: 1}) {
 			t.Errorf("request %q: %v, %+v", r, act, e)
 		}
 	}

@@ -1,4 +1,4 @@
-package runner
+package attempt
 
 import (
 	"errors"
@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"weft/internal/ledger"
-	"weft/internal/project"
 	"weft/taskspec"
 )
 
@@ -27,7 +25,7 @@ func find(name, dir string, env []string) (path string, failed *taskspec.Outcome
 		return path, checkExecutable(name, path)
 	}
 	var found *taskspec.Outcome
-	for _, folder := range filepath.SplitList(lookup(env, "PATH")) {
+	for _, folder := range filepath.SplitList(Lookup(env, "PATH")) {
 		path := filepath.Join(folder, name)
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
@@ -70,21 +68,12 @@ func notStarted(notFound bool, format string, args ...any) *taskspec.Outcome {
 	return new(taskspec.NotStarted(notFound, fmt.Sprintf(format, args...)))
 }
 
-// lookup returns the value of a variable in env; the last one counts.
-func lookup(env []string, name string) (value string) {
+// Lookup returns the value of a variable in env; the last one counts.
+func Lookup(env []string, name string) (value string) {
 	for _, entry := range env {
 		if v, ok := strings.CutPrefix(entry, name+"="); ok {
 			value = v
 		}
 	}
 	return value
-}
-
-// discardInput removes the file of the standard input, if the end of the task has removed
-// the message that the file belongs to.
-func (a *Assignment) discardInput(o taskspec.Outcome) {
-	policy := o.Policy(taskspec.Work{ReservedPolicyOnError: a.OnError, ReservedPolicyOnStop: a.OnStop})
-	if a.Input != "" && policy == taskspec.PolicyClear {
-		_ = project.RemoveOutput(ledger.InputFile(a.WeftDir, a.Input)) // else tidy removes it
-	}
 }

@@ -1,47 +1,57 @@
-package runner
+package attempt
 
 import (
+	"io"
 	"os"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// drainPipes reads both streams to their ends. It keeps the order in which the task writes
+// readPipes reads both streams to their ends. It keeps the order in which the processes write
 // to them as far as that can be known: what is there on standard output when something is
 // read from standard error came before it.
-func (o *outputs) drainPipes(stdout, stderr *os.File) {
-	var order sync.Mutex // held from a read until its data is kept
-	out := &pipe{file: stdout, to: o.stdout, buf: make([]byte, 32<<10)}
-	errs := &pipe{file: stderr, to: o.stderr, buf: make([]byte, 32<<10)}
-	o.writers.Go(func() {
+func (a *Attempt) readPipes() {
+	out := &pipe{file: a.stdout, to: a.Stdout, buf: make([]byte, 32<<10), kept: &a.kept}
+	a.Go(func() {
 		out.drain(func(fd uintptr) (over, again bool) {
-			order.Lock()
-			defer order.Unlock()
+			a.order.Lock()
+			defer a.order.Unlock()
 			_, over, again = out.read(fd)
 			return over, again
 		})
 	})
-	o.writers.Go(func() {
+	if a.stderr == nil {
+		return
+	}
+	errs := &pipe{file: a.stderr, to: a.Stderr, buf: make([]byte, 32<<10), kept: &a.kept}
+	a.Go(func() {
 		errs.drain(func(fd uintptr) (over, again bool) {
-			order.Lock()
-			defer order.Unlock()
+			a.order.Lock()
+			defer a.order.Unlock()
 			n, over, again := errs.take(fd)
 			if n > 0 {
 				out.readWaiting()
-				errs.to.add(errs.buf[:n])
+				errs.keep(n)
 			}
 			return over, again
 		})
 	})
 }
 
-// A pipe is the read end of a stream of the task.
+// A pipe is the read end of a stream of the processes.
 type pipe struct {
 	file *os.File
-	to   *output
+	to   io.Writer
 	buf  []byte
+	kept *int64 // counts the bytes of all streams
+}
+
+// keep passes on the first n bytes of the buffer. A writer that fails is not the fault of
+// the process.
+func (p *pipe) keep(n int) {
+	*p.kept += int64(n)
+	_, _ = p.to.Write(p.buf[:n])
 }
 
 // drain calls step whenever there may be something to read, until it is over.
@@ -75,7 +85,7 @@ func (p *pipe) take(fd uintptr) (n int, over, again bool) {
 // read reads a piece and keeps it.
 func (p *pipe) read(fd uintptr) (n int, over, again bool) {
 	if n, over, again = p.take(fd); n > 0 {
-		p.to.add(p.buf[:n])
+		p.keep(n)
 	}
 	return n, over, again
 }
