@@ -138,23 +138,15 @@ func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
 		c.self, l.failedStarts = r.Hello.Process, 0
 		c.becomeIdle(now)
 		l.o.Ready()
-	case r.Started != nil:
-		c.own = *r.Started
-		l.note("note process", of.tid, func(tx *broker.Tx, _ time.Time) error {
-			return ledger.NoteProcess(tx, of.tid, of.epoch, *r.Started)
-		})
-	case r.Paused != nil:
-		c.orderWaiters().Held(*r.Paused)
-		l.note("note pause", of.tid, func(tx *broker.Tx, _ time.Time) error {
-			return ledger.NotePaused(tx, of.tid, of.epoch, *r.Paused)
-		})
-	case r.Progress != nil:
-		l.note("note progress", of.tid, func(tx *broker.Tx, _ time.Time) error {
-			return ledger.NoteProgress(tx, of.tid, of.epoch, *r.Progress)
-		})
-	case r.Used != nil:
-		l.note("note usage", of.tid, func(tx *broker.Tx, now time.Time) error {
-			return ledger.NoteUsage(tx, of.tid, of.epoch, *r.Used, now)
+	case r.Started != nil, r.Paused != nil, r.Progress != nil, r.Used != nil:
+		if r.Started != nil {
+			c.own = *r.Started
+		}
+		if r.Paused != nil {
+			c.orderWaiters().Held(*r.Paused)
+		}
+		l.note("note a report", of.tid, func(tx *broker.Tx, now time.Time) error {
+			return r.Record(tx, of.tid, of.epoch, now)
 		})
 	case r.Chunks != nil:
 		l.addChunks(c, r.Chunks)

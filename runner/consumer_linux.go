@@ -132,6 +132,7 @@ func (c *Consumer) runTask(a *Assignment) (next *Assignment, err error) {
 	c.stopSpareWorker(a.Function, c.envs[a.Env].attributes)
 	control := newTaskControl(c.orders, journal, gone)
 	defer func() { next = control.close() }()
+	all := journals{&linkJournal{c.link, control.recorded}, journal}
 	ev := taskEvents{
 		requests: control.requests,
 		holds:    control.holds,
@@ -139,23 +140,12 @@ func (c *Consumer) runTask(a *Assignment) (next *Assignment, err error) {
 		started:  func(id proc.Identity) { _ = c.link.Send(Report{Started: &id}) },
 		paused: func(paused bool) {
 			control.waiters.Held(paused)
-			if c.link.Send(Report{Paused: &paused}) != nil {
-				_ = journal.notePaused(context.Background(), paused)
-			}
+			_ = all.record(context.Background(), Report{Paused: &paused})
 		},
-		used: func(ctx context.Context, u ledger.Usage) {
-			// A report that is sent while the manager dies is lost. That does no harm.
-			if c.link.Send(Report{Used: &u}) != nil {
-				_ = journal.noteUsage(ctx, u)
-			}
-		},
-		chunks: func(chunks *ledger.Chunks) error {
-			if c.link.Send(Report{Chunks: chunks}) == nil && control.recorded(chunks.Seq) {
-				return nil
-			}
-			return journal.chunks(chunks)
-		},
-		inbox: journal.inbox,
+		// What is sent while the manager dies is lost. That does no harm.
+		used:   func(ctx context.Context, u ledger.Usage) { _ = all.record(ctx, Report{Used: &u}) },
+		chunks: func(chunks *ledger.Chunks) error { return all.record(context.Background(), Report{Chunks: chunks}) },
+		inbox:  journal.inbox,
 	}
 	var h *ledger.HandOff
 	var out *outputs
@@ -179,7 +169,10 @@ func (c *Consumer) runTask(a *Assignment) (next *Assignment, err error) {
 	case <-control.acked:
 		return nil, nil
 	case <-control.lost:
-		return nil, journal.finish(h)
+		if err := journal.record(context.Background(), Report{Finished: h}); err != nil {
+			return nil, fmt.Errorf("hand off task %s: %w", a.TID, err)
+		}
+		return nil, nil
 	}
 }
 
@@ -219,9 +212,7 @@ func (c *Consumer) startFunc(a *Assignment, journal *storeJournal, message strin
 		maps.Copy(env, identity(a, message))
 		c.onMain(func() {
 			cmd, failed = c.startCall(a, env, func(p ledger.Progress) {
-				if c.link.Send(Report{Progress: &p}) != nil {
-					_ = journal.noteProgress(context.Background(), p)
-				}
+				_ = journals{&linkJournal{link: c.link}, journal}.record(context.Background(), Report{Progress: &p})
 			})
 		})
 		return cmd, failed

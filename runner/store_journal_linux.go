@@ -108,7 +108,7 @@ func (j *storeJournal) retry(done <-chan struct{}, try func(*broker.Broker) erro
 // task to another consumer with the same epoch.
 func (j *storeJournal) reserved() (p *Permit, err error) {
 	err = j.retry(nil, func(b *broker.Broker) error {
-		t, err := j.record(b)
+		t, err := j.taskRecord(b)
 		if err != nil {
 			return err
 		}
@@ -128,8 +128,8 @@ func (j *storeJournal) owns(t *ledger.Task) bool {
 	return t.Epoch == j.task.Epoch && t.Consumer == j.self && t.Status == taskspec.StatusRunning
 }
 
-// record returns the task's record.
-func (j *storeJournal) record(b *broker.Broker) (*ledger.Task, error) {
+// taskRecord returns the task's record.
+func (j *storeJournal) taskRecord(b *broker.Broker) (*ledger.Task, error) {
 	r, err := b.Record(context.Background(), ledger.Kind, j.task.TID)
 	if err != nil {
 		return nil, err
@@ -137,10 +137,10 @@ func (j *storeJournal) record(b *broker.Broker) (*ledger.Task, error) {
 	return ledger.Decode(r)
 }
 
-// orderedRecord is record for reading the task's orders. A task with a damaged record can
+// orderedRecord is taskRecord for reading the task's orders. A task with a damaged record can
 // still be told to end.
 func (j *storeJournal) orderedRecord(b *broker.Broker) (*ledger.Task, error) {
-	t, err := j.record(b)
+	t, err := j.taskRecord(b)
 	if errors.Is(err, broker.ErrDamaged) {
 		return &ledger.Task{Epoch: j.task.Epoch, Consumer: j.self, Status: taskspec.StatusRunning}, nil
 	}
@@ -205,47 +205,18 @@ func (j *storeJournal) watchControl(apply func(Order), done <-chan struct{}) {
 	}
 }
 
-// notePaused records that the task has been paused, or resumed.
-func (j *storeJournal) notePaused(ctx context.Context, paused bool) error {
+// record records the report. It tries again until the output and the end of the task are
+// recorded; other news are soon out of date.
+func (j *storeJournal) record(ctx context.Context, r Report) error {
+	write := func(b *broker.Broker) error {
+		return b.Update(ctx, func(tx *broker.Tx) error { return r.Record(tx, j.task.TID, j.task.Epoch, time.Now()) })
+	}
+	if r.Chunks != nil || r.Finished != nil {
+		return j.retry(nil, write)
+	}
 	b, err := j.broker()
 	if err != nil {
 		return err
 	}
-	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NotePaused(tx, j.task.TID, j.task.Epoch, paused) })
-}
-
-// noteUsage records the current usage of the task. It does not retry.
-func (j *storeJournal) noteUsage(ctx context.Context, u ledger.Usage) error {
-	b, err := j.broker()
-	if err != nil {
-		return err
-	}
-	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NoteUsage(tx, j.task.TID, j.task.Epoch, u, time.Now()) })
-}
-
-// chunks writes chunks of the output to the outbox.
-func (j *storeJournal) chunks(c *ledger.Chunks) error {
-	return j.retry(nil, func(b *broker.Broker) error {
-		return b.Update(context.Background(), func(tx *broker.Tx) error { return ledger.WriteChunks(tx, c) })
-	})
-}
-
-// noteProgress records the progress of the task's function. It does not retry.
-func (j *storeJournal) noteProgress(ctx context.Context, p ledger.Progress) error {
-	b, err := j.broker()
-	if err != nil {
-		return err
-	}
-	return b.Update(ctx, func(tx *broker.Tx) error { return ledger.NoteProgress(tx, j.task.TID, j.task.Epoch, p) })
-}
-
-// finish records the end of the task.
-func (j *storeJournal) finish(h *ledger.HandOff) error {
-	err := j.retry(nil, func(b *broker.Broker) error {
-		return b.Update(context.Background(), func(tx *broker.Tx) error { return ledger.Finish(tx, h, nil) })
-	})
-	if err != nil {
-		return fmt.Errorf("hand off task %s: %w", j.task.TID, err)
-	}
-	return nil
+	return write(b)
 }
