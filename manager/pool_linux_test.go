@@ -287,7 +287,7 @@ func TestHeard(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if diff := cmp.Diff([]string{"note process of task 1", "note usage of task 1", "finish task 1"}, whats(l.Pending())); diff != "" {
+	if diff := cmp.Diff([]string{"note a report of task 1", "note a report of task 1", "finish task 1"}, whats(l.Pending())); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 	if l.ended != 1 || c.state != idle || !c.since.Equal(now.Add(1)) {
