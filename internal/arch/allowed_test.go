@@ -38,7 +38,7 @@ var mayTouchFile = map[string]string{
 	"internal/upkeep/folder.go:examineModes":         "lists the project's folder itself, and opens nothing in it",
 	"internal/upkeep/host_linux.go:watchers":         "reads what the kernel says",
 	"internal/upkeep/host_linux.go:sampledLimit":     "reads what the kernel says",
-	"runner/terminal_linux.go:ignores":               "reads what the kernel says",
+	"internal/attempt/supervise_linux.go:ignores":    "reads what the kernel says",
 	"internal/archive/dump.go:WriteFile":             "writes where the user says, beside the file and then in its place",
 	"internal/archive/load.go:rewindable":            "creates a file that was not there, and removes it at once",
 	"internal/inherit/read_linux.go:umask":           "reads what the kernel says",
