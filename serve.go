@@ -109,7 +109,7 @@ func serve(ctx context.Context, p *Project, o ServeOptions, embedded bool) error
 	if err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
-	m := manager.New(manager.Options{
+	options := manager.Options{
 		Autostart:   autostartOf(p, o.Autostart),
 		Quarantined: p.trust.Quarantined,
 		Root:        p.root,
@@ -124,23 +124,11 @@ func serve(ctx context.Context, p *Project, o ServeOptions, embedded bool) error
 		MaxTasks:    p.settings.MaxTasks,
 		Lifetime:    o.Lifetime,
 		Ready:       o.Ready,
+		Stop:        o.Stop,
 		Log:         o.Log,
-	})
-	if o.Stop != nil {
-		over := make(chan struct{})
-		var stopper sync.WaitGroup
-		defer stopper.Wait()
-		defer close(over)
-		stopper.Go(func() {
-			select {
-			case <-o.Stop:
-				m.Stop()
-			case <-over:
-			}
-		})
 	}
 	for {
-		if err = m.Run(ctx); !errors.Is(err, ErrManagerRunning) {
+		if err = manager.Run(ctx, options); !errors.Is(err, ErrManagerRunning) {
 			break
 		}
 		if o.Replace {

@@ -1,12 +1,12 @@
 // Package manager dispatches tasks to consumers. A project has one manager at a time: the
 // process that holds a lock.
 //
-// A manager is one loop (loop.go) that waits for events: a notification of the request
-// queue, a report of a consumer, the death of one, a control message, a timer. In each
-// cycle (cycle.go) it assigns waiting requests to free consumers (dispatch.go), writes all
-// pending changes in one transaction (changes.go: the ends that consumers reported, lost
-// tasks, new dispatches), and then notifies the consumers. So many tasks share one commit.
-// Pure functions (decide.go) decide how many consumers to start, and when they and the
+// A manager is the executor (loop.go) of an engine (internal/engine), which waits for
+// events: a notification of the request queue, a report of a consumer, the death of one, a
+// control message, a timer. In each cycle it assigns waiting requests to free consumers
+// (dispatch.go), writes all pending changes in one transaction (changes.go: the ends that
+// consumers reported, lost tasks, new dispatches), and then notifies the consumers. So many
+// tasks share one commit. Pure functions (decide.go) decide how many consumers to start, and when they and the
 // manager exit.
 //
 // Consumers are processes of the same program (pool.go). They are kept for further tasks;

@@ -81,10 +81,10 @@ func manage(conn io.ReadWriteCloser) error {
 		return err
 	}
 	defer b.Close()
-	err = New(Options{
+	err = Run(context.Background(), Options{
 		Root: call.Root, Dir: dir, Broker: b, Durability: "normal", MaxMessage: broker.MaxMessageBytes,
 		Executable: "/proc/self/exe", Build: build, Env: os.Environ(), Ready: func() { Answer(conn, nil) },
-	}).Run(context.Background())
+	})
 	Answer(conn, err)
 	return err
 }

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -14,7 +15,7 @@ import (
 	"weft/internal/proc"
 )
 
-// Options configure a manager. The last seven fields are optional.
+// Options configure a manager. The last eight fields are optional.
 type Options struct {
 	Root       string         // the project's root
 	Dir        string         // the project's folder, which holds the store
@@ -38,46 +39,29 @@ type Options struct {
 	// origin is not trusted; as long as there is one, no service is started either. 0 means
 	// that the project is trusted, and so does nil.
 	Quarantined func() broker.ID
+	// Stop, when it is closed, has the manager dispatch no more tasks, stop the running ones,
+	// giving them their grace period, and exit. Queued tasks stay queued.
+	Stop <-chan struct{}
 	// Ready is called when a consumer has started. It may be called again.
 	Ready func()
 	// Log is the manager's log; nil discards it.
 	Log *slog.Logger
 }
 
-// ErrRunning is returned by [Manager.Run] when the project has a manager.
+// ErrRunning is returned by [Run] when the project has a manager.
 var ErrRunning = errors.New("another manager is running")
-
-// A Manager runs the tasks of one project.
-type Manager struct {
-	o       Options
-	stop    chan struct{}
-	stopped sync.Once
-}
-
-// New returns a manager; [Manager.Run] starts it.
-func New(o Options) *Manager {
-	if o.MaxTasks == 0 {
-		o.MaxTasks = 4 * runtime.NumCPU()
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Ready == nil {
-		o.Ready = func() {}
-	}
-	return &Manager{o: o, stop: make(chan struct{})}
-}
-
-// Stop tells the manager to dispatch no more tasks, to stop the running ones, giving them
-// their grace period, and to exit. Queued tasks stay queued.
-func (m *Manager) Stop() { m.stopped.Do(func() { close(m.stop) }) }
 
 // Run takes the leadership of the project and dispatches tasks. It returns nil if the
 // manager has had no work for its lifetime, or is stopped, and the cause of ctx if that
 // ends: then running tasks continue without it. [ErrRunning] means that the project has a
 // manager already.
-func (m *Manager) Run(ctx context.Context) error {
-	lock, err := lead(ctx, m.o.Dir, func() bool { return leaderless(m.o.Broker) })
+func Run(ctx context.Context, o Options) error {
+	o.MaxTasks = cmp.Or(o.MaxTasks, 4*runtime.NumCPU())
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	if o.Ready == nil {
+		o.Ready = func() {}
+	}
+	lock, err := lead(ctx, o.Dir, func() bool { return leaderless(o.Broker) })
 	if err != nil {
 		return err
 	}
@@ -86,7 +70,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l := newLoop(m.o)
+	l := newLoop(o)
 	defer l.Close()
 	for topic, queues := range map[engine.Topic][]string{
 		engine.Requests: {ledger.Requests}, engine.Manager: {ledger.ManagerControl}, engine.Delays: {ledger.WaitingRequests},
@@ -105,7 +89,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	l.watch = watcher(inner, &background, l.Events)
 	l.pool.watch = l.watch
 	defer l.pool.close()
-	return l.run(ctx, m.stop)
+	return l.run(ctx, o.Stop)
 }
 
 // leaderless reports whether the project has no manager that will stay: it never had one,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func (p *project) listen(t *testing.T, queues ...string) *broker.Waiter {
 
 // A tenure is a manager at work.
 type tenure struct {
-	*Manager
+	stop   func()
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when it has left; then err says how
 	err    error
@@ -70,13 +71,15 @@ func (p *project) manage(t *testing.T, edit func(*Options)) *tenure {
 		edit(&o)
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	m := &tenure{Manager: New(o), cancel: cancel, done: make(chan struct{})}
+	stop := make(chan struct{})
+	o.Stop = stop
+	m := &tenure{stop: sync.OnceFunc(func() { close(stop) }), cancel: cancel, done: make(chan struct{})}
 	go func() {
-		m.err = m.Run(ctx)
+		m.err = Run(ctx, o)
 		close(m.done)
 	}()
 	t.Cleanup(func() {
-		m.Stop()
+		m.stop()
 		m.left(t)
 		cancel(nil)
 	})

@@ -105,7 +105,7 @@ func TestBadRequest(t *testing.T) {
 func TestStop(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(p *project, m *tenure){
-		"by call":    func(_ *project, m *tenure) { m.Stop(); m.Stop() },
+		"by call":    func(_ *project, m *tenure) { m.stop() },
 		"by message": func(p *project, _ *tenure) { p.write(t, ledger.ManagerControl, "stop") },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestStopIsQuiet(t *testing.T) {
 	p.submit(t, "", "true")
 	before := used(t)
 	begin := time.Now()
-	m.Stop()
+	m.stop()
 	on.open(t)
 	on.open(t) // soon one consumer is idle, and a request waits
 	if err := m.left(t); err != nil {
