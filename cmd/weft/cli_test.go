@@ -1,12 +1,15 @@
 package main
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
+
+	"weft"
 )
 
 // TestGrammar compares the commands that are built for a line with those that
@@ -119,5 +122,30 @@ func TestEmptyValues(t *testing.T) {
 	}
 	if refused < 100 {
 		t.Errorf("%d values were refused: this tests nothing", refused)
+	}
+}
+
+// TestRunParameters holds every command to take in Run only what it can be given.
+func TestRunParameters(t *testing.T) {
+	t.Parallel()
+	parser := newParser(&globals{}, commands(), []string{""})
+	for _, leaf := range parser.Model.Leaves(false) {
+		given := []reflect.Type{reflect.TypeFor[*app](), reflect.TypeFor[*weft.Project]()}
+		target := leaf.Target.Addr()
+		for method, value := range target.Methods() {
+			if strings.HasPrefix(method.Name, "Provide") {
+				given = append(given, value.Type().Out(0))
+			}
+		}
+		run := target.MethodByName("Run")
+		if !run.IsValid() {
+			t.Errorf("%s has no method Run", leaf.Path())
+			continue
+		}
+		for parameter := range run.Type().Ins() {
+			if !slices.Contains(given, parameter) {
+				t.Errorf("%s: nothing provides the %s of Run", leaf.Path(), parameter)
+			}
+		}
 	}
 }

@@ -119,13 +119,11 @@ type functionHelpCmd struct{ functionArg }
 
 // Run says how a function is called.
 func (c *functionHelpCmd) Run(a *app, f *weft.FunctionInfo) error {
-	if a.JSON {
-		return a.printJSON(object("help", f.Help(), "name", f.Name))
-	}
+	var text strings.Builder
 	for line := range strings.Lines(f.Help()) {
-		a.stdout.Printf("%s\n", visible(strings.TrimSuffix(line, "\n")))
+		text.WriteString(visible(strings.TrimSuffix(line, "\n")) + "\n")
 	}
-	return nil
+	return a.emit(object("help", f.Help(), "name", f.Name), "%s", text.String())
 }
 
 type functionAddCmd struct {
@@ -145,13 +143,7 @@ func (c *functionAddCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if a.JSON {
-		return a.printJSON(object("functions", names, "program", taskspec.RawString(c.Path)))
-	}
-	for _, name := range names {
-		a.stdout.Printf("%s\n", name)
-	}
-	return nil
+	return a.emit(object("functions", names, "program", taskspec.RawString(c.Path)), "%s\n", strings.Join(names, "\n"))
 }
 
 type functionRemoveCmd struct {

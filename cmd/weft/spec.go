@@ -130,72 +130,47 @@ func (a *app) printDone(what, name string) error {
 
 type specListCmd struct{ specType }
 
-// Run lists the stored specs. About one that cannot be run it complains, and
-// goes on.
+// Run lists what is stored.
 func (c specListCmd) Run(a *app, p *weft.Project) error {
 	if c.Type != pipelineType {
-		if err := a.printTaskSpecs(p); err != nil {
+		specs, err := p.Specs().List()
+		if err != nil {
 			return err
+		}
+		for _, s := range specs {
+			if err := a.printSpec(s.Name, s.Description, string(s.Type), nil, s.Err); err != nil {
+				return err
+			}
 		}
 	}
 	if c.Type == "task" {
 		return nil
 	}
 	pipelines, err := p.Pipelines().List()
-	if err != nil {
-		return err
-	}
 	for _, s := range pipelines {
-		if err := a.printSpec(specLine{s.Name, s.Description, pipelineType, s.Stages, ""}, s.Err); err != nil {
+		if err := a.printSpec(s.Name, s.Description, pipelineType, s.Stages, s.Err); err != nil {
 			return err
 		}
 	}
-	return nil
+	return err
 }
 
-// printTaskSpecs prints the stored specs of tasks.
-func (a *app) printTaskSpecs(p *weft.Project) error {
-	specs, err := p.Specs().List()
-	if err != nil {
-		return err
-	}
-	for _, s := range specs {
-		if err := a.printSpec(specLine{Name: s.Name, Description: s.Description, Type: string(s.Type)}, s.Err); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// pipelineType is the type of a pipeline in a list.
+// pipelineType is the type of a pipeline in a list; others are command and function.
 const pipelineType = "pipeline"
 
-// specLine is what is stored under a name.
-type specLine struct {
-	Name        string   `json:"name"`
-	Description string   `json:"description"`
-	Type        string   `json:"type"` // command, function or pipeline
-	Stages      []string `json:"stages,omitempty"`
-	Error       string   `json:"error,omitempty"`
-}
-
 // printSpec prints what is stored under a name, and complains if it cannot be run.
-func (a *app) printSpec(line specLine, err error) error {
-	if a.JSON {
-		if err != nil {
-			line.Error = err.Error()
-		}
-		return a.printJSON(line)
+func (a *app) printSpec(name, description, kind string, stages []string, problem error) error {
+	o := object("name", name, "description", description, "type", kind).AddUnlessZero("stages", stages)
+	if problem != nil {
+		o.Add("error", problem.Error())
 	}
-	if err != nil {
-		a.note("%v", err)
+	if problem != nil && !a.JSON {
+		a.note("%v", problem)
 	}
-	kind := ""
-	if line.Type == pipelineType {
-		kind = " (pipeline)"
+	if kind == pipelineType {
+		name += " (pipeline)"
 	}
-	a.stdout.Printf("%s%s\n", line.Name, kind)
-	return a.stdout.err
+	return a.emit(o, "%s\n", name)
 }
 
 type specShowCmd struct{ stored }
@@ -242,17 +217,17 @@ func (c *specGenerateCmd) Run(a *app) error {
 				{Name: "say-again", Task: "hello"},
 			},
 		}
-		document, err := json.MarshalIndent(p, "", "  ")
-		if err != nil {
-			return err
-		}
-		return a.printDocument(document)
+		return a.printExample(p)
 	}
 	spec := weft.Command("echo", "hello")
 	spec.Name = "hello"
 	spec.Description = "Says hello."
 	spec.Timeout = time.Minute
-	document, err := json.MarshalIndent(spec, "", "  ")
+	return a.printExample(spec)
+}
+
+func (a *app) printExample(v any) error {
+	document, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}

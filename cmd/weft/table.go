@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -96,3 +97,29 @@ func short(d time.Duration) string {
 
 // clock is a time in the user's time zone.
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+// colored decides whether text is colored: when is auto, always or never.
+func colored(when string, terminal bool) bool {
+	return when == "always" || when == "auto" && os.Getenv("NO_COLOR") == "" && terminal
+}
+
+// paint colors the status of a task, or the state of a finding.
+func (a *app) paint(s taskspec.Status) string {
+	if !a.color {
+		return visible(string(s))
+	}
+	color := map[taskspec.Status]int{
+		"ok":                     32, // green
+		"note":                   33, // yellow
+		taskspec.StatusCompleted: 32,
+		taskspec.StatusRunning:   36, // cyan
+		taskspec.StatusCreated:   33,
+		taskspec.StatusSpawning:  33,
+		"paused":                 33,
+		taskspec.StatusCancelled: 35, // magenta
+	}[s]
+	if color == 0 {
+		color = 31 // red
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, visible(string(s)))
+}

@@ -24,21 +24,6 @@ type taskCmd struct {
 	TID    taskTIDCmd    `cmd:"" name:"tid" help:"Find the id of a task."`
 }
 
-type taskStatusCmd struct {
-	TID     string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
-	Process bool   `help:"Show its process (which is done anyway)."`
-	watching
-}
-
-// Run shows one task.
-func (c *taskStatusCmd) Run(a *app, p *weft.Project) error {
-	show := func(ctx context.Context) error { return a.printTask(ctx, p, c.TID) }
-	if c.Watch {
-		return c.watch(a, p, c.TID, show)
-	}
-	return show(context.Background())
-}
-
 // chosen says which tasks an order concerns.
 type chosen struct {
 	TIDs    []string `arg:"" optional:"" name:"tid" sep:"none" complete:"live-task" help:"The tasks: their ids, the last digits of them, or @last."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -27,15 +28,9 @@ func (c *systemTidyCmd) prepare(*app) error {
 
 // Run tidies and prints what was removed.
 func (c *systemTidyCmd) Run(a *app, p *weft.Project) error {
-	o := weft.TidyOptions{KeepEvents: c.KeepEvents, KeepTasks: c.KeepTasks, KeepAge: time.Duration(c.KeepAge), PendingResults: c.Untaken}
-	if o.KeepEvents == 0 {
-		o.KeepEvents = -1
-	}
-	if o.KeepTasks == 0 {
-		o.KeepTasks = -1
-	}
-	if o.KeepAge == 0 {
-		o.KeepAge = -1
+	o := weft.TidyOptions{ // which take -1 for all, and 0 for the default
+		KeepEvents: cmp.Or(c.KeepEvents, -1), KeepTasks: cmp.Or(c.KeepTasks, -1),
+		KeepAge: cmp.Or(time.Duration(c.KeepAge), -1), PendingResults: c.Untaken,
 	}
 	r, err := p.System().Tidy(interruptible().first, o)
 	if err != nil {

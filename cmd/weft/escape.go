@@ -152,3 +152,27 @@ func (e *escaper) end() error {
 	}
 	return nil
 }
+
+// readable returns text with what is not UTF-8 spelled as an escape. JSON is for it,
+// and would lose it.
+func readable(text string) string {
+	var b strings.Builder
+	for i, r := range text {
+		if _, size := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, `\x%02x`, text[i])
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// visible returns text with everything that a terminal would act on, or that
+// is not text, spelled as an escape: one line that shows what is there.
+func visible(text string) string {
+	quoted := strconv.QuoteToGraphic(text)
+	return asWritten.Replace(quoted[1 : len(quoted)-1])
+}
+
+// asWritten takes back what only a quoted text needs.
+var asWritten = strings.NewReplacer(`\\`, `\`, `\"`, `"`)

@@ -6,14 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
-	"unicode/utf8"
 
 	"github.com/mattn/go-isatty"
-
-	"weft/taskspec"
 )
 
 // A sink is standard output. It remembers that writing failed, which is how
@@ -102,53 +97,3 @@ func input(f *os.File) io.Reader {
 
 // isTerminal reports whether a person reads what is written to f.
 func isTerminal(f *os.File) bool { return isatty.IsTerminal(f.Fd()) }
-
-// colored decides whether text is colored: when is auto, always or never.
-func colored(when string, terminal bool) bool {
-	return when == "always" || when == "auto" && os.Getenv("NO_COLOR") == "" && terminal
-}
-
-// paint colors the status of a task, or the state of a finding.
-func (a *app) paint(s taskspec.Status) string {
-	if !a.color {
-		return visible(string(s))
-	}
-	color := map[taskspec.Status]int{
-		"ok":                     32, // green
-		"note":                   33, // yellow
-		taskspec.StatusCompleted: 32,
-		taskspec.StatusRunning:   36, // cyan
-		taskspec.StatusCreated:   33,
-		taskspec.StatusSpawning:  33,
-		"paused":                 33,
-		taskspec.StatusCancelled: 35, // magenta
-	}[s]
-	if color == 0 {
-		color = 31 // red
-	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, visible(string(s)))
-}
-
-// readable returns text with what is not UTF-8 spelled as an escape. JSON is for it,
-// and would lose it.
-func readable(text string) string {
-	var b strings.Builder
-	for i, r := range text {
-		if _, size := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && size == 1 {
-			fmt.Fprintf(&b, `\x%02x`, text[i])
-		} else {
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// visible returns text with everything that a terminal would act on, or that
-// is not text, spelled as an escape: one line that shows what is there.
-func visible(text string) string {
-	quoted := strconv.QuoteToGraphic(text)
-	return asWritten.Replace(quoted[1 : len(quoted)-1])
-}
-
-// asWritten takes back what only a quoted text needs.
-var asWritten = strings.NewReplacer(`\\`, `\`, `\"`, `"`)

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"weft"
+	"weft/internal/jsonobject"
+)
+
+type taskStatusCmd struct {
+	TID     string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
+	Process bool   `help:"Show its process (which is done anyway)."`
+	watching
+}
+
+// Run shows one task.
+func (c *taskStatusCmd) Run(a *app, p *weft.Project) error {
+	show := func(ctx context.Context) error { return a.printTask(ctx, p, c.TID) }
+	if c.Watch {
+		return c.watch(a, p, c.TID, show)
+	}
+	return show(context.Background())
+}
+
+// printTask prints all there is to know about one task.
+func (a *app) printTask(ctx context.Context, p *weft.Project, tid string) error {
+	t, err := p.Task(ctx, tid)
+	if err != nil {
+		return err
+	}
+	s, err := t.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		details, err := taskDetails(ctx, t, s)
+		if err != nil {
+			return err
+		}
+		return a.printJSON(details)
+	}
+	line := func(name, value string) {
+		if value != "" {
+			a.stdout.Printf("%-10s %s\n", name+":", value)
+		}
+	}
+	line("Task", visible(s.TID))
+	line("Name", visible(s.Name))
+	line("Status", a.paint(standing(s)))
+	waits := expected(s, time.Now())
+	if waitsForSlot(s) {
+		full, err := fullText(ctx, p)
+		if err != nil {
+			return err
+		}
+		if full != "" {
+			waits = "for a slot: " + full
+		}
+	}
+	line("Waits", waits)
+	line("Waits for", visible(s.WaitingFor))
+	line("Outbox", visible(s.Outbox))
+	past, err := t.PastAttempts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, was := range past {
+		line("Before", fmt.Sprintf("attempt %d %s in %s: %s", was.Attempt, visible(string(was.Status)), short(was.Elapsed(was.Completed)), visible(was.Error)))
+	}
+	if s.NotBefore.IsZero() && s.Tried > 1 {
+		line("Attempt", fmt.Sprintf("%d of %d", s.Tried, s.MaxAttempts))
+	}
+	line("Error", visible(s.Error))
+	line("Held by", visible(s.LimitMeans))
+	line("Not given", visible(s.Narrowed))
+	if s.ReturnCode != nil {
+		line("Exit code", fmt.Sprint(*s.ReturnCode))
+	}
+	if s.PID != 0 {
+		line("Process", fmt.Sprint(s.PID))
+	}
+	line("Progress", progressText(s))
+	stages, err := a.stageTexts(ctx, t)
+	if err != nil {
+		return err
+	}
+	for _, text := range stages {
+		line("Stage", text)
+	}
+	line("Items", itemsText(s))
+	line("Parent", visible(s.ParentTID))
+	line("Key", visible(s.Key))
+	line("Tags", visible(strings.Join(s.Tags, ", ")))
+	line("Service", visible(s.Service))
+	line("Submitted", when(s.Created))
+	line("Started", when(s.Started))
+	line("Ended", when(s.Completed))
+	if !s.Started.IsZero() {
+		line("Time", short(s.Elapsed(time.Now())))
+	}
+	if s.Status.Terminal() && s.PeakMB > 0 {
+		line("Used", fmt.Sprintf("%.2fs of CPU, %.1f MB of memory", s.CPUSeconds, s.PeakMB))
+	}
+	if s.Details != "" {
+		a.stdout.Printf("Details:\n")
+	}
+	for text := range strings.Lines(s.Details) {
+		a.stdout.Printf("    %s\n", visible(strings.ReplaceAll(strings.TrimRight(text, "\n"), "\t", "    ")))
+	}
+	return nil
+}
+
+// progressText is how far a function is, or nothing if it does not say.
+func progressText(s *weft.TaskStatus) string {
+	var words []string
+	switch {
+	case s.Total > 0:
+		words = append(words, fmt.Sprintf("%d of %d (%d%%)", s.Done, s.Total, int(100*float64(s.Done)/float64(s.Total))))
+	case s.Done != 0:
+		words = append(words, fmt.Sprint(s.Done))
+	}
+	if s.Note != "" {
+		words = append(words, visible(s.Note))
+	}
+	return strings.Join(words, " ")
+}
+
+// when is a time, or nothing if it has not come.
+func when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s ago)", clock(t), short(time.Since(t)))
+}
+
+// taskDetails is all there is to know about one task, with its output if it has ended
+// and that has not been consumed.
+func taskDetails(ctx context.Context, t *weft.Task, s *weft.TaskStatus) (*jsonobject.Object, error) {
+	r := &weft.Result{TaskStatus: *s}
+	if s.Status.Terminal() {
+		peeked, err := t.Peek(ctx)
+		switch {
+		case err == nil:
+			r = peeked
+		case !errors.Is(err, weft.ErrTaken):
+			return nil, err
+		}
+	}
+	o := object().AddFields(r).AddFields(s).
+		AddUnlessZero("outbox", s.Outbox).AddUnlessZero("parent_tid", s.ParentTID).AddUnlessZero("key", s.Key)
+	if progressText(s) != "" || s.Total != 0 {
+		o.Add("progress", object("done", s.Done, "total", s.Total, "note", s.Note))
+	}
+	stages, err := stageObjects(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	past, err := t.PastAttempts(ctx)
+	var attempts []*jsonobject.Object
+	for _, was := range past {
+		attempts = append(attempts, object("attempt", was.Attempt, "status", was.Status, "return_code", was.ReturnCode,
+			"error", was.Error, "started_at", was.Started, "completed_at", was.Completed))
+	}
+	return o.AddUnlessZero("stages", stages).AddUnlessZero("attempts", attempts), err
+}
