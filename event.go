@@ -83,9 +83,5 @@ func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] 
 
 // wholeEvent returns an event as readers of the log see it.
 func wholeEvent(ctx context.Context, b *broker.Broker, stored string) (body string, err error) {
-	err = b.View(ctx, func(r broker.Reader) (err error) {
-		body, err = ledger.WholeEvent(r, stored)
-		return err
-	})
-	return body, err
+	return broker.View(ctx, b, func(r broker.Reader) (string, error) { return ledger.WholeEvent(r, stored) })
 }

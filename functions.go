@@ -95,15 +95,12 @@ func (f FunctionCatalog) List(ctx context.Context) ([]*FunctionInfo, error) {
 		return nil, fmt.Errorf("list functions: %w", err)
 	}
 	var all []*FunctionInfo
-	err := f.project.broker.View(ctx, func(r broker.Reader) error {
-		found, err := ledger.Functions(r)
-		for _, one := range found {
-			all = append(all, newFunctionInfo(one))
-		}
-		return err
-	})
+	found, err := broker.View(ctx, f.project.broker, func(r broker.Reader) ([]*ledger.Function, error) { return ledger.Functions(r) })
 	if err != nil {
 		return nil, fmt.Errorf("list functions: %w", err)
+	}
+	for _, one := range found {
+		all = append(all, newFunctionInfo(one))
 	}
 	return all, nil
 }

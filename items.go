@@ -208,10 +208,8 @@ func (r *ItemResult) WriteTo(w io.Writer) (int64, error) {
 // Take removes the result, with the file of a large one: call it when the result has
 // been used. The error wraps [ErrTaken] if the result has been consumed already.
 func (r *ItemResult) Take(ctx context.Context) error {
-	taken := false
-	err := r.t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		taken, err = ledger.TakeItemResult(tx, r.t.tid, r.id)
-		return err
+	taken, err := broker.Update(ctx, r.t.project.broker, func(tx *broker.Tx) (bool, error) {
+		return ledger.TakeItemResult(tx, r.t.tid, r.id)
 	})
 	if err == nil && !taken {
 		err = ErrTaken

@@ -243,10 +243,8 @@ func (t *Task) AttemptOutput(ctx context.Context, attempt int, stdout io.Writer,
 	if err != nil {
 		return nil, err
 	}
-	var past *ledger.Task
-	err = t.project.broker.View(ctx, func(r broker.Reader) (err error) {
-		past, err = ledger.PastAttempt(r, t.tid, attempt)
-		return err
+	past, err := broker.View(ctx, t.project.broker, func(r broker.Reader) (*ledger.Task, error) {
+		return ledger.PastAttempt(r, t.tid, attempt)
 	})
 	switch {
 	case err == nil:
@@ -265,16 +263,14 @@ func (t *Task) AttemptOutput(ctx context.Context, attempt int, stdout io.Writer,
 // followed by others, in order: the latest ten, as long as the task is known. Most
 // tasks have none.
 func (t *Task) PastAttempts(ctx context.Context) (ended []*TaskStatus, err error) {
-	err = t.project.broker.View(ctx, func(r broker.Reader) error {
-		past, err := ledger.PastAttempts(r, t.tid)
-		ended = nil
-		for _, l := range past {
-			ended = append(ended, newStatus(l))
-		}
-		return err
+	past, err := broker.View(ctx, t.project.broker, func(r broker.Reader) ([]*ledger.Task, error) {
+		return ledger.PastAttempts(r, t.tid)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("attempts at task %s: %w", t.tid, err)
+	}
+	for _, l := range past {
+		ended = append(ended, newStatus(l))
 	}
 	return ended, nil
 }

@@ -101,10 +101,8 @@ func (p *Prepared) Close() error {
 	if p.s.Input == "" {
 		return nil
 	}
-	kept := false
-	err := p.project.broker.View(context.Background(), func(r broker.Reader) (err error) {
-		kept, err = ledger.KeyKeepsInput(r, p.Key(), p.s.Input)
-		return err
+	kept, err := broker.View(context.Background(), p.project.broker, func(r broker.Reader) (bool, error) {
+		return ledger.KeyKeepsInput(r, p.Key(), p.s.Input)
 	})
 	if err == nil && !kept {
 		err = project.RemoveOutput(ledger.InputFile(p.project.dir, p.s.Input))

@@ -38,11 +38,7 @@ func registerProgram(b *broker.Broker) error {
 		return err
 	}
 	ctx := context.Background()
-	known := false
-	err = b.View(ctx, func(r broker.Reader) (err error) {
-		known, err = h.Known(r)
-		return err
-	})
+	known, err := broker.View(ctx, b, func(r broker.Reader) (bool, error) { return h.Known(r) })
 	if err == nil && !known {
 		err = b.Update(ctx, func(tx *broker.Tx) error { return ledger.PutProgram(tx, h, functions, time.Now()) })
 	}
@@ -121,27 +117,20 @@ func findFunction(ctx context.Context, p *Project, name string) (*ledger.Functio
 	return nil, unknownFunction(ctx, p, name)
 }
 
-func knownFunction(ctx context.Context, p *Project, name string) (f *ledger.Function, err error) {
-	err = p.broker.View(ctx, func(r broker.Reader) (err error) {
-		f, err = ledger.FindFunction(r, name)
-		return err
-	})
-	return f, err
+func knownFunction(ctx context.Context, p *Project, name string) (*ledger.Function, error) {
+	return broker.View(ctx, p.broker, func(r broker.Reader) (*ledger.Function, error) { return ledger.FindFunction(r, name) })
 }
 
 // unknownFunction is the error for a name that no program has registered, and says
 // which may have been meant.
 func unknownFunction(ctx context.Context, p *Project, name string) error {
-	var names []string
-	err := p.broker.View(ctx, func(r broker.Reader) error {
-		all, err := ledger.Functions(r)
-		for _, f := range all {
-			names = append(names, f.Name)
-		}
-		return err
-	})
+	all, err := broker.View(ctx, p.broker, func(r broker.Reader) ([]*ledger.Function, error) { return ledger.Functions(r) })
 	if err != nil {
 		return err
+	}
+	var names []string
+	for _, f := range all {
+		names = append(names, f.Name)
 	}
 	if near := function.Near(name, names); len(near) > 0 {
 		return fmt.Errorf("%w: %s; did you mean %s?", ErrNoFunction, name, strings.Join(near, " or "))
@@ -162,15 +151,11 @@ func refreshPrograms(ctx context.Context, p *Project) error {
 	if held, _, err := p.trust.Quarantine(ctx); err != nil || held != 0 {
 		return err
 	}
-	var hosts []*ledger.Program
-	err := p.broker.View(ctx, func(r broker.Reader) (err error) {
-		hosts, err = ledger.Programs(r)
-		return err
-	})
+	all, err := broker.View(ctx, p.broker, func(r broker.Reader) ([]*ledger.Program, error) { return ledger.Programs(r) })
 	if err != nil {
 		return err
 	}
-	for _, h := range hosts {
+	for _, h := range all {
 		if !programChanged(h) {
 			continue
 		}

@@ -333,10 +333,7 @@ func (p *Project) TrustStatus(ctx context.Context) (s TrustStatus, err error) {
 			s.Services++
 		}
 	}
-	err = p.broker.View(ctx, func(r broker.Reader) (err error) {
-		s.Waiting, err = ledger.CountQuarantined(r, held)
-		return err
-	})
+	s.Waiting, err = broker.View(ctx, p.broker, func(r broker.Reader) (int, error) { return ledger.CountQuarantined(r, held) })
 	if err != nil {
 		return s, fmt.Errorf("look at trust: %w", err)
 	}

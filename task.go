@@ -136,10 +136,8 @@ func (t *Task) Kill(ctx context.Context) (*TaskStatus, error) {
 }
 
 func end(ctx context.Context, t *Task, command ledger.Command) (*TaskStatus, error) {
-	var l *ledger.Task
-	err := t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		l, err = ledger.End(tx, t.tid, command, time.Now())
-		return err
+	l, err := broker.Update(ctx, t.project.broker, func(tx *broker.Tx) (*ledger.Task, error) {
+		return ledger.End(tx, t.tid, command, time.Now())
 	})
 	if errors.Is(err, broker.ErrDamaged) {
 		recorded := t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })

@@ -108,6 +108,24 @@ func (b *Broker) ReadBody(r io.Reader) (string, error) {
 	return string(body), nil
 }
 
+// Update is [Broker.Update] for a transaction that has a result: that of fn's last run.
+func Update[T any](ctx context.Context, b *Broker, fn func(tx *Tx) (T, error)) (v T, err error) {
+	err = b.Update(ctx, func(tx *Tx) (err error) {
+		v, err = fn(tx)
+		return err
+	})
+	return v, err
+}
+
+// View is [Broker.View] for what fn has read.
+func View[T any](ctx context.Context, b *Broker, fn func(Reader) (T, error)) (v T, err error) {
+	err = b.View(ctx, func(r Reader) (err error) {
+		v, err = fn(r)
+		return err
+	})
+	return v, err
+}
+
 // View runs fn on one consistent state of the store, with the messages as they are stored.
 // fn must not call the broker and should
 // be short: it delays the clean-up of the store's log.

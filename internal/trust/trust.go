@@ -172,12 +172,8 @@ func (s *State) write(ctx context.Context, trusted bool, since broker.ID, place 
 }
 
 // lastID is the last id of what is in the store now.
-func (s *State) lastID(ctx context.Context) (since broker.ID, err error) {
-	err = s.broker.View(ctx, func(r broker.Reader) (err error) {
-		since, err = ledger.LastID(r)
-		return err
-	})
-	return since, err
+func (s *State) lastID(ctx context.Context) (broker.ID, error) {
+	return broker.View(ctx, s.broker, func(r broker.Reader) (broker.ID, error) { return ledger.LastID(r) })
 }
 
 // Observe takes note of what is in the project, unless that was done before, and by

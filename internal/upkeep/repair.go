@@ -88,23 +88,19 @@ func repairRecords(ctx context.Context, p Project, aside *aside, report *Repaire
 
 // findDamage finds all damaged records.
 func findDamage(ctx context.Context, p Project) ([]ledger.Damage, error) {
-	return view(ctx, p.Broker, func(r broker.Reader) ([]ledger.Damage, error) { return ledger.FindDamage(ctx, r) })
+	return broker.View(ctx, p.Broker, func(r broker.Reader) ([]ledger.Damage, error) { return ledger.FindDamage(ctx, r) })
 }
 
 // repairRecord repairs what one record needs.
 func repairRecord(ctx context.Context, p Project, d ledger.Damage, aside *aside, report *Repaired) error {
-	fix, err := view(ctx, p.Broker, func(r broker.Reader) (*ledger.Repair, error) { return ledger.PrepareRepair(r, d) })
+	fix, err := broker.View(ctx, p.Broker, func(r broker.Reader) (*ledger.Repair, error) { return ledger.PrepareRepair(r, d) })
 	if err == nil {
 		err = aside.write(p.Dir, d.Err.Err.Error(), append([]broker.Record{d.Record}, fix.Records...), fix.Messages)
 	}
 	if err != nil {
 		return err
 	}
-	done := false
-	err = p.Broker.Update(ctx, func(tx *broker.Tx) (err error) {
-		done, err = fix.Apply(tx, time.Now())
-		return err
-	})
+	done, err := broker.Update(ctx, p.Broker, func(tx *broker.Tx) (bool, error) { return fix.Apply(tx, time.Now()) })
 	if err != nil || !done {
 		return err
 	}

@@ -57,7 +57,7 @@ func examineStore(ctx context.Context, x *examination) ([]Finding, error) {
 
 // examineIDs looks whether the store can give ids.
 func examineIDs(ctx context.Context, x *examination) ([]Finding, error) {
-	spent, err := view(ctx, x.Broker, func(r broker.Reader) (bool, error) {
+	spent, err := broker.View(ctx, x.Broker, func(r broker.Reader) (bool, error) {
 		_, spent, err := broker.SpentIDs(r)
 		return spent, err
 	})
@@ -107,7 +107,7 @@ const damageLooked = 200
 
 // RecentDamage counts the damaged records among the newest.
 func RecentDamage(ctx context.Context, b *broker.Broker) (int, error) {
-	damage, err := view(ctx, b, func(r broker.Reader) ([]ledger.Damage, error) { return ledger.RecentDamage(r, damageLooked) })
+	damage, err := broker.View(ctx, b, func(r broker.Reader) ([]ledger.Damage, error) { return ledger.RecentDamage(r, damageLooked) })
 	return len(damage), err
 }
 

@@ -15,7 +15,7 @@ import (
 
 // countUnfinished counts the tasks that have not ended.
 func countUnfinished(ctx context.Context, b *broker.Broker) (ledger.Counts, error) {
-	counts, err := view(ctx, b, ledger.CountUnfinished)
+	counts, err := broker.View(ctx, b, ledger.CountUnfinished)
 	if err != nil || len(counts.ConsumerGone) == 0 {
 		return counts, err
 	}

@@ -44,7 +44,7 @@ func Tidy(ctx context.Context, p Project, keep ledger.Retention) (report Tidied,
 	if report.Events, err = trimLog(ctx, b, keep, now); err != nil {
 		return report, err
 	}
-	last, err := view(ctx, b, func(r broker.Reader) (int64, error) { return ledger.Outdated(r, keep.Tasks) })
+	last, err := broker.View(ctx, b, func(r broker.Reader) (int64, error) { return ledger.Outdated(r, keep.Tasks) })
 	if err != nil {
 		return report, err
 	}
@@ -81,7 +81,7 @@ func Tidy(ctx context.Context, p Project, keep ledger.Retention) (report Tidied,
 // trimLog removes the oldest events, some at a time, and counts them.
 func trimLog(ctx context.Context, b *broker.Broker, keep ledger.Retention, now time.Time) (removed int, err error) {
 	for {
-		before, err := view(ctx, b, func(r broker.Reader) (broker.ID, error) {
+		before, err := broker.View(ctx, b, func(r broker.Reader) (broker.ID, error) {
 			return ledger.Expired(r, keep, now, eventsAtOnce)
 		})
 		if err != nil || before == 0 {

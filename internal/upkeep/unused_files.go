@@ -91,7 +91,7 @@ func (o *outputs) unused(ctx context.Context, found func(fs.FileInfo) error) (un
 // unusedOutput calls found unless a reader may still want the file of an
 // attempt.
 func (o *outputs) unusedOutput(ctx context.Context, a ledger.Attempt, file fs.FileInfo, found func(fs.FileInfo) error) error {
-	needed, err := view(ctx, o.broker, a.Needed)
+	needed, err := broker.View(ctx, o.broker, a.Needed)
 	if err != nil || needed {
 		return err
 	}
@@ -100,7 +100,7 @@ func (o *outputs) unusedOutput(ctx context.Context, a ledger.Attempt, file fs.Fi
 
 // unusedInputs calls found for each input that is not needed.
 func (o *outputs) unusedInputs(ctx context.Context, inputs []fs.FileInfo, found func(fs.FileInfo) error) error {
-	uses, err := view(ctx, o.broker, func(r broker.Reader) (map[string]ledger.InputUse, error) {
+	uses, err := broker.View(ctx, o.broker, func(r broker.Reader) (map[string]ledger.InputUse, error) {
 		uses := make(map[string]ledger.InputUse)
 		for _, file := range inputs {
 			name, _ := ledger.ParseInputFile(file.Name())

@@ -20,12 +20,3 @@ type Project struct {
 	// LowerTrust is called when ids can be lower than they were.
 	LowerTrust func(context.Context) error
 }
-
-// view reads from the store of a project.
-func view[T any](ctx context.Context, b *broker.Broker, read func(broker.Reader) (T, error)) (v T, err error) {
-	err = b.View(ctx, func(r broker.Reader) (err error) {
-		v, err = read(r)
-		return err
-	})
-	return v, err
-}
