@@ -12,10 +12,10 @@ type Backend interface {
 	// rolls back fn's changes alone; so do a panic of fn and the end of the goroutine,
 	// which do not affect other callers. Cancelling ctx before fn has started returns its
 	// error; after that Update waits for the commit.
-	Update(ctx context.Context, fn func(Txn) error) error
-	// UpdateOne is Update for an fn that makes exactly one call on its Txn, which saves the
+	Update(ctx context.Context, fn func(BackendTx) error) error
+	// UpdateOne is Update for an fn that makes exactly one call on its BackendTx, which saves the
 	// backend an explicit transaction.
-	UpdateOne(ctx context.Context, fn func(Txn) error) error
+	UpdateOne(ctx context.Context, fn func(BackendTx) error) error
 	// View runs fn on one consistent state of the store.
 	View(ctx context.Context, fn func(Reader) error) error
 	// ViewOne is View for an fn that makes exactly one call on its Reader.
@@ -67,8 +67,8 @@ type Reader interface {
 	Info() (Info, error)
 }
 
-// A Txn reads and changes the store inside a transaction.
-type Txn interface {
+// A BackendTx reads and changes the store inside a transaction, for a [Tx].
+type BackendTx interface {
 	Reader
 	// Insert appends a message under a new id that is greater than every id that the store
 	// has assigned.

@@ -78,8 +78,8 @@ func (b *Broker) Queue(name string) *Queue { return &Queue{b: b, name: name} }
 // completed, and Update returns its result.
 func (b *Broker) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	var tx *Tx
-	err := b.backend.Update(ctx, func(t Txn) error {
-		tx = &Tx{b: b, txn: t}
+	err := b.backend.Update(ctx, func(t BackendTx) error {
+		tx = &Tx{Reader: t, b: b, txn: t}
 		return fn(tx)
 	})
 	if err != nil {
@@ -162,7 +162,7 @@ func CountRecords(ctx context.Context, b *Broker, kind string) (map[string]int, 
 // changes: that of [Broker.Info], at less cost. It uses the connection for writing: a
 // program that needs the id is about to write, and may never need a connection for reading.
 func (b *Broker) StoreID(ctx context.Context) (string, error) {
-	id, err := change(ctx, b.Queue(""), nil, Txn.ID)
+	id, err := change(ctx, b.Queue(""), nil, BackendTx.ID)
 	if err != nil {
 		return "", fmt.Errorf("inspect store: %w", err)
 	}
@@ -224,7 +224,7 @@ func look[T any](ctx context.Context, b *Broker, call func(Reader) (T, error)) (
 }
 
 // change makes one call in a transaction on q, unless refused is an error.
-func change[T any](ctx context.Context, q *Queue, refused error, call func(Txn) (T, error)) (T, error) {
+func change[T any](ctx context.Context, q *Queue, refused error, call func(BackendTx) (T, error)) (T, error) {
 	var v, zero T
 	if refused != nil {
 		return zero, refused
@@ -233,7 +233,7 @@ func change[T any](ctx context.Context, q *Queue, refused error, call func(Txn) 
 	if q.b.options.Shows(q.name) != nil {
 		update = q.b.backend.Update // more than one call shows a message
 	}
-	err := update(ctx, func(t Txn) (err error) {
+	err := update(ctx, func(t BackendTx) (err error) {
 		v, err = call(t)
 		return err
 	})

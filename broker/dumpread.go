@@ -28,7 +28,7 @@ type entry struct {
 
 // A dumpReader reads a dump line by line, and refuses what is invalid for any store.
 type dumpReader struct {
-	in     *bufio.Reader
+	in     *bufio.Scanner
 	limit  int // of a message body, in bytes
 	header Header
 
@@ -43,7 +43,8 @@ type dumpReader struct {
 
 // newDumpReader reads the first line.
 func newDumpReader(r io.Reader, limit int) (*dumpReader, error) {
-	d := &dumpReader{in: bufio.NewReaderSize(r, 64<<10), limit: limit, aliases: make(aliasNames), records: newNames()}
+	d := &dumpReader{in: bufio.NewScanner(r), limit: limit, aliases: make(aliasNames), records: newNames()}
+	d.in.Buffer(make([]byte, 64<<10), d.maxLine()+1) // with its line feed
 	err := d.fetch()
 	if err == io.EOF {
 		return nil, fmt.Errorf("%w: it is empty", ErrDump)
@@ -66,27 +67,18 @@ func (d *dumpReader) maxLine() int { return 6*d.limit + 1<<20 }
 
 // fetch reads the next line that is not blank into text.
 func (d *dumpReader) fetch() error {
-	for {
-		d.text = d.text[:0]
-		d.number++
-		for {
-			part, err := d.in.ReadSlice('\n')
-			d.text = append(d.text, part...)
-			if len(d.text) > d.maxLine() {
-				return fmt.Errorf("%w: the line has more than %d bytes", ErrDump, d.maxLine())
-			}
-			if err == bufio.ErrBufferFull {
-				continue
-			}
-			if err != nil && (err != io.EOF || len(d.text) == 0) {
-				return err
-			}
-			break
-		}
-		if len(bytes.TrimSpace(d.text)) > 0 {
-			return nil
+	for d.number++; d.in.Scan(); d.number++ {
+		if d.text = d.in.Bytes(); len(bytes.TrimSpace(d.text)) > 0 {
+			return d.in.Err() // then the line may be cut off
 		}
 	}
+	switch err := d.in.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fmt.Errorf("%w: the line has more than %d bytes", ErrDump, d.maxLine())
+	case err != nil:
+		return err
+	}
+	return io.EOF
 }
 
 // begin parses the first line.

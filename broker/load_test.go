@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,6 +33,18 @@ const (
 func end(n int) string { return fmt.Sprintf(`{"type":"end","messages":%d}`, n) }
 
 // TestLoadRefuses damages dumps in every way; nothing of them may stay.
+// An error of the reader is not taken for a damaged dump, where it cuts a line off either.
+func TestCheckDumpReadError(t *testing.T) {
+	t.Parallel()
+	for _, read := range []string{"", ownMeta[:20], ownMeta + "\n", lines(ownMeta, message1) + message2[:30]} {
+		r := io.MultiReader(strings.NewReader(read), iotest.ErrReader(io.ErrNoProgress))
+		_, err := broker.CheckDump(t.Context(), r, broker.Options{}, broker.LoadOptions{})
+		if !errors.Is(err, io.ErrNoProgress) || errors.Is(err, broker.ErrDump) {
+			t.Errorf("after %q: %v", read, err)
+		}
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ dump, want string }{

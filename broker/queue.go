@@ -22,7 +22,7 @@ func (q *Queue) Name() string { return q.name }
 // Write appends a message and returns its id once it is durable. Errors wrap
 // [ErrBody], [ErrTooLarge], [ErrFull] or [ErrUnwritable].
 func (q *Queue) Write(ctx context.Context, body string) (ID, error) {
-	id, err := change(ctx, q, checkWrite(q.b, q.name, body), func(t Txn) (ID, error) { return t.Insert(q.name, body) })
+	id, err := change(ctx, q, checkWrite(q.b, q.name, body), func(t BackendTx) (ID, error) { return t.Insert(q.name, body) })
 	if err == nil {
 		notify(q.b.backend, q.name)
 	}
@@ -33,7 +33,7 @@ func (q *Queue) Write(ctx context.Context, body string) (ID, error) {
 // order.
 func (q *Queue) WriteAll(ctx context.Context, bodies []string) (ids []ID, err error) {
 	if err = checkWrite(q.b, q.name, bodies...); err == nil {
-		err = q.b.backend.Update(ctx, func(t Txn) (err error) {
+		err = q.b.backend.Update(ctx, func(t BackendTx) (err error) {
 			ids, err = t.InsertAll(q.name, bodies)
 			return err
 		})
@@ -81,7 +81,7 @@ func (q *Queue) ReadEach(ctx context.Context, sel Select) iter.Seq2[Message, err
 
 func take(ctx context.Context, q *Queue, sel Select) ([]Message, error) {
 	// no notification: no reader waits for a queue to become shorter
-	return change(ctx, q, q.b.stored(q.name), func(t Txn) ([]Message, error) { return takeShown(q.b, t, q.name, sel) })
+	return change(ctx, q, q.b.stored(q.name), func(t BackendTx) ([]Message, error) { return takeShown(q.b, t, q.name, sel) })
 }
 
 // Peek returns the oldest message without taking it. If the queue is empty the error is
@@ -159,7 +159,7 @@ func (q *Queue) Move(ctx context.Context, dst string) (Message, error) {
 
 // move moves the selected messages into dst and returns them.
 func move(ctx context.Context, q *Queue, dst string, sel Select) ([]Message, error) {
-	ms, err := change(ctx, q, checkMove(q.b, q.name, dst), func(t Txn) ([]Message, error) { return moveShown(q.b, t, q.name, dst, sel) })
+	ms, err := change(ctx, q, checkMove(q.b, q.name, dst), func(t BackendTx) ([]Message, error) { return moveShown(q.b, t, q.name, dst, sel) })
 	if err == nil && len(ms) > 0 {
 		notify(q.b.backend, dst)
 	}
@@ -172,7 +172,7 @@ func move(ctx context.Context, q *Queue, dst string, sel Select) ([]Message, err
 //
 // To see what is moved, use [Tx.Scan] and [Tx.MoveAll] in one [Broker.Update].
 func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (int, error) {
-	n, err := change(ctx, q, checkMove(q.b, q.name, dst), func(t Txn) (int, error) { return transferShown(q.b, t, q.name, dst, sel) })
+	n, err := change(ctx, q, checkMove(q.b, q.name, dst), func(t BackendTx) (int, error) { return transferShown(q.b, t, q.name, dst, sel) })
 	if err == nil {
 		notify(q.b.backend, dst)
 	}
@@ -182,7 +182,7 @@ func (q *Queue) MoveAll(ctx context.Context, dst string, sel Select) (int, error
 // Delete deletes the selected messages in one transaction and counts them; selecting none
 // is no error.
 func (q *Queue) Delete(ctx context.Context, sel Select) (int, error) {
-	n, err := change(ctx, q, q.b.stored(q.name), func(t Txn) (int, error) { return t.Delete(q.name, sel) })
+	n, err := change(ctx, q, q.b.stored(q.name), func(t BackendTx) (int, error) { return t.Delete(q.name, sel) })
 	return n, wrap(q.name, "delete from", err)
 }
 

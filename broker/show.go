@@ -71,7 +71,7 @@ func readPage(r Reader, queue string, sel Select) (ms []Message, whole bool, err
 }
 
 // takeShown takes messages, and returns them as they are shown.
-func takeShown(b *Broker, t Txn, queue string, sel Select) ([]Message, error) {
+func takeShown(b *Broker, t BackendTx, queue string, sel Select) ([]Message, error) {
 	ms, err := t.Take(queue, sel)
 	if shown := b.options.Shows(queue); shown != nil && err == nil {
 		err = show(b, t, shown, ms)
@@ -80,7 +80,7 @@ func takeShown(b *Broker, t Txn, queue string, sel Select) ([]Message, error) {
 }
 
 // moveShown moves messages into dst as they are shown, and returns them.
-func moveShown(b *Broker, t Txn, src, dst string, sel Select) ([]Message, error) {
+func moveShown(b *Broker, t BackendTx, src, dst string, sel Select) ([]Message, error) {
 	if b.options.Shows(src) == nil {
 		return t.Move(src, dst, sel)
 	}
@@ -99,7 +99,7 @@ func moveShown(b *Broker, t Txn, src, dst string, sel Select) ([]Message, error)
 const shownAtOnce = 16
 
 // transferShown is moveShown for any number of messages: it only counts them.
-func transferShown(b *Broker, t Txn, src, dst string, sel Select) (moved int, err error) {
+func transferShown(b *Broker, t BackendTx, src, dst string, sel Select) (moved int, err error) {
 	if b.options.Shows(src) == nil {
 		return t.Transfer(src, dst, sel)
 	}

@@ -7,9 +7,12 @@ import (
 
 // A Tx changes queues and records inside one transaction; see [Broker.Update]. It must not
 // be used after the function it was given to has returned, nor by two goroutines at once.
+//
+// It is a [Reader] too, of the store with the changes that the transaction has made.
 type Tx struct {
+	Reader
 	b       *Broker
-	txn     Txn
+	txn     BackendTx
 	touched []string // queues to notify after the commit
 }
 

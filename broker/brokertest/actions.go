@@ -220,7 +220,7 @@ func (m *machine) restore(r *rapid.T) {
 		id = rapid.SampledFrom(m.known).Draw(r, "id")
 	}
 	used := slices.Contains(m.model.state().ids(), id)
-	err := m.raw[rapid.IntRange(0, 1).Draw(r, "handle")].Update(context.Background(), func(txn broker.Txn) error {
+	err := m.raw[rapid.IntRange(0, 1).Draw(r, "handle")].Update(context.Background(), func(txn broker.BackendTx) error {
 		return txn.Restore([]broker.Message{{ID: id, Queue: q, Body: fmt.Sprint(id)}})
 	})
 	if used != errors.Is(err, broker.ErrExists) || !used && err != nil {
@@ -235,7 +235,7 @@ func (m *machine) restore(r *rapid.T) {
 func (m *machine) advance(r *rapid.T) {
 	by := broker.ID(rapid.IntRange(-5000, 5000).Draw(r, "advance"))
 	id := max(1, m.model.last+by)
-	m.must(r, m.raw[rapid.IntRange(0, 1).Draw(r, "handle")].Update(context.Background(), func(txn broker.Txn) error {
+	m.must(r, m.raw[rapid.IntRange(0, 1).Draw(r, "handle")].Update(context.Background(), func(txn broker.BackendTx) error {
 		return txn.Advance(id)
 	}))
 	m.model.last = max(m.model.last, id)

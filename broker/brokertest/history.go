@@ -53,7 +53,7 @@ var historyCases = []testCase{
 		defer other.Close()
 		repairs := start(func() error {
 			for i := range 100 {
-				err := s.raw.Update(context.Background(), func(txn broker.Txn) error {
+				err := s.raw.Update(context.Background(), func(txn broker.BackendTx) error {
 					return txn.Advance(broker.IDAt(epoch) + broker.ID(10*i)) // often less than there is
 				})
 				if err != nil {

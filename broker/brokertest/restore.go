@@ -12,7 +12,7 @@ import (
 )
 
 // change runs fn in a transaction of the backend.
-func (s *store) change(t testing.TB, fn func(broker.Txn) error) {
+func (s *store) change(t testing.TB, fn func(broker.BackendTx) error) {
 	t.Helper()
 	must(t, s.raw.Update(context.Background(), fn))
 }
@@ -32,7 +32,7 @@ var restoreCases = []testCase{
 		for i := range 130 { // more than go into one statement
 			ms = append(ms, broker.Message{ID: now - 300 + 2*broker.ID(i), Queue: []string{"a", "b"}[i%2], Body: fmt.Sprint(i)})
 		}
-		s.change(t, func(txn broker.Txn) error { return txn.Restore(ms) })
+		s.change(t, func(txn broker.BackendTx) error { return txn.Restore(ms) })
 		var a, b []broker.Message
 		for _, m := range ms {
 			if m.Queue == "a" {
@@ -47,7 +47,7 @@ var restoreCases = []testCase{
 				t.Errorf("queue %s (-want +got):\n%s", q, diff)
 			}
 		}
-		s.change(t, func(txn broker.Txn) error { return txn.Restore(nil) })
+		s.change(t, func(txn broker.BackendTx) error { return txn.Restore(nil) })
 	}},
 	{"of an id that is in use", func(t *testing.T, s *store) {
 		taken := s.write(t, "q", "there")[0]
@@ -62,7 +62,7 @@ var restoreCases = []testCase{
 				if id != taken {
 					ms = append(ms, broker.Message{ID: id, Queue: "q"})
 				}
-				err := s.raw.Update(t.Context(), func(txn broker.Txn) error {
+				err := s.raw.Update(t.Context(), func(txn broker.BackendTx) error {
 					if _, err := txn.Insert("r", "never"); err != nil {
 						return err
 					}
@@ -77,7 +77,7 @@ var restoreCases = []testCase{
 	}},
 	{"from the future", func(t *testing.T, s *store) {
 		future := broker.IDAt(epoch.AddDate(10, 0, 0))
-		s.change(t, func(txn broker.Txn) error {
+		s.change(t, func(txn broker.BackendTx) error {
 			return txn.Restore([]broker.Message{{ID: future, Queue: "q", Body: "x"}})
 		})
 		if id := s.write(t, "q", "y")[0]; id <= future {
@@ -92,7 +92,7 @@ var restoreCases = []testCase{
 	{"advance", func(t *testing.T, s *store) {
 		first := s.write(t, "q", "x")[0]
 		for _, floor := range []broker.ID{first + 5_000_000, first, 1} { // only the first has an effect
-			s.change(t, func(txn broker.Txn) error { return txn.Advance(floor) })
+			s.change(t, func(txn broker.BackendTx) error { return txn.Advance(floor) })
 		}
 		if info, err := s.Info(t.Context()); err != nil || info.LastID != first+5_000_000 {
 			t.Errorf("last id %v, %v, want %v", info.LastID, err, first+5_000_000)
@@ -108,7 +108,7 @@ var restoreCases = []testCase{
 	}},
 	{"advance of an empty store", func(t *testing.T, s *store) {
 		floor := broker.IDAt(epoch.AddDate(1, 0, 0))
-		s.change(t, func(txn broker.Txn) error { return txn.Advance(floor) })
+		s.change(t, func(txn broker.BackendTx) error { return txn.Advance(floor) })
 		s.lists(t)
 		s.reopen(t)
 		if id := s.write(t, "q", "x")[0]; id != floor+1 {
@@ -116,7 +116,7 @@ var restoreCases = []testCase{
 		}
 	}},
 	{"advance that is rolled back", func(t *testing.T, s *store) {
-		err := s.raw.Update(t.Context(), func(txn broker.Txn) error {
+		err := s.raw.Update(t.Context(), func(txn broker.BackendTx) error {
 			if err := txn.Advance(broker.IDAt(epoch.AddDate(1, 0, 0))); err != nil {
 				return err
 			}
@@ -129,7 +129,7 @@ var restoreCases = []testCase{
 	}},
 	{"insert all among others", func(t *testing.T, s *store) {
 		var given []broker.ID
-		s.change(t, func(txn broker.Txn) error {
+		s.change(t, func(txn broker.BackendTx) error {
 			given = nil
 			for _, n := range []int{1, 0, 49, 50, 51, 200} {
 				ids, err := txn.InsertAll("q", numbers(n))

@@ -51,8 +51,8 @@ const (
 
 // An op is one caller's transaction.
 type op struct {
-	fn    func(broker.Txn) error
-	step  bool // one call on the Txn: needs neither savepoint nor transaction of its own
+	fn    func(broker.BackendTx) error
+	step  bool // one call on the BackendTx: needs neither savepoint nor transaction of its own
 	state atomic.Int32
 	leads bool      // its caller is the leader, so fn runs on the leader's goroutine
 	since time.Time // when it began to wait; zero if it did not

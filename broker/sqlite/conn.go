@@ -133,4 +133,4 @@ func (c *conn) finalize() error {
 	return errors.Join(errs...)
 }
 
-var _ broker.Txn = (*conn)(nil)
+var _ broker.BackendTx = (*conn)(nil)

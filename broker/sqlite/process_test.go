@@ -247,7 +247,7 @@ func TestLostRing(t *testing.T) {
 	asked := make(chan struct{})
 	go func() { waited <- b.Queue("q").Wait(&asking{Context: ctx, asked: asked}) }()
 	await(t, "waiting", asked)
-	must(t, s.UpdateOne(ctx, func(tx broker.Txn) error { _, err := tx.Insert("q", "x"); return err }))
+	must(t, s.UpdateOne(ctx, func(tx broker.BackendTx) error { _, err := tx.Insert("q", "x"); return err }))
 	must(t, await(t, "the slow look", waited))
 }
 

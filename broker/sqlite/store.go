@@ -26,11 +26,11 @@ type store struct {
 
 var _ broker.Backend = (*store)(nil)
 
-func (s *store) Update(ctx context.Context, fn func(broker.Txn) error) error {
+func (s *store) Update(ctx context.Context, fn func(broker.BackendTx) error) error {
 	return s.write(ctx, &op{fn: fn})
 }
 
-func (s *store) UpdateOne(ctx context.Context, fn func(broker.Txn) error) error {
+func (s *store) UpdateOne(ctx context.Context, fn func(broker.BackendTx) error) error {
 	return s.write(ctx, &op{fn: fn, step: true})
 }
 

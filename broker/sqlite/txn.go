@@ -15,7 +15,7 @@ import (
 	"weft/broker"
 )
 
-// The broker.Txn of a connection: one statement for each call.
+// The broker.BackendTx of a connection: one statement for each call.
 
 func (c *conn) Insert(queue, body string) (broker.ID, error) {
 	if c.batch.open {

@@ -122,7 +122,7 @@ func keepAttempt(tx *broker.Tx, t *Task) error {
 func attemptKey(tid string, epoch int) string { return fmt.Sprintf("%s.%d", tid, epoch) }
 
 // attempts returns the records of the kept attempts at a task, in order.
-func attempts(r recordLister, tid string) ([]broker.Record, error) {
+func attempts(r broker.Reader, tid string) ([]broker.Record, error) {
 	return r.Records(attemptKind, broker.RecordSelect{States: []string{tid}})
 }
 
@@ -181,7 +181,7 @@ func dropLost(tx *broker.Tx, kind string, owner func(broker.Record) (tid string)
 
 // pastAttempt returns the task as it was at the end of an attempt that its policy followed
 // by another; nil if that is not kept.
-func pastAttempt(r recordReader, tid string, epoch int) (*Task, error) {
+func pastAttempt(r broker.Reader, tid string, epoch int) (*Task, error) {
 	t, err := pastAttempts.get(r, attemptKey(tid, epoch))
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, nil

@@ -65,7 +65,7 @@ func (k table[T]) decode(rec broker.Record) (T, error) {
 
 // get reads the record with a key. The error is a *[DamagedError], or wraps
 // [broker.ErrNotFound].
-func (k table[T]) get(r recordReader, key string) (T, error) {
+func (k table[T]) get(r broker.Reader, key string) (T, error) {
 	rec, err := r.Record(k.kind, key)
 	if err != nil {
 		var none T
@@ -76,12 +76,12 @@ func (k table[T]) get(r recordReader, key string) (T, error) {
 
 // each iterates as the function each does, and skips damaged records: a record that cannot
 // be read affects only its own object.
-func (k table[T]) each(r recordLister, after int64, states ...string) iter.Seq2[T, error] {
+func (k table[T]) each(r broker.Reader, after int64, states ...string) iter.Seq2[T, error] {
 	return k.decodeEach(r, each(r, k.kind, after, states...))
 }
 
 // list is each for the records that a selection finds.
-func (k table[T]) list(r recordLister, sel broker.RecordSelect) (all []T, err error) {
+func (k table[T]) list(r broker.Reader, sel broker.RecordSelect) (all []T, err error) {
 	recs, err := r.Records(k.kind, sel)
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (k table[T]) list(r recordLister, sel broker.RecordSelect) (all []T, err er
 	return all, nil
 }
 
-func (k table[T]) decodeEach(r recordLister, recs iter.Seq2[broker.Record, error]) iter.Seq2[T, error] {
+func (k table[T]) decodeEach(r broker.Reader, recs iter.Seq2[broker.Record, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for rec, err := range recs {
 			var v T

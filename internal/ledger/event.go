@@ -84,7 +84,7 @@ func Shows(queue string) broker.ShowFunc {
 // is that of the event; null if the task's record is gone. The first event of a task, and
 // those of managers, have no spec. A body that is not an event of this version, because any
 // program may write to the log, is returned unchanged.
-func WholeEvent(r recordReader, body string) (string, error) {
+func WholeEvent(r broker.Reader, body string) (string, error) {
 	var e Event
 	if json.Unmarshal([]byte(body), &e) != nil || e.Status == "" || e.Event == eventInitialized || e.TaskSpec != nil {
 		return body, nil

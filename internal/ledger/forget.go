@@ -9,7 +9,7 @@ import (
 
 // Outdated returns the rank below which ended tasks exceed the number that may be kept, 0
 // if there are none. most 0 is no bound.
-func Outdated(r recordLister, most int) (before int64, err error) {
+func Outdated(r broker.Reader, most int) (before int64, err error) {
 	if most == 0 {
 		return 0, nil
 	}

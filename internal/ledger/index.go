@@ -246,7 +246,7 @@ const dueAtOnce = 200
 // readDelayed reads the requests that are due first. It returns those whose time changes:
 // the ones that are due, for which it is 0, and those whose delay starts again. next is when
 // to read them again; zero if there is none.
-func readDelayed(r recordLister, now time.Time) (changed []indexed, next time.Time, err error) {
+func readDelayed(r broker.Reader, now time.Time) (changed []indexed, next time.Time, err error) {
 	recs, err := r.Records(indexKind, broker.RecordSelect{States: []string{laneDue}, Limit: dueAtOnce})
 	if err != nil {
 		return nil, next, err

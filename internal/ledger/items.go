@@ -172,7 +172,7 @@ func firstItem(ms []broker.Message) *Item {
 
 // chooseItem returns the message that the task takes next, or when it can take a delayed
 // one: it prefers a delayed one that is due, then the oldest of the others.
-func chooseItem(r store, t *Task, now time.Time) (id broker.ID, due time.Time, err error) {
+func chooseItem(r broker.Reader, t *Task, now time.Time) (id broker.ID, due time.Time, err error) {
 	var kept []Backoff
 	for _, delayed := range t.Items.BackingOff {
 		until := time.Unix(0, delayed.Until)

@@ -75,7 +75,7 @@ func digest(parts ...[]byte) string {
 }
 
 // holder returns the task that holds a key, and the key's record; nil if none does.
-func holder(r store, key string) (t *Task, k keyRecord, err error) {
+func holder(r broker.Reader, key string) (t *Task, k keyRecord, err error) {
 	if k, err = keys.get(r, key); err == nil {
 		t, err = tasks.get(r, k.TID)
 	}

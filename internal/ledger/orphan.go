@@ -8,17 +8,10 @@ import (
 	"weft/taskspec"
 )
 
-// store reads records and messages: a broker.Reader or a *broker.Tx.
-type store interface {
-	recordLister
-	Record(kind, key string) (broker.Record, error)
-	Messages(queue string, sel broker.Select) ([]broker.Message, error)
-}
-
 // FindOrphans finds records that have lost what they belong to: names that were claimed by
 // tasks that do not run, and requests in the index that are gone. Weft leaves none; messages
 // may have been deleted, or loaded, by hand.
-func FindOrphans(r store) (orphans []broker.Record, err error) {
+func FindOrphans(r broker.Reader) (orphans []broker.Record, err error) {
 	for e, err := range endpoints.each(r, 0) {
 		if err != nil {
 			return nil, err

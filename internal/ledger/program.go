@@ -94,18 +94,12 @@ func NewProgram(path string, stamp function.Stamp, build string, functions []fun
 }
 
 // Known reports whether the program is recorded exactly so.
-func (p *Program) Known(r recordReader) (bool, error) {
+func (p *Program) Known(r broker.Reader) (bool, error) {
 	was, err := programs.get(r, ProgramKey(p.Path))
 	if unreadable(err) {
 		return false, nil // it is recorded again
 	}
 	return err == nil && was.Stamp == p.Stamp && was.Build == p.Build && was.Digest == p.Digest && slices.Equal(was.Functions, p.Functions), err
-}
-
-// recordReader reads single records: a broker.Reader or a *broker.Tx.
-type recordReader interface {
-	recordLister
-	Record(kind, key string) (broker.Record, error)
 }
 
 // PutProgram records a program and its functions, and removes those that it no longer has.
@@ -176,7 +170,7 @@ func dropFunction(tx *broker.Tx, key, name string) error {
 
 // FindFunction returns the function with this name and its program. The error wraps
 // [broker.ErrNotFound] if there is none.
-func FindFunction(r recordReader, name string) (*Function, error) {
+func FindFunction(r broker.Reader, name string) (*Function, error) {
 	f, err := callables.get(r, name)
 	if err != nil {
 		return nil, err
@@ -189,7 +183,7 @@ func FindFunction(r recordReader, name string) (*Function, error) {
 }
 
 // Functions returns all functions, sorted by their names.
-func Functions(r recordReader) ([]*Function, error) {
+func Functions(r broker.Reader) ([]*Function, error) {
 	recorded, err := callables.list(r, broker.RecordSelect{})
 	if err != nil {
 		return nil, err
@@ -210,7 +204,7 @@ func Functions(r recordReader) ([]*Function, error) {
 }
 
 // Programs returns all programs.
-func Programs(r recordLister) ([]*Program, error) { return programs.list(r, broker.RecordSelect{}) }
+func Programs(r broker.Reader) ([]*Program, error) { return programs.list(r, broker.RecordSelect{}) }
 
 var callables = table[functionRecord]{functionKind, func(rec broker.Record) (f functionRecord, err error) {
 	err = fields(rec, &f)

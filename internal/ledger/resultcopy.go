@@ -53,7 +53,7 @@ func dropResultCopy(tx *broker.Tx, t *Task) error {
 
 // ResultMessage returns the message that is the result of a task which has ended; its queue
 // may hold others. found is false if it has been taken.
-func ResultMessage(r store, t *Task) (body string, found bool, err error) {
+func ResultMessage(r broker.Reader, t *Task) (body string, found bool, err error) {
 	if t.Result == 0 {
 		return "", false, nil // none was written, or the next stage got it
 	}

@@ -36,7 +36,7 @@ func PutServer(tx *broker.Tx, s *Server) error {
 func DropServer(tx *broker.Tx, s *Server) error { return tx.DeleteRecord(serverKind, s.key()) }
 
 // Servers returns the programs that serve; one that was killed may be among them.
-func Servers(r recordLister) ([]*Server, error) {
+func Servers(r broker.Reader) ([]*Server, error) {
 	return servers.list(r, broker.RecordSelect{})
 }
 

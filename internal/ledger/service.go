@@ -92,7 +92,7 @@ func (s *Service) Next(policy taskspec.ServicePolicy, task *Task, manager string
 
 // FindService returns the record of a service and its latest task; either is nil if it is
 // not known.
-func FindService(r recordReader, name string) (*Service, *Task, error) {
+func FindService(r broker.Reader, name string) (*Service, *Task, error) {
 	s, err := services.get(r, name)
 	if errors.Is(err, broker.ErrNotFound) {
 		return nil, nil, nil
@@ -117,7 +117,7 @@ var services = table[*Service]{serviceKind, func(rec broker.Record) (*Service, e
 }}
 
 // NextStep is [Service.Next] for the service of a manifest.
-func NextStep(r recordReader, m *taskspec.Manifest, manager string, now time.Time) (Step, error) {
+func NextStep(r broker.Reader, m *taskspec.Manifest, manager string, now time.Time) (Step, error) {
 	s, t, err := FindService(r, m.Name)
 	if err != nil {
 		return Step{}, err

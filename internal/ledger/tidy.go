@@ -53,15 +53,10 @@ func Expired(r broker.Reader, keep Retention, now time.Time, limit int) (before 
 	return before, err
 }
 
-// recordLister lists records: a broker.Reader or a *broker.Tx.
-type recordLister interface {
-	Records(kind string, sel broker.RecordSelect) ([]broker.Record, error)
-}
-
 // each iterates over the records of a kind with a rank above after, a page at a time: those
 // that have one of the states, one state after the other, or all in the order of their
 // ranks if no state is given.
-func each(r recordLister, kind string, after int64, states ...string) iter.Seq2[broker.Record, error] {
+func each(r broker.Reader, kind string, after int64, states ...string) iter.Seq2[broker.Record, error] {
 	return func(yield func(broker.Record, error) bool) {
 		if len(states) == 0 {
 			pages(r, kind, broker.RecordSelect{AfterRank: after}, yield)
@@ -77,7 +72,7 @@ func each(r recordLister, kind string, after int64, states ...string) iter.Seq2[
 }
 
 // pages yields the selected records, and reports whether to continue.
-func pages(r recordLister, kind string, sel broker.RecordSelect, yield func(broker.Record, error) bool) bool {
+func pages(r broker.Reader, kind string, sel broker.RecordSelect, yield func(broker.Record, error) bool) bool {
 	for sel.Limit = pageOfRecords; ; {
 		page, err := r.Records(kind, sel)
 		if err != nil {
@@ -106,7 +101,7 @@ var uncompleted = []string{
 // UnusedEnvironments finds, among the next limit environments with a rank above after,
 // those that no task needs that may still run, or be run again: it returns their keys, and
 // the rank to continue with, 0 at the end.
-func UnusedEnvironments(r recordLister, after int64, limit int) (keys []string, next int64, err error) {
+func UnusedEnvironments(r broker.Reader, after int64, limit int) (keys []string, next int64, err error) {
 	unused := make(map[string]bool)
 	for rec, err := range each(r, envKind, after, "") {
 		if err != nil {
