@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -151,16 +152,16 @@ func dropAttempts(tx *broker.Tx, t *Task) error {
 	if _, err := tx.Delete(QueuesOf(t.TID).Attempts, broker.Select{}); err != nil {
 		return err
 	}
-	kept, err := attempts(tx, t.TID)
-	if err != nil {
-		return err
+	return dropAll(tx, attemptKind, broker.RecordSelect{States: []string{t.TID}})
+}
+
+// dropAll removes the selected records of a kind.
+func dropAll(tx *broker.Tx, kind string, sel broker.RecordSelect) error {
+	recs, err := tx.Records(kind, sel)
+	for _, r := range recs {
+		err = cmp.Or(err, tx.DeleteRecord(kind, r.Key))
 	}
-	for _, r := range kept {
-		if err := tx.DeleteRecord(attemptKind, r.Key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 // dropLost removes the records of a kind that belong to tasks that are gone.

@@ -115,12 +115,8 @@ func named(queue string) []string {
 // ControlQueues returns the queues of control messages of all running tasks and pipelines:
 // they are in use although they are mostly empty.
 func ControlQueues(tx *broker.Tx) (queues []string, err error) {
-	recs, err := tx.Records(Kind, broker.RecordSelect{States: liveStates})
-	for _, rec := range recs {
-		t, err := Decode(rec)
-		if err != nil {
-			continue // damage is reported elsewhere
-		}
+	live, err := LiveTasks(tx)
+	for _, t := range live {
 		queues = append(append(queues, t.Queues().ControlIn), Controls(t)...)
 	}
 	return queues, err

@@ -56,9 +56,9 @@ type Event struct {
 // log writes an event about the current state of t. e holds further fields.
 func (t *Task) log(tx *broker.Tx, name string, now int64, e Event) error {
 	e.Event, e.Timestamp = name, now
-	e.TID, e.TIDShort, e.Status, e.TaskPID = t.TID, taskspec.ShortTID(t.TID), t.Status, t.Process.PID
-	e.ReturnCode, e.LimitMeans, e.Details = t.ReturnCode, t.LimitMeans, t.Details
-	e.Error = cmp.Or(e.Error, t.Error)
+	e.TID, e.TIDShort, e.Status = t.TID, taskspec.ShortTID(t.TID), t.Status
+	e.TaskPID, e.ReturnCode = cmp.Or(e.TaskPID, t.Process.PID), cmp.Or(e.ReturnCode, t.ReturnCode)
+	e.Error, e.LimitMeans, e.Details = cmp.Or(e.Error, t.Error), cmp.Or(e.LimitMeans, t.LimitMeans), cmp.Or(e.Details, t.Details)
 	return writeEvent(tx, &e)
 }
 

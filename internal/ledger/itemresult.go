@@ -132,16 +132,6 @@ func writeItemResult(tx *broker.Tx, t *Task, h *HandOff, kind taskspec.Kind) (er
 	})
 }
 
-// logItem writes the event of an item. It leaves out the spec, which the event of the
-// task's start holds.
-func logItem(tx *broker.Tx, t *Task, name string, h *HandOff) error {
-	return writeEvent(tx, &Event{
-		Event: name, TID: t.TID, TIDShort: taskspec.ShortTID(t.TID), Status: t.Status, Timestamp: h.Ended.UnixNano(),
-		TaskPID: h.Process.PID, ReturnCode: h.Outcome.ReturnCode, Error: h.Outcome.Error, LimitMeans: h.Outcome.LimitMeans,
-		Details: h.Outcome.Details, MessageID: h.Item.String(), Bytes: &h.Output.Size, Usage: &h.Usage,
-	})
-}
-
 // itemFileKind is the kind of the records of item results that are in files. Their state is
 // the TID, their rank the id of the message that stands for the file, and their body the
 // queue of that message.
@@ -178,14 +168,7 @@ func TakeItemResult(tx *broker.Tx, tid string, id broker.ID) (taken bool, err er
 	if err != nil || n == 0 {
 		return false, err
 	}
-	files, err := tx.Records(itemFileKind, broker.RecordSelect{
-		States: []string{tid}, AfterRank: int64(id) - 1, BeforeRank: int64(id) + 1,
-	})
-	for _, f := range files {
-		if err := tx.DeleteRecord(itemFileKind, f.Key); err != nil {
-			return false, err
-		}
-	}
+	err = dropAll(tx, itemFileKind, broker.RecordSelect{States: []string{tid}, AfterRank: int64(id) - 1, BeforeRank: int64(id) + 1})
 	return err == nil, err
 }
 
@@ -194,16 +177,7 @@ func dropItemFiles(tx *broker.Tx, t *Task) error {
 	if !t.traits().items {
 		return nil
 	}
-	files, err := tx.Records(itemFileKind, broker.RecordSelect{States: []string{t.TID}})
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		if err := tx.DeleteRecord(itemFileKind, f.Key); err != nil {
-			return err
-		}
-	}
-	return nil
+	return dropAll(tx, itemFileKind, broker.RecordSelect{States: []string{t.TID}})
 }
 
 // itemNeeded is [Attempt.Needed] for the file of an item: the item is being worked on, or

@@ -117,7 +117,11 @@ func endItem(tx *broker.Tx, t *Task, h *HandOff) (taskspec.Policy, error) {
 	if completed {
 		name = eventItemCompleted
 	}
-	return policy, logItem(tx, t, name, h)
+	o := h.Outcome
+	return policy, t.log(tx, name, h.Ended.UnixNano(), Event{
+		TaskPID: h.Process.PID, ReturnCode: o.ReturnCode, Error: o.Error, LimitMeans: o.LimitMeans, Details: o.Details,
+		MessageID: h.Item.String(), Bytes: &h.Output.Size, Usage: &h.Usage,
+	})
 }
 
 // backingOff returns the delayed items after one has ended.

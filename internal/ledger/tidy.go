@@ -189,18 +189,15 @@ func ParseInputFile(file string) (name string, ok bool) {
 // ended, or the result that the file belongs to has not been taken. The file must have been
 // seen before r's state of the store.
 func (a Attempt) Needed(r broker.Reader) (bool, error) {
-	rec, err := r.Record(Kind, a.TID)
-	if errors.Is(err, broker.ErrNotFound) {
+	t, err := tasks.get(r, a.TID)
+	switch {
+	case errors.Is(err, broker.ErrNotFound):
 		return false, nil // it never was: a task has a record before it has output
-	}
-	if err != nil {
-		return false, err
-	}
-	t, err := Decode(rec)
-	if err != nil {
+	case damaged(err):
 		return true, nil // repair may need it
-	}
-	if a.Item != 0 {
+	case err != nil:
+		return false, err
+	case a.Item != 0:
 		return a.itemNeeded(r, t)
 	}
 	of := t
