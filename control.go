@@ -20,24 +20,24 @@ import (
 // Errors wrap [ErrNotRunning], also if the task ends meanwhile, or [ErrNoPause] for an
 // inline function.
 func (t *Task) Pause(ctx context.Context) error {
-	return hold(ctx, t, ledger.CommandPause, "pause")
+	return pauseOrResume(ctx, t, ledger.CommandPause, "pause")
 }
 
 // Resume continues a paused task, and returns when it runs. Otherwise it is like
 // [Task.Pause].
 func (t *Task) Resume(ctx context.Context) error {
-	return hold(ctx, t, ledger.CommandResume, "resume")
+	return pauseOrResume(ctx, t, ledger.CommandResume, "resume")
 }
 
-// hold pauses or resumes the task, and waits until that is done.
-func hold(ctx context.Context, t *Task, c ledger.Command, verb string) error {
+// pauseOrResume pauses or resumes the task, and waits until that is done.
+func pauseOrResume(ctx context.Context, t *Task, c ledger.Command, verb string) error {
 	done, tid := errors.New("done"), t.tid
 	t, err := working(ctx, t)
 	if err == nil {
-		err = tell(ctx, t, ledger.Control{Command: c})
+		err = sendControl(ctx, t, ledger.Control{Command: c})
 	}
 	if unwritable(err) {
-		_, err = beside(ctx, t, c, err)
+		_, err = orderDirectly(ctx, t, c, err)
 	} else if err == nil {
 		_, err = awaitOrder(ctx, t, c, func(l *ledger.Task) error {
 			switch {
@@ -78,7 +78,7 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 	}
 	defer w.Close()
 	watch, id, began := newWatch(t.project), rand.Text(), time.Now()
-	if err := tell(ctx, t, ledger.Control{Command: ledger.CommandPing, RequestID: id}); err != nil {
+	if err := sendControl(ctx, t, ledger.Control{Command: ledger.CommandPing, RequestID: id}); err != nil {
 		return 0, err
 	}
 	for {
@@ -99,10 +99,10 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 		if l.Status.Terminal() {
 			return 0, fmt.Errorf("%w: it %s", ErrNotRunning, l.Status)
 		}
-		if err := watch.look(ctx); err != nil {
+		if err := watch.poll(ctx); err != nil {
 			return 0, fmt.Errorf("%w: %w", ErrManager, err)
 		}
-		if err := waitFor(ctx, w, managerLook); err != nil {
+		if err := waitFor(ctx, w, managerPoll); err != nil {
 			return 0, err
 		}
 	}
@@ -120,9 +120,9 @@ func awaitOrder(ctx context.Context, t *Task, c ledger.Command, look func(*ledge
 		return watch.trouble(ctx)
 	})
 	if trouble, ok := errors.AsType[trouble](err); ok {
-		s, err := beside(ctx, t, c, trouble)
+		s, err := orderDirectly(ctx, t, c, trouble)
 		if errors.Is(err, control.ErrNobody) {
-			err = fmt.Errorf("%w, and was told to: %w", ErrStuck, trouble)
+			err = fmt.Errorf("%w, and was told to: %w", ErrManagerStuck, trouble)
 		}
 		return s, err
 	}
@@ -132,10 +132,10 @@ func awaitOrder(ctx context.Context, t *Task, c ledger.Command, look func(*ledge
 	return newStatus(l), nil
 }
 
-// beside gives an order beside the store, which cannot be written, and says why not.
+// orderDirectly gives an order beside the store, which cannot be written, and says why not.
 // It returns how the task stands then, with [ErrUnrecorded] unless that could be
 // recorded meanwhile.
-func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskStatus, error) {
+func orderDirectly(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
 	if err != nil {
 		return nil, errors.Join(why, err)
@@ -159,8 +159,8 @@ func beside(ctx context.Context, t *Task, c ledger.Command, why error) (*TaskSta
 	return s, fmt.Errorf("%w: %w", ErrUnrecorded, why)
 }
 
-// tell writes a control message for a running task.
-func tell(ctx context.Context, t *Task, c ledger.Control) error {
+// sendControl writes a control message for a running task.
+func sendControl(ctx context.Context, t *Task, c ledger.Control) error {
 	err := t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.SendControl(tx, t.tid, c) })
 	if errors.Is(err, broker.ErrNotFound) {
 		err = ErrNoTask

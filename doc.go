@@ -152,5 +152,5 @@
 // *[TaskError]: failed, timed out, stopped, killed or lost, and why. A spec that
 // cannot be run is a *[taskspec.ValidationError], and nothing is queued. Other
 // errors wrap a sentinel where a caller may want to branch, such as [ErrNoTask],
-// [ErrNoFunction], [ErrKeyHeld] or [ErrTaken].
+// [ErrNoFunction], [ErrKeyHeld] or [ErrResultConsumed].
 package weft

@@ -36,12 +36,12 @@ var (
 	// ErrManagerRunning is returned by [Project.Serve] when the project has a manager
 	// and [ServeOptions].Only is set.
 	ErrManagerRunning = manager.ErrRunning
-	// ErrElsewhere is returned when the manager runs in another pid namespace, such as
+	// ErrPIDNamespace is returned when the manager runs in another pid namespace, such as
 	// a container, and this process would have to see its tasks.
-	ErrElsewhere = errors.New("manager runs in another pid namespace")
-	// ErrSkew is returned when the project's manager is of another version of Weft,
+	ErrPIDNamespace = errors.New("manager runs in another pid namespace")
+	// ErrVersionSkew is returned when the project's manager is of another version of Weft,
 	// which would misread what this version writes.
-	ErrSkew = ledger.ErrSkew
+	ErrVersionSkew = ledger.ErrVersionSkew
 )
 
 // Errors of finding and submitting tasks.
@@ -56,9 +56,9 @@ var (
 	// ErrKeyHeld is returned, by a [KeyError] that wraps it, when another task holds
 	// the key of a spec.
 	ErrKeyHeld = errors.New("key is held by another task")
-	// ErrInput is returned when a task is submitted with a standard input, and its
+	// ErrInputFromQueue is returned when a task is submitted with a standard input, and its
 	// spec takes the work item from a queue (io.inputs.inbox).
-	ErrInput = errors.New("a task that takes its work item from a queue has no standard input")
+	ErrInputFromQueue = errors.New("a task that takes its work item from a queue has no standard input")
 )
 
 // Errors of controlling tasks.
@@ -84,21 +84,21 @@ var (
 	// ErrUnrecorded is returned when an order is carried out, or will be, but the
 	// store cannot be written now. The end is recorded when it can.
 	ErrUnrecorded = errors.New("done, and recorded when the store can be written")
-	// ErrStuck is returned by [Task.Stop] and [Task.Kill] when the order is given, but
+	// ErrManagerStuck is returned by [Task.Stop] and [Task.Kill] when the order is given, but
 	// the manager is stopped or cannot write, and will not carry it out soon.
-	ErrStuck = errors.New("the task has not ended yet")
+	ErrManagerStuck = errors.New("the task has not ended yet")
 )
 
 // Errors of results.
 var (
-	// ErrTaken is returned when the result of a task has been consumed.
-	ErrTaken = errors.New("result already taken")
+	// ErrResultConsumed is returned when the result of a task has been consumed.
+	ErrResultConsumed = errors.New("result already taken")
 	// ErrNoOutput is returned when the file of a large output has been removed, or was
 	// never here because the task comes from a dump.
 	ErrNoOutput = errors.New("the file of its output is not here")
-	// ErrChanged is returned when the file of a large output does not hold what the
+	// ErrOutputChanged is returned when the file of a large output does not hold what the
 	// task wrote, because another program changed or replaced it.
-	ErrChanged = errors.New("the file of its output was changed since")
+	ErrOutputChanged = errors.New("the file of its output was changed since")
 )
 
 // Errors of functions, stored specs and endpoints.
@@ -106,9 +106,9 @@ var (
 	// ErrNoFunction is returned when no program has registered a function in the
 	// project.
 	ErrNoFunction = errors.New("no such function")
-	// ErrNoHost is returned when a program offers no functions: it does not call
+	// ErrNothingRegistered is returned when a program offers no functions: it does not call
 	// [Init], or registers none before it does.
-	ErrNoHost = function.ErrNoHost
+	ErrNothingRegistered = function.ErrNothingRegistered
 	// ErrNoSpec is returned when no spec or pipeline is stored under a name, and no
 	// file has that path.
 	ErrNoSpec = specstore.ErrNone
@@ -126,13 +126,11 @@ var (
 	ErrNotTask = errors.New("not a running task")
 )
 
-// Errors of texts and dumps.
+// Errors of dumps.
 var (
-	// ErrMoment is returned when a text is neither a time nor a message id.
-	ErrMoment = errors.New("invalid time")
-	// ErrNotWhole is returned when a dump has a request that cannot run as it was
+	// ErrIncompleteDump is returned when a dump has a request that cannot run as it was
 	// meant, because part of it was hidden or is not in the dump.
-	ErrNotWhole = ledger.ErrNotWhole
+	ErrIncompleteDump = ledger.ErrIncompleteDump
 )
 
 // A TaskError is returned when a task has ended and did not complete.

@@ -45,7 +45,7 @@ func ExampleProject_Submit() {
 
 	spec := weft.Command("sort")
 	spec.Timeout = time.Minute
-	task, err := p.Submit(spec, weft.WithStdin(strings.NewReader("b\na\n")))
+	task, err := p.Submit(spec, weft.SubmitOptions{Stdin: strings.NewReader("b\na\n")})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -112,7 +112,7 @@ func ExampleProject_Prepare() {
 	ctx := context.Background()
 	defer p.Manager().Stop(ctx)
 
-	prepared, err := p.Prepare(ctx, weft.Command("tr", "a-z", "A-Z"), weft.WithStdin(strings.NewReader("order 4711\n")))
+	prepared, err := p.Prepare(ctx, weft.Command("tr", "a-z", "A-Z"), weft.SubmitOptions{Stdin: strings.NewReader("order 4711\n")})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func ExampleRegister() {
 	weft.Register("images.resize", func(ctx context.Context, in image) (string, error) {
 		weft.Logger(ctx).Info("resize", "path", in.Path) // to the standard error of the task
 		return fmt.Sprintf("%s at %d", in.Path, in.Width), nil
-	}, weft.WithDescription("Makes an image smaller."))
+	}, weft.FunctionOptions{Description: "Makes an image smaller."})
 	weft.Init()
 	p, err := weft.Open(".")
 	if err != nil {

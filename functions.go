@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"weft/broker"
 	"weft/internal/function"
@@ -46,9 +45,9 @@ func newFunctionInfo(f *ledger.Function) *FunctionInfo {
 		Description: f.Description.Description,
 		Input:       f.Input,
 		Output:      f.Output,
-		Program:     f.Host.Path,
-		Build:       f.Host.Build,
-		Noted:       unixTime(f.Host.Noted),
+		Program:     f.Program.Path,
+		Build:       f.Program.Build,
+		Noted:       unixTime(f.Program.Noted),
 		about:       f.Description,
 	}
 }
@@ -117,13 +116,13 @@ func (f FunctionCatalog) Find(ctx context.Context, name string) (*FunctionInfo, 
 
 // Add executes the program at path, to ask it for its functions, and records
 // them; a program that opens the project itself need not be added. It returns
-// their names. The error wraps [ErrNoHost] if the program has none. Cancelling
+// their names. The error wraps [ErrNothingRegistered] if the program has none. Cancelling
 // ctx kills the program.
 func (f FunctionCatalog) Add(ctx context.Context, path string) (names []string, err error) {
 	if path, err = programPath(path); err == nil {
 		var found []function.Description
 		if found, err = describeProgram(ctx, f.project, path); err == nil && len(found) == 0 {
-			err = fmt.Errorf("%s: %w: it registers none before weft.Init", path, ErrNoHost)
+			err = fmt.Errorf("%s: %w: it registers none before weft.Init", path, ErrNothingRegistered)
 		}
 		for _, one := range found {
 			names = append(names, one.Name)
@@ -137,14 +136,14 @@ func (f FunctionCatalog) Add(ctx context.Context, path string) (names []string, 
 
 // Remove deletes the record of the program at path and its functions, until it opens the
 // project the next time. Its file need not be there any more. The error wraps
-// [ErrNoHost] if the project does not know it.
+// [ErrNothingRegistered] if the project does not know it.
 func (f FunctionCatalog) Remove(ctx context.Context, path string) error {
 	absolute, err := programPath(path)
 	if err == nil {
 		err = f.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.RemoveProgram(tx, absolute) })
 	}
 	if errors.Is(err, broker.ErrNotFound) {
-		err = fmt.Errorf("%w in this project: %s", ErrNoHost, path)
+		err = fmt.Errorf("%w in this project: %s", ErrNothingRegistered, path)
 	}
 	if err != nil {
 		return fmt.Errorf("remove functions: %w", err)
@@ -168,14 +167,11 @@ func programPath(path string) (string, error) {
 // process, as initialized is: any project may call them.
 var registered function.Registry
 
-// A FunctionOption says more about a function that is registered.
-type FunctionOption func(*functionOptions)
-
-type functionOptions struct{ description string }
-
-// WithDescription describes what the function does, for its callers.
-func WithDescription(text string) FunctionOption {
-	return func(o *functionOptions) { o.description = text }
+// FunctionOptions say more about a function that is registered. The zero value is the
+// default.
+type FunctionOptions struct {
+	// Description says what the function does, for its callers.
+	Description string
 }
 
 // Register makes fn a function that tasks can call by this name: see [Function].
@@ -198,30 +194,26 @@ func WithDescription(text string) FunctionOption {
 // or breaks a limit, and [context.Cause] says which; a function that goes on
 // after that is killed when the task's grace period is over. See [TID], [Logger] and [Progress] for
 // what else is in it.
-func Register[In, Out any](name string, fn func(ctx context.Context, in In) (Out, error), opts ...FunctionOption) {
-	register(name, opts, func(o functionOptions) *function.Function {
-		return function.New(name, o.description, fn)
+func Register[In, Out any](name string, fn func(ctx context.Context, in In) (Out, error), opts ...FunctionOptions) {
+	register(name, func() *function.Function {
+		return function.New(name, last(opts).Description, fn)
 	})
 }
 
 // RegisterArgs is [Register] for a function that takes any arguments: what JSON
 // decodes to, numbers as [encoding/json.Number], so that no digit is lost. Both
 // args and kwargs may be empty and are not nil.
-func RegisterArgs(name string, fn func(ctx context.Context, args []any, kwargs map[string]any) (any, error), opts ...FunctionOption) {
-	register(name, opts, func(o functionOptions) *function.Function {
-		return function.NewPlain(name, o.description, fn)
+func RegisterArgs(name string, fn func(ctx context.Context, args []any, kwargs map[string]any) (any, error), opts ...FunctionOptions) {
+	register(name, func() *function.Function {
+		return function.NewPlain(name, last(opts).Description, fn)
 	})
 }
 
-func register(name string, opts []FunctionOption, with func(functionOptions) *function.Function) {
+func register(name string, describe func() *function.Function) {
 	if initialized.Load() {
 		panic(fmt.Sprintf("weft: function %s is registered after weft.Init: a process that runs it would not get there", name))
 	}
-	var o functionOptions
-	for _, opt := range opts {
-		opt(&o)
-	}
-	if err := registered.Add(with(o)); err != nil {
+	if err := registered.Add(describe()); err != nil {
 		panic(fmt.Sprintf("weft: register function: %v", err))
 	}
 }
@@ -236,19 +228,6 @@ func Function(name string, args ...any) *taskspec.Spec {
 		Name: taskName(name),
 		Work: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: name, Args: args},
 	}
-}
-
-// ParseArgument is the value that the text of an argument stands for: what it is
-// in JSON, or, if it is no JSON, the text.
-func ParseArgument(text string) any {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	var v any
-	// The decoder would replace what is not UTF-8.
-	if !utf8.ValidString(text) || !json.Valid([]byte(text)) || d.Decode(&v) != nil {
-		return text
-	}
-	return v
 }
 
 // TID is the id of the task that a function runs in, by the context that it got;

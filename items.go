@@ -67,7 +67,7 @@ type ItemResult struct {
 
 // Items yields the results of the items of a persistent task, in the order in which
 // they ended, and waits for more until the task has ended. It consumes nothing: see
-// [ItemResult.Take]. A result that was not consumed is yielded again by the next call.
+// [ItemResult.Discard]. A result that was not consumed is yielded again by the next call.
 //
 // An item that completed is not among them if the spec names a queue for results
 // (io.outputs.outbox): its result is for the readers of that.
@@ -113,10 +113,10 @@ func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
 		if l.Status.Terminal() { // and its results were there before that
 			return nil
 		}
-		if err := watch.look(ctx); err != nil {
+		if err := watch.poll(ctx); err != nil {
 			return fmt.Errorf("%w: %w", ErrManager, err)
 		}
-		if err := waitFor(ctx, w, managerLook); err != nil {
+		if err := waitFor(ctx, w, managerPoll); err != nil {
 			return err
 		}
 	}
@@ -182,7 +182,7 @@ func (r *ItemResult) Err() error {
 }
 
 // WriteTo writes the output, also one that is not in memory. The error wraps
-// [ErrNoOutput] if the file of that is not there, [ErrChanged] if it holds something
+// [ErrNoOutput] if the file of that is not there, [ErrOutputChanged] if it holds something
 // else.
 func (r *ItemResult) WriteTo(w io.Writer) (int64, error) {
 	if r.Large == nil {
@@ -200,19 +200,19 @@ func (r *ItemResult) WriteTo(w io.Writer) (int64, error) {
 	hash := sha256.New()
 	n, err := io.Copy(io.MultiWriter(w, hash), io.LimitReader(f, r.Large.Size+1))
 	if err == nil && hex.EncodeToString(hash.Sum(nil)) != r.Large.SHA256 {
-		err = fmt.Errorf("item %s: %w: %s", r.MessageID, ErrChanged, r.Large.Path)
+		err = fmt.Errorf("item %s: %w: %s", r.MessageID, ErrOutputChanged, r.Large.Path)
 	}
 	return n, err
 }
 
-// Take removes the result, with the file of a large one: call it when the result has
-// been used. The error wraps [ErrTaken] if the result has been consumed already.
-func (r *ItemResult) Take(ctx context.Context) error {
+// Discard removes the result, with the file of a large one: call it when the result has
+// been used. The error wraps [ErrResultConsumed] if the result has been consumed already.
+func (r *ItemResult) Discard(ctx context.Context) error {
 	taken, err := broker.Update(ctx, r.t.project.broker, func(tx *broker.Tx) (bool, error) {
 		return ledger.TakeItemResult(tx, r.t.tid, r.id)
 	})
 	if err == nil && !taken {
-		err = ErrTaken
+		err = ErrResultConsumed
 	}
 	if err == nil && r.Large != nil && r.Large.Path != "" {
 		err = project.RemoveOutput(r.Large.Path)

@@ -36,7 +36,7 @@ func ExampleTask_Items() {
 		}
 		fmt.Printf("%s %q\n", result.Status, result.Output)
 		last := len(result.Output) == 0
-		if err := result.Take(ctx); err != nil { // it is safe now
+		if err := result.Discard(ctx); err != nil { // it is safe now
 			log.Fatal(err)
 		}
 		if last {

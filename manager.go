@@ -43,7 +43,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	m.project.started.Store(true)
 	call := manager.Call{
 		Protocol: runner.Protocol, Build: build(), Root: m.project.root, Once: m.Once(),
-		Autostart: m.project.autostart, Since: m.project.trust.UnrecordedSince(), Env: m.project.Environ(),
+		Options: m.project.options, Since: m.project.trust.UnrecordedSince(), Env: m.project.Environ(),
 	}
 	return manager.Start(ctx, path, call, m.project.dir, m.project.broker, m.project.notices.say)
 }
@@ -98,7 +98,7 @@ func (m *Manager) Slots(ctx context.Context) (taken, all int, err error) {
 			return nil // how many it has is not known
 		}
 		all = current.Slots
-		taken, err = ledger.SlotsTaken(r)
+		taken, err = ledger.SlotsInUse(r)
 		return err
 	})
 	if err != nil {
@@ -115,9 +115,9 @@ type ManagerStatus struct {
 	Halted  bool // a signal has stopped its process
 	// Elsewhere: it is in another pid namespace, in a container for example, where
 	// PID is its id.
-	Elsewhere bool
-	Started   time.Time
-	Stopped   time.Time // zero if it has not said that it left
+	OtherNamespace bool
+	Started        time.Time
+	Stopped        time.Time // zero if it has not said that it left
 }
 
 // List returns the managers the project has had, oldest first; the last one may
@@ -151,13 +151,13 @@ func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerS
 			continue // Check reports it
 		}
 		all = append(all, ManagerStatus{
-			TID:       last.TID,
-			PID:       last.Process.PID,
-			Running:   held && !last.Gone(),
-			Halted:    halted(last),
-			Elsewhere: last.Elsewhere(),
-			Started:   unixTime(last.Started),
-			Stopped:   unixTime(last.Stopped),
+			TID:            last.TID,
+			PID:            last.Process.PID,
+			Running:        held && !last.Gone(),
+			Halted:         isStopped(last),
+			OtherNamespace: last.Elsewhere(),
+			Started:        unixTime(last.Started),
+			Stopped:        unixTime(last.Stopped),
 		})
 	}
 	return all, nil
@@ -191,7 +191,7 @@ func (m *Manager) Kill(ctx context.Context) (bool, error) {
 	case last.Process == (proc.Identity{}):
 		return false, errors.New("kill manager: its record is damaged, so its process is not known: weft system repair")
 	case last.Elsewhere():
-		return false, fmt.Errorf("kill manager: %w (pid %d there)", ErrElsewhere, last.Process.PID)
+		return false, fmt.Errorf("kill manager: %w (pid %d there)", ErrPIDNamespace, last.Process.PID)
 	case last.Embedded:
 		return false, fmt.Errorf("kill manager: %w: it is part of the program with pid %d: end that", errors.ErrUnsupported, last.Process.PID)
 	}
@@ -236,7 +236,7 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 	}
 	if c == ledger.CommandLeave && last.Elsewhere() {
 		// The next one could not see what becomes of the tasks that go on.
-		return true, fmt.Errorf("replace manager: %w (pid %d there): replace it there, or stop it with its tasks: weft manager stop", ErrElsewhere, last.Process.PID)
+		return true, fmt.Errorf("replace manager: %w (pid %d there): replace it there, or stop it with its tasks: weft manager stop", ErrPIDNamespace, last.Process.PID)
 	}
 	gone, err := m.project.broker.Listen(ledger.ManagerReplies)
 	if err != nil {
@@ -279,7 +279,7 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 		if r.State == ledger.ManagerGone || last.Gone() || !held {
 			return true, nil
 		}
-		watch.say(ctx)
+		watch.report(ctx)
 		if err := gone.Wait(ctx); err != nil {
 			return true, fmt.Errorf("stop manager: %w", err)
 		}
@@ -290,13 +290,13 @@ func (m *Manager) end(ctx context.Context, c ledger.Command) (bool, error) {
 func (m *Manager) awaitExit(ctx context.Context, process proc.Identity) error {
 	watch := newWatch(m.project)
 	for {
-		look, cancel := context.WithTimeout(ctx, managerLook)
+		look, cancel := context.WithTimeout(ctx, managerPoll)
 		err := process.Wait(look)
 		cancel()
 		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return err
 		}
-		watch.say(ctx)
+		watch.report(ctx)
 	}
 }
 
@@ -305,7 +305,7 @@ func awaitNoManager(ctx context.Context, p *Project, gone *broker.Waiter) error 
 	for {
 		running, err := manager.Running(p.dir)
 		if err == nil && running {
-			err = waitFor(ctx, gone, managerLook)
+			err = waitFor(ctx, gone, managerPoll)
 		}
 		if err != nil {
 			return fmt.Errorf("stop manager: %w", err)

@@ -175,7 +175,7 @@ func (f *follower) finish(ctx context.Context, l *ledger.Task, whole func() ([]b
 	return err
 }
 
-// finishFile writes the rest of a file, and returns [ErrChanged] if that is not what
+// finishFile writes the rest of a file, and returns [ErrOutputChanged] if that is not what
 // the task has written.
 func (f *follower) finishFile(ctx context.Context, l *ledger.Task) error {
 	size, digest := l.Output.Size, l.Output.Digest
@@ -205,7 +205,7 @@ func (f *follower) finishFile(ctx context.Context, l *ledger.Task) error {
 }
 
 func (f *follower) changed() error {
-	return fmt.Errorf("task %s: %w: %s", f.tid, ErrChanged, f.file.Name())
+	return fmt.Errorf("task %s: %w: %s", f.tid, ErrOutputChanged, f.file.Name())
 }
 
 // missing says why the file of a stream is not there. The message goes before

@@ -45,7 +45,7 @@ type Stage struct {
 	// Input is the work item of the stage, instead of what the stage before it has
 	// written; nil means none. Text is standard input to a command; of any other
 	// value that encodes to JSON a function gets the value. Of the first stage it
-	// counts if the pipeline is submitted without an input ([WithStdin]).
+	// counts if the pipeline is submitted without an input ([SubmitOptions].Stdin).
 	Input any
 }
 
@@ -65,8 +65,8 @@ type Stage struct {
 //
 // A bad pipeline gives an error that names the stage and every problem of it. What
 // else is said of [Project.SubmitContext] holds here.
-func (p *Project) SubmitPipeline(ctx context.Context, pl *Pipeline, opts ...SubmitOption) (*Task, error) {
-	s, err := preparePipeline(ctx, p, pl, opts)
+func (p *Project) SubmitPipeline(ctx context.Context, pl *Pipeline, opts ...SubmitOptions) (*Task, error) {
+	s, err := preparePipeline(ctx, p, pl, last(opts))
 	if err != nil {
 		return nil, fmt.Errorf("submit pipeline: %w", err)
 	}
@@ -82,7 +82,7 @@ func (p *Project) SubmitPipeline(ctx context.Context, pl *Pipeline, opts ...Subm
 }
 
 // RunPipeline is [Project.RunContext] for a pipeline.
-func (p *Project) RunPipeline(ctx context.Context, pl *Pipeline, opts ...SubmitOption) (*Result, error) {
+func (p *Project) RunPipeline(ctx context.Context, pl *Pipeline, opts ...SubmitOptions) (*Result, error) {
 	t, err := p.SubmitPipeline(ctx, pl, opts...)
 	return runToEnd(ctx, t, err)
 }
@@ -126,7 +126,7 @@ func (p *Pipeline) check() error {
 			err = &taskspec.ValidationError{Problems: problems}
 		}
 		if err == nil && s.Input != nil && s.Spec.IO.Inputs["inbox"] != "" {
-			err = fmt.Errorf("%w: %s", ErrInput, s.Spec.IO.Inputs["inbox"])
+			err = fmt.Errorf("%w: %s", ErrInputFromQueue, s.Spec.IO.Inputs["inbox"])
 		}
 		if err != nil {
 			return fmt.Errorf("stage %s: %w", stage.StageName(), err)
@@ -176,7 +176,7 @@ func itemText(v any, kind taskspec.Kind) (string, error) {
 }
 
 // preparePipeline is [prepare] for a pipeline.
-func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, opts []SubmitOption) (l ledger.Submission, err error) {
+func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, o SubmitOptions) (l ledger.Submission, err error) {
 	if err := pl.check(); err != nil {
 		return l, err
 	}
@@ -190,7 +190,7 @@ func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, opts []Submi
 	if err := p.trust.Observe(ctx); err != nil {
 		return l, err
 	}
-	s := newSubmission(p, opts)
+	s := submission{o, p.fileEnv}
 	first := pl.Stages[0].Spec
 	if err := s.checkInbox([]*taskspec.Spec{first}); err != nil {
 		return l, err
@@ -271,7 +271,7 @@ func stageOutput(last bool, stdout io.Writer, write func(stdout io.Writer) error
 	if last {
 		return write(stdout)
 	}
-	if err := write(nil); err != nil && !errors.Is(err, ErrTaken) {
+	if err := write(nil); err != nil && !errors.Is(err, ErrResultConsumed) {
 		return err
 	}
 	return nil

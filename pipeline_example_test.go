@@ -55,7 +55,7 @@ func ExampleProject_SubmitPipeline() {
 			{Name: "build", Spec: weft.Command("echo", "built")},
 			{Name: "ship", Spec: weft.Command("sh", "-c", "test -e ready && cat")},
 		},
-	}, weft.WithDir(dir))
+	}, weft.SubmitOptions{Dir: dir})
 	if err != nil {
 		log.Fatal(err)
 	}

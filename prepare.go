@@ -42,11 +42,11 @@ type Prepared struct {
 // [System.Tidy] clears away after 24 h. The errors are those of
 // [Project.SubmitContext]. Cancelling ctx before the call prevents it; a read
 // that has begun goes on to its end.
-func (p *Project) Prepare(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Prepared, error) {
+func (p *Project) Prepare(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOptions) (*Prepared, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("prepare task: %w", err)
 	}
-	all, err := prepare(ctx, p, []*taskspec.Spec{spec}, opts)
+	all, err := prepare(ctx, p, []*taskspec.Spec{spec}, last(opts))
 	if err != nil {
 		return nil, fmt.Errorf("prepare task: %w", err)
 	}
@@ -115,7 +115,7 @@ func (p *Prepared) Close() error {
 
 // prepare checks specs and takes in what the options say. It is where a task is
 // checked before it is queued, however it is submitted.
-func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []SubmitOption) ([]ledger.Submission, error) {
+func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, o SubmitOptions) ([]ledger.Submission, error) {
 	rules := templateRules()
 	for i, spec := range specs {
 		err := spec.ValidateFor(rules)
@@ -132,8 +132,8 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []Sub
 	if err := p.trust.Observe(ctx); err != nil {
 		return nil, err
 	}
-	s := newSubmission(p, opts)
-	if s.stdin != nil && len(specs) > 1 {
+	s := submission{o, p.fileEnv}
+	if s.Stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")
 	}
 	if err := s.checkInbox(specs); err != nil {
@@ -167,13 +167,13 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []Sub
 // one is none.
 func (s submission) checkInbox(specs []*taskspec.Spec) error {
 	inbox := specs[0].IO.Inputs["inbox"]
-	if inbox == "" || s.stdin == nil {
+	if inbox == "" || s.Stdin == nil {
 		return nil
 	}
-	n, err := io.ReadFull(s.stdin, make([]byte, 1))
+	n, err := io.ReadFull(s.Stdin, make([]byte, 1))
 	switch {
 	case n > 0:
-		return fmt.Errorf("%w: %s", ErrInput, inbox)
+		return fmt.Errorf("%w: %s", ErrInputFromQueue, inbox)
 	case err != io.EOF:
 		return fmt.Errorf("read standard input: %w", err)
 	}
@@ -182,7 +182,7 @@ func (s submission) checkInbox(specs []*taskspec.Spec) error {
 
 // snapshot is what tasks that do such work are submitted with beside their specs.
 func (s submission) snapshot(p *Project, w taskspec.Work) (l ledger.Submission, err error) {
-	l = ledger.Submission{Dir: s.dir, Parent: parentIn(p.root), Redact: p.settings.Redact}
+	l = ledger.Submission{Dir: s.Dir, Parent: parentIn(p.root), Redact: p.settings.Redact}
 	if l.Dir == "" {
 		if l.Dir, err = os.Getwd(); err != nil {
 			return l, err
@@ -190,11 +190,11 @@ func (s submission) snapshot(p *Project, w taskspec.Work) (l ledger.Submission, 
 	}
 	switch {
 	case w.Type == taskspec.KindFunction:
-		l.Item, err = messageItem(s.stdin, p.settings.MaxMessage, "input of a function")
+		l.Item, err = messageItem(s.Stdin, p.settings.MaxMessage, "input of a function")
 	case w.Persistent:
-		l.Item, err = commandItem(s.stdin, p.settings.MaxMessage)
+		l.Item, err = commandItem(s.Stdin, p.settings.MaxMessage)
 	default:
-		l.Item, l.Input, l.InputSum, err = spool(p.dir, s.stdin)
+		l.Item, l.Input, l.InputSum, err = spool(p.dir, s.Stdin)
 	}
 	return l, err
 }

@@ -105,7 +105,7 @@ func findFunction(ctx context.Context, p *Project, name string) (*ledger.Functio
 	case errors.Is(err, broker.ErrNotFound):
 	case err != nil:
 		return nil, err
-	case !programChanged(f.Host):
+	case !programChanged(f.Program):
 		return f, nil
 	}
 	if err := refreshPrograms(ctx, p); err != nil {
@@ -160,7 +160,7 @@ func refreshPrograms(ctx context.Context, p *Project) error {
 			continue
 		}
 		_, err := describeProgram(ctx, p, h.Path)
-		if err != nil && !errors.Is(err, function.ErrNoHost) {
+		if err != nil && !errors.Is(err, function.ErrNothingRegistered) {
 			return err
 		}
 	}
@@ -175,7 +175,7 @@ func describeProgram(ctx context.Context, p *Project, path string) ([]function.D
 		return nil, err
 	}
 	l, asked := function.ReadDescription(ctx, path, p.Environ())
-	if asked != nil && !errors.Is(asked, function.ErrNoHost) {
+	if asked != nil && !errors.Is(asked, function.ErrNothingRegistered) {
 		return nil, asked
 	}
 	h, err := ledger.NewProgram(path, stamp, l.Build, l.Functions)

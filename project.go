@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -30,54 +33,141 @@ type Project struct {
 	foreign  error // why nothing is changed here, nor run, if it belongs to another user
 	broker   *broker.Broker
 	created  bool
-	// autostart is whether managers that it starts start services; nil if that is not
-	// set: see [Autostart].
-	autostart *bool
-	trust     *trust.State
-	notices   notices
-	started   atomic.Bool                   // a manager, through it
-	inline    atomic.Pointer[runner.Inline] // while this program serves it
+	options  map[string]string // settings that its opener has given, by their variables
+	log      *slog.Logger      // see [Options]
+	trust    *trust.State
+	notices  notices
+	started  atomic.Bool                   // a manager, through it
+	inline   atomic.Pointer[runner.Inline] // while this program serves it
 }
 
-// An Option changes how a project is opened.
-type Option func(*options)
+// Options are how a project is opened: see [Open]. The zero value is the default, which
+// for a setting is what its environment variable says, or else the project's config.json:
+// docs/configuration.md has them all. A setting that is given here holds for this Project
+// and the managers that it starts; one out of its bounds is an error that names its
+// variable.
+type Options struct {
+	// Durability is "full" or "normal". It belongs to the project, and counts when that
+	// is created.
+	Durability string
+	// MaxTasks is how many tasks run at once.
+	MaxTasks int
+	// ManagerLifetime is how long a manager stays without work; less than 0 is for ever.
+	ManagerLifetime time.Duration
+	// ManagerReuse says whether a manager stays for later work at all.
+	ManagerReuse *bool
+	// Autostart says whether managers start the project's services.
+	Autostart *bool
+	// BusyTimeout is how long a write waits for a store that another process holds
+	// without writing.
+	BusyTimeout time.Duration
+	// MaxMessageSize is the most bytes that a message may have.
+	MaxMessageSize int
+	// Redact are paths into specs, such as "spec.args", that events and dumps do not
+	// show.
+	Redact []string
+	// LogLevel is the least level that a manager logs, which is a process of its own.
+	LogLevel slog.Leveler
 
-type options struct {
-	posixLocks bool
-	existing   bool  // create nothing
-	autostart  *bool // of managers
-	tell       func(string)
-	store      *bool // the same for a project that is created
+	// Logger gets what [Project.Serve] does, unless [ServeOptions] name another; nil
+	// discards it.
+	Logger *slog.Logger
+	// Notice, if it is not nil, is called, once for each reason, when a wait through the
+	// Project takes some seconds because the manager or the task's consumer is stopped,
+	// the manager does not come up, or the disk is full. It may be called on any
+	// goroutine that waits.
+	Notice func(text string)
+	// AcceptPOSIXLocks opens the project although this process has used SQLite before
+	// with locks that any other opening and closing of the store's files would drop. Set
+	// it only if nothing in the process does that. Programs that call [Init] first do not
+	// need it.
+	AcceptPOSIXLocks bool
 }
 
-// AcceptPOSIXLocks opens the project although this process has used SQLite
-// before with locks that any other opening and closing of the store's files
-// would drop. Give it only if nothing in the process does that. Programs that
-// call [Init] first do not need it.
-func AcceptPOSIXLocks() Option { return func(o *options) { o.posixLocks = true } }
+// variables are the settings among the options, under the names of their variables.
+func (o Options) variables() map[string]string {
+	v := make(map[string]string)
+	text := func(name, value string) {
+		if value != "" {
+			v[name] = value
+		}
+	}
+	number := func(name string, n int) {
+		if n != 0 {
+			v[name] = strconv.Itoa(n)
+		}
+	}
+	span := func(name string, d time.Duration) {
+		if d != 0 {
+			v[name] = d.String()
+		}
+	}
+	flag := func(name string, on *bool) {
+		if on != nil {
+			v[name] = strconv.FormatBool(*on)
+		}
+	}
+	text("WEFT_DURABILITY", o.Durability)
+	number("WEFT_MAX_TASKS", o.MaxTasks)
+	span("WEFT_MANAGER_LIFETIME_TIMEOUT", o.ManagerLifetime)
+	if o.ManagerLifetime < 0 {
+		v["WEFT_MANAGER_LIFETIME_TIMEOUT"] = "0"
+	}
+	flag("WEFT_MANAGER_REUSE_ENABLED", o.ManagerReuse)
+	flag("WEFT_AUTOSTART_TASKS", o.Autostart)
+	span("WEFT_BUSY_TIMEOUT", o.BusyTimeout)
+	number("WEFT_MAX_MESSAGE_SIZE", o.MaxMessageSize)
+	text("WEFT_REDACT_TASKSPEC_FIELDS", strings.Join(o.Redact, ","))
+	if o.LogLevel != nil {
+		v["WEFT_LOG_LEVEL"] = o.LogLevel.Level().String()
+	}
+	return v
+}
 
-// Autostart sets whether managers that this Project starts start the project's
-// services, whatever its settings and WEFT_AUTOSTART_TASKS say.
-func Autostart(on bool) Option { return func(o *options) { o.autostart = &on } }
+// variable is what a setting's variable says: the option, else the environment, else the
+// file that WEFT_ENV_FILE names. It is empty if none of them says anything.
+func (p *Project) variable(name string) string {
+	if v, ok := p.options[name]; ok {
+		return v
+	}
+	return p.fileEnv.Lookup(name)
+}
 
 // Open opens the project in dir, that is in dir/.weft, and creates it if it is
-// not there. It does not search upward; see [Find].
+// not there. It does not search upward; see [Find]. Of several Options the last count.
 //
 // Errors wrap [broker.ErrLockMode], [broker.ErrFilesystem],
 // [broker.ErrNotStore], [broker.ErrNewer] or those of package os.
-func Open(dir string, opts ...Option) (*Project, error) {
-	var o options
-	for _, opt := range opts {
-		opt(&o)
+func Open(dir string, opts ...Options) (*Project, error) {
+	return open(dir, opening{Options: last(opts)})
+}
+
+// last is the last of the options that a call was given, the zero value if it was given
+// none.
+func last[T any](opts []T) (o T) {
+	if n := len(opts); n > 0 {
+		o = opts[n-1]
 	}
-	p, err := open(dir, o)
+	return o
+}
+
+// opening is how a project is opened.
+type opening struct {
+	Options
+	existing  bool              // create nothing
+	autostart *bool             // what the settings of a project that is created say of services
+	passed    map[string]string // the options of the client that has started this manager
+}
+
+func open(dir string, o opening) (*Project, error) {
+	p, err := openProject(dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("open project: %w", err)
 	}
 	return p, nil
 }
 
-func open(dir string, o options) (*Project, error) {
+func openProject(dir string, o opening) (*Project, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -87,8 +177,11 @@ func open(dir string, o options) (*Project, error) {
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, o.absent(dir, err)
 	}
-	p := &Project{root: root, dir: filepath.Join(root, ledger.Dir), autostart: o.autostart}
-	p.notices.tell = o.tell
+	p := &Project{root: root, dir: filepath.Join(root, ledger.Dir), options: o.variables(), log: o.Logger}
+	if o.passed != nil {
+		p.options = o.passed
+	}
+	p.notices.tell = o.Notice
 	if err := sqlite.CheckPath(p.dir); err != nil {
 		return nil, err
 	}
@@ -109,12 +202,12 @@ func open(dir string, o options) (*Project, error) {
 		return nil, err
 	}
 	p.created = !there && !o.existing
-	if p.settings, err = settings.Load(p.dir, p.created, p.fileEnv); err != nil {
+	if p.settings, err = settings.Load(p.dir, p.created, p.variable); err != nil {
 		return nil, err
 	}
 	switch {
 	case p.created:
-		if err := complete(p, made, o.store); err != nil {
+		if err := complete(p, made, o.autostart); err != nil {
 			return nil, err
 		}
 	case !there:
@@ -124,7 +217,7 @@ func open(dir string, o options) (*Project, error) {
 		Durability:       sqlite.ParseDurability(p.settings.Durability),
 		BusyTimeout:      p.settings.BusyTimeout(),
 		Options:          broker.Options{MaxMessage: p.settings.MaxMessage, Views: ledger.View, Shows: ledger.Shows},
-		AcceptPOSIXLocks: o.posixLocks,
+		AcceptPOSIXLocks: o.AcceptPOSIXLocks,
 		ReadOnly:         p.foreign,
 	})
 	if err != nil {
@@ -146,7 +239,7 @@ func open(dir string, o options) (*Project, error) {
 }
 
 // absent says that there is no project, if that is what err means.
-func (o options) absent(dir string, err error) error {
+func (o opening) absent(dir string, err error) error {
 	if o.existing && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w in %s", ErrNoProject, dir)
 	}
@@ -192,8 +285,8 @@ func (p *Project) Close() error { return p.broker.Close() }
 
 // Find searches from dir upward for a project and returns its root. The search
 // ends at the user's home folder, where another file system begins, and at a
-// project of another user ([ErrOwner]). [ErrNoProject] means that there is
-// none.
+// project of another user, whose root it returns with an error that wraps [ErrOwner].
+// [ErrNoProject] means that there is none.
 func Find(dir string) (root string, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
@@ -207,7 +300,7 @@ func Find(dir string) (root string, err error) {
 		switch {
 		case err == nil:
 			if err := project.CheckOwner(weft); err != nil {
-				return "", fmt.Errorf("%w, or only read it: --context %s", err, dir)
+				return dir, err // where it is: by its name it can be read
 			}
 			return dir, nil
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission):
@@ -242,20 +335,20 @@ func Locate(dir string) (root string, err error) {
 // OpenExisting is [Open] for a project that must be there: it creates nothing,
 // and returns [ErrNoProject] where dir holds none, or only a folder .weft without a
 // store, which may have come with a clone.
-func OpenExisting(dir string, opts ...Option) (*Project, error) {
-	return Open(dir, append(opts, func(o *options) { o.existing = true })...)
+func OpenExisting(dir string, opts ...Options) (*Project, error) {
+	return open(dir, opening{Options: last(opts), existing: true})
 }
 
 // Create is [Open] for a project that may need more than the folder dir: it
 // creates dir too, and, if autostart is true, the folder of the manifests of
 // services; if it is false, the new project's settings say that no manager starts
 // services. What is there already stays.
-func Create(dir string, autostart bool, opts ...Option) (*Project, error) {
+func Create(dir string, autostart bool, opts ...Options) (*Project, error) {
 	if err := errors.Join(project.CheckOwner(filepath.Join(dir, ledger.Dir)), os.MkdirAll(dir, 0o777)); err != nil {
 		return nil, fmt.Errorf("create project: %w", err)
 	}
 	if !autostart {
-		return Open(dir, append(opts, func(o *options) { o.store = &autostart })...)
+		return open(dir, opening{Options: last(opts), autostart: &autostart})
 	}
 	p, err := Open(dir, opts...)
 	if err != nil {
@@ -339,7 +432,3 @@ func (p *Project) TrustStatus(ctx context.Context) (s TrustStatus, err error) {
 	}
 	return s, nil
 }
-
-// ParseDuration reads a duration as users write it: a Go duration such as
-// "1m30s", or bare seconds such as "30" and "1.5". It must not be negative.
-func ParseDuration(text string) (time.Duration, error) { return settings.ParseDuration(text) }

@@ -33,7 +33,7 @@ func newResult(l *ledger.Task) *Result {
 }
 
 // Run is [Project.RunContext] with a context that does not end.
-func (p *Project) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
+func (p *Project) Run(spec *taskspec.Spec, opts ...SubmitOptions) (*Result, error) {
 	return p.RunContext(context.Background(), spec, opts...)
 }
 
@@ -43,8 +43,8 @@ func (p *Project) Run(spec *taskspec.Spec, opts ...SubmitOption) (*Result, error
 // If ctx ends first, RunContext stops the task, as exec.CommandContext ends its
 // command, and returns ctx's error when the task has ended. It also stops a task that
 // held the key already. If the result of that task has been consumed, RunContext returns
-// how the task ended and [ErrTaken].
-func (p *Project) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Result, error) {
+// how the task ended and [ErrResultConsumed].
+func (p *Project) RunContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOptions) (*Result, error) {
 	t, err := p.SubmitContext(ctx, spec, opts...)
 	return runToEnd(ctx, t, err)
 }
@@ -69,7 +69,7 @@ func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 }
 
 // Result waits for the end of the task, returns its result and consumes it. Later calls
-// return [ErrTaken], with how the task ended. A task that never ran has no output.
+// return [ErrResultConsumed], with how the task ended. A task that never ran has no output.
 // Cancelling ctx ends the wait.
 //
 // If this program submitted the task while it served, the function runs inline
@@ -92,7 +92,7 @@ func (t *Task) Result(ctx context.Context) (*Result, error) {
 	switch {
 	case l.Output.Form == ledger.FormFile:
 		return peek(ctx, t, l)
-	case l.Output.Form == ledger.FormNone || !ledger.ResultAlone(l):
+	case l.Output.Form == ledger.FormNone || !ledger.IsOnlyResult(l):
 		res, err := peek(ctx, t, l)
 		if err != nil {
 			return res, err
@@ -100,12 +100,12 @@ func (t *Task) Result(ctx context.Context) (*Result, error) {
 		return res, t.Discard(ctx)
 	}
 	res := newResult(l)
-	res.Output, err = takeOutput(ctx, t, l)
+	res.Output, err = consumeOutput(ctx, t, l)
 	return res, err
 }
 
-// takeOutput takes a result that is kept in a message, the only one of its task.
-func takeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
+// consumeOutput takes a result that is kept in a message, the only one of its task.
+func consumeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
 	ms, err := t.project.Queue(ledger.OutboxOf(t.tid)).ReadAll(ctx, broker.Select{ID: l.Result})
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", t.tid, err)
@@ -178,7 +178,7 @@ func decodeOutput(t *Task, l *ledger.Task, body string) ([]byte, error) {
 }
 
 // resultMessage looks for the message that is the result of a task. The error is
-// [ErrTaken] if it is gone.
+// [ErrResultConsumed] if it is gone.
 func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, err error) {
 	found := false
 	err = t.project.broker.View(ctx, func(r broker.Reader) (err error) {
@@ -188,9 +188,9 @@ func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, e
 	switch {
 	case err != nil || found:
 	case l.Result == 0 && l.Stage == 0 && l.Output.Form != ledger.FormNone:
-		err = fmt.Errorf("another version of weft recorded its end, and this one cannot tell which message is its result: weft queue peek --all %s", l.Queues().Outbox)
+		err = fmt.Errorf("another version of weft recorded its end, and this one cannot tell which message of %s is its result", l.Queues().Outbox)
 	default:
-		err = ErrTaken
+		err = ErrResultConsumed
 	}
 	if err != nil {
 		return "", fmt.Errorf("task %s: %w", t.tid, err)
@@ -207,7 +207,7 @@ func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, e
 // task: the message is for the readers of the queue, and so is the file of a large
 // one, which stays until [System.Tidy] removes the task.
 func (t *Task) Discard(ctx context.Context) error {
-	return takeAll(ctx, t.project, []*Task{t})
+	return discardAll(ctx, t.project, []*Task{t})
 }
 
 // Output writes what the task prints to stdout and stderr, from the beginning,
@@ -219,7 +219,7 @@ func (t *Task) Discard(ctx context.Context) error {
 // all of them.
 //
 // An error of a writer is returned as it is. If the result has been consumed, what
-// is left of the output is written and [ErrTaken] returned with the status.
+// is left of the output is written and [ErrResultConsumed] returned with the status.
 func (t *Task) Output(ctx context.Context, stdout, stderr io.Writer) (*TaskStatus, error) {
 	out := newStreams(t, stdout, stderr)
 	out.last = true
@@ -257,7 +257,7 @@ func (t *Task) OutputSoFar(ctx context.Context, stdout, stderr io.Writer) (*Task
 }
 
 // Peek waits for the end of the task and returns its result, and leaves it where
-// it is: [Task.Discard] removes it later. [ErrTaken] is returned with how the task
+// it is: [Task.Discard] removes it later. [ErrResultConsumed] is returned with how the task
 // ended if that was done. Cancelling ctx ends the wait.
 func (t *Task) Peek(ctx context.Context) (*Result, error) {
 	l, err := awaitTask(ctx, t, nil)

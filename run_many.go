@@ -16,6 +16,8 @@ import (
 
 // RunManyOptions are the choices of [Project.RunMany]. The zero value is the default.
 type RunManyOptions struct {
+	SubmitOptions // of each task; an input they cannot share
+
 	// Limit is how many tasks may be unfinished at a time; 0 means that all are
 	// submitted as they come, and the manager's slots bound what runs.
 	Limit int
@@ -27,11 +29,11 @@ type RunManyOptions struct {
 	Submitted func(total int)
 }
 
-// submitAtOnce is how many tasks one transaction submits, and takeAtOnce how
+// submitAtOnce is how many tasks one transaction submits, and discardAtOnce how
 // many results one consumes: other writers wait some ten milliseconds for it.
 const (
-	submitAtOnce = 200
-	takeAtOnce   = 100
+	submitAtOnce  = 200
+	discardAtOnce = 100
 )
 
 // RunMany runs tasks and calls done for each task that has ended, on the calling
@@ -45,7 +47,7 @@ const (
 //
 // Specs with the same key are one task, for which done is called once. A task that was
 // submitted before, by any process, is treated like the others.
-func (p *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions, done func(*Task, *TaskStatus) (take bool, err error), opts ...SubmitOption) error {
+func (p *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions, done func(*Task, *TaskStatus) (take bool, err error)) error {
 	g, err := p.NewBatch()
 	if err != nil {
 		return err
@@ -53,7 +55,7 @@ func (p *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, e
 	defer g.Close()
 	submitting, stop := context.WithCancel(ctx)
 	defer stop()
-	m := runMany{project: p, o: o, batch: g, done: done, submitter: newSubmitter(p, specs, o.Limit, opts), ended: make(map[string]*TaskStatus), keyed: make(map[string]bool)}
+	m := runMany{project: p, o: o, batch: g, done: done, submitter: newSubmitter(p, specs, o.Limit, o.SubmitOptions), ended: make(map[string]*TaskStatus), keyed: make(map[string]bool)}
 	go m.submitter.run(submitting)
 	err = m.run(ctx)
 	stop()
@@ -64,7 +66,7 @@ func (p *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, e
 	if ctx.Err() != nil {
 		return errors.Join(context.Cause(ctx), m.stop(context.WithoutCancel(ctx), late))
 	}
-	return errors.Join(err, m.take(ctx))
+	return errors.Join(err, m.discard(ctx))
 }
 
 // runMany is the state of RunMany.
@@ -92,7 +94,7 @@ func (m *runMany) run(ctx context.Context) error {
 			return m.submitter.err
 		}
 		// It takes results before it waits, so that the status is current meanwhile.
-		if err := m.take(ctx); err != nil {
+		if err := m.discard(ctx); err != nil {
 			return err
 		}
 		tasks, more, err := m.wait(ctx, submitted)
@@ -114,7 +116,7 @@ func (m *runMany) wait(ctx context.Context, submitted <-chan []*Task) (tasks []*
 	if m.batch.Len() > 0 && m.batch.watch.due() {
 		return nil, submitted != nil, m.batch.poll(ctx)
 	}
-	timer := time.NewTimer(managerLook)
+	timer := time.NewTimer(managerPoll)
 	defer timer.Stop()
 	select {
 	case tasks, more = <-submitted:
@@ -191,17 +193,17 @@ func (m *runMany) handOut(ctx context.Context, t *Task, s *TaskStatus) error {
 	if err != nil || !take {
 		return err
 	}
-	if m.resolved = append(m.resolved, t); len(m.resolved) < takeAtOnce {
+	if m.resolved = append(m.resolved, t); len(m.resolved) < discardAtOnce {
 		return nil
 	}
-	return m.take(ctx)
+	return m.discard(ctx)
 }
 
-// take takes results, in one transaction.
-func (m *runMany) take(ctx context.Context) error {
+// discard takes results, in one transaction.
+func (m *runMany) discard(ctx context.Context) error {
 	tasks := m.resolved
 	m.resolved = nil
-	return takeAll(ctx, m.project, tasks)
+	return discardAll(ctx, m.project, tasks)
 }
 
 // stop stops the tasks that have not ended.
@@ -223,8 +225,8 @@ func (m *runMany) stop(ctx context.Context, late []*Task) error {
 	return errors.Join(errs...)
 }
 
-// takeAll is [Task.Discard] for many tasks.
-func takeAll(ctx context.Context, p *Project, tasks []*Task) error {
+// discardAll is [Task.Discard] for many tasks.
+func discardAll(ctx context.Context, p *Project, tasks []*Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}
@@ -255,14 +257,14 @@ func takeAll(ctx context.Context, p *Project, tasks []*Task) error {
 type submitter struct {
 	project *Project
 	specs   iter.Seq2[*taskspec.Spec, error]
-	opts    []SubmitOption
+	opts    SubmitOptions
 	slots   chan struct{} // one for each task that may be unfinished; nil: no limit
 
 	tasks chan []*Task // closed at the end
 	err   error        // why it ended early; to be read after tasks is closed
 }
 
-func newSubmitter(p *Project, specs iter.Seq2[*taskspec.Spec, error], limit int, opts []SubmitOption) *submitter {
+func newSubmitter(p *Project, specs iter.Seq2[*taskspec.Spec, error], limit int, opts SubmitOptions) *submitter {
 	s := &submitter{project: p, specs: specs, opts: opts, tasks: make(chan []*Task, 1)}
 	if limit > 0 {
 		s.slots = make(chan struct{}, limit)
@@ -301,7 +303,7 @@ func (s *submitter) run(ctx context.Context) {
 		if len(specs) == 0 {
 			break
 		}
-		tasks, err := s.project.SubmitMany(ctx, specs, s.opts...)
+		tasks, err := s.project.SubmitMany(ctx, specs, s.opts)
 		if len(tasks) > 0 {
 			s.tasks <- tasks
 		}

@@ -31,10 +31,10 @@ type ServeOptions struct {
 	// Slots is how many functions with isolation "inline" run at once, each a
 	// goroutine; 0 means 64.
 	Slots int
-	// Autostart says whether to start the project's services; nil: as the option
-	// [Autostart] or else its settings say.
+	// Autostart says whether to start the project's services; nil: as its settings
+	// say.
 	Autostart *bool
-	// Log gets what the manager does; nil discards it.
+	// Log gets what the manager does; nil means [Options].Logger.
 	Log *slog.Logger
 	// Ready is called when the manager works, perhaps more than once.
 	Ready func()
@@ -55,6 +55,7 @@ type ServeOptions struct {
 // cancelled. A goroutine cannot be killed: if it does not return then, or after a stop, a
 // kill or a timeout, it goes on, and its task is recorded as ended.
 func (p *Project) Serve(ctx context.Context, o ServeOptions) error {
+	o.Log = cmp.Or(o.Log, p.log)
 	if err := p.trust.Observe(ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
@@ -157,7 +158,7 @@ func standBy(ctx context.Context, p *Project, stop <-chan struct{}) error {
 		return err
 	}
 	defer leaving.Close()
-	look := time.NewTicker(managerLook)
+	look := time.NewTicker(managerPoll)
 	defer look.Stop()
 	for {
 		if running, err := manager.Running(p.dir); err != nil || !running {
@@ -193,12 +194,11 @@ func runManager(conn io.ReadWriteCloser) error {
 }
 
 func serveDetached(call manager.Call, ready func()) error {
-	p, err := OpenExisting(call.Root)
+	p, err := open(call.Root, opening{existing: true, passed: call.Options})
 	if err != nil {
 		return err
 	}
 	defer p.Close()
-	p.autostart = call.Autostart
 	p.trust.See(call.Since)
 	if err := p.trust.Observe(context.Background()); err != nil {
 		return err
@@ -212,26 +212,18 @@ func serveDetached(call manager.Call, ready func()) error {
 	if err != nil {
 		return err
 	}
-	stop, cancel := StopSignals()
+	stopped, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	lifetime := p.Manager().Lifetime()
 	if call.Once {
-		lifetime = time.Nanosecond // any: it leaves at the first look that finds no work
-		p.autostart = new(bool)    // else it would stay for its services
+		lifetime = time.Nanosecond       // any: it leaves at the first look that finds no work
+		p.settings.Autostart = new(bool) // else it would stay for its services
 	}
 	return serve(context.Background(), p, ServeOptions{
 		Only:     true,
 		Lifetime: lifetime,
 		Log:      slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: level})),
 		Ready:    ready,
-		Stop:     stop,
+		Stop:     stopped.Done(),
 	}, false)
-}
-
-// StopSignals returns a channel that is closed when the process is asked to end
-// by SIGTERM or SIGINT; for [ServeOptions.Stop]. The caller calls cancel when
-// it no longer wants to know.
-func StopSignals() (stop <-chan struct{}, cancel func()) {
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	return ctx.Done(), cancel
 }

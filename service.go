@@ -154,7 +154,7 @@ func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) 
 // autostartOf is what a manager of this project has to know of its services; nil if
 // it is to start none. said is what its caller says about that.
 func autostartOf(p *Project, said *bool) *manager.Autostart {
-	if said = cmp.Or(said, p.autostart, p.settings.Autostart); said != nil && !*said {
+	if said = cmp.Or(said, p.settings.Autostart); said != nil && !*said {
 		return nil
 	}
 	return &manager.Autostart{
@@ -247,7 +247,7 @@ func servicePipeline(ctx context.Context, p *Project, m *taskspec.Manifest) (s l
 	if m.Defaults.Input != nil {
 		pl.Stages[0].Input = m.Defaults.Input
 	}
-	if s, err = preparePipeline(ctx, p, pl, []SubmitOption{WithDir(p.root)}); err != nil {
+	if s, err = preparePipeline(ctx, p, pl, SubmitOptions{Dir: p.root}); err != nil {
 		return s, fmt.Errorf("pipeline %s with the defaults: %w", m.Target.Name, err)
 	}
 	s.Parent = "" // the manager may have been started by a task

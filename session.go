@@ -38,7 +38,7 @@ var errDetached = fmt.Errorf("detached: %w", io.ErrClosedPipe)
 // whatever comes after that, and [Project.Task] finds it.
 //
 // Cancelling ctx ends the session, not the task.
-func (p *Project) OpenSession(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Session, error) {
+func (p *Project) OpenSession(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOptions) (*Session, error) {
 	if !spec.TTY {
 		return nil, fmt.Errorf("open session: %w", ErrNoTerminal)
 	}
@@ -46,7 +46,7 @@ func (p *Project) OpenSession(ctx context.Context, spec *taskspec.Spec, opts ...
 	if err != nil {
 		return nil, fmt.Errorf("open session: %w", err)
 	}
-	s, err := t.Attach(ctx, FromStart())
+	s, err := t.Attach(ctx, AttachOptions{FromStart: true})
 	if errors.Is(err, ErrNotRunning) {
 		return newSession(ctx, t, nil, 0), nil // it was over at once; its output is kept
 	}
@@ -157,21 +157,16 @@ func (s *Session) Close() error {
 	return nil
 }
 
-// An AttachOption says how to attach to a task.
-type AttachOption func(*tty.Frame)
-
-// WithWindow gives the task's terminal a size, in characters. Without it the
-// terminal keeps the size that it has.
-func WithWindow(rows, cols uint16) AttachOption {
-	return func(hello *tty.Frame) { hello.Size = tty.Size{Rows: rows, Cols: cols} }
-}
-
-// FromStart makes the session's output begin with the first that the task has
-// printed. Without it a session begins with the latest lines of the output, at
-// most 64 KiB, or, if the program fills the screen, as vim does, with having it
-// drawn anew.
-func FromStart() AttachOption {
-	return func(hello *tty.Frame) { hello.Offset = 0 }
+// AttachOptions say how to attach to a task. The zero value is the default.
+type AttachOptions struct {
+	// FromStart makes the session's output begin with the first that the task has
+	// printed. Without it a session begins with the latest lines of the output, at
+	// most 64 KiB, or, if the program fills the screen, as vim does, with having it
+	// drawn anew.
+	FromStart bool
+	// Rows and Cols are the size of the task's terminal, in characters; 0 keeps the
+	// size that it has.
+	Rows, Cols uint16
 }
 
 // Attach connects to the terminal of a task, and waits until it runs if it does
@@ -182,10 +177,11 @@ func FromStart() AttachOption {
 // Errors wrap [ErrNoTerminal], [ErrNotRunning] if the task has ended, or
 // [errors.ErrUnsupported] where there are no tasks. Cancelling ctx ends the wait,
 // and later the session.
-func (t *Task) Attach(ctx context.Context, opts ...AttachOption) (*Session, error) {
-	hello := tty.NewHello(tty.Recent, tty.Size{})
-	for _, opt := range opts {
-		opt(&hello)
+func (t *Task) Attach(ctx context.Context, opts ...AttachOptions) (*Session, error) {
+	o := last(opts)
+	hello := tty.NewHello(tty.Recent, tty.Size{Rows: o.Rows, Cols: o.Cols})
+	if o.FromStart {
+		hello.Offset = 0
 	}
 	if err := t.project.foreign; err != nil {
 		return nil, fmt.Errorf("attach to task %s: %w", t.tid, err)
@@ -216,7 +212,7 @@ func dial(ctx context.Context, t *Task) (conn *tty.Conn, epoch int, err error) {
 		}
 		c, err := tty.Dial(t.project.dir, t.tid, l.Epoch)
 		switch {
-		case tty.Unheard(err):
+		case tty.NotListening(err):
 			return nil // not yet: its consumer notifies when it listens
 		case err != nil:
 			return err

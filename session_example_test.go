@@ -31,7 +31,7 @@ func ExampleProject_OpenSession() {
 		log.Fatal(err)
 	}
 
-	session, err = session.Task().Attach(ctx, weft.FromStart(), weft.WithWindow(50, 132))
+	session, err = session.Task().Attach(ctx, weft.AttachOptions{FromStart: true, Rows: 50, Cols: 132})
 	if err != nil {
 		log.Fatal(err)
 	}

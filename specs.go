@@ -1,7 +1,6 @@
 package weft
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -130,13 +129,6 @@ func PipelinesIn(root string) PipelineFolder { return PipelineFolder(SpecsIn(roo
 func (f PipelineFolder) store() specstore.Store[*Pipeline] {
 	check := func(document []byte) error { _, err := taskspec.DecodePipeline(document); return err }
 	return specstore.Store[*Pipeline]{Project: f.project, Folder: "pipelines", What: "pipeline", Check: check, Parse: f.parse}
-}
-
-// IsPipeline reports whether a document in JSON is meant to be a pipeline, and not a
-// spec: it is an object with stages.
-func IsPipeline(document []byte) bool {
-	var fields map[string]json.RawMessage
-	return json.Unmarshal(document, &fields) == nil && fields["stages"] != nil
 }
 
 // A StoredPipeline is an entry of a list of pipelines.

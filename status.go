@@ -69,10 +69,10 @@ type TaskStatus struct {
 
 // An ItemCount is how far a persistent task is: see [Task.Items].
 type ItemCount struct {
-	Done     int64  // items that completed
-	Failed   int64  // items that did not
-	Resting  int    // items that failed, were put back, and are left alone for a while
-	Activity string // "waiting" or "working"; empty of a task that does not run
+	Done       int64  // items that completed
+	Failed     int64  // items that did not
+	BackingOff int    // items that failed, were put back, and are left alone for a while
+	Activity   string // "waiting" or "working"; empty of a task that does not run
 	// MessageID is the item that it works on; empty while it waits, or has ended.
 	MessageID string
 }
@@ -120,7 +120,7 @@ func (s *TaskStatus) fill(l *ledger.Task) {
 		StderrTruncated: l.Output.StderrTruncated(),
 	}
 	if l.Items != nil {
-		s.Items = &ItemCount{Done: l.Items.Done, Failed: l.Items.Failed, Resting: len(l.Items.BackingOff)}
+		s.Items = &ItemCount{Done: l.Items.Done, Failed: l.Items.Failed, BackingOff: len(l.Items.BackingOff)}
 		switch {
 		case l.Status != taskspec.StatusRunning:
 		case l.Message == 0:
@@ -180,7 +180,7 @@ func (s TaskStatus) MarshalJSON() ([]byte, error) {
 
 // MarshalJSON writes the counts as an object.
 func (c ItemCount) MarshalJSON() ([]byte, error) {
-	return jsonobject.New("done", c.Done, "failed", c.Failed).AddUnlessZero("resting", c.Resting).
+	return jsonobject.New("done", c.Done, "failed", c.Failed).AddUnlessZero("resting", c.BackingOff).
 		Add("activity", c.Activity).AddOrNull("message_id", c.MessageID).MarshalJSON()
 }
 

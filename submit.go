@@ -18,32 +18,32 @@ import (
 	"weft/taskspec"
 )
 
-// A SubmitOption says more about a submission than its spec.
-type SubmitOption func(*submission)
+// SubmitOptions say more about a submission than its spec. The zero value is the
+// default.
+type SubmitOptions struct {
+	// Dir is the submitter's directory, in which a task runs whose spec does not say
+	// otherwise; empty means the current one.
+	Dir string
+	// Env is the environment of the task, in the form of [os.Environ]; nil means that
+	// of this process.
+	Env []string
+	// Stdin holds the standard input of the task; nil is none. It is read to its end
+	// before the task is submitted.
+	Stdin io.Reader
+}
 
 // submission is what a task is submitted with.
 type submission struct {
-	dir   string
-	env   []string
-	stdin io.Reader
-
+	SubmitOptions
 	fileEnv settings.FileEnv
-}
-
-func newSubmission(p *Project, opts []SubmitOption) submission {
-	s := submission{fileEnv: p.fileEnv}
-	for _, opt := range opts {
-		opt(&s)
-	}
-	return s
 }
 
 // environ is the environment that it is submitted with.
 func (s *submission) environ() []string {
-	if s.env == nil {
-		s.env = s.fileEnv.Environ()
+	if s.Env == nil {
+		s.Env = s.fileEnv.Environ()
 	}
-	return s.env
+	return s.Env
 }
 
 // snapshotOf packs an environment with the attributes of this process, as far as
@@ -55,20 +55,8 @@ func (s *submission) snapshotOf(env []string) string {
 	return ledger.EncodeEnv(env)
 }
 
-// WithDir makes dir the submitter's directory, in which a task runs whose spec
-// does not say otherwise, instead of the current one.
-func WithDir(dir string) SubmitOption { return func(s *submission) { s.dir = dir } }
-
-// WithEnv makes env, in the form of [os.Environ], the environment of the task,
-// instead of that of this process.
-func WithEnv(env []string) SubmitOption { return func(s *submission) { s.env = env } }
-
-// WithStdin makes what r holds the standard input of the task. It is read to
-// its end before the task is submitted.
-func WithStdin(r io.Reader) SubmitOption { return func(s *submission) { s.stdin = r } }
-
 // Submit is [Project.SubmitContext] with a context that does not end.
-func (p *Project) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
+func (p *Project) Submit(spec *taskspec.Spec, opts ...SubmitOptions) (*Task, error) {
 	return p.SubmitContext(context.Background(), spec, opts...)
 }
 
@@ -87,8 +75,8 @@ func (p *Project) Submit(spec *taskspec.Spec, opts ...SubmitOption) (*Task, erro
 // whether it has ended or not, and does nothing else: see [Task.IsNew]. If the task was
 // submitted with another spec or input, the error is a *[KeyError]. To run the same spec
 // again use another key, or [Task.Retry].
-func (p *Project) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOption) (*Task, error) {
-	tasks, err := submit(ctx, p, []*taskspec.Spec{spec}, opts)
+func (p *Project) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOptions) (*Task, error) {
+	tasks, err := submit(ctx, p, []*taskspec.Spec{spec}, last(opts))
 	if len(tasks) == 0 {
 		return nil, fmt.Errorf("submit task: %w", err)
 	}
@@ -102,11 +90,11 @@ func (p *Project) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts .
 //
 // A transaction blocks every other writer: a few hundred tasks take
 // some ten milliseconds.
-func (p *Project) SubmitMany(ctx context.Context, specs []*taskspec.Spec, opts ...SubmitOption) ([]*Task, error) {
+func (p *Project) SubmitMany(ctx context.Context, specs []*taskspec.Spec, opts ...SubmitOptions) ([]*Task, error) {
 	if len(specs) == 0 {
 		return nil, nil
 	}
-	tasks, err := submit(ctx, p, specs, opts)
+	tasks, err := submit(ctx, p, specs, last(opts))
 	if len(tasks) == 0 {
 		return nil, fmt.Errorf("submit tasks: %w", err)
 	}
@@ -114,8 +102,8 @@ func (p *Project) SubmitMany(ctx context.Context, specs []*taskspec.Spec, opts .
 }
 
 // submit prepares tasks and submits them.
-func submit(ctx context.Context, p *Project, specs []*taskspec.Spec, opts []SubmitOption) ([]*Task, error) {
-	all, err := prepare(ctx, p, specs, opts)
+func submit(ctx context.Context, p *Project, specs []*taskspec.Spec, o SubmitOptions) ([]*Task, error) {
+	all, err := prepare(ctx, p, specs, o)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"weft/internal/project"
 	"weft/internal/upkeep"
 	"weft/manager"
+	"weft/taskspec"
 )
 
 // System is the upkeep of a project: copying it out and in, clearing up, and
@@ -99,7 +100,7 @@ type LoadReport struct {
 //
 // What cannot be read twice is copied to a temporary file first. Errors wrap
 // [broker.ErrDump], [broker.ErrFuture], [broker.ErrConflict], which comes with a
-// report, or [ErrNotWhole]. Cancelling ctx before the end withdraws it, though not while
+// report, or [ErrIncompleteDump]. Cancelling ctx before the end withdraws it, though not while
 // it waits for r.
 func (s System) Load(ctx context.Context, r io.Reader, o LoadOptions) (*LoadReport, error) {
 	if err := s.project.foreign; err != nil {
@@ -298,7 +299,7 @@ func findings(found []upkeep.Finding) (all []Finding) {
 // Diagnose is [System.Doctor] for the project in dir, also where it cannot be
 // opened, because its store is damaged or not Weft's: then that is a finding. It
 // creates nothing, and returns [ErrNoProject] where dir holds no project.
-func Diagnose(ctx context.Context, dir string, opts ...Option) ([]Finding, error) {
+func Diagnose(ctx context.Context, dir string, opts ...Options) ([]Finding, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("examine project: %w", err)
@@ -330,7 +331,7 @@ func (s System) Check(ctx context.Context) (problems []string, err error) {
 		return nil, err
 	}
 	waiting := 0
-	for _, status := range Unfinished() {
+	for _, status := range taskspec.Unfinished() {
 		waiting += counts[status]
 	}
 	running, err := manager.Running(s.project.dir)

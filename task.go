@@ -123,7 +123,7 @@ func (t *Task) Wait(ctx context.Context) (*TaskStatus, error) {
 // ends the wait, not the request.
 //
 // If the store cannot be written, the error is [ErrUnrecorded], and Stop still returns
-// how the task ended. The error wraps [ErrStuck] if the request will not be carried out
+// how the task ended. The error wraps [ErrManagerStuck] if the request will not be carried out
 // soon.
 func (t *Task) Stop(ctx context.Context) (*TaskStatus, error) {
 	return end(ctx, t, ledger.CommandStop)
@@ -146,7 +146,7 @@ func end(ctx context.Context, t *Task, command ledger.Command) (*TaskStatus, err
 	var s *TaskStatus
 	switch {
 	case unwritable(err):
-		s, err = beside(ctx, t, command, err)
+		s, err = orderDirectly(ctx, t, command, err)
 	case err == nil && l.Status.Terminal():
 		s = newStatus(l)
 	case err == nil && t.local != nil:
@@ -325,10 +325,4 @@ func (f TaskFilter) page(ctx context.Context, b *broker.Broker, sel broker.Recor
 		return cmp.Compare(a.Rank, b.Rank)
 	})
 	return page[:min(len(page), sel.Limit)], err
-}
-
-// Unfinished returns the statuses of tasks that have not ended, for a
-// [TaskFilter].
-func Unfinished() []taskspec.Status {
-	return []taskspec.Status{taskspec.StatusCreated, taskspec.StatusSpawning, taskspec.StatusRunning}
 }

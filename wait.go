@@ -16,11 +16,6 @@ import (
 	"weft/taskspec"
 )
 
-// Notices calls tell, once for each reason, when a wait through the Project takes some
-// seconds because the manager or the task's consumer is stopped, the manager does not
-// come up, or the disk is full. tell may be called on any goroutine that waits.
-func Notices(tell func(text string)) Option { return func(o *options) { o.tell = tell } }
-
 // notices passes each text on once.
 type notices struct {
 	tell func(string) // may be nil
@@ -45,18 +40,18 @@ func (n *notices) say(text string) {
 }
 
 const (
-	// managerLook is how often a waiter makes sure that there is a manager.
-	managerLook = time.Second
-	// troubleLook is when a waiter first asks what keeps the manager from its work;
-	// then it asks at growing intervals up to lastTroubleLook.
-	troubleLook     = 2 * time.Second
-	lastTroubleLook = 30 * time.Second
+	// managerPoll is how often a waiter makes sure that there is a manager.
+	managerPoll = time.Second
+	// minTroublePoll is when a waiter first asks what keeps the manager from its work;
+	// then it asks at growing intervals up to maxTroublePoll.
+	minTroublePoll = 2 * time.Second
+	maxTroublePoll = 30 * time.Second
 )
 
 // A watch checks, for a waiter, that the manager runs and works.
 type watch struct {
 	project *Project
-	looked  time.Time // for a manager
+	polled  time.Time // for a manager
 	began   time.Time
 	asked   time.Time     // what keeps it from its work
 	pause   time.Duration // before that is asked again
@@ -64,31 +59,31 @@ type watch struct {
 
 func newWatch(p *Project) *watch {
 	now := time.Now()
-	return &watch{project: p, looked: now, began: now, asked: now, pause: troubleLook}
+	return &watch{project: p, polled: now, began: now, asked: now, pause: minTroublePoll}
 }
 
 // due reports whether it is time to look.
-func (w *watch) due() bool { return time.Since(w.looked) >= managerLook }
+func (w *watch) due() bool { return time.Since(w.polled) >= managerPoll }
 
-// late reports whether the wait has taken so long that whoever waits is to know why.
-func (w *watch) late() bool { return time.Since(w.began) >= troubleLook }
+// isLate reports whether the wait has taken so long that whoever waits is to know why.
+func (w *watch) isLate() bool { return time.Since(w.began) >= minTroublePoll }
 
-// look makes sure, now and then, that there is a manager, and says what keeps it from
+// poll makes sure, now and then, that there is a manager, and says what keeps it from
 // its work.
-func (w *watch) look(ctx context.Context) error {
+func (w *watch) poll(ctx context.Context) error {
 	if !w.due() {
 		return nil
 	}
-	w.looked = time.Now()
+	w.polled = time.Now()
 	if err := w.project.Manager().ensure(ctx); err != nil {
 		return err
 	}
-	w.say(ctx)
+	w.report(ctx)
 	return nil
 }
 
-// say says what keeps the manager from its work, and tasks from going on.
-func (w *watch) say(ctx context.Context) {
+// report says what keeps the manager from its work, and tasks from going on.
+func (w *watch) report(ctx context.Context) {
 	if err := w.trouble(ctx); err != nil {
 		w.project.notices.say(err.Error())
 	} else {
@@ -102,7 +97,7 @@ func (w *watch) trouble(ctx context.Context) error {
 		return nil
 	}
 	err := w.project.Manager().trouble(ctx)
-	w.asked, w.pause = time.Now(), min(2*w.pause, lastTroubleLook)
+	w.asked, w.pause = time.Now(), min(2*w.pause, maxTroublePoll)
 	return err
 }
 
@@ -122,11 +117,11 @@ func (m *Manager) trouble(ctx context.Context) error {
 		return nil
 	}
 	var a control.Answer
-	if !halted(last) {
+	if !isStopped(last) {
 		a, err = control.Give(ctx, m.project.dir, control.Order{Command: ledger.CommandStatus})
 	}
 	switch {
-	case halted(last):
+	case isStopped(last):
 		return trouble(fmt.Sprintf("the manager (pid %d) is stopped: kill -CONT %[1]d lets it go on", last.Process.PID))
 	case err == nil && a.Problem != "":
 		return trouble(fmt.Sprintf("the manager (pid %d) cannot go on: %s", last.Process.PID, a.Problem))
@@ -134,12 +129,12 @@ func (m *Manager) trouble(ctx context.Context) error {
 	return nil
 }
 
-// halted reports whether a signal has stopped the manager.
-func halted(m *ledger.Manager) bool { return !m.Elsewhere() && m.Process.Stopped() }
+// isStopped reports whether a signal has stopped the manager.
+func isStopped(m *ledger.Manager) bool { return !m.Elsewhere() && m.Process.Stopped() }
 
-// haltedConsumer says that the consumer of a task stands still because a signal has
+// stoppedConsumer says that the consumer of a task stands still because a signal has
 // stopped it, if it does.
-func haltedConsumer(t *ledger.Task) string {
+func stoppedConsumer(t *ledger.Task) string {
 	if !t.Consumer.Stopped() {
 		return ""
 	}
@@ -198,13 +193,13 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 				return nil, err
 			}
 		}
-		if err := watch.look(ctx); err != nil {
+		if err := watch.poll(ctx); err != nil {
 			return nil, fmt.Errorf("task %s waits: %w: %w", t.tid, ErrManager, err)
 		}
-		if watch.late() {
-			t.project.notices.say(haltedConsumer(l))
+		if watch.isLate() {
+			t.project.notices.say(stoppedConsumer(l))
 		}
-		if err := waitFor(ctx, w, managerLook); err != nil {
+		if err := waitFor(ctx, w, managerPoll); err != nil {
 			return nil, err
 		}
 	}
@@ -301,7 +296,7 @@ func (b *Batch) Next(ctx context.Context) (*TaskStatus, error) {
 			}
 			continue
 		}
-		if err := waitFor(ctx, b.waiter, managerLook); err != nil {
+		if err := waitFor(ctx, b.waiter, managerPoll); err != nil {
 			return nil, err
 		}
 	}
@@ -331,7 +326,7 @@ const askedAtOnce = 50
 // poll makes sure that there is a manager, and that no end was missed because
 // the log was cleared.
 func (b *Batch) poll(ctx context.Context) error {
-	if err := b.watch.look(ctx); err != nil {
+	if err := b.watch.poll(ctx); err != nil {
 		return fmt.Errorf("%d tasks wait: %w: %w", len(b.waiting), ErrManager, err)
 	}
 	oldest, err := b.project.Queue(ledger.Log).Peek(ctx)
@@ -360,8 +355,8 @@ func (b *Batch) check(ctx context.Context, tid string) error {
 	var s *TaskStatus
 	if err == nil {
 		s = newStatus(l)
-		if b.watch.late() {
-			b.project.notices.say(haltedConsumer(l))
+		if b.watch.isLate() {
+			b.project.notices.say(stoppedConsumer(l))
 		}
 	}
 	if damaged, is := errors.AsType[*DamagedError](err); is {

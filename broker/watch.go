@@ -103,7 +103,7 @@ type WatchOptions struct {
 	Limit  int    // end after this many; 0 = never
 	// Look is the poll interval, in case a notification is lost; 0 means 1 s, growing to 5
 	// s.
-	Look time.Duration
+	PollInterval time.Duration
 }
 
 // Watch yields messages as they arrive, until ctx ends or the caller stops. A message is
@@ -123,8 +123,8 @@ func (q *Queue) Watch(ctx context.Context, o WatchOptions) iter.Seq2[Message, er
 			return
 		}
 		defer w.Close()
-		if o.Look > 0 {
-			w.poll, w.minPoll, w.maxPoll = o.Look, o.Look, o.Look
+		if o.PollInterval > 0 {
+			w.poll, w.minPoll, w.maxPoll = o.PollInterval, o.PollInterval, o.PollInterval
 		}
 		seen := 0
 		for {

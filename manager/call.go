@@ -17,8 +17,8 @@ type Call struct {
 	Build    string `json:"build"`
 	Root     string `json:"root"`           // the project's root
 	Once     bool   `json:"once,omitempty"` // exit as soon as there is no work
-	// Autostart says whether to start services; nil means as the settings say.
-	Autostart *bool `json:"autostart,omitempty"`
+	// Options are the settings that the client has given, by the names of their variables.
+	Options map[string]string `json:"options,omitempty"`
 	// Since is the last id that was in the project before its user first used it, if that
 	// could not be recorded.
 	Since broker.ID `json:"since,omitempty"`

@@ -68,7 +68,7 @@ func (l *lock) release() { l.f.Close() }
 // Running reports whether the project in dir has a manager. It does not take the lock, so
 // that it disturbs no process that wants to lead.
 func Running(dir string) (bool, error) {
-	f, err := projectfiles.LookAtLock(dir, lockName)
+	f, err := projectfiles.OpenLock(dir, lockName)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}

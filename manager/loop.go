@@ -104,7 +104,7 @@ func (l *loop) Handle(e event) error {
 	case serverDied:
 		delete(l.servers, e.server.Process)
 		l.Add(engine.Change{What: "note death of a server", Write: func(tx *broker.Tx, now time.Time) error {
-			return ledger.LoseServer(tx, e.server, now)
+			return ledger.MarkServerLost(tx, e.server, now)
 		}})
 	case lost:
 		delete(l.pool.survivors, e.task)
@@ -143,7 +143,7 @@ func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
 			c.own = *r.Started
 		}
 		if r.Paused != nil {
-			c.orderWaiters().Held(*r.Paused)
+			c.orderWaiters().OnPaused(*r.Paused)
 		}
 		l.note("note a report", of.tid, func(tx *broker.Tx, now time.Time) error {
 			return r.Record(tx, of.tid, of.epoch, now)

@@ -239,7 +239,7 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 	a.TTY, a.Interactive = j.Work.TTY, j.Work.Interactive
 	a.Inbox, a.Persistent = j.Inbox(), j.Work.Persistent
 	if j.Function != nil {
-		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Executable, Version: j.Function.Host.Version(), Call: j.Call}
+		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Executable, Version: j.Function.Program.Version(), Call: j.Call}
 	}
 	if j.Env != c.env {
 		a.EnvBlock = []byte(block)

@@ -19,7 +19,7 @@ func programOf(j *ledger.Job) string {
 	if j.Function == nil {
 		return ""
 	}
-	return j.Function.Host.Version()
+	return j.Function.Program.Version()
 }
 
 // preferred returns the index of the idle consumer that gets a job of this program; the one
@@ -45,7 +45,7 @@ func (l *loop) findProgram(j *ledger.Job) {
 	if j.Function == nil || j.Refused() != "" {
 		return
 	}
-	program := j.Function.Host
+	program := j.Function.Program
 	j.Executable = program.Path
 	stamp, err := function.StampOf(program.Path)
 	switch {
@@ -96,7 +96,7 @@ func (l *loop) describeProgram(program ledger.Program) {
 // onDescribed handles a program's description.
 func (l *loop) onDescribed(e programDescribed) {
 	delete(l.describing, e.program.Path)
-	if e.err != nil && !errors.Is(e.err, function.ErrNoHost) {
+	if e.err != nil && !errors.Is(e.err, function.ErrNothingRegistered) {
 		l.log.Warn("ask for functions", "program", e.program.Path, "err", e.err)
 		return // it is asked again when its next function is called
 	}

@@ -139,7 +139,7 @@ func (c *Consumer) runTask(a *Assignment) (next *Assignment, err error) {
 		lost:     control.lost,
 		started:  func(id proc.Identity) { _ = c.link.Send(Report{Started: &id}) },
 		paused: func(paused bool) {
-			control.waiters.Held(paused)
+			control.waiters.OnPaused(paused)
 			_ = all.record(context.Background(), Report{Paused: &paused})
 		},
 		// What is sent while the manager dies is lost. That does no harm.

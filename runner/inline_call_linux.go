@@ -246,7 +246,7 @@ func (s *server) addEnd(c *call) {
 		What: "finish task", TID: c.task.TID,
 		Write: func(tx *broker.Tx, _ time.Time) (err error) {
 			h := c.handOff
-			h.Taken = h.Taken || h.Takeable(c.task) && c.local.wantsResult()
+			h.Consumed = h.Consumed || h.Consumable(c.task) && c.local.wantsResult()
 			if t, err = ledger.FinishTask(tx, h, c.known); errors.Is(err, ledger.ErrStale) {
 				return nil
 			}

@@ -41,6 +41,9 @@ func Statuses() []Status {
 	}
 }
 
+// Unfinished returns the statuses of tasks that have not ended.
+func Unfinished() []Status { return []Status{StatusCreated, StatusSpawning, StatusRunning} }
+
 // Valid reports whether s is one of the eight statuses.
 func (s Status) Valid() bool {
 	return slices.Contains(Statuses(), s)

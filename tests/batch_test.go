@@ -27,7 +27,7 @@ func TestGroup(t *testing.T) {
 			specs[i] = weft.Command("false")
 		}
 	}
-	tasks, err := c.SubmitMany(p.ctx, specs, weft.WithDir(t.TempDir()))
+	tasks, err := c.SubmitMany(p.ctx, specs, weft.SubmitOptions{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

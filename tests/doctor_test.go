@@ -249,7 +249,7 @@ func TestWatcher(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	for m, err := range p.Queue("rings").Watch(t.Context(), broker.WatchOptions{Look: time.Hour}) {
+	for m, err := range p.Queue("rings").Watch(t.Context(), broker.WatchOptions{PollInterval: time.Hour}) {
 		if err != nil {
 			t.Fatal(err)
 		}

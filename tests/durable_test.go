@@ -33,7 +33,7 @@ func TestNotSynced(t *testing.T) {
 			return err
 		}, filepath.Dir(dump)},
 		{"an input", func() error {
-			_, err := p.Prepare(t.Context(), shell("cat"), weft.WithStdin(large))
+			_, err := p.Prepare(t.Context(), shell("cat"), weft.SubmitOptions{Stdin: large})
 			return err
 		}, filepath.Join(p.Root(), ".weft", "outputs")},
 	} {

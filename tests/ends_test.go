@@ -77,7 +77,7 @@ func TestEnds(t *testing.T) {
 				if got := e.by.Policy(e.spec.Work); e.name != "exit 0" && got != policy {
 					t.Fatalf("%s: the policy %s decides", e.name, got)
 				}
-				task, err := c.SubmitContext(p.ctx, e.spec, weft.WithStdin(strings.NewReader("item")))
+				task, err := c.SubmitContext(p.ctx, e.spec, weft.SubmitOptions{Stdin: strings.NewReader("item")})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -29,7 +29,7 @@ func registerFunctions() {
 		B int `json:"b,omitempty"`
 	}) (int, error) {
 		return in.A + in.B, nil
-	}, weft.WithDescription("Adds numbers."))
+	}, weft.FunctionOptions{Description: "Adds numbers."})
 	weft.Register("end", endSomehow)
 	weft.Register("blocked", callBlocked)
 	weft.Register("nested", callAgain)

@@ -99,7 +99,7 @@ func TestPipeline(t *testing.T) {
 		if res, err = transform[i].Result(p.ctx); err != nil || string(res.Output) != want[i] {
 			t.Errorf("task %d shows %q, %v", i, res.Output, err)
 		}
-		if _, err = transform[i].Result(p.ctx); !errors.Is(err, weft.ErrTaken) {
+		if _, err = transform[i].Result(p.ctx); !errors.Is(err, weft.ErrResultConsumed) {
 			t.Errorf("task %d shows its result twice: %v", i, err)
 		}
 	}
@@ -149,10 +149,10 @@ func TestInputOfWired(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	spec := stage("cat", "raw.data", "")
-	if _, err := p.open().SubmitContext(p.ctx, spec, weft.WithStdin(strings.NewReader("x"))); !errors.Is(err, weft.ErrInput) {
+	if _, err := p.open().SubmitContext(p.ctx, spec, weft.SubmitOptions{Stdin: strings.NewReader("x")}); !errors.Is(err, weft.ErrInputFromQueue) {
 		t.Errorf("with an input: %v", err)
 	}
-	task, err := p.open().SubmitContext(p.ctx, spec, weft.WithStdin(strings.NewReader("")))
+	task, err := p.open().SubmitContext(p.ctx, spec, weft.SubmitOptions{Stdin: strings.NewReader("")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func TestKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := c.RunContext(p.ctx, keyed(file, "a"), weft.WithDir("/"), weft.WithEnv([]string{"PATH=/bin"}))
+	res, err := c.RunContext(p.ctx, keyed(file, "a"), weft.SubmitOptions{Dir: "/", Env: []string{"PATH=/bin"}})
 	if err != nil || res.TID != first.TID() || string(res.Output) != "a\n" || res.Key != "a" {
 		t.Errorf("run again: %+v, %v", res, err)
 	}
@@ -56,11 +56,11 @@ func TestKey(t *testing.T) {
 	if err != nil || again.TID() != first.TID() || !first.IsNew() || again.IsNew() {
 		t.Errorf("submitted after its end: %+v, %v", again, err)
 	}
-	if res, err := again.Result(p.ctx); !errors.Is(err, weft.ErrTaken) || res.Status != taskspec.StatusCompleted {
+	if res, err := again.Result(p.ctx); !errors.Is(err, weft.ErrResultConsumed) || res.Status != taskspec.StatusCompleted {
 		t.Errorf("its result: %+v, %v", res, err)
 	}
 
-	if res, err := c.RunContext(p.ctx, keyed(file, "a")); !errors.Is(err, weft.ErrTaken) || res.TID != first.TID() {
+	if res, err := c.RunContext(p.ctx, keyed(file, "a")); !errors.Is(err, weft.ErrResultConsumed) || res.TID != first.TID() {
 		t.Errorf("run after its result was taken: %+v, %v", res, err)
 	}
 
@@ -112,7 +112,7 @@ func TestKeyInput(t *testing.T) {
 	spec := weft.Command("wc", "-c")
 	spec.Key = "count"
 	input := strings.Repeat("x", 100_000)
-	first, err := c.SubmitContext(p.ctx, spec, weft.WithStdin(strings.NewReader(input)))
+	first, err := c.SubmitContext(p.ctx, spec, weft.SubmitOptions{Stdin: strings.NewReader(input)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,11 +120,11 @@ func TestKeyInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := p.inputs()
-	again, err := c.SubmitContext(p.ctx, spec, weft.WithStdin(strings.NewReader(input)))
+	again, err := c.SubmitContext(p.ctx, spec, weft.SubmitOptions{Stdin: strings.NewReader(input)})
 	if err != nil || again.TID() != first.TID() {
 		t.Errorf("submitted again: %+v, %v", again, err)
 	}
-	if _, err := c.SubmitContext(p.ctx, spec, weft.WithStdin(strings.NewReader(input+"y"))); err == nil {
+	if _, err := c.SubmitContext(p.ctx, spec, weft.SubmitOptions{Stdin: strings.NewReader(input + "y")}); err == nil {
 		t.Error("another input was accepted")
 	}
 	for _, name := range p.inputs() { // the consumer removes its own

@@ -28,7 +28,7 @@ func TestCreate(t *testing.T) {
 		{autostart: true, created: false, folder: true},
 		{autostart: false, created: false, folder: true}, // what is there stays
 	} {
-		p, err := weft.Create(dir, c.autostart, weft.AcceptPOSIXLocks())
+		p, err := weft.Create(dir, c.autostart, weft.Options{AcceptPOSIXLocks: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestCreate(t *testing.T) {
 			t.Errorf("%+v: autostart folder: %v", c, err)
 		}
 	}
-	p, err := weft.OpenExisting(dir, weft.AcceptPOSIXLocks())
+	p, err := weft.OpenExisting(dir, weft.Options{AcceptPOSIXLocks: true})
 	if err != nil {
 		t.Fatal(err)
 	}

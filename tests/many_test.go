@@ -104,7 +104,7 @@ func TestRunManyEnds(t *testing.T) {
 	if !errors.Is(err, broken) {
 		t.Errorf("cancelled: %v", err)
 	}
-	for s, err := range c.Tasks(p.ctx, weft.TaskFilter{Statuses: weft.Unfinished()}) {
+	for s, err := range c.Tasks(p.ctx, weft.TaskFilter{Statuses: taskspec.Unfinished()}) {
 		t.Errorf("a task goes on: %+v, %v", s, err)
 	}
 }

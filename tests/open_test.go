@@ -12,6 +12,7 @@ import (
 
 	"weft"
 	"weft/broker"
+	"weft/internal/literal"
 )
 
 func TestFind(t *testing.T) {
@@ -116,12 +117,12 @@ func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"30": 30 * time.Second, "1.5": 1500 * time.Millisecond, "2m": 2 * time.Minute, "1h30m": 90 * time.Minute, "0": 0,
 	} {
-		if d, err := weft.ParseDuration(text); err != nil || d != want {
+		if d, err := literal.Duration(text); err != nil || d != want {
 			t.Errorf("%s: %v %v", text, d, err)
 		}
 	}
 	for _, text := range []string{"", "x", "-1", "1 m", "NaN", "Inf", "-Inf", "1e300"} {
-		if d, err := weft.ParseDuration(text); err == nil {
+		if d, err := literal.Duration(text); err == nil {
 			t.Errorf("%q is %v", text, d)
 		}
 	}

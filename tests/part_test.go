@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
 	"sync"
@@ -164,9 +165,9 @@ func (c call) carryOut(ctx context.Context, p *weft.Project, out *json.Encoder) 
 	case "run inside":
 		return runInside(ctx, p, c.Spec, out)
 	case "stand by":
-		stop, cancel := weft.StopSignals()
+		stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 		defer cancel()
-		return p.Serve(ctx, weft.ServeOptions{Stop: stop})
+		return p.Serve(ctx, weft.ServeOptions{Stop: stop.Done()})
 	}
 	return errors.New("no such call")
 }
@@ -204,7 +205,7 @@ func runInside(ctx context.Context, p *weft.Project, spec *taskspec.Spec, out *j
 		if err != nil {
 			return err
 		}
-		if again, err := t.Result(ctx); !errors.Is(err, weft.ErrTaken) || again.Status != res.Status {
+		if again, err := t.Result(ctx); !errors.Is(err, weft.ErrResultConsumed) || again.Status != res.Status {
 			return fmt.Errorf("result taken twice: %+v, %w", again, err)
 		}
 		var names []string
@@ -256,7 +257,7 @@ func takeItems(ctx context.Context, t *weft.Task, say func(any) error) error {
 		if err := say(line{TID: r.MessageID, Status: r.Status, Code: r.ReturnCode, Reason: r.Reason, Output: string(r.Output)}); err != nil {
 			return err
 		}
-		if err := r.Take(ctx); err != nil {
+		if err := r.Discard(ctx); err != nil {
 			return err
 		}
 	}

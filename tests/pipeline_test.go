@@ -163,7 +163,7 @@ func (p *project) outcome(c *client, tid string) (got line, taken bool) {
 	other := p.client(call{Do: "result", TID: tid})
 	l, err := other.next()
 	if err != nil { // taken by the first, which did not come to say so
-		if !strings.Contains(other.erred.String(), weft.ErrTaken.Error()) {
+		if !strings.Contains(other.erred.String(), weft.ErrResultConsumed.Error()) {
 			_ = other.wait()
 			p.t.Fatalf("%v: %s", err, other.erred.String())
 		}

@@ -22,7 +22,7 @@ func TestPrepare(t *testing.T) {
 	input := strings.Repeat("x", 100_000)
 	spec := shell(`wc -c; pwd; echo "$A $1"`, "before")
 	env := []string{"A=1", "PATH=/usr/bin:/bin"}
-	prepared, err := c.Prepare(p.ctx, spec, weft.WithStdin(strings.NewReader(input)), weft.WithDir("/"), weft.WithEnv(env))
+	prepared, err := c.Prepare(p.ctx, spec, weft.SubmitOptions{Stdin: strings.NewReader(input), Dir: "/", Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestPrepareClosed(t *testing.T) {
 	if _, err := c.Prepare(p.ctx, weft.Command("")); !errors.As(err, &invalid) {
 		t.Errorf("a bad spec: %v", err)
 	}
-	prepared, err := c.Prepare(p.ctx, weft.Command("cat"), weft.WithStdin(strings.NewReader("\xff")))
+	prepared, err := c.Prepare(p.ctx, weft.Command("cat"), weft.SubmitOptions{Stdin: strings.NewReader("\xff")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestSubmitTx(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	c := p.open()
-	prepared, err := c.Prepare(p.ctx, weft.Command("cat"), weft.WithStdin(strings.NewReader("\xff")))
+	prepared, err := c.Prepare(p.ctx, weft.Command("cat"), weft.SubmitOptions{Stdin: strings.NewReader("\xff")})
 	if err != nil {
 		t.Fatal(err)
 	}

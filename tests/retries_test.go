@@ -52,7 +52,7 @@ func TestRetryPolicy(t *testing.T) {
 			spec := retrying(shell(`read item; echo "$item $WEFT_EPOCH"; echo "e $WEFT_EPOCH" >&2; sleep 0.05; test "$WEFT_EPOCH" -eq 3`), 5, time.Millisecond)
 			spec.OutputSizeLimitMB = &limit
 			c := p.open()
-			task, err := c.SubmitContext(p.ctx, spec, weft.WithStdin(strings.NewReader("item\n")))
+			task, err := c.SubmitContext(p.ctx, spec, weft.SubmitOptions{Stdin: strings.NewReader("item\n")})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -161,7 +161,7 @@ func TestRetryInput(t *testing.T) {
 	const size = 3 << 20
 	spec := retrying(shell(`wc -c; test "$WEFT_EPOCH" -eq 2`), 2, time.Millisecond)
 	spec.ReservedPolicyOnError = taskspec.PolicyClear
-	res, err := p.open().RunContext(p.ctx, spec, weft.WithStdin(strings.NewReader(strings.Repeat("x", size))))
+	res, err := p.open().RunContext(p.ctx, spec, weft.SubmitOptions{Stdin: strings.NewReader(strings.Repeat("x", size))})
 	if err != nil || strings.TrimSpace(string(res.Output)) != strconv.Itoa(size) {
 		t.Errorf("got %+v, %v", res, err)
 	}

@@ -143,7 +143,7 @@ func TestStdin(t *testing.T) {
 		"large":  bytes.Repeat([]byte("0123456789abcdef"), 1<<16),
 	} {
 		t.Run(name, func(t *testing.T) {
-			res, err := p.open().RunContext(p.ctx, weft.Command("cat"), weft.WithStdin(bytes.NewReader(input)))
+			res, err := p.open().RunContext(p.ctx, weft.Command("cat"), weft.SubmitOptions{Stdin: bytes.NewReader(input)})
 			if err != nil || !bytes.Equal(res.Output, input) {
 				t.Errorf("%d bytes became %d: %v", len(input), len(res.Output), err)
 			}
@@ -166,7 +166,7 @@ func TestSubmitter(t *testing.T) {
 	dir := t.TempDir()
 	for _, who := range []string{"first", "second"} {
 		res, err := p.open().RunContext(p.ctx, shell(`pwd; echo "$WHO"; echo "${HOME-unset}"`),
-			weft.WithDir(dir), weft.WithEnv([]string{"PATH=" + os.Getenv("PATH"), "WHO=" + who, p.mark()}))
+			weft.SubmitOptions{Dir: dir, Env: []string{"PATH=" + os.Getenv("PATH"), "WHO=" + who, p.mark()}})
 		if want := dir + "\n" + who + "\nunset\n"; err != nil || string(res.Output) != want {
 			t.Errorf("got %q, want %q: %v", res.Output, want, err)
 		}
@@ -241,7 +241,7 @@ func TestLargeOutput(t *testing.T) {
 	if err := task.Discard(p.ctx); err != nil {
 		t.Error(err)
 	}
-	if _, err := task.Output(p.ctx, &out, &errs); !errors.Is(err, weft.ErrTaken) {
+	if _, err := task.Output(p.ctx, &out, &errs); !errors.Is(err, weft.ErrResultConsumed) {
 		t.Errorf("read again: %v", err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(p.dir, ".weft", "outputs", "*")); len(left) > 0 {
@@ -268,7 +268,7 @@ func TestTaken(t *testing.T) {
 	if res, err := task.Result(p.ctx); err != nil || string(res.Output) != "once\n" {
 		t.Errorf("first: %v %v", res, err)
 	}
-	if res, err := task.Result(p.ctx); !errors.Is(err, weft.ErrTaken) || res.Status != taskspec.StatusCompleted {
+	if res, err := task.Result(p.ctx); !errors.Is(err, weft.ErrResultConsumed) || res.Status != taskspec.StatusCompleted {
 		t.Errorf("second: %v %v", res, err)
 	}
 }

@@ -233,11 +233,11 @@ func TestServiceSwitches(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Setenv("WEFT_AUTOSTART_TASKS", test.variable)
 			dir := t.TempDir()
-			var opts []weft.Option
+			var opts weft.Options
 			if test.flag != nil {
-				opts = append(opts, weft.Autostart(*test.flag))
+				opts.Autostart = test.flag
 			}
-			c, err := weft.Create(dir, test.project, opts...)
+			c, err := weft.Create(dir, test.project, opts)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -64,7 +64,7 @@ func TestSession(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	spec := onTerminal(`stty size; read a; echo "got $a"; read b; stty size; read c; exit 3`)
-	s, err := p.open().OpenSession(p.ctx, spec, weft.WithEnv(append(p.env, "LINES=40", "COLUMNS=120")))
+	s, err := p.open().OpenSession(p.ctx, spec, weft.SubmitOptions{Env: append(p.env, "LINES=40", "COLUMNS=120")})
 	if err != nil {
 		t.Fatal(err)
 	}

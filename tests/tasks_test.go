@@ -96,11 +96,11 @@ func TestTasks(t *testing.T) {
 		want   []string
 	}{
 		"all":         {weft.TaskFilter{}, pick(func(int) bool { return true })},
-		"unfinished":  {weft.TaskFilter{Statuses: weft.Unfinished()}, pick(func(i int) bool { return i%4 < 2 })},
+		"unfinished":  {weft.TaskFilter{Statuses: taskspec.Unfinished()}, pick(func(i int) bool { return i%4 < 2 })},
 		"named twice": {weft.TaskFilter{Statuses: twice}, pick(func(i int) bool { return i%4 >= 2 })},
 		"one status":  {weft.TaskFilter{Statuses: twice[:1]}, pick(func(i int) bool { return i%4 == 3 })},
 		"a name":      {weft.TaskFilter{Name: "*-one"}, pick(func(i int) bool { return i%3 < 2 })},
-		"both":        {weft.TaskFilter{Statuses: weft.Unfinished(), Name: "third"}, pick(func(i int) bool { return i%4 < 2 && i%3 == 2 })},
+		"both":        {weft.TaskFilter{Statuses: taskspec.Unfinished(), Name: "third"}, pick(func(i int) bool { return i%4 < 2 && i%3 == 2 })},
 		"none":        {weft.TaskFilter{Statuses: []taskspec.Status{taskspec.StatusTimeout}}, nil},
 	} {
 		slices.Reverse(test.want)
@@ -144,7 +144,7 @@ func TestTasksMove(t *testing.T) {
 	} {
 		p, oldest := listed(t, 350, func(_ int, task *ledger.Task) { task.Status = move[0] })
 		var tids []string
-		for s, err := range p.Tasks(t.Context(), weft.TaskFilter{Statuses: weft.Unfinished()}) {
+		for s, err := range p.Tasks(t.Context(), weft.TaskFilter{Statuses: taskspec.Unfinished()}) {
 			if err != nil {
 				t.Fatal(err)
 			}

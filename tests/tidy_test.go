@@ -57,7 +57,7 @@ func TestTidyBesideTasks(t *testing.T) {
 		tids = append(tids, u.accepted())
 	}
 	rounds := 0
-	for ; rounds == 0 || len(p.tasks(weft.Unfinished()...)) > 0; rounds++ {
+	for ; rounds == 0 || len(p.tasks(taskspec.Unfinished()...)) > 0; rounds++ {
 		if p.ctx.Err() != nil {
 			t.Fatal("the tasks do not end")
 		}
@@ -182,8 +182,8 @@ func TestTidyEnvironments(t *testing.T) {
 		}
 		return keys
 	}
-	env := func(name string) weft.SubmitOption {
-		return weft.WithEnv([]string{"PATH=" + os.Getenv("PATH"), "NAME=" + name, p.mark()})
+	env := func(name string) weft.SubmitOptions {
+		return weft.SubmitOptions{Env: []string{"PATH=" + os.Getenv("PATH"), "NAME=" + name, p.mark()}}
 	}
 	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	running, err := p.open().SubmitContext(p.ctx, shell(`echo begun >"$1"; read -r line <"$2"; echo "$NAME"`, tell.path, proceed.path), env("running"))

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"weft"
 	"weft/broker"
+	"weft/internal/literal"
 )
 
 func TestParseMoment(t *testing.T) {
@@ -91,7 +91,7 @@ func TestParseMoment(t *testing.T) {
 		"  1795262400\n": noon,
 		"\t2026-11-21 ":  midnight,
 	} {
-		got, err := weft.ParseMoment(text)
+		got, err := literal.Time(text)
 		if err != nil || got != want {
 			t.Errorf("ParseMoment(%q) = %v, %v; want %v", text, got, err, want)
 		}
@@ -114,7 +114,7 @@ func TestParseMoment(t *testing.T) {
 		"2026-13-01", "2026-02-30", "2026-11-21T25:00", "2026-11-21T12:00.5", "2026-11-21T12:00:00.Z", "2026-11-21.5", "2026-11-21T",
 		"2026-11-21T12", "2026-11-21  12:00", "2026-11", "11/21/2026", "21.11.2026", "2026-11-21T12:00 Z", "2026-11-21T12:00:00 UTC",
 	} {
-		got, err := weft.ParseMoment(text)
+		got, err := literal.Time(text)
 		if err == nil {
 			t.Errorf("ParseMoment(%q) = %v, want an error", text, got)
 		} else if !strings.Contains(err.Error(), "2026-11-21T14:03") || !strings.Contains(err.Error(), "since 1970") {
@@ -139,7 +139,7 @@ func FuzzParseMoment(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		id, err := weft.ParseMoment(text)
+		id, err := literal.Time(text)
 		trimmed := strings.TrimSpace(text)
 		if err != nil {
 			if id != 0 {
@@ -164,7 +164,7 @@ func FuzzParseMoment(f *testing.F) {
 		if id != 1 && id%broker.Grain != 0 {
 			t.Errorf("ParseMoment(%q) = %v, within a grain", text, id)
 		}
-		if again, err := weft.ParseMoment(id.Time().UTC().Format("2006-01-02T15:04:05Z")); err != nil || again > id {
+		if again, err := literal.Time(id.Time().UTC().Format("2006-01-02T15:04:05Z")); err != nil || again > id {
 			t.Errorf("ParseMoment(%q) = %v, whose second is %v, %v", text, id, again, err)
 		}
 	})

@@ -19,7 +19,7 @@ func TestTrust(t *testing.T) {
 	dir := t.TempDir()
 	trusted := func(want bool) {
 		t.Helper()
-		p, err := weft.Open(dir, weft.AcceptPOSIXLocks())
+		p, err := weft.Open(dir, weft.Options{AcceptPOSIXLocks: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +31,7 @@ func TestTrust(t *testing.T) {
 	}
 	change := func(change func(p *weft.Project) error) {
 		t.Helper()
-		p, err := weft.Open(dir, weft.AcceptPOSIXLocks())
+		p, err := weft.Open(dir, weft.Options{AcceptPOSIXLocks: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +44,7 @@ func TestTrust(t *testing.T) {
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
-			p, err := weft.Open(dir, weft.AcceptPOSIXLocks())
+			p, err := weft.Open(dir, weft.Options{AcceptPOSIXLocks: true})
 			if err != nil {
 				t.Error(err)
 				return

@@ -44,7 +44,7 @@ func (c *attachCmd) Run(a *app, p *weft.Project) error {
 	if err != nil {
 		return err
 	}
-	s, err := t.Attach(in.first, a.window()...)
+	s, err := t.Attach(in.first, a.window())
 	switch {
 	case errors.Is(err, weft.ErrNotRunning):
 		return noneOf{fmt.Sprintf("%v: see weft result %s", err, taskspec.ShortTID(t.TID()))}
@@ -65,9 +65,9 @@ func (c *attachCmd) Run(a *app, p *weft.Project) error {
 func (a *app) talk(in *interrupts, t *weft.Task, d *detacher, stdin *os.File) (*weft.TaskStatus, error) {
 	opts := a.window()
 	if t.IsNew() {
-		opts = append(opts, weft.FromStart())
+		opts.FromStart = true
 	}
-	s, err := t.Attach(in.first, opts...)
+	s, err := t.Attach(in.first, opts)
 	switch {
 	case errors.Is(err, weft.ErrNotRunning) || in.interrupted():
 		return a.follow(in, t, a.lines())
@@ -92,12 +92,9 @@ func (a *app) terminalEnv(p *weft.Project) []string {
 }
 
 // window is the size of the terminal that shows the output, if one does.
-func (a *app) window() []weft.AttachOption {
+func (a *app) window() weft.AttachOptions {
 	size := a.size()
-	if size == (tty.Size{}) {
-		return nil
-	}
-	return []weft.AttachOption{weft.WithWindow(size.Rows, size.Cols)}
+	return weft.AttachOptions{Rows: size.Rows, Cols: size.Cols}
 }
 
 // size is the size of the terminal, zero if there is none.

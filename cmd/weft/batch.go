@@ -41,7 +41,7 @@ func (c *batchCmd) Run(a *app) error {
 	}
 	a.delivers = true
 	specs, checkFirst := peekFirst(c.specs(a.stdin))
-	p, err := a.openOrCreate(checkFirst)
+	p, err := a.openOrCreate(checkFirst, nil)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (b *batch) ended(t *weft.Task, s *weft.TaskStatus) (whole bool, err error) 
 		whole = err == nil
 	}
 	switch {
-	case errors.Is(err, weft.ErrTaken): // by another process
+	case errors.Is(err, weft.ErrResultConsumed): // by another process
 		err = nil
 		if b.a.JSON {
 			err = b.a.printJSON(weft.Result{TaskStatus: *s})

@@ -15,6 +15,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"weft"
+	"weft/internal/literal"
 )
 
 // command is a command of the grammar, or a group of them. Its flags and
@@ -73,7 +74,7 @@ type app struct {
 // execute runs the command that args name and returns the exit code.
 func execute(args []string) int {
 	a := &app{stdin: os.Stdin, stdout: &sink{file: os.Stdout, terminal: isTerminal(os.Stdout)}, stderr: os.Stderr}
-	a.project = sync.OnceValues(func() (*weft.Project, error) { return a.open() })
+	a.project = sync.OnceValues(func() (*weft.Project, error) { return a.open(nil) })
 	survivePipe()
 	a.leaveOnQuit()
 	args = rewrite(args)
@@ -260,7 +261,7 @@ func flagNamed(node *kong.Node, arg string) *kong.Flag {
 	return nil
 }
 
-// duration is an option's value, as [weft.ParseDuration] reads it.
+// duration is an option's value, as [literal.Duration] reads it.
 type duration time.Duration
 
 // Decode reads a duration.
@@ -269,7 +270,7 @@ func (d *duration) Decode(ctx *kong.DecodeContext) error {
 	if err != nil {
 		return err
 	}
-	value, err := weft.ParseDuration(token.String())
+	value, err := literal.Duration(token.String())
 	*d = duration(value)
 	return err
 }

@@ -80,7 +80,7 @@ func (l *lookup) live(kind, word string) []candidate {
 	case "task":
 		return tasks(ctx, p, word)
 	case "live-task":
-		return tasks(ctx, p, word, weft.Unfinished()...)
+		return tasks(ctx, p, word, taskspec.Unfinished()...)
 	case "failed-task":
 		return tasks(ctx, p, word, incomplete()...)
 	case "queue":

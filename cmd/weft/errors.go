@@ -11,6 +11,7 @@ import (
 	"weft"
 	"weft/broker"
 	"weft/internal/jsonobject"
+	"weft/internal/literal"
 	"weft/taskspec"
 )
 
@@ -64,29 +65,29 @@ func kinds() []kind {
 		{weft.ErrNotRunning, "not_running", exitError, ""},
 		{weft.ErrNoRetry, "no_retry", exitError, ""},
 		{weft.ErrKeyHeld, "key_held", exitError, "give another key"},
-		{weft.ErrTaken, "result_taken", exitNotFound, ""},
+		{weft.ErrResultConsumed, "result_taken", exitNotFound, ""},
 		{weft.ErrNoPause, "cannot_pause", exitError, ""},
 		{weft.ErrNoSpec, "spec_not_found", exitNotFound, ""},
 		{weft.ErrNoFunction, "function_not_found", exitNotFound, "see weft function list"},
-		{weft.ErrNoHost, "no_functions", exitError, ""},
+		{weft.ErrNothingRegistered, "no_functions", exitError, ""},
 		{weft.ErrSpecName, "invalid_spec_name", exitError, ""},
 		{weft.ErrSpecExists, "already_exists", exitError, "replace it with --force"},
 		{errNoManager, "no_manager", exitNotFound, "start it with weft manager start"},
 		{weft.ErrManagerRunning, "manager_running", exitError, ""},
 		{broker.ErrGone, "store_gone", exitError, "look where the project is now"},
 		{weft.ErrUnrecorded, "unrecorded", exitError, ""},
-		{weft.ErrStuck, "stuck", exitError, ""},
+		{weft.ErrManagerStuck, "stuck", exitError, ""},
 		{weft.ErrManager, "no_manager", exitError, ""},
 		{weft.ErrNoAttempt, "no_attempt", exitNotFound, ""},
 		{weft.ErrNoOutput, "output_missing", exitNotFound, ""},
-		{weft.ErrNotWhole, "incomplete_request", exitError, ""},
+		{weft.ErrIncompleteDump, "incomplete_request", exitError, ""},
 		{broker.ErrFuture, "future_ids", exitError, "set the clock, or take them in with --force"},
 		{broker.ErrConflict, "conflict", exitConflict, ""},
 		{broker.ErrDump, "bad_dump", exitError, ""},
 		{broker.ErrEmpty, "empty", exitNotFound, ""},
 		{broker.ErrName, "invalid_queue_name", exitError, ""},
 		{broker.ErrID, "invalid_id", exitError, ""},
-		{weft.ErrMoment, "invalid_time", exitError, ""},
+		{literal.ErrTime, "invalid_time", exitError, ""},
 		{broker.ErrBody, "invalid_message", exitError, ""},
 		{broker.ErrTooLarge, "message_too_large", exitError, ""},
 		{broker.ErrSameQueue, "same_queue", exitError, ""},

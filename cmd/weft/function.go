@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"weft"
+	"weft/internal/literal"
 	"weft/taskspec"
 )
 
@@ -27,7 +28,7 @@ func (r *runCmd) call() (*taskspec.Spec, error) {
 		spec.Isolation = taskspec.IsolationInline
 	}
 	for _, text := range r.Arg {
-		spec.Args = append(spec.Args, weft.ParseArgument(text))
+		spec.Args = append(spec.Args, literal.Value(text))
 	}
 	for _, entry := range r.KW {
 		name, value, ok := strings.Cut(entry, "=")
@@ -40,7 +41,7 @@ func (r *runCmd) call() (*taskspec.Spec, error) {
 		if spec.KeywordArgs == nil {
 			spec.KeywordArgs = make(map[string]any)
 		}
-		spec.KeywordArgs[name] = weft.ParseArgument(value)
+		spec.KeywordArgs[name] = literal.Value(value)
 	}
 	return spec, nil
 }
@@ -135,7 +136,7 @@ func (c *functionAddCmd) Run(a *app) error {
 	p, err := a.openOrCreate(func() error {
 		_, err := os.Stat(c.Path)
 		return err
-	})
+	}, nil)
 	if err != nil {
 		return err
 	}

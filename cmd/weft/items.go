@@ -18,7 +18,7 @@ func (a *app) followItems(in *interrupts, t *weft.Task) (*weft.TaskStatus, error
 			if err != nil {
 				return nil, err
 			}
-			if err := a.printItem(in.second, r, true, true); err != nil && !errors.Is(err, weft.ErrTaken) {
+			if err := a.printItem(in.second, r, true, true); err != nil && !errors.Is(err, weft.ErrResultConsumed) {
 				return nil, err
 			}
 		}
@@ -48,7 +48,7 @@ func (a *app) printItem(ctx context.Context, r *weft.ItemResult, take, raw bool)
 	if !take {
 		return nil
 	}
-	return r.Take(ctx)
+	return r.Discard(ctx)
 }
 
 // printItems prints the next result of a persistent task, or with stream all of them
@@ -117,8 +117,8 @@ func itemsText(s *weft.TaskStatus) string {
 		return ""
 	}
 	text := fmt.Sprintf("%d done, %d failed", s.Items.Done, s.Items.Failed)
-	if s.Items.Resting > 0 {
-		text += fmt.Sprintf(", %d put back for later", s.Items.Resting)
+	if s.Items.BackingOff > 0 {
+		text += fmt.Sprintf(", %d put back for later", s.Items.BackingOff)
 	}
 	switch s.Items.Activity {
 	case "waiting":

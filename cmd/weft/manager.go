@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"weft"
 	"weft/internal/inherit"
+	"weft/internal/literal"
 )
 
 type managerCmd struct {
@@ -30,15 +33,7 @@ type autostartOption struct {
 }
 
 // ProvideProject opens the project with it, for Run.
-func (o autostartOption) ProvideProject(a *app) (*weft.Project, error) { return a.open(o.opening()...) }
-
-// opening is how a project is opened then.
-func (o autostartOption) opening() []weft.Option {
-	if o.Autostart == nil {
-		return nil
-	}
-	return []weft.Option{weft.Autostart(*o.Autostart)}
-}
+func (o autostartOption) ProvideProject(a *app) (*weft.Project, error) { return a.open(o.Autostart) }
 
 type managerStartCmd struct {
 	autostartOption
@@ -77,7 +72,7 @@ func (c *managerServeCmd) Run(a *app, p *weft.Project) error {
 	if err != nil {
 		return err
 	}
-	stop, cancel := weft.StopSignals()
+	stopped, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	inherit.Raise()
 	err = p.Serve(context.Background(), weft.ServeOptions{
@@ -85,7 +80,7 @@ func (c *managerServeCmd) Run(a *app, p *weft.Project) error {
 		Replace:  c.Replace,
 		Only:     true,
 		Log:      a.logger(p.Manager().LogLevel()),
-		Stop:     stop,
+		Stop:     stopped.Done(),
 	})
 	return errors.Join(err, p.Close())
 }
@@ -100,7 +95,7 @@ func (c *managerServeCmd) lifetime() (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
-	return weft.ParseDuration(text)
+	return literal.Duration(text)
 }
 
 // logger logs to standard error: for a person, or else for a program.
@@ -186,7 +181,7 @@ func (managerStatusCmd) Run(a *app, p *weft.Project) error {
 
 // managerObject is a manager in JSON.
 func managerObject(m weft.ManagerStatus) any {
-	return object("tid", m.TID, "pid", m.PID, "status", managerState(m), "started_at", m.Started).AddUnlessZero("elsewhere", m.Elsewhere)
+	return object("tid", m.TID, "pid", m.PID, "status", managerState(m), "started_at", m.Started).AddUnlessZero("elsewhere", m.OtherNamespace)
 }
 
 // managerState is "running", "halted" by a signal, "stopped", or "lost": killed, or the
@@ -213,7 +208,7 @@ func managerText(running []weft.ManagerStatus) string {
 		return fmt.Sprintf("stopped (pid %d; kill -CONT %[1]d lets it go on) since %s", m.PID, clock(m.Started))
 	}
 	where := ""
-	if m.Elsewhere {
+	if m.OtherNamespace {
 		where = " in another pid namespace"
 	}
 	return fmt.Sprintf("running (pid %d%s) since %s", m.PID, where, clock(m.Started))

@@ -8,6 +8,7 @@ import (
 
 	"weft"
 	"weft/internal/jsonobject"
+	"weft/internal/literal"
 	"weft/taskspec"
 )
 
@@ -23,7 +24,7 @@ func (r *runCmd) runPipeline(a *app) error {
 	p, err := a.openOrCreate(func() (err error) {
 		pipeline, err = a.newPipeline(*r.Pipeline)
 		return err
-	}, r.opening()...)
+	}, r.Autostart)
 	if err == nil && pipeline == nil {
 		pipeline, err = p.Pipelines().Find(*r.Pipeline)
 	}
@@ -40,16 +41,16 @@ func (r *runCmd) runPipeline(a *app) error {
 	in := interruptible()
 	last := pipeline.Stages[len(pipeline.Stages)-1]
 	spec := taskspec.Spec{Work: taskspec.Work{Type: last.Spec.Type}} // of nothing that talks
-	var options []weft.SubmitOption
+	var options weft.SubmitOptions
 	if r.Input != nil {
 		if err := r.onlyInput(a, in); err != nil {
 			return err
 		}
-		pipeline.Stages[0].Input = weft.ParseArgument(*r.Input)
+		pipeline.Stages[0].Input = literal.Value(*r.Input)
 	} else {
 		options = r.surroundings(a, in, p, &spec)
 	}
-	t, err := p.SubmitPipeline(in.first, pipeline, options...)
+	t, err := p.SubmitPipeline(in.first, pipeline, options)
 	if t == nil || err != nil && !in.interrupted() {
 		return err
 	}

@@ -97,7 +97,7 @@ func (a *app) printSomeQueues(p *weft.Project, pattern broker.Pattern, limit int
 		switch {
 		case err != nil:
 			return err
-		case weft.Reserved(name) && !strings.HasPrefix(name, "weft."):
+		case reserved(name) && !strings.HasPrefix(name, "weft."):
 			ofTasks = append(ofTasks, name)
 		default:
 			others = append(others, name)
@@ -200,7 +200,7 @@ func (c *queueDeleteCmd) Run(a *app, p *weft.Project) error {
 func (c *queueDeleteCmd) delete(p *weft.Project) (int, error) {
 	ctx := context.Background()
 	if c.All {
-		return p.Broker().Queues(weft.WithoutReserved(broker.Pattern{})).Delete(ctx)
+		return p.Broker().Queues(withoutReserved(broker.Pattern{})).Delete(ctx)
 	}
 	q, err := resolve(p, c.Queue)
 	if err != nil {

@@ -26,7 +26,7 @@ func (c *queueBroadcastCmd) Run(a *app, p *weft.Project) error {
 	if err != nil {
 		return err
 	}
-	reached, err := p.Broadcast(context.Background(), weft.WithoutReserved(c.pattern), body)
+	reached, err := p.Broadcast(context.Background(), withoutReserved(c.pattern), body)
 	switch {
 	case err != nil:
 		return err

@@ -11,6 +11,7 @@ import (
 	"weft"
 	"weft/broker"
 	"weft/internal/jsonobject"
+	"weft/internal/literal"
 )
 
 // selector says which messages of a queue a command concerns, and how to print
@@ -49,7 +50,7 @@ func (s *selector) prepare(*app) (err error) {
 		if bound.text == "" {
 			continue
 		}
-		if *bound.id, err = weft.ParseMoment(bound.text); err != nil {
+		if *bound.id, err = literal.Time(bound.text); err != nil {
 			return err
 		}
 	}
@@ -150,7 +151,7 @@ func (c *queueWriteCmd) Run(a *app) error {
 	case c.Queue == nil:
 		return usageError{"give a queue, or --endpoint"}
 	}
-	p, err := a.openOrCreate(func() error { return c.check(message) })
+	p, err := a.openOrCreate(func() error { return c.check(message) }, nil)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"weft"
 	"weft/broker"
+	"weft/internal/literal"
 )
 
 type queueWatchCmd struct {
@@ -25,14 +26,14 @@ type queueWatchCmd struct {
 
 func (c *queueWatchCmd) prepare(a *app) (err error) {
 	o := &c.options
-	o.Peek, o.Look = c.Peek, time.Duration(c.Interval)
+	o.Peek, o.PollInterval = c.Peek, time.Duration(c.Interval)
 	if c.Limit != nil {
 		if o.Limit = *c.Limit; o.Limit < 1 {
 			return usageError{"--limit: give a number from 1 on"}
 		}
 	}
 	if c.After != "" {
-		if o.After, err = weft.ParseMoment(c.After); err != nil {
+		if o.After, err = literal.Time(c.After); err != nil {
 			return err
 		}
 	}

@@ -66,7 +66,7 @@ func (r *resultCmd) Run(a *app, p *weft.Project) error {
 		return r.printItems(ctx, a, p, t)
 	}
 	s, err := r.print(ctx, a, t)
-	if errors.Is(err, weft.ErrTaken) {
+	if errors.Is(err, weft.ErrResultConsumed) {
 		return taken(ctx, t)
 	}
 	if err != nil {
@@ -101,7 +101,7 @@ func (r *resultCmd) printAll(ctx context.Context, a *app, p *weft.Project) error
 	failed := false
 	for _, t := range tasks {
 		s, err := r.printOne(ctx, a, t)
-		if errors.Is(err, weft.ErrTaken) {
+		if errors.Is(err, weft.ErrResultConsumed) {
 			continue // by another process, since
 		}
 		if err != nil {
@@ -170,7 +170,7 @@ func taken(ctx context.Context, t *weft.Task) error {
 	if err != nil {
 		return err
 	}
-	err = fmt.Errorf("%w: task %s %s on %s", weft.ErrTaken, taskspec.ShortTID(s.TID), s.Status, clock(s.Completed))
+	err = fmt.Errorf("%w: task %s %s on %s", weft.ErrResultConsumed, taskspec.ShortTID(s.TID), s.Status, clock(s.Completed))
 	if s.Loaded {
 		err = fmt.Errorf("%w, and %s", err, loaded)
 	}

@@ -66,13 +66,13 @@ func (r *runCmd) Run(a *app) error {
 		return err
 	}
 	if p == nil {
-		p, err = a.openOrCreate(func() error { return weft.Check(spec) }, r.opening()...)
+		p, err = a.openOrCreate(func() error { return weft.Check(spec) }, r.Autostart)
 	}
 	if err != nil {
 		return err
 	}
 	in := interruptible()
-	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, p, spec)...)
+	t, err := p.SubmitContext(in.first, spec, r.surroundings(a, in, p, spec))
 	if t == nil || err != nil && !in.interrupted() {
 		return err // it may be accepted, but no process runs it: then the error says so
 	}
@@ -128,7 +128,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 	if s == nil && err == nil {
 		return nil // the person has left it
 	}
-	if s != nil && !t.IsNew() && errors.Is(err, weft.ErrTaken) {
+	if s != nil && !t.IsNew() && errors.Is(err, weft.ErrResultConsumed) {
 		err = nil // its result has been consumed by another command
 		if s.Loaded {
 			a.note("task %s %s", taskspec.ShortTID(t.TID()), loaded)
@@ -158,15 +158,15 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 
 // surroundings are the input and the environment that the task is submitted
 // with. A task that talks is sent what standard input holds when it is there.
-func (r *runCmd) surroundings(a *app, in *interrupts, p *weft.Project, spec *taskspec.Spec) []weft.SubmitOption {
+func (r *runCmd) surroundings(a *app, in *interrupts, p *weft.Project, spec *taskspec.Spec) weft.SubmitOptions {
 	if r.Wait && spec.TTY {
-		return []weft.SubmitOption{weft.WithEnv(a.terminalEnv(p))}
+		return weft.SubmitOptions{Env: a.terminalEnv(p)}
 	}
 	stdin := input(a.stdin)
 	if stdin == nil || r.NoStdin || r.Wait && spec.Interactive {
-		return nil
+		return weft.SubmitOptions{}
 	}
-	return []weft.SubmitOption{weft.WithStdin(cancellable(in.first, stdin))}
+	return weft.SubmitOptions{Stdin: cancellable(in.first, stdin)}
 }
 
 // show shows the task to its end, and says how it ended. It returns neither a
@@ -207,7 +207,7 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Project, error) {
 		return weft.Command(words[0], words[1:]...), nil, nil
 	}
 	var stored weft.SpecFolder
-	p, err := a.open(r.opening()...)
+	p, err := a.open(r.Autostart)
 	switch {
 	case err == nil:
 		stored = p.Specs()

@@ -40,7 +40,7 @@ type specType struct {
 
 // isPipeline reports whether a document is to be a pipeline.
 func (t specType) isPipeline(document []byte) bool {
-	return t.Type == pipelineType || t.Type == "" && weft.IsPipeline(document)
+	return t.Type == pipelineType || t.Type == "" && isPipeline(document)
 }
 
 // Run stores a spec.
@@ -256,4 +256,11 @@ func (a *app) printDocument(document []byte) error {
 	}
 	a.stdout.Printf("%s\n", bytes.TrimSpace(document))
 	return a.stdout.err
+}
+
+// isPipeline reports whether a document in JSON is meant to be a pipeline, and not a
+// spec: it is an object with stages.
+func isPipeline(document []byte) bool {
+	var fields map[string]json.RawMessage
+	return json.Unmarshal(document, &fields) == nil && fields["stages"] != nil
 }

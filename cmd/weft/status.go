@@ -137,5 +137,5 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Project, problems []s
 // liveText says how many tasks have not ended.
 func liveText(counts map[taskspec.Status]int) string {
 	queued := counts[taskspec.StatusCreated]
-	return fmt.Sprintf("%d running, %d queued", count(counts, weft.Unfinished())-queued, queued)
+	return fmt.Sprintf("%d running, %d queued", count(counts, taskspec.Unfinished())-queued, queued)
 }

@@ -10,7 +10,7 @@ type systemDoctorCmd struct{}
 
 // Run prints what was found.
 func (systemDoctorCmd) Run(a *app) error {
-	root, err := weft.Locate(a.Context)
+	root, err := a.locate(a.Context)
 	if err != nil {
 		return err
 	}

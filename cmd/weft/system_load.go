@@ -47,7 +47,7 @@ func (c *systemLoadCmd) open(a *app) (in io.ReadCloser, p *weft.Project, err err
 	path, open := c.Input, func() (*os.File, error) { return os.Open(c.Input) }
 	if path == "" {
 		// In the project's folder, so there must be one.
-		if p, err = a.open(); err != nil {
+		if p, err = a.open(nil); err != nil {
 			return nil, nil, err
 		}
 		path, open = p.System().ExportFile(), p.System().OpenExport
@@ -62,9 +62,9 @@ func (c *systemLoadCmd) open(a *app) (in io.ReadCloser, p *weft.Project, err err
 	case err != nil || p != nil:
 		return in, p, err
 	case !c.DryRun:
-		p, err = a.openOrCreate(func() error { return c.check(in) })
+		p, err = a.openOrCreate(func() error { return c.check(in) }, nil)
 	default:
-		if p, err = a.open(); errors.Is(err, weft.ErrNoProject) {
+		if p, err = a.open(nil); errors.Is(err, weft.ErrNoProject) {
 			err = nil
 		}
 	}

@@ -35,14 +35,14 @@ type taskStopCmd struct{ chosen }
 
 // Run stops tasks.
 func (c *taskStopCmd) Run(a *app, p *weft.Project) error {
-	return c.sweep(a, p, weft.Unfinished(), (*weft.Task).Stop)
+	return c.sweep(a, p, taskspec.Unfinished(), (*weft.Task).Stop)
 }
 
 type taskKillCmd struct{ chosen }
 
 // Run kills tasks.
 func (c *taskKillCmd) Run(a *app, p *weft.Project) error {
-	return c.sweep(a, p, weft.Unfinished(), (*weft.Task).Kill)
+	return c.sweep(a, p, taskspec.Unfinished(), (*weft.Task).Kill)
 }
 
 // sweep does something to every chosen task, whatever becomes of the others, and

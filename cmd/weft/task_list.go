@@ -25,7 +25,7 @@ func (w which) filter() weft.TaskFilter {
 	case w.Status != "":
 		f.Statuses = []taskspec.Status{taskspec.Status(w.Status)}
 	case !w.All && w.Tag == "":
-		f.Statuses = weft.Unfinished()
+		f.Statuses = taskspec.Unfinished()
 	}
 	return f
 }

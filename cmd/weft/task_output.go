@@ -54,7 +54,7 @@ func (c *taskOutputCmd) Run(a *app, p *weft.Project) error {
 	}
 	st, err := print(in.first, stdout, stderr)
 	switch {
-	case errors.Is(err, weft.ErrTaken):
+	case errors.Is(err, weft.ErrResultConsumed):
 		return taken(in.first, t)
 	case err != nil:
 		return err

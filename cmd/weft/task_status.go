@@ -146,7 +146,7 @@ func taskDetails(ctx context.Context, t *weft.Task, s *weft.TaskStatus) (*jsonob
 		switch {
 		case err == nil:
 			r = peeked
-		case !errors.Is(err, weft.ErrTaken):
+		case !errors.Is(err, weft.ErrResultConsumed):
 			return nil, err
 		}
 	}

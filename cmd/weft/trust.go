@@ -15,7 +15,7 @@ type trustCmd struct {
 
 // Run trusts the project, or ceases to.
 func (c *trustCmd) Run(a *app) error {
-	root, err := weft.Locate(cmp.Or(c.Dir, a.Context))
+	root, err := a.locate(cmp.Or(c.Dir, a.Context))
 	if err != nil {
 		return err
 	}

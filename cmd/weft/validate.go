@@ -43,7 +43,7 @@ func (a *app) check(document []byte, isPipeline bool) (name, kind string, err er
 		return spec.Name, string(spec.Type), nil
 	}
 	var folder weft.PipelineFolder
-	switch p, err := a.open(); {
+	switch p, err := a.open(nil); {
 	case err == nil:
 		folder = p.Pipelines()
 	case !errors.Is(err, weft.ErrNoProject):

@@ -25,8 +25,8 @@ import (
 )
 
 func main() {
-	weft.Register("page.fetch", fetch, weft.WithDescription("Says how many bytes the page at a URL has."))
-	weft.Register("text.count", count, weft.WithDescription("Counts the words of a text."))
+	weft.Register("page.fetch", fetch, weft.FunctionOptions{Description: "Says how many bytes the page at a URL has."})
+	weft.Register("text.count", count, weft.FunctionOptions{Description: "Counts the words of a text."})
 	weft.Init() // after the functions: a process that is to run one gets no further
 	address := flag.String("address", "localhost:8080", "serve HTTP at `host:port`")
 	flag.Parse()

@@ -68,7 +68,7 @@ func TestGive(t *testing.T) {
 			t.Errorf("pause: %+v, %v", a, err)
 		}
 	})
-	two.Held(true)
+	two.OnPaused(true)
 	orders.Wait()
 	give(ledger.CommandPause, func(a Answer, err error) {
 		if err != nil || !a.Done {

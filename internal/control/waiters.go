@@ -43,8 +43,8 @@ func (w *Waiters) Ended(o taskspec.Outcome) {
 	}
 }
 
-// Held tells those who wait for it that the task stands still, or goes on.
-func (w *Waiters) Held(paused bool) {
+// OnPaused tells those who wait for it that the task stands still, or goes on.
+func (w *Waiters) OnPaused(paused bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.paused = paused

@@ -20,14 +20,14 @@ import (
 // program that never calls Init would do its own work instead.
 const describeDeadline = 10 * time.Second
 
-// ErrNoHost is returned for a program that does not describe its functions.
-var ErrNoHost = errors.New("program does not offer functions")
+// ErrNothingRegistered is returned for a program that does not describe its functions.
+var ErrNothingRegistered = errors.New("program does not offer functions")
 
 // ReadDescription executes the program at path, with this environment, and returns its
-// description. Cancelling ctx kills it. The error wraps [ErrNoHost] if the program does not
+// description. Cancelling ctx kills it. The error wraps [ErrNothingRegistered] if the program does not
 // describe its functions.
 func ReadDescription(ctx context.Context, path string, env []string) (Listing, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, describeDeadline, fmt.Errorf("%w: it said nothing in %v", ErrNoHost, describeDeadline))
+	ctx, cancel := context.WithTimeoutCause(ctx, describeDeadline, fmt.Errorf("%w: it said nothing in %v", ErrNothingRegistered, describeDeadline))
 	defer cancel()
 	ours, theirs, err := role.Pair()
 	if err != nil {
@@ -59,9 +59,9 @@ func ReadDescription(ctx context.Context, path string, env []string) (Listing, e
 	case json.Unmarshal(text, &l) == nil:
 		return l, nil
 	case err != nil:
-		return Listing{}, fmt.Errorf("ask %s for its functions: %w: it ended with %w: %s", path, ErrNoHost, err, lastOf(stderr.String()))
+		return Listing{}, fmt.Errorf("ask %s for its functions: %w: it ended with %w: %s", path, ErrNothingRegistered, err, lastOf(stderr.String()))
 	}
-	return Listing{}, fmt.Errorf("ask %s for its functions: %w: it must call weft.Init first", path, ErrNoHost)
+	return Listing{}, fmt.Errorf("ask %s for its functions: %w: it must call weft.Init first", path, ErrNothingRegistered)
 }
 
 // lastOf returns the last line of a text.

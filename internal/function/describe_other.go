@@ -8,8 +8,8 @@ import (
 	"fmt"
 )
 
-// ErrNoHost is returned for a program that does not describe its functions.
-var ErrNoHost = errors.New("program does not offer functions")
+// ErrNothingRegistered is returned for a program that does not describe its functions.
+var ErrNothingRegistered = errors.New("program does not offer functions")
 
 // ReadDescription returns an error: functions run on Linux only.
 func ReadDescription(context.Context, string, []string) (Listing, error) {

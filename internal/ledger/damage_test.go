@@ -152,9 +152,9 @@ func TestSkew(t *testing.T) {
 		err     error
 	}{
 		"of this version":                {Manager{Process: self, Protocol: protocol.Version}, true, nil},
-		"of the one before":              {Manager{Process: self, Protocol: protocol.Version - 1}, false, ErrSkew},
-		"of before there was a protocol": {Manager{Process: self}, false, ErrSkew},
-		"of a later one":                 {Manager{Process: self, Protocol: protocol.Version + 1}, false, ErrSkew},
+		"of the one before":              {Manager{Process: self, Protocol: protocol.Version - 1}, false, ErrVersionSkew},
+		"of before there was a protocol": {Manager{Process: self}, false, ErrVersionSkew},
+		"of a later one":                 {Manager{Process: self, Protocol: protocol.Version + 1}, false, ErrVersionSkew},
 		"dead":                           {Manager{Process: consumer, Protocol: protocol.Version - 1}, true, nil},
 	} {
 		p.update(func(tx *broker.Tx) error {

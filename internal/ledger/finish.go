@@ -31,8 +31,8 @@ type HandOff struct {
 	Ended time.Time `json:"ended"`
 	// Taken means that the result is returned to a waiter in the process that hands it off.
 	// It is as if the message had been read at once, so none is written: see
-	// [HandOff.Takeable].
-	Taken bool `json:"-"`
+	// [HandOff.Consumable].
+	Consumed bool `json:"-"`
 	// Item is the message that a persistent task has worked on; 0 if the task is told to
 	// end while it waits, or is not persistent.
 	Item broker.ID `json:"item,omitempty"`
@@ -105,7 +105,7 @@ func deliver(tx *broker.Tx, t *Task, h *HandOff, body string, again bool) (err e
 			return err
 		}
 	}
-	if h.Taken {
+	if h.Consumed {
 		t.Result, err = tx.NewID()
 		return err
 	}
@@ -113,16 +113,16 @@ func deliver(tx *broker.Tx, t *Task, h *HandOff, body string, again bool) (err e
 	return err
 }
 
-// Takeable reports whether the result of t, as it was dispatched, may be taken with the
+// Consumable reports whether the result of t, as it was dispatched, may be taken with the
 // hand-off: no other reader is to get it, and all of it is in h.
-func (h *HandOff) Takeable(t *Task) bool {
+func (h *HandOff) Consumable(t *Task) bool {
 	return h.Output.Form != FormFile && h.Output.InMemory && t.Out == "" && t.Stage == 0 && t.MaxAttempts <= 1 && !mayHoldMore(t)
 }
 
-// ResultAlone reports whether taking the result of a task that has ended means to take
+// IsOnlyResult reports whether taking the result of a task that has ended means to take
 // exactly one message: the task has written nothing else there, and no other reader is to
 // get it.
-func ResultAlone(t *Task) bool {
+func IsOnlyResult(t *Task) bool {
 	return t.Result != 0 && !inUserQueue(t) && t.Kind() != Pipeline && !t.Last && !mayHoldMore(t)
 }
 

@@ -133,10 +133,10 @@ func TestTaken(t *testing.T) {
 		h := handOff(tid, taskspec.Exited(0, ""))
 		h.Output.InMemory = true
 		test.end(h)
-		if may := h.Takeable(p.task(tid)); may != test.may {
+		if may := h.Consumable(p.task(tid)); may != test.may {
 			t.Errorf("%s may be handed over: %t", test.name, may)
 		}
-		h.Taken = test.may
+		h.Consumed = test.may
 		if err := p.finish(h); err != nil {
 			t.Fatal(err)
 		}

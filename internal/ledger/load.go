@@ -10,9 +10,9 @@ import (
 	"weft/taskspec"
 )
 
-// ErrNotWhole is returned for a request in a dump that cannot be run as it was submitted,
+// ErrIncompleteDump is returned for a request in a dump that cannot be run as it was submitted,
 // because the dump does not hold all of it.
-var ErrNotWhole = errors.New("request is not whole")
+var ErrIncompleteDump = errors.New("request is not whole")
 
 // An Intake loads the tasks of a dump. It counts one pass over the dump.
 type Intake struct {
@@ -104,7 +104,7 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 		in.left[t.Number()] = true
 		return r, broker.Leave, nil
 	case t.Input != "":
-		return r, 0, fmt.Errorf("%w: task %s read a large standard input, which is in a file and not in the dump", ErrNotWhole, t.TID)
+		return r, 0, fmt.Errorf("%w: task %s read a large standard input, which is in a file and not in the dump", ErrIncompleteDump, t.TID)
 	default:
 		in.waiting[t.TID] = t.requests()
 		// Its parent is lost and holds no slot for it: it needs one of its own.
@@ -160,7 +160,7 @@ func (in *Intake) message(m broker.Message) (bool, error) {
 		return in.run, nil
 	}
 	if wasHidden(m.Body) {
-		return false, fmt.Errorf("%w: something of task %v was hidden: dump with --include-secrets", ErrNotWhole, m.ID)
+		return false, fmt.Errorf("%w: something of task %v was hidden: dump with --include-secrets", ErrIncompleteDump, m.ID)
 	}
 	return true, nil
 }

@@ -158,7 +158,7 @@ func TestLoadRequests(t *testing.T) {
 	third := newProject(t, sqlite.Options{})
 	before := third.state()
 	_, _, err := third.load(p.dump(false, false), true)
-	if !errors.Is(err, ErrNotWhole) || !strings.Contains(err.Error(), "task "+withSecret) || !strings.Contains(err.Error(), "line ") {
+	if !errors.Is(err, ErrIncompleteDump) || !strings.Contains(err.Error(), "task "+withSecret) || !strings.Contains(err.Error(), "line ") {
 		t.Errorf("a request that was redacted: %v", err)
 	}
 	third.unchanged(before)
@@ -170,7 +170,7 @@ func TestLoadRequests(t *testing.T) {
 	fourth := newProject(t, sqlite.Options{})
 	large := p.submission(Submission{Spec: echo(), Item: "{}", Dir: p.root, Input: "file"})
 	_, _, err = fourth.load(p.dump(false, true), true)
-	if !errors.Is(err, ErrNotWhole) || !strings.Contains(err.Error(), "task "+large) {
+	if !errors.Is(err, ErrIncompleteDump) || !strings.Contains(err.Error(), "task "+large) {
 		t.Errorf("a request with a large input: %v", err)
 	}
 	fourth.mustLoad(p.dump(false, true), false)

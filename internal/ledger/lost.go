@@ -27,8 +27,8 @@ func MarkLost(tx *broker.Tx, tid string, epoch int, now time.Time) error {
 	return t.end(tx, taskspec.Lost(), now.UnixNano(), e, again)
 }
 
-// SlotsTaken counts the tasks that hold a slot.
-func SlotsTaken(r broker.Reader) (n int, err error) {
+// SlotsInUse counts the tasks that hold a slot.
+func SlotsInUse(r broker.Reader) (n int, err error) {
 	for t, err := range tasks.each(r, 0, liveStates...) {
 		if err != nil {
 			return 0, err

@@ -180,21 +180,21 @@ func SendManagerControl(tx *broker.Tx, c Command) error {
 	return err
 }
 
-// ErrSkew is returned if the project's manager is of a version of Weft with another format.
-var ErrSkew = errors.New("manager is of another version of weft")
+// ErrVersionSkew is returned if the project's manager is of a version of Weft with another format.
+var ErrVersionSkew = errors.New("manager is of another version of weft")
 
-// CheckProtocol returns [ErrSkew], with what to do, if the manager runs and is of another
+// CheckProtocol returns [ErrVersionSkew], with what to do, if the manager runs and is of another
 // version.
 func (m *Manager) CheckProtocol() error {
 	if m.Protocol == protocol.Version || m.Gone() {
 		return nil
 	}
 	return fmt.Errorf("%w: process %d has protocol %d, this one %d: weft manager stop, then again",
-		ErrSkew, m.Process.PID, m.Protocol, protocol.Version)
+		ErrVersionSkew, m.Process.PID, m.Protocol, protocol.Version)
 }
 
 // Managed reports whether there is a manager that has not recorded that it leaves. The
-// error is [ErrSkew] if this version must not submit work to it.
+// error is [ErrVersionSkew] if this version must not submit work to it.
 func Managed(tx *broker.Tx) (bool, error) {
 	r, err := tx.Record(ManagerKind, CurrentManager)
 	if errors.Is(err, broker.ErrNotFound) {

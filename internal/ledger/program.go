@@ -58,13 +58,13 @@ func (p *Program) UnmarshalJSON(data []byte) error {
 // Function is a function and its program.
 type Function struct {
 	function.Description
-	Host *Program
+	Program *Program
 }
 
 // functionRecord is the body of a function's record.
 type functionRecord struct {
 	function.Description
-	Host string `json:"host"` // the key of the program's record
+	Program string `json:"host"` // the key of the program's record
 }
 
 // ProgramKey returns the key of the program at path.
@@ -113,7 +113,7 @@ func PutProgram(tx *broker.Tx, p *Program, functions []function.Description, now
 		was, err := callables.get(tx, f.Name)
 		switch {
 		case err == nil:
-			err = dropFunction(tx, was.Host, f.Name)
+			err = dropFunction(tx, was.Program, f.Name)
 		case unreadable(err):
 			err = nil
 		}
@@ -175,11 +175,11 @@ func FindFunction(r broker.Reader, name string) (*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err := programs.get(r, f.Host)
+	p, err := programs.get(r, f.Program)
 	if err != nil {
 		return nil, err
 	}
-	return &Function{Description: f.Description, Host: p}, nil
+	return &Function{Description: f.Description, Program: p}, nil
 }
 
 // Functions returns all functions, sorted by their names.
@@ -194,7 +194,7 @@ func Functions(r broker.Reader) ([]*Function, error) {
 	}
 	var all []*Function
 	for _, f := range recorded {
-		i := slices.IndexFunc(programs, func(p *Program) bool { return ProgramKey(p.Path) == f.Host })
+		i := slices.IndexFunc(programs, func(p *Program) bool { return ProgramKey(p.Path) == f.Program })
 		if i >= 0 {
 			all = append(all, &Function{f.Description, programs[i]})
 		}
@@ -208,7 +208,7 @@ func Programs(r broker.Reader) ([]*Program, error) { return programs.list(r, bro
 
 var callables = table[functionRecord]{functionKind, func(rec broker.Record) (f functionRecord, err error) {
 	err = fields(rec, &f)
-	if err == nil && (f.Name != rec.Key || f.Host == "") {
+	if err == nil && (f.Name != rec.Key || f.Program == "") {
 		err = errMismatch
 	}
 	return f, err

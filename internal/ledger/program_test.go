@@ -37,8 +37,8 @@ func (p *project) known() (functions, hosts []string) {
 			return err
 		}
 		for _, f := range all {
-			functions = append(functions, f.Name+" "+f.Host.Path)
-			if one, err := FindFunction(r, f.Name); err != nil || one.Host.Path != f.Host.Path || one.Description.Description != "of "+f.Host.Path {
+			functions = append(functions, f.Name+" "+f.Program.Path)
+			if one, err := FindFunction(r, f.Name); err != nil || one.Program.Path != f.Program.Path || one.Description.Description != "of "+f.Program.Path {
 				p.Errorf("%s is %+v, %v", f.Name, one, err)
 			}
 		}
@@ -119,7 +119,7 @@ func TestPrepareFunction(t *testing.T) {
 	}
 	tid := p.submission(Submission{Spec: echo(spec), Item: `{"args":["x"]}`, Dir: p.root, Env: EncodeEnv([]string{"A=1", "B=2", "C=3"})})
 	j := p.prepare(tid)
-	if j.Refused() != "" || j.Function == nil || j.Function.Name != "f" || j.Function.Host.Path != "/a" || len(j.Call.Args) != 1 || string(j.Call.Args[0]) != `"x"` {
+	if j.Refused() != "" || j.Function == nil || j.Function.Name != "f" || j.Function.Program.Path != "/a" || len(j.Call.Args) != 1 || string(j.Call.Args[0]) != `"x"` {
 		t.Errorf("job is %+v", j)
 	}
 	if j.Env != p.task(tid).Env || j.Argv != nil || !maps.Equal(j.Work.Env, map[string]string{"A": "1", "B": "spec"}) || strings.Contains(string(j.Spec), `"A"`+":") {

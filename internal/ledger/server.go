@@ -49,9 +49,9 @@ var servers = table[*Server]{serverKind, func(rec broker.Record) (*Server, error
 	return s, err
 }}
 
-// LoseServer records that a program died while it served, and marks the tasks that ran
+// MarkServerLost records that a program died while it served, and marks the tasks that ran
 // inside it as lost.
-func LoseServer(tx *broker.Tx, s *Server, now time.Time) error {
+func MarkServerLost(tx *broker.Tx, s *Server, now time.Time) error {
 	live, err := LiveTasks(tx)
 	if err != nil {
 		return err

@@ -105,7 +105,7 @@ func (w *fsWatcher) add(channel int) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("watch bell: %w", err)
+		return fmt.Errorf("watch for notifications: %w", err)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (w *pipes) add(channel int) error {
 	w.remove(channel)
 	p, err := openPipe(w.path(channel))
 	if err != nil {
-		return fmt.Errorf("watch bell: %w", err)
+		return fmt.Errorf("watch for notifications: %w", err)
 	}
 	w.open[channel] = p
 	waits := make(chan struct{})
@@ -72,7 +72,7 @@ func (w *pipes) wait(channel int, p *pipe, waits chan<- struct{}) {
 		close(waits)
 	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		w.notifier.fail(w, fmt.Errorf("watch bell: %w", err))
+		w.notifier.fail(w, fmt.Errorf("watch for notifications: %w", err))
 	}
 }
 

@@ -52,7 +52,7 @@ func (s *Notifier) writeAll(channels *channelSet) error {
 	var errs []error
 	for channel := range channels.all() {
 		if err := write(filepath.Join(s.dir, fileName(channel))); err != nil {
-			errs = append(errs, fmt.Errorf("ring bell: %w", err))
+			errs = append(errs, fmt.Errorf("notify: %w", err))
 		}
 	}
 	return errors.Join(errs...)

@@ -7,7 +7,7 @@
 // bounded; and what is created has not been there, and is its user's alone.
 //
 // All who open files below .weft do it here. Three packages have files of a kind of
-// their own, and the same rules: broker/sqlite, internal/bell with its pipes, and
+// their own, and the same rules: broker/sqlite, internal/notify with its pipes, and
 // internal/socket with its sockets.
 package project
 
@@ -89,9 +89,9 @@ func Lock(dir, name string) (*os.File, error) {
 	return openOrCreate(f, name, os.O_RDWR)
 }
 
-// LookAtLock opens such a file to see whether it is locked: it creates nothing, and
+// OpenLock opens such a file to see whether it is locked: it creates nothing, and
 // needs nothing that can be written.
-func LookAtLock(dir, name string) (*os.File, error) {
+func OpenLock(dir, name string) (*os.File, error) {
 	f, err := Open(dir)
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 
 	"weft/broker"
 	"weft/broker/sqlite"
+	"weft/internal/literal"
 	"weft/internal/project"
 )
 
@@ -52,26 +53,9 @@ const configName = "config.json"
 // Seconds is a duration: in JSON in seconds, or a Go duration.
 type Seconds time.Duration
 
-// ParseDuration reads a duration as users write it: a Go duration such as
-// "1m30s", or bare seconds such as "30" and "1.5". It must not be negative.
-func ParseDuration(text string) (time.Duration, error) {
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		var s float64
-		if s, err = strconv.ParseFloat(text, 64); err == nil {
-			d = time.Duration(s * float64(time.Second))
-		}
-	}
-	const century = 100 * 365 * 24 * time.Hour
-	if err != nil || d < 0 || d > century {
-		return 0, fmt.Errorf("duration %q: want seconds (30, 1.5) or a duration (2m, 1h30m)", text)
-	}
-	return d, nil
-}
-
-// UnmarshalJSON reads what [ParseDuration] does.
+// UnmarshalJSON reads what [literal.Duration] does.
 func (s *Seconds) UnmarshalJSON(data []byte) error {
-	d, err := ParseDuration(strings.Trim(string(data), `"`))
+	d, err := literal.Duration(strings.Trim(string(data), `"`))
 	*s = Seconds(d)
 	return err
 }
@@ -82,8 +66,9 @@ func (s Seconds) MarshalJSON() ([]byte, error) {
 }
 
 // Load reads the settings of the project whose folder is dir. Durability belongs to
-// the project: the environment decides it only when the project is created.
-func Load(dir string, created bool, variables FileEnv) (Settings, error) {
+// the project: its variable decides it only when the project is created. variable is
+// what a variable says, empty if nothing.
+func Load(dir string, created bool, variable func(name string) string) (Settings, error) {
 	s := Settings{
 		Durability: sqlite.Full.String(),
 		Lifetime:   Seconds(defaultLifetime),
@@ -93,7 +78,7 @@ func Load(dir string, created bool, variables FileEnv) (Settings, error) {
 	if err := s.readFile(dir); err != nil {
 		return s, fmt.Errorf("read settings %s: %w", filepath.Join(dir, configName), err)
 	}
-	return s, s.override(variables.Lookup, created)
+	return s, s.override(variable, created)
 }
 
 // maxConfig is the most that a file of settings may have, in bytes.
@@ -214,7 +199,7 @@ func (s *Settings) override(variable func(string) string, created bool) error {
 		"WEFT_BUSY_TIMEOUT":             &s.Busy,
 	} {
 		if v := variable(name); v != "" {
-			d, err := ParseDuration(v)
+			d, err := literal.Duration(v)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}

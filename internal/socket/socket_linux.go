@@ -117,9 +117,9 @@ func Dial(weftDir, name string) (*net.UnixConn, error) {
 	return c, nil
 }
 
-// Unheard reports whether an error of [Dial] says that nobody listens, not yet
+// NotListening reports whether an error of [Dial] says that nobody listens, not yet
 // or not any more.
-func Unheard(err error) bool {
+func NotListening(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED)
 }
 

@@ -23,8 +23,8 @@ func (l *Listener) AcceptPeer() (*net.UnixConn, error) { return nil, errUnsuppor
 // Dial says the same.
 func Dial(weftDir, name string) (*net.UnixConn, error) { return nil, errUnsupported }
 
-// Unheard reports whether an error of [Dial] says that nobody listens.
-func Unheard(error) bool { return false }
+// NotListening reports whether an error of [Dial] says that nobody listens.
+func NotListening(error) bool { return false }
 
 // Names finds none.
 func Names(weftDir, prefix string) ([]string, error) { return nil, nil }

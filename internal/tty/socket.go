@@ -30,7 +30,7 @@ func (l *Listener) AcceptClient() (*Conn, error) {
 	return NewConn(c), nil
 }
 
-// Dial connects to an attempt at a task. [Unheard] tells whether an error means that no
+// Dial connects to an attempt at a task. [NotListening] tells whether an error means that no
 // consumer listens.
 func Dial(weftDir, tid string, epoch int) (*Conn, error) {
 	c, err := socket.Dial(weftDir, name(tid, epoch))
@@ -40,9 +40,9 @@ func Dial(weftDir, tid string, epoch int) (*Conn, error) {
 	return NewConn(c), nil
 }
 
-// Unheard reports whether an error of [Dial] means that no consumer listens, not yet or not
+// NotListening reports whether an error of [Dial] means that no consumer listens, not yet or not
 // any more.
-func Unheard(err error) bool { return socket.Unheard(err) }
+func NotListening(err error) bool { return socket.NotListening(err) }
 
 // name returns the name of the socket of an attempt at a task.
 func name(tid string, epoch int) string { return tid + "." + strconv.Itoa(epoch) }

@@ -22,7 +22,7 @@ func TestSocket(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Dial(dir, tid, 1); !Unheard(err) || !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Dial(dir, tid, 1); !NotListening(err) || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("dial before there is a folder: %v", err)
 	}
 	l, err := Listen(dir, tid, 1)
@@ -35,7 +35,7 @@ func TestSocket(t *testing.T) {
 			t.Errorf("%s has mode %v, %v; want %v", path, info.Mode(), err, want)
 		}
 	}
-	if _, err := Dial(dir, tid, 2); !Unheard(err) {
+	if _, err := Dial(dir, tid, 2); !NotListening(err) {
 		t.Errorf("dial another attempt: %v", err)
 	}
 	client, err := Dial(dir, tid, 1)
@@ -59,7 +59,7 @@ func TestSocket(t *testing.T) {
 	if _, err := l.AcceptClient(); err == nil {
 		t.Error("accepted after the end")
 	}
-	if _, err := Dial(dir, tid, 1); !Unheard(err) {
+	if _, err := Dial(dir, tid, 1); !NotListening(err) {
 		t.Errorf("dial after the end: %v", err)
 	}
 	server.Close() // connections outlive the socket

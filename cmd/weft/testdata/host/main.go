@@ -10,7 +10,9 @@ import (
 	"log"
 	"math"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"weft"
@@ -32,7 +34,7 @@ func main() {
 	}
 	weft.Register("images.resize", func(ctx context.Context, in resize) (string, error) {
 		return fmt.Sprintf("%s@%d", in.Path, in.Width), nil
-	}, weft.WithDescription("Makes an image smaller."))
+	}, weft.FunctionOptions{Description: "Makes an image smaller."})
 	weft.RegisterArgs("echo", func(_ context.Context, args []any, kwargs map[string]any) (any, error) {
 		return map[string]any{"args": args, "kwargs": kwargs}, nil
 	})
@@ -64,9 +66,9 @@ func main() {
 	defer p.Close()
 	if len(os.Args) > 1 {
 		if os.Args[1] == "serve" {
-			stop, cancel := weft.StopSignals()
+			stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 			defer cancel()
-			if err := p.Serve(context.Background(), weft.ServeOptions{Stop: stop}); err != nil {
+			if err := p.Serve(context.Background(), weft.ServeOptions{Stop: stop.Done()}); err != nil {
 				log.Fatal(err)
 			}
 			return

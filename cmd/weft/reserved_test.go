@@ -1,10 +1,9 @@
-package weft_test
+package main
 
 import (
 	"slices"
 	"testing"
 
-	"weft"
 	"weft/broker"
 )
 
@@ -23,13 +22,13 @@ func TestReserved(t *testing.T) {
 		"X1795262400000000001.outbox": false,
 		"jobs":                        false,
 	} {
-		if got := weft.Reserved(queue); got != want {
+		if got := reserved(queue); got != want {
 			t.Errorf("Reserved(%q) = %v", queue, got)
 		}
 	}
 }
 
-func TestSpareReserved(t *testing.T) {
+func TestWithoutReserved(t *testing.T) {
 	t.Parallel()
 	const own, inbox, status = "jobs", "T1795262400000000001.inbox", "P1795262400000000001.status"
 	for glob, want := range map[string][]string{
@@ -50,7 +49,7 @@ func TestSpareReserved(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, queue := range []string{own, inbox, status, "weft.log.tasks"} {
-			if got := weft.WithoutReserved(p).Match(queue); got != slices.Contains(want, queue) {
+			if got := withoutReserved(p).Match(queue); got != slices.Contains(want, queue) {
 				t.Errorf("%s: %s: %v", glob, queue, got)
 			}
 		}

@@ -1,0 +1,2 @@
+// Package literal reads times, durations and the values of arguments as users write them.
+package literal
