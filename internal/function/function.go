@@ -7,7 +7,6 @@
 package function
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +14,7 @@ import (
 	"reflect"
 	"sync"
 
+	"weft/internal/jsonobject"
 	"weft/internal/schema"
 	"weft/taskspec"
 )
@@ -159,11 +159,9 @@ var errValue = errors.New("function returned a value that cannot be written as J
 
 // encode returns the value as JSON, without the escapes for HTML.
 func encode(v any) (json.RawMessage, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	value, err := jsonobject.Encode(v)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errValue, err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return value, nil
 }

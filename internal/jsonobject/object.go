@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 	"unicode/utf8"
 )
@@ -15,14 +16,14 @@ import (
 // An Object is an object in JSON, its fields in the order in which they were added. A
 // time is the number of nanoseconds since 1970, or null if it is zero.
 type Object struct {
-	text  []byte
-	names map[string]bool
+	text  bytes.Buffer // without the braces
+	names []string
 	err   error
 }
 
 // New returns an object with these fields, each a name and then a value.
 func New(fields ...any) *Object {
-	o := &Object{names: make(map[string]bool)}
+	o := new(Object)
 	for i := 0; i+1 < len(fields); i += 2 {
 		o.Add(fmt.Sprint(fields[i]), fields[i+1])
 	}
@@ -38,15 +39,14 @@ func (o *Object) Add(name string, value any) *Object {
 			value = t.UnixNano()
 		}
 	}
-	text, err := Encode(value)
-	if err != nil && o.err == nil {
+	if len(o.names) > 0 {
+		o.text.WriteByte(',')
+	}
+	o.names = append(o.names, name)
+	fmt.Fprintf(&o.text, "%q:", name)
+	if err := encode(&o.text, value); err != nil && o.err == nil {
 		o.err = fmt.Errorf("encode %s: %w", name, err)
 	}
-	o.names[name] = true
-	if len(o.text) > 0 {
-		o.text = append(o.text, ',')
-	}
-	o.text = append(fmt.Appendf(o.text, "%q:", name), text...)
 	return o
 }
 
@@ -83,7 +83,7 @@ func (o *Object) AddFields(value any) *Object {
 		if name, err = fields.Token(); err == nil {
 			err = fields.Decode(&field)
 		}
-		if err == nil && !o.names[fmt.Sprint(name)] {
+		if err == nil && !slices.Contains(o.names, fmt.Sprint(name)) {
 			o.Add(fmt.Sprint(name), field)
 		}
 	}
@@ -93,16 +93,24 @@ func (o *Object) AddFields(value any) *Object {
 
 // MarshalJSON returns the object.
 func (o *Object) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, "{%s}", o.text), o.err
+	return fmt.Appendf(nil, "{%s}", o.text.Bytes()), o.err
 }
 
 // Encode is json.Marshal without the escapes that are there for HTML.
 func Encode(value any) ([]byte, error) {
 	var b bytes.Buffer
-	e := json.NewEncoder(&b)
+	err := encode(&b, value)
+	return b.Bytes(), err
+}
+
+func encode(b *bytes.Buffer, value any) error {
+	e := json.NewEncoder(b)
 	e.SetEscapeHTML(false)
 	err := e.Encode(value)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
+	if err == nil {
+		b.Truncate(b.Len() - 1) // without the end of a line
+	}
+	return err
 }
 
 // TextOrBytes is a string, or an object that holds base64 where p is not text.

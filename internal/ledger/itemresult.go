@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"weft/broker"
+	"weft/internal/jsonobject"
 	"weft/taskspec"
 )
 
@@ -86,25 +86,16 @@ func (h *HandOff) itemResult(kind taskspec.Kind) (string, error) {
 		output, r.Encoding = string(h.Result), ItemText
 	}
 	var err error
-	if r.Output, err = plainJSON(output); err != nil {
+	if r.Output, err = jsonobject.Encode(output); err != nil {
 		return "", fmt.Errorf("encode item result: %w", err)
 	}
-	body, err := plainJSON(r)
+	body, err := jsonobject.Encode(r)
 	return string(body), err
-}
-
-// plainJSON encodes v without the escapes for HTML.
-func plainJSON(v any) (json.RawMessage, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // QuotedSize returns the length of text as a string in an [ItemResult], in bytes.
 func QuotedSize(text []byte) int {
-	quoted, _ := plainJSON(string(text)) // cannot fail for a string
+	quoted, _ := jsonobject.Encode(string(text)) // cannot fail for a string
 	return len(quoted)
 }
 
