@@ -28,8 +28,8 @@ func TestWiredTasks(t *testing.T) {
 	p.manage(t, func(o *Options) { o.MaxTasks = 1 })
 	waits := p.wired(t, "", "raw.data")
 	up, on := newGate(t), newGate(t)
-	parent := p.submit(t, "", "echo up >$1; read line <$2", up.path, on.path)
-	up.passed(t) // the only slot is its own
+	parent := p.submit(t, "", "echo up >$1; read line <$2", up.Path, on.Path)
+	up.Read() // the only slot is its own
 	child := p.wired(t, parent, "raw.data")
 	first := p.write(t, "raw.data", "a")
 	if got := p.wantEnd(t, child, completed); got.Message.String() != first {
@@ -39,7 +39,7 @@ func TestWiredTasks(t *testing.T) {
 	if got := p.task(t, waits); got.Status != taskspec.StatusCreated {
 		t.Errorf("a task that needs a slot is %s", got.Status)
 	}
-	on.open(t)
+	on.Open(1)
 	p.wantEnd(t, parent, completed)
 	if got := p.wantEnd(t, waits, completed); got.Message.String() != second {
 		t.Errorf("the other has worked on %v, want %s", got.Message, second)

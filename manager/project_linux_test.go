@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"weft/broker"
 	"weft/broker/sqlite"
 	"weft/internal/ledger"
@@ -187,44 +185,8 @@ func (p *project) currentManager(t *testing.T) *ledger.Manager {
 	return m
 }
 
-// A gate is a named pipe by which a task and a test wait for each other.
-type gate struct {
-	path string
-	f    *os.File
-}
-
-func newGate(t *testing.T) *gate {
+// newGate makes a named pipe by which a task and a test wait for each other.
+func newGate(t *testing.T) *waittest.FIFO {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "gate")
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	// Open for both, it neither waits for a writer nor ends with one.
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return &gate{path, f}
-}
-
-// passed waits until a task has written a line into the gate.
-func (g *gate) passed(t *testing.T) {
-	t.Helper()
-	if err := g.f.SetReadDeadline(time.Now().Add(waittest.Limit())); err != nil {
-		t.Fatal(err)
-	}
-	for b := make([]byte, 1); b[0] != '\n'; {
-		if _, err := g.f.Read(b); err != nil {
-			t.Fatalf("wait at the gate: %v", err)
-		}
-	}
-}
-
-// open lets one task go on that reads a line from the gate.
-func (g *gate) open(t *testing.T) {
-	t.Helper()
-	if _, err := g.f.WriteString("go\n"); err != nil {
-		t.Fatal(err)
-	}
+	return waittest.NewFIFO(t, filepath.Join(t.TempDir(), "gate"))
 }

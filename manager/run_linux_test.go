@@ -65,8 +65,8 @@ func TestNestedTasks(t *testing.T) {
 	p := newProject(t)
 	p.manage(t, func(o *Options) { o.MaxTasks = 1 })
 	up, on := newGate(t), newGate(t)
-	parent := p.submit(t, "", "echo up >$1; read line <$2", up.path, on.path)
-	up.passed(t)
+	parent := p.submit(t, "", "echo up >$1; read line <$2", up.Path, on.Path)
+	up.Read()
 	queued := p.submit(t, "", "true")
 	var children []string
 	for range 3 {
@@ -79,7 +79,7 @@ func TestNestedTasks(t *testing.T) {
 	if got := p.task(t, queued).Status; got != taskspec.StatusCreated {
 		t.Errorf("a task that needs a slot is %s", got)
 	}
-	on.open(t)
+	on.Open(1)
 	p.wantEnd(t, parent, completed)
 	p.wantEnd(t, queued, completed)
 }
@@ -113,8 +113,8 @@ func TestStop(t *testing.T) {
 			p := newProject(t)
 			m := p.manage(t, func(o *Options) { o.MaxTasks = 1 })
 			up := newGate(t)
-			running := p.submit(t, "", "trap 'echo bye; exit' TERM; echo up >$1; while :; do sleep 0.02; done", up.path)
-			up.passed(t)
+			running := p.submit(t, "", "trap 'echo bye; exit' TERM; echo up >$1; while :; do sleep 0.02; done", up.Path)
+			up.Read()
 			queued := p.submit(t, "", "true")
 			stop(p, m)
 			if err := m.left(t); err != nil {
@@ -151,15 +151,15 @@ func TestStopIsQuiet(t *testing.T) {
 	m := p.manage(t, nil)
 	up, on := newGate(t), newGate(t)
 	for _, pause := range []string{"0", "2"} {
-		p.submit(t, "", `trap '' TERM; echo up >$1; read line <$2; sleep $3`, up.path, on.path, pause)
-		up.passed(t)
+		p.submit(t, "", `trap '' TERM; echo up >$1; read line <$2; sleep $3`, up.Path, on.Path, pause)
+		up.Read()
 	}
 	p.submit(t, "", "true")
 	before := used(t)
 	begin := time.Now()
 	m.stop()
-	on.open(t)
-	on.open(t) // soon one consumer is idle, and a request waits
+	on.Open(1)
+	on.Open(1) // soon one consumer is idle, and a request waits
 	if err := m.left(t); err != nil {
 		t.Error(err)
 	}
@@ -185,8 +185,8 @@ func TestTenureEnds(t *testing.T) {
 	p := newProject(t)
 	m := p.manage(t, nil)
 	up, on := newGate(t), newGate(t)
-	running := p.submit(t, "", "echo up >$1; read line <$2; echo done", up.path, on.path)
-	up.passed(t)
+	running := p.submit(t, "", "echo up >$1; read line <$2; echo done", up.Path, on.Path)
+	up.Read()
 	over := errors.New("the host ends")
 	m.cancel(over)
 	if err := m.left(t); !errors.Is(err, over) {
@@ -202,7 +202,7 @@ func TestTenureEnds(t *testing.T) {
 	if got := p.task(t, queued).Status; got != taskspec.StatusCreated {
 		t.Errorf("the task that needs a slot is %s", got)
 	}
-	on.open(t)
+	on.Open(1)
 	first := p.wantEnd(t, running, completed)
 	if second := p.wantEnd(t, queued, completed); second.Started < first.Completed {
 		t.Error("more tasks ran than there are slots")
@@ -269,10 +269,10 @@ func TestControl(t *testing.T) {
 	p := newProject(t)
 	p.manage(t, nil)
 	up := newGate(t)
-	stopped := p.submit(t, "", "echo up >$1; exec sleep 1000", up.path)
-	killed := p.submit(t, "", "trap '' TERM; echo up >$1; sleep 1000", up.path)
-	up.passed(t)
-	up.passed(t)
+	stopped := p.submit(t, "", "echo up >$1; exec sleep 1000", up.Path)
+	killed := p.submit(t, "", "trap '' TERM; echo up >$1; sleep 1000", up.Path)
+	up.Read()
+	up.Read()
 	p.write(t, ledger.ManagerControl, `{"command":"PING","request_id":"p"}`)
 	if err := p.b.Queue(ledger.ManagerReplies).Wait(t.Context()); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -20,9 +21,9 @@ type testServices struct {
 }
 
 // service is a service that writes into the gate when it begins.
-func (p *project) service(g *gate) *testServices {
+func (p *project) service(g *waittest.FIFO) *testServices {
 	s := &testServices{root: p.root, spec: &taskspec.Spec{Name: "serve", Work: taskspec.Work{
-		Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", `echo up >"$1"; exec sleep 1000`, "sh", g.path},
+		Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", `echo up >"$1"; exec sleep 1000`, "sh", g.Path},
 	}}}
 	s.set(Declared{File: "web.json", Manifest: &taskspec.Manifest{
 		Name: "web", Target: taskspec.ManifestTarget{Type: taskspec.TargetTask, Name: "serve"},
@@ -69,11 +70,11 @@ func TestService(t *testing.T) {
 	p, g := newProject(t), newGate(t)
 	s := p.service(g)
 	first := p.manage(t, s.options)
-	g.passed(t)
+	g.Read()
 	p.wantEnd(t, p.submit(t, "", "exit 0"), taskspec.Exited(0, ""))
 	tid := p.webService(t).TID
 	p.end(t, tid, ledger.CommandKill)
-	g.passed(t)
+	g.Read()
 	web := p.webService(t)
 	if web.TID == tid || web.Restarts != 1 {
 		t.Errorf("after its end: %+v, it was %s", web, tid)
@@ -120,7 +121,7 @@ func TestServiceAppears(t *testing.T) {
 	p.wantEnd(t, p.submit(t, "", "exit 0"), taskspec.Exited(0, "")) // by then it has looked
 	began := time.Now()
 	s.set(declared...)
-	g.passed(t)
+	g.Read()
 	t.Logf("noticed after %v", time.Since(began).Round(time.Millisecond))
 }
 
@@ -131,10 +132,10 @@ func TestServiceGivenUp(t *testing.T) {
 	p, g := newProject(t), newGate(t)
 	s := p.service(g)
 	(*s.declared.Load())[0].Manifest.Policy.MaxRestarts = new(1)
-	s.spec.Args = []any{"-c", `echo up >"$1"; exit 1`, "sh", g.path}
+	s.spec.Args = []any{"-c", `echo up >"$1"; exit 1`, "sh", g.Path}
 	m := p.manage(t, s.options)
-	g.passed(t)
-	g.passed(t)
+	g.Read()
+	g.Read()
 	if err := m.left(t); err != nil {
 		t.Error(err)
 	}
@@ -170,5 +171,5 @@ func TestHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.wantEnd(t, old, taskspec.Exited(0, ""))
-	g.passed(t)
+	g.Read()
 }

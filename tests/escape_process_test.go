@@ -13,6 +13,7 @@ import (
 
 	"weft"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -48,19 +49,19 @@ done; read -r line <"$2"`
 
 // spec is the spec of a task with such a process. The task's own process ends when
 // proceed is opened.
-func (a escapeCase) spec(tell, proceed *fifo) (*taskspec.Spec, error) {
+func (a escapeCase) spec(tell, proceed *waittest.FIFO) (*taskspec.Spec, error) {
 	if a.name == "bomb" {
-		return shell(bomb, tell.path, proceed.path, fmt.Sprint(a.says)), nil
+		return shell(bomb, tell.Path, proceed.Path, fmt.Sprint(a.says)), nil
 	}
 	self, err := os.Executable()
-	s := weft.Command(self, a.name, tell.path, proceed.path)
+	s := weft.Command(self, a.name, tell.Path, proceed.Path)
 	s.Env = map[string]string{partVariable: partKeeper}
 	return s, err
 }
 
 // await waits until all processes of the case have started, and returns them; nil if
 // the task ends before.
-func (a escapeCase) await(p *project, tell *fifo, tid string) []proc.Identity {
+func (a escapeCase) await(p *project, tell *waittest.FIFO, tid string) []proc.Identity {
 	p.t.Helper()
 	processes := p.members(tell, tid, a.says)
 	if a.name == "stopped" {
@@ -73,7 +74,7 @@ func (a escapeCase) await(p *project, tell *fifo, tid string) []proc.Identity {
 
 // members returns n processes of a task, which write their names and pids to tell;
 // nil if the task ends before.
-func (p *project) members(tell *fifo, tid string, n int) (all []proc.Identity) {
+func (p *project) members(tell *waittest.FIFO, tid string, n int) (all []proc.Identity) {
 	p.t.Helper()
 	for _, line := range p.told(tell, tid, n) {
 		_, number, _ := strings.Cut(line, " ")

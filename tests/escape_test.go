@@ -25,21 +25,21 @@ type way struct {
 	name   string
 	status taskspec.Status
 	within time.Duration
-	ask    func(p *project, tid string, proceed *fifo) // nil: it is not asked
+	ask    func(p *project, tid string, proceed *waittest.FIFO) // nil: it is not asked
 }
 
 // waysToEnd returns the ways that G4 and G6 of docs/reliability.md name. The end of a task's
 // own process has no bound there; it gets that of a kill.
 func waysToEnd() []way {
-	tell := func(do string) func(*project, string, *fifo) {
-		return func(p *project, tid string, _ *fifo) { p.client(call{Do: do, TID: tid}).answer() }
+	tell := func(do string) func(*project, string, *waittest.FIFO) {
+		return func(p *project, tid string, _ *waittest.FIFO) { p.client(call{Do: do, TID: tid}).answer() }
 	}
 	return []way{
-		{"exit", taskspec.StatusCompleted, time.Second, func(_ *project, _ string, proceed *fifo) { proceed.open(1) }},
+		{"exit", taskspec.StatusCompleted, time.Second, func(_ *project, _ string, proceed *waittest.FIFO) { proceed.Open(1) }},
 		{"stop", taskspec.StatusCancelled, escapeGrace + time.Second, tell("stop")},
 		{"kill", taskspec.StatusKilled, time.Second, tell("kill")},
 		{"timeout", taskspec.StatusTimeout, escapeGrace + time.Second, nil},
-		{"consumer", taskspec.StatusFailed, 2 * time.Second, func(p *project, tid string, _ *fifo) { p.signal(p.task(tid).Consumer, syscall.SIGKILL) }},
+		{"consumer", taskspec.StatusFailed, 2 * time.Second, func(p *project, tid string, _ *waittest.FIFO) { p.signal(p.task(tid).Consumer, syscall.SIGKILL) }},
 	}
 }
 
@@ -77,7 +77,7 @@ func needGroups(t *testing.T) {
 type escapeTask struct {
 	escapeCase
 	tid           string
-	tell, proceed *fifo
+	tell, proceed *waittest.FIFO
 	processes     []proc.Identity
 }
 

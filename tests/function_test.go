@@ -118,13 +118,13 @@ func TestFunctionEnded(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 			tell := p.fifo("tell")
-			spec := function("end", "How", test.how, "Tell", tell.path)
+			spec := function("end", "How", test.how, "Tell", tell.Path)
 			spec.StopGrace = new(300 * time.Millisecond)
 			if test.how == "obey" {
 				spec.StopGrace = new(waittest.Limit())
 			}
 			c, tid := p.run(spec)
-			tell.read()
+			tell.Read()
 			p.client(call{Do: test.do, TID: tid}).answer()
 			got := c.answer()
 			if got.Status != test.status || got.Code == nil || *got.Code != test.code || got.Output != "" {
@@ -187,8 +187,8 @@ func TestFunctionLost(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
 			tell, proceed := p.fifo("tell"), p.fifo("proceed")
-			c, tid := p.run(function("blocked", "Tell", tell.path, "Proceed", proceed.path, "Token", "never"))
-			tell.read()
+			c, tid := p.run(function("blocked", "Tell", tell.Path, "Proceed", proceed.Path, "Token", "never"))
+			tell.Read()
 			if alone {
 				p.kill(p.manager())
 			}
@@ -221,12 +221,12 @@ func TestFunctionOutlives(t *testing.T) {
 	u := p.user()
 	for i := range 3 {
 		token := fmt.Sprint("token ", i)
-		u.call(call{Do: "submit", Spec: function("blocked", "Tell", tell.path, "Proceed", proceed.path, "Token", token)})
+		u.call(call{Do: "submit", Spec: function("blocked", "Tell", tell.Path, "Proceed", proceed.Path, "Token", token)})
 		tids[u.accepted()] = token
-		tell.read()
+		tell.Read()
 	}
 	p.kill(p.manager()) // which is the service
-	proceed.open(len(tids))
+	proceed.Open(len(tids))
 	for tid := range tids {
 		p.awaitEnd(tid)
 	}

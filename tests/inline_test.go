@@ -102,13 +102,13 @@ func TestInlineEnded(t *testing.T) {
 		{"kill", "block", taskspec.StatusKilled, 137},
 	} {
 		tell := p.fifo(test.do + test.how)
-		spec := inline("end", "How", test.how, "Tell", tell.path)
+		spec := inline("end", "How", test.how, "Tell", tell.Path)
 		spec.StopGrace = new(300 * time.Millisecond)
 		if test.how == "obey" {
 			spec.StopGrace = new(waittest.Limit())
 		}
 		c, tid := p.run(spec)
-		tell.read()
+		tell.Read()
 		p.client(call{Do: test.do, TID: tid}).answer()
 		if got := c.answer(); got.Status != test.status || got.Code == nil || *got.Code != test.code || got.Output != "" {
 			t.Errorf("%s %s: got %+v", test.do, test.how, got)
@@ -126,8 +126,8 @@ func TestInlineHostDies(t *testing.T) {
 	p.serving()
 	for _, gone := range []string{"first", "second"} {
 		tell, proceed := p.fifo("tell "+gone), p.fifo("proceed "+gone)
-		c, tid := p.run(inline("blocked", "Tell", tell.path, "Proceed", proceed.path, "Token", "never"))
-		tell.read()
+		c, tid := p.run(inline("blocked", "Tell", tell.Path, "Proceed", proceed.Path, "Token", "never"))
+		tell.Read()
 		p.kill(p.task(tid).Consumer)
 		if got := c.answer(); got.Status != taskspec.StatusFailed || got.Reason != "lost: consumer process died" || got.Code != nil {
 			t.Errorf("its host died: %+v", got)
@@ -186,8 +186,8 @@ func TestInlineWaits(t *testing.T) {
 
 	// A server that is told to stop stops what runs inside it.
 	tell := p.fifo("tell")
-	c, _ := p.run(inline("end", "How", "obey", "Tell", tell.path))
-	tell.read()
+	c, _ := p.run(inline("end", "How", "obey", "Tell", tell.Path))
+	tell.Read()
 	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -156,11 +156,11 @@ func TestItemsOfKilledConsumers(t *testing.T) {
 	u := p.user()
 	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	for _, alone := range []bool{false, true} {
-		spec := shell(`read token; echo "$token" > "$1"; read go < "$2"; echo "$token"`, tell.path, proceed.path)
+		spec := shell(`read token; echo "$token" > "$1"; read go < "$2"; echo "$token"`, tell.Path, proceed.Path)
 		w := p.watch(u, spec)
 		w.give("one", "two", "three")
-		proceed.open(1)
-		if got := tell.read() + tell.read(); got != "onetwo" {
+		proceed.Open(1)
+		if got := tell.Read() + tell.Read(); got != "onetwo" {
 			t.Fatalf("items began: %s", got)
 		}
 		if got := w.take(); got.Output != "one\n" {
@@ -183,8 +183,8 @@ func TestItemsOfKilledConsumers(t *testing.T) {
 		}
 		u.call(call{Do: "retry", TID: w.tid})
 		u.line()
-		proceed.open(2)
-		if got := tell.read() + tell.read(); got != "twothree" {
+		proceed.Open(2)
+		if got := tell.Read() + tell.Read(); got != "twothree" {
 			t.Errorf("items began: %s", got)
 		}
 		if got := w.take().Output + w.take().Output; got != "two\nthree\n" {

@@ -37,13 +37,13 @@ func TestKillManager(t *testing.T) {
 		clients[tid], tokens[tid] = c, token(i)
 	}
 	for range slots {
-		tell.read()
+		tell.Read()
 	}
 	if n := len(p.tasks(taskspec.StatusRunning)); n != slots {
 		t.Fatalf("%d tasks run in %d slots", n, slots)
 	}
 	p.kill(p.manager())
-	proceed.open(2 * slots) // those that run end, the others do not wait
+	proceed.Open(2 * slots) // those that run end, the others do not wait
 	for tid, c := range clients {
 		got := c.answer()
 		if got.TID != tid || got.Status != taskspec.StatusCompleted || got.Output != tokens[tid]+"\n" {
@@ -92,12 +92,12 @@ func (p *project) family() (c *client, tid string, family map[string]proc.Identi
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	spec := weft.Command(self, tell.path)
+	spec := weft.Command(self, tell.Path)
 	spec.Env = map[string]string{partVariable: partFamily}
 	c, tid = p.run(spec)
 	family = make(map[string]proc.Identity)
 	for range 3 {
-		name, number, _ := strings.Cut(tell.read(), " ")
+		name, number, _ := strings.Cut(tell.Read(), " ")
 		pid, err := strconv.Atoi(number)
 		if err != nil {
 			p.t.Fatal(err)
@@ -124,11 +124,11 @@ func TestKillClient(t *testing.T) {
 		c, tid := p.run(blocked(tell, proceed, token))
 		tids = append(tids, tid)
 		if token == "running" {
-			tell.read()
+			tell.Read()
 		}
 		c.kill()
 	}
-	proceed.open(2)
+	proceed.Open(2)
 	for i, token := range []string{"running", "queued"} {
 		got := p.client(call{Do: "result", TID: tids[i]}).answer()
 		if got.Status != taskspec.StatusCompleted || got.Output != token+"\n" {
@@ -172,10 +172,10 @@ func TestKillBeginner(t *testing.T) {
 			t.Parallel()
 			p := newProject(t)
 			tell, proceed := p.fifo("tell"), p.fifo("proceed")
-			p.env = append(p.env, hesitateVariable+"="+strings.Join([]string{string(part), tell.path, proceed.path}, ":"))
+			p.env = append(p.env, hesitateVariable+"="+strings.Join([]string{string(part), tell.Path, proceed.Path}, ":"))
 			c := p.client(call{Do: "run", Spec: shell("echo done")})
 			for range 2 {
-				pid, err := strconv.Atoi(tell.read())
+				pid, err := strconv.Atoi(tell.Read())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -185,7 +185,7 @@ func TestKillBeginner(t *testing.T) {
 				}
 				p.kill(id)
 			}
-			proceed.open(10) // the others may begin
+			proceed.Open(10) // the others may begin
 			if got := c.last(); got.Status != taskspec.StatusCompleted || got.Output != "done\n" {
 				t.Errorf("got %+v", got)
 			}

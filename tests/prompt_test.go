@@ -12,8 +12,8 @@ import (
 )
 
 // busy is a task that computes without end, and tells when it has begun.
-func busy(tell *fifo) *taskspec.Spec {
-	return shell(`echo begun >"$1"; while :; do :; done`, tell.path)
+func busy(tell *waittest.FIFO) *taskspec.Spec {
+	return shell(`echo begun >"$1"; while :; do :; done`, tell.Path)
 }
 
 // TestStopBetweenPolls stops tasks that are looked at once a week: nobody waits
@@ -31,7 +31,7 @@ func TestStopBetweenPolls(t *testing.T) {
 		spec.Limits.CPUPercent = new(100.0) // so that it is looked at
 		u.call(call{Do: "submit", Spec: spec})
 		tid := u.accepted()
-		tell.read()
+		tell.Read()
 		task, err := p.open().Task(p.ctx, tid)
 		if err != nil {
 			t.Fatal(err)
@@ -58,7 +58,7 @@ func TestPingBusyTask(t *testing.T) {
 	for range 4 {
 		u.call(call{Do: "submit", Spec: busy(tell)})
 		tids = append(tids, u.accepted())
-		tell.read()
+		tell.Read()
 	}
 	var took []time.Duration
 	for range 5 {

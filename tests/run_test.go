@@ -94,7 +94,7 @@ func TestRunIntoTimeout(t *testing.T) {
 	p := newProject(t)
 	waittest.InTime(t, 300*time.Millisecond, func(timeout time.Duration) bool {
 		tell := p.fifo("tell " + timeout.String())
-		spec := shell(`trap "" TERM; echo on; echo begun >"$1"; sleep 1000`, tell.path)
+		spec := shell(`trap "" TERM; echo on; echo begun >"$1"; sleep 1000`, tell.Path)
 		spec.Timeout, spec.StopGrace = timeout, new(200*time.Millisecond)
 		task, err := p.open().SubmitContext(p.ctx, spec)
 		if err != nil {
@@ -178,11 +178,11 @@ func TestLive(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	tell, proceed := p.fifo("tell"), p.fifo("proceed")
-	task, err := p.open().SubmitContext(p.ctx, shell(`echo early; echo begun >"$1"; read x <"$2"; echo late`, tell.path, proceed.path))
+	task, err := p.open().SubmitContext(p.ctx, shell(`echo early; echo begun >"$1"; read x <"$2"; echo late`, tell.Path, proceed.Path))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tell.read()
+	tell.Read()
 	seen := make(lines, 8)
 	done := make(chan error, 1)
 	go func() {
@@ -192,7 +192,7 @@ func TestLive(t *testing.T) {
 	if got := seen.next(p.ctx); got != "early\n" {
 		t.Errorf("saw %q while the task ran", got)
 	}
-	proceed.open(1)
+	proceed.Open(1)
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
@@ -280,10 +280,10 @@ func TestRunCancelled(t *testing.T) {
 	tell := p.fifo("tell")
 	ctx, cancel := context.WithCancel(p.ctx)
 	go func() {
-		tell.read()
+		tell.Read()
 		cancel()
 	}()
-	if _, err := p.open().RunContext(ctx, shell(`echo begun >"$1"; exec sleep 1000`, tell.path)); !errors.Is(err, context.Canceled) {
+	if _, err := p.open().RunContext(ctx, shell(`echo begun >"$1"; exec sleep 1000`, tell.Path)); !errors.Is(err, context.Canceled) {
 		t.Errorf("run: %v", err)
 	}
 	if tasks := p.tasks(taskspec.StatusCancelled); len(tasks) != 1 {

@@ -49,13 +49,13 @@ func TestServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tell.read()
+	tell.Read()
 	leave()
 	if err := <-over; !errors.Is(err, context.Canceled) {
 		t.Errorf("serve: %v", err)
 	}
 	over = serve(p.ctx, nil)
-	proceed.open(1)
+	proceed.Open(1)
 	if res, err := task.Result(p.ctx); err != nil || !strings.HasPrefix(string(res.Output), "kept") {
 		t.Errorf("a task that outlived its manager: %q %v", res.Output, err)
 	}
@@ -71,7 +71,7 @@ func TestServe(t *testing.T) {
 	if task, err = p.open().SubmitContext(p.ctx, blocked(tell, proceed, "stopped")); err != nil {
 		t.Fatal(err)
 	}
-	tell.read()
+	tell.Read()
 	close(stop)
 	if err := <-over; err != nil {
 		t.Errorf("serve: %v", err)

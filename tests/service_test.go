@@ -65,7 +65,7 @@ func playService(tell, lock string) error {
 // A victim is a service that is killed again and again.
 type victim struct {
 	*project
-	tell    *fifo
+	tell    *waittest.FIFO
 	tid     string
 	process proc.Identity
 	ups     int
@@ -81,7 +81,7 @@ func (p *project) victim() *victim {
 		p.t.Fatal(err)
 	}
 	spec := fmt.Sprintf(`{"name":"lonely","spec":{"type":"command","process_target":%q,"args":[%q,%q],"env":{%q:%q}}}`,
-		self, v.tell.path, filepath.Join(p.dir, "lock"), partVariable, partService)
+		self, v.tell.Path, filepath.Join(p.dir, "lock"), partVariable, partService)
 	if err := p.open().Specs().Create("lonely", strings.NewReader(spec)); err != nil {
 		p.t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func (p *project) declare(name, manifest string) {
 // up waits until the service is there.
 func (v *victim) up() {
 	v.t.Helper()
-	words := strings.Fields(v.tell.read())
+	words := strings.Fields(v.tell.Read())
 	if len(words) != 3 || words[0] != "up" || words[1] == v.tid {
 		v.t.Fatalf("the service says %q, after task %s", words, v.tid)
 	}

@@ -36,13 +36,13 @@ func TestStaleHandOff(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, "WEFT_DURABILITY=normal")
 			u := p.user()
-			var tell, proceed *fifo
+			var tell, proceed *waittest.FIFO
 			var tid string
 			var tree []proc.Identity
 			var lost *ledger.Task
 			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
 				tell, proceed = p.fifo("tell "+timeout.String()), p.fifo("proceed "+timeout.String())
-				spec := shell(twins, tell.path, proceed.path)
+				spec := shell(twins, tell.Path, proceed.Path)
 				spec.StopGrace = new(100 * time.Millisecond)
 				if do == "timeout" {
 					spec.Timeout = timeout
@@ -82,9 +82,9 @@ func TestStaleHandOff(t *testing.T) {
 			if err := task.Retry(p.ctx); err != nil {
 				t.Fatal(err)
 			}
-			tell.read() // it runs again
+			tell.Read() // it runs again
 			p.refuses(late)
-			proceed.open(1)
+			proceed.Open(1)
 			if got := p.awaitEpoch(tid, 2); got.Status != taskspec.StatusCompleted {
 				t.Errorf("the second time: %+v", got)
 			}

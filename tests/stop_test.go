@@ -16,8 +16,8 @@ import (
 const graceOf = time.Second
 
 // stubborn is a task that ignores SIGTERM. It tells that it has begun.
-func stubborn(tell *fifo) *taskspec.Spec {
-	s := shell(`trap "" TERM; echo "$WEFT_TID" >"$1"; while :; do sleep 1000; done`, tell.path)
+func stubborn(tell *waittest.FIFO) *taskspec.Spec {
+	s := shell(`trap "" TERM; echo "$WEFT_TID" >"$1"; while :; do sleep 1000; done`, tell.Path)
 	s.StopGrace = new(graceOf)
 	return s
 }
@@ -48,11 +48,11 @@ func TestEndTask(t *testing.T) {
 			var blocker *client
 			if tt.state == "queued" {
 				blocker, _ = p.run(blocked(tell, proceed, "blocker"))
-				tell.read()
+				tell.Read()
 			}
 			victim, tid := p.run(stubborn(tell))
 			if tt.state != "queued" {
-				tell.read()
+				tell.Read()
 			}
 			if tt.state == "alone" {
 				p.kill(p.manager())
@@ -72,7 +72,7 @@ func TestEndTask(t *testing.T) {
 				waittest.Bound(t, "the end", took, tt.most)
 			}
 			if blocker != nil {
-				proceed.open(1)
+				proceed.Open(1)
 				if got := blocker.answer(); got.Output != "blocker\n" {
 					t.Errorf("the task before it: got %+v", got)
 				}
@@ -136,8 +136,8 @@ func TestStopManager(t *testing.T) {
 			tell := p.fifo("tell")
 			submit := func(s *taskspec.Spec) string { return p.client(call{Do: "submit", Spec: s}).accepted() }
 			running := []string{submit(stubborn(tell)), submit(stubborn(tell))}
-			tell.read()
-			tell.read()
+			tell.Read()
+			tell.Read()
 			queued := []string{submit(shell("echo 0")), submit(shell("echo 1"))}
 
 			began := time.Now()

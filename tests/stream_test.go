@@ -100,7 +100,7 @@ func TestKillManagerOfStream(t *testing.T) {
 			p := newProject(t)
 			proceed := p.fifo("proceed")
 			c := p.client(call{Do: "submit", Spec: streaming(
-				`while read -r line; do [ "$line" != end ] || break; echo "$line"; echo "oh, $line" >&2; done <"$1"`, proceed.path)})
+				`while read -r line; do [ "$line" != end ] || break; echo "$line"; echo "oh, $line" >&2; done <"$1"`, proceed.Path)})
 			tid := c.accepted()
 			p.await("the task to begin", func(e ledger.Event) bool { return e.TID == tid && e.Event == "work_started" })
 			var stdout, stderr strings.Builder
@@ -108,9 +108,7 @@ func TestKillManagerOfStream(t *testing.T) {
 				line := fmt.Sprintf("line %d: ä€😀", i)
 				fmt.Fprintln(&stdout, line)
 				fmt.Fprintln(&stderr, "oh,", line)
-				if _, err := proceed.f.WriteString(line + "\n"); err != nil {
-					t.Fatal(err)
-				}
+				proceed.Write(line + "\n")
 				if i == kill {
 					p.kill(p.manager())
 				}
@@ -118,9 +116,7 @@ func TestKillManagerOfStream(t *testing.T) {
 					p.awaitChunk(tid, line)
 				}
 			}
-			if _, err := proceed.f.WriteString("end\n"); err != nil {
-				t.Fatal(err)
-			}
+			proceed.Write("end\n")
 			if task := p.awaitEnd(tid); task.Status != taskspec.StatusCompleted {
 				t.Errorf("task %s: %s", task.Status, task.Error)
 			}
@@ -148,15 +144,15 @@ func TestStreamWaitsForNobody(t *testing.T) {
 	tell, proceed := p.fifo("tell"), p.fifo("proceed")
 	c := p.client(call{Do: "submit", Spec: streaming(
 		`echo begun; read -r line <"$2"; yes | head -c $3; yes | head -c $3 | tr 'y' '\377' >&2; echo printed >"$1"; read -r line <"$2"`,
-		tell.path, proceed.path, fmt.Sprint(size))})
+		tell.Path, proceed.Path, fmt.Sprint(size))})
 	tid := c.accepted()
 	p.awaitChunk(tid, "begun")
 	manager := p.manager()
 	p.signal(manager, syscall.SIGSTOP)
-	proceed.open(1)
-	tell.read()
+	proceed.Open(1)
+	tell.Read()
 	p.signal(manager, syscall.SIGCONT)
-	proceed.open(1)
+	proceed.Open(1)
 	p.awaitEnd(tid)
 	streams, result := p.outbox(tid)
 	stdout := "begun\n" + strings.Repeat("y\n", size/2)
@@ -176,7 +172,7 @@ func TestUntakenOfStream(t *testing.T) {
 	proceed := p.fifo("proceed")
 	whole := p.client(call{Do: "submit", Spec: streaming("echo whole")}).accepted()
 	p.awaitEnd(whole)
-	lost := p.client(call{Do: "submit", Spec: streaming(`echo half; read -r line <"$1"`, proceed.path)}).accepted()
+	lost := p.client(call{Do: "submit", Spec: streaming(`echo half; read -r line <"$1"`, proceed.Path)}).accepted()
 	p.awaitChunk(lost, "half")
 	p.kill(p.task(lost).Consumer)
 	p.awaitEnd(lost)

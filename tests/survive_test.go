@@ -130,7 +130,7 @@ func TestStaleAssignment(t *testing.T) {
 
 	u.call(call{Do: "manager"})
 	u.line()
-	tell.read() // the task runs
+	tell.Read() // the task runs
 	if now := p.task(tid).Consumer; now == consumer {
 		t.Fatal("the first manager had committed its assignment")
 	}
@@ -138,7 +138,7 @@ func TestStaleAssignment(t *testing.T) {
 	if consumer.Wait(p.ctx) != nil {
 		t.Error("the consumer has begun the task a second time")
 	}
-	proceed.open(2)
+	proceed.Open(2)
 	u.call(call{Do: "result", TID: tid})
 	if got := u.line(); got.Output != "once\n" {
 		t.Errorf("got %+v", got)
@@ -212,7 +212,7 @@ func TestOrderSurvives(t *testing.T) {
 			p := newProject(t, "WEFT_DURABILITY=normal")
 			tell, proceed := p.fifo("tell"), p.fifo("proceed")
 			tid := p.client(call{Do: "submit", Spec: blocked(tell, proceed, "victim")}).accepted()
-			tell.read()
+			tell.Read()
 			m := p.manager()
 			release := p.hold() // none that is stopped now can be writing
 			p.signal(m, syscall.SIGSTOP)

@@ -186,11 +186,11 @@ func TestTidyEnvironments(t *testing.T) {
 		return weft.SubmitOptions{Env: []string{"PATH=" + os.Getenv("PATH"), "NAME=" + name, p.mark()}}
 	}
 	tell, proceed := p.fifo("tell"), p.fifo("proceed")
-	running, err := p.open().SubmitContext(p.ctx, shell(`echo begun >"$1"; read -r line <"$2"; echo "$NAME"`, tell.path, proceed.path), env("running"))
+	running, err := p.open().SubmitContext(p.ctx, shell(`echo begun >"$1"; read -r line <"$2"; echo "$NAME"`, tell.Path, proceed.Path), env("running"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tell.read()
+	tell.Read()
 	done, err := p.open().RunContext(p.ctx, shell(`echo "$NAME"`), env("completed"))
 	if err != nil || string(done.Output) != "completed\n" {
 		t.Fatalf("got %+v: %v", done, err)
@@ -204,7 +204,7 @@ func TestTidyEnvironments(t *testing.T) {
 	if diff := cmp.Diff([]string{p.task(running.TID()).Env}, environments()); diff != "" {
 		t.Errorf("environments left (-want +got):\n%s", diff)
 	}
-	proceed.open(1)
+	proceed.Open(1)
 	if res, err := running.Result(p.ctx); err != nil || string(res.Output) != "running\n" {
 		t.Errorf("got %+v: %v", res, err)
 	}

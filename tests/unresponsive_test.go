@@ -74,7 +74,7 @@ func TestUnresponsiveBusyConsumer(t *testing.T) {
 	u := p.user()
 	u.call(call{Do: "submit", Spec: blocked(tell, proceed, "unresponsive")})
 	tid := u.accepted()
-	tell.read()
+	tell.Read()
 	unresponsive := p.task(tid).Consumer
 	p.signal(unresponsive, syscall.SIGSTOP)
 	const orders = 600 // some 300 fit

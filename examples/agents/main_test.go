@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,6 +19,7 @@ import (
 
 	"weft"
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // TestAgents kills a worker while it is at a job, which its next life finishes,
@@ -46,8 +46,8 @@ func TestAgents(t *testing.T) {
 		return cmd
 	}
 
-	begun, gate := fifo(t, dir, "begun"), fifo(t, dir, "gate")
-	blocked := fmt.Sprintf(`echo begun >%s; read -r line <%s; echo slow`, begun.Name(), gate.Name())
+	begun, gate := waittest.NewFIFO(t, filepath.Join(dir, "begun")), waittest.NewFIFO(t, filepath.Join(dir, "gate"))
+	blocked := fmt.Sprintf(`echo begun >%s; read -r line <%s; echo slow`, begun.Path, gate.Path)
 	if err := agent("plan", blocked, "exit 3", "echo quick").Run(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,10 +58,7 @@ func TestAgents(t *testing.T) {
 	if err := ada.Start(); err != nil {
 		t.Fatal(err)
 	}
-	told := bufio.NewReader(begun)
-	if _, err := told.ReadString('\n'); err != nil {
-		t.Fatal(err)
-	}
+	begun.Read()
 	if err := ada.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -76,9 +73,7 @@ func TestAgents(t *testing.T) {
 	if err := ada.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := gate.WriteString("\n"); err != nil {
-		t.Fatal(err)
-	}
+	gate.Open(1)
 	got = append(got, decode(t, agent("answers", "1"))...)
 	for i := range got {
 		got[i].Error, _, _ = strings.Cut(got[i].Error, " ") // the rest is somebody else's words
@@ -143,20 +138,4 @@ func decode(t *testing.T, agent *exec.Cmd) (all []answer) {
 		all = append(all, a)
 	}
 	return all
-}
-
-// fifo makes a pipe with a name, open for both sides, so that nobody waits who
-// opens it.
-func fifo(t *testing.T, dir, name string) *os.File {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
 }

@@ -16,7 +16,7 @@ var mayTouchFiles = []string{
 	"broker/sqlite", "internal/notify", "internal/socket",
 	"monitor", "internal/proc", "internal/title",
 	"cmd/weft", "cmd/weft/testdata/host",
-	"broker/brokertest", "monitor/monitortest",
+	"broker/brokertest", "monitor/monitortest", "internal/waittest",
 }
 
 // filesTouched finds functions that open, create or remove a file by a path, in which
