@@ -22,7 +22,7 @@ const maxFailedStarts = 3
 // A loop is a running manager: it runs tasks in consumers for its engine. All of it belongs
 // to the goroutine of the engine.
 type loop struct {
-	*engine.Engine[event]
+	*engine.Engine
 	o            Options
 	log          *slog.Logger
 	self         proc.Identity
@@ -56,6 +56,7 @@ func newLoop(o Options) *loop {
 		envs: make(map[string]string), describing: make(map[string]bool), damaged: make(map[string]bool),
 	}
 	l.Engine = engine.New(engine.Options{Dir: o.Dir, Broker: o.Broker, Log: o.Log, Quarantined: o.Quarantined, Events: 64}, l)
+	l.pool.onReport, l.pool.onExit = l.onReport, l.onExit
 	l.Stale[engine.Requests], l.Stale[engine.Delays] = true, true
 	return l
 }
@@ -91,31 +92,16 @@ func (l *loop) run(ctx context.Context, stop <-chan struct{}) error {
 	return errors.Join(err, l.leave())
 }
 
-// Handle handles an event.
-func (l *loop) Handle(e event) error {
-	now := time.Now()
-	switch e := e.(type) {
-	case reported:
-		return l.onReport(e.from, e.what, now)
-	case died:
-		return l.onExit(e)
-	case programDescribed:
-		l.onDescribed(e)
-	case serverDied:
-		delete(l.servers, e.server.Process)
-		l.Add(engine.Change{What: "note death of a server", Write: func(tx *broker.Tx, now time.Time) error {
-			return ledger.MarkServerLost(tx, e.server, now)
-		}})
-	case lost:
-		delete(l.pool.survivors, e.task)
-		l.markLost(e.task)
-	}
-	return nil
-}
-
 // note adds a change to a task, for which nothing waits.
 func (l *loop) note(what, tid string, write func(tx *broker.Tx, now time.Time) error) {
 	l.Add(engine.Change{What: what + " of task", TID: tid, Write: write})
+}
+
+// onLost handles the loss of a task whose remaining processes have been killed.
+func (l *loop) onLost(t task) error {
+	delete(l.pool.survivors, t)
+	l.markLost(t)
+	return nil
 }
 
 // markLost records that a task is lost.
@@ -166,27 +152,26 @@ func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
 
 // onExit handles the death of a consumer. The remaining processes of its task are killed in
 // the background, before the task is recorded as lost.
-func (l *loop) onExit(e died) error {
-	c := e.consumer
+func (l *loop) onExit(c *consumer, err error) error {
 	c.waiters.Lost()
 	l.pool.remove(c)
 	switch c.state {
 	case starting:
 		// One may have been killed; a program that cannot become a consumer is no use.
-		l.log.Warn("consumer ended before it said hello", "pid", c.self.PID, "err", e.err)
+		l.log.Warn("consumer ended before it said hello", "pid", c.self.PID, "err", err)
 		if l.failedStarts++; l.failedStarts == maxFailedStarts {
-			return fmt.Errorf("consumer ended before it said hello: %v (see crash.log)", e.err)
+			return fmt.Errorf("consumer ended before it said hello: %v (see crash.log)", err)
 		}
 		return l.pool.grow(1)
 	case busy:
 		t, consumer, own := c.task, c.self, c.own
-		l.log.Warn("consumer died", "tid", t.tid, "pid", consumer.PID, "err", e.err)
+		l.log.Warn("consumer died", "tid", t.tid, "pid", consumer.PID, "err", err)
 		l.pool.survivors[t] = survivor{consumer, c.slotless}
 		c.refuseItem()
 		l.UnwatchControl(t.tid)
 		l.watch(func(ctx context.Context, _ func(event)) event {
 			sweep(ctx, t, consumer, own)
-			return lost{t}
+			return func() error { return l.onLost(t) }
 		})
 	}
 	return nil

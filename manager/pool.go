@@ -13,23 +13,9 @@ import (
 	"weft/taskspec"
 )
 
-// An event is something that happened outside the loop.
-type event any
-
-type (
-	// reported means that a consumer has sent a report.
-	reported struct {
-		from *consumer
-		what runner.Report
-	}
-	// died means that a consumer's process has ended and all its reports have been read.
-	died struct {
-		consumer *consumer
-		err      error
-	}
-	// lost means that the remaining processes of a dead consumer's task have been killed.
-	lost struct{ task task }
-)
+// An event handles something that happened outside the loop; nil means that nothing did. It
+// writes nothing. An error ends the manager.
+type event func() error
 
 // A consumer is a process that runs tasks for this manager.
 type consumer struct {
@@ -69,6 +55,8 @@ const (
 type pool struct {
 	o         Options
 	watch     watch
+	onReport  func(c *consumer, r runner.Report, now time.Time) error
+	onExit    func(c *consumer, err error) error // its process has ended, all its reports have been read
 	consumers []*consumer
 	survivors survivors
 }
@@ -79,7 +67,7 @@ type pool struct {
 type watch func(fn func(ctx context.Context, emit func(event)) event)
 
 // watcher returns the watch of a loop that receives events.
-func watcher(ctx context.Context, background *sync.WaitGroup, events chan<- event) watch {
+func watcher(ctx context.Context, background *sync.WaitGroup, events chan<- func() error) watch {
 	emit := func(e event) {
 		select {
 		case events <- e:
@@ -111,9 +99,10 @@ func (p *pool) grow(n int) error {
 					// All its reports have been read. A consumer that has sent an invalid
 					// one continues without a manager.
 					c.link.Close()
-					return died{c, wait(ctx)}
+					err := wait(ctx)
+					return func() error { return p.onExit(c, err) }
 				}
-				emit(reported{c, r})
+				emit(func() error { return p.onReport(c, r, time.Now()) })
 			}
 		})
 	}

@@ -323,7 +323,7 @@ func TestMourn(t *testing.T) {
 			if test.state == busy {
 				c.task = task{"1", 1}
 			}
-			if err := l.onExit(died{consumer: c}); (err != nil) != test.fails {
+			if err := l.onExit(c, nil); (err != nil) != test.fails {
 				t.Errorf("got error %v", err)
 			}
 			if _, counted := l.pool.survivors[task{"1", 1}]; counted != test.lost || (watched == 1) != test.lost {
@@ -336,7 +336,7 @@ func TestMourn(t *testing.T) {
 				return
 			}
 			// Until its remains are gone the task holds its slot, then it is lost.
-			if err := l.Handle(lost{task{"1", 1}}); err != nil || len(l.pool.survivors) != 0 || !slices.Equal(whats(l.Pending()), []string{"note loss of task 1"}) {
+			if err := l.onLost(task{"1", 1}); err != nil || len(l.pool.survivors) != 0 || !slices.Equal(whats(l.Pending()), []string{"note loss of task 1"}) {
 				t.Errorf("survivors %v, pending %v, %v", l.pool.survivors, whats(l.Pending()), err)
 			}
 		})
@@ -347,23 +347,25 @@ func TestMourn(t *testing.T) {
 func TestWatcher(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	events := make(chan event)
+	events := make(chan func() error)
 	var background sync.WaitGroup
 	watch := watcher(ctx, &background, events)
+	handled := 0
+	happens := func(n int) event { return func() error { handled = n; return nil } }
 	watch(func(_ context.Context, emit func(event)) event {
-		emit(1)
-		return 2
+		emit(happens(1))
+		return happens(2)
 	})
 	for want := 1; want <= 2; want++ {
-		if got := <-events; got != want {
-			t.Errorf("event %v, want %d", got, want)
+		if err := (<-events)(); err != nil || handled != want {
+			t.Errorf("event %d, want %d; %v", handled, want, err)
 		}
 	}
 	watch(func(context.Context, func(event)) event { return nil }) // no event
 	watch(func(ctx context.Context, emit func(event)) event {
-		emit("never taken")
+		emit(happens(3)) // never taken
 		<-ctx.Done()
-		return "nor this"
+		return happens(4) // nor this
 	})
 	cancel()
 	background.Wait()

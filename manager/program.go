@@ -69,14 +69,6 @@ func (l *loop) findProgram(j *ledger.Job) {
 	j.Refuse(fmt.Sprintf("function %s: its program is %s: %v: build it there, or weft function add PROGRAM", j.Function.Name, program.Path, err))
 }
 
-// programDescribed is a program's description of its functions, or why there is none.
-type programDescribed struct {
-	program ledger.Program
-	stamp   function.Stamp
-	what    function.Listing
-	err     error
-}
-
 // describeProgram asks a program for its functions, in the background.
 func (l *loop) describeProgram(program ledger.Program) {
 	if l.describing[program.Path] {
@@ -85,30 +77,26 @@ func (l *loop) describeProgram(program ledger.Program) {
 	l.describing[program.Path] = true
 	l.log.Info("program has changed: ask for its functions", "program", program.Path)
 	l.watch(func(ctx context.Context, _ func(event)) event {
-		e := programDescribed{program: program}
-		if e.stamp, e.err = function.StampOf(program.Path); e.err == nil {
-			e.what, e.err = function.ReadDescription(ctx, program.Path, l.o.Env)
+		var listing function.Listing
+		stamp, err := function.StampOf(program.Path)
+		if err == nil {
+			listing, err = function.ReadDescription(ctx, program.Path, l.o.Env)
 		}
-		return e
+		return func() error {
+			delete(l.describing, program.Path)
+			if err != nil && !errors.Is(err, function.ErrNothingRegistered) {
+				l.log.Warn("ask for functions", "program", program.Path, "err", err)
+				return nil // it is asked again when its next function is called
+			}
+			// A program that describes nothing has no functions any more.
+			l.Add(engine.Change{What: "note functions of " + program.Path, Write: func(tx *broker.Tx, now time.Time) error {
+				p, err := ledger.NewProgram(program.Path, stamp, listing.Build, listing.Functions)
+				if err != nil {
+					return err
+				}
+				return ledger.PutProgram(tx, p, listing.Functions, now)
+			}})
+			return nil
+		}
 	})
-}
-
-// onDescribed handles a program's description.
-func (l *loop) onDescribed(e programDescribed) {
-	delete(l.describing, e.program.Path)
-	if e.err != nil && !errors.Is(e.err, function.ErrNothingRegistered) {
-		l.log.Warn("ask for functions", "program", e.program.Path, "err", e.err)
-		return // it is asked again when its next function is called
-	}
-	l.Add(engine.Change{What: "note functions of " + e.program.Path, Write: e.write})
-}
-
-// write records the program's description. A program that describes nothing has no
-// functions any more.
-func (e programDescribed) write(tx *broker.Tx, now time.Time) error {
-	h, err := ledger.NewProgram(e.program.Path, e.stamp, e.what.Build, e.what.Functions)
-	if err != nil {
-		return err
-	}
-	return ledger.PutProgram(tx, h, e.what.Functions, now)
 }

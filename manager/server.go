@@ -2,16 +2,16 @@ package manager
 
 import (
 	"context"
+	"time"
 
+	"weft/broker"
+	"weft/internal/engine"
 	"weft/internal/ledger"
 )
 
-// serverDied means that a program that served functions inside itself has died. Only its
-// goroutines ran its tasks, so no processes remain to be killed.
-type serverDied struct{ server *ledger.Server }
-
 // watchServers starts to watch the programs that it does not watch yet. They run tasks
-// themselves; the manager only records their death.
+// themselves, in goroutines, so no processes remain to be killed; the manager only records
+// their death.
 func (l *loop) watchServers(all []*ledger.Server) {
 	for _, s := range all {
 		if l.servers[s.Process] {
@@ -22,7 +22,13 @@ func (l *loop) watchServers(all []*ledger.Server) {
 			if s.Process.Wait(ctx) != nil {
 				return nil // the manager ends first
 			}
-			return serverDied{s}
+			return func() error {
+				delete(l.servers, s.Process)
+				l.Add(engine.Change{What: "note death of a server", Write: func(tx *broker.Tx, now time.Time) error {
+					return ledger.MarkServerLost(tx, s, now)
+				}})
+				return nil
+			}
 		})
 	}
 }

@@ -37,6 +37,6 @@ func (l *loop) adopt(t *ledger.Task) {
 			return nil // the manager ends first
 		}
 		sweep(ctx, key, consumer, own)
-		return lost{key}
+		return func() error { return l.onLost(key) }
 	})
 }

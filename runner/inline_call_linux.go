@@ -40,34 +40,22 @@ type call struct {
 // over reports whether the task is over. Its function may still run.
 func (c *call) over() bool { return c.handOff != nil }
 
-// A callEvent is something that happens to a call or to a local submit.
-type callEvent struct {
-	call     *call
-	submit   *localSubmit
-	what     callEventKind
-	end      callResult
-	progress *ledger.Progress
-}
-
-type callEventKind int
-
-const (
-	submitArrived callEventKind = iota
-	submitWithdrawn
-	callStarted // of a local submit
-	callAnswered
-	callProgressed
-	callRunsLong
-	callOvertime
-	callGraceOver
-)
-
-// emit sends an event to the server, unless the server has ended.
-func (s *server) emit(e callEvent) {
+// emit has an event handled by the goroutine of the server, unless the server has ended.
+func (s *server) emit(event func() error) {
 	select {
-	case s.Events <- e:
+	case s.Events <- event:
 	case <-s.over:
 	}
+}
+
+// emitFor is emit for an event of a call, unless the call is over by then.
+func (s *server) emitFor(c *call, event func(*call)) {
+	s.emit(func() error {
+		if !c.over() {
+			event(c)
+		}
+		return nil
+	})
 }
 
 // startCall starts a task that has been claimed and holds a slot.
@@ -100,14 +88,16 @@ func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 func (s *server) track(c *call) {
 	s.calls[c.task.TID] = c
 	if c.ending.Timeout > 0 {
-		s.after(c, c.ending.Timeout, callOvertime)
+		s.after(c, c.ending.Timeout, s.onOvertime)
 	}
-	s.after(c, liveAfter, callRunsLong)
+	s.after(c, liveAfter, s.onLongRun)
 }
 
-// invoke calls the function, on any goroutine, after track or callStarted.
+// invoke calls the function, on any goroutine, after the event of its start.
 func (s *server) invoke(c *call) {
-	progress := &progressThrottle{send: func(r WorkerReport) { s.emit(callEvent{call: c, what: callProgressed, progress: r.Progress}) }}
+	progress := &progressThrottle{send: func(r WorkerReport) {
+		s.emitFor(c, func(c *call) { s.onProgress(c, r.Progress) })
+	}}
 	ctx := function.WithRun(c.ctx, &function.Run{
 		TID:      c.task.TID,
 		Log:      slog.New(slog.NewTextHandler(c.log, nil)),
@@ -120,7 +110,7 @@ func (s *server) invoke(c *call) {
 	}
 	invoke(ctx, call, c.job.Call, func(e callResult) {
 		progress.flush()
-		s.emit(callEvent{call: c, what: callAnswered, end: e})
+		s.emit(func() error { return s.onAnswer(c, e) })
 	})
 }
 
@@ -132,58 +122,44 @@ func (s *server) assignment(c *call) *Assignment {
 	}
 }
 
-// after emits an event for a call after a delay, unless the call has ended by then.
-func (s *server) after(c *call, wait time.Duration, what callEventKind) {
-	c.timers = append(c.timers, time.AfterFunc(wait, func() { s.emit(callEvent{call: c, what: what}) }))
+// after is emitFor after a delay.
+func (s *server) after(c *call, wait time.Duration, event func(*call)) {
+	c.timers = append(c.timers, time.AfterFunc(wait, func() { s.emitFor(c, event) }))
 }
 
-// Handle handles an event.
-func (s *server) Handle(e callEvent) error {
-	c := e.call
-	switch e.what {
-	case submitArrived:
-		s.accept(e.submit)
-	case submitWithdrawn:
-	case callStarted:
-		s.track(c)
-		if s.leaving {
-			s.request(c, RequestStop)
-		}
-	case callAnswered:
-		c.answer = e.end.answer
-		switch {
-		case !c.over():
-			s.end(c, e.end.value)
-		case c.recorded:
-			s.forget(c) // its function ran on after the end
-		}
-	default:
-		if !c.over() {
-			s.handleRunning(e)
-		}
+// onAnswer handles the return of a function.
+func (s *server) onAnswer(c *call, e callResult) error {
+	c.answer = e.answer
+	switch {
+	case !c.over():
+		s.end(c, e.value)
+	case c.recorded:
+		s.forget(c) // its function ran on after the end
 	}
 	return nil
 }
 
-// handleRunning handles an event of a call that is not over.
-func (s *server) handleRunning(e callEvent) {
-	c := e.call
-	switch e.what {
-	case callProgressed:
-		c.known = nil
-		s.Add(engine.Change{What: "note progress of task", TID: c.task.TID, Write: func(tx *broker.Tx, _ time.Time) error {
-			return ledger.NoteProgress(tx, c.task.TID, c.task.Epoch, *e.progress)
-		}})
-	case callRunsLong:
-		c.out.live()
-		s.WatchControl(c.task.TID, ledger.Controls(c.task))
-	case callOvertime:
-		next, act := c.ending.Overtime(time.Now())
-		s.apply(c, next, act)
-	case callGraceOver:
-		next, act := c.ending.GraceOver()
-		s.apply(c, next, act)
-	}
+func (s *server) onProgress(c *call, p *ledger.Progress) {
+	c.known = nil
+	s.Add(engine.Change{What: "note progress of task", TID: c.task.TID, Write: func(tx *broker.Tx, _ time.Time) error {
+		return ledger.NoteProgress(tx, c.task.TID, c.task.Epoch, *p)
+	}})
+}
+
+// onLongRun shows the output of a call that runs long, and reads its control messages.
+func (s *server) onLongRun(c *call) {
+	c.out.live()
+	s.WatchControl(c.task.TID, ledger.Controls(c.task))
+}
+
+func (s *server) onOvertime(c *call) {
+	next, act := c.ending.Overtime(time.Now())
+	s.apply(c, next, act)
+}
+
+func (s *server) onGraceOver(c *call) {
+	next, act := c.ending.GraceOver()
+	s.apply(c, next, act)
 }
 
 // request asks a call to end.
@@ -201,7 +177,7 @@ func (s *server) apply(c *call, next attempt.Ending, act attempt.Action) {
 	switch act {
 	case attempt.Terminate:
 		c.cancel(endCause(next.Reason(), next.Timeout))
-		s.after(c, time.Until(next.KillAt), callGraceOver)
+		s.after(c, time.Until(next.KillAt), s.onGraceOver)
 	case attempt.Kill:
 		c.cancel(endCause(next.Reason(), next.Timeout))
 		s.o.Log.Warn("function goes on although its task is over", "tid", c.task.TID, "function", c.job.Function.Name)

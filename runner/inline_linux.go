@@ -50,7 +50,7 @@ func NewInline(o InlineOptions) (*Inline, error) {
 // A server runs the calls of an [Inline] for its engine; calls report to it by events. All
 // of it but its slots belongs to the goroutine of the engine.
 type server struct {
-	*engine.Engine[callEvent]
+	*engine.Engine
 	o       InlineOptions
 	record  *ledger.Server
 	queues  []string // of requests

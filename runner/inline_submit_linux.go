@@ -40,7 +40,7 @@ func (i *Inline) Submit(ctx context.Context, submission ledger.Submission) (*Loc
 		return nil, err
 	}
 	g := &localSubmit{prepared: draft, done: make(chan struct{})}
-	s.emit(callEvent{submit: g, what: submitArrived})
+	s.emit(func() error { return s.accept(g) })
 	if err := s.await(ctx, g); err != nil {
 		return nil, err
 	}
@@ -50,7 +50,13 @@ func (i *Inline) Submit(ctx context.Context, submission ledger.Submission) (*Loc
 	}
 	c := s.newCall(g.started.Job, g.started.Task)
 	c.local = &LocalRun{task: g.started.Task, over: s.over, ended: make(chan struct{})}
-	s.emit(callEvent{call: c, what: callStarted})
+	s.emit(func() error {
+		s.track(c)
+		if s.leaving {
+			s.request(c, RequestStop)
+		}
+		return nil
+	})
 	go s.invoke(c)
 	return c.local, nil
 }
@@ -85,12 +91,12 @@ func (s *server) await(ctx context.Context, l *localSubmit) error {
 // releaseSlot frees the slot of a local submit.
 func (s *server) releaseSlot() {
 	s.slots.give(1)
-	s.emit(callEvent{what: submitWithdrawn}) // the loop may be waiting for a free slot
+	s.emit(func() error { return nil }) // the loop may be waiting for a free slot
 }
 
 // accept queues a local submit for the next cycle, unless it was withdrawn or the server is
 // leaving: then the task has to queue for another server.
-func (s *server) accept(l *localSubmit) {
+func (s *server) accept(l *localSubmit) error {
 	switch {
 	case !l.decided.CompareAndSwap(false, true):
 	case s.leaving:
@@ -98,6 +104,7 @@ func (s *server) accept(l *localSubmit) {
 	default:
 		s.addStart(l)
 	}
+	return nil
 }
 
 // addStart has the submit written.
@@ -115,6 +122,9 @@ func (s *server) addStart(l *localSubmit) {
 		Failed: func(err error) bool {
 			if errors.Is(err, ledger.ErrChanged) {
 				return true
+			}
+			if !errors.Is(err, broker.ErrUncertain) {
+				l.started = nil // as the transaction that failed had it
 			}
 			written(err)
 			return false

@@ -46,14 +46,14 @@ func (c *Change) written(err error) {
 }
 
 // Add has the change written in the next cycle.
-func (e *Engine[E]) Add(c Change) { e.pending = append(e.pending, c) }
+func (e *Engine) Add(c Change) { e.pending = append(e.pending, c) }
 
 // Pending returns the changes that are not written yet.
-func (e *Engine[E]) Pending() []Change { return e.pending }
+func (e *Engine) Pending() []Change { return e.pending }
 
 // write commits all changes. One that cannot be written although the store works is logged
 // and given up, so that one bad task does not block the others.
-func (e *Engine[E]) write(ctx context.Context) (err error) {
+func (e *Engine) write(ctx context.Context) (err error) {
 	all := e.pending
 	if len(all) == 0 {
 		return nil
@@ -90,7 +90,7 @@ func (e *Engine[E]) write(ctx context.Context) (err error) {
 }
 
 // keep takes back changes that could not be written.
-func (e *Engine[E]) keep(all []Change, err error) {
+func (e *Engine) keep(all []Change, err error) {
 	if len(all) == 0 {
 		return
 	}
@@ -104,7 +104,7 @@ func (e *Engine[E]) keep(all []Change, err error) {
 }
 
 // commit writes the changes in one transaction.
-func (e *Engine[E]) commit(ctx context.Context, changes []Change) error {
+func (e *Engine) commit(ctx context.Context, changes []Change) error {
 	now := time.Now()
 	return e.o.Broker.Update(ctx, func(tx *broker.Tx) error {
 		for i := range changes {

@@ -18,7 +18,7 @@ type order struct {
 }
 
 // takeOrder passes on an order from the control socket, on any goroutine.
-func (e *Engine[E]) takeOrder(ctx context.Context, o control.Order, answer func(control.Answer)) {
+func (e *Engine) takeOrder(ctx context.Context, o control.Order, answer func(control.Answer)) {
 	reply := make(chan (<-chan control.Answer), 1)
 	select {
 	case e.orders <- order{o, reply}:
@@ -30,7 +30,7 @@ func (e *Engine[E]) takeOrder(ctx context.Context, o control.Order, answer func(
 }
 
 // WatchControl has the control messages of a task read, from its own queue and from named.
-func (e *Engine[E]) WatchControl(tid string, named []string) {
+func (e *Engine) WatchControl(tid string, named []string) {
 	e.watched[tid] = named
 	e.unread = append(e.unread, tid)
 	if err := e.Waiters[Control].Add(append(slices.Clone(named), ledger.QueuesOf(tid).ControlIn)...); err != nil {
@@ -39,7 +39,7 @@ func (e *Engine[E]) WatchControl(tid string, named []string) {
 }
 
 // UnwatchControl ends that, but for queues that other tasks share.
-func (e *Engine[E]) UnwatchControl(tid string) {
+func (e *Engine) UnwatchControl(tid string) {
 	named, watched := e.watched[tid]
 	if !watched {
 		return
@@ -59,7 +59,7 @@ type command struct {
 }
 
 // Commanded has commands applied to a task after the cycle.
-func (e *Engine[E]) Commanded(tid string, what ...ledger.Command) {
+func (e *Engine) Commanded(tid string, what ...ledger.Command) {
 	for _, c := range what {
 		e.commands = append(e.commands, command{tid, c})
 	}
@@ -67,7 +67,7 @@ func (e *Engine[E]) Commanded(tid string, what ...ledger.Command) {
 
 // readControl reads the control messages of the watched tasks, or of those only that are
 // new: their messages may be older than the subscription.
-func (e *Engine[E]) readControl() {
+func (e *Engine) readControl() {
 	if len(e.watched) == 0 {
 		e.Stale[Control] = false
 	}

@@ -38,10 +38,7 @@ const (
 )
 
 // An Executor runs the tasks of an engine. The goroutine of [Engine.Run] calls its methods.
-type Executor[E any] interface {
-	// Handle handles an event. It writes nothing: what has changed it gives to
-	// [Engine.Add]. An error ends the engine.
-	Handle(e E) error
+type Executor interface {
 	// Linger returns how long to wait for further events, so that they share a
 	// transaction: not at all, or until the next [Yield].
 	Linger() time.Duration
@@ -74,13 +71,14 @@ type Options struct {
 	Events      int              // how many events may wait
 }
 
-// An Engine is the loop of an [Executor] of events of type E. Use [New] to make one. All of
-// it but Events belongs to the goroutine of [Engine.Run].
-type Engine[E any] struct {
-	o      Options
-	x      Executor[E]
-	Events chan E
-
+// An Engine is the loop of an [Executor]. Use [New] to make one. All of it but Events
+// belongs to the goroutine of [Engine.Run].
+type Engine struct {
+	o Options
+	x Executor
+	// Events receives what has happened, as functions that handle it. They write nothing:
+	// what has changed they give to [Engine.Add]. An error ends the engine.
+	Events chan func() error
 	// Stale are the topics that have to be looked at again. The executor resets them,
 	// except Control.
 	Stale [topics]bool
@@ -106,18 +104,18 @@ type Engine[E any] struct {
 }
 
 // New returns an engine that does nothing before [Engine.Run]. The caller closes it.
-func New[E any](o Options, x Executor[E]) *Engine[E] {
-	return &Engine[E]{o: o, x: x, Events: make(chan E, o.Events), orders: make(chan order), watched: make(map[string][]string)}
+func New(o Options, x Executor) *Engine {
+	return &Engine{o: o, x: x, Events: make(chan func() error, o.Events), orders: make(chan order), watched: make(map[string][]string)}
 }
 
 // Listen opens the waiter of a topic, for these queues.
-func (e *Engine[E]) Listen(t Topic, queues ...string) (err error) {
+func (e *Engine) Listen(t Topic, queues ...string) (err error) {
 	e.Waiters[t], err = e.o.Broker.Listen(queues...)
 	return err
 }
 
 // Close closes the waiters and the control socket.
-func (e *Engine[E]) Close() {
+func (e *Engine) Close() {
 	e.server.Close()
 	for _, w := range e.Waiters {
 		if w != nil {
@@ -128,7 +126,7 @@ func (e *Engine[E]) Close() {
 
 // Run handles events until the executor is done, or ctx ends: then it returns the cause of
 // ctx. A value from stop, which may be closed, stops the running tasks.
-func (e *Engine[E]) Run(ctx context.Context, stop <-chan struct{}) (err error) {
+func (e *Engine) Run(ctx context.Context, stop <-chan struct{}) (err error) {
 	defer func() {
 		left := e.pending
 		e.pending = nil
@@ -218,10 +216,10 @@ func (e *Engine[E]) Run(ctx context.Context, stop <-chan struct{}) (err error) {
 }
 
 // gather handles an event and those that arrive meanwhile, or are worth waiting for.
-func (e *Engine[E]) gather(event E) error {
+func (e *Engine) gather(event func() error) error {
 	var over <-chan time.Time
 	for yielded := false; ; {
-		if err := e.x.Handle(event); err != nil {
+		if err := event(); err != nil {
 			return err
 		}
 	next:
@@ -252,7 +250,7 @@ func (e *Engine[E]) gather(event E) error {
 
 // cycle looks for what is to be done, writes all changes and applies the commands that were
 // read.
-func (e *Engine[E]) cycle(ctx context.Context) error {
+func (e *Engine) cycle(ctx context.Context) error {
 	e.changed = false
 	err := e.x.Look(ctx, time.Now())
 	e.readControl()
@@ -266,10 +264,10 @@ func (e *Engine[E]) cycle(ctx context.Context) error {
 }
 
 // Exhausted reports whether the pause before the last cycle was the longest.
-func (e *Engine[E]) Exhausted() bool { return e.retry == maxRetry }
+func (e *Engine) Exhausted() bool { return e.retry == maxRetry }
 
 // LookAhead reads requests ahead, unless some are, or none can be waiting.
-func (e *Engine[E]) LookAhead(read func() ([]*ledger.Job, error)) (err error) {
+func (e *Engine) LookAhead(read func() ([]*ledger.Job, error)) (err error) {
 	if !e.Stale[Requests] || len(e.Ahead) > 0 {
 		return nil
 	}
@@ -279,10 +277,10 @@ func (e *Engine[E]) LookAhead(read func() ([]*ledger.Job, error)) (err error) {
 }
 
 // LookAgain drops what was read ahead, so that it is read again.
-func (e *Engine[E]) LookAgain() { e.Ahead, e.Stale[Requests] = nil, true }
+func (e *Engine) LookAgain() { e.Ahead, e.Stale[Requests] = nil, true }
 
 // UpdateTrust updates Quarantined and reports whether it has changed.
-func (e *Engine[E]) UpdateTrust() bool {
+func (e *Engine) UpdateTrust() bool {
 	before := e.Quarantined
 	if e.o.Quarantined != nil {
 		e.Quarantined = e.o.Quarantined()

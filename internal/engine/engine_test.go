@@ -20,7 +20,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is an executor that does what the test says.
 type fake struct {
-	engine  *Engine[string]
+	engine  *Engine
 	handled []string
 	linger  time.Duration
 	stopped bool
@@ -28,12 +28,12 @@ type fake struct {
 	rest    func(failed error) (wake time.Time, done bool, err error)
 }
 
-func (f *fake) Handle(e string) error {
-	f.handled = append(f.handled, e)
-	if e == "bad" {
-		return errors.New("bad event")
+// event returns an event that adds its name to what was handled.
+func (f *fake) event(name string) func() error {
+	return func() error {
+		f.handled = append(f.handled, name)
+		return nil
 	}
-	return nil
 }
 
 func (f *fake) Linger() time.Duration { return f.linger }
@@ -174,14 +174,14 @@ func TestGather(t *testing.T) {
 		f := newFake(t)
 		f.linger = linger
 		for _, e := range []string{"2", "3", "4"} {
-			f.engine.Events <- e
+			f.engine.Events <- f.event(e)
 		}
-		if err := f.engine.gather("1"); err != nil || !slices.Equal(f.handled, []string{"1", "2", "3", "4"}) {
+		if err := f.engine.gather(f.event("1")); err != nil || !slices.Equal(f.handled, []string{"1", "2", "3", "4"}) {
 			t.Errorf("handled %v, %v", f.handled, err)
 		}
 	}
 	f := newFake(t)
-	if err := f.engine.gather("bad"); err == nil {
+	if err := f.engine.gather(func() error { return errors.New("bad event") }); err == nil {
 		t.Error("an executor that cannot go on goes on")
 	}
 }
