@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -82,12 +81,8 @@ func (o *streams) finish(ctx context.Context, l *ledger.Task) error {
 
 // isFunction reports whether a task that has begun calls a function.
 func isFunction(l *ledger.Task) bool {
-	var s struct {
-		Spec struct {
-			Type taskspec.Kind `json:"type"`
-		} `json:"spec"`
-	}
-	return json.Unmarshal(l.Spec, &s) == nil && s.Spec.Type == taskspec.KindFunction
+	work, err := l.Work()
+	return err == nil && work.Type == taskspec.KindFunction
 }
 
 func (o *streams) close() {

@@ -228,12 +228,8 @@ func dial(ctx context.Context, t *Task) (conn *tty.Conn, epoch int, err error) {
 
 // hasTerminal reports whether a task that runs has a terminal.
 func hasTerminal(l *ledger.Task) bool {
-	var s struct {
-		Spec struct {
-			TTY bool `json:"tty"`
-		} `json:"spec"`
-	}
-	return json.Unmarshal(l.Spec, &s) == nil && s.Spec.TTY
+	work, err := l.Work()
+	return err == nil && work.TTY
 }
 
 // input is a message to an interactive task: see [Task.SendInput].

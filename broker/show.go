@@ -1,5 +1,9 @@
 package broker
 
+// shownAtOnce is how many messages are read at once to be shown: what is shown may be as
+// large as a message can be.
+const shownAtOnce = 16
+
 // show replaces the bodies of stored messages by those that are shown.
 func show(b *Broker, r Reader, fn ShowFunc, ms []Message) error {
 	for i, m := range ms {
@@ -17,57 +21,39 @@ func show(b *Broker, r Reader, fn ShowFunc, ms []Message) error {
 // scan is [Reader.Scan] for a queue that may be a view, or whose messages are shown in
 // another way than they are stored.
 func scan(b *Broker, r Reader, queue string, sel Select, fn func(Message) (more bool)) error {
-	if view := b.options.Views(queue); view != nil {
-		ms, err := view(r, sel)
+	read, step := b.options.Views(queue), sel.Limit
+	if shown := b.options.Shows(queue); shown != nil {
+		// What is shown cannot be read during a scan.
+		step = shownAtOnce
+		read = func(r Reader, sel Select) ([]Message, error) {
+			ms, err := r.Messages(queue, sel)
+			if err == nil {
+				err = show(b, r, shown, ms)
+			}
+			return ms, err
+		}
+	}
+	if read == nil {
+		return r.Scan(queue, sel, fn)
+	}
+	for left := sel.Limit; ; {
+		if sel.Limit = step; left > 0 {
+			sel.Limit = min(left, step)
+		}
+		ms, err := read(r, sel)
 		if err != nil {
 			return err
 		}
 		for _, m := range ms {
 			if !fn(m) {
-				break
-			}
-		}
-		return nil
-	}
-	shown := b.options.Shows(queue)
-	if shown == nil {
-		return r.Scan(queue, sel, fn)
-	}
-	for left := sel.Limit; ; {
-		// What is shown cannot be read during a scan.
-		sel.Limit = page
-		if left > 0 {
-			sel.Limit = min(page, left)
-		}
-		ms, whole, err := readPage(r, queue, sel)
-		if err != nil {
-			return err
-		}
-		for i := range ms {
-			if err := show(b, r, shown, ms[i:i+1]); err != nil {
-				return err
-			}
-			if !fn(ms[i]) {
 				return nil
 			}
 		}
-		if left -= len(ms); whole || left == 0 {
+		if left -= len(ms); len(ms) < sel.Limit || left == 0 || sel.Limit == 0 {
 			return nil
 		}
 		sel.After = ms[len(ms)-1].ID
 	}
-}
-
-// readPage reads the first of the selected messages, as they are stored, but few if they
-// are large. whole is true if there are no others.
-func readPage(r Reader, queue string, sel Select) (ms []Message, whole bool, err error) {
-	size := 0
-	err = r.Scan(queue, sel, func(m Message) bool {
-		ms = append(ms, m)
-		size += len(m.Body)
-		return size < pageBytes
-	})
-	return ms, size < pageBytes && len(ms) < sel.Limit, err
 }
 
 // takeShown takes messages, and returns them as they are shown.
@@ -93,10 +79,6 @@ func moveShown(b *Broker, t BackendTx, src, dst string, sel Select) ([]Message, 
 	}
 	return ms, t.Restore(ms)
 }
-
-// shownAtOnce is how many messages transferShown has in memory: what is shown may be as
-// large as a message can be.
-const shownAtOnce = 16
 
 // transferShown is moveShown for any number of messages: it only counts them.
 func transferShown(b *Broker, t BackendTx, src, dst string, sel Select) (moved int, err error) {

@@ -24,7 +24,7 @@ const maxKept = 10
 // tryAgain decides whether another attempt follows the one that has ended with o, and if so
 // writes its request. [nextAttempt] does the rest.
 func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error) {
-	work, err := t.work()
+	work, err := t.Work()
 	// A task that was told to end does not start again, even if it ended in another way.
 	if err != nil || work.Retry == nil || t.Ordered != "" {
 		return false, err

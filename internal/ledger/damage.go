@@ -140,7 +140,7 @@ var checks = map[string]func(broker.Record) error{
 	Kind: func(rec broker.Record) error {
 		t, err := tasks.read(rec)
 		if err == nil {
-			_, err = t.work()
+			_, err = t.Work()
 		}
 		return err
 	},

@@ -48,7 +48,7 @@ func TestRedaction(t *testing.T) {
 	if shown != 3 {
 		t.Errorf("%d events show the spec, want 3", shown)
 	}
-	work, err := p.task(tid).work()
+	work, err := p.task(tid).Work()
 	if err != nil || work.Env["TOKEN"] != "s3cret" {
 		t.Errorf("record says %+v, %v", work, err)
 	}

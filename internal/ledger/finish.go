@@ -221,7 +221,7 @@ func (t *Task) end(tx *broker.Tx, o taskspec.Outcome, at int64, e Event, again b
 	}
 	t.Status, t.ReturnCode, t.Signal, t.Error = o.Status, o.ReturnCode, o.Signal, o.Error
 	t.LimitMeans, t.Details, t.Completed = o.LimitMeans, o.Details, at
-	work, err := t.work()
+	work, err := t.Work()
 	if err != nil {
 		return err
 	}

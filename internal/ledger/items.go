@@ -94,7 +94,7 @@ func TakeItem(tx *broker.Tx, u ItemRequest, now time.Time) (next *Item, due time
 // endItem writes the result of the item that the task works on, counts it, and logs it. The
 // caller applies the policy that it returns to the message.
 func endItem(tx *broker.Tx, t *Task, h *HandOff) (taskspec.Policy, error) {
-	work, err := t.work()
+	work, err := t.Work()
 	if err != nil {
 		return "", err
 	}

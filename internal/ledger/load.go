@@ -79,7 +79,7 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 	if t.Number() > in.header.LastID {
 		err = fmt.Errorf("its id is greater than the last one, %v", in.header.LastID)
 	} else {
-		_, err = t.work()
+		_, err = t.Work()
 	}
 	if err != nil {
 		return r, 0, fmt.Errorf("%w: task %s: %w", broker.ErrDump, r.Key, err)

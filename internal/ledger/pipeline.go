@@ -175,7 +175,7 @@ func pass(tx *broker.Tx, t *Task, h *HandOff, body string) (bool, error) {
 	if err != nil || next.Input != nil || spec.IO.Inputs[inboxName] != "" {
 		return false, err
 	}
-	from, err := t.work()
+	from, err := t.Work()
 	if err != nil {
 		return false, err
 	}

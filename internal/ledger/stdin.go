@@ -21,7 +21,7 @@ func WriteStdin(tx *broker.Tx, tid, body string) error {
 		return fmt.Errorf("%w: it %s", ErrNotRunning, t.Status)
 	}
 	// Before the dispatch only the request has the spec; the client has read it.
-	if work, err := t.work(); err != nil || t.Epoch > 0 && !work.Interactive {
+	if work, err := t.Work(); err != nil || t.Epoch > 0 && !work.Interactive {
 		return errors.Join(err, ErrNotInteractive)
 	}
 	_, err = tx.Write(QueuesOf(tid).Inbox, body)

@@ -114,7 +114,7 @@ type Task struct {
 	Spec json.RawMessage    `json:"spec,omitempty"`
 	Root taskspec.RawString `json:"root,omitempty"`
 
-	decoded   *taskspec.Work // see work
+	decoded   *taskspec.Work // see Work
 	nextInput *stageInput    // see pass
 	// stored is the record as this process read or wrote it last; empty for a new task.
 	stored broker.Record
@@ -191,8 +191,9 @@ func (t *Task) Queues() Queues {
 // it, it becomes one.
 func unreserved(t *Task) bool { return t.Kind() == Inline && t.NoItem }
 
-// work returns the work of the task's spec, decoded. It is empty before the dispatch.
-func (t *Task) work() (*taskspec.Work, error) {
+// Work returns the work of the task's spec, decoded. It is empty before the dispatch, and not
+// to be changed.
+func (t *Task) Work() (*taskspec.Work, error) {
 	if t.decoded == nil {
 		spec, err := decodeSpec(t)
 		if err != nil {
