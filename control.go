@@ -1,6 +1,7 @@
 package weft
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,7 +32,7 @@ func (t *Task) Resume(ctx context.Context) error {
 
 // pauseOrResume pauses or resumes the task, and waits until that is done.
 func pauseOrResume(ctx context.Context, t *Task, c ledger.Command, verb string) error {
-	done, tid := errors.New("done"), t.tid
+	tid := t.tid
 	t, err := working(ctx, t)
 	if err == nil {
 		err = sendControl(ctx, t, ledger.Control{Command: c})
@@ -44,12 +45,12 @@ func pauseOrResume(ctx context.Context, t *Task, c ledger.Command, verb string) 
 			case l.Status.Terminal():
 				return fmt.Errorf("%w: it %s", ErrNotRunning, l.Status)
 			case l.Paused == (c == ledger.CommandPause) && l.Hold == l.Paused:
-				return done
+				return errFound
 			}
 			return nil
 		})
 	}
-	if err != nil && !errors.Is(err, done) {
+	if err != nil {
 		return fmt.Errorf("%s task %s: %w", verb, tid, err)
 	}
 	return nil
@@ -72,40 +73,27 @@ func ping(ctx context.Context, t *Task) (time.Duration, error) {
 		return 0, err
 	}
 	replies := ledger.Replies(l)
-	w, err := t.project.broker.Listen(replies, ledger.OutboxOf(t.tid))
-	if err != nil {
-		return 0, err
-	}
-	defer w.Close()
-	watch, id, began := newWatch(t.project), rand.Text(), time.Now()
+	id, began, took := rand.Text(), time.Now(), time.Duration(0)
 	if err := sendControl(ctx, t, ledger.Control{Command: ledger.CommandPing, RequestID: id}); err != nil {
 		return 0, err
 	}
-	for {
-		l, err := loadTask(ctx, t)
-		if err != nil {
-			return 0, err
-		}
+	_, err = awaitTask(ctx, t, func(l *ledger.Task) error {
 		for m, err := range t.project.Queue(replies).Messages(ctx, broker.Select{}) {
 			if err != nil {
-				return 0, err
+				return err
 			}
 			if ledger.ReplyTo(m.Body) == id {
-				took := time.Since(began)
+				took = time.Since(began)
 				_, err := t.project.Queue(replies).Delete(ctx, broker.Select{ID: m.ID})
-				return took, err
+				return cmp.Or(err, errFound)
 			}
 		}
 		if l.Status.Terminal() {
-			return 0, fmt.Errorf("%w: it %s", ErrNotRunning, l.Status)
+			return fmt.Errorf("%w: it %s", ErrNotRunning, l.Status)
 		}
-		if err := watch.poll(ctx); err != nil {
-			return 0, fmt.Errorf("%w: %w", ErrManager, err)
-		}
-		if err := waitFor(ctx, w, managerPoll); err != nil {
-			return 0, err
-		}
-	}
+		return nil
+	}, replies)
+	return took, err
 }
 
 // awaitOrder waits for the end of a task that was given an order, or until look

@@ -86,19 +86,9 @@ func (t *Task) Items(ctx context.Context) iter.Seq2[*ItemResult, error] {
 // eachItem calls fn with the results until it returns false or the task has ended.
 func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
 	outbox := t.project.broker.Queue(ledger.OutboxOf(t.tid))
-	w, err := t.project.broker.Listen(outbox.Name())
-	if err != nil {
-		return err
-	}
-	defer w.Close()
 	var seen broker.ID
-	watch := newWatch(t.project)
-	for {
-		l, err := loadTask(ctx, t)
-		switch {
-		case err != nil:
-			return err
-		case l.Kind() != ledger.Persistent:
+	_, err := awaitTask(ctx, t, func(l *ledger.Task) error {
+		if l.Kind() != ledger.Persistent {
 			return ErrNotPersistent
 		}
 		for m, err := range outbox.Messages(ctx, broker.Select{After: seen}) {
@@ -107,19 +97,12 @@ func eachItem(ctx context.Context, t *Task, fn func(*ItemResult) bool) error {
 			}
 			seen = m.ID
 			if r := newItemResult(t, m); r != nil && !fn(r) {
-				return nil
+				return errFound
 			}
 		}
-		if l.Status.Terminal() { // and its results were there before that
-			return nil
-		}
-		if err := watch.poll(ctx); err != nil {
-			return fmt.Errorf("%w: %w", ErrManager, err)
-		}
-		if err := waitFor(ctx, w, managerPoll); err != nil {
-			return err
-		}
-	}
+		return nil
+	})
+	return err
 }
 
 // newItemResult reads a message of the outbox; nil if it is something else, which

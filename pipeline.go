@@ -280,17 +280,13 @@ func stageOutput(last bool, stdout io.Writer, write func(stdout io.Writer) error
 // awaitStage waits until the stage with this index has begun, and returns it and
 // whether it is the last one. It returns nil if the pipeline has ended before.
 func awaitStage(ctx context.Context, t *Task, index int) (stage *Task, last bool, err error) {
-	found := errors.New("found")
 	_, err = awaitTask(ctx, t, func(l *ledger.Task) error {
 		if l.Plan == nil || index >= len(l.Plan.Stages) || l.Plan.Stages[index].TID == "" {
 			return nil
 		}
 		stage, last = &Task{project: t.project, tid: l.Plan.Stages[index].TID}, index == len(l.Plan.Stages)-1
-		return found
+		return errFound
 	})
-	if errors.Is(err, found) {
-		err = nil
-	}
 	return stage, last, err
 }
 

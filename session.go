@@ -200,7 +200,6 @@ func (t *Task) Attach(ctx context.Context, opts ...AttachOptions) (*Session, err
 
 // dial waits until the task runs and connects to it.
 func dial(ctx context.Context, t *Task) (conn *tty.Conn, epoch int, err error) {
-	connected := errors.New("connected")
 	_, err = awaitTask(ctx, t, func(l *ledger.Task) error {
 		switch {
 		case l.Status.Terminal():
@@ -218,11 +217,8 @@ func dial(ctx context.Context, t *Task) (conn *tty.Conn, epoch int, err error) {
 			return err
 		}
 		conn, epoch = c, l.Epoch
-		return connected
+		return errFound
 	})
-	if errors.Is(err, connected) {
-		err = nil
-	}
 	return conn, epoch, err
 }
 

@@ -160,16 +160,20 @@ func unwritable(err error) bool {
 	return false
 }
 
+// errFound ends a wait before the end of its task, and is no error: see awaitTask.
+var errFound = errors.New("found")
+
 // awaitTask waits for the end of the task and calls look, if it is not nil, with
-// the task's record whenever it may have changed or the task may have written
-// something.
-func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*ledger.Task, error) {
+// the task's record whenever it may have changed, the task may have written something,
+// or one of the queues may have changed. An error of look ends the wait; if it is
+// errFound, awaitTask returns the record.
+func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error, queues ...string) (*ledger.Task, error) {
 	if t.local != nil && look == nil {
 		if l := t.local.Wait(ctx); l != nil {
 			return l, nil
 		}
 	}
-	w, err := t.project.broker.Listen(ledger.OutboxOf(t.tid))
+	w, err := t.project.broker.Listen(append(queues, ledger.OutboxOf(t.tid))...)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +185,9 @@ func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error) (*le
 			return nil, err
 		}
 		if look != nil {
-			if err := look(l); err != nil {
+			if err := look(l); errors.Is(err, errFound) {
+				return l, nil
+			} else if err != nil {
 				return nil, err
 			}
 		}
