@@ -220,15 +220,13 @@ func narrow(args any, name string) any {
 // that is no option on, a command of the user's.
 func takesCommand(name string) bool { return name == "run" || name == "batch" }
 
-// userCommand is such a command. A "--" may stand before it.
-type userCommand []string
-
-// words are the command and its arguments.
-func (c userCommand) words() []string {
-	if len(c) > 0 && c[0] == "--" {
-		return c[1:]
+// userCommand is such a command with its arguments, without the "--" that may stand
+// before it.
+func userCommand(words []string) []string {
+	if len(words) > 0 && words[0] == "--" {
+		return words[1:]
 	}
-	return c
+	return words
 }
 
 // decodeString takes a value as it is. Kong's own decoder replaces what is not

@@ -12,7 +12,7 @@ import (
 )
 
 type runCmd struct {
-	Command userCommand `arg:"" optional:"" passthrough:"partial" sep:"none" help:"The command and its arguments: the first word that is not an option, and all the rest."`
+	Command []string `arg:"" optional:"" empty:"" passthrough:"partial" sep:"none" help:"The command and its arguments: the first word that is not an option, and all the rest."`
 
 	Spec     *string  `placeholder:"NAME|PATH" complete:"spec,file" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
 	Function *string  `placeholder:"NAME" complete:"function" help:"Call this function instead of a command: see weft function list."`
@@ -198,7 +198,7 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Project, error) {
 		spec, err := r.call()
 		return spec, nil, err
 	}
-	words := r.Command.words()
+	words := userCommand(r.Command)
 	switch {
 	case r.Spec != nil:
 	case len(words) == 0 || words[0] == "":
