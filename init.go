@@ -8,9 +8,9 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
+	"weft/internal/consumer"
 	"weft/internal/function"
 	"weft/internal/role"
-	"weft/runner"
 )
 
 // initialized says that this program may be executed again. It is a fact about
@@ -26,13 +26,13 @@ func Init() {
 	r, conn := role.Take()
 	switch r {
 	case role.Consumer:
-		exit(runner.Main(conn, build(), os.Environ()))
+		exit(consumer.Main(conn, build(), os.Environ()))
 	case role.Manager:
 		exit(runManager(conn))
 	case role.Function:
-		exit(runner.ServeCall(conn, role.Extra(), &registered))
+		exit(consumer.ServeCall(conn, role.Extra(), &registered))
 	case role.Exec:
-		exit(runner.Become(conn))
+		exit(consumer.Become(conn))
 	case role.Describe:
 		exit(function.Describe(conn, build(), &registered))
 	}

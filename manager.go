@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/consumer"
 	"weft/internal/control"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/internal/project"
 	"weft/manager"
-	"weft/runner"
 )
 
 // A Manager speaks to the project's manager, the process that gives its tasks
@@ -42,7 +42,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.project.started.Store(true)
 	call := manager.Call{
-		Protocol: runner.Protocol, Build: build(), Root: m.project.root, Once: m.Once(),
+		Protocol: consumer.Protocol, Build: build(), Root: m.project.root, Once: m.Once(),
 		Options: m.project.options, Since: m.project.trust.UnrecordedSince(), Env: m.project.Environ(),
 	}
 	return manager.Start(ctx, path, call, m.project.dir, m.project.broker, m.project.notices.say)

@@ -16,11 +16,11 @@ import (
 
 	"weft/broker"
 	"weft/broker/sqlite"
+	"weft/internal/consumer"
 	"weft/internal/ledger"
 	"weft/internal/project"
 	"weft/internal/settings"
 	"weft/internal/trust"
-	"weft/runner"
 )
 
 // A Project is an open project. It is safe for concurrent use. The caller of
@@ -37,8 +37,8 @@ type Project struct {
 	log      *slog.Logger      // see [Options]
 	trust    *trust.State
 	notices  notices
-	started  atomic.Bool                   // a manager, through it
-	inline   atomic.Pointer[runner.Inline] // while this program serves it
+	started  atomic.Bool                     // a manager, through it
+	inline   atomic.Pointer[consumer.Inline] // while this program serves it
 }
 
 // Options are how a project is opened: see [Open]. The zero value is the default, which

@@ -12,10 +12,10 @@ import (
 	"syscall"
 	"time"
 
+	"weft/internal/consumer"
 	"weft/internal/ledger"
 	"weft/internal/project"
 	"weft/manager"
-	"weft/runner"
 )
 
 // ServeOptions say how a program serves. The zero value is the default.
@@ -82,7 +82,7 @@ func (p *Project) Serve(ctx context.Context, o ServeOptions) error {
 // serveInline runs functions inside this program until ctx ends, which is no
 // error.
 func serveInline(ctx context.Context, p *Project, o ServeOptions) error {
-	server, err := runner.NewInline(runner.InlineOptions{
+	server, err := consumer.NewInline(consumer.InlineOptions{
 		Root:        p.root,
 		Dir:         p.dir,
 		Broker:      p.broker,

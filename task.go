@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/consumer"
 	"weft/internal/ledger"
 	"weft/internal/project"
-	"weft/runner"
 	"weft/taskspec"
 )
 
@@ -27,7 +27,7 @@ type Task struct {
 	// What a submission knows of it: its key, and whether it made the task.
 	key   string
 	isNew bool
-	local *runner.LocalRun // nil unless it was begun here at once
+	local *consumer.LocalRun // nil unless it was begun here at once
 }
 
 // TID is the task's full id, 19 digits.

@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/consumer"
 	"weft/internal/control"
 	"weft/internal/disk"
 	"weft/internal/ledger"
-	"weft/runner"
 	"weft/taskspec"
 )
 
@@ -144,7 +144,7 @@ func stoppedConsumer(t *ledger.Task) string {
 // fullDisk says that tasks wait with what they print, if they do.
 func fullDisk(dir string) string {
 	space, known := disk.SpaceIn(dir)
-	if !known || !runner.OutputsWait(space) {
+	if !known || !consumer.OutputsWait(space) {
 		return ""
 	}
 	return fmt.Sprintf("the disk is full: tasks wait with what they print: make room in %s", dir)

@@ -11,15 +11,15 @@ import (
 	"strconv"
 	"time"
 
+	"weft/internal/consumer"
 	"weft/internal/role"
-	"weft/runner"
 )
 
 // A worker is a process of the host that carries out one call, as a consumer
 // starts it.
 type worker struct {
 	cmd   *exec.Cmd
-	link  *runner.Link[runner.WorkerReport, runner.WorkerOrder]
+	link  *consumer.Link[consumer.WorkerReport, consumer.WorkerOrder]
 	value *os.File
 }
 
@@ -35,7 +35,7 @@ func hire(ctx context.Context, host string) (*worker, error) {
 		return nil, errors.Join(err, ours.Close())
 	}
 	defer write.Close()
-	w := &worker{exec.CommandContext(ctx, host), runner.NewLink[runner.WorkerReport, runner.WorkerOrder](ours), read}
+	w := &worker{exec.CommandContext(ctx, host), consumer.NewLink[consumer.WorkerReport, consumer.WorkerOrder](ours), read}
 	w.cmd.Env = append(os.Environ(), role.Entry(role.Function))
 	w.cmd.ExtraFiles = []*os.File{theirs, write}
 	w.cmd.Stderr = os.Stderr
@@ -47,8 +47,8 @@ func hire(ctx context.Context, host string) (*worker, error) {
 
 // enter has the worker call the function that says when it was entered.
 func (w *worker) enter() (time.Time, error) {
-	work := &runner.Work{Protocol: runner.WorkerProtocol, Name: entry, Dir: "/"}
-	if err := w.link.Send(runner.WorkerOrder{Work: work}); err != nil {
+	work := &consumer.Work{Protocol: consumer.WorkerProtocol, Name: entry, Dir: "/"}
+	if err := w.link.Send(consumer.WorkerOrder{Work: work}); err != nil {
 		return time.Time{}, err
 	}
 	value, err := io.ReadAll(w.value)

@@ -7,7 +7,7 @@ import (
 	"io"
 
 	"weft/broker"
-	"weft/runner"
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/taskspec"
 )
 
@@ -59,8 +59,8 @@ func ReadCall(conn io.Reader) (Call, error) {
 	if err := json.NewDecoder(conn).Decode(&c); err != nil {
 		return c, fmt.Errorf("read call: %w", err)
 	}
-	if c.Protocol != runner.Protocol {
-		return c, fmt.Errorf("client has protocol %d of build %q, this program %d: use one version of weft", c.Protocol, c.Build, runner.Protocol)
+	if c.Protocol != consumers.Protocol {
+		return c, fmt.Errorf("client has protocol %d of build %q, this program %d: use one version of weft", c.Protocol, c.Build, consumers.Protocol)
 	}
 	return c, nil
 }

@@ -9,19 +9,19 @@ import (
 	"strings"
 	"testing"
 
-	"weft/runner"
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 )
 
 func TestReadCall(t *testing.T) {
 	t.Parallel()
-	protocol := fmt.Sprint(runner.Protocol)
+	protocol := fmt.Sprint(consumers.Protocol)
 	for name, test := range map[string]struct {
 		text string
 		want Call
 		err  string // what it says, beside the call
 	}{
-		"a call":           {`{"protocol":` + protocol + `,"build":"v1","root":"/p","once":true}` + "\n", Call{Protocol: runner.Protocol, Build: "v1", Root: "/p", Once: true}, ""},
-		"of another build": {`{"protocol":` + protocol + `,"build":"v2","root":"/p"}`, Call{Protocol: runner.Protocol, Build: "v2", Root: "/p"}, ""},
+		"a call":           {`{"protocol":` + protocol + `,"build":"v1","root":"/p","once":true}` + "\n", Call{Protocol: consumers.Protocol, Build: "v1", Root: "/p", Once: true}, ""},
+		"of another build": {`{"protocol":` + protocol + `,"build":"v2","root":"/p"}`, Call{Protocol: consumers.Protocol, Build: "v2", Root: "/p"}, ""},
 		"another protocol": {`{"protocol":99,"build":"v9","root":"/p"}`, Call{Protocol: 99, Build: "v9", Root: "/p"},
 			`client has protocol 99 of build "v9", this program ` + protocol + ": use one version of weft"},
 		"no protocol": {`{"build":"v0"}`, Call{Build: "v0"}, `client has protocol 0 of build "v0", this program ` + protocol + ": use one version of weft"},

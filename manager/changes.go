@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"weft/broker"
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/engine"
 	"weft/internal/ledger"
-	"weft/runner"
 )
 
 // addChunks has the output of a task written, and then acknowledged to its consumer.
@@ -17,7 +17,7 @@ func (l *loop) addChunks(c *consumer, what *ledger.Chunks) {
 		Write: func(tx *broker.Tx, _ time.Time) error {
 			return unlessStale(ledger.WriteChunks(tx, what))
 		},
-		Written: func(error) { _ = c.link.Send(runner.Order{ChunksRecorded: what.Seq}) },
+		Written: func(error) { _ = c.link.Send(consumers.Order{ChunksRecorded: what.Seq}) },
 	})
 }
 
@@ -27,7 +27,7 @@ func (l *loop) addEnd(c *consumer, h *ledger.HandOff) {
 	l.Add(engine.Change{
 		What: "finish task", TID: h.TID,
 		Write:   func(tx *broker.Tx, _ time.Time) error { return unlessStale(ledger.Finish(tx, h, known)) },
-		Written: func(error) { _ = c.link.Send(runner.Order{Ack: h.Seq}) }, // if it is dead, it needs none
+		Written: func(error) { _ = c.link.Send(consumers.Order{Ack: h.Seq}) }, // if it is dead, it needs none
 		Failed:  func(error) bool { known = nil; return true },
 	})
 }
@@ -59,7 +59,7 @@ func (l *loop) addDispatch(c *consumer, j *ledger.Job) {
 				l.revoke(c, j)
 				return
 			}
-			_ = c.link.Send(runner.Order{Start: &runner.Permit{Message: t.Message.String()}})
+			_ = c.link.Send(consumers.Order{Start: &consumers.Permit{Message: t.Message.String()}})
 			if j.Work.Persistent {
 				l.sendItem(c, first)
 				return
@@ -73,7 +73,7 @@ func (l *loop) addDispatch(c *consumer, j *ledger.Job) {
 
 // revoke takes a job back from its consumer.
 func (l *loop) revoke(c *consumer, j *ledger.Job) {
-	_ = c.link.Send(runner.Order{Revoke: true})
+	_ = c.link.Send(consumers.Order{Revoke: true})
 	l.UnwatchControl(j.TID)
 	c.becomeIdle(time.Now())
 	// If the consumer has not read the assignment, it does not know the environment.

@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"weft/broker"
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/engine"
 	"weft/internal/ledger"
-	"weft/runner"
 )
 
 // An itemSource knows where the items of persistent tasks come from. It keeps one name for
@@ -57,7 +57,7 @@ func (l *loop) requestItem(c *consumer, done *ledger.HandOff) {
 			c.asks = nil
 			l.sendItem(c, next)
 			if !taken {
-				_ = c.link.Send(runner.Order{End: runner.RequestKill})
+				_ = c.link.Send(consumers.Order{End: consumers.RequestKill})
 			}
 		},
 		Failed: func(error) bool {
@@ -126,7 +126,7 @@ func (l *loop) findItems(ctx context.Context, now time.Time) error {
 
 // sendItem sends the next item to the consumer, or makes it wait.
 func (l *loop) sendItem(c *consumer, next nextItem) {
-	_ = c.link.Send(runner.Order{Next: &runner.Next{Seq: c.handed, Item: next.item}}) // if it is dead, that will be reported
+	_ = c.link.Send(consumers.Order{Next: &consumers.Next{Seq: c.handed, Item: next.item}}) // if it is dead, that will be reported
 	c.known, c.waitsForItem = nil, next.item == nil
 	if !c.waitsForItem {
 		c.expectEnd(time.Now())

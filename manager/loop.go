@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"weft/broker"
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/internal/proc"
-	"weft/runner"
 )
 
 // maxFailedStarts is how many consumers in a row may end before their hello, until the
@@ -110,16 +110,16 @@ func (l *loop) markLost(t task) {
 }
 
 // onReport handles a report of a consumer.
-func (l *loop) onReport(c *consumer, r runner.Report, now time.Time) error {
+func (l *loop) onReport(c *consumer, r consumers.Report, now time.Time) error {
 	of := c.task
 	if r.Finished == nil {
 		c.known = nil // any other report changes the record
 	}
 	switch {
 	case r.Hello != nil:
-		if r.Hello.Protocol != runner.Protocol || r.Hello.Build != l.o.Build {
+		if r.Hello.Protocol != consumers.Protocol || r.Hello.Build != l.o.Build {
 			return fmt.Errorf("consumer speaks protocol %d of build %q, this manager %d of %q: stop the manager and start it again",
-				r.Hello.Protocol, r.Hello.Build, runner.Protocol, l.o.Build)
+				r.Hello.Protocol, r.Hello.Build, consumers.Protocol, l.o.Build)
 		}
 		c.self, l.failedStarts = r.Hello.Process, 0
 		c.becomeIdle(now)
@@ -233,8 +233,8 @@ func (l *loop) Rest(now time.Time, failed error) (wake time.Time, done bool, err
 func (l *loop) Stop(ctx context.Context) error {
 	l.stopping = true
 	for _, c := range l.pool.busy() {
-		_ = c.link.Send(runner.Order{End: runner.RequestStop})
-		c.expectStop(runner.RequestStop, time.Now())
+		_ = c.link.Send(consumers.Order{End: consumers.RequestStop})
+		c.expectStop(consumers.RequestStop, time.Now())
 	}
 	return l.stopSurvivors(ctx)
 }

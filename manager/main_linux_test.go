@@ -16,9 +16,9 @@ import (
 
 	"weft/broker"
 	"weft/broker/sqlite"
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/ledger"
 	"weft/internal/role"
-	"weft/runner"
 )
 
 // build is the build of the consumers that this test binary becomes.
@@ -34,9 +34,9 @@ func TestMain(m *testing.M) {
 	var err error
 	switch part, dir, _ := strings.Cut(os.Getenv(partVar), " "); {
 	case r == role.Consumer:
-		err = runner.Main(conn, build, os.Environ())
+		err = consumers.Main(conn, build, os.Environ())
 	case r == role.Exec:
-		err = runner.Become(conn)
+		err = consumers.Become(conn)
 	case r == role.Manager:
 		err = manage(conn)
 	case part == "lead":

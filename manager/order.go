@@ -7,10 +7,10 @@ import (
 	"time"
 
 	"weft/broker"
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/control"
 	"weft/internal/engine"
 	"weft/internal/ledger"
-	"weft/runner"
 )
 
 // errReplaced means that another manager takes over.
@@ -54,7 +54,7 @@ func (l *loop) Command(ctx context.Context, tid string, what ledger.Command) err
 		l.Stale[engine.Items] = true // it takes items again
 	}
 	if c := l.pool.runs(tid); c != nil {
-		r := runner.OrderFor(what)
+		r := consumers.OrderFor(what)
 		_ = c.link.Send(r)
 		c.expectStop(r.End, time.Now())
 		c.known = nil // the order is in the record

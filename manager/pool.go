@@ -6,10 +6,10 @@ import (
 	"sync"
 	"time"
 
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/control"
 	"weft/internal/ledger"
 	"weft/internal/proc"
-	"weft/runner"
 	"weft/taskspec"
 )
 
@@ -19,7 +19,7 @@ type event func() error
 
 // A consumer is a process that runs tasks for this manager.
 type consumer struct {
-	link    *runner.ManagerLink
+	link    *consumers.ManagerLink
 	self    proc.Identity
 	state   state
 	since   time.Time // when it became idle
@@ -55,7 +55,7 @@ const (
 type pool struct {
 	o         Options
 	watch     watch
-	onReport  func(c *consumer, r runner.Report, now time.Time) error
+	onReport  func(c *consumer, r consumers.Report, now time.Time) error
 	onExit    func(c *consumer, err error) error // its process has ended, all its reports have been read
 	consumers []*consumer
 	survivors survivors
@@ -198,7 +198,7 @@ func onError(j *ledger.Job) taskspec.Policy {
 
 // assign assigns a job to the consumer. block is the job's packed environment.
 func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
-	a := &runner.Assignment{
+	a := &consumers.Assignment{
 		TID:         j.TID,
 		Epoch:       j.Epoch,
 		Name:        j.Name,
@@ -228,12 +228,12 @@ func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 	a.TTY, a.Interactive = j.Work.TTY, j.Work.Interactive
 	a.Inbox, a.Persistent = j.Inbox(), j.Work.Persistent
 	if j.Function != nil {
-		a.Function = &runner.FunctionCall{Name: j.Function.Name, Program: j.Executable, Version: j.Function.Program.Version(), Call: j.Call}
+		a.Function = &consumers.FunctionCall{Name: j.Function.Name, Program: j.Executable, Version: j.Function.Program.Version(), Call: j.Call}
 	}
 	if j.Env != c.env {
 		a.EnvBlock = []byte(block)
 	}
-	if err := c.link.Send(runner.Order{Task: a}); err != nil {
+	if err := c.link.Send(consumers.Order{Task: a}); err != nil {
 		return err
 	}
 	c.state, c.env, c.program = busy, j.Env, programOf(j)

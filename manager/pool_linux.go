@@ -9,10 +9,10 @@ import (
 	"slices"
 	"syscall"
 
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/proc"
 	"weft/internal/role"
 	"weft/internal/title"
-	"weft/runner"
 )
 
 // start starts the process of a consumer. wait returns when it has ended.
@@ -46,7 +46,7 @@ func (p *pool) start(c *consumer) (wait func(context.Context) error, err error) 
 		return nil, fmt.Errorf("start consumer: %w", errors.Join(err, cmd.Wait()))
 	}
 	c.self = self
-	c.link = runner.NewLink[runner.Report, runner.Order](&consumerConn{File: ours, to: self, log: p.o.Log})
+	c.link = consumers.NewLink[consumers.Report, consumers.Order](&consumerConn{File: ours, to: self, log: p.o.Log})
 	return func(ctx context.Context) error {
 		// cmd.Wait alone cannot be cancelled: when this manager exits, a consumer may still
 		// be busy.

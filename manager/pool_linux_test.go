@@ -12,20 +12,20 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/internal/proc"
-	"weft/runner"
 	"weft/taskspec"
 )
 
 // seat makes a consumer whose process is played by the test, which gets the
 // other end of its link.
-func (p *pool) seat(t *testing.T, s state, since time.Time) (*consumer, *runner.ConsumerLink) {
+func (p *pool) seat(t *testing.T, s state, since time.Time) (*consumer, *consumers.ConsumerLink) {
 	t.Helper()
 	ours, theirs := net.Pipe()
-	c := &consumer{link: runner.NewLink[runner.Report, runner.Order](ours), state: s, since: since}
-	other := runner.NewLink[runner.Order, runner.Report](theirs)
+	c := &consumer{link: consumers.NewLink[consumers.Report, consumers.Order](ours), state: s, since: since}
+	other := consumers.NewLink[consumers.Order, consumers.Report](theirs)
 	t.Cleanup(func() { c.link.Close(); other.Close() })
 	p.consumers = append(p.consumers, c)
 	return c, other
@@ -62,7 +62,7 @@ func TestPoolCounts(t *testing.T) {
 	if got := p.idle(); !slices.Equal(got, []*consumer{late, a}) || len(p.consumers) != 6 {
 		t.Errorf("idle are %v", got)
 	}
-	if err := early.link.Send(runner.Order{Revoke: true}); err == nil {
+	if err := early.link.Send(consumers.Order{Revoke: true}); err == nil {
 		t.Error("the link to a dead consumer is open")
 	}
 }
@@ -115,7 +115,7 @@ func job(tid, env string) *ledger.Job {
 }
 
 // assigned gives a job to a consumer and returns what that got.
-func (p *pool) assigned(t *testing.T, c *consumer, other *runner.ConsumerLink, j *ledger.Job, block string) *runner.Assignment {
+func (p *pool) assigned(t *testing.T, c *consumer, other *consumers.ConsumerLink, j *ledger.Job, block string) *consumers.Assignment {
 	t.Helper()
 	sent := make(chan error, 1)
 	go func() { sent <- p.assign(c, j, block) }()
@@ -133,7 +133,7 @@ func TestAssign(t *testing.T) {
 	t.Parallel()
 	p := &pool{o: Options{Root: "/p", Dir: "/p/.weft", Durability: "full", MaxMessage: 9}}
 	c, other := p.seat(t, idle, time.Time{})
-	want := &runner.Assignment{
+	want := &consumers.Assignment{
 		TID: "1", Epoch: 2, Name: "greet", Root: "/p", WeftDir: "/p/.weft", Argv: []string{"echo", "a"}, Dir: "/d", Stdin: "in", Input: "file",
 		OnError: "requeue", OnStop: "clear", Env: "k", EnvBlock: []byte("B=\xff"), EnvOverlay: map[string]string{"A": "1"},
 		Timeout: 1500 * time.Millisecond, Grace: 500 * time.Millisecond,
@@ -222,7 +222,7 @@ func TestFill(t *testing.T) {
 		}
 	}
 	fill("without a slot")
-	given := make(chan runner.Order, 2)
+	given := make(chan consumers.Order, 2)
 	var receiving sync.WaitGroup
 	receiving.Go(func() {
 		for range 2 {
@@ -272,7 +272,7 @@ func TestHeard(t *testing.T) {
 	l.failedStarts = 2
 	c, _ := l.pool.seat(t, starting, time.Time{})
 	self := proc.Identity{PID: 7, Ticks: 1, Boot: "b"}
-	if err := l.onReport(c, runner.Report{Hello: &runner.Hello{Protocol: runner.Protocol, Build: build, Process: self}}, now); err != nil {
+	if err := l.onReport(c, consumers.Report{Hello: &consumers.Hello{Protocol: consumers.Protocol, Build: build, Process: self}}, now); err != nil {
 		t.Fatal(err)
 	}
 	if c.state != idle || !c.since.Equal(now) || c.self != self || ready != 1 || l.failedStarts != 0 {
@@ -282,7 +282,7 @@ func TestHeard(t *testing.T) {
 	c.state, c.task = busy, given
 	process := proc.Identity{PID: 8, Ticks: 2, Boot: "b"}
 	h := &ledger.HandOff{TID: "1", Epoch: 1, Seq: 1}
-	for _, r := range []runner.Report{{Started: &process}, {Used: &ledger.Usage{FDs: 3}}, {Finished: h}} {
+	for _, r := range []consumers.Report{{Started: &process}, {Used: &ledger.Usage{FDs: 3}}, {Finished: h}} {
 		if err := l.onReport(c, r, now.Add(1)); err != nil {
 			t.Fatal(err)
 		}
@@ -293,8 +293,8 @@ func TestHeard(t *testing.T) {
 	if l.ended != 1 || c.state != idle || !c.since.Equal(now.Add(1)) {
 		t.Errorf("%d ended, consumer %+v", l.ended, c)
 	}
-	for _, hello := range []runner.Hello{{Protocol: runner.Protocol, Build: "other"}, {Protocol: runner.Protocol + 1, Build: build}} {
-		if err := l.onReport(c, runner.Report{Hello: &hello}, now); err == nil {
+	for _, hello := range []consumers.Hello{{Protocol: consumers.Protocol, Build: "other"}, {Protocol: consumers.Protocol + 1, Build: build}} {
+		if err := l.onReport(c, consumers.Report{Hello: &hello}, now); err == nil {
 			t.Errorf("a consumer that says %+v is welcome", hello)
 		}
 	}

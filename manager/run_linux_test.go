@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/ledger"
-	"weft/runner"
 	"weft/taskspec"
 )
 
@@ -300,7 +300,7 @@ func TestUselessExecutable(t *testing.T) {
 	}{
 		"missing":     {func(o *Options) { o.Executable = "/no/such/program" }, "start consumer: "},
 		"no consumer": {func(o *Options) { o.Executable = "/bin/true" }, "consumer ended before it said hello: "},
-		"other build": {func(o *Options) { o.Build = "other" }, fmt.Sprintf(`consumer speaks protocol %d of build "test", this manager %[1]d of "other"`, runner.Protocol)},
+		"other build": {func(o *Options) { o.Build = "other" }, fmt.Sprintf(`consumer speaks protocol %d of build "test", this manager %[1]d of "other"`, consumers.Protocol)},
 		"says garbage, and stays": {func(o *Options) { o.Executable = script(t, "echo garbage >&3; exec cat <&3") },
 			"consumer ended before it said hello: "},
 		"says half a word, and stays": {func(o *Options) { o.Executable = script(t, `printf '{"hello":' >&3; exec 3>&-`) },

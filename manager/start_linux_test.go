@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"weft/broker"
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/ledger"
 	"weft/internal/waittest"
-	"weft/runner"
 )
 
 // call is what a client tells a manager; its build says how the manager fails.
 func (p *project) call(build string) Call {
-	return Call{Protocol: runner.Protocol, Build: build, Root: p.root}
+	return Call{Protocol: consumers.Protocol, Build: build, Root: p.root}
 }
 
 func (p *project) start(ctx context.Context, c Call) error {
@@ -61,13 +61,13 @@ func TestStartFails(t *testing.T) {
 		protocol          int
 		want              string
 	}{
-		"it says why":         {"refuses", "/proc/self/exe", runner.Protocol, "start manager: it is not my day"},
-		"without a word":      {"mute", "/proc/self/exe", runner.Protocol, "start manager: it ended without a word; see "},
-		"always killed":       {"killed 1000", "/proc/self/exe", runner.Protocol, "start manager: it was killed; see "},
+		"it says why":         {"refuses", "/proc/self/exe", consumers.Protocol, "start manager: it is not my day"},
+		"without a word":      {"mute", "/proc/self/exe", consumers.Protocol, "start manager: it ended without a word; see "},
+		"always killed":       {"killed 1000", "/proc/self/exe", consumers.Protocol, "start manager: it was killed; see "},
 		"another protocol":    {"v9", "/proc/self/exe", 99, `start manager: client has protocol 99 of build "v9", this program `},
-		"no manager":          {"v1", "/bin/true", runner.Protocol, "start manager: it ended without a word; see "},
-		"no such program":     {"v1", "/no/such/program", runner.Protocol, "start manager: fork/exec /no/such/program: no such file or directory"},
-		"its own environment": {"tells", "/proc/self/exe", runner.Protocol, `start manager: "" "" "x"`},
+		"no manager":          {"v1", "/bin/true", consumers.Protocol, "start manager: it ended without a word; see "},
+		"no such program":     {"v1", "/no/such/program", consumers.Protocol, "start manager: fork/exec /no/such/program: no such file or directory"},
+		"its own environment": {"tells", "/proc/self/exe", consumers.Protocol, `start manager: "" "" "x"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Not in parallel: a client that runs in a task has these.

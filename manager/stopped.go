@@ -4,7 +4,7 @@ import (
 	"syscall"
 	"time"
 
-	"weft/runner"
+	consumers "weft/internal/consumer" // the pool has a type called consumer
 )
 
 // stoppedSlack is how long after the deadline of a task, or after its start or release, a
@@ -19,11 +19,11 @@ func (c *consumer) expectEnd(now time.Time) {
 }
 
 // expectStop sets the deadline of a task that has been told to end.
-func (c *consumer) expectStop(r runner.Request, now time.Time) {
+func (c *consumer) expectStop(r consumers.Request, now time.Time) {
 	switch r {
-	case runner.RequestStop:
+	case consumers.RequestStop:
 		c.setDeadline(now.Add(c.grace))
-	case runner.RequestKill:
+	case consumers.RequestKill:
 		c.setDeadline(now)
 	}
 }

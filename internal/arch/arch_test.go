@@ -59,6 +59,8 @@ func rules() []rule {
 		{"file length", longFiles, "Split it by noun or verb; a file has one reason to exist.", mayBeLong},
 		{"coined word", coinedWords, "Say what the documentation of Go's standard library, or of a task queue, would say.", nil},
 		{"root files", crowdedRoot, "The root shows the API. Move what is not part of it into a package; its tests go to tests/.", nil},
+		{"internal shown", internalShown, "Name a type that other programs can use, or move the declaration into an internal package.",
+			mayShowInternal},
 		{"imports", wrongArrows, "Move the code, or pass what is needed as a parameter.", nil},
 	}
 }
@@ -146,6 +148,14 @@ func TestRules(t *testing.T) {
 			"a_test.go": "package weft\nfunc bell() {}",
 		}, []string{"a.go:TheBell", "a.go:tenureOf"}},
 		{"root files", many(maxRootFiles + 1), []string{"."}},
+		{"internal shown", map[string]string{
+			"monitor/a.go": "package monitor\nimport \"weft/internal/proc\"\ntype Tree struct { First proc.Identity }\n" +
+				"type Quiet struct { first proc.Identity }\nfunc F() []proc.Identity { return nil }\nfunc g() proc.Identity { return 0 }\n" +
+				"func (q Quiet) H(func(proc.Identity)) {}\ntype I interface { M(proc.Identity) }\ntype A = proc.Identity\n" +
+				"func K() { var _ proc.Identity }\nvar V proc.Identity\nconst C = proc.Number",
+			"monitor/a_test.go": "package monitor\nimport \"weft/internal/proc\"\nfunc F() proc.Identity { return 0 }",
+			"other/a.go":        "package other\nimport \"weft/internal/proc\"\nfunc F() proc.Identity { return 0 }",
+		}, []string{"monitor/a.go:Tree", "monitor/a.go:F", "monitor/a.go:Quiet.H", "monitor/a.go:I", "monitor/a.go:A", "monitor/a.go:V"}},
 		{"imports", map[string]string{
 			"taskspec/a.go":          "package taskspec\nimport (\"strings\"; \"github.com/google/uuid\")",
 			"taskspec/a_test.go":     "package taskspec\nimport \"weft/broker\"",
@@ -164,6 +174,7 @@ func TestRules(t *testing.T) {
 			"weft/manager → weft",
 			"weft/monitor → C",
 			"weft/monitor → testing",
+			"weft/runner → weft/broker/sqlite",
 			"weft/taskspec → github.com/google/uuid",
 		}},
 	}

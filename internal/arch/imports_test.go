@@ -18,7 +18,7 @@ type arrow struct {
 }
 
 // arrows says what the diagram in the design says:
-// cmd → weft → manager → runner → {monitor, broker, taskspec}.
+// cmd → weft → manager → internal/consumer → {internal/attempt, monitor, broker, taskspec}.
 func arrows() []arrow {
 	root := in("weft")
 	outer := in("weft/cmd/...", "weft/examples/...", "weft/bench/...")
@@ -29,10 +29,12 @@ func arrows() []arrow {
 			why: "programs are not libraries"},
 		{from: in("weft/manager/..."), never: root,
 			why: "the root is built on the manager"},
-		{from: in("weft/runner/..."), never: in("weft/manager/..."),
-			why: "the manager drives the runner"},
-		{from: in("weft/monitor/..."), never: in("weft/manager/...", "weft/runner/..."),
-			why: "the runner drives the monitor"},
+		{from: in("weft/internal/consumer/..."), never: in("weft/manager/..."),
+			why: "the manager drives the consumers"},
+		{from: in("weft/runner/...", "weft/internal/attempt"), never: in("weft/manager/...", "weft/internal/consumer/...", "weft/broker/...", "weft/internal/ledger"),
+			why: "a command runs without a manager and without a store"},
+		{from: in("weft/monitor/..."), never: in("weft/manager/...", "weft/internal/consumer/...", "weft/runner/...", "weft/internal/attempt"),
+			why: "an attempt drives the monitor"},
 		{from: in("weft/broker/..."), never: in("weft/manager/...", "weft/runner/...", "weft/monitor/...", "weft/taskspec/..."),
 			why: "the broker knows no tasks"},
 		{from: in("weft/broker"), never: in("weft/broker/sqlite/...", "modernc.org/...", "github.com/jmoiron/..."),

@@ -1,0 +1,30 @@
+package consumer
+
+import (
+	"log/slog"
+
+	"weft/broker"
+	"weft/internal/function"
+)
+
+// InlineOptions configure an [Inline]. Slots, Log and Quarantined are optional.
+type InlineOptions struct {
+	Root       string         // the project's root
+	Dir        string         // the project's folder
+	Broker     *broker.Broker // stays open; the caller closes it
+	Functions  *function.Registry
+	MaxMessage int // bytes
+	// Slots is how many functions run at once; 0 means [DefaultInlineSlots].
+	Slots int
+	Log   *slog.Logger // nil discards
+	// Quarantined returns the last id of the requests that must not run because their
+	// origin is not trusted; nil means that there are none.
+	Quarantined func() broker.ID
+}
+
+// DefaultInlineSlots is how many functions run inside a program at once: a goroutine costs
+// little, and calls share their transactions.
+const DefaultInlineSlots = 64
+
+// inlineAheadBytes bounds the bytes of requests that are read ahead.
+const inlineAheadBytes = 1 << 20
