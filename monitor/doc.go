@@ -20,9 +20,10 @@
 // their parent. A process that has adopted zombies removes them with [Reap].
 //
 // A [ResourceMonitor] samples a process with everything below it and judges that by limits
-// ([Decide]). It reads /proc itself: github.com/prometheus/procfs would cost every start of
-// a program 0.15 ms for patterns of files that are not read here. A [Group] lets the kernel limit the memory of a tree, and [CapFDs] the
-// descriptors of a process.
+// ([Decide]). It reads /proc through github.com/prometheus/procfs, but for the children of a
+// process, which that does not know; the search for a tree, which reads every process of the
+// machine, has a smaller reader. A [Group] lets the kernel limit the memory of a tree, and
+// [CapFDs] the descriptors of a process.
 //
 // On systems other than Linux every function returns an error that wraps
 // [errors.ErrUnsupported], and [Reap] finds nothing.

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"weft/internal/proc"
@@ -30,12 +30,12 @@ func (r *ResourceMonitor) Sample() (Sample, error) {
 	}
 	sockets := make(socketSet)
 	for _, pid := range pids {
-		l, err := readLoad(pid)
+		cpu, memoryMB, err := readUse(pid)
 		if err != nil {
 			continue // it has ended
 		}
-		all.CPU += l.cpu
-		all.MemoryMB += l.memoryMB
+		all.CPU += cpu
+		all.MemoryMB += memoryMB
 		r.descriptors(pid, &all, sockets)
 	}
 	all.Connections = sockets.connected()
@@ -182,53 +182,36 @@ func children(pid int) (pids []int, err error) {
 	return pids, nil
 }
 
-// load is what one process uses, with the children that it has waited for.
-type load struct {
-	cpu      time.Duration
-	memoryMB float64
-}
-
 // tick is the unit of times in /proc/PID/stat: USER_HZ, which is 100 on every system that
 // Go supports.
 const tick = time.Second / 100
 
-// readLoad reads the numbers of a process from its stat file. procfs could, but compiles so
-// many patterns at program start (0.4 ms and more) that every client would pay for it.
-func readLoad(pid int) (load, error) {
-	data, err := os.ReadFile(file(pid, "stat"))
+// readUse returns what a process uses, with the children that it has waited for.
+func readUse(pid int) (cpu time.Duration, memoryMB float64, err error) {
+	p, err := procfs.NewProc(pid)
 	if err != nil {
-		return load{}, err
+		return 0, 0, err
 	}
-	// The name, field 2, may hold any bytes, also parentheses and spaces; field 3 follows
-	// it, numbered as in proc_pid_stat(5).
-	fields := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
-	if len(fields) <= 24-3 {
-		return load{}, fmt.Errorf("read stat of process %d: only %d fields", pid, len(fields)+2)
+	stat, err := p.Stat()
+	if err != nil {
+		return 0, 0, err
 	}
-	var n [25]int64
-	for _, i := range []int{14, 15, 16, 17, 24} {
-		if n[i], err = strconv.ParseInt(string(fields[i-3]), 10, 64); err != nil {
-			return load{}, fmt.Errorf("read stat of process %d: field %d: %w", pid, i, err)
-		}
-	}
-	return load{
-		cpu:      time.Duration(n[14]+n[15]+n[16]+n[17]) * tick,
-		memoryMB: float64(n[24]) * float64(os.Getpagesize()) / (1 << 20),
-	}, nil
+	ticks := time.Duration(stat.UTime+stat.STime) + time.Duration(stat.CUTime+stat.CSTime)
+	return ticks * tick, float64(stat.ResidentMemory()) / (1 << 20), nil
 }
 
 // exactMB returns the memory of the processes together, with shared memory counted once.
 // For processes that do not show it (set-uid programs) it is the resident memory.
 func exactMB(pids []int) (sum float64) {
 	for _, pid := range pids {
-		// A line of the file is "Pss:  1234 kB".
-		data, err := os.ReadFile(file(pid, "smaps_rollup"))
-		_, after, found := bytes.Cut(data, []byte("\nPss:"))
-		if f := bytes.Fields(after); err == nil && found && len(f) > 0 {
-			kb, _ := strconv.ParseFloat(string(f[0]), 64)
-			sum += kb / 1024
-		} else if l, err := readLoad(pid); err == nil {
-			sum += l.memoryMB
+		p, err := procfs.NewProc(pid)
+		if err != nil {
+			continue // it has ended
+		}
+		if maps, err := p.ProcSMapsRollup(); err == nil {
+			sum += float64(maps.Pss) / (1 << 20)
+		} else if _, memoryMB, err := readUse(pid); err == nil {
+			sum += memoryMB
 		}
 	}
 	return sum

@@ -110,11 +110,11 @@ func (g *grove) largest(t *testing.T) proc.Identity {
 		t.Fatal(err)
 	}
 	size := func(id Process) float64 {
-		l, err := readLoad(id.PID)
+		_, memoryMB, err := readUse(id.PID)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return l.memoryMB
+		return memoryMB
 	}
 	return proc.Identity(slices.MaxFunc(members, func(a, b Process) int { return int(size(a) - size(b)) }))
 }

@@ -24,7 +24,7 @@ func internalShown(m *module) (found []finding) {
 			continue
 		}
 		for decl, node := range s.decls() {
-			for _, part := range strings.Split(decl, ".") {
+			for part := range strings.SplitSeq(decl, ".") {
 				if !ast.IsExported(part) {
 					node = nil
 				}
