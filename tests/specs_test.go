@@ -113,8 +113,8 @@ func TestSpecsRefuse(t *testing.T) {
 	for document, want := range map[string]string{
 		`{`: "spec bad: not valid JSON: unexpected end of JSON input (byte 1)",
 		`{"tid":"1","nam":"x","spec":{"type":"command","timeout":0,"delay_seconds":-1},"io":{"control":{"other":"c"}},"state":{}}`: "spec bad: nam: unknown field; " +
-			"tid: not allowed in a template: it is set when the task is spawned; name: required; " +
-			"spec.process_target: required for a command; spec.timeout: must be more than 0 and at most 1000000000 seconds; " +
+			"spec.timeout: must be more than 0 and at most 1000000000 seconds; " +
+			"tid: not allowed in a template: it is set when the task is spawned; name: required; spec.process_target: required for a command; " +
 			"spec.delay_seconds: must be from 0 to 1000000000 seconds; state: not allowed in a template: it is set when the task is spawned; io.control.other: not supported yet",
 		strings.Repeat(" ", taskspec.MaxDocument) + greet: "spec bad: longer than 10485760 bytes",
 	} {
