@@ -78,7 +78,7 @@ func execute(args []string) int {
 	survivePipe()
 	a.leaveOnQuit()
 	args = rewrite(args)
-	ctx, err := parse(newParser(&a.globals, commands(), args), args)
+	ctx, err := a.parse(args)
 	if errors.Is(err, syscall.EPIPE) { // of help: its reader has seen enough
 		return 0
 	}
@@ -219,6 +219,38 @@ func narrow(args any, name string) any {
 // takesCommand reports whether the words of that command are, from the first
 // that is no option on, a command of the user's.
 func takesCommand(name string) bool { return name == "run" || name == "batch" }
+
+// maxPassed is how many words of a line kong gets to parse, if a command of the user's
+// begins among them: it takes a time that grows with the square of what it passes through.
+const maxPassed = 1000
+
+// parse parses a line of weft.
+func (a *app) parse(args []string) (*kong.Context, error) {
+	if len(args) > maxPassed {
+		ctx, err := parse(newParser(&a.globals, commands(), args), args[:maxPassed])
+		if err == nil && appendWords(ctx.Selected().Target.Addr().Interface(), args[maxPassed:]) {
+			return ctx, nil
+		}
+	}
+	return parse(newParser(&a.globals, commands(), args), args)
+}
+
+// appendWords appends words to the user's command that a command of weft runs, and reports
+// whether it has one.
+func appendWords(target any, words []string) bool {
+	var command *[]string
+	switch c := target.(type) {
+	case *runCmd:
+		command = &c.Command
+	case *batchCmd:
+		command = &c.Command
+	}
+	if command == nil || len(*command) == 0 {
+		return false
+	}
+	*command = append(*command, words...)
+	return true
+}
 
 // userCommand is such a command with its arguments, without the "--" that may stand
 // before it.
