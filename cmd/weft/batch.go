@@ -16,7 +16,7 @@ import (
 )
 
 type batchCmd struct {
-	Command []string `arg:"" optional:"" empty:"" passthrough:"partial" sep:"none" help:"The command and its arguments: the first word that is not an option, and all the rest. {} in it stands for the line; without {} the line is the last argument."`
+	Command []string `arg:"" optional:"" help:"The command and its arguments: the first word that is not an option, and all the rest. {} in it stands for the line; without {} the line is the last argument."`
 
 	Jobs        int  `short:"j" placeholder:"N" help:"Have at most so many tasks unfinished (default: all are submitted, and run as the manager has slots)."`
 	Null        bool `short:"0" help:"Lines end with a NUL byte."`
@@ -27,7 +27,6 @@ type batchCmd struct {
 
 // Run runs a task for each line.
 func (c *batchCmd) Run(a *app) error {
-	c.Command = userCommand(c.Command)
 	switch {
 	case c.JSONL == (len(c.Command) > 0), len(c.Command) > 0 && c.Command[0] == "":
 		return usageError{"give a command, or --jsonl: weft batch [options] COMMAND [args]"}

@@ -78,14 +78,24 @@ func execute(args []string) int {
 	survivePipe()
 	a.leaveOnQuit()
 	args = rewrite(args)
-	ctx, err := a.parse(args)
+	parser := newParser(&a.globals, commands(), args)
+	// Kong does not get the user's command: it takes a time that grows with the square of
+	// the words that it passes through.
+	words := walk(parser.Model.Node, args).words
+	ctx, err := parse(parser, args[:words])
 	if errors.Is(err, syscall.EPIPE) { // of help: its reader has seen enough
 		return 0
 	}
 	if err != nil {
-		a.JSON = slices.Contains(args, "--json") // it may not have come to that
+		a.JSON = slices.Contains(args[:words], "--json") // it may not have come to that
 		// That an option with choices may be left out is no choice.
 		return a.report(usageError{strings.Replace(err.Error(), `one of "",`, "one of ", 1)})
+	}
+	switch c := ctx.Selected().Target.Addr().Interface().(type) {
+	case *runCmd:
+		c.Command = args[words:]
+	case *batchCmd:
+		c.Command = args[words:]
 	}
 	a.color = colored(a.Color, a.stdout.terminal)
 	return a.report(a.run(ctx))
@@ -219,47 +229,6 @@ func narrow(args any, name string) any {
 // takesCommand reports whether the words of that command are, from the first
 // that is no option on, a command of the user's.
 func takesCommand(name string) bool { return name == "run" || name == "batch" }
-
-// maxPassed is how many words of a line kong gets to parse, if a command of the user's
-// begins among them: it takes a time that grows with the square of what it passes through.
-const maxPassed = 1000
-
-// parse parses a line of weft.
-func (a *app) parse(args []string) (*kong.Context, error) {
-	if len(args) > maxPassed {
-		ctx, err := parse(newParser(&a.globals, commands(), args), args[:maxPassed])
-		if err == nil && appendWords(ctx.Selected().Target.Addr().Interface(), args[maxPassed:]) {
-			return ctx, nil
-		}
-	}
-	return parse(newParser(&a.globals, commands(), args), args)
-}
-
-// appendWords appends words to the user's command that a command of weft runs, and reports
-// whether it has one.
-func appendWords(target any, words []string) bool {
-	var command *[]string
-	switch c := target.(type) {
-	case *runCmd:
-		command = &c.Command
-	case *batchCmd:
-		command = &c.Command
-	}
-	if command == nil || len(*command) == 0 {
-		return false
-	}
-	*command = append(*command, words...)
-	return true
-}
-
-// userCommand is such a command with its arguments, without the "--" that may stand
-// before it.
-func userCommand(words []string) []string {
-	if len(words) > 0 && words[0] == "--" {
-		return words[1:]
-	}
-	return words
-}
 
 // decodeString takes a value as it is. Kong's own decoder replaces what is not
 // UTF-8, and would so change a message.

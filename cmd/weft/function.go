@@ -20,7 +20,7 @@ func (r *runCmd) call() (*taskspec.Spec, error) {
 		return nil, usageError{"--arg, --kw and --inline go with --function NAME"}
 	case r.Spec != nil:
 		return nil, usageError{"--function does not go with --spec"}
-	case len(userCommand(r.Command)) > 0:
+	case len(r.Command) > 0:
 		return nil, usageError{"--function does not go with a command: give arguments with --arg and --kw"}
 	}
 	spec := weft.Function(*r.Function)

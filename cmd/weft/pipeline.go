@@ -78,7 +78,7 @@ func (r *runCmd) checkPipeline() error {
 	switch {
 	case r.Pipeline == nil:
 		return usageError{"--input goes with --pipeline; a command reads its standard input"}
-	case len(userCommand(r.Command)) > 0:
+	case len(r.Command) > 0:
 		return usageError{"--pipeline does not go with a command"}
 	}
 	for _, option := range []struct {

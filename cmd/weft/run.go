@@ -12,7 +12,7 @@ import (
 )
 
 type runCmd struct {
-	Command []string `arg:"" optional:"" empty:"" passthrough:"partial" sep:"none" help:"The command and its arguments: the first word that is not an option, and all the rest."`
+	Command []string `arg:"" optional:"" help:"The command and its arguments: the first word that is not an option, and all the rest."`
 
 	Spec     *string  `placeholder:"NAME|PATH" complete:"spec,file" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
 	Function *string  `placeholder:"NAME" complete:"function" help:"Call this function instead of a command: see weft function list."`
@@ -198,13 +198,12 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Project, error) {
 		spec, err := r.call()
 		return spec, nil, err
 	}
-	words := userCommand(r.Command)
 	switch {
 	case r.Spec != nil:
-	case len(words) == 0 || words[0] == "":
+	case len(r.Command) == 0 || r.Command[0] == "":
 		return nil, nil, usageError{"no command given: weft run [options] COMMAND [args]"}
 	default:
-		return weft.Command(words[0], words[1:]...), nil, nil
+		return weft.Command(r.Command[0], r.Command[1:]...), nil, nil
 	}
 	var stored weft.SpecFolder
 	p, err := a.open(r.Autostart)
@@ -220,7 +219,7 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Project, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, arg := range words {
+	for _, arg := range r.Command {
 		spec.Args = append(spec.Args, arg)
 	}
 	return spec, p, nil
