@@ -133,7 +133,7 @@ func (l *persistentLoop) nextFromStore() (*ledger.Item, error) {
 		}
 	}
 	l.next = nil // it is reserved, and the store returns it again
-	take, poll := true, minPoll
+	take, poll := true, broker.MinPoll
 	for {
 		var item *ledger.Item
 		var due time.Time
@@ -156,17 +156,10 @@ func (l *persistentLoop) nextFromStore() (*ledger.Item, error) {
 	}
 }
 
-// minPoll and maxPoll bound the interval at which a consumer without a manager polls its
-// inbox, as a waiter of the broker does.
-const (
-	minPoll = time.Second
-	maxPoll = 5 * time.Second
-)
-
 // wait waits until there may be something to do. It returns whether to take an item without
 // checking for one first, and the next interval.
 func (l *persistentLoop) wait(poll time.Duration, due time.Time) (take bool, next time.Duration) {
-	pause, next := poll, min(2*poll, maxPoll)
+	pause, next := poll, min(2*poll, broker.MaxPoll)
 	if !due.IsZero() {
 		pause = min(pause, time.Until(due))
 	}
@@ -174,14 +167,14 @@ func (l *persistentLoop) wait(poll time.Duration, due time.Time) (take bool, nex
 	defer timer.Stop()
 	select {
 	case <-l.inbox.C():
-		return false, minPoll
+		return false, broker.MinPoll
 	case <-timer.C:
 		return false, next
 	case hold := <-l.control.holds:
 		l.setPaused(hold)
-		return true, minPoll
+		return true, broker.MinPoll
 	case <-l.control.stopRequested:
-		return false, minPoll
+		return false, broker.MinPoll
 	}
 }
 
