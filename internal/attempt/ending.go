@@ -119,15 +119,6 @@ func (e Ending) requested() bool { return e.cause == byStop || e.cause == byKill
 // Reason returns why the task is being ended from outside, in a word or two.
 func (e Ending) Reason() string { return e.Outcome(taskspec.Outcome{}).Error }
 
-// Overdue handles a function that failed because its timeout had expired, just before the
-// timer of this process.
-func (e Ending) Overdue() Ending {
-	if e.cause == byItself {
-		e.cause = byTimeout
-	}
-	return e
-}
-
 // Outcome returns the outcome of a task whose own process ended with exit.
 func (e Ending) Outcome(exit taskspec.Outcome) taskspec.Outcome {
 	switch e.cause {

@@ -13,6 +13,7 @@ import (
 	"weft/internal/engine"
 	"weft/internal/function"
 	"weft/internal/ledger"
+	"weft/taskspec"
 )
 
 // A call is a function that runs, or ran, inside this program. It belongs to the server's
@@ -202,11 +203,12 @@ func (s *server) end(c *call, value []byte) {
 	if a.How == Returned {
 		c.out.stdout.add(value)
 	}
+	exit := a.outcome()
 	if a.Overtime {
-		c.ending = c.ending.Overdue()
+		exit = taskspec.TimedOut(c.ending.Timeout) // just before the timer
 	}
 	c.out.close()
-	h.Outcome = c.ending.Outcome(a.outcome())
+	h.Outcome = c.ending.Outcome(exit)
 	h.Ended = time.Now()
 	c.out.describe(h, c.assigned)
 	c.handOff = h
