@@ -197,19 +197,15 @@ type TidyReport struct {
 // standard input until its task has ended and kept no message. An input that no
 // task names goes when it is 24 h old.
 func (s System) Tidy(ctx context.Context, o TidyOptions) (TidyReport, error) {
-	report := TidyReport{Dir: s.project.dir}
+	report := upkeep.Tidied{Dir: s.project.dir}
 	err := s.project.foreign
 	if err == nil {
-		var r upkeep.Tidied
-		r, err = upkeep.Tidy(ctx, s.upkeep(), o.retention())
-		report.Events, report.Tasks, report.Environments, report.Records = r.Events, r.Tasks, r.Environments, r.Records
-		report.Files, report.FileBytes, report.UnknownFiles = r.Files, r.FileBytes, r.UnknownFiles
-		report.StoreBefore, report.StoreAfter, report.LogBefore, report.LogAfter = r.StoreBefore, r.StoreAfter, r.LogBefore, r.LogAfter
+		report, err = upkeep.Tidy(ctx, s.upkeep(), o.retention())
 	}
 	if err != nil {
-		return report, fmt.Errorf("tidy project: %w", err)
+		err = fmt.Errorf("tidy project: %w", err)
 	}
-	return report, nil
+	return TidyReport(report), err
 }
 
 // upkeep is the project as it is kept in order.

@@ -24,6 +24,7 @@ const (
 
 // Tidied says what [Tidy] has removed. Sizes are in bytes.
 type Tidied struct {
+	Dir                                  string // of the project
 	Events, Tasks, Environments, Records int
 	Files                                int
 	FileBytes                            int64
@@ -35,6 +36,7 @@ type Tidied struct {
 // Tidy removes what the retention does not keep, and what is not referred to any more,
 // and then compacts the store. The report says what was done before an error.
 func Tidy(ctx context.Context, p Project, keep ledger.Retention) (report Tidied, err error) {
+	report.Dir = p.Dir
 	b, now := p.Broker, time.Now()
 	before, err := b.Info(ctx)
 	if err != nil {
