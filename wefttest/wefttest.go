@@ -21,15 +21,14 @@ package wefttest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"weft"
+	"weft/monitor"
 	"weft/taskspec"
 )
 
@@ -174,20 +173,12 @@ func (p *Project) end(stop chan<- struct{}, served <-chan error) {
 	if err := p.Close(); err != nil {
 		p.t.Errorf("wefttest: %v", err)
 	}
-	if left := processes(root); len(left) > 0 {
-		p.t.Errorf("wefttest: these processes of tasks are left: %s", strings.Join(left, ", "))
+	// Those that have kept their environment; where Weft cannot look for any, there are none.
+	left, err := monitor.Tree{Cookie: []string{"WEFT_CONTEXT=" + root}}.Members()
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		p.t.Errorf("wefttest: %v", err)
 	}
-}
-
-// processes are the ids of the processes that belong to tasks of the project at root, as
-// far as they have kept their environment. Where there is no /proc it finds none.
-func processes(root string) (pids []string) {
-	files, _ := filepath.Glob("/proc/[0-9]*/environ") // of a pattern that is good
-	for _, file := range files {
-		env, err := os.ReadFile(file)
-		if err == nil && slices.Contains(strings.Split(string(env), "\x00"), "WEFT_CONTEXT="+root) {
-			pids = append(pids, filepath.Base(filepath.Dir(file)))
-		}
+	for _, process := range left {
+		p.t.Errorf("wefttest: process %d of a task is left", process.PID)
 	}
-	return pids
 }

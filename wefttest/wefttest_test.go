@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -76,4 +77,26 @@ func TestLeft(t *testing.T) {
 	if len(inner.said) != 1 || !strings.Contains(inner.said[0], "(sleep) is still running") {
 		t.Errorf("got %q", inner.said)
 	}
+}
+
+// So does a process.
+func TestLeftProcess(t *testing.T) {
+	t.Parallel()
+	inner := &tb{TB: t}
+	p := wefttest.New(inner)
+	left := exec.Command("sleep", "1002")
+	left.Env = append(os.Environ(), "WEFT_CONTEXT="+p.Root())
+	if err := left.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range inner.cleanups {
+		inner.cleanups[len(inner.cleanups)-1-i]()
+	}
+	if want := fmt.Sprintf("wefttest: process %d of a task is left", left.Process.Pid); len(inner.said) != 1 || inner.said[0] != want {
+		t.Errorf("got %q, want %q", inner.said, want)
+	}
+	if err := left.Process.Kill(); err != nil {
+		t.Error(err)
+	}
+	_ = left.Wait() // it says that it was killed
 }

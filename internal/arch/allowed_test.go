@@ -42,7 +42,6 @@ var mayTouchFile = map[string]string{
 	"internal/archive/dump.go:WriteFile":             "writes where the user says, beside the file and then in its place",
 	"internal/archive/load.go:rewindable":            "creates a file that was not there, and removes it at once",
 	"wefttest/wefttest.go:Main":                      "makes the folder of a test's state",
-	"wefttest/wefttest.go:processes":                 "reads what the kernel says",
 	"internal/inherit/read_linux.go:umask":           "reads what the kernel says",
 	"internal/role/role_linux.go:closeOthers":        "reads what the kernel says",
 	"project.go:Create":                              "makes the folder that the user names, above the project's",
