@@ -46,10 +46,10 @@ var (
 
 // Errors of finding and submitting tasks.
 var (
-	// ErrNoTask is returned when a TID names no task of the project.
-	ErrNoTask = errors.New("no such task")
-	// ErrAmbiguous is returned when a short TID names several tasks.
-	ErrAmbiguous = errors.New("short task id is ambiguous")
+	// ErrNoTask is returned when no task of the project has an address: see [Project.Task].
+	ErrNoTask = ledger.ErrNoTask
+	// ErrAmbiguous is returned when several tasks have an address.
+	ErrAmbiguous = ledger.ErrAmbiguous
 	// ErrNoAttempt is returned when an attempt at a task has not begun, or nothing of
 	// it is kept any more.
 	ErrNoAttempt = errors.New("no such attempt")

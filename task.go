@@ -33,68 +33,28 @@ type Task struct {
 // TID is the task's full id, 19 digits.
 func (t *Task) TID() string { return t.tid }
 
-// Task finds a task by its full TID, by a unique end of it of at least four
-// digits, or by "@last", the newest that is no stage of a pipeline. There may be a T
-// before the digits, or a P, as in the names of queues. Errors wrap [ErrNoTask] or [ErrAmbiguous].
-func (p *Project) Task(ctx context.Context, tid string) (*Task, error) {
-	full, err := findTID(ctx, p.broker, tid)
+// Task finds a task by its address, which is what a person calls it:
+//
+//   - its full TID, or a unique end of it of at least four digits; there may be a T or
+//     a P before the digits, as in the names of queues
+//   - "@last", the newest task; "@failed", the newest that failed, timed out or was
+//     killed; "@running", the newest that runs: of those that are no stage of a pipeline
+//   - its name, which stands for the newest task of that name
+//
+// Errors wrap [ErrNoTask] or [ErrAmbiguous].
+func (p *Project) Task(ctx context.Context, address string) (*Task, error) {
+	return p.OnlyTask(ctx, address)
+}
+
+// OnlyTask is [Project.Task] for what changes a task. If there is any task with one of the
+// statuses that has the name, the name stands for that, and not for the newest of any
+// status; several of them are [ErrAmbiguous], and the error names them.
+func (p *Project) OnlyTask(ctx context.Context, address string, statuses ...taskspec.Status) (*Task, error) {
+	tid, err := ledger.Find(ctx, p.broker, address, statuses...)
 	if err != nil {
-		return nil, fmt.Errorf("task %s: %w", tid, err)
+		return nil, fmt.Errorf("task %s: %w", address, err)
 	}
-	return &Task{project: p, tid: full}, nil
-}
-
-// The shortest and the full form of a TID.
-const (
-	minTID  = 4
-	fullTID = 19
-)
-
-func findTID(ctx context.Context, b *broker.Broker, tid string) (string, error) {
-	if len(tid) > minTID && (tid[0] == 'T' || tid[0] == 'P') {
-		tid = tid[1:]
-	}
-	switch {
-	case tid == "@last":
-		return lastTID(ctx, b)
-	case strings.Trim(tid, "0123456789") != "" || len(tid) < minTID || len(tid) > fullTID:
-		return "", fmt.Errorf("%w: want %d digits, or at least the last %d", ErrNoTask, fullTID, minTID)
-	case len(tid) == fullTID:
-		_, err := b.Record(ctx, ledger.Kind, tid)
-		if errors.Is(err, broker.ErrNotFound) {
-			err = ErrNoTask
-		}
-		return tid, err
-	}
-	recs, err := b.Records(ctx, ledger.Kind, broker.RecordSelect{KeySuffix: tid, Limit: 2})
-	switch {
-	case err != nil:
-		return "", err
-	case len(recs) == 0:
-		return "", ErrNoTask
-	case len(recs) > 1:
-		return "", ErrAmbiguous
-	}
-	return recs[0].Key, nil
-}
-
-// lastTID is the id of the newest task that is no stage of a pipeline: nobody has
-// submitted one.
-func lastTID(ctx context.Context, b *broker.Broker) (string, error) {
-	sel := broker.RecordSelect{Newest: true, Limit: 1}
-	for {
-		recs, err := b.Records(ctx, ledger.Kind, sel)
-		if err != nil {
-			return "", err
-		}
-		if len(recs) == 0 {
-			return "", ErrNoTask
-		}
-		if t, err := ledger.Decode(recs[0]); err == nil && t.Stage == 0 {
-			return t.TID, nil
-		}
-		sel.BeforeRank = recs[0].Rank
-	}
+	return &Task{project: p, tid: tid}, nil
 }
 
 // Status returns the current state of the task.

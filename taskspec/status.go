@@ -44,6 +44,10 @@ func Statuses() []Status {
 // Unfinished returns the statuses of tasks that have not ended.
 func Unfinished() []Status { return []Status{StatusCreated, StatusSpawning, StatusRunning} }
 
+// Failures returns the statuses of tasks that ended badly, and not because somebody stopped
+// them.
+func Failures() []Status { return []Status{StatusFailed, StatusTimeout, StatusKilled} }
+
 // Valid reports whether s is one of the eight statuses.
 func (s Status) Valid() bool {
 	return slices.Contains(Statuses(), s)

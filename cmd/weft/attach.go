@@ -17,7 +17,7 @@ import (
 )
 
 type attachCmd struct {
-	TID string `arg:"" name:"tid" complete:"live-task" help:"The task: its id, the last digits of it, or @last."`
+	TID string `arg:"" name:"tid" complete:"live-task" help:"The task: its id, the end of it, its name, @last, @failed or @running."`
 
 	detachOption
 	ExitCode bool `help:"Exit as the task did."`

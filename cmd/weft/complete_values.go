@@ -107,7 +107,7 @@ func (l *lookup) live(kind, word string) []candidate {
 }
 
 // tasks finds the newest tasks, by their short ids or, if none of these begins
-// so, by their full ones.
+// so, by their full ones; by their names; and by the words for the newest ones.
 func tasks(ctx context.Context, p *weft.Project, word string, statuses ...taskspec.Status) (words []candidate) {
 	var found []*weft.TaskStatus
 	for s, err := range p.Tasks(ctx, weft.TaskFilter{Statuses: statuses}) {
@@ -127,7 +127,15 @@ func tasks(ctx context.Context, p *weft.Project, word string, statuses ...tasksp
 	for _, s := range found {
 		words = append(words, candidate{id(s), s.Name + ": " + string(standing(s))})
 	}
-	return append(words, candidate{"@last", "the newest task"})
+	named := make(map[string]bool)
+	for _, s := range found {
+		if !named[s.Name] && visible(s.Name) == s.Name { // others cannot be typed
+			words = append(words, candidate{s.Name, taskspec.ShortTID(s.TID) + ": " + string(standing(s))})
+		}
+		named[s.Name] = true
+	}
+	return append(words, candidate{"@last", "the newest task"}, candidate{"@failed", "the newest task that failed"},
+		candidate{"@running", "the newest task that runs"})
 }
 
 // queues finds the queues that begin so. Those of tasks are offered where they

@@ -13,7 +13,7 @@ import (
 )
 
 type resultCmd struct {
-	TID string `arg:"" optional:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
+	TID string `arg:"" optional:"" name:"tid" complete:"task" help:"The task: its id, the end of it, its name, @last, @failed or @running."`
 
 	All     bool      `help:"All results that wait to be taken, each behind the id of its task."`
 	Timeout *duration `placeholder:"TIME" help:"Wait no longer than that; the task goes on."`

@@ -12,7 +12,7 @@ import (
 )
 
 type statusCmd struct {
-	TID string `arg:"" optional:"" name:"tid" complete:"task" help:"One task: its id, the last digits of it, or @last."`
+	TID string `arg:"" optional:"" name:"tid" complete:"task" help:"One task: its id, the end of it, its name, @last, @failed or @running."`
 	which
 	rows
 	watching

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"weft"
@@ -26,7 +27,7 @@ type taskCmd struct {
 
 // chosen says which tasks an order concerns.
 type chosen struct {
-	TIDs    []string `arg:"" optional:"" name:"tid" sep:"none" complete:"live-task" help:"The tasks: their ids, the last digits of them, or @last."`
+	TIDs    []string `arg:"" optional:"" name:"tid" sep:"none" complete:"live-task" help:"The tasks: their ids, the ends of them, their names, @last, @failed or @running."`
 	All     bool     `help:"All tasks that have not ended."`
 	Pattern string   `placeholder:"GLOB" help:"All tasks that have not ended and whose name matches."`
 }
@@ -55,6 +56,8 @@ func (c *chosen) sweep(a *app, p *weft.Project, among []taskspec.Status, do func
 	if err != nil {
 		return err
 	}
+	// What has not ended is what a name stands for, if that is what the order is for.
+	unended := slices.DeleteFunc(slices.Clone(among), taskspec.Status.Terminal)
 	type outcome struct {
 		s   *weft.TaskStatus
 		err error
@@ -67,7 +70,7 @@ func (c *chosen) sweep(a *app, p *weft.Project, among []taskspec.Status, do func
 		go func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			t, err := p.Task(in.first, tid)
+			t, err := p.OnlyTask(in.first, tid, unended...)
 			if err != nil {
 				outcomes[i] <- outcome{err: err}
 				return
@@ -126,7 +129,7 @@ func (c *chosen) find(ctx context.Context, p *weft.Project, among []taskspec.Sta
 }
 
 type taskTIDCmd struct {
-	TID     string `arg:"" optional:"" name:"tid" complete:"task" help:"The last digits of the id, or @last."`
+	TID     string `arg:"" optional:"" name:"tid" complete:"task" help:"The end of the id, the name, @last, @failed or @running."`
 	PID     int    `name:"pid" xor:"what" help:"The process of a running task instead."`
 	Reverse string `xor:"what" placeholder:"TID" complete:"task" help:"Print the short form of this id instead."`
 }

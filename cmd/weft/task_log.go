@@ -9,7 +9,7 @@ import (
 )
 
 type taskLogCmd struct {
-	TID    string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
+	TID    string `arg:"" name:"tid" complete:"task" help:"The task: its id, the end of it, its name, @last, @failed or @running."`
 	Follow bool   `short:"f" help:"Wait for what is still to come, until the task has ended."`
 }
 

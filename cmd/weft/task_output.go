@@ -11,7 +11,7 @@ import (
 )
 
 type taskOutputCmd struct {
-	TID     string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
+	TID     string `arg:"" name:"tid" complete:"task" help:"The task: its id, the end of it, its name, @last, @failed or @running."`
 	Follow  bool   `short:"f" help:"Print what is still to come too, until the task has ended."`
 	Attempt *int   `placeholder:"N" help:"Print what this attempt has written, counted from 1, instead of the last one."`
 	rawOption

@@ -59,7 +59,7 @@ func afterwards(do func(*weft.Task, context.Context) error) func(*weft.Task, con
 }
 
 type taskPingCmd struct {
-	TID     string    `arg:"" name:"tid" complete:"live-task" help:"The task: its id, the last digits of it, or @last."`
+	TID     string    `arg:"" name:"tid" complete:"live-task" help:"The task: its id, the end of it, its name, @last, @failed or @running."`
 	Timeout *duration `placeholder:"TIME" help:"Wait no longer than that."`
 }
 

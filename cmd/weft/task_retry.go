@@ -6,7 +6,7 @@ import (
 )
 
 type taskRetryCmd struct {
-	TIDs    []string `arg:"" optional:"" name:"tid" sep:"none" complete:"failed-task" help:"The tasks: their ids, the last digits of them, or @last."`
+	TIDs    []string `arg:"" optional:"" name:"tid" sep:"none" complete:"failed-task" help:"The tasks: their ids, the ends of them, their names, @last, @failed or @running."`
 	All     bool     `help:"All tasks that ended and did not complete."`
 	Pattern string   `placeholder:"GLOB" help:"All tasks that ended and did not complete and whose name matches."`
 }

@@ -12,7 +12,7 @@ import (
 )
 
 type taskStatusCmd struct {
-	TID     string `arg:"" name:"tid" complete:"task" help:"The task: its id, the last digits of it, or @last."`
+	TID     string `arg:"" name:"tid" complete:"task" help:"The task: its id, the end of it, its name, @last, @failed or @running."`
 	Process bool   `help:"Show its process (which is done anyway)."`
 	watching
 }

@@ -8,7 +8,7 @@ import (
 )
 
 type waitCmd struct {
-	TIDs []string `arg:"" name:"tid" sep:"none" complete:"live-task" help:"The tasks: their ids, the last digits of them, or @last."`
+	TIDs []string `arg:"" name:"tid" sep:"none" complete:"live-task" help:"The tasks: their ids, the ends of them, their names, @last, @failed or @running."`
 
 	Any      bool      `help:"Wait only until one of them has ended."`
 	Timeout  *duration `placeholder:"TIME" help:"Wait no longer than that; the tasks go on."`
