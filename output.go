@@ -230,8 +230,7 @@ func (f *follower) close() {
 // stands, or ended. It takes nothing.
 //
 // Of the attempts that a task's retry policy has followed by others, the latest
-// ten are kept as long as the task is known; but what was too large for a message
-// goes with [System.Tidy] once the task's result has been taken. Errors wrap
+// ten are kept as long as the task is known. Errors wrap
 // [ErrNoAttempt], [ErrNoOutput], and those of [Task.OutputSoFar].
 func (t *Task) AttemptOutput(ctx context.Context, attempt int, stdout io.Writer, stderr io.Writer) (*TaskStatus, error) {
 	l, err := loadTask(ctx, t)

@@ -76,7 +76,7 @@ func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 // ([taskspec.IsolationInline]), and Result waits when the function returns, then the
 // transaction that ends the task records the result as consumed, and there is no message.
 //
-// A large output stays until [Task.Discard].
+// A large output is only described: [Task.Discard] consumes it.
 func (t *Task) Result(ctx context.Context) (*Result, error) {
 	if t.local != nil {
 		if l, value, taken := t.local.Take(ctx); taken {
@@ -106,17 +106,16 @@ func (t *Task) Result(ctx context.Context) (*Result, error) {
 
 // consumeOutput takes a result that is kept in a message, the only one of its task.
 func consumeOutput(ctx context.Context, t *Task, l *ledger.Task) ([]byte, error) {
-	ms, err := t.project.Queue(ledger.OutboxOf(t.tid)).ReadAll(ctx, broker.Select{ID: l.Result})
+	var ms []broker.Message
+	err := t.project.broker.Update(ctx, func(tx *broker.Tx) (err error) {
+		ms, err = ledger.TakeOnly(tx, l)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", t.tid, err)
 	}
 	if len(ms) == 0 {
 		return output(ctx, t, l) // that of an attempt which was followed by another lies aside
-	}
-	if !l.Output.InMemory {
-		if err := removeAttempt(t.project, ledger.SourceOf(l)); err != nil {
-			return nil, fmt.Errorf("take results: %w", err)
-		}
 	}
 	return decodeOutput(t, l, ms[0].Body)
 }
@@ -198,14 +197,13 @@ func resultMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, e
 	return body, nil
 }
 
-// Discard removes the result of a task that has ended: its message, its files, and
-// the chunks of its output (stream_output) that have not been read.
-// Call it when what [Task.Output] wrote is safe. Discarding twice is no error.
+// Discard consumes the result of a task that has ended: its message leaves the outbox, and
+// so do the chunks of its output (stream_output) that have not been read.
+// Call it when what [Task.Output] wrote is safe. Discarding twice is no error. What the
+// task has printed is kept until [System.Tidy] removes the task.
 //
-// Of a task that completed and whose spec names the queue that results go to
-// (io.outputs.outbox), only the copy goes that was kept for waiters for the
-// task: the message is for the readers of the queue, and so is the file of a large
-// one, which stays until [System.Tidy] removes the task.
+// A result in a queue that the spec names (io.outputs.outbox) is for the readers of that
+// queue, and stays there.
 func (t *Task) Discard(ctx context.Context) error {
 	return discardAll(ctx, t.project, []*Task{t})
 }
@@ -281,8 +279,7 @@ func peek(ctx context.Context, t *Task, l *ledger.Task) (res *Result, err error)
 }
 
 // LargeOutput describes an output that is too large for a message. It is the
-// message that stands for the output in the task's outbox. [Task.Discard] removes
-// the file.
+// message that stands for the output in the task's outbox.
 type LargeOutput struct {
 	Type    string  `json:"type"` // "large_output"
 	Path    string  `json:"path"` // of the file that holds all of it, absolute

@@ -230,22 +230,14 @@ func discardAll(ctx context.Context, p *Project, tasks []*Task) error {
 	if len(tasks) == 0 {
 		return nil
 	}
-	files := make([][]ledger.Attempt, len(tasks))
 	err := p.broker.Update(ctx, func(tx *broker.Tx) error {
-		for i, t := range tasks {
-			var err error
-			if files[i], err = ledger.Take(tx, t.tid); err != nil {
+		for _, t := range tasks {
+			if err := ledger.Take(tx, t.tid); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-	for _, a := range slices.Concat(files...) {
-		if err != nil {
-			break
-		}
-		err = removeAttempt(p, a)
-	}
 	if err != nil {
 		return fmt.Errorf("take results: %w", err)
 	}

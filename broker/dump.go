@@ -20,8 +20,9 @@ type DumpOptions struct {
 	// Record returns what to write instead of a record, and whether to write it at all.
 	// Aliases are not records here. nil writes all.
 	Record func(Record) (Record, bool, error)
-	// Message returns what to write instead of a message. nil writes all unchanged.
-	Message func(Message) (Message, error)
+	// Message returns what to write instead of a message, and whether to write it at all.
+	// nil writes all unchanged.
+	Message func(Message) (Message, bool, error)
 	// Redacted marks the dump as one in which these functions redact something.
 	Redacted bool
 }
@@ -45,7 +46,7 @@ func (b *Broker) Dump(ctx context.Context, w io.Writer, o DumpOptions) (DumpRepo
 		o.Record = func(r Record) (Record, bool, error) { return r, true, nil }
 	}
 	if o.Message == nil {
-		o.Message = func(m Message) (Message, error) { return m, nil }
+		o.Message = func(m Message) (Message, bool, error) { return m, true, nil }
 	}
 	d := &dumper{o: o, queues: newNames(), aliases: make(aliasNames)}
 	buf := bufio.NewWriterSize(w, 64<<10)
@@ -146,7 +147,10 @@ func (d *dumper) record(r Record) error {
 }
 
 func (d *dumper) message(m Message) error {
-	m, err := d.o.Message(m)
+	m, keep, err := d.o.Message(m)
+	if err == nil && !keep {
+		return nil
+	}
 	if errors.Is(err, ErrDamaged) || err == nil && (CheckName(m.Queue) != nil || !utf8.ValidString(m.Body)) {
 		d.report.Damaged++
 		return nil

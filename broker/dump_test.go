@@ -264,9 +264,9 @@ func TestDumpHooks(t *testing.T) {
 			r.Body = "hidden"
 			return r, r.Key != "2", nil
 		},
-		Message: func(m broker.Message) (broker.Message, error) {
+		Message: func(m broker.Message) (broker.Message, bool, error) {
 			m.Body = "hidden"
-			return m, nil
+			return m, true, nil
 		},
 	})
 	want := broker.DumpReport{Aliases: 1, Records: 1, Messages: 2, Queues: 2}
@@ -278,7 +278,7 @@ func TestDumpHooks(t *testing.T) {
 	}
 	for name, o := range map[string]broker.DumpOptions{
 		"record":  {Record: func(r broker.Record) (broker.Record, bool, error) { return r, true, refused }},
-		"message": {Message: func(m broker.Message) (broker.Message, error) { return m, refused }},
+		"message": {Message: func(m broker.Message) (broker.Message, bool, error) { return m, true, refused }},
 	} {
 		if _, err := b.Dump(t.Context(), io.Discard, o); !errors.Is(err, refused) {
 			t.Errorf("%s: error %v", name, err)
@@ -327,11 +327,11 @@ func TestDumpFails(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	seen := 0
-	_, err := b.Dump(ctx, io.Discard, broker.DumpOptions{Message: func(m broker.Message) (broker.Message, error) {
+	_, err := b.Dump(ctx, io.Discard, broker.DumpOptions{Message: func(m broker.Message) (broker.Message, bool, error) {
 		if seen++; seen == 5 {
 			cancel()
 		}
-		return m, nil
+		return m, true, nil
 	}})
 	if !errors.Is(err, context.Canceled) || seen != 5 {
 		t.Errorf("cancelled: error %v after %d messages", err, seen)
@@ -342,8 +342,8 @@ func TestDumpFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := b.Dump(t.Context(), io.Discard, broker.DumpOptions{Message: func(m broker.Message) (broker.Message, error) {
-		return m, fmt.Errorf("one of them: %w", broker.ErrDamaged)
+	report, err := b.Dump(t.Context(), io.Discard, broker.DumpOptions{Message: func(m broker.Message) (broker.Message, bool, error) {
+		return m, true, fmt.Errorf("one of them: %w", broker.ErrDamaged)
 	}})
 	if err != nil || report.Records != 0 || report.Messages != 0 || report.Damaged <= 1 {
 		t.Errorf("a record that is not UTF-8, and damaged messages: %+v, error %v", report, err)

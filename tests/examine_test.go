@@ -30,6 +30,9 @@ func (p *project) examine() {
 	}
 	delete(held, ledger.Log)
 	delete(held, ledger.ManagerReplies)
+	if len(held[ledger.TakenOutputs]) == 0 { // else of no task
+		delete(held, ledger.TakenOutputs)
+	}
 	for queue, ids := range held {
 		p.t.Errorf("%d messages are left in %s", len(ids), queue)
 	}
@@ -118,6 +121,9 @@ func (p *project) examineTask(t *ledger.Task, held map[string][]broker.ID, seen 
 		delete(held, queue)
 	}
 	delete(held, q.Outbox)
+	if i := slices.Index(held[ledger.TakenOutputs], t.Result); i >= 0 {
+		held[ledger.TakenOutputs] = slices.Delete(held[ledger.TakenOutputs], i, i+1)
+	}
 	p.examineAttempts(t, held[q.Attempts])
 	delete(held, q.Attempts)
 }

@@ -25,7 +25,9 @@ const (
 	takeID
 	take
 	moveFirst
+	moveID
 	move
+	transferID
 	transfer
 	removeID
 	removeQueue
@@ -123,7 +125,9 @@ var text = [statements]string{
 	takeID:      `DELETE FROM messages WHERE id = ?2 AND queue = ?1 RETURNING id, queue, body`,
 	take:        `DELETE FROM messages WHERE id IN (` + selected + `) RETURNING id, queue, body`,
 	moveFirst:   `UPDATE messages SET queue = ?2 WHERE id = ` + first + ` RETURNING id, queue, body`,
+	moveID:      `UPDATE messages SET queue = ?2 WHERE id = ?3 AND queue = ?1 RETURNING id, queue, body`,
 	move:        `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `) RETURNING id, queue, body`,
+	transferID:  `UPDATE messages SET queue = ?2 WHERE id = ?3 AND queue = ?1`,
 	transfer:    `UPDATE messages SET queue = ?5 WHERE id IN (` + selected + `)`,
 	removeID:    `DELETE FROM messages WHERE id = ?2 AND queue = ?1`,
 	removeQueue: `DELETE FROM messages WHERE queue = ?1`,

@@ -124,8 +124,11 @@ func (c *conn) Move(src, dst string, sel broker.Select) ([]broker.Message, error
 	if err := c.flushQueue(src); err != nil {
 		return nil, err
 	}
-	if sel == oldest {
+	switch {
+	case sel == oldest:
 		return c.one(moveFirst, src, dst)
+	case sel.ID != 0 && sel == broker.Select{ID: sel.ID}:
+		return c.one(moveID, src, dst, int64(sel.ID))
 	}
 	return c.many(move, append(bounds(src, sel), dst))
 }
@@ -134,6 +137,9 @@ func (c *conn) Move(src, dst string, sel broker.Select) ([]broker.Message, error
 func (c *conn) Transfer(src, dst string, sel broker.Select) (moved int, err error) {
 	if err := c.flushQueue(src); err != nil {
 		return 0, err
+	}
+	if sel.ID != 0 && sel == (broker.Select{ID: sel.ID}) {
+		return c.count(transferID, src, dst, int64(sel.ID))
 	}
 	for some := sel; ; {
 		if some.Limit = manyRows; sel.Limit > 0 {

@@ -99,7 +99,7 @@ func TestRetries(t *testing.T) {
 	if got := p.bodies(q.Attempts); len(got) != 2 {
 		t.Errorf("results of the attempts before: %q", got)
 	}
-	p.update(func(tx *broker.Tx) error { _, err := Take(tx, tid); return err })
+	p.update(func(tx *broker.Tx) error { return Take(tx, tid) })
 	p.forget(Retention{Tasks: 1, Age: time.Nanosecond}, at.Add(time.Hour))
 	if s := p.state(); len(s.Records[attemptKind]) > 0 || len(s.Messages[q.Attempts]) > 0 {
 		t.Error("attempts at a task that is forgotten")

@@ -11,7 +11,7 @@ import (
 
 // DumpOptions returns what a dump of a project holds. It never holds the environments of
 // submitters, which are full of secrets, nor the request index, which a load makes from the
-// tasks. It holds the records of managers, endpoints and the
+// tasks, nor outputs that are kept although they were taken. It holds the records of managers, endpoints and the
 // like only with state, because they are about processes of this machine. Only with secrets
 // does it hold the environment in specs, and the values at the paths of
 // [taskspec.Spec.Redacted].
@@ -39,15 +39,18 @@ func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 			return r, state, nil
 		},
 	}
-	o.Message = func(m broker.Message) (broker.Message, error) {
+	o.Message = func(m broker.Message) (broker.Message, bool, error) {
+		if m.Queue == TakenOutputs {
+			return m, false, nil
+		}
 		if isRequests(m.Queue) && left[m.ID.String()] {
 			// Where it is loaded it would seem to be written by hand.
-			return m, &DamagedError{Kind, m.ID.String(), errMismatch}
+			return m, false, &DamagedError{Kind, m.ID.String(), errMismatch}
 		}
 		if !secrets {
 			m.Body = redactMessage(m, paths)
 		}
-		return m, nil
+		return m, true, nil
 	}
 	return o
 }

@@ -98,16 +98,24 @@ func deliver(tx *broker.Tx, t *Task, h *HandOff, body string, again bool) (err e
 	if again {
 		queue = t.Queues().Attempts
 	} else {
-		if passed, err := pass(tx, t, h, body); passed || err != nil {
+		if passed, err := pass(tx, t, h, body); err != nil {
 			return err
+		} else if passed {
+			queue = TakenOutputs
 		}
 		if err := keepResultCopy(tx, t, h.Outcome.Status, body); err != nil {
 			return err
 		}
 	}
+	keep := h.Output.Size > 0 && h.Output.Form != FormFile
 	if h.Consumed {
-		t.Result, err = tx.NewID()
-		return err
+		if queue = TakenOutputs; !keep {
+			t.Result, err = tx.NewID()
+			return err
+		}
+	}
+	if queue == TakenOutputs && !keep {
+		return nil
 	}
 	t.Result, err = tx.Write(queue, body)
 	return err
@@ -132,47 +140,47 @@ func mayHoldMore(t *Task) bool {
 	return t.traits().items || t.Streams
 }
 
-// Take removes the result of a task, and with it the unread chunks of its output. It
-// returns the attempts whose files may be removed: none if they are to stay, since a result
-// in a queue of the user's is for its readers. A task without a result, such as a lost one,
+// Take takes the result of a task, and removes the unread chunks of its output. What the
+// task has written is kept: see [KeptOutput]. A result in a queue of the user's stays
+// there, for its readers. A task without a result, such as a lost one,
 // keeps its chunks: there is no other output. Repeating it has no effect.
-func Take(tx *broker.Tx, tid string) (files []Attempt, err error) {
+func Take(tx *broker.Tx, tid string) error {
 	t, err := load(tx, tid)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if t.Last && t.Status == taskspec.StatusCompleted {
 		return Take(tx, t.Parent) // it is the result of the pipeline
 	}
 	if inUserQueue(t) {
-		return nil, dropResultCopy(tx, t)
+		return takeResultCopy(tx, t)
 	}
-	if t.Output.Form != FormNone {
-		_, err = tx.Delete(t.Queues().Outbox, broker.Select{})
+	if t.Output.Form == FormNone {
+		return nil
 	}
-	if t.Kind() == Pipeline && t.Status != taskspec.StatusCompleted {
-		return nil, err // the stages may be resumed
+	if isKept(t) {
+		_, err := tx.MoveAll(t.Queues().Outbox, TakenOutputs, broker.Select{ID: t.Result})
+		if err != nil || IsOnlyResult(t) {
+			return err
+		}
 	}
-	return sources(t), err
+	_, err = tx.Delete(t.Queues().Outbox, broker.Select{})
+	return err
 }
 
-// sources returns the attempts that may have left files with the task's output: its own, or
-// those of its stages.
-func sources(t *Task) []Attempt {
-	if t.Kind() != Pipeline {
-		if t.Output.InMemory {
-			return nil
-		}
-		return []Attempt{{TID: t.TID, Epoch: t.Epoch}}
+// TakeOnly takes the one message of a task that has ended: see [IsOnlyResult]. It returns
+// none if that has been taken.
+func TakeOnly(tx *broker.Tx, t *Task) ([]broker.Message, error) {
+	sel := broker.Select{ID: t.Result}
+	if !isKept(t) {
+		return tx.Read(OutboxOf(t.TID), sel)
 	}
-	var all []Attempt
-	if t.Plan != nil {
-		for _, s := range t.Plan.Stages {
-			all = append(all, Attempt{TID: s.TID, Epoch: s.Epoch})
-		}
-	}
-	return all
+	return tx.Move(OutboxOf(t.TID), TakenOutputs, sel)
 }
+
+// isKept reports whether the message that is the task's result holds something that is kept
+// when it is taken.
+func isKept(t *Task) bool { return t.Result != 0 && t.Output.Size > 0 && t.Output.Form != FormFile }
 
 // SourceOf returns the attempt that has written the task's output: its own, or that of the
 // last of its stages that has started.

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"time"
 
 	"weft/broker"
@@ -87,7 +88,7 @@ func forget(tx *broker.Tx, t *Task, force bool) (gone bool, err error) {
 	if err := dropAttempts(tx, t); err != nil {
 		return false, err
 	}
-	if err := dropResultCopy(tx, t); err != nil {
+	if err := cmp.Or(dropTakenOutput(tx, t), dropResultCopy(tx, t)); err != nil {
 		return false, err
 	}
 	if err := dropItemFiles(tx, t); err != nil {

@@ -156,8 +156,14 @@ func TestTaken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if body, kept := p.kept(tid); kept != (len(h.Result) > 0) || body != string(h.Result) {
+			t.Errorf("%s: %q is kept, %t; want %q", test.name, body, kept, h.Result)
+		}
 		// For the check that follows, which knows only results that nobody has taken.
 		p.update(func(tx *broker.Tx) error {
+			if _, err := tx.Delete(TakenOutputs, broker.Select{}); err != nil {
+				return err
+			}
 			return tx.Restore(broker.Message{ID: task.Result, Queue: OutboxOf(tid), Body: string(h.Result)})
 		})
 	}

@@ -164,7 +164,7 @@ func TestSuppliedNested(t *testing.T) {
 }
 
 // TestShown: the result that went to a queue is shown although its readers were
-// faster, until it is taken; the queue keeps it whoever has seen it.
+// faster, until it is taken, and kept after that; the queue keeps it whoever has seen it.
 func TestShown(t *testing.T) {
 	t.Parallel()
 	for _, form := range []Form{FormText, FormFile} {
@@ -210,10 +210,12 @@ func TestShown(t *testing.T) {
 			if !found() {
 				t.Error("not shown after a reader has it")
 			}
-			var files []Attempt
-			p.update(func(tx *broker.Tx) (err error) { files, err = Take(tx, tid); return err })
-			if found() || files != nil {
-				t.Errorf("taken: found %v, files of %v", found(), files)
+			p.update(func(tx *broker.Tx) error { return Take(tx, tid) })
+			if found() {
+				t.Error("found after it was taken")
+			}
+			if body, kept := p.kept(tid); body != ms[0].Body || !kept {
+				t.Errorf("kept %q, %v", body, kept)
 			}
 			if needed() != (form == FormFile) {
 				t.Errorf("file is needed: %v", needed())

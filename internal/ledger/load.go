@@ -140,8 +140,12 @@ func (in *Intake) same(r, here broker.Record) (bool, error) {
 	return r == here, err
 }
 
-// sameMessage reports whether the message in the store is the one of the dump.
+// sameMessage reports whether the message in the store is the one of the dump. It may be a
+// result that was taken since.
 func (in *Intake) sameMessage(m, here broker.Message) bool {
+	if here.Queue == TakenOutputs {
+		here.Queue = m.Queue
+	}
 	if in.header.Redacted {
 		here.Body = redactMessage(here, in.redact)
 	}

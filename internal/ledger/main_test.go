@@ -368,7 +368,8 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, i indexed) (pr
 	}
 	must(t.Env == "" || slices.ContainsFunc(s.Records[envKind], func(r broker.Record) bool { return r.Key == t.Env }), "its environment is gone")
 	must(len(s.Messages[q.Reserved]) <= 1 || t.Items != nil, "it has reserved more than one message")
-	passedOn := t.Stage > 0 && !t.Last && t.Status == taskspec.StatusCompleted && t.Result == 0
+	passedOn := t.Stage > 0 && !t.Last && t.Status == taskspec.StatusCompleted && !holds(q.Outbox, t.Result)
+	must(!passedOn || inUserQueue(t) || holds(TakenOutputs, t.Result) == isKept(t), "what it passed on is kept if and only if there is any")
 	results := q.Outbox
 	if t.Last && t.Status == taskspec.StatusCompleted {
 		results = PipelineQueues(t.Parent).Outbox

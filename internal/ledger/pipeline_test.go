@@ -128,14 +128,18 @@ func TestPipeline(t *testing.T) {
 		t.Errorf("source: %+v, want %+v", SourceOf(got), want)
 	}
 	p.update(func(tx *broker.Tx) error {
-		files, err := Take(tx, last.TID) // it is the pipeline's result
-		if len(files) != 3 {
-			t.Errorf("took %v", files)
-		}
-		return err
+		return Take(tx, last.TID) // it is the pipeline's result
 	})
-	if s := p.state(); len(s.Messages) != 1 {
+	if s := p.state(); len(s.Messages) != 2 {
 		t.Errorf("queues are left: %v", s.Messages)
+	}
+	for n, want := range []string{"one\n", "two\n", "three\n"} {
+		if got, _ := p.kept(p.stageOf(tid, n+1).TID); got != want {
+			t.Errorf("of stage %d %q is kept, want %q", n+1, got, want)
+		}
+	}
+	if got, _ := p.kept(tid); got != "three\n" {
+		t.Errorf("of the pipeline %q is kept", got)
 	}
 }
 
@@ -192,7 +196,7 @@ func (p *project) end(tid string) {
 	}
 }
 
-// A file is the input of the next stage, and needed until that has ended.
+// A file is the input of the next stage, and needed as long as its stage is known.
 func TestPassFile(t *testing.T) {
 	t.Parallel()
 	p := newUnchecked(t, sqlite.Options{Durability: sqlite.Normal})
@@ -231,8 +235,8 @@ func TestPassFile(t *testing.T) {
 		t.Error("the file of the first stage is not needed")
 	}
 	file()
-	if needed(1) || !needed(2) {
-		t.Errorf("files are needed: %v, %v; want the second", needed(1), needed(2))
+	if !needed(1) || !needed(2) {
+		t.Errorf("files are needed: %v, %v; want both", needed(1), needed(2))
 	}
 	var large struct{ Type, Path string }
 	j := p.prepare(p.stageOf(tid, 3).TID)
@@ -241,12 +245,12 @@ func TestPassFile(t *testing.T) {
 		t.Errorf("a function gets %s, %v", j.item, err)
 	}
 	file()
-	if needed(2) || !needed(3) {
-		t.Errorf("files are needed: %v, %v; want the last", needed(2), needed(3))
+	if !needed(2) || !needed(3) {
+		t.Errorf("files are needed: %v, %v; want both", needed(2), needed(3))
 	}
-	p.update(func(tx *broker.Tx) error { _, err := Take(tx, tid); return err })
-	if needed(3) {
-		t.Error("the file of a result that was taken is needed")
+	p.update(func(tx *broker.Tx) error { return Take(tx, tid) })
+	if !needed(3) {
+		t.Error("the file of a result that was taken is not needed")
 	}
 }
 
@@ -597,7 +601,7 @@ func TestForgetStage(t *testing.T) {
 		t.Errorf("%d tasks were forgotten while the pipeline runs", n)
 	}
 	p.work(tid, "two", taskspec.Exited(0, ""))
-	p.update(func(tx *broker.Tx) error { _, err := Take(tx, tid); return err })
+	p.update(func(tx *broker.Tx) error { return Take(tx, tid) })
 	if n := p.forget(Retention{Age: time.Minute}, later); n != 3 {
 		t.Errorf("%d tasks were forgotten, want the pipeline and its stages", n)
 	}

@@ -27,6 +27,11 @@ const (
 	Damaged = spawnPrefix + "damaged"
 
 	spawnPrefix = "weft.spawn."
+
+	// TakenOutputs holds the outputs of tasks whose results have been taken, under the ids
+	// of the results; empty ones have no message. The name is as long as that of an outbox:
+	// then SQLite changes the name of the queue in place, and does not write the body again.
+	TakenOutputs = "weft.outputs.that.were.read"
 )
 
 // InlinePrefix is the prefix of the queues of requests for functions that run inside the

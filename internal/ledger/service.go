@@ -154,7 +154,7 @@ func ApplyStep(tx *broker.Tx, m *taskspec.Manifest, act Act, how Submission, man
 	}
 	if step.Act == Start {
 		if s.Before != "" {
-			if _, err := Take(tx, s.Before); err != nil && !errors.Is(err, broker.ErrNotFound) {
+			if err := Take(tx, s.Before); err != nil && !errors.Is(err, broker.ErrNotFound) {
 				return Step{}, "", err
 			}
 		}

@@ -185,8 +185,8 @@ func ParseInputFile(file string) (name string, ok bool) {
 	return name, ok && len(name) == inputName && strings.Trim(name, "0123456789abcdef") == ""
 }
 
-// Needed reports whether the file of the attempt may still be needed: its task has not
-// ended, or the result that the file belongs to has not been taken. The file must have been
+// Needed reports whether the file of the attempt is still needed: its task has not ended, or
+// is known and its output is there. The file must have been
 // seen before r's state of the store.
 func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	t, err := tasks.get(r, a.TID)
@@ -200,56 +200,25 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 	case a.Item != 0:
 		return a.itemNeeded(r, t)
 	}
-	of := t
 	if a.Epoch != t.Epoch {
-		of, err = pastAttempt(r, a.TID, a.Epoch)
+		t, err = pastAttempt(r, a.TID, a.Epoch)
 		if damaged(err) {
 			return true, nil
 		}
-		if of == nil || err != nil {
+		if t == nil || err != nil {
 			return false, err
 		}
 	} else if !t.Status.Terminal() {
 		return true, nil
 	}
-	if passed, err := passedOn(r, of, a); passed || err != nil {
-		return passed, err
-	}
-	if inUserQueue(of) && a.Stream == Stdout && of.Output.Form == FormFile {
-		return true, nil // a reader of its message may be reading it
-	}
-	if a.Stream == Stdout && of.Output.Form != FormFile || a.Stream == Stderr && !of.Output.StderrTruncated() {
-		return false, nil // the result is in its message, or there is none
-	}
-	if !t.Status.Terminal() {
+	switch o := t.Output; {
+	case o.Form == FormNone: // it was lost, and nobody has recorded what it wrote
 		return true, nil
+	case a.Stream == Stdout:
+		return o.Form == FormFile, nil
+	default:
+		return o.StderrTruncated(), nil
 	}
-	_, found, err := ResultMessage(r, t)
-	return found, err
-}
-
-// passedOn reports whether the file of an attempt is the input of the next stage, which
-// needs it.
-func passedOn(r broker.Reader, t *Task, a Attempt) (bool, error) {
-	if t.Stage == 0 || t.Last || a.Stream != Stdout || t.Output.Form != FormFile {
-		return false, nil
-	}
-	p, err := tasks.get(r, t.Parent)
-	if unreadable(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	stages, err := StagesOf(r, p)
-	if err != nil || t.Stage >= len(stages) || stages[t.Stage] == nil {
-		return false, err
-	}
-	next := stages[t.Stage]
-	if next.Input != outputName(a.TID, a.Epoch, a.Stream) {
-		return false, nil
-	}
-	return keepsItem(r, next)
 }
 
 // An InputUse tells whether a file with a task's standard input is needed.

@@ -275,6 +275,19 @@ func TestParseOutputFile(t *testing.T) {
 	}
 }
 
+// kept returns the kept output of a task, after its result was taken.
+func (p *project) kept(tid string) (body string, found bool) {
+	p.Helper()
+	err := p.b.View(ctx, func(r broker.Reader) (err error) {
+		body, found, err = KeptOutput(r, p.task(tid))
+		return err
+	})
+	if err != nil {
+		p.Fatal(err)
+	}
+	return body, found
+}
+
 // needs asks for both streams of an attempt.
 func (p *project) needs(tid string, epoch int) (out, err bool) {
 	p.Helper()
@@ -327,10 +340,10 @@ func TestNeeded(t *testing.T) {
 		if _, err := p.b.Queue(QueuesOf(tid).Outbox).Read(ctx); err != nil {
 			t.Fatal(err)
 		}
-		want("taken", tid, 1, false, false)
+		want("taken", tid, 1, tid == large, tid == long)
 	}
 	p.update(func(tx *broker.Tx) error { return MarkLost(tx, running, 1, at) })
-	want("lost", running, 1, false, false)
+	want("lost", running, 1, true, true)
 }
 
 func TestUseOfInputs(t *testing.T) {
