@@ -10,7 +10,6 @@ import (
 	"weft/internal/control"
 	"weft/internal/ledger"
 	"weft/internal/proc"
-	"weft/taskspec"
 )
 
 // An event handles something that happened outside the loop; nil means that nothing did. It
@@ -187,57 +186,18 @@ func (p *pool) close() {
 	}
 }
 
-// onError returns what the consumer does with a job's input after an error. If there may be
-// another attempt, it keeps the input.
-func onError(j *ledger.Job) taskspec.Policy {
-	if j.Work.Retry != nil {
-		return taskspec.PolicyKeep
-	}
-	return j.Work.ErrorPolicy()
-}
-
 // assign assigns a job to the consumer. block is the job's packed environment.
 func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
-	a := &consumers.Assignment{
-		TID:         j.TID,
-		Epoch:       j.Epoch,
-		Name:        j.Name,
-		Root:        p.o.Root,
-		WeftDir:     p.o.Dir,
-		Argv:        j.Argv,
-		Dir:         j.Dir,
-		Stdin:       j.Stdin,
-		Input:       j.Input,
-		OnError:     onError(j),
-		OnStop:      j.Work.StopPolicy(),
-		Env:         j.Env,
-		EnvOverlay:  j.Work.Env,
-		Timeout:     j.Work.Timeout,
-		Grace:       j.Work.Grace(),
-		Limits:      j.Work.Limits,
-		Polling:     j.Work.Polling(),
-		Reports:     j.Work.Reports(),
-		OutputLimit: j.Work.OutputLimit(),
-		Title:       j.Work.Title(),
-		StopOnLoss:  j.Work.StopOnManagerLoss(),
-		MaxMessage:  p.o.MaxMessage,
-		Durability:  p.o.Durability,
-	}
-	a.ForNextStage = j.FeedsNextStage()
-	a.StreamOutput = taskspec.Streams(j.Work)
-	a.TTY, a.Interactive = j.Work.TTY, j.Work.Interactive
-	a.Inbox, a.Persistent = j.Inbox(), j.Work.Persistent
-	if j.Function != nil {
-		a.Function = &consumers.FunctionCall{Name: j.Function.Name, Program: j.Executable, Version: j.Function.Program.Version(), Call: j.Call}
-	}
+	a := j.Assignment
+	a.WeftDir, a.MaxMessage, a.Durability = p.o.Dir, p.o.MaxMessage, p.o.Durability
 	if j.Env != c.env {
 		a.EnvBlock = []byte(block)
 	}
-	if err := c.link.Send(consumers.Order{Task: a}); err != nil {
+	if err := c.link.Send(consumers.Order{Task: &a}); err != nil {
 		return err
 	}
 	c.state, c.env, c.program = busy, j.Env, programOf(j)
 	c.task, c.slotless, c.inbox = task{j.TID, j.Epoch}, j.Slotless, a.Inbox
-	c.timeout, c.grace, c.due = a.Timeout, a.Grace, time.Time{}
+	c.timeout, c.grace, c.due = a.Work.Timeout, a.Work.Grace(), time.Time{}
 	return nil
 }

@@ -104,18 +104,19 @@ func TestPoolRetires(t *testing.T) {
 
 // job is a request made ready, with the environment env.
 func job(tid, env string) *ledger.Job {
-	return &ledger.Job{
-		TID: tid, Epoch: 2, Name: "greet", Argv: []string{"echo", "a"}, Stdin: "in", Input: "file", Dir: "/d", Env: env, Slotless: true,
+	return &ledger.Job{Slotless: true, Assignment: ledger.Assignment{
+		TID: tid, Epoch: 2, Name: "greet", Root: "/p", Argv: []string{"echo", "a"}, Stdin: "in", Input: "file", Dir: "/d", Env: env,
 		Work: taskspec.Work{
+			ProcessTarget: "echo", Args: []any{"a"}, WorkingDir: "/d", Key: "once",
 			Env: map[string]string{"A": "1"}, Timeout: 1500 * time.Millisecond, StopGrace: new(500 * time.Millisecond), OutputSizeLimitMB: new(2.0), EnableProcessTitle: new(false),
 			ReservedPolicyOnError: taskspec.PolicyRequeue, ReservedPolicyOnStop: taskspec.PolicyClear, OnManagerLoss: taskspec.LossStop,
 			Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, PollingInterval: 250 * time.Millisecond, ReportingInterval: taskspec.ReportPoll, StreamOutput: true,
 		},
-	}
+	}}
 }
 
 // assigned gives a job to a consumer and returns what that got.
-func (p *pool) assigned(t *testing.T, c *consumer, other *consumers.ConsumerLink, j *ledger.Job, block string) *consumers.Assignment {
+func (p *pool) assigned(t *testing.T, c *consumer, other *consumers.ConsumerLink, j *ledger.Job, block string) *ledger.Assignment {
 	t.Helper()
 	sent := make(chan error, 1)
 	go func() { sent <- p.assign(c, j, block) }()
@@ -133,13 +134,10 @@ func TestAssign(t *testing.T) {
 	t.Parallel()
 	p := &pool{o: Options{Root: "/p", Dir: "/p/.weft", Durability: "full", MaxMessage: 9}}
 	c, other := p.seat(t, idle, time.Time{})
-	want := &consumers.Assignment{
-		TID: "1", Epoch: 2, Name: "greet", Root: "/p", WeftDir: "/p/.weft", Argv: []string{"echo", "a"}, Dir: "/d", Stdin: "in", Input: "file",
-		OnError: "requeue", OnStop: "clear", Env: "k", EnvBlock: []byte("B=\xff"), EnvOverlay: map[string]string{"A": "1"},
-		Timeout: 1500 * time.Millisecond, Grace: 500 * time.Millisecond,
-		Limits: taskspec.Limits{MemoryMB: new(1.5), MaxFDs: new(3)}, Polling: 250 * time.Millisecond, Reports: true, OutputLimit: 2 << 20, StreamOutput: true, StopOnLoss: true, MaxMessage: 9, Durability: "full",
-	}
-	if diff := cmp.Diff(want, p.assigned(t, c, other, job("1", "k"), "B=\xff")); diff != "" {
+	want := job("1", "k").Assignment
+	want.WeftDir, want.EnvBlock, want.MaxMessage, want.Durability = "/p/.weft", []byte("B=\xff"), 9, "full"
+	want.Work.ProcessTarget, want.Work.Args, want.Work.WorkingDir, want.Work.Key = "", nil, "", "" // resolved
+	if diff := cmp.Diff(&want, p.assigned(t, c, other, job("1", "k"), "B=\xff")); diff != "" {
 		t.Errorf("assignment (-want +got):\n%s", diff)
 	}
 	if c.state != busy || c.task != (task{"1", 2}) || !c.slotless {

@@ -19,7 +19,7 @@ func programOf(j *ledger.Job) string {
 	if j.Function == nil {
 		return ""
 	}
-	return j.Function.Program.Version()
+	return j.Function.Version
 }
 
 // preferred returns the index of the idle consumer that gets a job of this program; the one
@@ -45,8 +45,9 @@ func (l *loop) findProgram(j *ledger.Job) {
 	if j.Function == nil || j.Refused() != "" {
 		return
 	}
-	program := j.Function.Program
-	j.Executable = program.Path
+	program := j.Program
+	defer func() { j.Function.Version = program.Version() }()
+	j.Function.Program = program.Path
 	stamp, err := function.StampOf(program.Path)
 	switch {
 	case err == nil && stamp == program.Stamp:
@@ -60,7 +61,7 @@ func (l *loop) findProgram(j *ledger.Job) {
 	}
 	// This manager may be the program, whose file go run has removed.
 	if own, ownErr := function.StampOf(l.o.Executable); ownErr == nil && own == program.Stamp {
-		j.Executable = l.o.Executable
+		j.Function.Program = l.o.Executable
 		return
 	}
 	if errors.Is(err, fs.ErrNotExist) {

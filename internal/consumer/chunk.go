@@ -39,7 +39,7 @@ type sender struct {
 
 // newSender returns a sender for the outputs of a task. It may read them until finish has
 // returned.
-func newSender(a *Assignment, stdout, stderr *output, record func(*ledger.Chunks) error) *sender {
+func newSender(a *ledger.Assignment, stdout, stderr *output, record func(*ledger.Chunks) error) *sender {
 	return &sender{
 		tid: a.TID, epoch: a.Epoch, record: record,
 		streams: [2]chunked{{from: stdout, stream: ledger.Stdout}, {from: stderr, stream: ledger.Stderr}},

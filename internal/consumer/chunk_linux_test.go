@@ -33,7 +33,7 @@ func TestStreamOutput(t *testing.T) {
 	d := newFakeManager(t)
 	up, on := newFIFO(t), newFIFO(t)
 	a := d.shell("echo one; read line <$2; echo two; echo up >$1; read line <$2; echo three >&2", up.path, on.path)
-	a.StreamOutput = true
+	a.Work.StreamOutput = true
 	d.send(Order{Task: a}, permit())
 	c := d.chunks()
 	if c.TID != a.TID || c.Epoch != 1 || c.Seq != 1 || len(c.Chunks) != 1 || string(c.Chunks[0].Data) != "one\n" {
@@ -75,7 +75,7 @@ func TestStreamNothing(t *testing.T) {
 	for _, command := range []string{"true", "no-such-command"} {
 		d := newFakeManager(t)
 		a := d.task(command)
-		a.StreamOutput = true
+		a.Work.StreamOutput = true
 		d.send(Order{Task: a}, permit())
 		c := d.chunks()
 		if len(c.Chunks) != 2 || !c.Chunks[0].Final || !c.Chunks[1].Final || len(c.Chunks[0].Data)+len(c.Chunks[1].Data) > 0 {
@@ -104,7 +104,7 @@ func TestStreamAlone(t *testing.T) {
 			s := d.store()
 			g := newFIFO(t)
 			j, a := s.submit("echo one; read line <$1; echo two; echo oops >&2", g.path)
-			a.StreamOutput = true
+			a.Work.StreamOutput = true
 			d.send(Order{Task: a}, s.dispatch(j, d.self))
 			c := d.chunks()
 			if test.committed {
@@ -128,7 +128,7 @@ func TestStreamStale(t *testing.T) {
 	s := d.store()
 	g := newFIFO(t)
 	j, a := s.submit("echo one; read line <$1; echo two", g.path)
-	a.StreamOutput = true
+	a.Work.StreamOutput = true
 	d.send(Order{Task: a}, s.dispatch(j, d.self))
 	d.chunks()
 	s.update(func(tx *broker.Tx) error { return ledger.MarkLost(tx, a.TID, 1, time.Now()) })

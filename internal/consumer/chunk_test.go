@@ -84,7 +84,7 @@ func newStreamed(t testing.TB, room int) (*sender, *pair, *recorder) {
 	out := new(pair)
 	out.stdout, _ = stream(t)
 	out.stderr, _ = stream(t)
-	s := newSender(&Assignment{TID: "1", Epoch: 2, MaxMessage: room * chunkShare}, out.stdout, out.stderr, r.record)
+	s := newSender(&ledger.Assignment{TID: "1", Epoch: 2, MaxMessage: room * chunkShare}, out.stdout, out.stderr, r.record)
 	for _, o := range []*output{out.stdout, out.stderr} {
 		o.notify = s.wake
 	}

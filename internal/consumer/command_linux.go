@@ -25,11 +25,11 @@ type command struct {
 }
 
 // newCommand returns the command of an assignment, for its process to be added.
-func newCommand(a *Assignment) *command {
+func newCommand(a *ledger.Assignment) *command {
 	c := &command{Attempt: &attempt.Attempt{
-		Timeout: a.Timeout, Grace: a.Grace, Limits: a.Limits, Polling: a.Polling, Subreaper: true, Foreign: foreign(),
+		Timeout: a.Work.Timeout, Grace: a.Work.Grace(), Limits: a.Work.Limits, Polling: a.Work.Polling(), Subreaper: true, Foreign: foreign(),
 	}}
-	if a.Limits.MemoryMB != nil && !a.NoGroup {
+	if a.Work.Limits.MemoryMB != nil {
 		c.Group = fmt.Sprintf("%s.%d", a.TID, a.Epoch)
 	}
 	return c
@@ -41,7 +41,7 @@ func newCommand(a *Assignment) *command {
 func foreign() []string { return []string{role.Entry(role.Manager)} }
 
 // start starts the assignment's command with launch. It must be called on the main thread.
-func start(a *Assignment, env []string, launch startFunc) (*command, *taskspec.Outcome) {
+func start(a *ledger.Assignment, env []string, launch startFunc) (*command, *taskspec.Outcome) {
 	c := newCommand(a)
 	c.Args, c.Dir, c.Env = a.Argv, a.Dir, env
 	c.Launch = func(cmd *exec.Cmd) (err error) {
@@ -49,7 +49,7 @@ func start(a *Assignment, env []string, launch startFunc) (*command, *taskspec.O
 		return err
 	}
 	open := c.openInput
-	if a.TTY {
+	if a.Work.TTY {
 		open = c.openTerminal
 	}
 	if err := open(a); err != nil {
@@ -73,8 +73,8 @@ func start(a *Assignment, env []string, launch startFunc) (*command, *taskspec.O
 
 // openInput opens the standard input of the command: a file that holds all of it, or the
 // read end of a pipe; nil if it is empty.
-func (c *command) openInput(a *Assignment) (err error) {
-	if a.Interactive {
+func (c *command) openInput(a *ledger.Assignment) (err error) {
+	if a.Work.Interactive {
 		c.stdin, c.Stdin, err = newStdinWriter(a, nil)
 		return err
 	}
@@ -86,7 +86,7 @@ func (c *command) openInput(a *Assignment) (err error) {
 }
 
 // openTerminal gives the command a terminal of its own.
-func (c *command) openTerminal(a *Assignment) error {
+func (c *command) openTerminal(a *ledger.Assignment) error {
 	size, env := window(c.Env)
 	t, err := newTerminal(a, size)
 	if err != nil {
@@ -101,7 +101,7 @@ func (c *command) openTerminal(a *Assignment) error {
 
 // stdinFile returns the file that the command reads, nil if its input is empty. Text goes
 // into a memory file, so that no goroutine has to write it to a pipe.
-func stdinFile(a *Assignment) (*os.File, error) {
+func stdinFile(a *ledger.Assignment) (*os.File, error) {
 	if a.Input != "" {
 		return project.OpenOutput(ledger.InputFile(a.WeftDir, a.Input))
 	}

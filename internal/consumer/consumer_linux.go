@@ -111,7 +111,7 @@ func (c *Consumer) serve() (err error) {
 
 // runTask runs one task from its assignment to its hand-off. It returns the next assignment
 // if one has arrived meanwhile.
-func (c *Consumer) runTask(a *Assignment) (next *Assignment, err error) {
+func (c *Consumer) runTask(a *ledger.Assignment) (next *ledger.Assignment, err error) {
 	if a.EnvBlock != nil {
 		// One environment is enough: consecutive tasks mostly come from the same shell, and
 		// the manager sends the environment again when they do not.
@@ -128,7 +128,7 @@ func (c *Consumer) runTask(a *Assignment) (next *Assignment, err error) {
 		// same.
 		c.notifier, _ = notify.Open(filepath.Join(a.WeftDir, "bells"), nil)
 	}
-	a.showTitle(taskspec.StatusRunning)
+	showTitle(a, taskspec.StatusRunning)
 	c.stopSpareWorker(a.Function, c.envs[a.Env].attributes)
 	control := newTaskControl(c.orders, journal, gone)
 	defer func() { next = control.close() }()
@@ -149,7 +149,7 @@ func (c *Consumer) runTask(a *Assignment) (next *Assignment, err error) {
 	}
 	var h *ledger.HandOff
 	var out *outputs
-	if a.Persistent {
+	if a.Work.Persistent {
 		h, out, err = c.newPersistentLoop(a, journal, control, ev).run()
 	} else {
 		h, out = execute(a, c.startFunc(a, journal, permit.Message), c.outputNotifier(a), ev)
@@ -159,7 +159,7 @@ func (c *Consumer) runTask(a *Assignment) (next *Assignment, err error) {
 	}
 	control.waiters.Ended(h.Outcome)
 	defer out.discard()
-	defer a.discardInput(h.Outcome)
+	defer discardInput(a, h.Outcome)
 	// A failed send means that the link has ended; control notices that too.
 	sent := c.link.Send(Report{Finished: h})
 	if sent == nil && a.Function != nil {
@@ -191,21 +191,21 @@ func (c *Consumer) awaitPermit(journal *storeJournal) (p *Permit, gone bool, err
 }
 
 // showTitle shows the task in the process title, if the assignment asks for it.
-func (a *Assignment) showTitle(status taskspec.Status) {
-	if a.Title {
+func showTitle(a *ledger.Assignment, status taskspec.Status) {
+	if a.Work.Title() {
 		title.Set(title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(status), ""))
 	}
 }
 
 // startFunc returns a function that starts the task's process on the main thread.
-func (c *Consumer) startFunc(a *Assignment, journal *storeJournal, message string) func() (*command, *taskspec.Outcome) {
+func (c *Consumer) startFunc(a *ledger.Assignment, journal *storeJournal, message string) func() (*command, *taskspec.Outcome) {
 	return func() (cmd *command, failed *taskspec.Outcome) {
 		if a.Function == nil {
 			env := c.environment(a, message)
 			c.onMain(func() { cmd, failed = start(a, env, c.starter(a)) })
 			return cmd, failed
 		}
-		env := maps.Clone(a.EnvOverlay)
+		env := maps.Clone(a.Work.Env)
 		if env == nil {
 			env = make(map[string]string)
 		}
@@ -220,12 +220,12 @@ func (c *Consumer) startFunc(a *Assignment, journal *storeJournal, message strin
 }
 
 // environment returns the environment of a command's process.
-func (c *Consumer) environment(a *Assignment, message string) []string {
+func (c *Consumer) environment(a *ledger.Assignment, message string) []string {
 	env := c.own
 	if a.Env != "" {
 		env = c.envs[a.Env].env
 	}
-	return ledger.Overlay(ledger.Overlay(env, a.EnvOverlay), identity(a, message))
+	return ledger.Overlay(ledger.Overlay(env, a.Work.Env), identity(a, message))
 }
 
 // A snapshot holds the environment and the attributes of a submitter's process.
@@ -245,14 +245,14 @@ func newSnapshot(packed string) (s snapshot) {
 
 // starter returns a function that starts processes for the task. It must be called on the
 // main thread.
-func (c *Consumer) starter(a *Assignment) startFunc {
+func (c *Consumer) starter(a *ledger.Assignment) startFunc {
 	want := c.envs[a.Env].attributes
 	return func(cmd *exec.Cmd) (narrowed string, err error) { return c.start.start(cmd, want) }
 }
 
 // identity returns the environment variables by which processes know the task they belong
 // to.
-func identity(a *Assignment, message string) map[string]string {
+func identity(a *ledger.Assignment, message string) map[string]string {
 	return map[string]string{
 		ledger.EnvTID:     a.TID,
 		ledger.EnvEpoch:   fmt.Sprint(a.Epoch),
@@ -262,7 +262,7 @@ func identity(a *Assignment, message string) map[string]string {
 }
 
 // outputNotifier returns a function that notifies followers of the task's output.
-func (c *Consumer) outputNotifier(a *Assignment) func() {
+func (c *Consumer) outputNotifier(a *ledger.Assignment) func() {
 	outbox := ledger.OutboxOf(a.TID)
 	return func() {
 		if c.notifier != nil {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"weft/internal/control"
+	"weft/internal/ledger"
 )
 
 // A taskControl passes orders to one running task: while the manager is connected it relays
@@ -13,9 +14,9 @@ type taskControl struct {
 	orders         <-chan Order // closed when the manager is gone
 	journal        *storeJournal
 	requests       chan Request
-	holds          chan bool     // the last value says whether the task is to be paused
-	next           *Assignment   // the next task, if the manager has assigned it
-	stopRequested  chan struct{} // closed by the first request to end the task, after firstRequest is set
+	holds          chan bool          // the last value says whether the task is to be paused
+	next           *ledger.Assignment // the next task, if the manager has assigned it
+	stopRequested  chan struct{}      // closed by the first request to end the task, after firstRequest is set
 	firstRequest   Request
 	items          chan *Next      // for a persistent task
 	recordedChunks chan int        // the sequence number of chunks that the manager has recorded
@@ -167,7 +168,7 @@ func (c *taskControl) requestEnd(r Request) {
 
 // close stops the taskControl and returns the next task, if the manager has assigned it
 // already.
-func (c *taskControl) close() (next *Assignment) {
+func (c *taskControl) close() (next *ledger.Assignment) {
 	close(c.done)
 	<-c.ended
 	c.journal.close()

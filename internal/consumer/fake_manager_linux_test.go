@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -38,7 +39,6 @@ type fakeManager struct {
 	reports   chan Report   // closed when the consumer has hung up
 	exited    chan struct{} // closed when it has ended; then err says how
 	err       error
-	tasks     int
 }
 
 func newFakeManager(t *testing.T) *fakeManager {
@@ -140,17 +140,19 @@ func (d *fakeManager) send(orders ...Order) {
 	}
 }
 
+// tasks counts the assignments of this process. Ids are unique: so are the names of cgroups.
+var tasks atomic.Int64
+
 // task returns an assignment with an id of its own.
-func (d *fakeManager) task(argv ...string) *Assignment {
-	d.tasks++
-	return &Assignment{
-		TID: fmt.Sprint(1_763_740_800_000_000_000 + d.tasks*broker.Grain), Epoch: 1, Name: "greet", Root: d.root, WeftDir: d.dir,
-		Argv: argv, Dir: d.root, Grace: waittest.Limit(), OutputLimit: 10 << 20, Title: true, MaxMessage: broker.MaxMessageBytes, Durability: "normal",
+func (d *fakeManager) task(argv ...string) *ledger.Assignment {
+	return &ledger.Assignment{
+		TID: fmt.Sprint(1_763_740_800_000_000_000 + (os.Getpid()<<16+int(tasks.Add(1)))*broker.Grain), Epoch: 1, Name: "greet", Root: d.root, WeftDir: d.dir,
+		Argv: argv, Dir: d.root, Work: taskspec.Work{StopGrace: new(waittest.Limit())}, MaxMessage: broker.MaxMessageBytes, Durability: "normal",
 	}
 }
 
 // shell returns a task that runs a script; args are its $1 and so on.
-func (d *fakeManager) shell(script string, args ...string) *Assignment {
+func (d *fakeManager) shell(script string, args ...string) *ledger.Assignment {
 	return d.task(append([]string{"sh", "-c", script, "sh"}, args...)...)
 }
 
@@ -171,7 +173,7 @@ func (d *fakeManager) finished() *ledger.HandOff {
 }
 
 // run runs a task from its assignment to its acknowledgement.
-func (d *fakeManager) run(a *Assignment) *ledger.HandOff {
+func (d *fakeManager) run(a *ledger.Assignment) *ledger.HandOff {
 	d.Helper()
 	d.send(Order{Task: a}, permit())
 	h := d.finished()
@@ -308,7 +310,7 @@ func (s *store) update(fn func(tx *broker.Tx) error) {
 
 // submit submits a shell task and returns the job and the assignment that a manager would
 // make of it.
-func (s *store) submit(script string, args ...string) (*ledger.Job, *Assignment) {
+func (s *store) submit(script string, args ...string) (*ledger.Job, *ledger.Assignment) {
 	s.Helper()
 	spec := &taskspec.Spec{Name: "greet", Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", script, "sh"}}}
 	for _, arg := range args {
@@ -318,7 +320,7 @@ func (s *store) submit(script string, args ...string) (*ledger.Job, *Assignment)
 }
 
 // submitSpec is submit for any spec.
-func (s *store) submitSpec(spec *taskspec.Spec) (*ledger.Job, *Assignment) {
+func (s *store) submitSpec(spec *taskspec.Spec) (*ledger.Job, *ledger.Assignment) {
 	s.Helper()
 	var tid string
 	s.update(func(tx *broker.Tx) (err error) {

@@ -147,9 +147,9 @@ func TestFullDiskOfATask(t *testing.T) {
 			var pid, path string
 			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
 				a := d.shell(`echo $$ >$1; head -c 300000 /dev/zero | tr '\0' x`, up.path)
-				a.Grace = 0
+				a.Work.StopGrace = new(time.Duration)
 				if test.timeout {
-					a.Timeout = timeout
+					a.Work.Timeout = timeout
 				}
 				d.send(Order{Task: a}, permit())
 				path = ledger.OutputFile(d.dir, a.TID, 1, ledger.Stdout)

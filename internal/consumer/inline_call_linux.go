@@ -19,17 +19,16 @@ import (
 // A call is a function that runs, or ran, inside this program. It belongs to the server's
 // goroutine, which everything else reaches by events.
 type call struct {
-	job      *ledger.Job
-	task     *ledger.Task // as it was claimed
-	known    *ledger.Task // the same record, until something changes it
-	ending   attempt.Ending
-	assigned *Assignment     // for its outputs
-	ctx      context.Context // the function's
-	cancel   context.CancelCauseFunc
-	out      *outputs
-	log      *callLog
-	abandon  chan struct{}
-	timers   []*time.Timer
+	job     *ledger.Job
+	task    *ledger.Task // as it was claimed
+	known   *ledger.Task // the same record, until something changes it
+	ending  attempt.Ending
+	ctx     context.Context // the function's
+	cancel  context.CancelCauseFunc
+	out     *outputs
+	log     *callLog
+	abandon chan struct{}
+	timers  []*time.Timer
 
 	answer   *Answer         // nil until the function has returned
 	handOff  *ledger.HandOff // nil until the task is over
@@ -70,8 +69,8 @@ func (s *server) startCall(j *ledger.Job, t *ledger.Task) {
 func (s *server) newCall(j *ledger.Job, t *ledger.Task) *call {
 	c := &call{job: j, task: t, known: t, abandon: make(chan struct{})}
 	outbox := ledger.OutboxOf(t.TID)
-	c.assigned = s.assignment(c)
-	c.out = newOutputs(c.assigned, func() { s.o.Broker.Notify(outbox) }, nil, c.abandon)
+	j.WeftDir, j.MaxMessage = s.o.Dir, s.o.MaxMessage
+	c.out = newOutputs(&j.Assignment, func() { s.o.Broker.Notify(outbox) }, nil, c.abandon)
 	c.log = &callLog{to: c.out.stderr}
 	c.ending.Grace = j.Work.Grace()
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
@@ -109,18 +108,10 @@ func (s *server) invoke(c *call) {
 	if c.local != nil {
 		call = f.CallChecked // the submitter checked the arguments just now
 	}
-	invoke(ctx, call, c.job.Call, func(e callResult) {
+	invoke(ctx, call, c.job.Function.Call, func(e callResult) {
 		progress.flush()
 		s.emit(func() error { return s.onAnswer(c, e) })
 	})
-}
-
-// assignment returns what the outputs of a call need to know.
-func (s *server) assignment(c *call) *Assignment {
-	return &Assignment{
-		TID: c.task.TID, Epoch: c.task.Epoch, WeftDir: s.o.Dir,
-		OutputLimit: c.job.Work.OutputLimit(), MaxMessage: s.o.MaxMessage, ForNextStage: c.job.FeedsNextStage(),
-	}
 }
 
 // after is emitFor after a delay.
@@ -210,7 +201,7 @@ func (s *server) end(c *call, value []byte) {
 	c.out.close()
 	h.Outcome = c.ending.Outcome(exit)
 	h.Ended = time.Now()
-	c.out.describe(h, c.assigned)
+	c.out.describe(h, &c.job.Assignment)
 	c.handOff = h
 	c.waiters.Ended(h.Outcome)
 	s.UnwatchControl(c.task.TID)

@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"slices"
 	"unicode/utf8"
 
 	"weft/internal/ledger"
@@ -9,41 +8,11 @@ import (
 	"weft/taskspec"
 )
 
-// forItem returns the assignment of a persistent task for one item, or the outcome of an
-// item that is not valid.
-func (a *Assignment) forItem(item *ledger.Item) (*Assignment, *taskspec.Outcome) {
-	own := *a
-	own.Item = item
-	if a.Function != nil {
-		call, err := a.Function.Call.With(item.Body)
-		if err != nil {
-			return &own, new(taskspec.Rejected(err.Error()))
-		}
-		f := *a.Function
-		f.Call, own.Function = call, &f
-		return &own, nil
-	}
-	work, err := taskspec.CommandItem(item.Body)
-	if err != nil {
-		return &own, new(taskspec.Rejected(err.Error()))
-	}
-	own.Argv, own.Stdin = append(slices.Clip(a.Argv), work.Args...), work.Stdin
-	return &own, nil
-}
-
-// outputFile is the file of a stream that does not stay in memory.
-func (a *Assignment) outputFile(s ledger.Stream) string {
-	if a.Item != nil {
-		return ledger.ItemOutput(a.WeftDir, a.TID, a.Epoch, a.Item.Message, s)
-	}
-	return ledger.OutputFile(a.WeftDir, a.TID, a.Epoch, s)
-}
-
 // itemResult is [result] for an item, whose message needs more room around the output. Of
 // its standard error it keeps the end.
-func itemResult(h *ledger.HandOff, stdout, stderr *output, a *Assignment) (kept []*output) {
+func itemResult(h *ledger.HandOff, stdout, stderr *output, a *ledger.Assignment) (kept []*output) {
 	room := max(a.MaxMessage-ledger.ItemEnvelope, a.MaxMessage/2)
-	limit := a.OutputLimit
+	limit := a.Work.OutputLimit()
 	if all, fits := stdout.inline(min(limit, int64(room))); fits && a.Function == nil && tooLong(all, room) {
 		limit = -1
 	}
@@ -62,10 +31,13 @@ func tooLong(text []byte, room int) bool {
 }
 
 // discardInput removes the file of the standard input, if the end of the task has removed
-// the message that the file belongs to.
-func (a *Assignment) discardInput(o taskspec.Outcome) {
-	policy := o.Policy(taskspec.Work{ReservedPolicyOnError: a.OnError, ReservedPolicyOnStop: a.OnStop})
-	if a.Input != "" && policy == taskspec.PolicyClear {
+// the message that the file belongs to. If there may be another attempt, that keeps it.
+func discardInput(a *ledger.Assignment, o taskspec.Outcome) {
+	w := a.Work
+	if w.Retry != nil {
+		w.ReservedPolicyOnError = taskspec.PolicyKeep
+	}
+	if a.Input != "" && o.Policy(w) == taskspec.PolicyClear {
 		_ = project.RemoveOutput(ledger.InputFile(a.WeftDir, a.Input)) // else tidy removes it
 	}
 }

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -18,15 +19,15 @@ import (
 )
 
 // using is a shell task in which $EXE takes u and says so.
-func (d *fakeManager) using(u monitortest.Use, script string, args ...string) *Assignment {
+func (d *fakeManager) using(u monitortest.Use, script string, args ...string) *ledger.Assignment {
 	d.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		d.Fatal(err)
 	}
 	a := d.shell(`use() { env "$USE" "$EXE"; }; `+script, args...)
-	a.EnvOverlay = map[string]string{"EXE": exe, "USE": u.Entry()}
-	a.Polling = 100 * time.Millisecond
+	a.Work.Env = map[string]string{"EXE": exe, "USE": u.Entry()}
+	a.Work.PollingInterval = 100 * time.Millisecond
 	return a
 }
 
@@ -107,10 +108,15 @@ func TestLimits(t *testing.T) {
 			d := newFakeManager(t)
 			up, on := newFIFO(t), newFIFO(t)
 			a := d.using(test.use, test.script, newFIFO(t).path, up.path, on.path)
-			a.Limits, a.NoGroup = test.limits, !test.group
-			a.Reports = test.error == ""
+			a.Work.Limits = test.limits
+			if !test.group {
+				withoutGroup(t, a)
+			}
+			if test.error == "" {
+				a.Work.ReportingInterval = taskspec.ReportPoll
+			}
 			d.send(Order{Task: a}, permit())
-			if a.Reports {
+			if a.Work.Reports() {
 				d.sampled(up)
 				on.open(t)
 			}
@@ -134,7 +140,7 @@ func TestLimits(t *testing.T) {
 				most = 90
 			}
 			if h.Usage.PeakMemoryMB < min(most, 100) || h.Usage.PeakConnections < 2*test.use.Connections ||
-				(test.limits.MaxFDs != nil || a.Reports) != (h.Usage.PeakFDs > 0) || (test.limits.CPUPercent != nil && test.error != "" && h.Usage.PeakCPUPercent < 5) {
+				(test.limits.MaxFDs != nil || a.Work.Reports()) != (h.Usage.PeakFDs > 0) || (test.limits.CPUPercent != nil && test.error != "" && h.Usage.PeakCPUPercent < 5) {
 				t.Errorf("usage is %+v", h.Usage)
 			}
 			if h := d.run(d.task("echo", "next")); string(h.Result) != "next\n" {
@@ -165,7 +171,7 @@ func TestLimitGivesGrace(t *testing.T) {
 			waittest.InTime(t, 100*time.Millisecond, func(polling time.Duration) bool {
 				up := newFIFO(t)
 				a := d.shell(test.script, up.path)
-				a.Limits, a.Polling, a.Grace = taskspec.Limits{CPUPercent: new(5.0)}, polling, test.grace
+				a.Work.Limits, a.Work.PollingInterval, a.Work.StopGrace = taskspec.Limits{CPUPercent: new(5.0)}, polling, &test.grace
 				h := d.run(a)
 				if _, begun := up.tryReadLine(t); !begun {
 					return false
@@ -186,7 +192,7 @@ func TestStopDespitePolling(t *testing.T) {
 	d := newFakeManager(t)
 	up := newFIFO(t)
 	a := d.shell(`echo up >$1; sleep 1000`, up.path)
-	a.Limits, a.Polling = taskspec.Limits{MemoryMB: new(1000.0), CPUPercent: new(100.0)}, 7*24*time.Hour
+	a.Work.Limits, a.Work.PollingInterval = taskspec.Limits{MemoryMB: new(1000.0), CPUPercent: new(100.0)}, 7*24*time.Hour
 	d.send(Order{Task: a}, permit())
 	up.readLine(t)
 	d.send(Order{End: RequestStop})
@@ -196,6 +202,22 @@ func TestStopDespitePolling(t *testing.T) {
 	d.send(Order{Ack: 1})
 }
 
+// withoutGroup takes the names of the groups that the task could have, so that it has none.
+func withoutGroup(t *testing.T, a *ledger.Assignment) {
+	t.Helper()
+	for {
+		g, err := monitor.NewGroup(fmt.Sprintf("%s.%d", a.TID, a.Epoch), 1)
+		if err != nil {
+			return // there are no more places for one
+		}
+		t.Cleanup(func() {
+			if err := g.Remove(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // A manager that a task starts is no part of it, and its use no use of the task.
 func TestLimitSparesManager(t *testing.T) {
 	t.Parallel()
@@ -203,7 +225,8 @@ func TestLimitSparesManager(t *testing.T) {
 	fifo := newFIFO(t)
 	a := d.using(monitortest.Use{Megabytes: 300, FDs: 200},
 		`WEFT_ROLE=manager setsid env "$USE" "$EXE" >$1 & read line <$1; sleep 0.3; echo $!`, fifo.path)
-	a.Limits, a.NoGroup = taskspec.Limits{MemoryMB: new(100.0), MaxFDs: new(100)}, true
+	a.Work.Limits = taskspec.Limits{MemoryMB: new(100.0), MaxFDs: new(100)}
+	withoutGroup(t, a)
 	h := d.run(a)
 	endStray(t, string(h.Result))
 	if h.Outcome.Status != taskspec.StatusCompleted || h.Usage.PeakFDs > 100 {
@@ -234,7 +257,7 @@ func TestReports(t *testing.T) {
 			d := newFakeManager(t)
 			up, on := newFIFO(t), newFIFO(t)
 			a := d.using(u, `use >$1 & read line <$2`, up.path, on.path)
-			a.Limits, a.Reports = limits, true
+			a.Work.Limits, a.Work.ReportingInterval = limits, taskspec.ReportPoll
 			d.send(Order{Task: a}, permit())
 			up.readLine(t)
 			var got *ledger.Usage
@@ -262,7 +285,7 @@ func TestReportsAlone(t *testing.T) {
 	s := d.store()
 	up, on := newFIFO(t), newFIFO(t)
 	j, a := s.submit("echo up >$1; read line <$2", up.path, on.path)
-	a.Reports, a.Polling = true, 20*time.Millisecond
+	a.Work.ReportingInterval, a.Work.PollingInterval = taskspec.ReportPoll, 20*time.Millisecond
 	d.send(Order{Task: a}, s.dispatch(j, d.self))
 	up.readLine(t)
 	d.link.Close()

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"weft/internal/attempt"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/internal/protocol"
-	"weft/taskspec"
 )
 
 // Protocol is the version of the protocol of a [Link]. As a rule both ends are the same
@@ -64,14 +62,14 @@ func (l *Link[In, Out]) Close() error { return l.rw.Close() }
 
 // An Order is a message from a manager to a consumer. Exactly one field is set.
 type Order struct {
-	Task           *Assignment `json:"task,omitempty"` // prepare a task
-	Start          *Permit     `json:"go,omitempty"`   // start it
-	Revoke         bool        `json:"drop,omitempty"` // forget it: it was withdrawn
-	End            Request     `json:"end,omitempty"`  // end the running task
-	Pause          *bool       `json:"hold,omitempty"` // pause the running task, or resume it
-	Ack            int         `json:"ack,omitempty"`  // the hand-off with this sequence number is recorded
-	ChunksRecorded int         `json:"took,omitempty"` // the chunks with this sequence number are recorded
-	Next           *Next       `json:"next,omitempty"` // work on this item, or wait
+	Task           *ledger.Assignment `json:"task,omitempty"` // prepare a task
+	Start          *Permit            `json:"go,omitempty"`   // start it
+	Revoke         bool               `json:"drop,omitempty"` // forget it: it was withdrawn
+	End            Request            `json:"end,omitempty"`  // end the running task
+	Pause          *bool              `json:"hold,omitempty"` // pause the running task, or resume it
+	Ack            int                `json:"ack,omitempty"`  // the hand-off with this sequence number is recorded
+	ChunksRecorded int                `json:"took,omitempty"` // the chunks with this sequence number are recorded
+	Next           *Next              `json:"next,omitempty"` // work on this item, or wait
 }
 
 // A Report is a message from a consumer to its manager. Exactly one field is set.
@@ -91,63 +89,6 @@ type Hello struct {
 	Protocol int           `json:"protocol"`
 	Build    string        `json:"build"`
 	Process  proc.Identity `json:"process"`
-}
-
-// An Assignment is a task to be run by a consumer.
-type Assignment struct {
-	TID     string `json:"tid"`
-	Epoch   int    `json:"epoch"`
-	Name    string `json:"name"`
-	Root    string `json:"root"`     // the project's root
-	WeftDir string `json:"weft_dir"` // the project's folder
-
-	Function *FunctionCall `json:"function,omitempty"` // called instead of a command
-
-	Argv  []string `json:"argv"`
-	Dir   string   `json:"dir"`
-	Stdin string   `json:"stdin,omitempty"`
-	Input string   `json:"input,omitempty"` // see ledger.InputFile
-	// OnError and OnStop say what becomes of the message, and of its input, if the task
-	// does not complete.
-	OnError taskspec.Policy `json:"on_error,omitempty"`
-	OnStop  taskspec.Policy `json:"on_stop,omitempty"`
-
-	// Env is the key of the environment; if it is empty, the consumer's own is used.
-	// EnvBlock holds that environment, packed, with the attributes of the submitter, if
-	// this consumer has not received it yet. EnvOverlay is added to it. A function gets the
-	// environment of its program, and the attributes.
-	Env        string            `json:"env,omitempty"`
-	EnvBlock   []byte            `json:"env_block,omitempty"`
-	EnvOverlay map[string]string `json:"over,omitempty"`
-
-	Timeout time.Duration `json:"timeout,omitempty"` // 0: none
-	Grace   time.Duration `json:"grace"`
-	// Limits bound the usage of all processes together. Polling is the interval of the
-	// samples, by which the CPU time is judged, and of the reports. Unless NoGroup is set,
-	// a cgroup bounds the memory where one can be made.
-	Limits  taskspec.Limits `json:"limits,omitzero"`
-	Polling time.Duration   `json:"polling,omitempty"`
-	Reports bool            `json:"reports,omitempty"` // report the usage at each polling interval
-	NoGroup bool            `json:"no_group,omitempty"`
-
-	OutputLimit int64  `json:"output_limit"` // bytes
-	Title       bool   `json:"title"`
-	StopOnLoss  bool   `json:"stop_on_loss,omitempty"`
-	MaxMessage  int    `json:"max_message"` // bytes
-	Durability  string `json:"durability"`  // of the store, for a consumer without a manager
-
-	StreamOutput bool `json:"stream_output,omitempty"` // report the output in chunks
-	ForNextStage bool `json:"hands_on,omitempty"`      // the output is the input of another task
-
-	// Persistent: work on one item after the other. Argv and the call are what all items
-	// share.
-	Persistent bool `json:"persistent,omitempty"`
-	// Inbox is the queue of the items, for a consumer without a manager.
-	Inbox string       `json:"inbox,omitempty"`
-	Item  *ledger.Item `json:"-"` // set in the consumer's copy for one item
-
-	TTY         bool `json:"tty,omitempty"`         // give the command a terminal
-	Interactive bool `json:"interactive,omitempty"` // let it read what comes into the inbox
 }
 
 // A Permit says that a task's reservation has been committed.

@@ -41,14 +41,17 @@ func TestLinkCarries(t *testing.T) {
 	manager, consumer := links(t)
 	process := proc.Identity{PID: 7, Ticks: 1 << 60, Boot: "b"}
 	orders := []Order{
-		{Task: &Assignment{
+		{Task: &ledger.Assignment{
 			TID: "1763740800000000000", Epoch: 2, Name: "näme", Root: "/p", WeftDir: "/p/.weft",
 			Argv: []string{"sh", "", "a b", "<&>\u2028\x01"}, Dir: "/tmp", Stdin: "line\n\x00\n", Input: "ab",
-			OnError: taskspec.PolicyRequeue, OnStop: taskspec.PolicyClear,
-			Env: "key", EnvBlock: []byte("A=\xff\x00B=2"), EnvOverlay: map[string]string{"C": "3"},
-			Timeout: time.Nanosecond, Grace: 5 * time.Second,
-			Limits: taskspec.Limits{MemoryMB: new(0.1), CPUPercent: new(150.5), MaxFDs: new(7), MaxConnections: new(0)}, Polling: 1, Reports: true, NoGroup: true,
-			OutputLimit: 1 << 50, StreamOutput: true, Title: true, StopOnLoss: true, MaxMessage: 9, Durability: "full",
+			Env: "key", EnvBlock: []byte("A=\xff\x00B=2"), MaxMessage: 9, Durability: "full",
+			Work: taskspec.Work{
+				Type: taskspec.KindCommand, ReservedPolicyOnError: taskspec.PolicyRequeue, ReservedPolicyOnStop: taskspec.PolicyClear,
+				Env: map[string]string{"C": "\xff"}, Timeout: time.Nanosecond, StopGrace: new(5 * time.Second),
+				Limits:          taskspec.Limits{MemoryMB: new(0.1), CPUPercent: new(150.5), MaxFDs: new(7), MaxConnections: new(0)},
+				PollingInterval: 1, ReportingInterval: taskspec.ReportPoll, OutputSizeLimitMB: new(1e-6), StreamOutput: true,
+				OnManagerLoss: taskspec.LossStop, Retry: &taskspec.RetryPolicy{MaxAttempts: new(2)},
+			},
 		}},
 		{Start: &Permit{Message: "1763740800000004096"}},
 		{Revoke: true},

@@ -20,7 +20,7 @@ const statusWaiting taskspec.Status = "waiting"
 // ended.
 type persistentLoop struct {
 	c       *Consumer
-	a       *Assignment
+	a       *ledger.Assignment
 	journal *storeJournal
 	control *taskControl
 	ev      taskEvents
@@ -34,7 +34,7 @@ type persistentLoop struct {
 	idle    bool            // the title shows statusWaiting
 }
 
-func (c *Consumer) newPersistentLoop(a *Assignment, journal *storeJournal, s *taskControl, ev taskEvents) *persistentLoop {
+func (c *Consumer) newPersistentLoop(a *ledger.Assignment, journal *storeJournal, s *taskControl, ev taskEvents) *persistentLoop {
 	d := &persistentLoop{c: c, a: a, journal: journal, control: s, ev: ev}
 	d.ev.paused = func(paused bool) {
 		d.paused = paused
@@ -70,14 +70,14 @@ func (l *persistentLoop) run() (*ledger.HandOff, *outputs, error) {
 
 // runItem works on one item.
 func (l *persistentLoop) runItem(item *ledger.Item) (*ledger.HandOff, *outputs) {
-	a, failed := l.a.forItem(item)
+	a, failed := l.a.ForItem(item)
 	begin := l.c.startFunc(a, l.journal, item.Message.String())
 	if failed != nil {
 		begin = func() (*command, *taskspec.Outcome) { return nil, failed }
 	}
 	if l.idle {
 		l.idle = false
-		a.showTitle(taskspec.StatusRunning)
+		showTitle(a, taskspec.StatusRunning)
 	}
 	h, out := execute(a, begin, func() {}, l.ev)
 	l.seq++
@@ -138,7 +138,7 @@ func (l *persistentLoop) nextFromStore() (*ledger.Item, error) {
 		var item *ledger.Item
 		var due time.Time
 		var err error
-		over := l.stopRequested() || l.a.StopOnLoss
+		over := l.stopRequested() || l.a.Work.StopOnManagerLoss()
 		if take || over {
 			item, due, err = l.journal.nextItem(ledger.ItemRequest{TID: l.a.TID, Epoch: l.a.Epoch, Done: l.handOff, Last: over})
 		} else if take, due, err = l.journal.itemAvailable(); take {
@@ -216,7 +216,7 @@ func (l *persistentLoop) setPaused(hold bool) {
 func (l *persistentLoop) showWaiting() {
 	if !l.idle {
 		l.idle = true
-		l.a.showTitle(statusWaiting)
+		showTitle(l.a, statusWaiting)
 	}
 }
 

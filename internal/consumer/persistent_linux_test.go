@@ -16,9 +16,9 @@ import (
 )
 
 // watcher is a persistent task that runs a script for each item.
-func (d *fakeManager) watcher(script string, args ...string) *Assignment {
+func (d *fakeManager) watcher(script string, args ...string) *ledger.Assignment {
 	a := d.shell(script, args...)
-	a.Persistent, a.Inbox = true, ledger.QueuesOf(a.TID).Inbox
+	a.Work.Persistent, a.Inbox = true, ledger.QueuesOf(a.TID).Inbox
 	return a
 }
 
@@ -54,7 +54,7 @@ func TestDuty(t *testing.T) {
 func (d *fakeManager) duty(timeout time.Duration) bool {
 	t := d.T
 	a := d.watcher(`cat; echo "$WEFT_MESSAGE_ID $*"; test "$1" != slow || sleep 1000; exit ${1:-0}`)
-	a.Timeout, a.Grace, a.OutputLimit = timeout, 0, 50
+	a.Work.Timeout, a.Work.StopGrace, a.Work.OutputSizeLimitMB = timeout, new(time.Duration), new(50.0/(1<<20))
 	d.send(Order{Task: a}, permit(), next(0))
 	for i, test := range []struct {
 		item   string
@@ -183,20 +183,20 @@ func TestDutyHolds(t *testing.T) {
 }
 
 // keep submits a persistent task, which is dispatched, and returns its assignment.
-func (s *store) keep(script string, args ...string) *Assignment {
+func (s *store) keep(script string, args ...string) *ledger.Assignment {
 	s.Helper()
 	spec := &taskspec.Spec{Name: "greet", Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "sh", Args: []any{"-c", script, "sh"}, Persistent: true}}
 	for _, arg := range args {
 		spec.Args = append(spec.Args, arg)
 	}
 	j, a := s.submitSpec(spec)
-	a.Persistent, a.Inbox = true, j.Inbox()
+	a.Work.Persistent, a.Inbox = true, j.Inbox
 	s.send(Order{Task: a}, s.dispatch(j, s.self))
 	return a
 }
 
 // give puts an item into the inbox.
-func (s *store) give(a *Assignment, body string) {
+func (s *store) give(a *ledger.Assignment, body string) {
 	s.Helper()
 	if _, err := s.b.Queue(a.Inbox).Write(context.Background(), body); err != nil {
 		s.Fatal(err)
@@ -204,7 +204,7 @@ func (s *store) give(a *Assignment, body string) {
 }
 
 // turn carries out a turn as a manager would.
-func (s *store) turn(a *Assignment, done *ledger.HandOff) (n *Next) {
+func (s *store) turn(a *ledger.Assignment, done *ledger.HandOff) (n *Next) {
 	s.Helper()
 	n = &Next{}
 	if done != nil {
@@ -223,21 +223,21 @@ func (s *store) turn(a *Assignment, done *ledger.HandOff) (n *Next) {
 func TestDutyAlone(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		until func(s *store, a *Assignment, up, on *fifo)
+		until func(s *store, a *ledger.Assignment, up, on *fifo)
 		hold  bool
 	}{
-		"before it begins": {func(*store, *Assignment, *fifo, *fifo) {}, false},
-		"waits":            {func(s *store, a *Assignment, _, _ *fifo) { s.send(next(0)) }, false},
-		"works": {func(s *store, a *Assignment, up, on *fifo) {
+		"before it begins": {func(*store, *ledger.Assignment, *fifo, *fifo) {}, false},
+		"waits":            {func(s *store, a *ledger.Assignment, _, _ *fifo) { s.send(next(0)) }, false},
+		"works": {func(s *store, a *ledger.Assignment, up, on *fifo) {
 			s.give(a, "early")
 			s.send(Order{Next: s.turn(a, nil)})
 			up.readLine(s)
 		}, false},
-		"reserved, not told": {func(s *store, a *Assignment, _, _ *fifo) {
+		"reserved, not told": {func(s *store, a *ledger.Assignment, _, _ *fifo) {
 			s.give(a, "early")
 			s.turn(a, nil)
 		}, false},
-		"not recorded": {func(s *store, a *Assignment, up, on *fifo) {
+		"not recorded": {func(s *store, a *ledger.Assignment, up, on *fifo) {
 			s.give(a, "early")
 			s.give(a, "second")
 			s.send(Order{Next: s.turn(a, nil)})
@@ -245,7 +245,7 @@ func TestDutyAlone(t *testing.T) {
 			on.open(s)
 			s.item()
 		}, false},
-		"recorded, not told": {func(s *store, a *Assignment, up, on *fifo) {
+		"recorded, not told": {func(s *store, a *ledger.Assignment, up, on *fifo) {
 			s.give(a, "early")
 			s.give(a, "second")
 			s.send(Order{Next: s.turn(a, nil)})
@@ -253,7 +253,7 @@ func TestDutyAlone(t *testing.T) {
 			on.open(s)
 			s.turn(a, s.item())
 		}, false},
-		"holds": {func(s *store, a *Assignment, _, _ *fifo) {
+		"holds": {func(s *store, a *ledger.Assignment, _, _ *fifo) {
 			s.send(next(0))
 			s.command(a.TID, "PAUSE")
 		}, true},
@@ -316,7 +316,7 @@ func TestDutyStopsOnLoss(t *testing.T) {
 	d := newFakeManager(t)
 	s := d.store()
 	j, a := s.submitSpec(&taskspec.Spec{Name: "cat", Work: taskspec.Work{Type: taskspec.KindCommand, ProcessTarget: "cat", Persistent: true}})
-	a.Persistent, a.Inbox, a.StopOnLoss = true, j.Inbox(), true
+	a.Work.Persistent, a.Inbox, a.Work.OnManagerLoss = true, j.Inbox, taskspec.LossStop
 	s.send(Order{Task: a}, s.dispatch(j, s.self))
 	s.give(a, "one")
 	s.give(a, "two")

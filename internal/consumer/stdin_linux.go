@@ -36,8 +36,8 @@ const (
 
 // newStdinWriter returns the writer for the command's standard input, or nil if there is
 // none. child is the command's end.
-func newStdinWriter(a *Assignment, terminal *terminal) (f *stdinWriter, child *os.File, err error) {
-	f = &stdinWriter{lines: a.Interactive, cancel: func() {}}
+func newStdinWriter(a *ledger.Assignment, terminal *terminal) (f *stdinWriter, child *os.File, err error) {
+	f = &stdinWriter{lines: a.Work.Interactive, cancel: func() {}}
 	if f.first, err = stdinFile(a); err != nil {
 		// not wrapped: Refused would take a missing file for the command
 		return nil, nil, fmt.Errorf("standard input: %v", err)

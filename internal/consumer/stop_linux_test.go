@@ -63,7 +63,7 @@ func TestStop(t *testing.T) {
 			d := newFakeManager(t)
 			up := newFIFO(t)
 			a := d.shell(test.script, up.path)
-			a.Grace = test.grace
+			a.Work.StopGrace = &test.grace
 			d.send(Order{Task: a}, permit())
 			up.readLine(t)
 			begin := time.Now()
@@ -107,10 +107,10 @@ func TestTimeout(t *testing.T) {
 				up := newFIFO(t)
 				a := d.shell(test.script, up.path)
 				want := taskspec.TimedOut(timeout)
-				a.Timeout, a.Grace = timeout, test.grace
+				a.Work.Timeout, a.Work.StopGrace = timeout, &test.grace
 				orders := []Order{{Task: a}, permit()}
 				if test.stop { // and its grace lasts longer than its time
-					want, a.Grace = taskspec.Stopped(), 2*timeout
+					want, a.Work.StopGrace = taskspec.Stopped(), new(2*timeout)
 					orders = append(orders, Order{End: RequestStop})
 				}
 				d.send(orders...)

@@ -18,7 +18,7 @@ import (
 // A storeJournal records for one task what the manager recorded while there was one. It
 // opens the store when it is first needed.
 type storeJournal struct {
-	task *Assignment
+	task *ledger.Assignment
 	self proc.Identity
 
 	mu    sync.Mutex

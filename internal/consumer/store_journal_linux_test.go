@@ -50,26 +50,26 @@ func TestIdleConsumerLeaves(t *testing.T) {
 func TestManagerDiesBeforePermission(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		meanwhile func(s *store, j *ledger.Job, a *Assignment)
+		meanwhile func(s *store, j *ledger.Job, a *ledger.Assignment)
 		runs      bool
 	}{
-		"committed":     {func(s *store, j *ledger.Job, a *Assignment) { s.dispatch(j, s.self) }, true},
-		"not committed": {func(*store, *ledger.Job, *Assignment) {}, false},
-		"committed for another epoch": {func(s *store, j *ledger.Job, a *Assignment) {
+		"committed":     {func(s *store, j *ledger.Job, a *ledger.Assignment) { s.dispatch(j, s.self) }, true},
+		"not committed": {func(*store, *ledger.Job, *ledger.Assignment) {}, false},
+		"committed for another epoch": {func(s *store, j *ledger.Job, a *ledger.Assignment) {
 			s.dispatch(j, s.self)
 			a.Epoch = 2
 		}, false},
 		// The next manager was faster.
-		"committed for another consumer": {func(s *store, j *ledger.Job, a *Assignment) {
+		"committed for another consumer": {func(s *store, j *ledger.Job, a *ledger.Assignment) {
 			s.dispatch(j, proc.Identity{PID: s.self.PID, Ticks: s.self.Ticks + 1, Boot: s.self.Boot})
 		}, false},
-		"stopped": {func(s *store, j *ledger.Job, a *Assignment) {
+		"stopped": {func(s *store, j *ledger.Job, a *ledger.Assignment) {
 			s.update(func(tx *broker.Tx) error {
 				_, err := ledger.End(tx, j.TID, ledger.CommandStop, time.Now())
 				return err
 			})
 		}, false},
-		"lost": {func(s *store, j *ledger.Job, a *Assignment) {
+		"lost": {func(s *store, j *ledger.Job, a *ledger.Assignment) {
 			s.dispatch(j, s.self)
 			s.update(func(tx *broker.Tx) error { return ledger.MarkLost(tx, j.TID, 1, time.Now()) })
 		}, false},
@@ -108,7 +108,7 @@ func TestTimeoutAlone(t *testing.T) {
 		s := d.store()
 		up, on := newFIFO(t), newFIFO(t)
 		j, a := s.submit(untilTold, up.path, on.path)
-		a.Timeout = timeout
+		a.Work.Timeout = timeout
 		d.send(Order{Task: a}, s.dispatch(j, d.self))
 		_, over := d.begun(up)
 		d.link.Close()
@@ -125,7 +125,7 @@ func TestTimeoutAlone(t *testing.T) {
 func TestManagerDiesDuringWork(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		edit   func(*Assignment)
+		edit   func(*ledger.Assignment)
 		then   func(s *store, tid string, on *fifo)
 		want   taskspec.Outcome
 		output []string
@@ -140,7 +140,7 @@ func TestManagerDiesDuringWork(t *testing.T) {
 			poll(s, func() bool { return len(s.bodies(ledger.QueuesOf(tid).ControlOut)) == 1 })
 			s.command(tid, "STOP")
 		}, taskspec.Stopped(), []string{"bye\ndone\n"}},
-		"stops with its manager": {func(a *Assignment) { a.StopOnLoss = true }, func(*store, string, *fifo) {},
+		"stops with its manager": {func(a *ledger.Assignment) { a.Work.OnManagerLoss = taskspec.LossStop }, func(*store, string, *fifo) {},
 			taskspec.Stopped(), []string{"bye\ndone\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -293,7 +293,7 @@ func TestConsumerIsKilled(t *testing.T) {
 func TestStoreGone(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), ledger.Dir)
-	a := &storeJournal{task: &Assignment{TID: "1795320925719519232", WeftDir: dir}}
+	a := &storeJournal{task: &ledger.Assignment{TID: "1795320925719519232", WeftDir: dir}}
 	defer a.close()
 	if _, err := a.broker(); !errors.Is(err, errNoProject) {
 		t.Errorf("before: %v", err)

@@ -27,7 +27,7 @@ type taskEvents struct {
 
 // execute runs one command, or one function, which begin starts, until it has ended, and
 // returns its hand-off.
-func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), notify func(), ev taskEvents) (*ledger.HandOff, *outputs) {
+func execute(a *ledger.Assignment, begin func() (*command, *taskspec.Outcome), notify func(), ev taskEvents) (*ledger.HandOff, *outputs) {
 	h := &ledger.HandOff{TID: a.TID, Epoch: a.Epoch, Seq: 1}
 	abandon := make(chan struct{})
 	out := newOutputs(a, notify, ev.chunks, abandon)
@@ -50,7 +50,7 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), notify f
 	}
 	c.End, c.Pause, c.Paused = ev.requests, ev.holds, ev.paused
 	c.Abandon = func() { close(abandon) }
-	if a.StopOnLoss {
+	if a.Work.StopOnManagerLoss() {
 		c.Stop = ev.lost
 	}
 	c.Running = func(pid int) {
@@ -60,7 +60,7 @@ func execute(a *Assignment, begin func() (*command, *taskspec.Outcome), notify f
 			ev.started(id)
 		}
 	}
-	if a.Reports {
+	if a.Work.Reports() {
 		c.Report = func(ctx context.Context, s monitor.Sample, cpuPercent float64, peak monitor.Peak) {
 			u := usage(peak)
 			u.MemoryMB, u.CPUPercent, u.FDs, u.Connections = s.MemoryMB, cpuPercent, s.FDs, s.Connections
@@ -101,15 +101,15 @@ type outputs struct {
 	terminal       *terminal      // its clients read stdout; nil if there is none
 }
 
-func newOutputs(a *Assignment, notify func(), record func(*ledger.Chunks) error, abandon <-chan struct{}) *outputs {
+func newOutputs(a *ledger.Assignment, notify func(), record func(*ledger.Chunks) error, abandon <-chan struct{}) *outputs {
 	out := new(outputs)
-	if a.StreamOutput {
+	if taskspec.Streams(a.Work) {
 		follow := notify
 		notify = func() { follow(); out.sender.wake() }
 	}
-	out.stdout = newOutput(a.outputFile(ledger.Stdout), notify, abandon)
-	out.stderr = newOutput(a.outputFile(ledger.Stderr), notify, abandon)
-	if a.StreamOutput {
+	out.stdout = newOutput(a.OutputFile(ledger.Stdout), notify, abandon)
+	out.stderr = newOutput(a.OutputFile(ledger.Stderr), notify, abandon)
+	if taskspec.Streams(a.Work) {
 		out.sender = newSender(a, out.stdout, out.stderr, record)
 		out.sender.start()
 	}
@@ -137,7 +137,7 @@ func (o *outputs) close() {
 
 // describe completes the hand-off, once the outputs are closed. It first waits for the
 // chunks to be sent.
-func (o *outputs) describe(h *ledger.HandOff, a *Assignment) {
+func (o *outputs) describe(h *ledger.HandOff, a *ledger.Assignment) {
 	if o.sender != nil {
 		h.Seq += o.sender.finish()
 	}
@@ -145,7 +145,7 @@ func (o *outputs) describe(h *ledger.HandOff, a *Assignment) {
 		o.kept = itemResult(h, o.stdout, o.stderr, a)
 		return
 	}
-	limit := a.OutputLimit
+	limit := a.Work.OutputLimit()
 	if a.ForNextStage { // it becomes part of another request, whose text has escapes
 		limit = min(limit, ledger.InlineInput, int64(a.MaxMessage)/16)
 	}

@@ -41,13 +41,13 @@ func TestTasks(t *testing.T) {
 	for i := range many {
 		many[i] = strconv.Itoa(i)
 	}
-	edit := func(a *Assignment, edit func(*Assignment)) *Assignment {
+	edit := func(a *ledger.Assignment, edit func(*ledger.Assignment)) *ledger.Assignment {
 		edit(a)
 		return a
 	}
 	for _, test := range []struct {
 		name   string
-		a      *Assignment
+		a      *ledger.Assignment
 		want   taskspec.Outcome
 		stdout string
 		stderr string
@@ -61,16 +61,16 @@ func TestTasks(t *testing.T) {
 		{"not executable", d.task("./plain"), taskspec.NotStarted(false, "./plain: permission denied"), "", ""},
 		{"no interpreter", d.task("./orphan"), taskspec.NotStarted(false, "./orphan: its interpreter does not exist"), "", ""},
 		{"a folder", d.task("./sub"), taskspec.NotStarted(false, "./sub: is a directory"), "", ""},
-		{"no such folder", edit(d.task("true"), func(a *Assignment) { a.Dir = d.root + "/none" }),
+		{"no such folder", edit(d.task("true"), func(a *ledger.Assignment) { a.Dir = d.root + "/none" }),
 			taskspec.NotStarted(false, fmt.Sprintf("working directory %q: no such directory", d.root+"/none")), "", ""},
-		{"directory", edit(d.task("pwd"), func(a *Assignment) { a.Dir = d.root + "/sub" }), taskspec.Exited(0, ""), d.root + "/sub\n", ""},
+		{"directory", edit(d.task("pwd"), func(a *ledger.Assignment) { a.Dir = d.root + "/sub" }), taskspec.Exited(0, ""), d.root + "/sub\n", ""},
 		{"arguments", d.task("printf", "[%s]", "a b", "", "*", "$HOME", "ü"), taskspec.Exited(0, ""), "[a b][][*][$HOME][ü]", ""},
 		{"100,000 arguments", d.shell("echo $# ${100000}", many...), taskspec.Exited(0, ""), "100000 99999\n", ""},
 		{"no input", d.shell("cat; readlink /proc/self/fd/0"), taskspec.Exited(0, ""), "/dev/null\n", ""},
-		{"input", edit(d.task("cat"), func(a *Assignment) { a.Stdin = "a\x00b\nc" }), taskspec.Exited(0, ""), "a\x00b\nc", ""},
-		{"large input", edit(d.task("cat"), func(a *Assignment) { a.Stdin = strings.Repeat("line\n", 1<<18) }), taskspec.Exited(0, ""), strings.Repeat("line\n", 1<<18), ""},
-		{"input from a file", edit(d.task("cat"), func(a *Assignment) { a.Input, a.OnError = "spooled", taskspec.PolicyKeep }), taskspec.Exited(0, ""), "from\x00a file\n", ""},
-		{"input that is gone", edit(d.task("cat"), func(a *Assignment) { a.Input = "gone" }),
+		{"input", edit(d.task("cat"), func(a *ledger.Assignment) { a.Stdin = "a\x00b\nc" }), taskspec.Exited(0, ""), "a\x00b\nc", ""},
+		{"large input", edit(d.task("cat"), func(a *ledger.Assignment) { a.Stdin = strings.Repeat("line\n", 1<<18) }), taskspec.Exited(0, ""), strings.Repeat("line\n", 1<<18), ""},
+		{"input from a file", edit(d.task("cat"), func(a *ledger.Assignment) { a.Input = "spooled" }), taskspec.Exited(0, ""), "from\x00a file\n", ""},
+		{"input that is gone", edit(d.task("cat"), func(a *ledger.Assignment) { a.Input = "gone" }),
 			taskspec.NotStarted(false, "cat: standard input: open "+d.dir+"/outputs/gone.in: no such file or directory"), "", ""},
 		{"too many arguments", d.task("true", strings.Repeat("x", 1<<20)), taskspec.NotStarted(false, "true: argument list too long"), "", ""},
 	} {
@@ -110,7 +110,7 @@ func TestSurroundings(t *testing.T) {
 		for n in 3 4 5 6 7 8 9 10 11 12; do [ ! -e /proc/$$/fd/$n ] || echo fd $n; done
 		[ "$(cut -d' ' -f5 /proc/$$/stat)" = $$ ] && echo leads a group
 		cut -d' ' -f6 /proc/$$/stat`)
-	a.EnvOverlay = map[string]string{"OVER": "a=b", "OWN": "2"}
+	a.Work.Env = map[string]string{"OVER": "a=b", "OWN": "2"}
 	want := fmt.Sprintf("OVER=a=b\nOWN=2\nPATH=%s\nWEFT_CONTEXT=%s\nWEFT_EPOCH=1\nWEFT_MESSAGE_ID=42\nWEFT_TID=%s\nleads a group\n%d\n",
 		os.Getenv("PATH"), d.root, a.TID, d.self.PID)
 	if diff := cmp.Diff(want, string(d.run(a).Result)); diff != "" {
@@ -146,24 +146,24 @@ func TestEnvironment(t *testing.T) {
 func TestPermission(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		orders func(d *fakeManager, mark func(string) *Assignment) []Order
+		orders func(d *fakeManager, mark func(string) *ledger.Assignment) []Order
 		want   []string // the marks
 	}{
-		"withdrawn": {func(d *fakeManager, mark func(string) *Assignment) []Order {
+		"withdrawn": {func(d *fakeManager, mark func(string) *ledger.Assignment) []Order {
 			return []Order{{Task: mark("a")}, {Revoke: true}}
 		}, nil},
-		"withdrawn, then another": {func(d *fakeManager, mark func(string) *Assignment) []Order {
+		"withdrawn, then another": {func(d *fakeManager, mark func(string) *ledger.Assignment) []Order {
 			return []Order{{Task: mark("a")}, {Revoke: true}, {Task: mark("b")}, permit()}
 		}, []string{"b"}},
 		// In the turn that records the end of a task its manager assigns the
 		// next one, and acknowledges after that.
-		"assigned before the acknowledgement": {func(d *fakeManager, mark func(string) *Assignment) []Order {
+		"assigned before the acknowledgement": {func(d *fakeManager, mark func(string) *ledger.Assignment) []Order {
 			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Ack: 1}, permit()}
 		}, []string{"a", "b"}},
-		"withdrawn before the acknowledgement": {func(d *fakeManager, mark func(string) *Assignment) []Order {
+		"withdrawn before the acknowledgement": {func(d *fakeManager, mark func(string) *ledger.Assignment) []Order {
 			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Revoke: true}, {Ack: 1}}
 		}, []string{"a"}},
-		"replaced before the acknowledgement": {func(d *fakeManager, mark func(string) *Assignment) []Order {
+		"replaced before the acknowledgement": {func(d *fakeManager, mark func(string) *ledger.Assignment) []Order {
 			return []Order{{Task: mark("a")}, permit(), {}, {Task: mark("b")}, {Revoke: true}, {Task: mark("c")}, {Ack: 1}, permit()}
 		}, []string{"a", "c"}},
 	} {
@@ -171,7 +171,7 @@ func TestPermission(t *testing.T) {
 			t.Parallel()
 			d := newFakeManager(t)
 			marks := t.TempDir()
-			orders := test.orders(d, func(name string) *Assignment { return d.task("touch", filepath.Join(marks, name)) })
+			orders := test.orders(d, func(name string) *ledger.Assignment { return d.task("touch", filepath.Join(marks, name)) })
 			waiting := 0
 			for _, o := range orders {
 				if o == (Order{}) { // here the manager waits for the hand-off
@@ -276,7 +276,7 @@ func TestOutputForms(t *testing.T) {
 			t.Parallel()
 			d := newFakeManager(t)
 			a := d.shell(test.script)
-			a.OutputLimit = test.limit
+			a.Work.OutputSizeLimitMB = new(float64(test.limit) / mb)
 			h := d.run(a)
 			if h.Outcome.Status != taskspec.StatusCompleted || h.Output.Form != test.form || h.Output.Size != int64(len(test.stdout)) ||
 				h.Output.StderrSize != int64(test.stderr) || len(h.Output.Stderr) != min(test.stderr, 64<<10) {
@@ -335,7 +335,7 @@ func TestTitle(t *testing.T) {
 	poll(t, func() bool { return strings.HasSuffix(shown(), ":consumer:idle") })
 
 	quiet := d.shell("cat /proc/$PPID/cmdline")
-	quiet.Title = false
+	quiet.Work.EnableProcessTitle = new(false)
 	if got := string(d.run(quiet).Result); !strings.Contains(got, ":consumer:idle") {
 		t.Errorf("during a task without a title it is called %q", got)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"weft/internal/ledger"
 	"weft/internal/tty"
 )
 
@@ -29,7 +30,7 @@ type terminal struct {
 }
 
 // newTerminal opens a terminal of this size, for a command to be started on its slave.
-func newTerminal(a *Assignment, size tty.Size) (*terminal, error) {
+func newTerminal(a *ledger.Assignment, size tty.Size) (*terminal, error) {
 	blocking, slave, err := pty.Open()
 	if err != nil {
 		// not wrapped: Refused would take it for an error of the command

@@ -13,16 +13,6 @@ import (
 // built anew.
 const WorkerProtocol = protocol.Version
 
-// A FunctionCall is a registered function and its arguments.
-type FunctionCall struct {
-	Name string `json:"name"`
-	// Program is the file to execute, and Version identifies its build: a worker of another
-	// build cannot be used.
-	Program string        `json:"program"`
-	Version string        `json:"host"`
-	Call    taskspec.Call `json:"call"`
-}
-
 // A WorkerOrder is a message from a consumer to a worker. One field is set.
 type WorkerOrder struct {
 	Work   *Work  `json:"work,omitempty"`

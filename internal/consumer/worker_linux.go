@@ -48,7 +48,7 @@ type worker struct {
 // startWorker starts a worker of the function's program. What it prints goes to the
 // standard error of its task; the value has a pipe of its own. It must be called on the
 // main thread, as start.
-func startWorker(f *FunctionCall, env []string, launch startFunc) (*worker, error) {
+func startWorker(f *ledger.FunctionCall, env []string, launch startFunc) (*worker, error) {
 	ours, theirs, err := role.Pair()
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (w *worker) close() {
 
 // startCall passes the task's call to a worker, the idle one if it is of the same program.
 // It must be called on the main thread.
-func (c *Consumer) startCall(a *Assignment, env map[string]string, onProgress func(ledger.Progress)) (*command, *taskspec.Outcome) {
+func (c *Consumer) startCall(a *ledger.Assignment, env map[string]string, onProgress func(ledger.Progress)) (*command, *taskspec.Outcome) {
 	f := a.Function
 	w := c.spareWorker
 	c.spareWorker, c.lastWorker = nil, nil
@@ -109,10 +109,10 @@ func (c *Consumer) startCall(a *Assignment, env map[string]string, onProgress fu
 	cmd.Process, cmd.OutPipe, cmd.ErrPipe = w.cmd, w.stdout, w.stderr
 	cmd.Start()
 	work := &Work{
-		Protocol: WorkerProtocol, TID: a.TID, Name: f.Name, Call: f.Call, Env: env, Dir: a.Dir, Timeout: a.Timeout,
-		Deadline: time.Now().Add(a.Timeout),
+		Protocol: WorkerProtocol, TID: a.TID, Name: f.Name, Call: f.Call, Env: env, Dir: a.Dir, Timeout: a.Work.Timeout,
+		Deadline: time.Now().Add(a.Work.Timeout),
 	}
-	if a.Title {
+	if a.Work.Title() {
 		work.Title = title.Format(a.Root, taskspec.ShortTID(a.TID), a.Name, string(taskspec.StatusRunning), "function")
 	}
 	// in the background: the worker may not be reading yet, and the call may be large
@@ -122,7 +122,7 @@ func (c *Consumer) startCall(a *Assignment, env map[string]string, onProgress fu
 }
 
 // programError returns the outcome of a task whose program could not be executed.
-func programError(f *FunctionCall, err error) *taskspec.Outcome {
+func programError(f *ledger.FunctionCall, err error) *taskspec.Outcome {
 	if errors.Is(err, unix.ENOENT) {
 		return new(taskspec.NotStarted(true, fmt.Sprintf("function %s: its program %s does not exist any more", f.Name, f.Program)))
 	}
@@ -131,7 +131,7 @@ func programError(f *FunctionCall, err error) *taskspec.Outcome {
 
 // startSpareWorker starts an idle worker for the next call of a function of the same
 // program, if the last task was a call.
-func (c *Consumer) startSpareWorker(a *Assignment) {
+func (c *Consumer) startSpareWorker(a *ledger.Assignment) {
 	if c.lastWorker == nil || !c.lastWorker.ready {
 		return
 	}
@@ -142,7 +142,7 @@ func (c *Consumer) startSpareWorker(a *Assignment) {
 }
 
 // newWorker starts a worker for a call by the submitter of a.
-func (c *Consumer) newWorker(a *Assignment) (*worker, error) {
+func (c *Consumer) newWorker(a *ledger.Assignment) (*worker, error) {
 	w, err := startWorker(a.Function, c.own, c.starter(a))
 	if err == nil {
 		w.with = c.envs[a.Env].attributes
@@ -153,7 +153,7 @@ func (c *Consumer) newWorker(a *Assignment) (*worker, error) {
 // stopSpareWorker stops the idle worker, unless it is alive, of the given program, and was
 // started with these attributes. It returns when the process is gone: later, every child
 // would count as left by a task.
-func (c *Consumer) stopSpareWorker(unless *FunctionCall, with *inherit.Attributes) {
+func (c *Consumer) stopSpareWorker(unless *ledger.FunctionCall, with *inherit.Attributes) {
 	w := c.spareWorker
 	if w == nil {
 		return
@@ -236,13 +236,13 @@ func (w *worker) cancel(why string) {
 
 // exited returns the outcome of the call, once its whole tree is dead. If the function
 // returned no value, it drops a value that may have been written in part.
-func (w *worker) exited(state *os.ProcessState, a *Assignment, out *outputs) taskspec.Outcome {
+func (w *worker) exited(state *os.ProcessState, a *ledger.Assignment, out *outputs) taskspec.Outcome {
 	w.awaitEnd()
 	if w.answer == nil || w.answer.How != Returned {
 		out.stdout.clear()
 	}
 	if w.answer != nil && w.answer.Overtime {
-		return taskspec.TimedOut(a.Timeout) // just before the timer of this process
+		return taskspec.TimedOut(a.Work.Timeout) // just before the timer of this process
 	}
 	return w.outcome(state.Sys().(syscall.WaitStatus), out.stderr.String())
 }

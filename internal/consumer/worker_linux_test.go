@@ -45,14 +45,14 @@ func functionsOfTests() *function.Registry {
 }
 
 // calls makes an assignment that calls a function of the test binary.
-func (d *fakeManager) calls(name string, args ...any) *Assignment {
+func (d *fakeManager) calls(name string, args ...any) *ledger.Assignment {
 	d.Helper()
 	a := d.task()
 	call, err := taskspec.Work{Args: args}.Call("")
 	if err != nil {
 		d.Fatal(err)
 	}
-	a.Function = &FunctionCall{Name: name, Program: "/proc/self/exe", Version: "tests", Call: call}
+	a.Function = &ledger.FunctionCall{Name: name, Program: "/proc/self/exe", Version: "tests", Call: call}
 	return a
 }
 
@@ -166,7 +166,7 @@ func TestWorkerStranger(t *testing.T) {
 func BenchmarkWorker(b *testing.B) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	f := &FunctionCall{Name: "pid", Program: "/proc/self/exe", Version: "tests"}
+	f := &ledger.FunctionCall{Name: "pid", Program: "/proc/self/exe", Version: "tests"}
 	hired := func() *worker {
 		c, err := startWorker(f, os.Environ(), func(cmd *exec.Cmd) (string, error) { return "", cmd.Start() })
 		if err != nil {

@@ -22,26 +22,10 @@ var liveStates = []string{string(taskspec.StatusSpawning), string(taskspec.Statu
 // A Job is a request that is prepared to run: everything a consumer needs, read before the
 // transaction that dispatches the task.
 type Job struct {
-	TID   string
-	Epoch int
-	Name  string
-	Spec  json.RawMessage // as it was submitted
-	Work  taskspec.Work   // the same, decoded
-	Root  string          // the project's
-	Argv  []string
-	Stdin string
-	Input string // the name of an [InputFile] that holds the stdin instead
-	Dir   string // where the command runs
-	// Function is the function to call instead, with Call; nil for a command. The
-	// dispatcher sets Executable, the path of its program.
-	Function   *Function
-	Call       taskspec.Call
-	Executable string
-	// Env is the key of the submitter's environment, to be read by [Environment]; empty for
-	// a request written by hand, which gets the manager's. The variables of Work.Env are
-	// added to it.
-	Env      string
-	Slotless bool // it holds no slot
+	Assignment
+	Spec     json.RawMessage // as it was submitted
+	Program  *Program        // of the function
+	Slotless bool            // it holds no slot
 
 	task    *Task           // as it is recorded; of a request written by hand, as it would be
 	byHand  bool            // it was written by hand, and has no record yet
@@ -95,7 +79,7 @@ func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
 func prepare(r broker.Reader, root string, m broker.Message, input *broker.Message) (*Job, error) {
 	tid := m.ID.String()
 	j := &Job{
-		TID: tid, Name: "invalid request", Epoch: 1, queue: m.Queue, request: m.Body,
+		Assignment: Assignment{TID: tid, Name: "invalid request", Epoch: 1}, queue: m.Queue, request: m.Body,
 		task: &Task{TID: tid, Status: taskspec.StatusCreated}, byHand: true,
 	}
 	t, err := tasks.get(r, j.TID)
@@ -146,12 +130,6 @@ func (j *Job) Pipeline() (tid string) {
 	return ""
 }
 
-// FeedsNextStage reports whether the job is a stage whose output is only the input of the
-// next one.
-func (j *Job) FeedsNextStage() bool {
-	return j.task != nil && j.task.Stage != 0 && !j.task.Last && j.task.Out == ""
-}
-
 // NotForConsumer reports whether the job is not for a consumer, not yet or not at all: it
 // is a pipeline, or a program runs it inside itself, or it waits for its work item, or it
 // was written by hand and is delayed. [Forward] moves it to its place. A persistent task
@@ -200,9 +178,9 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	return t.save(tx)
 }
 
-// findFunction finds the function that the job calls. It gets the environment of its
-// program, the variables of the submitter's that the spec names, and the submitter's
-// attributes.
+// findFunction finds the program of the function that the job calls. The function gets the
+// environment of its program, the variables of the submitter's that the spec names, and the
+// submitter's attributes.
 func findFunction(r broker.Reader, j *Job) (err error) {
 	if len(j.Work.EnvFrom) > 0 && j.Env != "" {
 		packed, err := Environment(r, j.Env)
@@ -214,8 +192,10 @@ func findFunction(r broker.Reader, j *Job) (err error) {
 		}
 		addEnv(j, packed)
 	}
-	j.Function, err = FindFunction(r, j.Work.FunctionTarget)
+	f, err := FindFunction(r, j.Work.FunctionTarget)
 	switch {
+	case err == nil:
+		j.Program = f.Program
 	case errors.Is(err, broker.ErrNotFound):
 		j.refused, err = UnknownFunction(j.Work.FunctionTarget), nil
 	case damaged(err):
@@ -247,7 +227,8 @@ func (j *Job) resolve(w wanted, root string) (refused string) {
 		item = noItem // the consumer adds the items to what they share
 	}
 	if spec.Type == taskspec.KindFunction {
-		j.Call, err = spec.Call(item)
+		j.Function = &FunctionCall{Name: spec.FunctionTarget}
+		j.Function.Call, err = spec.Call(item)
 	} else {
 		j.Argv, j.Stdin, err = command(spec.Work, item)
 	}

@@ -28,8 +28,11 @@ func TestPrepare(t *testing.T) {
 	})
 	j := p.prepare(tid)
 	want := &Job{
-		TID: tid, Epoch: 1, Name: "greet", Argv: []string{"echo", "-n", "1.50", "last", "2"}, Stdin: "line\n", Input: "a1",
-		Dir: "/home/ann", Env: p.task(tid).Env, Spec: j.Spec, Work: j.Work, Root: p.root, item: `{"args":["last",2],"stdin":"line\n"}`,
+		Assignment: Assignment{
+			TID: tid, Epoch: 1, Name: "greet", Argv: []string{"echo", "-n", "1.50", "last", "2"}, Stdin: "line\n", Input: "a1",
+			Dir: "/home/ann", Env: p.task(tid).Env, Work: j.Work, Root: p.root,
+		},
+		Spec: j.Spec, item: `{"args":["last",2],"stdin":"line\n"}`,
 	}
 	if diff := cmp.Diff(want, j, cmp.AllowUnexported(Job{}), bare); diff != "" {
 		t.Errorf("job (-want +got):\n%s", diff)

@@ -74,7 +74,7 @@ func FuzzDecodeRequest(f *testing.F) {
 		if err != nil || again.item != item || !cmp.Equal(s, again.spec) {
 			t.Errorf("%s came back as %+v, %v; want %+v, %q", written, again, err, s, item)
 		}
-		j := &Job{TID: "1763740800000000000", Name: s.Name, item: item}
+		j := &Job{Assignment: Assignment{TID: "1763740800000000000", Name: s.Name}, item: item}
 		if j.refused = j.resolve(w, "/p"); j.refused != "" {
 			return // a work item with the right keys and the wrong values
 		}

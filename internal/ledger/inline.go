@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"weft/broker"
-	"weft/internal/function"
 	"weft/internal/proc"
 )
 
@@ -24,8 +23,7 @@ func (s Submission) Prepare(root string) (*Prepared, error) {
 		return nil, err
 	}
 	j := &Job{
-		Name: s.Spec.Name, Epoch: 1, Input: s.Input, Dir: s.Dir, item: s.Item,
-		Function: &Function{Description: function.Description{Name: s.Spec.FunctionTarget}},
+		Assignment: Assignment{Name: s.Spec.Name, Epoch: 1, Input: s.Input, Dir: s.Dir}, item: s.Item,
 	}
 	// The copy shares nothing with what the submitter may change.
 	if j.resolve(wanted{spec: s.Spec.Resolve("", root), raw: text}, root) != "" {

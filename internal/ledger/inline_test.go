@@ -105,7 +105,7 @@ func TestBegin(t *testing.T) {
 			if s.Spec.Key == "" {
 				same("history and record", told(here.Task.TID), told(there))
 			}
-			same("call", fmt.Sprintf("%s %+v", here.Job.Call, here.Job.Work.Env), fmt.Sprintf("%s %+v", j.Call, j.Work.Env))
+			same("call", fmt.Sprintf("%s %+v", here.Job.Function.Call, here.Job.Work.Env), fmt.Sprintf("%s %+v", j.Function.Call, j.Work.Env))
 		})
 	}
 }

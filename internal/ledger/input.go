@@ -83,6 +83,10 @@ func PrepareReady(r broker.Reader, root string, m Ready) (*Job, error) {
 // item is not prepared further.
 func (j *Job) bindQueues(s *taskspec.Spec, input *broker.Message) {
 	bindQueues(j.task, s)
+	j.ForNextStage = j.task.Stage != 0 && !j.task.Last && j.task.Out == ""
+	if traitsOf[kindOf(&s.Work)].items {
+		j.Inbox = inboxOf(j.task)
+	}
 	switch {
 	case j.task.In == "":
 	case input != nil:

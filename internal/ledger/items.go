@@ -276,12 +276,3 @@ func PutItem(tx *broker.Tx, tid, body string) (broker.ID, error) {
 	}
 	return tx.Write(inboxOf(t), body)
 }
-
-// Inbox returns the queue that the items of the job's task come from; empty unless the task
-// is persistent.
-func (j *Job) Inbox() string {
-	if !traitsOf[j.kind()].items {
-		return ""
-	}
-	return inboxOf(j.task)
-}

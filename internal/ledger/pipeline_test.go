@@ -103,7 +103,7 @@ func TestPipeline(t *testing.T) {
 	p.begin(tid)
 	for n, text := range []string{"one\n", "two\n"} {
 		s := p.stageOf(tid, n+1)
-		if !p.prepare(s.TID).FeedsNextStage() {
+		if !p.prepare(s.TID).ForNextStage {
 			t.Errorf("stage %d hands nothing on", n+1)
 		}
 		if s.Parent != tid || s.Slotless || s.Stage != n+1 || s.Last || s.Env != p.task(tid).Env {
@@ -438,7 +438,7 @@ func TestPipelineQueues(t *testing.T) {
 	own := "mine"
 	tid := p.pipeline(noItem, stage("a", to("raw.data")), stage("b", from("raw.data")), stage("c", to("tee")), Stage{Name: "d", Spec: stage("d").Spec, Input: &own}, stage("e", to("clean.data")))
 	p.begin(tid)
-	if p.prepare(p.stageOf(tid, 1).TID).FeedsNextStage() {
+	if p.prepare(p.stageOf(tid, 1).TID).ForNextStage {
 		t.Error("what is for a queue as well is kept as if it were for the next stage alone")
 	}
 	p.work(tid, "raw", taskspec.Exited(0, ""))

@@ -119,7 +119,7 @@ func TestPrepareFunction(t *testing.T) {
 	}
 	tid := p.submission(Submission{Spec: echo(spec), Item: `{"args":["x"]}`, Dir: p.root, Env: EncodeEnv([]string{"A=1", "B=2", "C=3"})})
 	j := p.prepare(tid)
-	if j.Refused() != "" || j.Function == nil || j.Function.Name != "f" || j.Function.Program.Path != "/a" || len(j.Call.Args) != 1 || string(j.Call.Args[0]) != `"x"` {
+	if j.Refused() != "" || j.Function == nil || j.Function.Name != "f" || j.Program.Path != "/a" || len(j.Function.Call.Args) != 1 || string(j.Function.Call.Args[0]) != `"x"` {
 		t.Errorf("job is %+v", j)
 	}
 	if j.Env != p.task(tid).Env || j.Argv != nil || !maps.Equal(j.Work.Env, map[string]string{"A": "1", "B": "spec"}) || strings.Contains(string(j.Spec), `"A"`+":") {
