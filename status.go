@@ -37,9 +37,11 @@ type TaskStatus struct {
 	ParentTID   string // the task that submitted it, or the pipeline that it is a stage of, or empty
 	Pipeline    bool   // it is a pipeline: see [Task.Stages]
 	// Stage is the name of the stage that a running pipeline has come to, the
-	// StageNumber-th of StageCount; zero for any other task.
+	// StageNumber-th of StageCount; zero for any other task. StageNames are those of any
+	// pipeline that has begun.
 	Stage                   string
 	StageNumber, StageCount int
+	StageNames              []string
 	Key                     string // that it was submitted with and holds, or empty
 	Tags                    []string
 	Loaded                  bool   // it came with a dump: its output is here only if that had not been consumed
@@ -65,6 +67,28 @@ type TaskStatus struct {
 	// StderrTruncated says that there was more.
 	Stderr          []byte
 	StderrTruncated bool
+
+	submitted ledger.Submitted
+}
+
+// Spec returns what was submitted, without the values of its environment and what
+// [Options].Redact hides, and with the directory in which the work runs. It is nil for a
+// pipeline, whose stages are tasks of their own, and where it is not known: before the task
+// has begun only [Project.Tasks] and [Task.Status] look for it.
+func (s *TaskStatus) Spec() *taskspec.Spec { return s.submitted.Shown() }
+
+// Command returns the command of the task with its arguments, as far as [TaskStatus.Spec] has
+// them. It is nil for a function and a pipeline.
+func (s *TaskStatus) Command() []string {
+	spec := s.Spec()
+	if spec == nil || spec.Type != taskspec.KindCommand {
+		return nil
+	}
+	argv, err := spec.Argv()
+	if err != nil {
+		return nil
+	}
+	return argv
 }
 
 // An ItemCount is how far a persistent task is: see [Task.Items].
@@ -118,6 +142,7 @@ func (s *TaskStatus) fill(l *ledger.Task) {
 		PeakConnections: l.Usage.PeakConnections,
 		Stderr:          l.Output.Stderr,
 		StderrTruncated: l.Output.StderrTruncated(),
+		submitted:       ledger.SubmittedOf(l),
 	}
 	if l.Items != nil {
 		s.Items = &ItemCount{Done: l.Items.Done, Failed: l.Items.Failed, BackingOff: len(l.Items.BackingOff)}
@@ -131,6 +156,11 @@ func (s *TaskStatus) fill(l *ledger.Task) {
 	}
 	if p := l.Progress; p != nil {
 		s.Done, s.Total, s.Note = p.Done, p.Total, p.Note
+	}
+	if l.Plan != nil {
+		for _, stage := range l.Plan.Stages {
+			s.StageNames = append(s.StageNames, stage.Name)
+		}
 	}
 	if l.Plan != nil && !l.Status.Terminal() {
 		s.StageNumber, s.StageCount = l.Plan.Started(), len(l.Plan.Stages)
@@ -167,15 +197,20 @@ func (s *TaskStatus) Err() error {
 	return &TaskError{TID: s.TID, Status: s.Status, ReturnCode: s.ReturnCode, Signal: s.Signal, Reason: s.Error}
 }
 
-// MarshalJSON writes the status as an object. Times are nanoseconds since 1970, and what
-// there is not is null, or left out.
+// MarshalJSON writes the status as an object. Times are there twice, in nanoseconds since
+// 1970 and as text, and what there is not is null, or left out.
 func (s TaskStatus) MarshalJSON() ([]byte, error) {
+	var command []taskspec.RawString
+	for _, word := range s.Command() {
+		command = append(command, taskspec.RawString(word))
+	}
 	return jsonobject.New("tid", s.TID, "name", s.Name, "status", s.Status, "return_code", s.ReturnCode).
 		AddOrNull("error", s.Error).AddOrNull("pid", s.PID).Add("attempt", s.Attempt).
 		AddUnlessZero("max_attempts", s.MaxAttempts).AddUnlessZero("not_before", s.NotBefore).
 		AddUnlessZero("paused", s.Paused).AddUnlessZero("waiting_for", s.WaitingFor).
 		AddUnlessZero("items", s.Items).AddUnlessZero("service", s.Service).AddUnlessZero("tags", s.Tags).
-		Add("created_at", s.Created).Add("started_at", s.Started).Add("completed_at", s.Completed).MarshalJSON()
+		AddUnlessZero("command", command).
+		AddTime("created", s.Created).AddTime("started", s.Started).AddTime("completed", s.Completed).MarshalJSON()
 }
 
 // MarshalJSON writes the counts as an object.

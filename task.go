@@ -60,6 +60,9 @@ func (p *Project) OnlyTask(ctx context.Context, address string, statuses ...task
 // Status returns the current state of the task.
 func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
+	if err == nil {
+		err = readRequests(ctx, t.project.broker, []*ledger.Task{l})
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +192,12 @@ type TaskFilter struct {
 	Statuses []taskspec.Status // only tasks with one of these; empty = any
 	Name     string            // only tasks whose name matches this pattern, see [broker.Glob]; empty = any
 	Tag      string            // only tasks that have this tag; empty = any
+	Since    time.Time         // only tasks that have not ended, or have since then; zero = any
 	Oldest   bool              // oldest first
+
+	// RunningFirst yields the tasks that have started first, then those that wait to
+	// start, then those that have ended; of each the newest first, or the oldest.
+	RunningFirst bool
 }
 
 // Tasks iterates over the project's tasks, newest first unless the filter says
@@ -230,23 +238,68 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 			return err
 		}
 	}
+	matches := func(l *ledger.Task) bool {
+		return (f.Name == "" || name.Match(l.Name)) && (f.Tag == "" || slices.Contains(l.Tags, f.Tag)) &&
+			(f.Since.IsZero() || !l.Status.Terminal() || !unixTime(l.Completed).Before(f.Since))
+	}
+	if !f.RunningFirst {
+		_, err := f.eachPage(ctx, b, matches, yield)
+		return err
+	}
+	started := []taskspec.Status{taskspec.StatusSpawning, taskspec.StatusRunning}
+	waiting := []taskspec.Status{taskspec.StatusCreated}
+	ended := slices.DeleteFunc(taskspec.Statuses(), func(s taskspec.Status) bool { return !s.Terminal() })
+	seen := make(map[string]bool)
+	// Tasks may start while those that wait are read, so the started ones are read again.
+	for _, group := range [][]taskspec.Status{started, waiting, started, ended} {
+		part := f
+		part.Statuses = slices.DeleteFunc(slices.Clone(group), func(s taskspec.Status) bool {
+			return len(f.Statuses) > 0 && !slices.Contains(f.Statuses, s)
+		})
+		if len(part.Statuses) == 0 {
+			continue
+		}
+		more, err := part.eachPage(ctx, b, matches, func(s *TaskStatus) bool {
+			if seen[s.TID] {
+				return true
+			}
+			if !s.Status.Terminal() {
+				seen[s.TID] = true
+			}
+			return yield(s)
+		})
+		if !more || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachPage calls yield with the tasks that match, in one order. It reports whether yield
+// wants more of them.
+func (f TaskFilter) eachPage(ctx context.Context, b *broker.Broker, matches func(*ledger.Task) bool, yield func(*TaskStatus) bool) (more bool, err error) {
 	for sel := (broker.RecordSelect{Newest: !f.Oldest, Limit: tasksAtOnce}); ; {
 		page, err := f.page(ctx, b, sel)
 		if err != nil {
-			return err
+			return false, err
 		}
+		var found []*ledger.Task
 		for _, r := range page {
-			l, err := ledger.Decode(r)
-			if err != nil {
-				continue // Check reports it
+			// A damaged one Check reports.
+			if l, err := ledger.Decode(r); err == nil && matches(l) {
+				found = append(found, l)
 			}
-			matches := (f.Name == "" || name.Match(l.Name)) && (f.Tag == "" || slices.Contains(l.Tags, f.Tag))
-			if matches && !yield(newStatus(l)) {
-				return nil
+		}
+		if err := readRequests(ctx, b, found); err != nil {
+			return false, err
+		}
+		for _, l := range found {
+			if !yield(newStatus(l)) {
+				return false, nil
 			}
 		}
 		if len(page) < sel.Limit {
-			return nil
+			return true, nil
 		}
 		if last := page[len(page)-1].Rank; f.Oldest {
 			sel.AfterRank = last
@@ -254,6 +307,21 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 			sel.BeforeRank = last
 		}
 	}
+}
+
+// readRequests reads what the requests of tasks that have not begun say of them.
+func readRequests(ctx context.Context, b *broker.Broker, tasks []*ledger.Task) error {
+	if !slices.ContainsFunc(tasks, func(l *ledger.Task) bool { return l.Status == taskspec.StatusCreated }) {
+		return nil
+	}
+	return b.View(ctx, func(r broker.Reader) error {
+		for _, l := range tasks {
+			if err := ledger.ReadRequest(r, l); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // page reads the next tasks, of one point in time: a task that goes from one status to

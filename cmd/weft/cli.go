@@ -182,7 +182,7 @@ func isEmpty(v *kong.Value) bool {
 		return target.Len() == 0
 	case reflect.Slice:
 		texts, _ := target.Interface().([]string)
-		return slices.Contains(texts, "")
+		return target.Len() == 0 || slices.Contains(texts, "")
 	}
 	return false
 }

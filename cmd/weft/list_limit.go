@@ -1,12 +1,7 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"slices"
-
-	"weft"
-	"weft/taskspec"
 )
 
 // defaultRows is how much of a long list a person is shown.
@@ -48,36 +43,4 @@ func moreText(more int) string {
 		return "… and more: -n 0 shows all"
 	}
 	return fmt.Sprintf("… and %d more: -n 0 shows all", more)
-}
-
-// newest returns the newest tasks that f selects, oldest first, at most limit of
-// them unless that is 0, and how many more there are; less than 0 if that would
-// have to be found out by reading all.
-func newest(ctx context.Context, p *weft.Project, f weft.TaskFilter, limit int) (tasks []*weft.TaskStatus, more int, err error) {
-	for s, err := range p.Tasks(ctx, f) {
-		if err != nil {
-			return nil, 0, err
-		}
-		if limit > 0 && len(tasks) == limit {
-			more = -1
-			break
-		}
-		tasks = append(tasks, s)
-	}
-	slices.Reverse(tasks)
-	if more == 0 || f.Name != "" || f.Tag != "" {
-		return tasks, more, nil
-	}
-	counts, err := p.CountTasks(ctx)
-	return tasks, max(1, count(counts, f.Statuses)-limit), err
-}
-
-// count is how many tasks have one of the statuses, or any if there is none.
-func count(counts map[taskspec.Status]int, statuses []taskspec.Status) (sum int) {
-	for status, n := range counts {
-		if len(statuses) == 0 || slices.Contains(statuses, status) {
-			sum += n
-		}
-	}
-	return sum
 }

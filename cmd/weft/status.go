@@ -19,8 +19,8 @@ type statusCmd struct {
 }
 
 func (c *statusCmd) prepare(a *app) error {
-	if c.TID != "" && (c.Status != "" || c.Tag != "") {
-		return usageError{"give the id of a task, or --status and --tag"}
+	if c.TID != "" && c.chooses() {
+		return usageError{"give the id of a task, or choose among all with --status, --failed, --tag, --name and --since"}
 	}
 	return cmp.Or(c.rows.prepare(a), c.watching.prepare(a))
 }

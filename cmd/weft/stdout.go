@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"syscall"
 
 	"github.com/mattn/go-isatty"
+	"golang.org/x/term"
 )
 
 // A sink is standard output. It remembers that writing failed, which is how
@@ -93,6 +95,25 @@ func input(f *os.File) io.Reader {
 		return nil
 	}
 	return f
+}
+
+// size is how many columns and rows the terminal has: as COLUMNS and LINES say, or else
+// the terminal. Both are 0 if no person reads.
+func (s *sink) size() (columns, rows int) {
+	if !s.terminal {
+		return 0, 0
+	}
+	columns, rows, err := term.GetSize(int(s.file.Fd()))
+	if err != nil {
+		columns, rows = 80, 24
+	}
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n > 0 {
+		columns = n
+	}
+	if n, err := strconv.Atoi(os.Getenv("LINES")); err == nil && n > 0 {
+		rows = n
+	}
+	return columns, rows
 }
 
 // isTerminal reports whether a person reads what is written to f.

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"weft"
 	"weft/taskspec"
 )
 
@@ -41,40 +39,79 @@ func emitAll[T any](a *app, all []T, object func(T) any, head []string, row func
 // Each cell is text of a user, or of a task; those of one column are a status, which
 // is colored.
 func (a *app) printTable(rows [][]string, colored int) {
-	widths := make([]int, len(rows[0]))
+	makeVisible(rows)
+	paint := func(n, column int, cell string) string {
+		if n == 0 || column != colored || cell == "-" {
+			return cell
+		}
+		return a.paint(taskspec.Status(cell))
+	}
+	a.printRows(rows, columnWidths(rows), paint)
+}
+
+// makeVisible makes the cells text that a terminal only shows.
+func makeVisible(rows [][]string) {
 	for _, row := range rows {
 		for i, cell := range row {
 			row[i] = visible(cell)
-			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
-	}
-	for n, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			gap := widths[i] - utf8.RuneCountInString(cell) + 2
-			if n > 0 && i == colored && cell != "-" {
-				cell = a.paint(taskspec.Status(cell))
-			}
-			line.WriteString(cell + strings.Repeat(" ", gap))
-		}
-		a.stdout.Printf("%s\n", strings.TrimRight(line.String(), " "))
 	}
 }
 
-// printTasks prints a table of tasks.
-func (a *app) printTasks(tasks []*weft.TaskStatus, now time.Time) {
-	const statusColumn = 1
-	rows := [][]string{{"TID", "STATUS", "NAME", "SUBMITTED", "TIME", "ERROR"}}
-	for _, s := range tasks {
-		took := "-"
-		if !s.Started.IsZero() {
-			took = short(s.Elapsed(now))
+// columnWidths returns how wide each column has to be.
+func columnWidths(rows [][]string) []int {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], textWidth(cell))
 		}
-		rows = append(rows, []string{
-			taskspec.ShortTID(s.TID), string(standing(s)) + waiting(s, ", ", ""), s.Name, short(now.Sub(s.Created)) + " ago", took, cmp.Or(s.Error, expected(s, now), stageText(s)),
-		})
 	}
-	a.printTable(rows, statusColumn)
+	return widths
+}
+
+// columnGap is how far columns are apart.
+const columnGap = 2
+
+// printRows prints rows in columns so wide, each cell as paint paints it, which changes no
+// widths.
+func (a *app) printRows(rows [][]string, widths []int, paint func(row, column int, cell string) string) {
+	for n, row := range rows {
+		var line strings.Builder
+		gap := 0
+		for i, cell := range row {
+			cell = cutText(cell, widths[i])
+			if cell == "" {
+				gap += widths[i] + columnGap
+				continue
+			}
+			line.WriteString(strings.Repeat(" ", gap) + paint(n, i, cell))
+			gap = widths[i] - textWidth(cell) + columnGap
+		}
+		a.stdout.Printf("%s\n", line.String())
+	}
+}
+
+// fitColumns makes columns narrower until a row is not wider than room: those that may be,
+// the widest first, down to the least width of each, which is 0 for one that keeps its own.
+func fitColumns(widths, least []int, room int) []int {
+	widths = slices.Clone(widths)
+	all := columnGap * (len(widths) - 1)
+	for _, w := range widths {
+		all += w
+	}
+	for ; all > room; all-- {
+		widest := -1
+		for i, w := range widths {
+			if least[i] > 0 && w > least[i] && (widest < 0 || w > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			break
+		}
+		widths[widest]--
+	}
+	return widths
 }
 
 // short is a duration to the two units that matter: 12ms, 3.4s, 2m05s, 3h12m,
@@ -104,9 +141,12 @@ func colored(when string, terminal bool) bool {
 }
 
 // paint colors the status of a task, or the state of a finding.
-func (a *app) paint(s taskspec.Status) string {
+func (a *app) paint(s taskspec.Status) string { return a.paintAs(s, visible(string(s))) }
+
+// paintAs colors a text as what has this status.
+func (a *app) paintAs(s taskspec.Status, text string) string {
 	if !a.color {
-		return visible(string(s))
+		return text
 	}
 	color := map[taskspec.Status]int{
 		"ok":                     32, // green
@@ -121,5 +161,5 @@ func (a *app) paint(s taskspec.Status) string {
 	if color == 0 {
 		color = 31 // red
 	}
-	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, visible(string(s)))
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", color, text)
 }

@@ -2,47 +2,82 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"weft"
+	"weft/internal/literal"
 	"weft/taskspec"
 )
 
 // which says which tasks a list has.
 type which struct {
-	All    bool   `help:"The tasks that have ended too."`
-	Status string `enum:",created,spawning,running,completed,failed,timeout,cancelled,killed" default:"" placeholder:"STATUS" help:"Only tasks with this status."`
-	Tag    string `complete:"-" help:"Only tasks that have this tag; ended ones too."`
+	All    bool     `help:"The tasks that have ended too."`
+	Status []string `enum:"created,spawning,running,completed,failed,timeout,cancelled,killed" xor:"status" placeholder:"STATUS" help:"Only tasks with one of these statuses, separated by commas."`
+	Failed bool     `xor:"status" help:"Only tasks that failed, timed out or were killed."`
+	Tag    string   `complete:"-" help:"Only tasks that have this tag; ended ones too."`
+	Name   string   `placeholder:"GLOB" complete:"-" help:"Only tasks whose name matches; ended ones too."`
+	Since  *moment  `placeholder:"TIME" help:"Only tasks that have not ended, or have since then: 2h, 1d, 2026-11-21T14:03."`
+}
+
+// chooses reports whether the options select any tasks.
+func (w which) chooses() bool {
+	return w.Failed || w.Tag != "" || w.Name != "" || w.Since != nil || len(w.Status) > 0
 }
 
 // filter is what the options select: by default what has not ended.
 func (w which) filter() weft.TaskFilter {
-	f := weft.TaskFilter{Tag: w.Tag}
+	f := weft.TaskFilter{Tag: w.Tag, Name: w.Name, RunningFirst: true}
+	if w.Since != nil {
+		f.Since = time.Time(*w.Since)
+	}
+	for _, s := range w.Status {
+		f.Statuses = append(f.Statuses, taskspec.Status(s))
+	}
 	switch {
-	case w.Status != "":
-		f.Statuses = []taskspec.Status{taskspec.Status(w.Status)}
-	case !w.All && w.Tag == "":
+	case w.Failed:
+		f.Statuses = taskspec.Failures()
+	case !w.All && !w.chooses():
 		f.Statuses = taskspec.Unfinished()
 	}
 	return f
 }
 
+// moment is an option's value: a time, or how long ago it was.
+type moment time.Time
+
+// Decode reads a time.
+func (m *moment) Decode(ctx *kong.DecodeContext) error {
+	token, err := ctx.Scan.PopValue("time")
+	if err != nil {
+		return err
+	}
+	if ago, err := literal.Duration(token.String()); err == nil {
+		*m = moment(time.Now().Add(-ago))
+		return nil
+	}
+	id, err := literal.Time(token.String())
+	*m = moment(id.Time())
+	return err
+}
+
 type listCmd struct {
 	which
 	rows
+	Quiet   bool `short:"q" xor:"what" help:"Print only the ids."`
 	Stats   bool `xor:"what" help:"Count all tasks by their status instead."`
 	Workers bool `xor:"what" help:"List managers instead."`
 }
 
 func (c *listCmd) prepare(a *app) error {
 	switch {
-	case c.Tag != "" && (c.Stats || c.Workers):
-		return usageError{"--tag does not go with --stats or --workers"}
-	case c.Status != "" && c.Workers:
-		return usageError{"--status does not go with --workers"}
+	case (c.Stats || c.Workers) && (c.Tag != "" || c.Name != "" || c.Since != nil):
+		return usageError{"--tag, --name and --since do not go with --stats or --workers"}
+	case (c.Failed || len(c.Status) > 0) && c.Workers:
+		return usageError{"--status and --failed do not go with --workers"}
 	}
 	return c.rows.prepare(a)
 }
@@ -50,17 +85,19 @@ func (c *listCmd) prepare(a *app) error {
 // Run lists tasks.
 func (c *listCmd) Run(a *app, p *weft.Project) error {
 	ctx, limit := context.Background(), c.limit(a)
+	forPerson := a.stdout.terminal && !a.JSON && !c.Quiet
+	if !forPerson && c.Limit == nil && !c.Workers {
+		limit = 0
+	}
 	switch {
 	case c.Workers:
 		return a.listManagers(ctx, p, c.All, limit)
 	case c.Stats:
 		return c.printCounts(ctx, a, p)
-	case limit == 0: // as they come: there may be any number
-		f := c.filter()
-		f.Oldest = true
-		for s, err := range p.Tasks(ctx, f) {
+	case !forPerson && limit == 0: // as they come: there may be any number
+		for s, err := range p.Tasks(ctx, c.filter()) {
 			if err == nil {
-				err = a.printListed(s)
+				err = c.print(a, s)
 			}
 			if err != nil {
 				return err
@@ -72,22 +109,25 @@ func (c *listCmd) Run(a *app, p *weft.Project) error {
 	if err != nil {
 		return err
 	}
+	if forPerson && len(tasks) > 0 {
+		a.printTasks(tasks, time.Now())
+		a.printMore(more)
+		return nil
+	}
 	for _, s := range tasks {
-		if err := a.printListed(s); err != nil {
+		if err := c.print(a, s); err != nil {
 			return err
 		}
 	}
-	a.printMore(more)
 	return nil
 }
 
-// printListed prints a task in a list.
-func (a *app) printListed(s *weft.TaskStatus) error {
-	line := fmt.Sprintf("%s%s", visible(s.Name), visible(waiting(s, " (", ")")))
-	if waits := expected(s, time.Now()); waits != "" {
-		line += " (" + waits + ")"
+// print prints a task on a line of its own.
+func (c *listCmd) print(a *app, s *weft.TaskStatus) error {
+	if c.Quiet {
+		return a.emit(object("tid", s.TID), "%s\n", visible(s.TID))
 	}
-	return a.emit(s, "%s %s %s\n", visible(s.TID), a.paint(standing(s)), line)
+	return a.printRecord(s, time.Now())
 }
 
 // printCounts counts tasks by status.
@@ -97,7 +137,7 @@ func (c *listCmd) printCounts(ctx context.Context, a *app, p *weft.Project) erro
 		return err
 	}
 	for _, status := range slices.Sorted(maps.Keys(counts)) {
-		if c.Status != "" && c.Status != string(status) {
+		if f := c.filter(); c.chooses() && !slices.Contains(f.Statuses, status) {
 			continue
 		}
 		if err := a.emit(object("status", status, "count", counts[status]), "%s: %d\n", a.paint(status), counts[status]); err != nil {

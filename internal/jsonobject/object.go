@@ -50,6 +50,15 @@ func (o *Object) Add(name string, value any) *Object {
 	return o
 }
 
+// AddTime adds a time twice: as NAME_at, the number of nanoseconds since 1970, or null if
+// it is zero; and unless it is zero as NAME, as text in the format of RFC 3339.
+func (o *Object) AddTime(name string, t time.Time) *Object {
+	if o.Add(name+"_at", t); t.IsZero() {
+		return o
+	}
+	return o.Add(name, t.UTC().Format(time.RFC3339Nano))
+}
+
 // AddOrNull adds a field that is null if its value is zero.
 func (o *Object) AddOrNull(name string, value any) *Object {
 	if isZero(value) {
