@@ -56,9 +56,9 @@ type Reader interface {
 	Records(kind string, sel RecordSelect) ([]Record, error)
 	// CountRecords counts the records of kind by their states.
 	CountRecords(kind string) (map[string]int, error)
-	// States returns the states that records of kind have, in byte order. Its cost does not
-	// grow with the number of records.
-	States(kind string) ([]string, error)
+	// States returns the states that records of kind have, in byte order, starting with
+	// first. Its cost does not grow with the number of records.
+	States(kind, first string) ([]string, error)
 	// Kinds returns the kinds of which there are records, in byte order.
 	Kinds() ([]string, error)
 	// ID is that of Info, at less cost.

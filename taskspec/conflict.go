@@ -107,6 +107,8 @@ func (s *Spec) queueProblems() (problems []Problem) {
 				conflict{!control && s.Talks(), path, talks},
 				conflict{in && (w.Retry != nil || w.Delay > 0) && !w.Persistent, path,
 					"does not go with retry or delay_seconds: others would take the item meanwhile"},
+				conflict{in && w.Concurrency != nil && !w.Persistent, path,
+					"does not go with concurrency: a task that waits for its item would keep others with its key from running"},
 				conflict{control && s.IO.uses(queue), path, "is the task's queue for something else as well"},
 				conflict{name == "ctrl_out" && queue == s.IO.Control["ctrl_in"], path, "is ctrl_in as well: the task would obey its own replies"},
 			)...)

@@ -27,7 +27,8 @@ const allFields = `{
 		"enable_process_title": false, "output_size_limit_mb": 1.5,
 		"reserved_policy_on_error": "requeue", "reserved_policy_on_stop": "clear",
 		"on_manager_loss": "stop", "weft_context": "/p",
-		"retry": {"max_attempts": 3, "backoff_seconds": 1, "max_backoff_seconds": 9, "jitter": 0, "on": ["lost"]}, "delay_seconds": 2, "isolation": "none", "key": "k"
+		"retry": {"max_attempts": 3, "backoff_seconds": 1, "max_backoff_seconds": 9, "jitter": 0, "on": ["lost"]}, "delay_seconds": 2, "isolation": "none", "key": "k",
+		"concurrency": {"key": "c", "limit": 4}
 	},
 	"io": {"inputs": {"inbox": "a"}, "outputs": {"outbox": "b"}, "control": {"ctrl_in": "c"}},
 	"state": {
@@ -61,6 +62,7 @@ func TestDecodeReadsEveryField(t *testing.T) {
 			ReservedPolicyOnError: PolicyRequeue, ReservedPolicyOnStop: PolicyClear,
 			OnManagerLoss: "stop", WeftContext: "/p",
 			Retry: &RetryPolicy{new(3), new(time.Second), new(9 * time.Second), new(0.0), []string{"lost"}}, Delay: 2 * time.Second, Isolation: "none", Key: "k",
+			Concurrency: &Concurrency{"c", new(4)},
 		},
 		IO: IO{
 			Inputs:  map[string]string{"inbox": "a"},

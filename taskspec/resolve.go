@@ -51,6 +51,7 @@ func (w Work) resolve(root string) Work {
 	w.OnManagerLoss = cmp.Or(w.OnManagerLoss, LossContinue)
 	w.WeftContext = root
 	w.Retry = w.Retry.resolve()
+	w.Concurrency = w.Concurrency.resolve()
 	w.Isolation = cmp.Or(w.Isolation, IsolationProcess)
 	return w
 }

@@ -64,6 +64,7 @@ func TestResolveSharesNothing(t *testing.T) {
 	w.Args[0] = "changed"
 	w.Args[5].(map[string]any)["k"].([]any)[0] = "changed"
 	w.KeywordArgs["n"] = "changed"
+	*w.Concurrency.Limit = 99
 	w.Retry.On[0], *w.Retry.MaxAttempts = "changed", 99
 	*w.Retry.Backoff, *w.Retry.MaxBackoff, *w.Retry.Jitter = -1, -1, -1
 	w.Env["A"], w.EnvFrom[0] = "changed", "changed"

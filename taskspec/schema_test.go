@@ -290,7 +290,7 @@ func TestFormatIsComplete(t *testing.T) {
 func TestSchemaDefaults(t *testing.T) {
 	t.Parallel()
 	s := command()
-	s.Retry = &RetryPolicy{} // the only record that is not there by default
+	s.Retry, s.Concurrency = &RetryPolicy{}, &Concurrency{Key: "k"} // the records that are not there by default
 	resolved, err := json.Marshal(s.Resolve(testTID, "/p"))
 	if err != nil {
 		t.Fatal(err)

@@ -38,13 +38,14 @@ func TestUnsupported(t *testing.T) {
 			s.EnvFrom, s.OnManagerLoss, s.ReservedPolicyOnError = []string{"A"}, LossStop, PolicyRequeue
 			s.Limits, s.ReportingInterval = Limits{new(1.0), new(1.0), new(1), new(0)}, ReportPoll
 		}, nil},
-		"function":   {func(s *Spec) { *s = *function() }, nil},
-		"terminal":   {func(s *Spec) { s.Interactive, s.TTY = true, true }, nil},
-		"talk":       {func(s *Spec) { *s = *function(); s.Interactive, s.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
-		"streams":    {func(s *Spec) { s.StreamOutput = true }, nil},
-		"transition": {func(s *Spec) { s.ReportingInterval, s.Isolation = ReportTransition, "process" }, nil},
-		"inline":     {func(s *Spec) { *s = *function(); s.Isolation = IsolationInline }, nil},
-		"later":      {func(s *Spec) { s.Retry, s.Delay = &RetryPolicy{}, time.Second }, nil},
+		"function":      {func(s *Spec) { *s = *function() }, nil},
+		"terminal":      {func(s *Spec) { s.Interactive, s.TTY = true, true }, nil},
+		"talk":          {func(s *Spec) { *s = *function(); s.Interactive, s.TTY = true, true }, []string{"spec.interactive", "spec.tty"}},
+		"streams":       {func(s *Spec) { s.StreamOutput = true }, nil},
+		"transition":    {func(s *Spec) { s.ReportingInterval, s.Isolation = ReportTransition, "process" }, nil},
+		"inline":        {func(s *Spec) { *s = *function(); s.Isolation = IsolationInline }, nil},
+		"one at a time": {func(s *Spec) { s.Concurrency = &Concurrency{Key: "k"} }, nil},
+		"later":         {func(s *Spec) { s.Retry, s.Delay = &RetryPolicy{}, time.Second }, nil},
 		"queues": {func(s *Spec) {
 			s.IO.Inputs = map[string]string{"inbox": "raw.data", "b": "q"}
 			s.IO.Outputs = map[string]string{"outbox": "done"}
@@ -107,7 +108,10 @@ func TestQueueProblems(t *testing.T) {
 			{"io.control.ctrl_out", "is ctrl_in as well: the task would obey its own replies"}}},
 		"control, inbox and outbox": {controlled("a", "b"), []Problem{
 			{"io.control.ctrl_in", "is the task's queue for something else as well"}, {"io.control.ctrl_out", "is the task's queue for something else as well"}}},
-		"inline output": {wired("", "b", func(w *Work) { w.Isolation = IsolationInline }), nil},
+		"one at a time": {wired("a", "b", func(w *Work) { w.Concurrency = &Concurrency{Key: "k"} }), []Problem{
+			{"io.inputs.inbox", "does not go with concurrency: a task that waits for its item would keep others with its key from running"}}},
+		"items of a persistent task": {wired("a", "b", func(w *Work) { w.Concurrency, w.Persistent = &Concurrency{Key: "k"}, true }), nil},
+		"inline output":              {wired("", "b", func(w *Work) { w.Isolation = IsolationInline }), nil},
 		"stream": {wired("a", "b", func(w *Work) { w.StreamOutput = true }), []Problem{
 			{"io.outputs.outbox", "does not go with stream_output, whose chunks are no results"}}},
 		"interactive": {wired("a", "b", func(w *Work) { w.Interactive = true }), []Problem{

@@ -138,6 +138,12 @@ func TestValidateRefuses(t *testing.T) {
 		"stop policy":  {func(s *Spec) { s.ReservedPolicyOnStop = "Keep" }, `spec.reserved_policy_on_stop: must be "keep" or "requeue" or "clear", not "Keep"`},
 		"manager loss": {func(s *Spec) { s.OnManagerLoss = "die" }, `spec.on_manager_loss: must be "continue" or "stop", not "die"`},
 
+		"concurrency": {func(s *Spec) {
+			s.Concurrency = &Concurrency{"", new(0)}
+		}, "spec.concurrency.key: required; spec.concurrency.limit: must be from 1 to 1000"},
+		"long concurrency key": {func(s *Spec) {
+			s.Concurrency = &Concurrency{strings.Repeat("k", maxKey+1), new(maxConcurrency)}
+		}, "spec.concurrency.key: has 201 characters, at most 200 are allowed"},
 		"retry": {func(s *Spec) {
 			s.Retry = &RetryPolicy{new(0), new(-time.Second), new(2e9 * time.Second), new(1.5), []string{"lost", "stop"}}
 		},

@@ -125,6 +125,9 @@ type Work struct {
 	Retry *RetryPolicy `json:"retry,omitempty"`
 	// Delay is the least time between submission and the first attempt.
 	Delay time.Duration `json:"delay_seconds,omitempty"`
+	// Concurrency bounds how many tasks with the same concurrency key run at once; nil
+	// means that nothing but the slots does.
+	Concurrency *Concurrency `json:"concurrency,omitempty"`
 }
 
 // Limits bound what a task and all its processes may use together. A task that

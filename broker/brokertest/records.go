@@ -97,9 +97,13 @@ var recordCases = []testCase{
 				t.Errorf("counts (-want +got):\n%s", diff)
 			}
 			var states []string
-			s.look(t, func(r broker.Reader) (err error) { states, err = r.States("task"); return err })
+			s.look(t, func(r broker.Reader) (err error) { states, err = r.States("task", ""); return err })
 			if want := slices.Sorted(maps.Keys(want)); !slices.Equal(states, want) {
 				t.Errorf("states %q, want %q", states, want)
+			}
+			s.look(t, func(r broker.Reader) (err error) { states, err = r.States("task", "created"); return err })
+			if want := slices.DeleteFunc(slices.Sorted(maps.Keys(want)), func(state string) bool { return state < "created" }); !slices.Equal(states, want) {
+				t.Errorf("states from created on %q, want %q", states, want)
 			}
 		}
 		count(map[string]int{})

@@ -154,7 +154,7 @@ var text = [statements]string{
 		) SELECT name FROM names WHERE name IS NOT NULL`,
 
 	states: `WITH RECURSIVE names (name) AS (
-			SELECT min(state) FROM record INDEXED BY record_state WHERE kind = ?1
+			SELECT min(state) FROM record INDEXED BY record_state WHERE kind = ?1 AND state >= ?2
 			UNION ALL
 			SELECT (SELECT min(state) FROM record INDEXED BY record_state WHERE kind = ?1 AND state > names.name)
 			FROM names WHERE names.name IS NOT NULL

@@ -335,8 +335,8 @@ func (c *conn) Kinds() (names []string, err error) {
 	return names, err
 }
 
-func (c *conn) States(kind string) (names []string, err error) {
-	err = c.all(&names, states, kind)
+func (c *conn) States(kind, first string) (names []string, err error) {
+	err = c.all(&names, states, kind, first)
 	return names, err
 }
 

@@ -91,6 +91,9 @@ func (t *Task) nextAttempt(tx *broker.Tx, at int64) error {
 	if err := t.save(tx); err != nil {
 		return err
 	}
+	if err := t.Concurrency.admit(tx); err != nil {
+		return err
+	}
 	return t.log(tx, eventRetried, at, Event{
 		Error: failed.Error, Attempt: t.Epoch - t.Base, MaxAttempts: t.MaxAttempts, NotBefore: due,
 	})

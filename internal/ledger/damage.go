@@ -144,18 +144,19 @@ var checks = map[string]func(broker.Record) error{
 		}
 		return err
 	},
-	ManagerKind:    checkOf(managers),
-	attemptKind:    checkOf(pastAttempts),
-	endpointKind:   checkOf(endpoints),
-	envKind:        checkOf(environments),
-	functionKind:   checkOf(callables),
-	programKind:    checkOf(programs),
-	itemFileKind:   checkOf(itemFiles),
-	keyKind:        checkOf(keys),
-	indexKind:      checkOf(index),
-	serverKind:     checkOf(servers),
-	serviceKind:    checkOf(services),
-	resultCopyKind: checkOf(resultCopies),
+	ManagerKind:     checkOf(managers),
+	attemptKind:     checkOf(pastAttempts),
+	endpointKind:    checkOf(endpoints),
+	envKind:         checkOf(environments),
+	functionKind:    checkOf(callables),
+	programKind:     checkOf(programs),
+	itemFileKind:    checkOf(itemFiles),
+	keyKind:         checkOf(keys),
+	indexKind:       checkOf(index),
+	concurrencyKind: checkOf(limits),
+	serverKind:      checkOf(servers),
+	serviceKind:     checkOf(services),
+	resultCopyKind:  checkOf(resultCopies),
 }
 
 func checkOf[T any](k table[T]) func(broker.Record) error {
@@ -287,7 +288,7 @@ func setAside(tx *broker.Tx, queue, tid string) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.DeleteRecord(indexKind, tid); err != nil {
+	if err := dropIndexed(tx, tid); err != nil {
 		return err
 	}
 	tx.Notify(OutboxOf(tid))

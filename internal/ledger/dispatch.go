@@ -132,10 +132,10 @@ func (j *Job) Pipeline() (tid string) {
 
 // NotForConsumer reports whether the job is not for a consumer, not yet or not at all: it
 // is a pipeline, or a program runs it inside itself, or it waits for its work item, or it
-// was written by hand and is delayed. [Forward] moves it to its place. A persistent task
+// was written by hand and is delayed or has a concurrency key. [Forward] moves it to its place. A persistent task
 // waits for its items with its consumer.
 func (j *Job) NotForConsumer() bool {
-	return j.refused == "" && (!traitsOf[j.kind()].consumer || j.waitsForItem() || j.wait() > 0)
+	return j.refused == "" && (!traitsOf[j.kind()].consumer || j.waitsForItem() || j.wait() > 0 || j.byHand && j.Work.Concurrency != nil)
 }
 
 // waitsForItem reports whether the task still has to wait for its item. One that takes its
@@ -168,6 +168,9 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	if wait > 0 {
 		t.NotBefore = now.Add(wait).UnixNano()
 	}
+	if j.byHand {
+		t.Concurrency = concurrencyOf(&j.Work)
+	}
 	if err := tx.Restore(broker.Message{ID: t.Number(), Queue: t.requests(), Body: j.request}); err != nil {
 		return err
 	}
@@ -175,7 +178,10 @@ func Forward(tx *broker.Tx, j *Job, now time.Time) error {
 	if err := t.index(tx, wait); err != nil {
 		return err
 	}
-	return t.save(tx)
+	if err := t.save(tx); err != nil || t.Concurrency.Key == "" {
+		return err
+	}
+	return t.Concurrency.submitted(tx)
 }
 
 // findFunction finds the program of the function that the job calls. The function gets the
@@ -404,6 +410,12 @@ func (j *Job) claim(tx *broker.Tx, now time.Time) (*Task, error) {
 	// The request may have been moved here by hand while it waited.
 	if err := t.unindex(tx); err != nil {
 		return nil, err
+	}
+	if t.Concurrency.waits() {
+		t.Concurrency.Admitted = true
+		if err := t.index(tx, 0); err != nil {
+			return nil, err
+		}
 	}
 	j.describe(&t)
 	return &t, nil

@@ -31,7 +31,7 @@ func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 			case keyKind:
 				r, err := dumpedKey(r, !secrets)
 				return r, true, err
-			case attemptKind:
+			case attemptKind, concurrencyKind:
 				return r, true, nil
 			case indexKind, envKind:
 				return r, false, nil

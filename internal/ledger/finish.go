@@ -262,6 +262,11 @@ func (t *Task) end(tx *broker.Tx, o taskspec.Outcome, at int64, e Event, again b
 	if err := t.save(tx); err != nil {
 		return err
 	}
+	if t.Concurrency.Key != "" {
+		if err := leaveKey(tx, t); err != nil {
+			return err
+		}
+	}
 	return advance(tx, t, o, at)
 }
 

@@ -21,8 +21,12 @@ import (
 const indexKind = "request"
 
 // The lanes of the index. A request moves on to the next one, or to the queue of requests
-// that can run, when what it waits for has come.
+// that can run, when what it waits for has come. In laneAdmitted are no requests that wait,
+// but the tasks that others wait for, until their attempts end.
 const (
+	laneAdmitted = "admitted:" // + a concurrency key
+	laneKey      = "awaiting:" // until the task is admitted with that key; in the order of ids
+	// The dispatch pass reads the lanes from here on: what waits for a key costs it nothing.
 	laneDue      = "due"       // until its time, which is its rank
 	laneItem     = "item:"     // + the queue that it gets its work item from; in the order of ids
 	laneFreeItem = "freeitem:" // likewise, but its task needs no slot
@@ -42,6 +46,8 @@ func (t *Task) lane() string {
 	switch {
 	case t.NotBefore != 0:
 		return laneDue
+	case t.Concurrency.waits():
+		return laneKey + t.Concurrency.Key
 	case t.In == "" || t.traits().items:
 		return ""
 	case t.Slotless:
@@ -84,7 +90,7 @@ var index = table[indexed]{indexKind, func(rec broker.Record) (indexed, error) {
 	input, _, forItem := itemLane(rec.State)
 	switch {
 	case rec.State == laneDue && isTID(rec.Key) && body.Wait > 0:
-	case forItem && broker.CheckName(input) == nil && rec.Key == broker.ID(rec.Rank).String():
+	case (forItem && broker.CheckName(input) == nil || keyOfLane(rec.State) != "") && rec.Key == broker.ID(rec.Rank).String():
 	default:
 		return indexed{}, errMismatch
 	}
@@ -101,23 +107,33 @@ func (t *Task) indexed(wait time.Duration) indexed {
 	if t.NotBefore != 0 {
 		return indexed{t.TID, laneDue, t.NotBefore, wait}
 	}
-	return indexed{tid: t.TID, lane: t.lane(), rank: int64(t.Number())}
+	lane := t.lane()
+	if lane == "" && t.Concurrency.Admitted {
+		lane = laneAdmitted + t.Concurrency.Key
+	}
+	return indexed{tid: t.TID, lane: lane, rank: int64(t.Number())}
 }
 
-// index puts the task's request into the index if it cannot run yet, and notifies the
-// manager of it. wait is its whole delay.
+// isIndexed reports whether the task is in the index.
+func (t *Task) isIndexed() bool {
+	return !t.Status.Terminal() && (t.Status == taskspec.StatusCreated && t.lane() != "" || t.Concurrency.Admitted)
+}
+
+// index puts the task into the index, if its request cannot run yet or it was admitted with
+// its concurrency key, and notifies the manager of it. wait is its whole delay.
 func (t *Task) index(tx *broker.Tx, wait time.Duration) error {
-	if t.lane() != laneDue && t.Inline == "" {
+	if t.lane() != laneDue && t.Inline == "" && !t.Concurrency.waits() {
 		tx.Notify(Requests) // the manager subscribes to no other queue of requests that can run
 	}
-	if t.lane() == "" {
+	i := t.indexed(wait)
+	if i.lane == "" {
 		return nil
 	}
-	i := t.indexed(wait)
 	return put(tx, i.record(), indexBody{i.wait})
 }
 
-// unindex takes the task's request out of the index, if it is there, and ends its delay.
+// unindex takes the task's request out of the lane that it waits in, if it does, and ends
+// its delay.
 func (t *Task) unindex(tx *broker.Tx) error {
 	if t.lane() == "" {
 		return nil
@@ -172,7 +188,7 @@ func compareIDs(a, b broker.Message) int { return cmp.Compare(a.ID, b.ID) }
 // withItems returns the oldest requests for which there are items in the queues that they
 // wait for, each with its item, and these queues.
 func withItems(r broker.Reader, quarantined broker.ID, n, size int, slots bool) (ready []Ready, inputs []string, err error) {
-	lanes, err := r.States(indexKind)
+	lanes, err := r.States(indexKind, laneDue)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -325,5 +341,8 @@ func (i indexed) reschedule(tx *broker.Tx) error {
 	if err := t.index(tx, i.wait); err != nil {
 		return err
 	}
-	return t.save(tx)
+	if err := t.save(tx); err != nil || t.NotBefore != 0 {
+		return err
+	}
+	return t.Concurrency.admit(tx)
 }

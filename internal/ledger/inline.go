@@ -16,8 +16,11 @@ type Prepared struct {
 }
 
 // Prepare prepares the submission. The result is nil if the task cannot run, which
-// [SubmitAll] records. root is the project's.
+// [SubmitAll] records, or has a concurrency key. root is the project's.
 func (s Submission) Prepare(root string) (*Prepared, error) {
+	if s.Spec.Concurrency != nil {
+		return nil, nil // it may have to wait for its key
+	}
 	text, err := s.encode()
 	if err != nil {
 		return nil, err

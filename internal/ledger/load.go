@@ -51,6 +51,11 @@ func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, b
 		return in.key(r, here)
 	case attemptKind:
 		return in.attempt(r, here)
+	case concurrencyKind:
+		if here != nil || !in.run {
+			return r, broker.Skip, nil // a key that is in use keeps its limit
+		}
+		return r, broker.Take, Check(r)
 	}
 	in.State++
 	return r, broker.Leave, nil
@@ -109,6 +114,7 @@ func (in *Intake) task(r broker.Record, here *broker.Record) (broker.Record, bro
 		in.waiting[t.TID] = t.requests()
 		// Its parent is lost and holds no slot for it: it needs one of its own.
 		t.Parent, t.Slotless, t.Service = "", !t.traits().slot, ""
+		t.Concurrency.Admitted = false
 	}
 	t.Loaded = true
 	r, err = t.record()
@@ -133,6 +139,7 @@ func (in *Intake) same(r, here broker.Record) (bool, error) {
 	if err != nil || !ours.Loaded {
 		return false, err
 	}
+	ours.Concurrency.Admitted = theirs.Concurrency.Admitted
 	if ours.Loaded = theirs.Loaded; ours.Error == lostInDump && !theirs.Status.Terminal() {
 		return ours.Epoch == theirs.Epoch, nil
 	}
@@ -148,6 +155,9 @@ func (in *Intake) sameMessage(m, here broker.Message) bool {
 	}
 	if in.header.Redacted {
 		here.Body = redactMessage(here, in.redact)
+	}
+	if isRequests(m.Queue) && isRequests(here.Queue) {
+		here.Queue = m.Queue // it goes from one to the other
 	}
 	return m == here
 }
@@ -182,8 +192,16 @@ func (in *Intake) done(tx *broker.Tx) error {
 		tx.Notify(Requests)
 		tx.Notify(WaitingRequests)
 	}
+	keys := make(map[string]Concurrency)
 	for tid, queue := range in.waiting {
-		if err := placeAgain(tx, tid, queue); err != nil {
+		t, err := placeAgain(tx, tid, queue)
+		if err != nil {
+			return err
+		}
+		keys[t.Concurrency.Key] = t.Concurrency
+	}
+	for _, c := range keys {
+		if err := c.admit(tx); err != nil {
 			return err
 		}
 	}
@@ -216,15 +234,15 @@ func (in *Intake) done(tx *broker.Tx) error {
 
 // placeAgain moves the request of a task that was loaded from the queue it was in to the one
 // where it belongs now, and puts it into the index.
-func placeAgain(tx *broker.Tx, tid, queue string) error {
+func placeAgain(tx *broker.Tx, tid, queue string) (*Task, error) {
 	t, err := load(tx, tid)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if to := t.requests(); to != queue {
 		if _, err := tx.Move(queue, to, broker.Select{ID: t.Number()}); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return t.index(tx, t.delay())
+	return t, t.index(tx, t.delay())
 }

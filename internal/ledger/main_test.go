@@ -359,7 +359,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, i indexed) (pr
 	created := t.Status == taskspec.StatusCreated
 	must(holds(t.requests(), t.Number()) == created, "a request waits if and only if it is created")
 	must((i.lane == laneDue && i.rank == t.NotBefore) == (t.NotBefore != 0), "it is delayed if and only if it has a time")
-	must((i.lane != "") == (created && t.lane() != ""), "it is in the index if and only if it cannot run yet")
+	must((i.lane != "") == t.isIndexed() && (i.lane == "" || i == t.indexed(i.wait)), "it is in the index if and only if it cannot run yet, or was admitted")
 	for _, r := range s.Records[attemptKind] {
 		if past, err := pastAttempts.decode(r); err != nil || past.TID == t.TID {
 			must(err == nil && past.Epoch < t.Epoch+btoi(t.Message == 0) && past.Status.Terminal(), "a past attempt is not one")

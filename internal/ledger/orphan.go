@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"errors"
+	"strings"
 
 	"weft/broker"
 	"weft/taskspec"
@@ -28,25 +29,43 @@ func FindOrphans(r broker.Reader) (orphans []broker.Record, err error) {
 		if err != nil {
 			return nil, err
 		}
-		id, err := broker.ParseID(i.tid)
+		there, err := i.belongs(r)
 		if err != nil {
 			return nil, err
 		}
-		request, err := r.Messages(WaitingRequests, broker.Select{ID: id})
-		if err != nil {
-			return nil, err
-		}
-		if len(request) == 0 {
+		if !there {
 			orphans = append(orphans, broker.Record{Kind: indexKind, Key: i.tid})
 		}
 	}
 	return orphans, nil
 }
 
+// belongs reports whether what is in the index is there: a request that waits, or a task
+// that has been admitted and has not ended.
+func (i indexed) belongs(r broker.Reader) (bool, error) {
+	if strings.HasPrefix(i.lane, laneAdmitted) {
+		t, err := tasks.get(r, i.tid)
+		if unreadable(err) {
+			return !errors.Is(err, broker.ErrNotFound), nil // repair decides
+		}
+		return err == nil && t.isIndexed(), err
+	}
+	id, err := broker.ParseID(i.tid)
+	if err != nil {
+		return false, err
+	}
+	request, err := r.Messages(WaitingRequests, broker.Select{ID: id})
+	return len(request) > 0, err
+}
+
 // DropOrphans removes what [FindOrphans] finds and counts it.
 func DropOrphans(tx *broker.Tx) (int, error) {
 	orphans, err := FindOrphans(tx)
 	for _, rec := range orphans {
+		if rec.Kind == indexKind {
+			err = cmp.Or(err, dropIndexed(tx, rec.Key))
+			continue
+		}
 		err = cmp.Or(err, tx.DeleteRecord(rec.Kind, rec.Key))
 	}
 	return len(orphans), err

@@ -106,7 +106,12 @@ func (p *Repair) Apply(tx *broker.Tx, now time.Time) (done bool, err error) {
 		return false, err
 	}
 	for _, rec := range append(slices.Clone(p.Records), p.Record) {
-		if err := tx.DeleteRecord(rec.Kind, rec.Key); err != nil {
+		if rec.Kind == indexKind && p.Instead == nil {
+			err = dropIndexed(tx, rec.Key)
+		} else {
+			err = tx.DeleteRecord(rec.Kind, rec.Key)
+		}
+		if err != nil {
 			return false, err
 		}
 	}
@@ -214,7 +219,7 @@ func rebuildManager(r broker.Reader, rec broker.Record) (broker.Record, error) {
 
 // rebuildIndexed puts the request of a task into the index again.
 func rebuildIndexed(r broker.Reader, rec broker.Record) (broker.Record, error) {
-	t, err := taskOf(r, rec.Key, func(t *Task) bool { return t.Status == taskspec.StatusCreated && t.lane() != "" })
+	t, err := taskOf(r, rec.Key, func(t *Task) bool { return t.isIndexed() })
 	if err != nil {
 		return rec, err
 	}

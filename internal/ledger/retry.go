@@ -84,13 +84,17 @@ func retryTask(tx *broker.Tx, t *Task, now time.Time) error {
 	if err := t.save(tx); err != nil {
 		return err
 	}
+	if err := t.Concurrency.admit(tx); err != nil {
+		return err
+	}
 	return t.log(tx, eventRetried, now.UnixNano(), Event{})
 }
 
 // requestAgain writes the request for another attempt at the task, under its id. item is
 // its work item in JSON, nil if that comes from a queue; wait is its whole delay, if it has
-// one.
+// one. When the task is saved, the caller admits what waits for its concurrency key.
 func (t *Task) requestAgain(tx *broker.Tx, item json.RawMessage, wait time.Duration) error {
+	t.Concurrency.Admitted = false // every attempt waits for its turn
 	body, err := json.Marshal(request{Spec: t.Spec, Item: item})
 	if err != nil {
 		return fmt.Errorf("encode request: %w", err)
@@ -106,7 +110,7 @@ func resetForRetry(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, Root: t.Root, decoded: t.decoded, stored: t.stored,
 		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Inline: t.Inline,
-		In: t.In, Out: t.Out, ControlIn: t.ControlIn, ControlOut: t.ControlOut, Redact: t.Redact, Streams: t.Streams, NoItem: t.NoItem, Key: t.Key, Tags: t.Tags,
+		In: t.In, Out: t.Out, ControlIn: t.ControlIn, ControlOut: t.ControlOut, Redact: t.Redact, Streams: t.Streams, NoItem: t.NoItem, Key: t.Key, Tags: t.Tags, Concurrency: t.Concurrency,
 		Service: t.Service,
 		Items:   t.Items, Pipeline: t.Pipeline, Stage: t.Stage, Last: t.Last,
 		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created,

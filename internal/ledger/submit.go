@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"weft/broker"
@@ -57,7 +58,8 @@ func Submit(tx *broker.Tx, s Submission, now time.Time) (tid string, managed boo
 // SubmitAll is [Submit] for many tasks; the results are in the order of all, and the ids
 // rise. If a task holds the key of a submission already, no other is made.
 func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accepted, managed bool, err error) {
-	var env, key string // of the previous submission, which mostly has the same
+	var env, key string     // of the previous submission, which mostly has the same
+	var begun []Concurrency // the keys of what begins to wait, each once
 	for _, s := range all {
 		spec, err := s.encode()
 		if err != nil {
@@ -92,7 +94,15 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 				return nil, false, err
 			}
 		}
+		if t.Concurrency.Key != "" && !slices.Contains(begun, t.Concurrency) {
+			begun = append(begun, t.Concurrency)
+		}
 		accepted = append(accepted, Accepted{TID: t.TID})
+	}
+	for _, c := range begun {
+		if err := c.submitted(tx); err != nil {
+			return nil, false, err
+		}
 	}
 	managed, err = Managed(tx)
 	return accepted, managed, err
@@ -144,7 +154,10 @@ func (s Submission) create(tx *broker.Tx, spec json.RawMessage, env string, now 
 	if err != nil {
 		return nil, err
 	}
-	return t, initialize(tx, t, env)
+	if err := initialize(tx, t, env); err != nil || t.Concurrency.Key == "" {
+		return t, err
+	}
+	return t, t.Concurrency.submitted(tx)
 }
 
 // initialize writes the first record of a task, and its first event.
@@ -159,17 +172,18 @@ func initialize(tx *broker.Tx, t *Task, env string) error {
 // task returns the task of the submission, without its id.
 func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 	t = &Task{
-		Name:    s.Spec.Name,
-		Status:  taskspec.StatusCreated,
-		Dir:     taskspec.RawString(s.Dir),
-		Input:   s.Input,
-		Parent:  s.Parent,
-		Redact:  s.Redact,
-		Key:     s.Spec.Key,
-		Tags:    s.Spec.Tags(),
-		Created: now.UnixNano(),
-		Service: s.Service,
-		decoded: &s.Spec.Work,
+		Name:        s.Spec.Name,
+		Status:      taskspec.StatusCreated,
+		Dir:         taskspec.RawString(s.Dir),
+		Input:       s.Input,
+		Parent:      s.Parent,
+		Redact:      s.Redact,
+		Key:         s.Spec.Key,
+		Concurrency: concurrencyOf(&s.Spec.Work),
+		Tags:        s.Spec.Tags(),
+		Created:     now.UnixNano(),
+		Service:     s.Service,
+		decoded:     &s.Spec.Work,
 		// A parent holds a slot while it waits for its children; a task that waits for a
 		// person, and a service, would hold one for ever.
 		Slotless: s.Parent != "" || s.Service != "" || s.Plan != nil || s.Spec.Slotless(),

@@ -52,6 +52,8 @@ type Task struct {
 	Last     bool  `json:"last_stage,omitempty"`
 	// Key is the key that it was submitted with, and holds.
 	Key string `json:"key,omitempty"`
+	// Concurrency is its concurrency key, if it has one.
+	Concurrency Concurrency `json:"concurrency,omitzero"`
 	// Tags are those of its spec, also before the dispatch.
 	Tags []string `json:"tags,omitempty"`
 	// Loaded means that it was loaded from a dump, without its files.
