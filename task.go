@@ -229,6 +229,19 @@ func (p *Project) CountTasks(ctx context.Context) (map[taskspec.Status]int, erro
 	return counts, nil
 }
 
+// ConcurrencyUse returns how many tasks with a concurrency key run, or are about to, and how
+// many may; both are 0 if no task with the key runs or waits.
+func (p *Project) ConcurrencyUse(ctx context.Context, key string) (running, limit int, err error) {
+	err = p.broker.View(ctx, func(r broker.Reader) (err error) {
+		running, limit, err = ledger.KeyUse(r, key)
+		return err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("concurrency key %s: %w", key, err)
+	}
+	return running, limit, nil
+}
+
 // each calls yield with the tasks, until it returns false.
 func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*TaskStatus) bool) error {
 	name := broker.Pattern{}

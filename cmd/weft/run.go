@@ -118,6 +118,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 	} else if r.Verbose {
 		a.note("task %s holds the key", t.TID())
 	}
+	a.tellKey(p, t, spec)
 	told := func(bool) {}
 	if r.Verbose {
 		told = a.tellRetries(in.second, t)

@@ -22,7 +22,32 @@ func fullText(ctx context.Context, p *weft.Project) (string, error) {
 
 // waitsForSlot reports whether a task waits for nothing else.
 func waitsForSlot(s *weft.TaskStatus) bool {
-	return s.Status == taskspec.StatusCreated && s.NotBefore.IsZero() && s.WaitingFor == "" && s.ParentTID == ""
+	return s.Status == taskspec.StatusCreated && s.NotBefore.IsZero() && s.WaitingFor == "" && !s.AwaitsKey && s.ParentTID == ""
+}
+
+// keyText says for which concurrency key a task waits; it is empty if it waits for none.
+func keyText(ctx context.Context, p *weft.Project, s *weft.TaskStatus) (string, error) {
+	if !s.AwaitsKey {
+		return "", nil
+	}
+	running, _, err := p.ConcurrencyUse(ctx, s.ConcurrencyKey)
+	return fmt.Sprintf("concurrency key %s (%d running)", s.ConcurrencyKey, running), err
+}
+
+// tellKey says on standard error, to a person, for which concurrency key a task waits that
+// was just submitted.
+func (a *app) tellKey(p *weft.Project, t *weft.Task, spec *taskspec.Spec) {
+	if spec.Concurrency == nil || a.JSON {
+		return
+	}
+	ctx := context.Background()
+	s, err := t.Status(ctx)
+	if err != nil {
+		return // the wait for the task says so
+	}
+	if text, err := keyText(ctx, p, s); err == nil && text != "" {
+		a.note("task %s: waiting for %s", taskspec.ShortTID(t.TID()), visible(text))
+	}
 }
 
 // slotPatience is how long a task waits for a slot before a command that waits for

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,15 +13,16 @@ import (
 
 // workOptions are what can be said about the work of any task.
 type workOptions struct {
-	Timeout   *duration `placeholder:"TIME" help:"Stop the work when it has taken so long: 30, 1.5, 2m."`
-	Delay     *duration `placeholder:"TIME" help:"Wait so long before the work begins."`
-	Retries   *int      `placeholder:"N" help:"Try again up to N times when the work does not complete, after 1, 2, 4 … seconds. More can be said by --spec."`
-	StopGrace *duration `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
-	Memory    *float64  `placeholder:"MB" help:"Kill the task when its processes use more memory together, in MiB."`
-	CPU       *float64  `name:"cpu" placeholder:"PERCENT" help:"End the task when it uses more of a core, in four seconds of five."`
-	Env       []string  `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the environment; may be repeated."`
-	Name      string    `help:"Name the task (default: the command's)."`
-	Tag       []string  `sep:"none" help:"Tag the task; may be repeated."`
+	Timeout     *duration `placeholder:"TIME" help:"Stop the work when it has taken so long: 30, 1.5, 2m."`
+	Delay       *duration `placeholder:"TIME" help:"Wait so long before the work begins."`
+	Retries     *int      `placeholder:"N" help:"Try again up to N times when the work does not complete, after 1, 2, 4 … seconds. More can be said by --spec."`
+	Concurrency string    `placeholder:"KEY[=N]" complete:"-" help:"Run at most N tasks with this key at once (default: 1); the others wait in order."`
+	StopGrace   *duration `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
+	Memory      *float64  `placeholder:"MB" help:"Kill the task when its processes use more memory together, in MiB."`
+	CPU         *float64  `name:"cpu" placeholder:"PERCENT" help:"End the task when it uses more of a core, in four seconds of five."`
+	Env         []string  `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the environment; may be repeated."`
+	Name        string    `help:"Name the task (default: the command's)."`
+	Tag         []string  `sep:"none" help:"Tag the task; may be repeated."`
 }
 
 // overlay changes the task as the options say. What they do not say stays.
@@ -38,6 +40,12 @@ func (o *workOptions) overlay(spec *taskspec.Spec) error {
 	}
 	if o.Retries != nil {
 		w.Retry = o.retry(w.Retry)
+	}
+	if o.Concurrency != "" {
+		var err error
+		if w.Concurrency, err = parseConcurrency(o.Concurrency); err != nil {
+			return err
+		}
 	}
 	w.StopGrace = cmp.Or((*time.Duration)(o.StopGrace), w.StopGrace)
 	w.Limits.MemoryMB = cmp.Or(o.Memory, w.Limits.MemoryMB)
@@ -65,6 +73,20 @@ func (o *workOptions) retry(policy *taskspec.RetryPolicy) *taskspec.RetryPolicy 
 	}
 	p.MaxAttempts = new(*o.Retries + 1)
 	return &p
+}
+
+// parseConcurrency parses KEY or KEY=N. A key may hold "=": what follows the last one is the
+// number.
+func parseConcurrency(text string) (*taskspec.Concurrency, error) {
+	c := &taskspec.Concurrency{Key: text}
+	if i := strings.LastIndexByte(text, '='); i >= 0 {
+		n, err := strconv.Atoi(text[i+1:])
+		if err != nil || i == 0 {
+			return nil, usageError{fmt.Sprintf("--concurrency %s: want KEY or KEY=N, where N is how many tasks run at once", text)}
+		}
+		c.Key, c.Limit = text[:i], &n
+	}
+	return c, nil
 }
 
 // addTags adds tags to those that the task has.

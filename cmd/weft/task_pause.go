@@ -23,6 +23,9 @@ func waiting(s *weft.TaskStatus, open, end string) string {
 	if s.Items != nil && s.Status == taskspec.StatusRunning && s.Items.MessageID == "" && !s.Paused {
 		return open + "waiting" + end
 	}
+	if s.AwaitsKey {
+		return open + "waiting for concurrency key " + s.ConcurrencyKey + end
+	}
 	if s.WaitingFor == "" {
 		return ""
 	}

@@ -62,7 +62,13 @@ func (a *app) printTask(ctx context.Context, p *weft.Project, tid string) error 
 		}
 	}
 	line("Waits", waits)
-	line("Waits for", visible(s.WaitingFor))
+	waitsFor := s.WaitingFor
+	if s.AwaitsKey {
+		if waitsFor, err = keyText(ctx, p, s); err != nil {
+			return err
+		}
+	}
+	line("Waits for", visible(waitsFor))
 	line("Outbox", visible(s.Outbox))
 	past, err := t.PastAttempts(ctx)
 	if err != nil {

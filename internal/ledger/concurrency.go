@@ -33,6 +33,11 @@ func concurrencyOf(w *taskspec.Work) (c Concurrency) {
 // waits reports whether a task with the key still has to be admitted.
 func (c Concurrency) waits() bool { return c.Key != "" && !c.Admitted }
 
+// AwaitsKey reports whether a task waits for its concurrency key.
+func AwaitsKey(t *Task) bool {
+	return t.Status == taskspec.StatusCreated && t.NotBefore == 0 && t.Concurrency.waits()
+}
+
 // admits returns how many tasks that wait for a key may run now: the others with the key
 // are as many as running. It is the whole decision; a limit that was lowered ends no task.
 func admits(limit, running int) int { return max(0, limit-running) }
@@ -185,11 +190,12 @@ func dropIndexed(tx *broker.Tx, tid string) error {
 	return Concurrency{Key: keyOfLane(rec.State)}.admit(tx)
 }
 
-// KeyUse returns how many tasks were admitted with a concurrency key, and its limit.
-func KeyUse(r broker.Reader, c Concurrency) (running, limit int, err error) {
-	if limit, err = limitOf(r, c.Key); err != nil {
+// KeyUse returns how many tasks were admitted with a concurrency key, and its limit, 0 if no
+// task has the key.
+func KeyUse(r broker.Reader, key string) (running, limit int, err error) {
+	if limit, err = limitOf(r, key); err != nil {
 		return 0, 0, err
 	}
-	recs, err := r.Records(indexKind, broker.RecordSelect{States: []string{laneAdmitted + c.Key}})
-	return len(recs), max(1, limit), err
+	recs, err := r.Records(indexKind, broker.RecordSelect{States: []string{laneAdmitted + key}})
+	return len(recs), limit, err
 }

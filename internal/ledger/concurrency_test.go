@@ -36,7 +36,7 @@ func TestAdmits(t *testing.T) {
 func (p *project) use(key string) (running, limit int) {
 	p.Helper()
 	if err := p.b.View(ctx, func(r broker.Reader) (err error) {
-		running, limit, err = KeyUse(r, Concurrency{Key: key})
+		running, limit, err = KeyUse(r, key)
 		return err
 	}); err != nil {
 		p.Fatal(err)
