@@ -184,18 +184,7 @@ func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, o SubmitOpti
 	if err != nil {
 		return l, err
 	}
-	if err := canRun(); err != nil {
-		return l, err
-	}
-	if err := p.trust.Observe(ctx); err != nil {
-		return l, err
-	}
-	s := submission{o, p.fileEnv}
-	first := pl.Stages[0].Spec
-	if err := s.checkInbox([]*taskspec.Spec{first}); err != nil {
-		return l, err
-	}
-	if l, err = s.snapshot(p, first.Work); err != nil {
+	if l, err = o.submission(ctx, p, pl.Stages[0].Spec); err != nil {
 		return l, err
 	}
 	var names []string
@@ -211,11 +200,11 @@ func preparePipeline(ctx context.Context, p *Project, pl *Pipeline, o SubmitOpti
 		names = append(names, stage.Spec.EnvFrom...)
 		commands = commands || stage.Spec.Type == taskspec.KindCommand
 	}
-	env := s.environ()
+	env := o.environ(p)
 	if !commands {
 		env = named(env, names)
 	}
-	l.Env = s.snapshotOf(env)
+	l.Env = snapshotOf(env)
 	l.Spec = &taskspec.Spec{Name: pl.Name, Work: taskspec.Work{Key: pl.Key, Delay: pl.Delay}}
 	l.Plan = plan
 	return l, nil

@@ -126,24 +126,14 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, o SubmitOp
 			return nil, err
 		}
 	}
-	if err := canRun(); err != nil {
-		return nil, err
-	}
-	if err := p.trust.Observe(ctx); err != nil {
-		return nil, err
-	}
-	s := submission{o, p.fileEnv}
-	if s.Stdin != nil && len(specs) > 1 {
+	if o.Stdin != nil && len(specs) > 1 {
 		return nil, errors.New("one standard input for several tasks")
 	}
-	if err := s.checkInbox(specs); err != nil {
-		return nil, err
-	}
-	l, err := s.snapshot(p, specs[0].Work)
+	l, err := o.submission(ctx, p, specs[0])
 	if err != nil {
 		return nil, err
 	}
-	env := sync.OnceValue(func() string { return s.snapshotOf(s.environ()) })
+	env := sync.OnceValue(func() string { return snapshotOf(o.environ(p)) })
 	all := make([]ledger.Submission, len(specs))
 	for i, spec := range specs {
 		if err := checkCall(ctx, p, spec, l.Item, true); err != nil {
@@ -155,9 +145,9 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, o SubmitOp
 		case spec.Type != taskspec.KindFunction:
 			all[i].Env = env()
 		case !spec.Inline():
-			all[i].Env = s.snapshotOf(named(s.environ(), spec.EnvFrom))
+			all[i].Env = snapshotOf(named(o.environ(p), spec.EnvFrom))
 		case len(spec.EnvFrom) > 0:
-			all[i].Env = ledger.EncodeEnv(named(s.environ(), spec.EnvFrom))
+			all[i].Env = ledger.EncodeEnv(named(o.environ(p), spec.EnvFrom))
 		}
 	}
 	return all, nil
@@ -165,12 +155,12 @@ func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, o SubmitOp
 
 // checkInbox refuses an input of a task that takes its work item from a queue. An empty
 // one is none.
-func (s submission) checkInbox(specs []*taskspec.Spec) error {
-	inbox := specs[0].IO.Inputs["inbox"]
-	if inbox == "" || s.Stdin == nil {
+func (o SubmitOptions) checkInbox(spec *taskspec.Spec) error {
+	inbox := spec.IO.Inputs["inbox"]
+	if inbox == "" || o.Stdin == nil {
 		return nil
 	}
-	n, err := io.ReadFull(s.Stdin, make([]byte, 1))
+	n, err := io.ReadFull(o.Stdin, make([]byte, 1))
 	switch {
 	case n > 0:
 		return fmt.Errorf("%w: %s", ErrInputFromQueue, inbox)
@@ -180,21 +170,32 @@ func (s submission) checkInbox(specs []*taskspec.Spec) error {
 	return nil
 }
 
-// snapshot is what tasks that do such work are submitted with beside their specs.
-func (s submission) snapshot(p *Project, w taskspec.Work) (l ledger.Submission, err error) {
-	l = ledger.Submission{Dir: s.Dir, Parent: parentIn(p.root), Redact: p.settings.Redact}
+// submission takes in what the options say for tasks like this one, if the project may run
+// them; the spec and the environment are missing.
+func (o SubmitOptions) submission(ctx context.Context, p *Project, spec *taskspec.Spec) (l ledger.Submission, err error) {
+	err = canRun()
+	if err == nil {
+		err = p.trust.Observe(ctx)
+	}
+	if err == nil {
+		err = o.checkInbox(spec)
+	}
+	if err != nil {
+		return l, err
+	}
+	l = ledger.Submission{Dir: o.Dir, Parent: parentIn(p.root), Redact: p.settings.Redact}
 	if l.Dir == "" {
 		if l.Dir, err = os.Getwd(); err != nil {
 			return l, err
 		}
 	}
 	switch {
-	case w.Type == taskspec.KindFunction:
-		l.Item, err = messageItem(s.Stdin, p.settings.MaxMessage, "input of a function")
-	case w.Persistent:
-		l.Item, err = commandItem(s.Stdin, p.settings.MaxMessage)
+	case spec.Type == taskspec.KindFunction:
+		l.Item, err = messageItem(o.Stdin, p.settings.MaxMessage, "input of a function")
+	case spec.Persistent:
+		l.Item, err = commandItem(o.Stdin, p.settings.MaxMessage)
 	default:
-		l.Item, l.Input, l.InputSum, err = spool(p.dir, s.Stdin)
+		l.Item, l.Input, l.InputSum, err = spool(p.dir, o.Stdin)
 	}
 	return l, err
 }

@@ -14,7 +14,6 @@ import (
 	"weft/broker"
 	"weft/internal/inherit"
 	"weft/internal/ledger"
-	"weft/internal/settings"
 	"weft/taskspec"
 )
 
@@ -32,23 +31,17 @@ type SubmitOptions struct {
 	Stdin io.Reader
 }
 
-// submission is what a task is submitted with.
-type submission struct {
-	SubmitOptions
-	fileEnv settings.FileEnv
-}
-
-// environ is the environment that it is submitted with.
-func (s *submission) environ() []string {
-	if s.Env == nil {
-		s.Env = s.fileEnv.Environ()
+// environ returns the environment of the task.
+func (o *SubmitOptions) environ(p *Project) []string {
+	if o.Env == nil {
+		o.Env = p.fileEnv.Environ()
 	}
-	return s.Env
+	return o.Env
 }
 
 // snapshotOf packs an environment with the attributes of this process, as far as
 // they are known.
-func (s *submission) snapshotOf(env []string) string {
+func snapshotOf(env []string) string {
 	if a, err := inherit.Read(); err == nil {
 		env = ledger.WithAttributes(env, a.String())
 	}

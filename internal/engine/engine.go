@@ -217,34 +217,39 @@ func (e *Engine) Run(ctx context.Context, stop <-chan struct{}) (err error) {
 
 // gather handles an event and those that arrive meanwhile, or are worth waiting for.
 func (e *Engine) gather(event func() error) error {
-	var over <-chan time.Time
-	for yielded := false; ; {
+	var over <-chan time.Time // the end of the waiting; nil until it begins
+	for event != nil {
 		if err := event(); err != nil {
 			return err
 		}
-	next:
-		select {
-		case event = <-e.Events:
-			yielded = false
+		if event = e.arrived(); event != nil {
 			continue
-		default:
 		}
-		linger := e.x.Linger()
-		switch {
-		case linger == 0 || yielded:
+		switch linger := e.x.Linger(); {
+		case linger == 0:
 			return nil
 		case linger == Yield:
 			runtime.Gosched()
-			yielded = true
-			goto next
+			event = e.arrived()
+			continue
 		case over == nil:
 			over = time.After(linger)
 		}
 		select {
 		case event = <-e.Events:
 		case <-over:
-			return nil
 		}
+	}
+	return nil
+}
+
+// arrived returns an event that has arrived; nil if there is none.
+func (e *Engine) arrived() func() error {
+	select {
+	case event := <-e.Events:
+		return event
+	default:
+		return nil
 	}
 }
 
