@@ -182,9 +182,10 @@ type FunctionOptions struct {
 //
 // A call has one argument, or named ones, or both: one argument is decoded into
 // In as encoding/json would; named ones are its fields by their JSON names, and
-// lie over an argument that is an object. Names that In does not have are
-// refused, and so is a call that lacks a field, unless that has the option
-// omitempty or omitzero. A tag `jsonschema:"…"` describes a field for the help of
+// lie over an argument that is an object. Who submits a call with names that In does not
+// have, or without one of its fields, gets an error, unless the field has the option
+// omitempty or omitzero; when a call that another build of the program has submitted is
+// executed, such names are ignored and such fields are zero. A tag `jsonschema:"…"` describes a field for the help of
 // the command line. Without arguments use struct{}.
 //
 // Each call runs in a process of its own, with the environment and limits of its

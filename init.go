@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
+	"weft/broker/sqlite"
 	"weft/internal/consumer"
 	"weft/internal/function"
 	"weft/internal/role"
@@ -20,9 +21,12 @@ var initialized atomic.Bool
 // Init must be the first call in main, or in TestMain, after [Register]. In a
 // process that Weft has started, Init does that process's work and never returns.
 // In every other process it returns at once, and allows Weft to start processes
-// of this program.
+// of this program. It also makes SQLite use locks that survive other code in the process
+// that opens and closes a store's files, so that the program may open databases of its own
+// with the same driver before its first project.
 func Init() {
 	initialized.Store(true)
+	sqlite.SafeLocks() // what is wrong with that, Open says
 	r, conn := role.Take()
 	switch r {
 	case role.Consumer:

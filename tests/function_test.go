@@ -163,7 +163,7 @@ func TestFunctionRefused(t *testing.T) {
 	}
 	for spec, reason := range map[*taskspec.Spec]string{
 		function("subtract"):       "function subtract is not known here: ",
-		function("add", "a", "on"): `function add: "a": got string, want integer`,
+		function("add", "a", "on"): `function add: "a": got string, want int`,
 	} {
 		body, err := json.Marshal(spec)
 		if err != nil {

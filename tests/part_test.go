@@ -28,6 +28,7 @@ const (
 	partFamily   = "family"   // the command of a task, with children that try to escape
 	partChild    = "child"    // one of these
 	partKeeper   = "keeper"   // the command of a task of TestEscapes
+	partDatabase = "database" // a program with a SQLite database of its own
 	partEscaping = "escaping" // a process of it that tries to escape
 )
 
@@ -45,6 +46,8 @@ func play(part string, args []string) int {
 		err = playKeeper(args[0], args[1], args[2])
 	case partService:
 		err = playService(args[0], args[1])
+	case partDatabase:
+		err = playDatabase(args[0])
 	case partEscaping:
 		err = playEscaping(args[0], args[1])
 	}

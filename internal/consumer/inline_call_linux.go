@@ -103,12 +103,7 @@ func (s *server) invoke(c *call) {
 		Log:      slog.New(slog.NewTextHandler(c.log, nil)),
 		Progress: progress.note,
 	})
-	f := s.o.Functions.Get(c.job.Function.Name)
-	call := f.Call
-	if c.local != nil {
-		call = f.CallChecked // the submitter checked the arguments just now
-	}
-	invoke(ctx, call, c.job.Function.Call, func(e callResult) {
+	invoke(ctx, s.o.Functions.Get(c.job.Function.Name).Call, c.job.Function.Call, func(e callResult) {
 		progress.flush()
 		s.emit(func() error { return s.onAnswer(c, e) })
 	})

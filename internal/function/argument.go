@@ -75,10 +75,9 @@ func document(name string, input *schema.Schema, c taskspec.Call) (json.RawMessa
 	return json.Marshal(fields)
 }
 
-// decode decodes a value strictly.
+// decode decodes one value.
 func decode(name string, value json.RawMessage, into any) error {
 	d := json.NewDecoder(bytes.NewReader(value))
-	d.DisallowUnknownFields()
 	if _, plain := into.(*any); plain {
 		d.UseNumber()
 	}

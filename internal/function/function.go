@@ -25,8 +25,8 @@ type Function struct {
 	description string
 	input       func() *schema.Schema // nil: it takes any arguments
 	output      func() *schema.Schema // nil: it returns any value
-	bare        func() error          // the error of a call without arguments
-	call        func(ctx context.Context, c taskspec.Call, checked bool) (any, error)
+	bare        func() error          // what Check says of a call without arguments
+	call        func(ctx context.Context, c taskspec.Call) (any, error)
 }
 
 // New returns the function fn, which takes one value that is decoded from the arguments of
@@ -40,8 +40,8 @@ func New[In, Out any](name, description string, fn func(context.Context, In) (Ou
 		output: sync.OnceValue(func() *schema.Schema { return schema.Of(reflect.TypeFor[Out]()) }),
 	}
 	f.bare = sync.OnceValue(func() error { return f.check(taskspec.Call{}) })
-	f.call = func(ctx context.Context, c taskspec.Call, checked bool) (any, error) {
-		value, err := f.argument(c, checked)
+	f.call = func(ctx context.Context, c taskspec.Call) (any, error) {
+		value, err := document(name, f.input(), c)
 		if err != nil {
 			return nil, err
 		}
@@ -57,7 +57,7 @@ func New[In, Out any](name, description string, fn func(context.Context, In) (Ou
 // NewPlain returns the function fn, which takes its arguments as decoded from JSON, numbers
 // as [json.Number].
 func NewPlain(name, description string, fn func(ctx context.Context, args []any, kwargs map[string]any) (any, error)) *Function {
-	return &Function{name: name, description: description, call: func(ctx context.Context, c taskspec.Call, _ bool) (any, error) {
+	return &Function{name: name, description: description, call: func(ctx context.Context, c taskspec.Call) (any, error) {
 		args := make([]any, len(c.Args))
 		for i, arg := range c.Args {
 			if err := decode(name, arg, &args[i]); err != nil {
@@ -79,19 +79,13 @@ func NewPlain(name, description string, fn func(ctx context.Context, args []any,
 // Name returns the name under which the function is registered.
 func (f *Function) Name() string { return f.name }
 
-// Call calls the function and returns its value as JSON. An *[ArgumentError] means that it
-// was not called. Call does not recover a panic of the function.
+// Call calls the function and returns its value as JSON. It decodes the arguments as
+// encoding/json does, fields that it does not know ignored and those that are missing zero,
+// because another build of the program may have submitted the call: [Function.Check] is for
+// who submits it. An *[ArgumentError] means that the function was not called. Call does not
+// recover a panic of the function.
 func (f *Function) Call(ctx context.Context, c taskspec.Call) (json.RawMessage, error) {
-	return f.do(ctx, c, false)
-}
-
-// CallChecked is [Function.Call] for a call that [Function.Check] has accepted.
-func (f *Function) CallChecked(ctx context.Context, c taskspec.Call) (json.RawMessage, error) {
-	return f.do(ctx, c, true)
-}
-
-func (f *Function) do(ctx context.Context, c taskspec.Call, checked bool) (json.RawMessage, error) {
-	v, err := f.call(ctx, c, checked)
+	v, err := f.call(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -107,19 +101,11 @@ func (f *Function) Check(c taskspec.Call) error {
 }
 
 func (f *Function) check(c taskspec.Call) error {
-	_, err := f.argument(c, false)
-	return err
-}
-
-// argument returns the one value that the function takes.
-func (f *Function) argument(c taskspec.Call, checked bool) (json.RawMessage, error) {
-	switch {
-	case f.input == nil:
-		return nil, nil
-	case checked:
-		return document(f.name, f.input(), c)
+	if f.input == nil {
+		return nil
 	}
-	return argument(f.name, f.input(), c)
+	_, err := argument(f.name, f.input(), c)
+	return err
 }
 
 // Describe describes the function for other programs.
