@@ -101,39 +101,47 @@ func TestFunctionEnds(t *testing.T) {
 	}
 }
 
-// TestFunctionEnded stops and kills functions that heed their context and those
-// that do not.
+// TestFunctionEnded stops and kills functions that heed their context and those that do
+// not, in processes of their own and inside the program that serves them.
 func TestFunctionEnded(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		do, how string
-		status  taskspec.Status
-		code    int
-	}{
-		{"stop", "obey", taskspec.StatusCancelled, 143},
-		{"stop", "block", taskspec.StatusCancelled, 143},
-		{"kill", "block", taskspec.StatusKilled, 137},
+	for isolation, spec := range map[string]func(name string, args ...any) *taskspec.Spec{
+		taskspec.IsolationProcess: function, taskspec.IsolationInline: inline,
 	} {
-		t.Run(test.do+" "+test.how, func(t *testing.T) {
-			t.Parallel()
-			p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
-			tell := p.fifo("tell")
-			spec := function("end", "How", test.how, "Tell", tell.Path)
-			spec.StopGrace = new(300 * time.Millisecond)
-			if test.how == "obey" {
-				spec.StopGrace = new(waittest.Limit())
-			}
-			c, tid := p.run(spec)
-			tell.Read()
-			p.client(call{Do: test.do, TID: tid}).answer()
-			got := c.answer()
-			if got.Status != test.status || got.Code == nil || *got.Code != test.code || got.Output != "" {
-				t.Errorf("got %+v", got)
-			}
-			if stderr := string(p.task(tid).Output.Stderr); test.how == "obey" && stderr != "printed\nstopped\n" {
-				t.Errorf("it was told %q", stderr)
-			}
-		})
+		for _, test := range []struct {
+			do, how string
+			status  taskspec.Status
+			code    int
+		}{
+			{"stop", "obey", taskspec.StatusCancelled, 143},
+			{"stop", "block", taskspec.StatusCancelled, 143},
+			{"kill", "block", taskspec.StatusKilled, 137},
+		} {
+			t.Run(isolation+" "+test.do+" "+test.how, func(t *testing.T) {
+				t.Parallel()
+				p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
+				if isolation == taskspec.IsolationInline {
+					p.serving()
+				}
+				tell := p.fifo("tell")
+				spec := spec("end", "How", test.how, "Tell", tell.Path)
+				spec.StopGrace = new(300 * time.Millisecond)
+				if test.how == "obey" {
+					spec.StopGrace = new(waittest.Limit())
+				}
+				c, tid := p.run(spec)
+				tell.Read()
+				p.client(call{Do: test.do, TID: tid}).answer()
+				got := c.answer()
+				if got.Status != test.status || got.Code == nil || *got.Code != test.code || got.Output != "" {
+					t.Errorf("got %+v", got)
+				}
+				stderr := string(p.task(tid).Output.Stderr)
+				if isolation == taskspec.IsolationProcess && test.how == "obey" && stderr != "printed\nstopped\n" {
+					t.Errorf("it was told %q", stderr)
+				}
+			})
+		}
 	}
 }
 

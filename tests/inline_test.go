@@ -13,7 +13,6 @@ import (
 	"weft"
 	"weft/broker"
 	"weft/internal/ledger"
-	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -83,36 +82,6 @@ func TestInlineEnds(t *testing.T) {
 	u.accepted()
 	if got := u.line(); got.Output != "3" {
 		t.Errorf("afterwards the host answers %+v", got)
-	}
-}
-
-// TestInlineEnded stops and kills functions inside their program, those that heed
-// their context and those that do not.
-func TestInlineEnded(t *testing.T) {
-	t.Parallel()
-	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
-	p.serving()
-	for _, test := range []struct {
-		do, how string
-		status  taskspec.Status
-		code    int
-	}{
-		{"stop", "obey", taskspec.StatusCancelled, 143},
-		{"stop", "block", taskspec.StatusCancelled, 143},
-		{"kill", "block", taskspec.StatusKilled, 137},
-	} {
-		tell := p.fifo(test.do + test.how)
-		spec := inline("end", "How", test.how, "Tell", tell.Path)
-		spec.StopGrace = new(300 * time.Millisecond)
-		if test.how == "obey" {
-			spec.StopGrace = new(waittest.Limit())
-		}
-		c, tid := p.run(spec)
-		tell.Read()
-		p.client(call{Do: test.do, TID: tid}).answer()
-		if got := c.answer(); got.Status != test.status || got.Code == nil || *got.Code != test.code || got.Output != "" {
-			t.Errorf("%s %s: got %+v", test.do, test.how, got)
-		}
 	}
 }
 
