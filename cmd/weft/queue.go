@@ -57,6 +57,7 @@ type queueListCmd struct {
 	Stats   bool   `help:"Count the messages (which is done anyway)."`
 	Pattern string `short:"p" placeholder:"GLOB" xor:"which" help:"Only queues whose name matches."`
 	Prefix  string `placeholder:"TEXT" xor:"which" help:"Only queues whose name begins with this."`
+	All     bool   `help:"The queues of weft and of tasks too (with --json, --pattern and --prefix they are listed anyway)."`
 	rows
 	Endpoints bool `xor:"which" help:"List the named endpoints of running tasks, and their queues."`
 
@@ -65,6 +66,9 @@ type queueListCmd struct {
 
 func (c *queueListCmd) prepare(a *app) (err error) {
 	c.pattern, err = queuePattern(c.Pattern, c.Prefix)
+	if !c.All && !a.JSON && c.Pattern == "" && c.Prefix == "" {
+		c.pattern = withoutReserved(c.pattern)
+	}
 	return cmp.Or(err, c.rows.prepare(a))
 }
 

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"weft"
 	"weft/internal/jsonobject"
+	"weft/taskspec"
 )
 
 type taskStatusCmd struct {
@@ -50,6 +53,10 @@ func (a *app) printTask(ctx context.Context, p *weft.Project, tid string) error 
 	}
 	line("Task", visible(s.TID))
 	line("Name", visible(s.Name))
+	line("Command", visible(commandText(s)))
+	for _, fact := range specFacts(s.Spec()) {
+		line(fact.name, visible(fact.text))
+	}
 	line("Status", a.paint(standing(s)))
 	waits := expected(s, time.Now())
 	if waitsForSlot(s) {
@@ -111,13 +118,83 @@ func (a *app) printTask(ctx context.Context, p *weft.Project, tid string) error 
 	if s.Status.Terminal() && s.PeakMB > 0 {
 		line("Used", fmt.Sprintf("%.2fs of CPU, %.1f MB of memory", s.CPUSeconds, s.PeakMB))
 	}
-	if s.Details != "" {
-		a.stdout.Printf("Details:\n")
-	}
-	for text := range strings.Lines(s.Details) {
-		a.stdout.Printf("    %s\n", visible(strings.ReplaceAll(strings.TrimRight(text, "\n"), "\t", "    ")))
-	}
+	a.printLines("Details", s.Details)
+	a.printLines("Stderr", lastLines(string(s.Stderr), shownStderr))
 	return nil
+}
+
+// printLines prints a text of several lines under its name, if there is any.
+func (a *app) printLines(name, text string) {
+	if text != "" {
+		a.stdout.Printf("%s:\n", name)
+	}
+	for line := range strings.Lines(text) {
+		a.stdout.Printf("    %s\n", visible(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")))
+	}
+}
+
+// shownStderr is how many lines of its standard error the status of a task has.
+const shownStderr = 10
+
+// lastLines returns the last n lines of a text.
+func lastLines(text string, n int) string {
+	lines := strings.SplitAfter(strings.TrimRight(text, "\n"), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "")
+}
+
+// A fact is a line about a task.
+type fact struct{ name, text string }
+
+// specFacts are what a spec says of how the work is done, unless that is the default.
+func specFacts(spec *taskspec.Spec) []fact {
+	if spec == nil {
+		return nil
+	}
+	var limits []string
+	limit := func(format string, value any) { limits = append(limits, fmt.Sprintf(format, value)) }
+	if spec.Timeout > 0 {
+		limit("%s", short(spec.Timeout))
+	}
+	if l := spec.Limits; l.MemoryMB != nil {
+		limit("%v MB of memory", *l.MemoryMB)
+	}
+	if l := spec.Limits; l.CPUPercent != nil {
+		limit("%v%% of a core", *l.CPUPercent)
+	}
+	if l := spec.Limits; l.MaxFDs != nil {
+		limit("%d descriptors", *l.MaxFDs)
+	}
+	if l := spec.Limits; l.MaxConnections != nil {
+		limit("%d connections", *l.MaxConnections)
+	}
+	names := slices.Concat(slices.Sorted(maps.Keys(spec.Env)), spec.EnvFrom)
+	return []fact{
+		{"Directory", spec.WorkingDir},
+		{"Limits", strings.Join(limits, ", ")},
+		{"Env", strings.Join(names, ", ")}, // their values may be secret
+		{"Input", inputText(spec)},
+	}
+}
+
+// inputText says where the input comes from, if not from standard input.
+func inputText(spec *taskspec.Spec) string {
+	switch queue := spec.IO.Inputs["inbox"]; {
+	case queue != "":
+		return "from the queue " + queue
+	case spec.TTY:
+		return "from a terminal"
+	case spec.Interactive, spec.Persistent:
+		return "from its inbox"
+	}
+	return ""
+}
+
+// workingDir is where the work runs, or empty if that is not known.
+func workingDir(s *weft.TaskStatus) taskspec.RawString {
+	if spec := s.Spec(); spec != nil {
+		return taskspec.RawString(spec.WorkingDir)
+	}
+	return ""
 }
 
 // progressText is how far a function is, or nothing if it does not say.
@@ -157,7 +234,7 @@ func taskDetails(ctx context.Context, t *weft.Task, s *weft.TaskStatus) (*jsonob
 		}
 	}
 	o := object().AddFields(r).AddFields(s).
-		AddUnlessZero("outbox", s.Outbox).AddUnlessZero("parent_tid", s.ParentTID).AddUnlessZero("key", s.Key)
+		AddUnlessZero("working_dir", workingDir(s)).AddUnlessZero("outbox", s.Outbox).AddUnlessZero("parent_tid", s.ParentTID).AddUnlessZero("key", s.Key)
 	if progressText(s) != "" || s.Total != 0 {
 		o.Add("progress", object("done", s.Done, "total", s.Total, "note", s.Note))
 	}
