@@ -190,13 +190,13 @@ func TestLeadershipIsNotInherited(t *testing.T) {
 	l.release()
 	// Another test of this process may be starting a program at this moment,
 	// which has the descriptor until it is executed.
-	for end := time.Now().Add(waittest.Limit()); ; time.Sleep(time.Millisecond) {
-		if running, err := Running(dir); err != nil || time.Now().After(end) {
-			t.Fatalf("the place is kept: %v", err)
-		} else if !running {
-			break
+	waittest.Until(t, "the end of leadership", func() bool {
+		running, err := Running(dir)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		return !running
+	})
 }
 
 // The lock is a file of the project and never another one.

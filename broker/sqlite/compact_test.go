@@ -28,11 +28,11 @@ func viewed(t *testing.T, b *broker.Broker) (end func()) {
 			return nil
 		})
 	}()
-	await(t, "the view", reading)
+	waittest.Await(t, "the view", reading)
 	return func() {
 		t.Helper()
 		close(leave)
-		must(t, await(t, "the end of the view", left))
+		must(t, waittest.Await(t, "the end of the view", left))
 	}
 }
 
@@ -87,7 +87,7 @@ func TestCompactWaitsForReaders(t *testing.T) {
 		}
 	}
 	end()
-	must(t, await(t, "the end of compact", compacted))
+	must(t, waittest.Await(t, "the end of compact", compacted))
 	if n := logged(t, dir); n != 0 {
 		t.Errorf("the log has %d bytes", n)
 	}
@@ -148,7 +148,7 @@ func TestCloseAwaitsCompact(t *testing.T) {
 	go func() {
 		held <- holder.Update(t.Context(), func(*broker.Tx) error { close(begun); <-gate; return nil })
 	}()
-	await(t, "the beginning of a transaction", begun)
+	waittest.Await(t, "the beginning of a transaction", begun)
 	compacted := make(chan error, 1)
 	go func() { compacted <- s.Compact(t.Context()) }()
 	for deadline := time.Now().Add(waittest.Limit()); len(s.readers.slot) == 0; runtime.Gosched() {
@@ -160,7 +160,7 @@ func TestCloseAwaitsCompact(t *testing.T) {
 	must(t, err)
 	closed := make(chan error, 1)
 	go func() { closed <- s.Close() }()
-	await(t, "the beginning of close", w.C())
+	waittest.Await(t, "the beginning of close", w.C())
 	for range 1000 { // it has no reason to take longer if it does not wait
 		runtime.Gosched()
 	}
@@ -171,9 +171,9 @@ func TestCloseAwaitsCompact(t *testing.T) {
 	default:
 	}
 	close(gate)
-	must(t, await(t, "the end of a transaction", held))
-	must(t, await(t, "the end of close", closed))
-	must(t, await(t, "the end of compact", compacted))
+	must(t, waittest.Await(t, "the end of a transaction", held))
+	must(t, waittest.Await(t, "the end of close", closed))
+	must(t, waittest.Await(t, "the end of compact", compacted))
 	must(t, holder.Close())
 	check(t, dir)
 }

@@ -26,18 +26,18 @@ func group(t *testing.T, b *broker.Broker, calls ...func(context.Context) error)
 	go func() {
 		held <- b.Update(context.Background(), func(*broker.Tx) error { close(begun); <-gate; return nil })
 	}()
-	await(t, "the beginning of a transaction", begun)
+	waittest.Await(t, "the beginning of a transaction", begun)
 	ends := make([]chan error, len(calls))
 	for i, call := range calls {
 		ctx := &asking{Context: context.Background(), asked: make(chan struct{})}
 		ends[i] = make(chan error, 1)
 		go func() { ends[i] <- call(ctx) }()
-		await(t, "waiting", ctx.asked)
+		waittest.Await(t, "waiting", ctx.asked)
 	}
 	close(gate)
-	must(t, await(t, "the end of a transaction", held))
+	must(t, waittest.Await(t, "the end of a transaction", held))
 	for _, end := range ends {
-		errs = append(errs, await(t, "the end of a transaction", end))
+		errs = append(errs, waittest.Await(t, "the end of a transaction", end))
 	}
 	return errs
 }
@@ -148,7 +148,7 @@ func TestBusy(t *testing.T) {
 	go func() {
 		held <- holder.Update(context.Background(), func(*broker.Tx) error { close(begun); <-gate; return nil })
 	}()
-	await(t, "the beginning of a transaction", begun)
+	waittest.Await(t, "the beginning of a transaction", begun)
 
 	const callers = 20
 	began := time.Now()
@@ -164,7 +164,7 @@ func TestBusy(t *testing.T) {
 		}()
 	}
 	for range callers {
-		if err := await(t, "the end of a caller's patience", ends); !errors.Is(err, broker.ErrBusy) {
+		if err := waittest.Await(t, "the end of a caller's patience", ends); !errors.Is(err, broker.ErrBusy) {
 			t.Errorf("error %v, want %v", err, broker.ErrBusy)
 		}
 	}
@@ -183,13 +183,13 @@ func TestBusy(t *testing.T) {
 	defer patient.Close()
 	waiting := &asking{Context: ctx, asked: make(chan struct{})}
 	go func() { _, err := patient.Queue("q").Write(waiting, "never"); ends <- err }()
-	await(t, "waiting for the store", waiting.asked)
+	waittest.Await(t, "waiting for the store", waiting.asked)
 	cancel()
-	if err := await(t, "the end of a caller who gives up", ends); !errors.Is(err, context.Canceled) {
+	if err := waittest.Await(t, "the end of a caller who gives up", ends); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want %v", err, context.Canceled)
 	}
 	close(gate)
-	must(t, await(t, "the end of a transaction", held))
+	must(t, waittest.Await(t, "the end of a transaction", held))
 	if n := len(contents(t, b, "q")); n != 0 {
 		t.Errorf("%d messages, want none", n)
 	}

@@ -193,7 +193,7 @@ func TestHistoryUnrelatedRing(t *testing.T) {
 	for range 50 {
 		_, err := b.Queue("busy").Write(t.Context(), "x")
 		must(t, err)
-		await(t, "the ring", busy.C())
+		waittest.Await(t, "the ring", busy.C())
 		select {
 		case <-idle.C():
 			t.Fatal("a waiter was woken by another queue")
@@ -202,5 +202,5 @@ func TestHistoryUnrelatedRing(t *testing.T) {
 	}
 	_, err = b.Queue("idle").Write(t.Context(), "x")
 	must(t, err)
-	await(t, "the ring", idle.C())
+	waittest.Await(t, "the ring", idle.C())
 }

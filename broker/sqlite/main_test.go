@@ -9,11 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
-
-	"weft/internal/waittest"
 )
 
 // roleVariable makes this test binary play one of the roles instead of
@@ -145,15 +142,4 @@ func must(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// await awaits an event.
-func await[T any](t testing.TB, what string, c <-chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-c:
-	case <-time.After(waittest.Limit()):
-		t.Fatalf("%s did not happen", what)
-	}
-	return v
 }

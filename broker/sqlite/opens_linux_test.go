@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // TestFilesStayOpen uses a store in every way and watches its files: while it is
@@ -36,7 +37,7 @@ func TestFilesStayOpen(t *testing.T) {
 		must(t, err)
 		must(t, b.Update(ctx, func(tx *broker.Tx) error { return tx.PutRecord(broker.Record{Kind: "k", Key: "k"}) }))
 		must(t, b.View(ctx, func(r broker.Reader) error { _, err := r.AllStats("", 0); return err }))
-		await(t, "a ring", w.C())
+		waittest.Await(t, "a ring", w.C())
 		w.Close()
 		_, err = b.Info(ctx)
 		must(t, err)

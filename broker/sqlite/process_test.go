@@ -230,7 +230,7 @@ func TestRingFromAnotherProcess(t *testing.T) {
 	c := start(t, "write", dir, "1", "x")
 	c.expect("ready")
 	c.tell()
-	await(t, "a ring", w.C())
+	waittest.Await(t, "a ring", w.C())
 	c.finish()
 }
 
@@ -246,9 +246,9 @@ func TestLostRing(t *testing.T) {
 	waited := make(chan error, 1)
 	asked := make(chan struct{})
 	go func() { waited <- b.Queue("q").Wait(&asking{Context: ctx, asked: asked}) }()
-	await(t, "waiting", asked)
+	waittest.Await(t, "waiting", asked)
 	must(t, s.UpdateOne(ctx, func(tx broker.BackendTx) error { _, err := tx.Insert("q", "x"); return err }))
-	must(t, await(t, "the slow look", waited))
+	must(t, waittest.Await(t, "the slow look", waited))
 }
 
 // asking is a context that tells when somebody begins to wait for its end.

@@ -150,7 +150,7 @@ func TestTurnOfOthers(t *testing.T) {
 	must(t, unix.Flock(first, unix.LOCK_EX))
 	awaitTickets(t, dir, 2)
 	written := len(bodies(t, b, "q"))
-	eventually(t, "another message", func() bool { return len(bodies(t, b, "q")) > written })
+	waittest.Until(t, "another message", func() bool { return len(bodies(t, b, "q")) > written })
 	must(t, unix.Close(first))
 	c.tell()
 	c.finish()
@@ -177,7 +177,7 @@ func TestTurnGivenUp(t *testing.T) {
 		go func() { _, err := b.Queue("q").Write(ctx, "never"); end <- err }()
 		awaitTickets(t, dir, 2)
 		cancel()
-		if err := await(t, "the end of a caller who gives up", end); !errors.Is(err, context.Canceled) {
+		if err := waittest.Await(t, "the end of a caller who gives up", end); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want %v", err, context.Canceled)
 		}
 		return nil
@@ -195,7 +195,7 @@ func awaitTickets(t *testing.T, dir string, n int) {
 	t.Helper()
 	var st unix.Stat_t
 	must(t, unix.Stat(dir, &st))
-	eventually(t, fmt.Sprintf("%d tickets", n), func() bool {
+	waittest.Until(t, fmt.Sprintf("%d tickets", n), func() bool {
 		text, err := os.ReadFile("/proc/locks")
 		must(t, err)
 		taken := 0
@@ -206,18 +206,4 @@ func awaitTickets(t *testing.T, dir string, n int) {
 		}
 		return taken == n
 	})
-}
-
-// eventually waits until is returns true.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for end := time.After(waittest.Limit()); !is(); {
-		select {
-		case <-tick.C:
-		case <-end:
-			t.Fatalf("%s did not come", what)
-		}
-	}
 }

@@ -22,12 +22,10 @@ var mayOpenDatabase = map[string]string{
 // maySleep lists declarations that use time.Sleep where there is no event to
 // wait for.
 var maySleep = map[string]string{
-	"internal/proc/proc_linux_test.go:runReuse":               "waits for the next tick of the clock that start times are counted in, a moment and no event",
-	"internal/notify/main_test.go:notifyForParent":            "notifies at times that are chosen at random",
-	"manager/lock_linux_test.go:TestLeadershipIsNotInherited": "waits until a program that another test starts has been executed",
-	"internal/consumer/fake_manager_linux_test.go:poll":       "waits for what other processes do, of which nothing tells",
-	"internal/notify/bench_unix_test.go:BenchmarkWake":        "is the poll that notifications are compared with",
-	"internal/notify/bench_unix_test.go:BenchmarkIdle":        "measures what a second without events costs",
+	"internal/proc/proc_linux_test.go:runReuse":        "waits for the next tick of the clock that start times are counted in, a moment and no event",
+	"internal/notify/main_test.go:notifyForParent":     "notifies at times that are chosen at random",
+	"internal/notify/bench_unix_test.go:BenchmarkWake": "is the poll that notifications are compared with",
+	"internal/notify/bench_unix_test.go:BenchmarkIdle": "measures what a second without events costs",
 }
 
 // mayBeLong lists files of more than 500 lines that would be worse in pieces.

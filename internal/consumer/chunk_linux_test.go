@@ -32,16 +32,16 @@ func TestStreamOutput(t *testing.T) {
 	t.Parallel()
 	d := newFakeManager(t)
 	up, on := newFIFO(t), newFIFO(t)
-	a := d.shell("echo one; read line <$2; echo two; echo up >$1; read line <$2; echo three >&2", up.path, on.path)
+	a := d.shell("echo one; read line <$2; echo two; echo up >$1; read line <$2; echo three >&2", up.Path, on.Path)
 	a.Work.StreamOutput = true
 	d.send(Order{Task: a}, permit())
 	c := d.chunks()
 	if c.TID != a.TID || c.Epoch != 1 || c.Seq != 1 || len(c.Chunks) != 1 || string(c.Chunks[0].Data) != "one\n" {
 		t.Errorf("first chunks: %+v", c)
 	}
-	on.open(t)
-	up.readLine(t) // it has not waited for the acknowledgement
-	on.open(t)
+	on.Open(1)
+	up.Read() // it has not waited for the acknowledgement
+	on.Open(1)
 	d.send(Order{ChunksRecorded: 1})
 	var texts []string
 	seq := 1
@@ -103,7 +103,7 @@ func TestStreamAlone(t *testing.T) {
 			d := newFakeManager(t)
 			s := d.store()
 			g := newFIFO(t)
-			j, a := s.submit("echo one; read line <$1; echo two; echo oops >&2", g.path)
+			j, a := s.submit("echo one; read line <$1; echo two; echo oops >&2", g.Path)
 			a.Work.StreamOutput = true
 			d.send(Order{Task: a}, s.dispatch(j, d.self))
 			c := d.chunks()
@@ -114,7 +114,7 @@ func TestStreamAlone(t *testing.T) {
 				d.send(Order{ChunksRecorded: c.Seq})
 			}
 			d.link.Close()
-			g.open(t)
+			g.Open(1)
 			d.endsWell()
 			s.wantStream(a.TID, "one\ntwo\n", "oops\n")
 		})
@@ -127,13 +127,13 @@ func TestStreamStale(t *testing.T) {
 	d := newFakeManager(t)
 	s := d.store()
 	g := newFIFO(t)
-	j, a := s.submit("echo one; read line <$1; echo two", g.path)
+	j, a := s.submit("echo one; read line <$1; echo two", g.Path)
 	a.Work.StreamOutput = true
 	d.send(Order{Task: a}, s.dispatch(j, d.self))
 	d.chunks()
 	s.update(func(tx *broker.Tx) error { return ledger.MarkLost(tx, a.TID, 1, time.Now()) })
 	d.link.Close()
-	g.open(t)
+	g.Open(1)
 	if err := d.ended(); err == nil {
 		t.Error("consumer ended without an error")
 	}

@@ -14,11 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"weft/broker"
 	"weft/broker/sqlite"
-	"weft/internal/attempt"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 	"weft/internal/role"
@@ -113,22 +110,10 @@ func (d *fakeManager) leave() {
 	}
 }
 
-// await waits for c and fails the test if that takes too long.
-func await[T any](t testing.TB, what string, c <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-c:
-		return v
-	case <-time.After(waittest.Limit()):
-		t.Fatalf("%s: nothing after %v", what, waittest.Limit())
-		panic("unreachable")
-	}
-}
-
 // report returns the next report of the consumer.
 func (d *fakeManager) report() Report {
 	d.Helper()
-	return await(d, "wait for a report", d.reports)
+	return waittest.Await(d, "wait for a report", d.reports)
 }
 
 func (d *fakeManager) send(orders ...Order) {
@@ -187,7 +172,7 @@ func (d *fakeManager) run(a *ledger.Assignment) *ledger.HandOff {
 // ended waits until the consumer has ended.
 func (d *fakeManager) ended() error {
 	d.Helper()
-	await(d, "wait for the end of the consumer", d.exited)
+	waittest.Await(d, "wait for the end of the consumer", d.exited)
 	return d.err
 }
 
@@ -204,59 +189,18 @@ func (d *fakeManager) outputs() (names []string) {
 	return names
 }
 
-// A fifo is a named pipe by which a task reports its progress to a test.
-type fifo struct {
-	path string
-	f    *os.File
-}
-
-func newFIFO(t testing.TB) *fifo {
+// newFIFO makes a named pipe by which a task reports its progress to a test.
+func newFIFO(t testing.TB) *waittest.FIFO {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "fifo")
-	if err := unix.Mkfifo(path, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	// Opened for both, it neither waits for a writer nor ends with one.
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return &fifo{path, f}
-}
-
-// readLine waits for a line that a task writes into the fifo.
-func (g *fifo) readLine(t testing.TB) string {
-	t.Helper()
-	if err := g.f.SetReadDeadline(time.Now().Add(waittest.Limit())); err != nil {
-		t.Fatal(err)
-	}
-	var line []byte
-	for b := make([]byte, 1); ; line = append(line, b[0]) {
-		if _, err := g.f.Read(b); err != nil {
-			t.Fatalf("listen at the fifo: %v", err)
-		}
-		if b[0] == '\n' {
-			return string(line)
-		}
-	}
-}
-
-// tryReadLine is readLine, if there is a line.
-func (g *fifo) tryReadLine(t testing.TB) (line string, ok bool) {
-	t.Helper()
-	if !attempt.Unread(g.f) {
-		return "", false
-	}
-	return g.readLine(t), true
+	return waittest.NewFIFO(t, filepath.Join(t.TempDir(), "fifo"))
 }
 
 // begun waits for a line that the task writes into the fifo. If the task ends before,
 // begun returns its hand-off.
-func (d *fakeManager) begun(g *fifo) (line string, h *ledger.HandOff) {
+func (d *fakeManager) begun(g *waittest.FIFO) (line string, h *ledger.HandOff) {
 	d.Helper()
 	h = d.unless(func() (ok bool) {
-		line, ok = g.tryReadLine(d)
+		line, ok = g.TryRead()
 		return ok
 	})
 	return line, h
@@ -266,7 +210,7 @@ func (d *fakeManager) begun(g *fifo) (line string, h *ledger.HandOff) {
 // hand-off.
 func (d *fakeManager) unless(done func() bool) (h *ledger.HandOff) {
 	d.Helper()
-	poll(d, func() bool {
+	waittest.Until(d, "what the test waits for", func() bool {
 		select {
 		case r := <-d.reports:
 			h = r.Finished
@@ -275,14 +219,6 @@ func (d *fakeManager) unless(done func() bool) (h *ledger.HandOff) {
 		return h != nil || done()
 	})
 	return h
-}
-
-// open writes a line to the fifo, so that a task that waits for it continues.
-func (g *fifo) open(t testing.TB) {
-	t.Helper()
-	if _, err := g.f.WriteString("go\n"); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // A store is the store of the project.
@@ -392,16 +328,6 @@ func (s *store) wantEnd(tid string, want taskspec.Outcome, output ...string) {
 	}
 	if !slices.Equal(output, got) {
 		s.Errorf("results of task %s are %q, want %q", tid, got, output)
-	}
-}
-
-// poll polls until done returns true, where no event can be awaited.
-func poll(t testing.TB, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(waittest.Limit()); !done(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("nothing after %v", waittest.Limit())
-		}
 	}
 }
 

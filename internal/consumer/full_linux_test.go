@@ -59,7 +59,7 @@ func TestFullDisk(t *testing.T) {
 	if err := limitFiles(0, unix.RLIM_INFINITY); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "wait for the stream", drained)
+	waittest.Await(t, "wait for the stream", drained)
 	o.close()
 	if err := o.keep(); err != nil {
 		t.Fatal(err)
@@ -73,7 +73,7 @@ func TestFullDisk(t *testing.T) {
 // waitUntilFull waits until the file has taken all that it can. That is all
 // there is to see of a stream that waits.
 func (o *output) waitUntilFull(t testing.TB) {
-	poll(t, func() bool { return full(o.path) })
+	waittest.Until(t, "what the test waits for", func() bool { return full(o.path) })
 }
 
 func full(path string) bool {
@@ -101,7 +101,7 @@ func TestFullDiskIsAbandoned(t *testing.T) {
 	}()
 	o.waitUntilFull(t)
 	close(abandon)
-	await(t, "wait for the stream", drained)
+	waittest.Await(t, "wait for the stream", drained)
 	o.close()
 	errs, _ := stream(t)
 	errs.close()
@@ -146,7 +146,7 @@ func TestFullDiskOfATask(t *testing.T) {
 			}
 			var pid, path string
 			waittest.InTime(t, time.Second, func(timeout time.Duration) bool {
-				a := d.shell(`echo $$ >$1; head -c 300000 /dev/zero | tr '\0' x`, up.path)
+				a := d.shell(`echo $$ >$1; head -c 300000 /dev/zero | tr '\0' x`, up.Path)
 				a.Work.StopGrace = new(time.Duration)
 				if test.timeout {
 					a.Work.Timeout = timeout
@@ -166,7 +166,7 @@ func TestFullDiskOfATask(t *testing.T) {
 				if then != nil {
 					then(d)
 				}
-				poll(t, func() bool { return gone(pid) }) // nobody tells a stranger
+				waittest.Until(t, "what the test waits for", func() bool { return gone(pid) }) // nobody tells a stranger
 			}
 			h := d.finished()
 			if !strings.HasPrefix(h.Outcome.Error, test.want) || strings.Contains(h.Outcome.Error, "output is incomplete: ") == test.complete {

@@ -12,6 +12,7 @@ import (
 	"weft/internal/control"
 	"weft/internal/function"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -45,7 +46,7 @@ func TestInlineOrders(t *testing.T) {
 	begin := func() string {
 		spec := &taskspec.Spec{Name: "wait", Work: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "wait", Isolation: taskspec.IsolationInline}}
 		var v *LocalRun
-		poll(t, func() bool { // until it serves
+		waittest.Until(t, "what the test waits for", func() bool { // until it serves
 			var err error
 			v, err = i.Submit(t.Context(), ledger.Submission{Item: "{}", Dir: dir, Spec: spec})
 			if err != nil {

@@ -32,9 +32,9 @@ func (d *fakeManager) using(u monitortest.Use, script string, args ...string) *l
 }
 
 // sampled waits until a task that is up has been sampled since, more than once.
-func (d *fakeManager) sampled(up *fifo) {
+func (d *fakeManager) sampled(up *waittest.FIFO) {
 	d.Helper()
-	up.readLine(d)
+	up.Read()
 	for range len(d.reports) + 3 { // some are older
 		for r := d.report(); r.Used == nil; r = d.report() {
 			if r.Started == nil {
@@ -107,7 +107,7 @@ func TestLimits(t *testing.T) {
 			t.Parallel()
 			d := newFakeManager(t)
 			up, on := newFIFO(t), newFIFO(t)
-			a := d.using(test.use, test.script, newFIFO(t).path, up.path, on.path)
+			a := d.using(test.use, test.script, newFIFO(t).Path, up.Path, on.Path)
 			a.Work.Limits = test.limits
 			if !test.group {
 				withoutGroup(t, a)
@@ -118,7 +118,7 @@ func TestLimits(t *testing.T) {
 			d.send(Order{Task: a}, permit())
 			if a.Work.Reports() {
 				d.sampled(up)
-				on.open(t)
+				on.Open(1)
 			}
 			h := d.finished()
 			d.send(Order{Ack: 1})
@@ -170,10 +170,10 @@ func TestLimitGivesGrace(t *testing.T) {
 			// The start of the shell may be over the limit too.
 			waittest.InTime(t, 100*time.Millisecond, func(polling time.Duration) bool {
 				up := newFIFO(t)
-				a := d.shell(test.script, up.path)
+				a := d.shell(test.script, up.Path)
 				a.Work.Limits, a.Work.PollingInterval, a.Work.StopGrace = taskspec.Limits{CPUPercent: new(5.0)}, polling, &test.grace
 				h := d.run(a)
-				if _, begun := up.tryReadLine(t); !begun {
+				if _, begun := up.TryRead(); !begun {
 					return false
 				}
 				want := taskspec.Limited(h.Outcome.Error, "sampled")
@@ -191,10 +191,10 @@ func TestStopDespitePolling(t *testing.T) {
 	t.Parallel()
 	d := newFakeManager(t)
 	up := newFIFO(t)
-	a := d.shell(`echo up >$1; sleep 1000`, up.path)
+	a := d.shell(`echo up >$1; sleep 1000`, up.Path)
 	a.Work.Limits, a.Work.PollingInterval = taskspec.Limits{MemoryMB: new(1000.0), CPUPercent: new(100.0)}, 7*24*time.Hour
 	d.send(Order{Task: a}, permit())
-	up.readLine(t)
+	up.Read()
 	d.send(Order{End: RequestStop})
 	if h := d.finished(); h.Outcome.Status != taskspec.StatusCancelled {
 		t.Errorf("%+v", h.Outcome)
@@ -224,7 +224,7 @@ func TestLimitSparesManager(t *testing.T) {
 	d := newFakeManager(t)
 	fifo := newFIFO(t)
 	a := d.using(monitortest.Use{Megabytes: 300, FDs: 200},
-		`WEFT_ROLE=manager setsid env "$USE" "$EXE" >$1 & read line <$1; sleep 0.3; echo $!`, fifo.path)
+		`WEFT_ROLE=manager setsid env "$USE" "$EXE" >$1 & read line <$1; sleep 0.3; echo $!`, fifo.Path)
 	a.Work.Limits = taskspec.Limits{MemoryMB: new(100.0), MaxFDs: new(100)}
 	withoutGroup(t, a)
 	h := d.run(a)
@@ -256,10 +256,10 @@ func TestReports(t *testing.T) {
 			t.Parallel()
 			d := newFakeManager(t)
 			up, on := newFIFO(t), newFIFO(t)
-			a := d.using(u, `use >$1 & read line <$2`, up.path, on.path)
+			a := d.using(u, `use >$1 & read line <$2`, up.Path, on.Path)
 			a.Work.Limits, a.Work.ReportingInterval = limits, taskspec.ReportPoll
 			d.send(Order{Task: a}, permit())
-			up.readLine(t)
+			up.Read()
 			var got *ledger.Usage
 			// The first may be older than what is used.
 			for got == nil || got.MemoryMB < 50 || got.FDs < u.FDs || got.Connections != 2*u.Connections || got.CPUSeconds < 0.05 {
@@ -268,7 +268,7 @@ func TestReports(t *testing.T) {
 			if got.PeakMemoryMB < got.MemoryMB || got.PeakFDs < got.FDs || got.PeakConnections < got.Connections {
 				t.Errorf("report is %+v", got)
 			}
-			on.open(t)
+			on.Open(1)
 			h := d.finished()
 			if h.Outcome.Status != taskspec.StatusCompleted || h.Usage.MemoryMB != 0 || h.Usage.CPUSeconds < got.CPUSeconds || h.Usage.PeakConnections != 2*u.Connections {
 				t.Errorf("%+v, %+v", h.Outcome, h.Usage)
@@ -284,17 +284,17 @@ func TestReportsAlone(t *testing.T) {
 	d := newFakeManager(t)
 	s := d.store()
 	up, on := newFIFO(t), newFIFO(t)
-	j, a := s.submit("echo up >$1; read line <$2", up.path, on.path)
+	j, a := s.submit("echo up >$1; read line <$2", up.Path, on.Path)
 	a.Work.ReportingInterval, a.Work.PollingInterval = taskspec.ReportPoll, 20*time.Millisecond
 	d.send(Order{Task: a}, s.dispatch(j, d.self))
-	up.readLine(t)
+	up.Read()
 	d.link.Close()
-	poll(t, func() bool {
+	waittest.Until(t, "what the test waits for", func() bool {
 		return slices.ContainsFunc(s.bodies(ledger.Log), func(body string) bool {
 			return strings.Contains(body, `"event":"poll_report"`) && strings.Contains(body, `"fds":`)
 		})
 	})
-	on.open(t)
+	on.Open(1)
 	d.endsWell()
 	s.wantEnd(a.TID, taskspec.Exited(0, ""), "")
 }

@@ -127,10 +127,10 @@ func TestDutyEnds(t *testing.T) {
 			t.Parallel()
 			d := newFakeManager(t)
 			up := newFIFO(t)
-			d.send(Order{Task: d.watcher(`echo up > $1; sleep 1000`, up.path)}, permit(), next(0))
+			d.send(Order{Task: d.watcher(`echo up > $1; sleep 1000`, up.Path)}, permit(), next(0))
 			if test.works {
 				d.send(next(0, "item"))
-				up.readLine(t)
+				up.Read()
 			}
 			d.send(Order{End: test.order})
 			if h := d.finished(); h.Seq != 1 || h.Item != test.item || h.Outcome.Status != test.want {
@@ -146,9 +146,9 @@ func TestDutyGivenTooLate(t *testing.T) {
 	t.Parallel()
 	d := newFakeManager(t)
 	up, on := newFIFO(t), newFIFO(t)
-	d.send(Order{Task: d.watcher(`echo up > $1; read go < $2`, up.path, on.path)}, permit(), next(0, "first"))
-	up.readLine(t)
-	on.open(t)
+	d.send(Order{Task: d.watcher(`echo up > $1; read go < $2`, up.Path, on.Path)}, permit(), next(0, "first"))
+	up.Read()
+	on.Open(1)
 	if h := d.item(); h.Outcome.Status != taskspec.StatusCompleted {
 		t.Fatalf("item ended as %+v", h)
 	}
@@ -223,37 +223,37 @@ func (s *store) turn(a *ledger.Assignment, done *ledger.HandOff) (n *Next) {
 func TestDutyAlone(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		until func(s *store, a *ledger.Assignment, up, on *fifo)
+		until func(s *store, a *ledger.Assignment, up, on *waittest.FIFO)
 		hold  bool
 	}{
-		"before it begins": {func(*store, *ledger.Assignment, *fifo, *fifo) {}, false},
-		"waits":            {func(s *store, a *ledger.Assignment, _, _ *fifo) { s.send(next(0)) }, false},
-		"works": {func(s *store, a *ledger.Assignment, up, on *fifo) {
+		"before it begins": {func(*store, *ledger.Assignment, *waittest.FIFO, *waittest.FIFO) {}, false},
+		"waits":            {func(s *store, a *ledger.Assignment, _, _ *waittest.FIFO) { s.send(next(0)) }, false},
+		"works": {func(s *store, a *ledger.Assignment, up, on *waittest.FIFO) {
 			s.give(a, "early")
 			s.send(Order{Next: s.turn(a, nil)})
-			up.readLine(s)
+			up.Read()
 		}, false},
-		"reserved, not told": {func(s *store, a *ledger.Assignment, _, _ *fifo) {
+		"reserved, not told": {func(s *store, a *ledger.Assignment, _, _ *waittest.FIFO) {
 			s.give(a, "early")
 			s.turn(a, nil)
 		}, false},
-		"not recorded": {func(s *store, a *ledger.Assignment, up, on *fifo) {
+		"not recorded": {func(s *store, a *ledger.Assignment, up, on *waittest.FIFO) {
 			s.give(a, "early")
 			s.give(a, "second")
 			s.send(Order{Next: s.turn(a, nil)})
-			up.readLine(s)
-			on.open(s)
+			up.Read()
+			on.Open(1)
 			s.item()
 		}, false},
-		"recorded, not told": {func(s *store, a *ledger.Assignment, up, on *fifo) {
+		"recorded, not told": {func(s *store, a *ledger.Assignment, up, on *waittest.FIFO) {
 			s.give(a, "early")
 			s.give(a, "second")
 			s.send(Order{Next: s.turn(a, nil)})
-			up.readLine(s)
-			on.open(s)
+			up.Read()
+			on.Open(1)
 			s.turn(a, s.item())
 		}, false},
-		"holds": {func(s *store, a *ledger.Assignment, _, _ *fifo) {
+		"holds": {func(s *store, a *ledger.Assignment, _, _ *waittest.FIFO) {
 			s.send(next(0))
 			s.command(a.TID, "PAUSE")
 		}, true},
@@ -264,26 +264,26 @@ func TestDutyAlone(t *testing.T) {
 			s := d.store()
 			up, on := newFIFO(t), newFIFO(t)
 			signed := t.TempDir() + "/signed"
-			a := s.keep(`read item; echo "$item" >> $3; echo up > $1; read go < $2; echo done "$item"`, up.path, on.path, signed)
+			a := s.keep(`read item; echo "$item" >> $3; echo up > $1; read go < $2; echo done "$item"`, up.Path, on.Path, signed)
 			test.until(s, a, up, on)
 			d.link.Close()
 			for range 9 {
-				on.open(t)
+				on.Open(1)
 			}
 			if test.hold {
-				poll(t, func() bool { return s.record(a.TID).Paused })
+				waittest.Until(t, "what the test waits for", func() bool { return s.record(a.TID).Paused })
 			}
 			s.give(a, "late")
 			if test.hold {
 				s.command(a.TID, "PING") // it is answered meanwhile
-				poll(t, func() bool { return len(s.bodies(ledger.QueuesOf(a.TID).ControlOut)) == 2 })
+				waittest.Until(t, "what the test waits for", func() bool { return len(s.bodies(ledger.QueuesOf(a.TID).ControlOut)) == 2 })
 				if n := len(s.bodies(a.Inbox)); n != 1 {
 					t.Errorf("%d items wait", n)
 				}
 				s.command(a.TID, "RESUME")
 			}
 			// In this order: one that is taken is in the record.
-			poll(t, func() bool { return len(s.bodies(a.Inbox)) == 0 && s.record(a.TID).Message == 0 })
+			waittest.Until(t, "what the test waits for", func() bool { return len(s.bodies(a.Inbox)) == 0 && s.record(a.TID).Message == 0 })
 			s.command(a.TID, "STOP")
 			d.endsWell()
 			got := s.record(a.TID)

@@ -62,10 +62,10 @@ func TestStop(t *testing.T) {
 			t.Parallel()
 			d := newFakeManager(t)
 			up := newFIFO(t)
-			a := d.shell(test.script, up.path)
+			a := d.shell(test.script, up.Path)
 			a.Work.StopGrace = &test.grace
 			d.send(Order{Task: a}, permit())
-			up.readLine(t)
+			up.Read()
 			begin := time.Now()
 			test.told(d)
 			h := d.finished()
@@ -105,7 +105,7 @@ func TestTimeout(t *testing.T) {
 			d := newFakeManager(t)
 			waittest.InTime(t, 200*time.Millisecond, func(timeout time.Duration) bool {
 				up := newFIFO(t)
-				a := d.shell(test.script, up.path)
+				a := d.shell(test.script, up.Path)
 				want := taskspec.TimedOut(timeout)
 				a.Work.Timeout, a.Work.StopGrace = timeout, &test.grace
 				orders := []Order{{Task: a}, permit()}
@@ -119,7 +119,7 @@ func TestTimeout(t *testing.T) {
 				if test.stop && h.Outcome.Status == taskspec.StatusTimeout {
 					return false // it was not stopped before
 				}
-				if _, begun := up.tryReadLine(t); !begun && !test.stop {
+				if _, begun := up.TryRead(); !begun && !test.stop {
 					return false
 				}
 				if diff := cmp.Diff(want, h.Outcome); diff != "" {

@@ -107,7 +107,7 @@ func TestTimeoutAlone(t *testing.T) {
 		d := newFakeManager(t)
 		s := d.store()
 		up, on := newFIFO(t), newFIFO(t)
-		j, a := s.submit(untilTold, up.path, on.path)
+		j, a := s.submit(untilTold, up.Path, on.Path)
 		a.Work.Timeout = timeout
 		d.send(Order{Task: a}, s.dispatch(j, d.self))
 		_, over := d.begun(up)
@@ -126,21 +126,21 @@ func TestManagerDiesDuringWork(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		edit   func(*ledger.Assignment)
-		then   func(s *store, tid string, on *fifo)
+		then   func(s *store, tid string, on *waittest.FIFO)
 		want   taskspec.Outcome
 		output []string
 	}{
-		"goes on": {nil, func(s *store, tid string, on *fifo) { on.open(s) }, taskspec.Exited(0, ""), []string{"done\n"}},
-		"stop": {nil, func(s *store, tid string, _ *fifo) { s.command(tid, "stop") },
+		"goes on": {nil, func(s *store, tid string, on *waittest.FIFO) { on.Open(1) }, taskspec.Exited(0, ""), []string{"done\n"}},
+		"stop": {nil, func(s *store, tid string, _ *waittest.FIFO) { s.command(tid, "stop") },
 			taskspec.Stopped(), []string{"bye\ndone\n"}},
-		"kill": {nil, func(s *store, tid string, _ *fifo) { s.command(tid, `{"command":"KILL","request_id":"k"}`) },
+		"kill": {nil, func(s *store, tid string, _ *waittest.FIFO) { s.command(tid, `{"command":"KILL","request_id":"k"}`) },
 			taskspec.Killed(), []string{""}},
-		"ping, then stop": {nil, func(s *store, tid string, _ *fifo) {
+		"ping, then stop": {nil, func(s *store, tid string, _ *waittest.FIFO) {
 			s.command(tid, "PING")
-			poll(s, func() bool { return len(s.bodies(ledger.QueuesOf(tid).ControlOut)) == 1 })
+			waittest.Until(s, "what the test waits for", func() bool { return len(s.bodies(ledger.QueuesOf(tid).ControlOut)) == 1 })
 			s.command(tid, "STOP")
 		}, taskspec.Stopped(), []string{"bye\ndone\n"}},
-		"stops with its manager": {func(a *ledger.Assignment) { a.Work.OnManagerLoss = taskspec.LossStop }, func(*store, string, *fifo) {},
+		"stops with its manager": {func(a *ledger.Assignment) { a.Work.OnManagerLoss = taskspec.LossStop }, func(*store, string, *waittest.FIFO) {},
 			taskspec.Stopped(), []string{"bye\ndone\n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,12 +148,12 @@ func TestManagerDiesDuringWork(t *testing.T) {
 			d := newFakeManager(t)
 			s := d.store()
 			up, on := newFIFO(t), newFIFO(t)
-			j, a := s.submit(untilTold, up.path, on.path)
+			j, a := s.submit(untilTold, up.Path, on.Path)
 			if test.edit != nil {
 				test.edit(a)
 			}
 			d.send(Order{Task: a}, s.dispatch(j, d.self))
-			up.readLine(t)
+			up.Read()
 			d.link.Close()
 			test.then(s, a.TID, on)
 			d.endsWell()
@@ -253,14 +253,14 @@ func TestProjectIsDeleted(t *testing.T) {
 	d := newFakeManager(t)
 	s := d.store()
 	up, on := newFIFO(t), newFIFO(t)
-	j, a := s.submit("echo up >$1; read line <$2", up.path, on.path)
+	j, a := s.submit("echo up >$1; read line <$2", up.Path, on.Path)
 	d.send(Order{Task: a}, s.dispatch(j, d.self))
-	up.readLine(t)
+	up.Read()
 	if err := os.RemoveAll(d.dir); err != nil {
 		t.Fatal(err)
 	}
 	d.link.Close()
-	on.open(t)
+	on.Open(1)
 	if err := d.ended(); err == nil {
 		t.Error("consumer ended as if all were well")
 	} else if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
@@ -276,8 +276,8 @@ func TestConsumerIsKilled(t *testing.T) {
 	t.Parallel()
 	d := newFakeManager(t)
 	up := newFIFO(t)
-	d.send(Order{Task: d.shell("echo $$ >$1; exec sleep 1000", up.path)}, permit())
-	pid := up.readLine(t)
+	d.send(Order{Task: d.shell("echo $$ >$1; exec sleep 1000", up.Path)}, permit())
+	pid := up.Read()
 	if err := d.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func TestConsumerIsKilled(t *testing.T) {
 		t.Error("consumer ended as if all were well")
 	}
 	// Whoever inherits the dead child reaps it, and tells nobody here.
-	poll(t, func() bool { return gone(pid) })
+	waittest.Until(t, "what the test waits for", func() bool { return gone(pid) })
 }
 
 // TestStoreGone has the store of a consumer removed before it opens it, while it

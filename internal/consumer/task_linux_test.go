@@ -16,6 +16,7 @@ import (
 
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
 
@@ -209,7 +210,7 @@ func TestLongTask(t *testing.T) {
 	t.Parallel()
 	d := newFakeManager(t)
 	g := newFIFO(t)
-	a := d.shell("echo $$; read line <$1; echo end", g.path)
+	a := d.shell("echo $$; read line <$1; echo end", g.Path)
 	d.send(Order{Task: a}, permit())
 	r := d.report()
 	if r.Started == nil {
@@ -222,11 +223,11 @@ func TestLongTask(t *testing.T) {
 	// The file is there from the first output on, but the pid may be told before
 	// that; a folder gives no event that this test could wait for without the
 	// bells that it leaves out.
-	poll(t, func() bool { b, err := os.ReadFile(path); return err == nil && strings.HasSuffix(string(b), "\n") })
+	waittest.Until(t, "what the test waits for", func() bool { b, err := os.ReadFile(path); return err == nil && strings.HasSuffix(string(b), "\n") })
 	if got := readFile(t, path); got != fmt.Sprintln(r.Started.PID) {
 		t.Errorf("followers read %q", got)
 	}
-	g.open(t)
+	g.Open(1)
 	h := d.finished()
 	if want := fmt.Sprintf("%d\nend\n", r.Started.PID); string(h.Result) != want || h.Process.PID != r.Started.PID {
 		t.Errorf("result is %q of process %d, want %q", h.Result, h.Process.PID, want)
@@ -322,17 +323,17 @@ func TestTitle(t *testing.T) {
 		t.Errorf("before its first task it is called %q", got)
 	}
 	up, on := newFIFO(t), newFIFO(t)
-	a := d.shell("echo up >$1; read line <$2", up.path, on.path)
+	a := d.shell("echo up >$1; read line <$2", up.Path, on.Path)
 	d.send(Order{Task: a}, permit())
-	up.readLine(t)
+	up.Read()
 	if got, want := shown(), "weft-"+filepath.Base(d.root)+"-"+a.TID[9:]+":greet:running"; got != want {
 		t.Errorf("during its task it is called %q, want %q", got, want)
 	}
-	on.open(t)
+	on.Open(1)
 	d.finished()
 	d.send(Order{Ack: 1})
 	// Nothing tells when the title has changed back.
-	poll(t, func() bool { return strings.HasSuffix(shown(), ":consumer:idle") })
+	waittest.Until(t, "what the test waits for", func() bool { return strings.HasSuffix(shown(), ":consumer:idle") })
 
 	quiet := d.shell("cat /proc/$PPID/cmdline")
 	quiet.Work.EnableProcessTitle = new(false)
@@ -352,7 +353,7 @@ func TestGarbageOrders(t *testing.T) {
 		if text == `{"task":` {
 			d.link.Close()
 		}
-		await(t, "the end of the consumer after "+text, d.exited)
+		waittest.Await(t, "the end of the consumer after "+text, d.exited)
 	}
 }
 

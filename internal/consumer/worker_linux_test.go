@@ -15,6 +15,7 @@ import (
 	"weft/internal/function"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/waittest"
 	"weft/monitor"
 	"weft/taskspec"
 )
@@ -87,11 +88,11 @@ func TestWorkerWaits(t *testing.T) {
 	}
 	first := pid()
 	var waiting []int
-	poll(t, func() bool { waiting = d.children(); return len(waiting) == 1 })
+	waittest.Until(t, "what the test waits for", func() bool { waiting = d.children(); return len(waiting) == 1 })
 	if second := pid(); second == first || second != fmt.Sprint(waiting[0]) {
 		t.Errorf("calls ran in %s and %s, and %v waited", first, second, waiting)
 	}
-	poll(t, func() bool { waiting = d.children(); return len(waiting) == 1 })
+	waittest.Until(t, "what the test waits for", func() bool { waiting = d.children(); return len(waiting) == 1 })
 	if h := d.run(d.shell("ls /proc")); slices.Contains(strings.Fields(string(h.Result)), fmt.Sprint(waiting[0])) {
 		t.Errorf("a command ran beside the worker %d", waiting[0])
 	}
@@ -99,7 +100,7 @@ func TestWorkerWaits(t *testing.T) {
 		t.Errorf("after a command there are %v", left)
 	}
 	pid()
-	poll(t, func() bool { waiting = d.children(); return len(waiting) == 1 })
+	waittest.Until(t, "what the test waits for", func() bool { waiting = d.children(); return len(waiting) == 1 })
 	other := d.calls("pid")
 	other.Function.Version = "tests, built anew"
 	if h := d.run(other); string(h.Result) == fmt.Sprint(waiting[0]) {
@@ -114,10 +115,10 @@ func TestWorkerAlone(t *testing.T) {
 	s := newFakeManager(t).store()
 	g := newFIFO(t)
 	j, shell := s.submit("unused")
-	a := s.calls("gated", g.path)
+	a := s.calls("gated", g.Path)
 	a.TID = shell.TID
 	s.send(Order{Task: a}, s.dispatch(j, s.self))
-	if got := g.readLine(t); got != "begun" {
+	if got := g.Read(); got != "begun" {
 		t.Fatalf("it says %q", got)
 	}
 	for r := s.report(); r.Progress == nil || r.Progress.Done != 1 || r.Progress.Note != "half"; r = s.report() {

@@ -37,6 +37,25 @@ func (f *FIFO) Read() string {
 	return f.ReadUntil(1, nil)[0]
 }
 
+// TryRead returns the next line, if one has been written.
+func (f *FIFO) TryRead() (line string, ok bool) {
+	f.t.Helper()
+	raw, err := f.file.SyscallConn()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		n, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
+		ok = err == nil && n > 0
+	}); err != nil {
+		f.t.Fatal(err)
+	}
+	if ok {
+		line = f.Read()
+	}
+	return line, ok
+}
+
 // ReadUntil waits for the next n lines. It returns nil if over is closed before.
 func (f *FIFO) ReadUntil(n int, over <-chan struct{}) (lines []string) {
 	f.t.Helper()

@@ -53,6 +53,32 @@ func InTime(t testing.TB, timeout time.Duration, try func(timeout time.Duration)
 	}
 }
 
+// Await returns what c receives first; the test ends if that is nothing.
+func Await[T any](t testing.TB, what string, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(Limit()):
+		t.Fatalf("%s did not come after %v", what, Limit())
+	}
+	return v
+}
+
+// Until waits until is returns true, which it asks again and again, where no event can be
+// awaited.
+func Until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.After(Limit()); !is(); {
+		select {
+		case <-tick.C:
+		case <-end:
+			t.Fatalf("%s did not come after %v", what, Limit())
+		}
+	}
+}
+
 // Long reports whether the long form of the tests is asked for.
 func Long() bool { return os.Getenv("WEFT_LONG") == "1" }
 
