@@ -28,7 +28,7 @@ func (c *statusCmd) prepare(a *app) error {
 // Run shows the project, or one task.
 func (c *statusCmd) Run(a *app, p *weft.Project) error {
 	if c.Watch {
-		return c.watch(a, p, c.TID, func(ctx context.Context) error { return c.show(ctx, a, p) })
+		return c.watch(a, p, &c.TID, func(ctx context.Context) error { return c.show(ctx, a, p) })
 	}
 	return c.show(context.Background(), a, p)
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"os/signal"
 	"time"
 
 	"weft"
@@ -26,17 +28,21 @@ func (w watching) prepare(*app) error {
 }
 
 // watch shows what a person wants to see until there is an interruption, or
-// the task has ended that it is about, if it is about one.
-func (w *watching) watch(a *app, p *weft.Project, tid string, show func(context.Context) error) (err error) {
+// the task has ended that it is about, if it is about one: tid becomes its id.
+func (w *watching) watch(a *app, p *weft.Project, tid *string, show func(context.Context) error) (err error) {
 	ctx := interruptible().first
+	var t *weft.Task
+	if *tid != "" {
+		if t, err = p.Task(ctx, *tid); err != nil {
+			return err
+		}
+		*tid = t.TID() // @last goes on to mean this one
+	}
 	switch {
 	case a.stdout.terminal && !a.JSON:
-		err = w.redraw(ctx, a, p, tid, show)
-	case tid != "":
-		var t *weft.Task
-		if t, err = p.Task(ctx, tid); err == nil {
-			err = a.printEvents(ctx, t, true, eventBody)
-		}
+		err = w.redraw(ctx, a, p, t, show)
+	case t != nil:
+		err = a.printEvents(ctx, t, true, eventBody)
 	default:
 		err = a.printLog(ctx, p)
 	}
@@ -46,8 +52,9 @@ func (w *watching) watch(a *app, p *weft.Project, tid string, show func(context.
 	return err
 }
 
-// redraw shows it in place.
-func (w *watching) redraw(ctx context.Context, a *app, p *weft.Project, tid string, show func(context.Context) error) error {
+// redraw shows it in place, and leaves the last of it behind if the task has ended that it
+// is about. t is nil if it is about none.
+func (w *watching) redraw(ctx context.Context, a *app, p *weft.Project, t *weft.Task, show func(context.Context) error) error {
 	news, err := p.Broker().Listen(logQueue)
 	if err != nil {
 		return err
@@ -55,35 +62,42 @@ func (w *watching) redraw(ctx context.Context, a *app, p *weft.Project, tid stri
 	defer news.Close()
 	ticker := time.NewTicker(time.Duration(w.Interval))
 	defer ticker.Stop()
+	resized := make(chan os.Signal, 1)
+	notifyResize(resized)
+	defer signal.Stop(resized)
+	s := a.openScreen()
+	defer s.close()
 	for {
-		const home, clear = "\x1b[H", "\x1b[J"
-		a.stdout.Printf(home + clear)
-		if err := show(ctx); err != nil {
+		over, err := hasEnded(ctx, t) // and then it does not change any more
+		if err != nil {
 			return err
 		}
-		if err := a.stdout.Flush(); err != nil {
+		frame, err := a.stdout.capture(func() error { return show(ctx) })
+		if err != nil {
 			return err
 		}
-		if over, err := w.over(ctx, p, tid); over || err != nil {
+		if over {
+			s.close()
+			a.stdout.Printf("%s", frame)
+			return nil
+		}
+		if err := s.show(frame); err != nil {
 			return err
 		}
 		select {
 		case <-news.C():
 		case <-ticker.C:
+		case <-resized:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// over reports whether nothing more will happen to the task.
-func (w *watching) over(ctx context.Context, p *weft.Project, tid string) (bool, error) {
-	if tid == "" {
+// hasEnded reports whether nothing more will happen to the task; t may be nil.
+func hasEnded(ctx context.Context, t *weft.Task) (bool, error) {
+	if t == nil {
 		return false, nil
-	}
-	t, err := p.Task(ctx, tid)
-	if err != nil {
-		return false, err
 	}
 	s, err := t.Status(ctx)
 	return err == nil && s.Status.Terminal(), err

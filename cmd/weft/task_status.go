@@ -24,7 +24,7 @@ type taskStatusCmd struct {
 func (c *taskStatusCmd) Run(a *app, p *weft.Project) error {
 	show := func(ctx context.Context) error { return a.printTask(ctx, p, c.TID) }
 	if c.Watch {
-		return c.watch(a, p, c.TID, show)
+		return c.watch(a, p, &c.TID, show)
 	}
 	return show(context.Background())
 }
