@@ -51,8 +51,15 @@ func (m *Manager) Start(ctx context.Context) error {
 // Started reports whether this Project has started a manager because there was none.
 func (m *Manager) Started() bool { return m.project.started.Load() }
 
-// ensure starts a manager unless there is one.
-func (m *Manager) ensure(ctx context.Context) error {
+// ensure starts a manager unless there is one, or others see to that. mayRun: as far as it
+// is known there is one; false if the last one said that it leaves.
+func (m *Manager) ensure(ctx context.Context, mayRun bool) error {
+	switch {
+	case m.project.leaves.Load():
+		return nil
+	case !mayRun:
+		return m.Start(ctx)
+	}
 	if _, err := os.Lstat(m.project.dir); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: %s was moved or removed", broker.ErrGone, m.project.dir)
 	}
@@ -220,6 +227,14 @@ func (m *Manager) current(ctx context.Context) (*ledger.Manager, error) {
 		return new(ledger.Manager), nil
 	}
 	return last, nil
+}
+
+// inBackground reports whether the running manager is one that a client has started in the
+// background and that a program which serves can replace.
+func (m *Manager) inBackground(ctx context.Context) bool {
+	last, err := m.current(ctx)
+	return err == nil && last != nil && last.Process != (proc.Identity{}) &&
+		!last.Embedded && !last.Gone() && !last.Elsewhere() && last.CheckProtocol() == nil
 }
 
 // end orders the manager to stop and waits until it has.

@@ -69,7 +69,7 @@ func checkCall(ctx context.Context, p *Project, spec *taskspec.Spec, item string
 		return f.Check(call)
 	}
 	if f := registered.Get(name); f != nil {
-		if !initialized.Load() {
+		if !initialized.Load() && !p.leaves.Load() {
 			return fmt.Errorf("function %s of this program: %w", name, ErrNoInit)
 		}
 		return check(f)

@@ -38,6 +38,7 @@ type Project struct {
 	trust    *trust.State
 	notices  notices
 	started  atomic.Bool                     // a manager, through it
+	leaves   atomic.Bool                     // the manager to others: see [Options].NoManager
 	inline   atomic.Pointer[consumer.Inline] // while this program serves it
 }
 
@@ -77,6 +78,10 @@ type Options struct {
 	// the manager does not come up, or the disk is full. It may be called on any
 	// goroutine that waits.
 	Notice func(text string)
+	// NoManager makes the Project that of a client which only submits, looks and waits: no
+	// call but [Manager.Start] starts a manager, so tasks wait for the program that serves,
+	// and the program of the client need not call [Init].
+	NoManager bool
 	// AcceptPOSIXLocks opens the project although this process has used SQLite before
 	// with locks that any other opening and closing of the store's files would drop. Set
 	// it only if nothing in the process does that. Programs that call [Init] first do not
@@ -177,7 +182,8 @@ func openProject(dir string, o opening) (*Project, error) {
 	if root, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, o.absent(dir, err)
 	}
-	p := &Project{root: root, dir: filepath.Join(root, ledger.Dir), options: o.variables(), log: o.Logger}
+	p := &Project{root: root, dir: filepath.Join(root, ledger.Dir), options: o.variables(), log: cmp.Or(o.Logger, slog.New(slog.DiscardHandler))}
+	p.leaves.Store(o.NoManager)
 	if o.passed != nil {
 		p.options = o.passed
 	}

@@ -22,11 +22,11 @@ import (
 type ServeOptions struct {
 	// Lifetime is how long the manager stays without work; 0 means for ever.
 	Lifetime time.Duration
-	// Replace makes the project's current manager leave first. Its running tasks
-	// go on.
+	// Replace makes the project's current manager leave first, even if that is another
+	// program that serves. Its running tasks go on.
 	Replace bool
-	// Only makes Serve return [ErrManagerRunning] where the project has a
-	// manager, instead of standing by.
+	// Only makes Serve return [ErrManagerRunning] where another program serves the
+	// project, instead of standing by.
 	Only bool
 	// Slots is how many functions with isolation "inline" run at once, each a
 	// goroutine; 0 means 64.
@@ -36,7 +36,7 @@ type ServeOptions struct {
 	Autostart *bool
 	// Log gets what the manager does; nil means [Options].Logger.
 	Log *slog.Logger
-	// Ready is called when the manager works, perhaps more than once.
+	// Ready is called once, when the manager works.
 	Ready func()
 	// Stop, when it is closed, stops the running tasks and then the manager.
 	// If the context ends instead, running tasks go on.
@@ -45,9 +45,12 @@ type ServeOptions struct {
 
 // Serve runs the project's manager in this process. If ctx ends, running tasks go on
 // without the manager. If Serve is stopped ([ServeOptions.Stop], [Manager.Stop]), it
-// ends the running tasks and returns nil. Queued tasks wait for the next manager. If the
-// project has another manager, Serve stands by and takes over when that one has left or
-// died.
+// ends the running tasks and returns nil. Queued tasks wait for the next manager.
+//
+// A manager that a client has started in the background leaves when Serve comes, and its
+// running tasks go on. If another program serves the project, Serve stands by, logs for
+// which process, and takes over when that one has left or died. From the first Serve on no
+// call through the Project starts a manager in the background: see [Options].NoManager.
 //
 // In both states Serve also runs the functions of this program that tasks call with
 // isolation "inline", as goroutines without limits. When Serve ends, it ends their
@@ -56,6 +59,10 @@ type ServeOptions struct {
 // kill or a timeout, it goes on, and its task is recorded as ended.
 func (p *Project) Serve(ctx context.Context, o ServeOptions) error {
 	o.Log = cmp.Or(o.Log, p.log)
+	if o.Ready != nil {
+		o.Ready = sync.OnceFunc(o.Ready)
+	}
+	p.leaves.Store(true)
 	if err := p.trust.Observe(ctx); err != nil {
 		return fmt.Errorf("serve: %w", err)
 	}
@@ -132,11 +139,11 @@ func serve(ctx context.Context, p *Project, o ServeOptions, embedded bool) error
 		if err = manager.Run(ctx, options); !errors.Is(err, ErrManagerRunning) {
 			break
 		}
-		if o.Replace {
+		if o.Replace || embedded && p.Manager().inBackground(ctx) {
 			// A client that waits for a task may start another one in between.
 			_, err = p.Manager().Replace(ctx)
 		} else if !o.Only {
-			err = standBy(ctx, p, o.Stop)
+			err = standBy(ctx, p, o)
 		}
 		if err != nil {
 			break
@@ -151,8 +158,11 @@ func serve(ctx context.Context, p *Project, o ServeOptions, embedded bool) error
 // errStopped says that Serve was asked to stop while it stood by.
 var errStopped = errors.New("stopped")
 
-// standBy waits until the project has no manager.
-func standBy(ctx context.Context, p *Project, stop <-chan struct{}) error {
+// standBy waits until the project has no manager, or one that is to leave for this one.
+func standBy(ctx context.Context, p *Project, o ServeOptions) error {
+	if last, err := p.Manager().current(ctx); err == nil && last != nil {
+		o.Log.Info("standing by for another manager", "manager", last.TID, "pid", last.Process.PID, "started", unixTime(last.Started))
+	}
 	leaving, err := p.broker.Listen(ledger.ManagerReplies)
 	if err != nil {
 		return err
@@ -161,13 +171,13 @@ func standBy(ctx context.Context, p *Project, stop <-chan struct{}) error {
 	look := time.NewTicker(managerPoll)
 	defer look.Stop()
 	for {
-		if running, err := manager.Running(p.dir); err != nil || !running {
+		if running, err := manager.Running(p.dir); err != nil || !running || p.Manager().inBackground(ctx) {
 			return err
 		}
 		select {
 		case <-leaving.C():
 		case <-look.C:
-		case <-stop:
+		case <-o.Stop:
 			return errStopped
 		case <-ctx.Done():
 			return context.Cause(ctx)

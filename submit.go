@@ -230,13 +230,10 @@ func (a accepted) withdraw(ctx context.Context) error {
 
 // manager sees to it that there is one, if a task waits for it.
 func (a accepted) manager(ctx context.Context) error {
-	switch {
-	case a.waiting == nil:
+	if a.waiting == nil {
 		return nil
-	case a.managed:
-		return a.waiting.project.Manager().ensure(ctx)
 	}
-	return a.waiting.project.Manager().Start(ctx)
+	return a.waiting.project.Manager().ensure(ctx, a.managed)
 }
 
 // noInput is the work item of a task without input.

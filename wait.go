@@ -75,7 +75,7 @@ func (w *watch) poll(ctx context.Context) error {
 		return nil
 	}
 	w.polled = time.Now()
-	if err := w.project.Manager().ensure(ctx); err != nil {
+	if err := w.project.Manager().ensure(ctx, true); err != nil {
 		return err
 	}
 	w.report(ctx)

@@ -3,8 +3,12 @@
 package weft_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,6 +82,104 @@ func TestServe(t *testing.T) {
 	}
 	if l := p.task(task.TID()); l.Status != taskspec.StatusCancelled {
 		t.Errorf("the task ended %s", l.Status)
+	}
+}
+
+// TestServeTakesOver is a program that serves where a client has started a manager in the
+// background, which leaves; another program that serves stands by.
+func TestServeTakesOver(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
+	c, tid := p.run(blocked(tell, proceed, "kept"))
+	tell.Read()
+	background := p.manager()
+	first, err := weft.Open(p.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	ctx, leave := context.WithCancel(p.ctx)
+	defer leave()
+	ready, over := make(chan struct{}), make(chan error, 1)
+	go func() {
+		over <- first.Serve(ctx, weft.ServeOptions{Ready: func() { close(ready) }}) // a second call would panic
+	}()
+	select {
+	case <-ready:
+	case err := <-over:
+		t.Fatalf("serve: %v", err)
+	}
+	if now := p.manager(); now.PID != os.Getpid() || now == background {
+		t.Errorf("the manager is %v, and was %v", now, background)
+	}
+	if err := background.Wait(p.ctx); err != nil {
+		t.Fatal(err)
+	}
+
+	log, standing := io.Pipe()
+	second, stop := make(chan error, 1), make(chan struct{})
+	go func() {
+		logger := slog.New(slog.NewTextHandler(standing, nil))
+		second <- p.open().Serve(p.ctx, weft.ServeOptions{Log: logger, Stop: stop})
+		standing.Close()
+	}()
+	said, err := bufio.NewReader(log).ReadString('\n')
+	if want := fmt.Sprintf("pid=%d", os.Getpid()); err != nil || !strings.Contains(said, "standing by for another manager") || !strings.Contains(said, want) {
+		t.Errorf("the second says %q (%v), want it to name %s", said, err, want)
+	}
+	go io.Copy(io.Discard, log)
+	close(stop)
+	if err := <-second; err != nil {
+		t.Errorf("the second: %v", err)
+	}
+
+	proceed.Open(1)
+	if res := c.answer(); res.TID != tid || !strings.HasPrefix(res.Output, "kept") {
+		t.Errorf("a task that outlived its manager: %+v", res)
+	}
+	leave()
+	if err := <-over; !errors.Is(err, context.Canceled) {
+		t.Errorf("serve: %v", err)
+	}
+	managers := p.managers()
+	task, err := first.SubmitContext(p.ctx, weft.Command("true"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := p.task(task.TID()); l.Status != taskspec.StatusCreated || p.managers() != managers {
+		t.Errorf("what has served started a manager for its own task: %s, %d managers, %d before", l.Status, p.managers(), managers)
+	}
+	if _, err := task.Stop(p.ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNoManager submits from a program that never starts a manager, and so need not call
+// Init.
+func TestNoManager(t *testing.T) {
+	t.Parallel()
+	p := newProject(t)
+	path := filepath.Join(t.TempDir(), "noinit")
+	build(t, "./testdata/noinit", path)
+	client := exec.CommandContext(p.ctx, path, p.dir, "submit")
+	client.Env = append(os.Environ(), p.mark())
+	out, err := client.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if n, l := p.managers(), p.task(string(out)); n != 0 || l.Status != taskspec.StatusCreated {
+		t.Fatalf("%d managers, the task is %s", n, l.Status)
+	}
+	over, ctx := make(chan error, 1), p.ctx
+	stop := make(chan struct{})
+	go func() { over <- p.open().Serve(ctx, weft.ServeOptions{Stop: stop}) }()
+	if l := p.awaitEnd(string(out)); l.Status != taskspec.StatusCompleted {
+		t.Errorf("the task is %s: %s", l.Status, l.Error)
+	}
+	close(stop)
+	if err := <-over; err != nil {
+		t.Errorf("serve: %v", err)
 	}
 }
 
