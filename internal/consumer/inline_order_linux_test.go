@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"weft/broker"
-	"weft/broker/sqlite"
 	"weft/internal/control"
 	"weft/internal/function"
 	"weft/internal/ledger"
@@ -20,27 +18,14 @@ import (
 // the store, and has the store removed under another one.
 func TestInlineOrders(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "project")
-	store, err := sqlite.Open(dir, sqlite.Options{Durability: sqlite.Normal})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	var functions function.Registry
 	entered, left := make(chan struct{}), make(chan struct{}, 2)
-	err = functions.Add(function.New("wait", "", func(ctx context.Context, _ struct{}) (int, error) {
+	i, _ := newInline(t, 0, function.New("wait", "", func(ctx context.Context, _ struct{}) (int, error) {
 		entered <- struct{}{}
 		<-ctx.Done()
 		left <- struct{}{}
 		return 0, context.Cause(ctx)
 	}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	i, err := NewInline(InlineOptions{Root: dir, Dir: dir, Broker: store, Functions: &functions, MaxMessage: broker.MaxMessageBytes})
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := i.server.o.Dir
 	served := make(chan error, 1)
 	go func() { served <- i.Serve(t.Context()) }()
 	begin := func() string {

@@ -19,7 +19,7 @@ type localSubmit struct {
 	decided  atomic.Bool // set by the loop, or by the submitter to withdraw
 
 	done    chan struct{}   // closed when the fields below are set
-	started *ledger.Started // nil: the task has to queue
+	started *ledger.Started // nil: the task has to queue; without meaning if err is not nil
 	err     error
 }
 
@@ -122,9 +122,6 @@ func (s *server) addStart(l *localSubmit) {
 		Failed: func(err error) bool {
 			if errors.Is(err, ledger.ErrChanged) {
 				return true
-			}
-			if !errors.Is(err, broker.ErrUncertain) {
-				l.started = nil // as the transaction that failed had it
 			}
 			written(err)
 			return false

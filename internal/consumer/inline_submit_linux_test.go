@@ -3,7 +3,10 @@ package consumer
 import (
 	"context"
 	"errors"
+	"maps"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,39 +17,52 @@ import (
 	"weft/broker/sqlite"
 	"weft/internal/function"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 	"weft/taskspec"
 )
+
+// openStore opens the store of a project in dir.
+func openStore(t *testing.T, dir string) *broker.Broker {
+	t.Helper()
+	b, err := sqlite.Open(dir, sqlite.Options{Durability: sqlite.Normal})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// newInline returns an Inline of a new project that has this function.
+func newInline(t *testing.T, slots int, f *function.Function) (*Inline, *broker.Broker) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "project")
+	store, functions := openStore(t, dir), new(function.Registry)
+	if err := functions.Add(f); err != nil {
+		t.Fatal(err)
+	}
+	i, err := NewInline(InlineOptions{Root: dir, Dir: dir, Broker: store, Functions: functions, MaxMessage: broker.MaxMessageBytes, Slots: slots})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i, store
+}
 
 // TestGuests submits calls from many goroutines of the program that serves them, some
 // of which change their minds, until the server is told to leave. Each call is either
 // carried out, once, or refused; and nobody waits for ever.
 func TestGuests(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	store, err := sqlite.Open(dir, sqlite.Options{Durability: sqlite.Normal})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	var functions function.Registry
 	var entered atomic.Int64
-	double := function.New("double", "", func(_ context.Context, in struct{ N int }) (int, error) {
+	i, store := newInline(t, 8, function.New("double", "", func(_ context.Context, in struct{ N int }) (int, error) {
 		entered.Add(1)
 		return 2 * in.N, nil
-	})
-	if err := functions.Add(double); err != nil {
-		t.Fatal(err)
-	}
-	i, err := NewInline(InlineOptions{Root: dir, Dir: dir, Broker: store, Functions: &functions, MaxMessage: broker.MaxMessageBytes, Slots: 8})
-	if err != nil {
-		t.Fatal(err)
-	}
+	}))
 	serving, leave := context.WithCancel(t.Context())
 	defer leave()
 	served := make(chan error, 1)
 	go func() { served <- i.Serve(serving) }()
 	submit := func(ctx context.Context, n int) (*LocalRun, error) {
-		return i.Submit(ctx, ledger.Submission{Item: "{}", Dir: dir, Spec: &taskspec.Spec{
+		return i.Submit(ctx, ledger.Submission{Item: "{}", Dir: "/", Spec: &taskspec.Spec{
 			Name: "double",
 			Work: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "double", Isolation: taskspec.IsolationInline, KeywordArgs: map[string]any{"N": n}},
 		}})
@@ -123,11 +139,7 @@ func TestGuests(t *testing.T) {
 // caller.
 func TestGuestNested(t *testing.T) {
 	t.Parallel()
-	store, err := sqlite.Open(t.TempDir(), sqlite.Options{Durability: sqlite.Normal})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
+	store := openStore(t, t.TempDir())
 	i, err := NewInline(InlineOptions{Broker: store, Functions: new(function.Registry)})
 	if err != nil {
 		t.Fatal(err)
@@ -138,5 +150,83 @@ func TestGuestNested(t *testing.T) {
 	})
 	if !errors.Is(err, broker.ErrNested) {
 		t.Errorf("inside a transaction: %v", err)
+	}
+}
+
+// TestLocalSubmitFails has a local submit fail after most of it was written, alone and in
+// one transaction with others: it leaves nothing behind, neither in the store nor of its
+// slot, and the others run.
+func TestLocalSubmitFails(t *testing.T) {
+	t.Parallel()
+	i, store := newInline(t, 3, function.New("echo", "", func(_ context.Context, s string) (string, error) { return s, nil }))
+	served := make(chan error, 1)
+	serving, leave := context.WithCancel(context.Background())
+	go func() { served <- i.Serve(serving) }()
+	submit := func(key, item string) (*LocalRun, error) {
+		return i.Submit(t.Context(), ledger.Submission{Item: item, Dir: "/", Spec: &taskspec.Spec{
+			Name: "echo",
+			Work: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "echo", Isolation: taskspec.IsolationInline, Key: key},
+		}})
+	}
+	tooLarge := `"` + strings.Repeat("x", broker.MaxMessageBytes) + `"`
+	ran := func(key string, run *LocalRun, err error) {
+		t.Helper()
+		if err != nil || run == nil {
+			t.Errorf("%s: %v, %v", key, run, err)
+		} else if _, value, _ := run.Take(t.Context()); string(value) != `"hello"` {
+			t.Errorf("%s returned %s", key, value)
+		}
+	}
+
+	waittest.Until(t, "the first start of a task", func() bool { _, err := submit("alone", tooLarge); return err != nil })
+	for range 4 { // there are fewer slots
+		if run, err := submit("alone", tooLarge); !errors.Is(err, broker.ErrTooLarge) {
+			t.Fatalf("got %v, %v", run, err)
+		}
+	}
+	run, err := submit("alone", `"hello"`) // nothing holds the key
+	ran("alone", run, err)
+
+	// They gather while somebody else writes.
+	var callers sync.WaitGroup
+	err = store.Update(t.Context(), func(*broker.Tx) error {
+		for key, item := range map[string]string{"one": `"hello"`, "other": `"hello"`, "bad": tooLarge} {
+			callers.Go(func() {
+				if run, err := submit(key, item); key != "bad" {
+					ran(key, run, err)
+				} else if !errors.Is(err, broker.ErrTooLarge) {
+					t.Errorf("bad: %v, %v", run, err)
+				}
+			})
+		}
+		waittest.Until(t, "three that wait", func() bool { return i.server.slots.used(3) == 3 })
+		return nil
+	})
+	callers.Wait()
+	leave()
+	if err := errors.Join(err, <-served); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	if err := store.View(t.Context(), func(r broker.Reader) error {
+		left, err = r.Queues("", 99)
+		return err
+	}); err != nil || slices.ContainsFunc(left, func(queue string) bool { return !strings.HasPrefix(queue, "weft.") }) || slices.Contains(left, ledger.Requests) {
+		t.Errorf("queues with messages are %q, %v", left, err)
+	}
+	keys := make(map[string]bool)
+	records, err := store.Records(t.Context(), ledger.Kind, broker.RecordSelect{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		task, err := ledger.Decode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[task.Key] = true
+	}
+	if want := map[string]bool{"alone": true, "one": true, "other": true}; !maps.Equal(keys, want) {
+		t.Errorf("there are tasks %v", keys)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"weft/broker/sqlite"
 	"weft/internal/control"
 	"weft/internal/ledger"
+	"weft/internal/waittest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -298,5 +299,27 @@ func TestLookAhead(t *testing.T) {
 	failure := errors.New("failure")
 	if err := e.LookAhead(func() ([]*ledger.Job, error) { return nil, failure }); !errors.Is(err, failure) || !e.Stale[Requests] {
 		t.Errorf("after a failure: %v", err)
+	}
+}
+
+// TestSharedControl: a control queue that tasks share is listened to until the last of them
+// has ended.
+func TestSharedControl(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	for _, tid := range []string{"1", "2", "3"} {
+		f.engine.WatchControl(tid, []string{"orders"})
+	}
+	notified := f.engine.Waiters[Control].C()
+	for _, tid := range []string{"1", "3"} {
+		f.engine.UnwatchControl(tid)
+		select {
+		case <-notified:
+		default:
+		}
+		if _, err := f.engine.o.Broker.Queue("orders").Write(t.Context(), "STOP"); err != nil {
+			t.Fatal(err)
+		}
+		waittest.Await(t, "a notification after the end of task "+tid, notified)
 	}
 }
