@@ -1,39 +1,387 @@
 package weft
 
 import (
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
-	"io/fs"
-	"math"
-	"os"
+	"iter"
+	"regexp"
+	"time"
 
 	"weft/broker"
+	"weft/internal/interleave"
 	"weft/internal/ledger"
-	"weft/internal/project"
 	"weft/taskspec"
 )
 
-// streams copies both streams of a task.
-type streams struct {
-	t            *Task
-	last         bool // only of an attempt that no other may follow
-	stdout, errs follower
+// An OutputStream is one of the two streams that a task writes.
+type OutputStream string
+
+// The streams.
+const (
+	StdoutStream OutputStream = "stdout"
+	StderrStream OutputStream = "stderr"
+)
+
+// outputNames are the streams, as package interleave numbers them.
+var outputNames = [2]OutputStream{interleave.Stdout: StdoutStream, interleave.Stderr: StderrStream}
+
+// OutputOptions say what [Project.ReadOutput] reads. The zero value is what the tasks have
+// printed by now, all of it.
+type OutputOptions struct {
+	// Follow waits for what is still to come, until all the tasks have ended.
+	Follow bool
+	// Stream is the only stream to be read; empty means both.
+	Stream OutputStream
+	// Lines has each piece be a line with its end. A line of more than 64 KiB is several
+	// pieces, and one without its end is a piece when nothing follows for now. Tail and
+	// Match imply it.
+	Lines bool
+	// Tail leaves out all but the last so many lines of each task, of what is there at the
+	// beginning; 0 means all.
+	Tail int
+	// Match leaves out the lines that it does not match. The last line of a task that runs
+	// is left for the next reader while it has no end.
+	Match *regexp.Regexp
+	// Since leaves out what was read from the task before.
+	Since time.Time
+	// Attempt, if it is not 0, is the only attempt to be read, counted from 1: see
+	// [Task.AttemptOutput].
+	Attempt int
+	// Cursor, if it is not empty, is where to begin, as the [OutputPiece] of an earlier
+	// call tells. It is for one task that is no pipeline.
+	Cursor string
+	// MaxBytes ends the reading after so many bytes; 0 means all.
+	MaxBytes int64
 }
 
-// newStreams returns copiers to stdout and stderr, either of which may be nil. The
-// caller closes them.
-func newStreams(t *Task, stdout, stderr io.Writer) *streams {
-	return &streams{
-		t:      t,
-		stdout: follower{project: t.project, tid: t.tid, stream: ledger.Stdout, w: stdout},
-		errs:   follower{project: t.project, tid: t.tid, stream: ledger.Stderr, w: stderr},
+// An OutputPiece is a part of what a task has printed.
+type OutputPiece struct {
+	Task   *Task  // of a pipeline, the stage
+	Name   string // of the task, or of the stage
+	Stream OutputStream
+	// Time is when the first of it was read from the task. Times are not finer than a second
+	// as long as one stream is written.
+	Time time.Time
+	// Data is valid until the next piece.
+	Data []byte
+	// Cursor is the place behind it.
+	Cursor string
+	// Status is set in the last piece of each task, which has no data: how it stands then.
+	Status *TaskStatus
+}
+
+// ErrCursor is returned for a cursor that is none, or not one of the task.
+var ErrCursor = errors.New("it is no cursor of this task's output")
+
+// ReadOutput yields what tasks have printed: of each task both streams in the order in which
+// they were read from it, whether it runs or has ended, and whether or not its result has
+// been consumed; of a pipeline all its stages. Following, it yields the pieces of
+// all the tasks as they come, and of a task with a retry policy one attempt after the other;
+// it starts a manager whenever the project has none. Memory does not grow with
+// the output.
+//
+// An error ends the iteration: [ErrNoTask], [ErrCursor], [ErrNoOutput], [ErrOutputChanged], or
+// the cause of the end of ctx, which leaves the tasks alone.
+func (p *Project) ReadOutput(ctx context.Context, tasks []*Task, o OutputOptions) iter.Seq2[*OutputPiece, error] {
+	return func(yield func(*OutputPiece, error) bool) {
+		r := outputReader{project: p, o: o, yield: func(piece *OutputPiece) bool { return yield(piece, nil) }, left: o.MaxBytes}
+		if err := r.run(ctx, tasks); err != nil && !errors.Is(err, errFound) {
+			yield(nil, fmt.Errorf("read output: %w", err))
+		}
 	}
+}
+
+// An outputReader is the state of [Project.ReadOutput].
+type outputReader struct {
+	project *Project
+	o       OutputOptions
+	yield   func(*OutputPiece) bool
+	sources []*outputSource
+	left    int64 // of MaxBytes
+}
+
+// run reads until there is no more. It returns errFound if the caller wants no more.
+func (r *outputReader) run(ctx context.Context, tasks []*Task) error {
+	var outboxes []string
+	for _, t := range tasks {
+		outboxes = append(outboxes, ledger.OutboxOf(t.tid))
+		r.add(t, "")
+	}
+	w, err := r.project.broker.Listen(outboxes...)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if r.o.Cursor != "" {
+		if len(tasks) != 1 {
+			return fmt.Errorf("%w: it is for one task", ErrCursor)
+		}
+		if err := r.sources[0].resume(r.o.Cursor); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		for _, s := range r.sources {
+			s.read.close()
+		}
+	}()
+	for watch := newWatch(r.project); ; {
+		open := false
+		for i := 0; i < len(r.sources); i++ { // a pipeline adds its stages
+			s := r.sources[i]
+			if err := r.advance(ctx, s, w); err != nil {
+				return err
+			}
+			open = open || !s.over
+		}
+		if !open {
+			return nil
+		}
+		if err := watch.poll(ctx); err != nil {
+			return fmt.Errorf("%w: %w", ErrManager, err)
+		}
+		if err := waitFor(ctx, w, managerPoll); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *outputReader) add(t *Task, name string) {
+	s := &outputSource{r: r, t: t, name: name, read: attemptOutput{t: t}}
+	if r.o.Lines || r.o.Tail > 0 || r.o.Match != nil {
+		s.lines = &interleave.Lines{Match: r.o.Match, Tail: r.o.Tail, Pass: s.pass, Skip: func(stream, n int) { s.at[stream] += int64(n) }}
+	}
+	r.sources = append(r.sources, s)
+}
+
+// advance reads what there is of a task by now.
+func (r *outputReader) advance(ctx context.Context, s *outputSource, w *broker.Waiter) error {
+	if s.over {
+		return nil
+	}
+	l, err := loadTask(ctx, s.t)
+	if err != nil {
+		return err
+	}
+	if s.name == "" {
+		s.name = l.Name
+	}
+	if l.Kind() == ledger.Pipeline {
+		if l.Plan != nil {
+			for _, stage := range l.Plan.Stages[min(s.stages, len(l.Plan.Stages)):] {
+				if stage.TID == "" {
+					break
+				}
+				s.stages++
+				if err := w.Add(ledger.OutboxOf(stage.TID)); err != nil {
+					return err
+				}
+				r.add(&Task{project: r.project, tid: stage.TID}, stage.Name)
+			}
+		}
+		if l.Status.Terminal() || !r.o.Follow {
+			s.over = true
+			return s.emit(&OutputPiece{Status: newStatus(l)})
+		}
+		return nil
+	}
+	if n := r.o.Attempt; n != 0 && n != l.Epoch {
+		if l, err = pastAttempt(ctx, s.t, n); err == nil {
+			err = s.ended(ctx, l)
+		}
+	} else {
+		err = s.attempts(ctx, l)
+	}
+	if err != nil {
+		return err
+	}
+	if !l.Status.Terminal() && !r.o.Follow {
+		// It may have ended before its files were opened, and these be gone.
+		if l, err = loadTask(ctx, s.t); err == nil && l.Status.Terminal() {
+			err = s.attempts(ctx, l)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if !l.Status.Terminal() && r.o.Follow {
+		return s.caughtUp(false)
+	}
+	s.over = true
+	if err := s.caughtUp(r.o.Match == nil || l.Status.Terminal()); err != nil {
+		return err
+	}
+	return s.emit(&OutputPiece{Status: newStatus(l)})
+}
+
+// An outputSource is one task of which the output is read.
+type outputSource struct {
+	r      *outputReader
+	t      *Task
+	name   string
+	read   attemptOutput
+	lines  *interleave.Lines // nil: the pieces are passed on as they are
+	at     [2]int64          // how far it has been passed on
+	done   int               // the attempt that was read to its end
+	stages int               // of a pipeline, that are read
+	over   bool
+}
+
+// resume begins at a cursor: the attempt, and how far each stream was read.
+func (s *outputSource) resume(cursor string) error {
+	var epoch int
+	var off [2]int64
+	n, err := fmt.Sscanf(cursor+"\n", "%d.%d.%d\n", &epoch, &off[0], &off[1])
+	if err != nil || n != 3 || epoch < 0 || off[0] < 0 || off[1] < 0 {
+		return fmt.Errorf("%w: %q", ErrCursor, cursor)
+	}
+	if epoch > 0 {
+		s.read.skip(epoch, off)
+		s.at = off
+	}
+	return nil
+}
+
+func (s *outputSource) cursor() string {
+	return fmt.Sprintf("%d.%d.%d", s.read.epoch, s.at[0], s.at[1])
+}
+
+// attempts reads the attempt that is the last, after the rest of one that it has followed.
+func (s *outputSource) attempts(ctx context.Context, l *ledger.Task) error {
+	last := l.Epoch
+	if last > 0 && l.Status == taskspec.StatusCreated && s.read.epoch == 0 {
+		s.read.begin(last) // it is to be tried again: show what was tried last
+	}
+	if s.read.epoch > last {
+		return fmt.Errorf("%w: %q", ErrCursor, s.cursor())
+	}
+	if epoch := s.read.epoch; epoch != 0 && (epoch < last || l.Status == taskspec.StatusCreated) && epoch != s.done {
+		past, err := pastAttempt(ctx, s.t, epoch)
+		if err == nil {
+			err = s.ended(ctx, past)
+		} else if errors.Is(err, ErrNoAttempt) {
+			err = nil // it is not kept any more
+		}
+		if err != nil {
+			return err
+		}
+		s.done = epoch
+		if err := s.caughtUp(true); err != nil {
+			return err
+		}
+	}
+	switch {
+	case l.Status == taskspec.StatusCreated || last == 0:
+		return nil
+	case s.read.epoch != last:
+		s.at = [2]int64{}
+	}
+	if l.Status.Terminal() {
+		return s.ended(ctx, l)
+	}
+	return s.read.running(l, s.piece)
+}
+
+// ended reads an attempt that has ended.
+func (s *outputSource) ended(ctx context.Context, l *ledger.Task) error {
+	only := s.r.o.Stream
+	err := s.read.ended(ctx, l, [2]bool{only != StderrStream, only != StdoutStream}, keptMessage, s.piece)
+	if errors.Is(err, ErrNoOutput) && l.Output.Form != ledger.FormFile {
+		return nil // it came with a dump, which holds none
+	}
+	return err
+}
+
+// keptMessage is [resultMessage], also after the result has been taken.
+func keptMessage(ctx context.Context, t *Task, l *ledger.Task) (body string, err error) {
+	if l.Output.Size == 0 && l.Output.Form == ledger.FormText {
+		return "", nil
+	}
+	found := false
+	err = t.project.broker.View(ctx, func(r broker.Reader) (err error) {
+		body, found, err = ledger.KeptOutput(r, l)
+		return err
+	})
+	if err == nil && !found {
+		err = ErrNoOutput
+	}
+	if err != nil {
+		return "", fmt.Errorf("task %s: %w", t.tid, err)
+	}
+	return body, nil
+}
+
+// piece gets a piece of the task's output.
+func (s *outputSource) piece(stream int, data []byte, at time.Time) error {
+	o := s.r.o
+	name := outputNames[stream]
+	if o.Stream != "" && o.Stream != name || at.Before(o.Since) {
+		if s.lines == nil || !s.lines.Holds(stream) {
+			s.at[stream] += int64(len(data))
+			return nil
+		}
+	}
+	if s.lines != nil {
+		return s.lines.Add(stream, data, at)
+	}
+	return s.pass(stream, data, at)
+}
+
+// caughtUp is called when all that is there has been read. If all is true, nothing follows
+// a line that has begun.
+func (s *outputSource) caughtUp(all bool) error {
+	if s.lines == nil {
+		return nil
+	}
+	return s.lines.CaughtUp(all)
+}
+
+// pass passes on data, or as much of it as the caller wants at most.
+func (s *outputSource) pass(stream int, data []byte, at time.Time) error {
+	r := s.r
+	if r.o.MaxBytes > 0 {
+		data = data[:min(int64(len(data)), r.left)]
+		r.left -= int64(len(data))
+	}
+	s.at[stream] += int64(len(data))
+	if err := s.emit(&OutputPiece{Stream: outputNames[stream], Time: at, Data: data}); err != nil {
+		return err
+	}
+	if r.o.MaxBytes > 0 && r.left == 0 {
+		st, err := s.t.Status(context.Background())
+		if err == nil {
+			err = s.emit(&OutputPiece{Status: st})
+		}
+		if err == nil {
+			err = errFound
+		}
+		return err
+	}
+	return nil
+}
+
+func (s *outputSource) emit(p *OutputPiece) error {
+	p.Task, p.Name, p.Cursor = s.t, s.name, s.cursor()
+	if !s.r.yield(p) {
+		return errFound
+	}
+	return nil
+}
+
+// streams copies both streams of a task, in the order in which they were written.
+type streams struct {
+	t    *Task
+	last bool // only of an attempt that no other may follow
+	to   [2]io.Writer
+	read attemptOutput
+}
+
+// newStreams returns a copier to stdout and stderr, either of which may be nil. The
+// caller closes it.
+func newStreams(t *Task, stdout, stderr io.Writer) *streams {
+	return &streams{t: t, to: [2]io.Writer{stdout, stderr}, read: attemptOutput{t: t}}
 }
 
 // copy writes what a task that runs has printed since the last time. The error is
@@ -45,185 +393,27 @@ func (o *streams) copy(l *ledger.Task) error {
 	if l.Status.Terminal() || o.last && ledger.MayRetry(l) {
 		return nil // finish writes the rest
 	}
-	// What of standard error is there before standard output is read was not written
-	// before what is read then; the rest comes the next time.
-	size, err := o.errs.size(l.Epoch)
-	if err != nil {
-		return err
-	}
-	if err := o.stdout.copy(l.Epoch, math.MaxInt64); err != nil || size == 0 {
-		return err
-	}
-	return o.errs.copy(l.Epoch, size)
+	return o.read.running(l, o.write)
 }
 
-// finish writes the rest of what a task has printed that has ended: standard output
-// first, but for the value of a function, which comes when all has been said. What
-// one of the streams lacks does not keep the other back.
+// finish writes the rest of what a task has printed that has ended. What one of the
+// streams lacks does not keep the other back.
 func (o *streams) finish(ctx context.Context, l *ledger.Task) error {
 	if l.Output.Form == ledger.FormNone {
 		return nil
 	}
-	stdout := func() error {
-		whole := func() ([]byte, error) { return output(ctx, o.t, l) }
-		return o.stdout.finish(ctx, l, whole, l.Output.Form == ledger.FormFile)
-	}
-	stderr := func() error {
-		whole := func() ([]byte, error) { return l.Output.Stderr, nil }
-		return o.errs.finish(ctx, l, whole, l.Output.StderrTruncated())
-	}
-	if l.Output.StderrSize > 0 && isFunction(l) {
-		stdout, stderr = stderr, stdout
-	}
-	first, second := stdout(), stderr()
-	return cmp.Or(first, second)
+	return o.read.ended(ctx, l, [2]bool{o.to[0] != nil, o.to[1] != nil}, resultMessage, o.write)
 }
 
-// isFunction reports whether a task that has begun calls a function.
-func isFunction(l *ledger.Task) bool {
-	work, err := l.Work()
-	return err == nil && work.Type == taskspec.KindFunction
-}
-
-func (o *streams) close() {
-	o.stdout.close()
-	o.errs.close()
-}
-
-// A follower copies one stream of a task while the task writes it. While the
-// task runs, the stream is in a file, once it is long or lively; when the task
-// has ended it is there, or in the result.
-type follower struct {
-	project *Project
-	tid     string
-	stream  ledger.Stream
-	w       io.Writer // may be nil
-
-	file   *os.File
-	epoch  int // whose file it is
-	copied int64
-	digest hash.Hash // of what was copied; nil before the first
-}
-
-// size is how much of the stream there is by now.
-func (f *follower) size(epoch int) (int64, error) {
-	if f.w == nil || f.open(epoch) != nil || f.file == nil {
-		return 0, nil
-	}
-	info, err := f.file.Stat()
-	if err != nil {
-		return 0, fmt.Errorf("follow task %s: %w", f.tid, err)
-	}
-	return info.Size(), nil
-}
-
-// copy writes what has come since the last time, up to so much of the stream. That a
-// file is there and cannot be opened is said when the task has ended.
-func (f *follower) copy(epoch int, size int64) error {
-	if f.w == nil || f.open(epoch) != nil || f.file == nil {
+func (o *streams) write(stream int, data []byte, _ time.Time) error {
+	if o.to[stream] == nil {
 		return nil
 	}
-	n, err := io.Copy(io.MultiWriter(f.w, f.digest), io.LimitReader(f.file, size-f.copied))
-	f.copied += n
+	_, err := o.to[stream].Write(data)
 	return err
 }
 
-// open opens the file of an attempt, if there is one, unless it is open.
-func (f *follower) open(epoch int) error {
-	if f.file != nil && f.epoch == epoch {
-		return nil
-	}
-	f.close() // the task was retried
-	f.file, f.copied = nil, 0
-	path := ledger.OutputFile(f.project.dir, f.tid, epoch, f.stream)
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil // of most tasks, which is found out at less cost
-	}
-	file, err := project.OpenOutput(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("follow task %s: %w", f.tid, err)
-	}
-	f.file, f.epoch, f.digest = file, epoch, sha256.New()
-	return nil
-}
-
-// finish writes the rest of the stream of a task that has ended: from its file
-// if it stays there, else from what whole returns.
-func (f *follower) finish(ctx context.Context, l *ledger.Task, whole func() ([]byte, error), inFile bool) error {
-	if f.w == nil {
-		return nil
-	}
-	if inFile {
-		return f.finishFile(ctx, l)
-	}
-	all, err := whole()
-	if err != nil {
-		return err
-	}
-	if f.epoch != l.Epoch {
-		f.copied = 0
-	}
-	_, err = f.w.Write(all[min(f.copied, int64(len(all))):])
-	return err
-}
-
-// finishFile writes the rest of a file, and returns [ErrOutputChanged] if that is not what
-// the task has written.
-func (f *follower) finishFile(ctx context.Context, l *ledger.Task) error {
-	size, digest := l.Output.Size, l.Output.Digest
-	if f.stream == ledger.Stderr {
-		size, digest = l.Output.StderrSize, ""
-	}
-	if err := f.open(l.Epoch); err != nil {
-		return err
-	}
-	if f.file == nil {
-		return f.missing(ctx, l)
-	}
-	info, err := f.file.Stat()
-	if err != nil {
-		return fmt.Errorf("follow task %s: %w", f.tid, err)
-	}
-	if info.Size() > size { // and perhaps without end
-		return f.changed()
-	}
-	if err := f.copy(l.Epoch, math.MaxInt64); err != nil {
-		return err
-	}
-	if digest != "" && hex.EncodeToString(f.digest.Sum(nil)) != digest {
-		return f.changed()
-	}
-	return nil
-}
-
-func (f *follower) changed() error {
-	return fmt.Errorf("task %s: %w: %s", f.tid, ErrOutputChanged, f.file.Name())
-}
-
-// missing says why the file of a stream is not there. The message goes before
-// the files when a result is taken. What it says of standard error is in the
-// record, and good enough where there is no more.
-func (f *follower) missing(ctx context.Context, l *ledger.Task) error {
-	_, err := resultMessage(ctx, &Task{project: f.project, tid: f.tid}, l)
-	switch {
-	case err != nil:
-		return err
-	case f.stream == ledger.Stderr:
-		_, err = f.w.Write(l.Output.Stderr)
-		return err
-	}
-	path := ledger.OutputFile(f.project.dir, f.tid, l.Epoch, f.stream)
-	return fmt.Errorf("task %s: %w: %s (dumps hold no files)", f.tid, ErrNoOutput, path)
-}
-
-func (f *follower) close() {
-	if f.file != nil {
-		f.file.Close()
-	}
-}
+func (o *streams) close() { o.read.close() }
 
 // AttemptOutput writes what an attempt at a task, counted from 1, has written so far
 // to stdout and stderr, either of which may be nil, and says how that attempt
@@ -237,20 +427,27 @@ func (t *Task) AttemptOutput(ctx context.Context, attempt int, stdout io.Writer,
 	if err != nil {
 		return nil, err
 	}
-	past, err := broker.View(ctx, t.project.broker, func(r broker.Reader) (*ledger.Task, error) {
-		return ledger.PastAttempt(r, t.tid, attempt)
-	})
+	past, err := pastAttempt(ctx, t, attempt)
 	switch {
 	case err == nil:
 		out := newStreams(t, stdout, stderr)
 		defer out.close()
 		return newStatus(past), out.finish(ctx, past)
-	case !errors.Is(err, broker.ErrNotFound):
-		return nil, err
-	case attempt > 0 && attempt == l.Epoch:
+	case errors.Is(err, ErrNoAttempt) && attempt > 0 && attempt == l.Epoch:
 		return t.OutputSoFar(ctx, stdout, stderr)
 	}
-	return nil, fmt.Errorf("task %s: %w: %d", t.tid, ErrNoAttempt, attempt)
+	return nil, err
+}
+
+// pastAttempt is the task as it was at the end of an attempt that was followed by another.
+func pastAttempt(ctx context.Context, t *Task, attempt int) (*ledger.Task, error) {
+	past, err := broker.View(ctx, t.project.broker, func(r broker.Reader) (*ledger.Task, error) {
+		return ledger.PastAttempt(r, t.tid, attempt)
+	})
+	if errors.Is(err, broker.ErrNotFound) {
+		err = fmt.Errorf("task %s: %w: %d", t.tid, ErrNoAttempt, attempt)
+	}
+	return past, err
 }
 
 // PastAttempts returns how the attempts at a task ended that its retry policy has

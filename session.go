@@ -107,7 +107,7 @@ func (s *Session) serve(ctx context.Context, w io.Writer, epoch int) error {
 	}
 	out := newStreams(s.t, w, nil)
 	defer out.close()
-	out.stdout.copied, out.stdout.epoch = seen, epoch
+	out.read.skip(epoch, [2]int64{seen, 0})
 	return out.finish(ctx, l)
 }
 

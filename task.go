@@ -173,7 +173,7 @@ func (t *Task) Retry(ctx context.Context) error {
 
 // removeAttempt removes what an attempt has written.
 func removeAttempt(p *Project, a ledger.Attempt) error {
-	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr} {
+	for _, s := range []ledger.Stream{ledger.Stdout, ledger.Stderr, ledger.Index} {
 		if err := project.RemoveOutput(ledger.OutputFile(p.dir, a.TID, a.Epoch, s)); err != nil {
 			return err
 		}

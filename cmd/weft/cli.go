@@ -36,6 +36,7 @@ func commands() []command {
 		{name: "status", help: "Show how the project and its tasks stand.", args: &statusCmd{}},
 		{name: "list", help: "List tasks, one a line.", args: &listCmd{}},
 		{name: "result", help: "Print what a task wrote, and take its result.", args: &resultCmd{}},
+		{name: "logs", help: "Print what tasks have written.", args: &logsCmd{}},
 		{name: "wait", help: "Wait until tasks have ended.", args: &waitCmd{}},
 		{name: "task", help: "Look at tasks, stop and kill them.", args: &taskCmd{}},
 		{name: "spec", help: "Store, show and check descriptions of tasks.", args: &specCmd{}},

@@ -172,9 +172,9 @@ func taken(ctx context.Context, t *weft.Task) error {
 	}
 	err = fmt.Errorf("%w: task %s %s on %s", weft.ErrResultConsumed, taskspec.ShortTID(s.TID), s.Status, clock(s.Completed))
 	if s.Loaded {
-		err = fmt.Errorf("%w, and %s", err, loaded)
+		return fmt.Errorf("%w, and %s", err, loaded)
 	}
-	return err
+	return fmt.Errorf("%w: weft logs %s shows what it printed", err, taskspec.ShortTID(s.TID))
 }
 
 // until bounds a wait, and gives its end a cause.

@@ -21,7 +21,7 @@ type taskCmd struct {
 	Ping   taskPingCmd   `cmd:"" help:"Ask a running task for a sign of life."`
 	Retry  taskRetryCmd  `cmd:"" help:"Run tasks again that have ended."`
 	Log    taskLogCmd    `cmd:"" help:"Print what has happened to a task."`
-	Output taskOutputCmd `cmd:"" help:"Print what a task has written so far."`
+	Output logsCmd       `cmd:"" help:"Print what tasks have written: weft logs."`
 	TID    taskTIDCmd    `cmd:"" name:"tid" help:"Find the id of a task."`
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 	"unicode/utf8"
@@ -43,7 +42,8 @@ type output struct {
 	notify  func()          // notifies followers of new output
 	abandon <-chan struct{} // closed when a full disk is no longer waited for
 
-	mu        sync.Mutex
+	order     *order // of both streams of the task; its lock guards the fields below
+	stream    int
 	immediate bool // write to the file from now on
 	buf       []byte
 	file      *os.File
@@ -59,7 +59,9 @@ type output struct {
 }
 
 func newOutput(path string, notify func(), abandon <-chan struct{}) *output {
-	return &output{path: path, notify: notify, abandon: abandon}
+	o := &output{path: path, notify: notify, abandon: abandon}
+	o.order = &order{streams: []*output{o}}
+	return o
 }
 
 // Write keeps the next piece of the stream; it never fails.
@@ -72,26 +74,27 @@ func (o *output) Write(p []byte) (int, error) {
 func (o *output) String() string { return string(o.tail) }
 
 func (o *output) add(p []byte) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.order.mu.Lock()
+	defer o.order.mu.Unlock()
+	o.order.note(o.stream, len(p))
 	o.size += int64(len(p))
 	if o.tail = append(o.tail, p...); len(o.tail) > 2*stderrTail {
 		o.tail = append(o.tail[:0], o.tail[len(o.tail)-stderrTail:]...)
 	}
 	o.buf = append(o.buf, p...)
-	if o.immediate || o.file != nil || len(o.buf) > inMemory {
+	if !o.immediate && len(o.buf) > inMemory {
+		o.order.immediate()
+	}
+	if o.immediate && len(o.buf) > 0 {
 		o.flush()
 	}
 }
 
 // live makes the stream visible to followers from now on.
 func (o *output) live() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.immediate = true
-	if len(o.buf) > 0 {
-		o.flush()
-	}
+	o.order.mu.Lock()
+	defer o.order.mu.Unlock()
+	o.order.immediate()
 }
 
 // OutputsWait reports whether large outputs wait, as on a full disk: the remaining room is
@@ -163,8 +166,8 @@ func (o *output) write() (err error) {
 // piece returns the part of the stream at off, at most as large as room. end reports that
 // the stream ends there.
 func (o *output) piece(room []byte, off int64) (p []byte, end bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.order.mu.Lock()
+	defer o.order.mu.Unlock()
 	has := o.inFile + int64(len(o.buf))
 	n := 0
 	switch {
@@ -181,23 +184,23 @@ func (o *output) piece(room []byte, off int64) (p []byte, end bool) {
 
 // close ends the stream; only after it the methods below may be called.
 func (o *output) close() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.order.mu.Lock()
+	defer o.order.mu.Unlock()
 	o.closed = true
 	o.wakeReaders()
 }
 
 // written returns the current length of the stream.
 func (o *output) written() int64 {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.order.mu.Lock()
+	defer o.order.mu.Unlock()
 	return o.inFile + int64(len(o.buf))
 }
 
 // more returns a channel that is closed when there is new output, or the stream has ended.
 func (o *output) more() <-chan struct{} {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.order.mu.Lock()
+	defer o.order.mu.Unlock()
 	if o.changed == nil {
 		o.changed = make(chan struct{})
 	}
@@ -244,8 +247,8 @@ func (o *output) keep() error {
 }
 
 func (o *output) restore() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	o.order.mu.Lock()
+	defer o.order.mu.Unlock()
 	file, err := project.RestoreOutput(o.path, o.file)
 	if err == nil {
 		o.file = file

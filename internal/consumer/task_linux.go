@@ -45,7 +45,7 @@ func execute(a *ledger.Assignment, begin func() (*command, *taskspec.Outcome), n
 		notify() // clients may attach
 	}
 	if c.stdin != nil {
-		out.stdout.immediate, out.stderr.immediate = true, true // a client waits for an answer
+		out.stdout.live() // a client waits for an answer
 		c.stdin.start(ev)
 	}
 	c.End, c.Pause, c.Paused = ev.requests, ev.holds, ev.paused
@@ -95,6 +95,7 @@ func usage(p monitor.Peak) ledger.Usage {
 // outputs are the two streams of a task.
 type outputs struct {
 	stdout, stderr *output
+	order          *order
 	writers        sync.WaitGroup // for goroutines that may wait for a full disk
 	sender         *sender        // nil: the task does not stream
 	kept           []*output      // those that stay in their files
@@ -109,6 +110,10 @@ func newOutputs(a *ledger.Assignment, notify func(), record func(*ledger.Chunks)
 	}
 	out.stdout = newOutput(a.OutputFile(ledger.Stdout), notify, abandon)
 	out.stderr = newOutput(a.OutputFile(ledger.Stderr), notify, abandon)
+	out.order = join(out.stdout, out.stderr)
+	if a.Item == nil {
+		out.order.path = a.OutputFile(ledger.Index)
+	}
 	if taskspec.Streams(a.Work) {
 		out.sender = newSender(a, out.stdout, out.stderr, record)
 		out.sender.start()
@@ -117,15 +122,13 @@ func newOutputs(a *ledger.Assignment, notify func(), record func(*ledger.Chunks)
 }
 
 // live makes both visible to followers, without waiting for a full disk.
-func (o *outputs) live() {
-	o.writers.Go(o.stdout.live)
-	o.writers.Go(o.stderr.live)
-}
+func (o *outputs) live() { o.writers.Go(o.stdout.live) }
 
 // open lets clients of a terminal read stdout from now on, and returns the writer of the
 // command's output. A person follows it, so output is written at once.
 func (o *outputs) open(t *terminal) io.Writer {
-	o.terminal, o.stdout.immediate = t, true
+	o.terminal = t
+	o.stdout.live()
 	t.serve(o.stdout)
 	return io.MultiWriter(modeWriter{t}, o.stdout)
 }
@@ -150,6 +153,7 @@ func (o *outputs) describe(h *ledger.HandOff, a *ledger.Assignment) {
 		limit = min(limit, ledger.InlineInput, int64(a.MaxMessage)/16)
 	}
 	o.kept = result(h, o.stdout, o.stderr, limit, a.MaxMessage, a.ForNextStage)
+	o.order.describe(h)
 }
 
 // discard removes the files whose content is in the hand-off.
@@ -166,4 +170,5 @@ func (o *outputs) discard() {
 			s.discard()
 		}
 	}
+	o.order.discard()
 }

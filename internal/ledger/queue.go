@@ -130,3 +130,7 @@ const (
 	Stdout Stream = "out"
 	Stderr Stream = "err"
 )
+
+// Index is the extension of the file of the index that tells in which order the streams
+// were written.
+const Index Stream = "idx"

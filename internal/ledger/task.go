@@ -143,6 +143,10 @@ type Output struct {
 	// larger, all of it is in the task's stderr file.
 	Stderr     []byte `json:"stderr,omitempty"`
 	StderrSize int64  `json:"stderr_size,omitempty"`
+	// Index tells in which order the streams were written, if that is not plain: see package
+	// interleave. A long one is in a file, and IndexSize is its size.
+	Index     []byte `json:"index,omitempty"`
+	IndexSize int64  `json:"index_size,omitempty"`
 	// InMemory means that the output was never in a file, so there is none to remove.
 	InMemory bool `json:"in_memory,omitempty"`
 }

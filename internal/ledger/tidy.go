@@ -172,7 +172,7 @@ func ParseOutputFile(name string) (a Attempt, ok bool) {
 	if err == nil {
 		a.Epoch, err = strconv.Atoi(parts[1])
 	}
-	known := a.Stream == Stdout || a.Stream == Stderr
+	known := a.Stream == Stdout || a.Stream == Stderr || a.Stream == Index
 	return a, err == nil && known && a.Epoch > 0 && strconv.Itoa(a.Epoch) == parts[1]
 }
 
@@ -216,6 +216,8 @@ func (a Attempt) Needed(r broker.Reader) (bool, error) {
 		return true, nil
 	case a.Stream == Stdout:
 		return o.Form == FormFile, nil
+	case a.Stream == Index:
+		return o.IndexSize > 0, nil
 	default:
 		return o.StderrTruncated(), nil
 	}
