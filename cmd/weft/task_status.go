@@ -246,7 +246,7 @@ func taskDetails(ctx context.Context, t *weft.Task, s *weft.TaskStatus) (*jsonob
 	var attempts []*jsonobject.Object
 	for _, was := range past {
 		attempts = append(attempts, object("attempt", was.Attempt, "status", was.Status, "return_code", was.ReturnCode,
-			"error", was.Error, "started_at", was.Started, "completed_at", was.Completed))
+			"error", was.Error).AddTime("started", was.Started).AddTime("completed", was.Completed))
 	}
 	return o.AddUnlessZero("stages", stages).AddUnlessZero("attempts", attempts), err
 }
