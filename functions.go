@@ -188,6 +188,10 @@ type FunctionOptions struct {
 // executed, such names are ignored and such fields are zero. A tag `jsonschema:"…"` describes a field for the help of
 // the command line. Without arguments use struct{}.
 //
+// A program that serves ([Project.Serve]) executes its own functions. Otherwise the newest
+// program that has registered the name does, of those whose files are there; opening a
+// project registers a program's functions there, unless [Options].NoFunctions is set.
+//
 // Each call runs in a process of its own, with the environment and limits of its
 // task, and the process ends with the call. The value must encode to JSON: it is
 // the task's output. An error or a panic fails the task; what the function prints

@@ -40,7 +40,7 @@ func registerProgram(b *broker.Broker) error {
 	ctx := context.Background()
 	known, err := broker.View(ctx, b, func(r broker.Reader) (bool, error) { return h.Known(r) })
 	if err == nil && !known {
-		err = b.Update(ctx, func(tx *broker.Tx) error { return ledger.PutProgram(tx, h, functions, time.Now()) })
+		err = b.Update(ctx, func(tx *broker.Tx) error { return ledger.PutProgram(tx, h, time.Now()) })
 	}
 	if errors.Is(err, broker.ErrFull) || errors.Is(err, broker.ErrUnwritable) || errors.Is(err, broker.ErrBusy) {
 		return nil // a project must open even if this fails; the next program tries again
@@ -182,6 +182,6 @@ func describeProgram(ctx context.Context, p *Project, path string) ([]function.D
 	if err != nil {
 		return nil, err
 	}
-	err = p.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.PutProgram(tx, h, l.Functions, time.Now()) })
+	err = p.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.PutProgram(tx, h, time.Now()) })
 	return l.Functions, errors.Join(asked, err)
 }

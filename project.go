@@ -82,6 +82,9 @@ type Options struct {
 	// call but [Manager.Start] starts a manager, so tasks wait for the program that serves,
 	// and the program of the client need not call [Init].
 	NoManager bool
+	// NoFunctions leaves the project as it is, whatever functions this program has registered:
+	// other programs do not call them there. It is for tools that share code with a service.
+	NoFunctions bool
 	// AcceptPOSIXLocks opens the project although this process has used SQLite before
 	// with locks that any other opening and closing of the store's files would drop. Set
 	// it only if nothing in the process does that. Programs that call [Init] first do not
@@ -233,8 +236,10 @@ func openProject(dir string, o opening) (*Project, error) {
 	if p.foreign != nil {
 		return p, nil
 	}
-	if err := registerProgram(p.broker); err != nil {
-		return nil, errors.Join(err, p.broker.Close())
+	if !o.NoFunctions {
+		if err := registerProgram(p.broker); err != nil {
+			return nil, errors.Join(err, p.broker.Close())
+		}
 	}
 	if made {
 		// Nothing in it came from elsewhere. If that cannot be recorded, the

@@ -135,6 +135,9 @@ func serve(ctx context.Context, p *Project, o ServeOptions, embedded bool) error
 		Stop:        o.Stop,
 		Log:         o.Log,
 	}
+	if embedded && initialized.Load() {
+		options.Functions = registered.Names()
+	}
 	for {
 		if err = manager.Run(ctx, options); !errors.Is(err, ErrManagerRunning) {
 			break

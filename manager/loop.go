@@ -11,6 +11,7 @@ import (
 	"weft/broker"
 	consumers "weft/internal/consumer" // the pool has a type called consumer
 	"weft/internal/engine"
+	"weft/internal/function"
 	"weft/internal/ledger"
 	"weft/internal/proc"
 )
@@ -43,6 +44,7 @@ type loop struct {
 	failedStarts int               // consumers in a row that ended before their hello
 	ended        int               // tasks whose ends the next cycle writes
 	problem      string            // why the last cycle could not be written; empty if it was
+	own          ledger.Program    // the manager's own program
 	stopping     bool
 	left         bool // it is recorded that the manager has left
 	idleSince    time.Time
@@ -56,6 +58,8 @@ func newLoop(o Options) *loop {
 		envs: make(map[string]string), describing: make(map[string]bool), damaged: make(map[string]bool),
 	}
 	l.Engine = engine.New(engine.Options{Dir: o.Dir, Broker: o.Broker, Log: o.Log, Quarantined: o.Quarantined, Events: 64}, l)
+	l.own.Path = o.Executable
+	l.own.Stamp, _ = function.StampOf(o.Executable) // else it is no program's
 	l.pool.onReport, l.pool.onExit = l.onReport, l.onExit
 	l.Stale[engine.Requests], l.Stale[engine.Delays] = true, true
 	return l

@@ -25,6 +25,9 @@ type Options struct {
 	Executable string         // the program whose consumers are started
 	Build      string         // what tells this program from another version of it
 	Env        []string       // of consumers, and of requests without one
+	// Functions are the names of functions that Executable has registered: it is executed for
+	// their calls, whichever other programs have registered the same names.
+	Functions []string
 
 	// MaxTasks is how many tasks run at once; 0 means four for each core,
 	// because tasks wait more than they compute.

@@ -1,10 +1,12 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"time"
 
 	"weft/broker"
@@ -38,36 +40,42 @@ func preferred(free []*consumer, program string) (index int) {
 	return index
 }
 
-// findProgram finds the program of the job's function, or refuses the job. A program that
+// findProgram finds the program of the job's function, or refuses the job: the program that
+// serves, if that has it, else the first of those that have registered it whose file is there. A program that
 // has changed is asked again for its functions; the job does not wait for that: its own
 // process reports whether the function still exists.
 func (l *loop) findProgram(j *ledger.Job) {
 	if j.Function == nil || j.Refused() != "" {
 		return
 	}
-	program := j.Program
-	defer func() { j.Function.Version = program.Version() }()
-	j.Function.Program = program.Path
-	stamp, err := function.StampOf(program.Path)
-	switch {
-	case err == nil && stamp == program.Stamp:
+	use := func(p *ledger.Program) { j.Function.Program, j.Function.Version = p.Path, p.Version() }
+	if slices.Contains(l.o.Functions, j.Function.Name) {
+		use(&l.own)
 		return
-	case err == nil:
-		if l.Quarantined == 0 { // its origin is known
-			l.describeProgram(*program)
+	}
+	var missing error
+	for _, program := range j.Programs {
+		stamp, err := function.StampOf(program.Path)
+		switch {
+		case err == nil && stamp != program.Stamp:
+			if l.Quarantined == 0 { // its origin is known
+				l.describeProgram(*program)
+			}
+			program.Stamp = stamp
+			fallthrough
+		case err == nil:
+			use(program)
+			return
+		case program.Stamp == l.own.Stamp: // go run has removed the file
+			use(&l.own)
+			return
 		}
-		program.Stamp = stamp
-		return
+		missing = cmp.Or(missing, err)
 	}
-	// This manager may be the program, whose file go run has removed.
-	if own, ownErr := function.StampOf(l.o.Executable); ownErr == nil && own == program.Stamp {
-		j.Function.Program = l.o.Executable
-		return
+	if errors.Is(missing, fs.ErrNotExist) {
+		missing = errors.New("it does not exist any more")
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = errors.New("it does not exist any more")
-	}
-	j.Refuse(fmt.Sprintf("function %s: its program is %s: %v: build it there, or weft function add PROGRAM", j.Function.Name, program.Path, err))
+	j.Refuse(fmt.Sprintf("function %s: its program is %s: %v: build it there, or weft function add PROGRAM", j.Function.Name, j.Programs[0].Path, missing))
 }
 
 // describeProgram asks a program for its functions, in the background.
@@ -95,7 +103,7 @@ func (l *loop) describeProgram(program ledger.Program) {
 				if err != nil {
 					return err
 				}
-				return ledger.PutProgram(tx, p, listing.Functions, now)
+				return ledger.PutProgram(tx, p, now)
 			}})
 			return nil
 		}

@@ -24,7 +24,7 @@ var liveStates = []string{string(taskspec.StatusSpawning), string(taskspec.Statu
 type Job struct {
 	Assignment
 	Spec     json.RawMessage // as it was submitted
-	Program  *Program        // of the function
+	Programs []*Program      // of the function, the best first
 	Slotless bool            // it holds no slot
 
 	task    *Task           // as it is recorded; of a request written by hand, as it would be
@@ -201,7 +201,7 @@ func findFunction(r broker.Reader, j *Job) (err error) {
 	f, err := FindFunction(r, j.Work.FunctionTarget)
 	switch {
 	case err == nil:
-		j.Program = f.Program
+		j.Programs = append([]*Program{f.Program}, f.Others...)
 	case errors.Is(err, broker.ErrNotFound):
 		j.refused, err = UnknownFunction(j.Work.FunctionTarget), nil
 	case damaged(err):

@@ -26,9 +26,8 @@ type Program struct {
 	Path  string         `json:"path"` // of the executable
 	Stamp function.Stamp `json:"stamp"`
 	Build string         `json:"build"`
-	// Functions are the names of the functions that are called in this program, sorted. If
-	// two programs register the same name, the later one has it.
-	Functions []string `json:"functions"`
+	// Functions are those that it registers, sorted by their names.
+	Functions []function.Description `json:"functions"`
 	// Digest is the digest of all functions that it registers.
 	Digest string `json:"digest"`
 	Noted  int64  `json:"noted_at"` // nanoseconds since 1970
@@ -55,17 +54,24 @@ func (p *Program) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// Function is a function and its program.
+// Function is a function and its program, with the description that this gives.
 type Function struct {
 	function.Description
 	Program *Program
+	// Others are other programs that have registered the name, the newest first: they are
+	// executed if the file of Program is gone.
+	Others []*Program
 }
 
 // functionRecord is the body of a function's record.
 type functionRecord struct {
-	function.Description
-	Program string `json:"host"` // the key of the program's record
+	Name     string   `json:"name"`
+	Programs []string `json:"programs"` // the keys of their records, the newest first
 }
+
+// maxPrograms is how many programs are kept for one function. A program that `go run` has
+// built has a path of its own each time, so there must be a bound.
+const maxPrograms = 4
 
 // ProgramKey returns the key of the program at path.
 func ProgramKey(path string) string {
@@ -86,10 +92,7 @@ func NewProgram(path string, stamp function.Stamp, build string, functions []fun
 	}
 	sum := sha256.Sum256(text)
 	p := &Program{Path: path, Stamp: stamp, Build: build, Digest: hex.EncodeToString(sum[:])}
-	for _, f := range functions {
-		p.Functions = append(p.Functions, f.Name)
-	}
-	slices.Sort(p.Functions)
+	p.Functions = slices.SortedFunc(slices.Values(functions), func(a, b function.Description) int { return cmp.Compare(a.Name, b.Name) })
 	return p, nil
 }
 
@@ -99,36 +102,43 @@ func (p *Program) Known(r broker.Reader) (bool, error) {
 	if unreadable(err) {
 		return false, nil // it is recorded again
 	}
-	return err == nil && was.Stamp == p.Stamp && was.Build == p.Build && was.Digest == p.Digest && slices.Equal(was.Functions, p.Functions), err
+	return err == nil && was.Stamp == p.Stamp && was.Build == p.Build && was.Digest == p.Digest, err
 }
 
-// PutProgram records a program and its functions, and removes those that it no longer has.
-// A function of the same name in another program is no longer called there.
-func PutProgram(tx *broker.Tx, p *Program, functions []function.Description, now time.Time) error {
+// PutProgram records a program with its functions, one that it no longer has not any more.
+// It comes before other programs that have registered the same names.
+func PutProgram(tx *broker.Tx, p *Program, now time.Time) error {
 	key := ProgramKey(p.Path)
 	if err := RemoveProgram(tx, p.Path); err != nil && !unreadable(err) {
 		return err
 	}
-	for i, f := range functions {
+	for i, f := range p.Functions {
 		was, err := callables.get(tx, f.Name)
-		switch {
-		case err == nil:
-			err = dropFunction(tx, was.Program, f.Name)
-		case unreadable(err):
-			err = nil
-		}
-		if err != nil {
+		if err != nil && !unreadable(err) {
 			return err
 		}
-		if err := put(tx, broker.Record{Kind: functionKind, Key: f.Name, Rank: now.UnixNano() + int64(i)}, functionRecord{f, key}); err != nil {
+		r := functionRecord{f.Name, slices.Insert(was.Programs, 0, key)}
+		for len(r.Programs) > maxPrograms {
+			oldest := r.Programs[maxPrograms]
+			r.Programs = slices.Delete(r.Programs, maxPrograms, maxPrograms+1)
+			if err := dropFunction(tx, oldest, f.Name); err != nil {
+				return err
+			}
+		}
+		if err := r.save(tx, now.UnixNano()+int64(i)); err != nil {
 			return err
 		}
 	}
 	p.Noted = now.UnixNano()
-	if len(functions) == 0 {
+	if len(p.Functions) == 0 {
 		return nil
 	}
 	return p.save(tx)
+}
+
+// save writes the record of the function.
+func (f functionRecord) save(tx *broker.Tx, rank int64) error {
+	return put(tx, broker.Record{Kind: functionKind, Key: f.Name, Rank: rank}, f)
 }
 
 // save writes the record of the program.
@@ -144,8 +154,21 @@ func RemoveProgram(tx *broker.Tx, path string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range p.Functions {
-		if err := tx.DeleteRecord(functionKind, name); err != nil {
+	for _, f := range p.Functions {
+		r, err := callables.get(tx, f.Name)
+		if unreadable(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		r.Programs = slices.DeleteFunc(r.Programs, func(other string) bool { return other == key })
+		if len(r.Programs) == 0 {
+			err = tx.DeleteRecord(functionKind, f.Name)
+		} else {
+			err = r.save(tx, p.Noted)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -161,25 +184,21 @@ func dropFunction(tx *broker.Tx, key, name string) error {
 	if err != nil {
 		return err
 	}
-	p.Functions = slices.DeleteFunc(p.Functions, func(other string) bool { return other == name })
+	p.Functions = slices.DeleteFunc(p.Functions, func(f function.Description) bool { return f.Name == name })
 	if len(p.Functions) == 0 {
 		return tx.DeleteRecord(programKind, key)
 	}
 	return p.save(tx)
 }
 
-// FindFunction returns the function with this name and its program. The error wraps
+// FindFunction returns the function with this name and its programs. The error wraps
 // [broker.ErrNotFound] if there is none.
 func FindFunction(r broker.Reader, name string) (*Function, error) {
 	f, err := callables.get(r, name)
 	if err != nil {
 		return nil, err
 	}
-	p, err := programs.get(r, f.Program)
-	if err != nil {
-		return nil, err
-	}
-	return &Function{Description: f.Description, Program: p}, nil
+	return f.resolve(func(key string) (*Program, error) { return programs.get(r, key) })
 }
 
 // Functions returns all functions, sorted by their names.
@@ -188,19 +207,53 @@ func Functions(r broker.Reader) ([]*Function, error) {
 	if err != nil {
 		return nil, err
 	}
-	programs, err := Programs(r)
+	known := make(map[string]*Program)
+	all, err := Programs(r)
 	if err != nil {
 		return nil, err
 	}
-	var all []*Function
+	for _, p := range all {
+		known[ProgramKey(p.Path)] = p
+	}
+	var found []*Function
 	for _, f := range recorded {
-		i := slices.IndexFunc(programs, func(p *Program) bool { return ProgramKey(p.Path) == f.Program })
-		if i >= 0 {
-			all = append(all, &Function{f.Description, programs[i]})
+		one, err := f.resolve(func(key string) (*Program, error) {
+			if p := known[key]; p != nil {
+				return p, nil
+			}
+			return nil, broker.ErrNotFound
+		})
+		if err == nil {
+			found = append(found, one)
 		}
 	}
-	slices.SortFunc(all, func(a, b *Function) int { return cmp.Compare(a.Name, b.Name) })
-	return all, nil
+	slices.SortFunc(found, func(a, b *Function) int { return cmp.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// resolve returns the function with those of its programs that get finds.
+func (f functionRecord) resolve(get func(key string) (*Program, error)) (*Function, error) {
+	var found *Function
+	err := error(broker.ErrNotFound)
+	for _, key := range f.Programs {
+		p, failed := get(key)
+		if failed != nil {
+			err = failed
+			continue
+		}
+		i := slices.IndexFunc(p.Functions, func(d function.Description) bool { return d.Name == f.Name })
+		switch {
+		case i < 0:
+		case found == nil:
+			found = &Function{Description: p.Functions[i], Program: p}
+		default:
+			found.Others = append(found.Others, p)
+		}
+	}
+	if found == nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // Programs returns all programs.
@@ -208,7 +261,7 @@ func Programs(r broker.Reader) ([]*Program, error) { return programs.list(r, bro
 
 var callables = table[functionRecord]{functionKind, func(rec broker.Record) (f functionRecord, err error) {
 	err = fields(rec, &f)
-	if err == nil && (f.Name != rec.Key || f.Program == "") {
+	if err == nil && (f.Name != rec.Key || len(f.Programs) == 0) {
 		err = errMismatch
 	}
 	return f, err

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -24,7 +25,7 @@ func (p *project) host(path string, inode uint64, names ...string) *Program {
 	if err != nil {
 		p.Fatal(err)
 	}
-	p.update(func(tx *broker.Tx) error { return PutProgram(tx, h, functions, at) })
+	p.update(func(tx *broker.Tx) error { return PutProgram(tx, h, at) })
 	return h
 }
 
@@ -37,14 +38,22 @@ func (p *project) known() (functions, hosts []string) {
 			return err
 		}
 		for _, f := range all {
-			functions = append(functions, f.Name+" "+f.Program.Path)
+			line := f.Name + " " + f.Program.Path
+			for _, other := range f.Others {
+				line += " " + other.Path
+			}
+			functions = append(functions, line)
 			if one, err := FindFunction(r, f.Name); err != nil || one.Program.Path != f.Program.Path || one.Description.Description != "of "+f.Program.Path {
 				p.Errorf("%s is %+v, %v", f.Name, one, err)
 			}
 		}
 		known, err := Programs(r)
 		for _, h := range known {
-			hosts = append(hosts, h.Path+" "+strings.Join(h.Functions, ","))
+			var names []string
+			for _, f := range h.Functions {
+				names = append(names, f.Name)
+			}
+			hosts = append(hosts, h.Path+" "+strings.Join(names, ","))
 		}
 		slices.Sort(hosts)
 		return err
@@ -66,10 +75,21 @@ func TestHosts(t *testing.T) {
 	}{
 		{"one", func() { p.host("/a", 1, "f", "g") }, []string{"f /a", "g /a"}, []string{"/a f,g"}},
 		{"changed", func() { p.host("/a", 2, "g", "h") }, []string{"g /a", "h /a"}, []string{"/a g,h"}},
-		{"another", func() { p.host("/b", 3, "h", "i") }, []string{"g /a", "h /b", "i /b"}, []string{"/a g", "/b h,i"}},
-		{"back", func() { p.host("/a", 2, "g", "h") }, []string{"g /a", "h /a", "i /b"}, []string{"/a g,h", "/b i"}},
-		{"all of another", func() { p.host("/c", 4, "i") }, []string{"g /a", "h /a", "i /c"}, []string{"/a g,h", "/c i"}},
-		{"none left", func() { p.host("/c", 5) }, []string{"g /a", "h /a"}, []string{"/a g,h"}},
+		{"another", func() { p.host("/b", 3, "h", "i") }, []string{"g /a", "h /b /a", "i /b"}, []string{"/a g,h", "/b h,i"}},
+		{"back", func() { p.host("/a", 2, "g", "h") }, []string{"g /a", "h /a /b", "i /b"}, []string{"/a g,h", "/b h,i"}},
+		{"all of another", func() { p.host("/c", 4, "i") }, []string{"g /a", "h /a /b", "i /c /b"}, []string{"/a g,h", "/b h,i", "/c i"}},
+		{"none left", func() { p.host("/c", 5) }, []string{"g /a", "h /a /b", "i /b"}, []string{"/a g,h", "/b h,i"}},
+		{"too many", func() {
+			for i := range maxPrograms {
+				p.host(fmt.Sprintf("/build%d", i), 6, "i")
+			}
+		}, []string{"g /a", "h /a /b", "i /build3 /build2 /build1 /build0"}, []string{"/a g,h", "/b h", "/build0 i", "/build1 i", "/build2 i", "/build3 i"}},
+		{"builds removed", func() {
+			for i := range maxPrograms {
+				p.update(func(tx *broker.Tx) error { return RemoveProgram(tx, fmt.Sprintf("/build%d", i)) })
+			}
+		}, []string{"g /a", "h /a /b"}, []string{"/a g,h", "/b h"}},
+		{"the second removed", func() { p.update(func(tx *broker.Tx) error { return RemoveProgram(tx, "/b") }) }, []string{"g /a", "h /a"}, []string{"/a g,h"}},
 		{"removed", func() { p.update(func(tx *broker.Tx) error { return RemoveProgram(tx, "/a") }) }, nil, nil},
 	} {
 		step.do()
@@ -104,8 +124,8 @@ func TestKnown(t *testing.T) {
 	newer := *h
 	newer.Stamp.Modified++
 	p.host("/b", 1, "f")
-	if known(&newer) || known(h) {
-		t.Error("it is known although it has changed, or another has its function")
+	if known(&newer) || !known(h) {
+		t.Error("it is known although it has changed, or not because another has its function")
 	}
 }
 
@@ -119,7 +139,7 @@ func TestPrepareFunction(t *testing.T) {
 	}
 	tid := p.submission(Submission{Spec: echo(spec), Item: `{"args":["x"]}`, Dir: p.root, Env: EncodeEnv([]string{"A=1", "B=2", "C=3"})})
 	j := p.prepare(tid)
-	if j.Refused() != "" || j.Function == nil || j.Function.Name != "f" || j.Program.Path != "/a" || len(j.Function.Call.Args) != 1 || string(j.Function.Call.Args[0]) != `"x"` {
+	if j.Refused() != "" || j.Function == nil || j.Function.Name != "f" || len(j.Programs) != 1 || j.Programs[0].Path != "/a" || len(j.Function.Call.Args) != 1 || string(j.Function.Call.Args[0]) != `"x"` {
 		t.Errorf("job is %+v", j)
 	}
 	if j.Env != p.task(tid).Env || j.Argv != nil || !maps.Equal(j.Work.Env, map[string]string{"A": "1", "B": "spec"}) || strings.Contains(string(j.Spec), `"A"`+":") {

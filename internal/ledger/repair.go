@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/function"
 	"weft/internal/proc"
 	"weft/taskspec"
 )
@@ -141,10 +142,10 @@ func (p *Repair) Apply(tx *broker.Tx, now time.Time) (done bool, err error) {
 
 // unregister makes the programs that have this function register it again when they are run
 // the next time.
-func unregister(tx *broker.Tx, function string) error {
+func unregister(tx *broker.Tx, name string) error {
 	all, err := Programs(tx)
 	for _, h := range all {
-		if err == nil && slices.Contains(h.Functions, function) {
+		if err == nil && slices.ContainsFunc(h.Functions, func(f function.Description) bool { return f.Name == name }) {
 			h.Digest = ""
 			err = h.save(tx)
 		}
