@@ -98,7 +98,9 @@
 // once. [Project.Prepare] gives a spec such a key: [Prepared.Submit] may be repeated, and
 // [Prepared.SubmitTx] submits inside a transaction of the caller, together with the
 // caller's messages. [Project.SubmitMany] accepts all of many tasks or none.
-// [Project.RunMany] runs any number of tasks, a limited number at a time.
+// [Project.RunMany] runs any number of tasks as a batch, a limited number at a time, which
+// goes on when the program dies. [taskspec.Concurrency] bounds how many tasks with the same
+// key run at once.
 //
 // # Waiting and results
 //

@@ -48,6 +48,8 @@ var (
 var (
 	// ErrNoTask is returned when no task of the project has an address: see [Project.Task].
 	ErrNoTask = ledger.ErrNoTask
+	// ErrNoBatch is returned when no task of the project is known to be of a batch.
+	ErrNoBatch = errors.New("no such batch")
 	// ErrAmbiguous is returned when several tasks have an address.
 	ErrAmbiguous = ledger.ErrAmbiguous
 	// ErrNoAttempt is returned when an attempt at a task has not begun, or nothing of

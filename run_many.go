@@ -2,10 +2,12 @@ package weft
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,56 +20,108 @@ import (
 type RunManyOptions struct {
 	SubmitOptions // of each task; an input they cannot share
 
-	// Limit is how many tasks may be unfinished at a time; 0 means that all are
-	// submitted as they come, and the manager's slots bound what runs.
+	// Batch is the id of the batch that the tasks become, by which [TaskFilter] finds them;
+	// empty means a new one: see [NewBatchID].
+	Batch string
+	// Limit is how many of the tasks may run at once, from 1 to 1,000: a concurrency key of
+	// the batch, which holds whatever becomes of this process. 0 means that only the
+	// manager's slots bound what runs. It does not go with specs that have a concurrency
+	// key or take their work item from a queue.
 	Limit int
+	// ReadAhead is how many tasks may be unfinished before specs is asked for more; 0 means
+	// 100,000. It bounds the store where specs has no end.
+	ReadAhead int
 	// AsCompleted hands out results in the order in which tasks end, instead of
 	// that of their specs.
 	AsCompleted bool
 	// Submitted, if it is not nil, is called with the number of tasks submitted so
-	// far, on the goroutine that called RunMany.
-	Submitted func(total int)
+	// far, and whether these are all, on the goroutine that called RunMany.
+	Submitted func(total int, all bool)
+	// Refused, if it is not nil, is called for each error of specs, and each spec that
+	// cannot be submitted, with its place in specs, counted from 1, on the goroutine that
+	// called RunMany; the others are submitted. A nil Refused means that the first such
+	// error ends the submissions, and RunMany returns it.
+	Refused func(place int, err error)
 }
+
+// ErrLeave is the cause to cancel the context of [Project.RunMany] with so that the tasks
+// go on.
+var ErrLeave = errors.New("left, the tasks go on")
+
+// NewBatchID returns an id for a batch that no other has.
+func NewBatchID() string { return strings.ToLower(rand.Text()[:12]) }
 
 // submitAtOnce is how many tasks one transaction submits, and discardAtOnce how
 // many results one consumes: other writers wait some ten milliseconds for it.
 const (
 	submitAtOnce  = 200
 	discardAtOnce = 100
+	// defaultReadAhead tasks that wait take about 200 MB of the store.
+	defaultReadAhead = 100_000
 )
 
-// RunMany runs tasks and calls done for each task that has ended, on the calling
-// goroutine. If done returns true, the result is safe with the caller, and RunMany
-// consumes it. RunMany returns when specs is exhausted and all tasks have ended.
+// RunMany submits tasks as specs yields them, many in one transaction where they come fast,
+// and calls done for each task that has ended, on the calling goroutine. If done returns
+// true, the result is safe with the caller, and RunMany consumes it. RunMany returns when
+// specs is exhausted and all tasks have ended; with a nil done when all are submitted. A nil
+// spec stands for a place without a task.
 //
-// An error of specs ends the submissions; RunMany returns it when the submitted tasks
-// have ended. RunMany returns an error of done at once, and the tasks go on; results for
-// which done was not called, or failed, are not consumed. If ctx ends, RunMany stops the
-// tasks and returns the error of ctx when they have ended.
+// What has been submitted is durable and goes on whatever becomes of this process. The tasks
+// are a batch: each knows the id of that, and its place in specs.
+//
+// An error of specs ends the submissions unless there is [RunManyOptions].Refused; RunMany
+// returns it when the submitted tasks have ended. RunMany returns an error of done at once,
+// and the tasks go on; results for which done was not called, or failed, are not consumed.
+// If ctx ends, RunMany stops the tasks and returns the cause when they have ended; if that
+// is [ErrLeave], it submits what it has got from specs, and returns at once.
 //
 // Specs with the same key are one task, for which done is called once. A task that was
 // submitted before, by any process, is treated like the others.
 func (p *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions, done func(*Task, *TaskStatus) (take bool, err error)) error {
+	if o.Batch == "" {
+		o.Batch = NewBatchID()
+	}
+	if o.ReadAhead <= 0 {
+		o.ReadAhead = defaultReadAhead
+	}
 	g, err := p.NewBatch()
 	if err != nil {
 		return err
 	}
 	defer g.Close()
-	submitting, stop := context.WithCancel(ctx)
+	// The submitter reads until ctx ends, and then submits what it has read, unless the
+	// tasks are to be stopped.
+	submitting, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	m := runMany{project: p, o: o, batch: g, done: done, submitter: newSubmitter(p, specs, o.Limit, o.SubmitOptions), ended: make(map[string]*TaskStatus), keyed: make(map[string]bool)}
-	go m.submitter.run(submitting)
+	reading, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	defer context.AfterFunc(ctx, func() {
+		if !left(ctx) {
+			stop()
+		}
+	})()
+	m := runMany{project: p, o: o, batch: g, done: done, submitter: newSubmitter(p, specs, o), ended: make(map[string]*TaskStatus), keyed: make(map[string]bool)}
+	go m.submitter.run(reading, submitting)
 	err = m.run(ctx)
-	stop()
-	var late []*Task // that were submitted while it ended
-	for tasks := range m.submitter.tasks {
-		late = append(late, tasks...)
+	stopReading()
+	if ctx.Err() == nil {
+		stop()
 	}
-	if ctx.Err() != nil {
+	var late []*Task // that were submitted while it ended
+	for set := range m.submitter.sets {
+		late = append(late, set.tasks...)
+	}
+	switch {
+	case left(ctx):
+		return errors.Join(ErrLeave, m.discard(context.WithoutCancel(ctx)))
+	case ctx.Err() != nil:
 		return errors.Join(context.Cause(ctx), m.stop(context.WithoutCancel(ctx), late))
 	}
 	return errors.Join(err, m.discard(ctx))
 }
+
+// left reports whether ctx has ended so that the tasks go on.
+func left(ctx context.Context) bool { return errors.Is(context.Cause(ctx), ErrLeave) }
 
 // runMany is the state of RunMany.
 type runMany struct {
@@ -86,61 +140,71 @@ type runMany struct {
 
 // run hands out results until none can come any more.
 func (m *runMany) run(ctx context.Context) error {
-	for submitted := m.submitter.tasks; ; {
+	for sets := m.submitter.sets; ; {
 		if err := m.collect(ctx); err != nil {
 			return err
 		}
-		if submitted == nil && m.batch.Len() == 0 {
+		if sets == nil && (m.batch.Len() == 0 || m.done == nil) {
 			return m.submitter.err
 		}
 		// It takes results before it waits, so that the status is current meanwhile.
 		if err := m.discard(ctx); err != nil {
 			return err
 		}
-		tasks, more, err := m.wait(ctx, submitted)
+		set, more, err := m.wait(ctx, sets)
 		if err != nil {
 			return err
 		}
-		if !more {
-			submitted = nil
+		if !more && sets != nil {
+			sets = nil
+			m.tell(true)
 		}
-		if err := m.add(ctx, tasks); err != nil {
+		if err := m.add(ctx, set); err != nil {
 			return err
 		}
+	}
+}
+
+// tell says how many tasks have been submitted.
+func (m *runMany) tell(all bool) {
+	if m.o.Submitted != nil {
+		m.o.Submitted(m.total, all)
 	}
 }
 
 // wait waits for tasks that have been submitted, or for a reason to look. more
 // is false when no more will be submitted.
-func (m *runMany) wait(ctx context.Context, submitted <-chan []*Task) (tasks []*Task, more bool, err error) {
+func (m *runMany) wait(ctx context.Context, sets <-chan submitted) (set submitted, more bool, err error) {
 	if m.batch.Len() > 0 && m.batch.watch.due() {
-		return nil, submitted != nil, m.batch.poll(ctx)
+		return set, sets != nil, m.batch.poll(ctx)
 	}
 	timer := time.NewTimer(managerPoll)
 	defer timer.Stop()
 	select {
-	case tasks, more = <-submitted:
-		return tasks, more, nil
+	case set, more = <-sets:
+		return set, more, nil
 	case <-m.batch.waiter.C():
 	case <-timer.C:
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	}
-	return nil, submitted != nil, err
+	return set, sets != nil, err
 }
 
 // add begins to wait for tasks.
-func (m *runMany) add(ctx context.Context, tasks []*Task) error {
-	tasks = slices.DeleteFunc(tasks, m.again)
+func (m *runMany) add(ctx context.Context, set submitted) error {
+	for _, r := range set.refused {
+		m.o.Refused(r.place, r.err)
+	}
+	tasks := slices.DeleteFunc(set.tasks, m.again)
 	if len(tasks) == 0 {
 		return nil
 	}
-	if !m.o.AsCompleted {
+	if !m.o.AsCompleted && m.done != nil {
 		m.order = append(m.order, tasks...)
 	}
-	if m.total += len(tasks); m.o.Submitted != nil {
-		m.o.Submitted(m.total)
-	}
+	m.total += len(tasks)
+	m.tell(false)
 	return m.batch.Add(ctx, tasks...)
 }
 
@@ -166,7 +230,9 @@ func (m *runMany) collect(ctx context.Context) error {
 	ended := m.batch.ended
 	m.batch.ended = nil
 	for _, s := range ended {
-		m.submitter.release()
+		if m.submitter.release(); m.done == nil {
+			continue
+		}
 		if !m.o.AsCompleted {
 			m.ended[s.TID] = s
 		} else if err := m.handOut(ctx, &Task{project: m.project, tid: s.TID}, s); err != nil {
@@ -211,10 +277,34 @@ func (m *runMany) stop(ctx context.Context, late []*Task) error {
 	for tid := range m.batch.waiting {
 		late = append(late, &Task{project: m.project, tid: tid})
 	}
+	// What has not begun ends first, the newest before the others: the end of a task would
+	// let it begin.
+	slices.SortFunc(late, func(a, b *Task) int { return strings.Compare(b.tid, a.tid) })
+	var begun []*Task
+	for set := range slices.Chunk(late, submitAtOnce) {
+		var left []*Task
+		err := m.project.broker.Update(ctx, func(tx *broker.Tx) error {
+			left = nil
+			for _, t := range set {
+				ended, err := ledger.EndWaiting(tx, t.tid, time.Now())
+				if err != nil {
+					return err
+				}
+				if !ended {
+					left = append(left, t)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			left = set // each says what is wrong with it
+		}
+		begun = append(begun, left...)
+	}
 	slots := make(chan struct{}, 32) // each holds a waiter
-	errs := make([]error, len(late))
+	errs := make([]error, len(begun))
 	var stops sync.WaitGroup
-	for i, t := range late {
+	for i, t := range begun {
 		stops.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
@@ -242,125 +332,4 @@ func discardAll(ctx context.Context, p *Project, tasks []*Task) error {
 		return fmt.Errorf("take results: %w", err)
 	}
 	return nil
-}
-
-// A submitter submits the tasks of [Project.RunMany], many at once where they come
-// fast, while their reader may have to wait for the next.
-type submitter struct {
-	project *Project
-	specs   iter.Seq2[*taskspec.Spec, error]
-	opts    SubmitOptions
-	slots   chan struct{} // one for each task that may be unfinished; nil: no limit
-
-	tasks chan []*Task // closed at the end
-	err   error        // why it ended early; to be read after tasks is closed
-}
-
-func newSubmitter(p *Project, specs iter.Seq2[*taskspec.Spec, error], limit int, opts SubmitOptions) *submitter {
-	s := &submitter{project: p, specs: specs, opts: opts, tasks: make(chan []*Task, 1)}
-	if limit > 0 {
-		s.slots = make(chan struct{}, limit)
-	}
-	return s
-}
-
-// release lets one more task be submitted, after one has ended.
-func (s *submitter) release() {
-	if s.slots != nil {
-		<-s.slots
-	}
-}
-
-// run submits until there is no spec any more, or one is bad, or ctx ends.
-func (s *submitter) run(ctx context.Context) {
-	defer close(s.tasks)
-	read := make(chan *taskspec.Spec, submitAtOnce)
-	failed := make(chan error, 1)
-	go func() { // it may wait for its input for ever, and is then left behind
-		defer close(read)
-		for spec, err := range s.specs {
-			if err != nil {
-				failed <- err
-				return
-			}
-			select {
-			case read <- spec:
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	for ctx.Err() == nil {
-		specs := s.next(ctx, read)
-		if len(specs) == 0 {
-			break
-		}
-		tasks, err := s.project.SubmitMany(ctx, specs, s.opts)
-		if len(tasks) > 0 {
-			s.tasks <- tasks
-		}
-		if err != nil {
-			s.err = err
-			return
-		}
-	}
-	select {
-	case s.err = <-failed:
-	default:
-	}
-}
-
-// next waits for a spec, and returns it with those that are there already.
-func (s *submitter) next(ctx context.Context, read <-chan *taskspec.Spec) (specs []*taskspec.Spec) {
-	for len(specs) < submitAtOnce {
-		if !s.reserve(ctx, len(specs) == 0) {
-			return specs
-		}
-		spec, ok := receive(ctx, read, len(specs) == 0)
-		if !ok {
-			s.release()
-			return specs
-		}
-		specs = append(specs, spec)
-	}
-	return specs
-}
-
-// reserve takes a slot for a task; it waits for one only if asked to.
-func (s *submitter) reserve(ctx context.Context, wait bool) bool {
-	if s.slots == nil {
-		return true
-	}
-	if !wait {
-		select {
-		case s.slots <- struct{}{}:
-			return true
-		default:
-			return false
-		}
-	}
-	select {
-	case s.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// receive takes the next spec; it waits for one only if asked to.
-func receive(ctx context.Context, read <-chan *taskspec.Spec, wait bool) (spec *taskspec.Spec, ok bool) {
-	if !wait {
-		select {
-		case spec, ok = <-read:
-			return spec, ok
-		default:
-			return nil, false
-		}
-	}
-	select {
-	case spec, ok = <-read:
-		return spec, ok
-	case <-ctx.Done():
-		return nil, false
-	}
 }

@@ -29,8 +29,12 @@ type TaskStatus struct {
 	// because as many others with the key run as may: see [Project.ConcurrencyUse].
 	ConcurrencyKey string
 	AwaitsKey      bool
-	PID            int // the task's own process; 0 if it has none or was over at once
-	Attempt        int // how often it was given to a consumer
+	// Batch is the id of the batch that it belongs to, or empty, and Line its place in the
+	// input of that: see [Project.RunMany].
+	Batch   string
+	Line    int
+	PID     int // the task's own process; 0 if it has none or was over at once
+	Attempt int // how often it was given to a consumer
 	// NotBefore is when a task that waits for its time may begin: after its delay,
 	// or before another attempt. Zero for any other. Its policy allows MaxAttempts,
 	// of which there were Tried; both are 0 for a task that has none, or has not
@@ -125,6 +129,8 @@ func (s *TaskStatus) fill(l *ledger.Task) {
 		Details:         l.Details,
 		Paused:          l.Paused,
 		WaitingFor:      ledger.WaitsFor(l),
+		Batch:           l.Batch,
+		Line:            l.Line,
 		ConcurrencyKey:  l.Concurrency.Key,
 		AwaitsKey:       ledger.AwaitsKey(l),
 		Outbox:          l.Out,
@@ -214,7 +220,7 @@ func (s TaskStatus) MarshalJSON() ([]byte, error) {
 		AddOrNull("error", s.Error).AddOrNull("pid", s.PID).Add("attempt", s.Attempt).
 		AddUnlessZero("max_attempts", s.MaxAttempts).AddUnlessZero("not_before", s.NotBefore).
 		AddUnlessZero("paused", s.Paused).AddUnlessZero("waiting_for", s.WaitingFor).
-		AddUnlessZero("concurrency_key", s.ConcurrencyKey).AddUnlessZero("awaits_key", s.AwaitsKey).
+		AddUnlessZero("batch", s.Batch).AddUnlessZero("line", s.Line).AddUnlessZero("concurrency_key", s.ConcurrencyKey).AddUnlessZero("awaits_key", s.AwaitsKey).
 		AddUnlessZero("items", s.Items).AddUnlessZero("service", s.Service).AddUnlessZero("tags", s.Tags).
 		AddUnlessZero("command", command).
 		AddTime("created", s.Created).AddTime("started", s.Started).AddTime("completed", s.Completed).MarshalJSON()

@@ -192,6 +192,7 @@ type TaskFilter struct {
 	Statuses []taskspec.Status // only tasks with one of these; empty = any
 	Name     string            // only tasks whose name matches this pattern, see [broker.Glob]; empty = any
 	Tag      string            // only tasks that have this tag; empty = any
+	Batch    string            // only tasks of the batch with this id; empty = any
 	Since    time.Time         // only tasks that have not ended, or have since then; zero = any
 	Oldest   bool              // oldest first
 
@@ -207,7 +208,7 @@ type TaskFilter struct {
 // has one of the wanted statuses throughout, also if it changes between them. With the
 // oldest first it may yield tasks that are submitted meanwhile.
 //
-// An error, such as a bad pattern or the end of ctx, is in the last pair.
+// An error, such as a bad pattern, [ErrNoBatch] or the end of ctx, is in the last pair.
 func (p *Project) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*TaskStatus, error] {
 	return func(yield func(*TaskStatus, error) bool) {
 		if err := f.each(ctx, p.broker, func(s *TaskStatus) bool { return yield(s, nil) }); err != nil {
@@ -252,7 +253,7 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 		}
 	}
 	matches := func(l *ledger.Task) bool {
-		return (f.Name == "" || name.Match(l.Name)) && (f.Tag == "" || slices.Contains(l.Tags, f.Tag)) &&
+		return (f.Name == "" || name.Match(l.Name)) && (f.Tag == "" || slices.Contains(l.Tags, f.Tag)) && (f.Batch == "" || l.Batch == f.Batch) &&
 			(f.Since.IsZero() || !l.Status.Terminal() || !unixTime(l.Completed).Before(f.Since))
 	}
 	if !f.RunningFirst {
@@ -291,7 +292,18 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 // eachPage calls yield with the tasks that match, in one order. It reports whether yield
 // wants more of them.
 func (f TaskFilter) eachPage(ctx context.Context, b *broker.Broker, matches func(*ledger.Task) bool, yield func(*TaskStatus) bool) (more bool, err error) {
-	for sel := (broker.RecordSelect{Newest: !f.Oldest, Limit: tasksAtOnce}); ; {
+	sel := broker.RecordSelect{Newest: !f.Oldest, Limit: tasksAtOnce}
+	if f.Batch != "" {
+		batch, err := broker.View(ctx, b, func(r broker.Reader) (ledger.Batch, error) { return ledger.FindBatch(r, f.Batch) })
+		if errors.Is(err, broker.ErrNotFound) {
+			err = ErrNoBatch
+		}
+		if err != nil {
+			return false, fmt.Errorf("batch %s: %w", f.Batch, err)
+		}
+		sel.AfterRank, sel.BeforeRank = int64(batch.First)-1, int64(batch.Last)+1
+	}
+	for {
 		page, err := f.page(ctx, b, sel)
 		if err != nil {
 			return false, err

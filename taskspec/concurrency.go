@@ -21,8 +21,8 @@ func (c *Concurrency) resolve() *Concurrency {
 	return &Concurrency{c.Key, new(c.Bound())}
 }
 
-const (
-	defaultConcurrency = 1
-	// maxConcurrency is more than a machine runs; each end of a task reads as many records.
-	maxConcurrency = 1000
-)
+// MaxConcurrency is the greatest limit, more than a machine runs: each end of a task reads
+// as many records.
+const MaxConcurrency = 1000
+
+const defaultConcurrency = 1

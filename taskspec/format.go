@@ -101,7 +101,7 @@ func format() map[string]entry {
 		"spec.concurrency.key": row("The name that the tasks share.",
 			nameRules(maxKey)...).required("required"),
 		"spec.concurrency.limit": row("How many run at once. That of the newest submission holds for all tasks with the key.",
-			span{least: 1, most: maxConcurrency}).defaults(defaultConcurrency),
+			span{least: 1, most: MaxConcurrency}).defaults(defaultConcurrency),
 		"io": row("Queues that the task uses instead of its own."),
 		"io.inputs": row(`From "inbox" to the queue that the task takes its work item from: it waits until there is one.`,
 			queuesRule()),

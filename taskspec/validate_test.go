@@ -142,7 +142,7 @@ func TestValidateRefuses(t *testing.T) {
 			s.Concurrency = &Concurrency{"", new(0)}
 		}, "spec.concurrency.key: required; spec.concurrency.limit: must be from 1 to 1000"},
 		"long concurrency key": {func(s *Spec) {
-			s.Concurrency = &Concurrency{strings.Repeat("k", maxKey+1), new(maxConcurrency)}
+			s.Concurrency = &Concurrency{strings.Repeat("k", maxKey+1), new(MaxConcurrency)}
 		}, "spec.concurrency.key: has 201 characters, at most 200 are allowed"},
 		"retry": {func(s *Spec) {
 			s.Retry = &RetryPolicy{new(0), new(-time.Second), new(2e9 * time.Second), new(1.5), []string{"lost", "stop"}}

@@ -61,6 +61,7 @@ func kinds() []kind {
 		{weft.ErrNoProject, "no_project", exitNotFound, "create one with weft init, or name one with --context"},
 		{weft.ErrOwner, "foreign_project", exitError, ""},
 		{weft.ErrNoTask, "task_not_found", exitNotFound, ""},
+		{weft.ErrNoBatch, "batch_not_found", exitNotFound, ""},
 		{weft.ErrAmbiguous, "ambiguous_tid", exitNotFound, "give the id of one"},
 		{weft.ErrNotRunning, "not_running", exitError, ""},
 		{weft.ErrNoRetry, "no_retry", exitError, ""},

@@ -30,6 +30,7 @@ type chosen struct {
 	TIDs    []string `arg:"" optional:"" name:"tid" sep:"none" complete:"live-task" help:"The tasks: their ids, the ends of them, their names, @last, @failed or @running."`
 	All     bool     `help:"All tasks that have not ended."`
 	Pattern string   `placeholder:"GLOB" help:"All tasks that have not ended and whose name matches."`
+	Batch   string   `placeholder:"ID" complete:"-" help:"All tasks of this batch that have not ended."`
 }
 
 type taskStopCmd struct{ chosen }
@@ -101,16 +102,16 @@ func (c *chosen) sweep(a *app, p *weft.Project, among []taskspec.Status, do func
 
 // find returns what to call the chosen tasks.
 func (c *chosen) find(ctx context.Context, p *weft.Project, among []taskspec.Status) ([]string, error) {
-	named, all, matching := len(c.TIDs) > 0, c.All, c.Pattern != ""
+	named, all, matching := len(c.TIDs) > 0, c.All, c.Pattern != "" || c.Batch != ""
 	switch {
 	case named && !all && !matching:
 		return c.TIDs, nil
 	case named || !all && !matching:
-		return nil, usageError{"give the ids of tasks, or --all, or --pattern GLOB"}
+		return nil, usageError{"give the ids of tasks, or --all, or --pattern GLOB, or --batch ID"}
 	}
-	filter := weft.TaskFilter{Statuses: among, Name: c.Pattern, Oldest: true}
+	filter := weft.TaskFilter{Statuses: among, Name: c.Pattern, Batch: c.Batch, Oldest: true}
 	if c.All {
-		filter.Name = ""
+		filter.Name, filter.Batch = "", ""
 	}
 	var tids []string
 	for s, err := range p.Tasks(ctx, filter) {
@@ -122,7 +123,7 @@ func (c *chosen) find(ctx context.Context, p *weft.Project, among []taskspec.Sta
 		}
 		tids = append(tids, s.TID)
 	}
-	if len(tids) == 0 && matching {
+	if len(tids) == 0 && matching && c.Pattern != "" {
 		return nil, fmt.Errorf("%w matches %s", weft.ErrNoTask, c.Pattern)
 	}
 	return tids, nil

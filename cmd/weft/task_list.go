@@ -19,18 +19,19 @@ type which struct {
 	Status []string `enum:"created,spawning,running,completed,failed,timeout,cancelled,killed" xor:"status" placeholder:"STATUS" help:"Only tasks with one of these statuses, separated by commas."`
 	Failed bool     `xor:"status" help:"Only tasks that failed, timed out or were killed."`
 	Tag    string   `complete:"-" help:"Only tasks that have this tag; ended ones too."`
+	Batch  string   `placeholder:"ID" complete:"-" help:"Only tasks of this batch; ended ones too."`
 	Name   string   `placeholder:"GLOB" complete:"-" help:"Only tasks whose name matches; ended ones too."`
 	Since  *moment  `placeholder:"TIME" help:"Only tasks that have not ended, or have since then: 2h, 1d, 2026-11-21T14:03."`
 }
 
 // chooses reports whether the options select any tasks.
 func (w which) chooses() bool {
-	return w.Failed || w.Tag != "" || w.Name != "" || w.Since != nil || len(w.Status) > 0
+	return w.Failed || w.Tag != "" || w.Batch != "" || w.Name != "" || w.Since != nil || len(w.Status) > 0
 }
 
 // filter is what the options select: by default what has not ended.
 func (w which) filter() weft.TaskFilter {
-	f := weft.TaskFilter{Tag: w.Tag, Name: w.Name, RunningFirst: true}
+	f := weft.TaskFilter{Tag: w.Tag, Name: w.Name, Batch: w.Batch, RunningFirst: true}
 	if w.Since != nil {
 		f.Since = time.Time(*w.Since)
 	}

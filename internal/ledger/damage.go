@@ -153,6 +153,7 @@ var checks = map[string]func(broker.Record) error{
 	itemFileKind:    checkOf(itemFiles),
 	keyKind:         checkOf(keys),
 	indexKind:       checkOf(index),
+	batchKind:       checkOf(batches),
 	concurrencyKind: checkOf(limits),
 	serverKind:      checkOf(servers),
 	serviceKind:     checkOf(services),

@@ -31,7 +31,7 @@ func DumpOptions(state, secrets bool, paths []string) broker.DumpOptions {
 			case keyKind:
 				r, err := dumpedKey(r, !secrets)
 				return r, true, err
-			case attemptKind, concurrencyKind:
+			case attemptKind, batchKind, concurrencyKind:
 				return r, true, nil
 			case indexKind, envKind:
 				return r, false, nil

@@ -29,6 +29,19 @@ func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 	return t, endUnstarted(tx, t, ordered(c), now)
 }
 
+// EndWaiting stops a task that has not been dispatched. It returns false for any other, and
+// for one whose record cannot be read; these it does not change.
+func EndWaiting(tx *broker.Tx, tid string, now time.Time) (ended bool, err error) {
+	t, err := load(tx, tid)
+	if damaged(err) || err == nil && t.Status != taskspec.StatusCreated {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, endUnstarted(tx, t, taskspec.Stopped(), now)
+}
+
 // Withdraw ends a task that has not been dispatched, for this reason, and drops its key, so
 // that another submission gets a new task. It returns false for a task that has been
 // dispatched, which it does not change.

@@ -16,9 +16,9 @@ type Prepared struct {
 }
 
 // Prepare prepares the submission. The result is nil if the task cannot run, which
-// [SubmitAll] records, or has a concurrency key. root is the project's.
+// [SubmitAll] records, or has a concurrency key, or is of a batch. root is the project's.
 func (s Submission) Prepare(root string) (*Prepared, error) {
-	if s.Spec.Concurrency != nil {
+	if s.Spec.Concurrency != nil || s.Batch != "" {
 		return nil, nil // it may have to wait for its key
 	}
 	text, err := s.encode()

@@ -51,6 +51,11 @@ func (in *Intake) record(r broker.Record, here *broker.Record) (broker.Record, b
 		return in.key(r, here)
 	case attemptKind:
 		return in.attempt(r, here)
+	case batchKind:
+		if here != nil {
+			return r, broker.Skip, nil
+		}
+		return r, broker.Take, Check(r)
 	case concurrencyKind:
 		if here != nil || !in.run {
 			return r, broker.Skip, nil // a key that is in use keeps its limit

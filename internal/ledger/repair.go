@@ -174,6 +174,7 @@ func loseStage(tx *broker.Tx, tid string, now time.Time) error {
 // wraps [broker.ErrNotFound], or means that another record is damaged, says that it is not
 // known.
 var rebuild = map[string]func(broker.Reader, broker.Record) (broker.Record, error){
+	batchKind:   rebuildBatch,
 	keyKind:     rebuildKey,
 	ManagerKind: rebuildManager,
 	indexKind:   rebuildIndexed,

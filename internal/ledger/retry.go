@@ -110,7 +110,7 @@ func resetForRetry(t *Task) Task {
 	return Task{
 		TID: t.TID, Name: t.Name, Status: taskspec.StatusCreated, Spec: t.Spec, Root: t.Root, decoded: t.decoded, stored: t.stored,
 		Dir: t.Dir, Env: t.Env, Input: t.Input, Parent: t.Parent, Depth: t.Depth, Slotless: t.Slotless, Inline: t.Inline,
-		In: t.In, Out: t.Out, ControlIn: t.ControlIn, ControlOut: t.ControlOut, Redact: t.Redact, Streams: t.Streams, NoItem: t.NoItem, Key: t.Key, Tags: t.Tags, Concurrency: t.Concurrency,
+		In: t.In, Out: t.Out, ControlIn: t.ControlIn, ControlOut: t.ControlOut, Redact: t.Redact, Streams: t.Streams, NoItem: t.NoItem, Key: t.Key, Tags: t.Tags, Concurrency: t.Concurrency, Batch: t.Batch, Line: t.Line,
 		Service: t.Service,
 		Items:   t.Items, Pipeline: t.Pipeline, Stage: t.Stage, Last: t.Last,
 		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created,

@@ -30,6 +30,14 @@ type Submission struct {
 	Redact   []string // paths into the spec that history must not show
 	Service  string   // the service of which it is an instance, or empty
 
+	// Batch is the id of the batch that it belongs to, empty for none, and Line its place in
+	// the input of the batch, counted from 1. All that are submitted together are of one.
+	Batch string
+	Line  int
+	// Limit is how many tasks of the batch may run at once; 0 is no limit. It goes with no
+	// concurrency key of the spec.
+	Limit int
+
 	// Plan makes it a pipeline, of whose spec only name, key and delay are used.
 	Plan *Plan
 
@@ -98,6 +106,11 @@ func SubmitAll(tx *broker.Tx, all []Submission, now time.Time) (accepted []Accep
 			begun = append(begun, t.Concurrency)
 		}
 		accepted = append(accepted, Accepted{TID: t.TID})
+	}
+	if len(all) > 0 && all[0].Batch != "" {
+		if err := extendBatch(tx, all[0].Batch, accepted); err != nil {
+			return nil, false, err
+		}
 	}
 	for _, c := range begun {
 		if err := c.submitted(tx); err != nil {
@@ -179,7 +192,9 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 		Parent:      s.Parent,
 		Redact:      s.Redact,
 		Key:         s.Spec.Key,
-		Concurrency: concurrencyOf(&s.Spec.Work),
+		Concurrency: s.concurrency(),
+		Batch:       s.Batch,
+		Line:        s.Line,
 		Tags:        s.Spec.Tags(),
 		Created:     now.UnixNano(),
 		Service:     s.Service,
@@ -200,6 +215,14 @@ func (s Submission) task(tx *broker.Tx, now time.Time) (t *Task, err error) {
 		t.Depth, err = depthBelow(tx, s.Parent)
 	}
 	return t, err
+}
+
+// concurrency returns the concurrency key of the task: that of its spec, or of its batch.
+func (s Submission) concurrency() Concurrency {
+	if s.Limit > 0 {
+		return Concurrency{Key: "batch:" + s.Batch, Limit: s.Limit}
+	}
+	return concurrencyOf(&s.Spec.Work)
 }
 
 // writeRequest writes the request for one task. spec is its spec in JSON, or the stages of

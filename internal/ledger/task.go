@@ -52,6 +52,10 @@ type Task struct {
 	Last     bool  `json:"last_stage,omitempty"`
 	// Key is the key that it was submitted with, and holds.
 	Key string `json:"key,omitempty"`
+	// Batch is the batch that it was submitted with, empty for none, and Line its place in
+	// the input of that, counted from 1.
+	Batch string `json:"batch,omitempty"`
+	Line  int    `json:"line,omitempty"`
 	// Concurrency is its concurrency key, if it has one.
 	Concurrency Concurrency `json:"concurrency,omitzero"`
 	// Tags are those of its spec, also before the dispatch.
