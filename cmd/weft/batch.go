@@ -180,7 +180,7 @@ func (c *batchCmd) specs(r io.Reader) iter.Seq2[*taskspec.Spec, error] {
 		if c.Null {
 			lines.Split(splitNull)
 		}
-		for lines.Scan() {
+		for lines.Scan() && lines.Err() == nil { // after an error the last line may be cut off
 			var spec *taskspec.Spec
 			var err error
 			if lines.Text() != "" {
