@@ -139,9 +139,9 @@ var (
 type TaskError struct {
 	TID        string
 	Status     taskspec.Status
-	ReturnCode *int
-	Signal     string
-	Reason     string
+	ReturnCode *int   // nil if it has none: lost, or never run
+	Signal     string // the signal that the command died of, "SIGSEGV", or empty
+	Reason     string // why it did not complete, one line
 }
 
 // Error names the task and the reason.

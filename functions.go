@@ -235,7 +235,7 @@ func Function(name string, args ...any) *taskspec.Spec {
 	}
 }
 
-// TID is the id of the task that a function runs in, by the context that it got;
+// TID returns the id of the task that a function runs in, by the context that it got;
 // empty for any other context.
 func TID(ctx context.Context) string {
 	if r := function.RunOf(ctx); r != nil {
@@ -244,7 +244,7 @@ func TID(ctx context.Context) string {
 	return ""
 }
 
-// Logger is where a function logs to: the standard error of its task. For any
+// Logger returns what a function logs to: the standard error of its task. For any
 // other context it is [slog.Default].
 func Logger(ctx context.Context) *slog.Logger {
 	if r := function.RunOf(ctx); r != nil {

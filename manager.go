@@ -120,7 +120,7 @@ type ManagerStatus struct {
 	PID     int
 	Running bool
 	Halted  bool // a signal has stopped its process
-	// Elsewhere: it is in another pid namespace, in a container for example, where
+	// OtherNamespace: it is in another pid namespace, in a container for example, where
 	// PID is its id.
 	OtherNamespace bool
 	Started        time.Time
@@ -187,7 +187,9 @@ func (m *Manager) Replace(ctx context.Context) (bool, error) {
 // Kill kills the process of the manager, and returns when it has ended, or false if
 // there was no manager. Running tasks go on, as after a crash, and queued tasks wait.
 // Kill is for a manager that does not stop when asked. It does not kill a manager that
-// is part of a user's program, because that would kill the program.
+// is part of a user's program, because that would kill the program: then the error wraps
+// [errors.ErrUnsupported], or [ErrPIDNamespace] for one that cannot be seen from here.
+// Cancelling ctx ends the wait.
 func (m *Manager) Kill(ctx context.Context) (bool, error) {
 	last, err := m.current(ctx)
 	switch {

@@ -417,7 +417,7 @@ func (o *streams) close() { o.read.close() }
 
 // AttemptOutput writes what an attempt at a task, counted from 1, has written so far
 // to stdout and stderr, either of which may be nil, and says how that attempt
-// stands, or ended. It takes nothing.
+// stands, or ended. It consumes nothing and waits for nothing.
 //
 // Of the attempts that a task's retry policy has followed by others, the latest
 // ten are kept as long as the task is known. Errors wrap

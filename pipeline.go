@@ -88,7 +88,8 @@ func (p *Project) RunPipeline(ctx context.Context, pl *Pipeline, opts ...SubmitO
 }
 
 // Stages returns how the stages of a pipeline stand, in their order; nil for a task
-// that is none, or has not begun. Of a stage that has not begun only Name is known.
+// that is none, or has not begun. Of a stage that has not begun only Name is known. The
+// error wraps [ErrNoTask] if the pipeline has been removed.
 func (t *Task) Stages(ctx context.Context) ([]*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
 	if err != nil || l.Plan == nil {

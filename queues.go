@@ -97,7 +97,7 @@ func (e Endpoints) List(ctx context.Context) (all []Endpoint, err error) {
 	return all, nil
 }
 
-// Broadcast writes a message to each queue that p matches, all in one transaction, and
+// Broadcast writes a message to each queue that pattern matches, all in one transaction, and
 // returns their names. Beside those that hold a message, the control queues of tasks
 // and pipelines that run are there.
 func (p *Project) Broadcast(ctx context.Context, pattern broker.Pattern, body string) ([]string, error) {

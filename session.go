@@ -130,7 +130,8 @@ func (s *Session) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Resize gives the terminal another size, in characters.
+// Resize gives the terminal another size, in characters. An error wraps
+// [io.ErrClosedPipe] after the end of the task or of the session.
 func (s *Session) Resize(rows, cols uint16) error {
 	return s.send(tty.Frame{Kind: tty.Resize, Size: tty.Size{Rows: rows, Cols: cols}})
 }

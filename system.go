@@ -29,7 +29,7 @@ type System struct{ project *Project }
 func (p *Project) System() System { return System{p} }
 
 // DumpOptions say what a dump holds beside queues, aliases and tasks. The zero
-// value is nothing.
+// value adds nothing.
 type DumpOptions struct {
 	// State adds the records of managers, endpoints and the like. They are for
 	// people to look at: [System.Load] leaves them out.

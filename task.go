@@ -57,7 +57,8 @@ func (p *Project) OnlyTask(ctx context.Context, address string, statuses ...task
 	return &Task{project: p, tid: tid}, nil
 }
 
-// Status returns the current state of the task.
+// Status returns the current state of the task. The error wraps [ErrNoTask] if the task has
+// been removed: see [System.Tidy].
 func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
 	if err == nil {
@@ -71,7 +72,7 @@ func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 
 // Wait waits until the task has ended and returns how it ended. It starts a manager
 // when the project has none. Cancelling ctx ends the wait and leaves the
-// task alone.
+// task alone. The error wraps [ErrNoTask] if the task has been removed.
 func (t *Task) Wait(ctx context.Context) (*TaskStatus, error) {
 	l, err := awaitTask(ctx, t, nil)
 	if err != nil {

@@ -251,7 +251,9 @@ func (b *Batch) Close() { b.waiter.Close() }
 // Len is the number of tasks that Next has not returned.
 func (b *Batch) Len() int { return len(b.waiting) + len(b.ended) }
 
-// Add adds tasks of the batch's project.
+// Add adds tasks of the batch's project, also ones that have ended; one that is there already
+// is not added again. After an error some of the tasks may have been added. Cancelling ctx
+// prevents what is left.
 func (b *Batch) Add(ctx context.Context, tasks ...*Task) error {
 	for _, t := range tasks {
 		id, err := broker.ParseID(t.tid)
