@@ -161,7 +161,7 @@ func (m *Manager) list(ctx context.Context, sel broker.RecordSelect) ([]ManagerS
 			TID:            last.TID,
 			PID:            last.Process.PID,
 			Running:        held && !last.Gone(),
-			Halted:         isStopped(last),
+			Halted:         last.IsStopped(),
 			OtherNamespace: last.Elsewhere(),
 			Started:        unixTime(last.Started),
 			Stopped:        unixTime(last.Stopped),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -34,8 +35,25 @@ type ServiceStatus struct {
 	Next     time.Time // when it is started again, if it is not now
 	Problem  string    // why it is not started, or empty
 
-	unfit bool   // because of what is in its files, or how it ended
-	idle  string // why it is not started
+	unfit   bool   // because of what is in its files, or how it ended
+	idle    string // why it is not started
+	started time.Time
+}
+
+// noManager is why a service is idle in a project without a manager.
+const noManager = "no manager is running"
+
+// isStable reports whether the service has run for so long that its restarts are past.
+func (s ServiceStatus) isStable(now time.Time) bool {
+	return s.Status == taskspec.StatusRunning && now.Sub(s.started) >= taskspec.StableService
+}
+
+// advice is what shows why a service ends.
+func (s ServiceStatus) advice() string {
+	if s.TID == "" {
+		return "see " + filepath.Join(ledger.Dir, autostartName, s.File)
+	}
+	return "weft task status " + taskspec.ShortTID(s.TID)
 }
 
 // Services returns how the services of the project stand, in the order of the
@@ -85,8 +103,12 @@ func (p *Project) Services(ctx context.Context) ([]ServiceStatus, error) {
 // waits reports whether the service is to be started, as far as is known, and is
 // not.
 func (s ServiceStatus) waits() bool {
-	over := s.TID == "" || s.Mode == taskspec.ModeEnsure && (s.Status == "" || s.Status.Terminal())
-	return over && s.Problem == "" && s.Next.IsZero()
+	return s.isDown() && s.Problem == "" && s.Next.IsZero()
+}
+
+// isDown reports whether the service does not run and is not done.
+func (s ServiceStatus) isDown() bool {
+	return s.TID == "" || s.Mode == taskspec.ModeEnsure && (s.Status == "" || s.Status.Terminal())
 }
 
 // currentManager is the manager that is running, nil if none is.
@@ -133,11 +155,14 @@ func serviceStatus(r broker.Reader, d manager.Declared, leader *ledger.Manager) 
 		s.TID, s.Restarts = was.TID, was.Restarts
 	}
 	if t != nil {
-		s.Status = t.Status
+		s.Status, s.started = t.Status, unixTime(t.Started)
+		if t.Look(leader) == ledger.Lost {
+			s.Problem = "lost: its consumer has died"
+		}
 	}
 	switch {
 	case leader == nil:
-		s.idle = "no manager is running"
+		s.idle = noManager
 		return s, nil
 	case !leader.Autostart:
 		s.idle = "the manager was told to start no services"

@@ -1,10 +1,16 @@
 package weft
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	"weft/broker"
 	"weft/internal/jsonobject"
 	"weft/internal/ledger"
+	"weft/manager"
 	"weft/taskspec"
 )
 
@@ -20,6 +26,19 @@ type TaskStatus struct {
 	Narrowed   string // what its submitter has and its process could not get: "niceness 5 instead of 0"; or empty
 	Details    string // what does not fit the line of Error: a stack, as a rule; or empty
 	Paused     bool   // see [Task.Pause]
+
+	// Lost means that it is recorded as running, and the process that ran it is dead: the
+	// next manager records that. Unverified means that this process cannot be seen from
+	// here, as in another pid namespace or without /proc. [Task.Status] and [Project.Tasks]
+	// look; what waits for the end of a task does not.
+	Lost, Unverified bool
+	// Why says why it does not go on, one line that goes on after its name: "waits for a slot:
+	// 4 of 4 in use". It is empty of a task that has ended, or goes on as far as is known.
+	// WhyCode is one word for it, for programs: "slot", "delay", "retry", "item", "manager",
+	// "manager_stopped", "disk_full", "trust", "function", "concurrency", "lost", "unverified",
+	// "consumer_stopped", "stopping", "paused". Both are set as Lost is.
+	Why, WhyCode string
+
 	// Outbox is the queue that its spec names for results, empty for its own.
 	Outbox string
 	// Items is how far a persistent task is; nil for any other.
@@ -183,6 +202,113 @@ func (s *TaskStatus) fill(l *ledger.Task) {
 	}
 }
 
+// A looker finds out about tasks what their records do not say. It is for one moment: what
+// tasks wait for is read once.
+type looker struct {
+	project *Project
+	around  *ledger.Surroundings // nil until it is needed
+	err     error                // of what was read
+}
+
+// status returns the status of a task that has this record, after a look at its processes.
+func (k *looker) status(ctx context.Context, l *ledger.Task) (*TaskStatus, error) {
+	if l.Status.Terminal() {
+		return newStatus(l), nil
+	}
+	live := l.Look(nil)
+	if live == ledger.Lost {
+		// Its end may have been recorded since, and its consumer have gone then.
+		again, err := loadTask(ctx, &Task{project: k.project, tid: l.TID})
+		if errors.Is(err, ErrNoTask) || err == nil && again.Status.Terminal() {
+			return newStatus(cmp.Or(again, l)), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		l = again
+		live = l.Look(k.surroundings(ctx).Manager)
+	}
+	reason := ledger.Reason{}
+	if live == ledger.Live && l.Status != taskspec.StatusCreated { // most are
+		reason = l.Reason(live, ledger.Surroundings{Now: time.Now(), FullDisk: fullDisk(k.project.dir)})
+	} else {
+		reason = l.Reason(live, k.surroundings(ctx))
+	}
+	s := newStatus(l)
+	s.Lost, s.Unverified = live == ledger.Lost, live == ledger.Unverified
+	s.Why, s.WhyCode = reason.Text, reason.Code
+	if stage := l.Plan.Current(); stage != nil && s.Why == "" && k.err == nil {
+		return s, k.addStage(ctx, s, stage.TID)
+	}
+	return s, k.err
+}
+
+// addStage adds to the status of a running pipeline what is the matter with its stage.
+func (k *looker) addStage(ctx context.Context, s *TaskStatus, tid string) error {
+	l, err := loadTask(ctx, &Task{project: k.project, tid: tid})
+	if errors.Is(err, ErrNoTask) || errors.Is(err, broker.ErrDamaged) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	stage, err := k.status(ctx, l)
+	if err == nil && stage.Why != "" {
+		s.Lost, s.Unverified = stage.Lost, stage.Unverified
+		s.Why, s.WhyCode = fmt.Sprintf("its stage %s %s", stage.Name, stage.Why), stage.WhyCode
+	}
+	return err
+}
+
+// surroundings reads what tasks wait for.
+func (k *looker) surroundings(ctx context.Context) ledger.Surroundings {
+	if k.around == nil {
+		s, err := survey(ctx, k.project)
+		k.around, k.err = &s, err
+		s.HasItem = remember(func(queue string) bool {
+			_, err := k.project.Queue(queue).Peek(ctx)
+			return err == nil
+		})
+		use := remember(func(key string) [2]int {
+			running, limit, err := k.project.ConcurrencyUse(ctx, key)
+			k.err = cmp.Or(k.err, err)
+			return [2]int{running, limit}
+		})
+		s.KeyUse = func(key string) (running, limit int) { u := use(key); return u[0], u[1] }
+	}
+	return *k.around
+}
+
+// remember calls f once for each name.
+func remember[T any](f func(name string) T) func(string) T {
+	known := make(map[string]T)
+	return func(name string) T {
+		v, is := known[name]
+		if !is {
+			v = f(name)
+			known[name] = v
+		}
+		return v
+	}
+}
+
+// survey reads what the tasks of a project may wait for.
+func survey(ctx context.Context, p *Project) (s ledger.Surroundings, err error) {
+	s, err = broker.View(ctx, p.broker, func(r broker.Reader) (ledger.Surroundings, error) { return ledger.Survey(r, time.Now()) })
+	if err == nil {
+		s.Managed, err = manager.Running(p.dir)
+	}
+	if err == nil {
+		s.Quarantined, _, err = p.trust.Quarantine(ctx)
+	}
+	if err != nil {
+		return s, fmt.Errorf("look what tasks wait for: %w", err)
+	}
+	s.Stopped = s.Managed && s.Manager != nil && s.Manager.IsStopped()
+	s.FullDisk = fullDisk(p.dir)
+	return s, nil
+}
+
 // Elapsed is how long the task has worked, until its end or else now.
 func (s *TaskStatus) Elapsed(now time.Time) time.Duration {
 	if s.Started.IsZero() {
@@ -209,16 +335,26 @@ func (s *TaskStatus) Err() error {
 	return &TaskError{TID: s.TID, Status: s.Status, ReturnCode: s.ReturnCode, Signal: s.Signal, Reason: s.Error}
 }
 
+// told is the status in JSON.
+func (s *TaskStatus) told() string {
+	if s.Lost {
+		return "lost"
+	}
+	return string(s.Status)
+}
+
 // MarshalJSON writes the status as an object. Times are there twice, in nanoseconds since
-// 1970 and as text, and what there is not is null, or left out.
+// 1970 and as text, and what there is not is null, or left out. The status of a task that is
+// lost is "lost".
 func (s TaskStatus) MarshalJSON() ([]byte, error) {
 	var command []taskspec.RawString
 	for _, word := range s.Command() {
 		command = append(command, taskspec.RawString(word))
 	}
-	return jsonobject.New("tid", s.TID, "name", s.Name, "status", s.Status, "return_code", s.ReturnCode).
+	return jsonobject.New("tid", s.TID, "name", s.Name, "status", s.told(), "return_code", s.ReturnCode).
 		AddOrNull("error", s.Error).AddOrNull("pid", s.PID).Add("attempt", s.Attempt).
 		AddUnlessZero("max_attempts", s.MaxAttempts).AddUnlessZero("not_before", s.NotBefore).
+		AddUnlessZero("unverified", s.Unverified).AddUnlessZero("why", s.Why).AddUnlessZero("why_code", s.WhyCode).
 		AddUnlessZero("paused", s.Paused).AddUnlessZero("waiting_for", s.WaitingFor).
 		AddUnlessZero("batch", s.Batch).AddUnlessZero("line", s.Line).AddUnlessZero("concurrency_key", s.ConcurrencyKey).AddUnlessZero("awaits_key", s.AwaitsKey).
 		AddUnlessZero("items", s.Items).AddUnlessZero("service", s.Service).AddUnlessZero("tags", s.Tags).
@@ -244,7 +380,7 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	metrics := jsonobject.New("time", r.Elapsed(r.Completed).Seconds(), "cpu_seconds", r.CPUSeconds, "peak_memory_mb", r.PeakMB).
 		AddUnlessZero("peak_cpu_percent", r.PeakCPU).AddUnlessZero("peak_fds", r.PeakFDs).
 		AddUnlessZero("peak_net_connections", r.PeakConnections)
-	return jsonobject.New("tid", r.TID, "status", r.Status, "return_code", r.ReturnCode, "output", output, "stderr", jsonobject.TextOrBytes(r.Stderr)).
+	return jsonobject.New("tid", r.TID, "status", r.told(), "return_code", r.ReturnCode, "output", output, "stderr", jsonobject.TextOrBytes(r.Stderr)).
 		AddUnlessZero("stderr_truncated", r.StderrTruncated).AddOrNull("error", r.Error).
 		AddUnlessZero("limit_means", r.LimitMeans).AddUnlessZero("narrowed", r.Narrowed).AddUnlessZero("details", r.Details).
 		Add("metrics", metrics).MarshalJSON()

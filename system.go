@@ -17,8 +17,6 @@ import (
 	"weft/internal/ledger"
 	"weft/internal/project"
 	"weft/internal/upkeep"
-	"weft/manager"
-	"weft/taskspec"
 )
 
 // System is the upkeep of a project: copying it out and in, clearing up, and
@@ -264,6 +262,14 @@ type Finding struct {
 	Advice string       // what to do about it, empty where there is nothing to do
 }
 
+// String returns one line: what was found, and what to do about it.
+func (f Finding) String() string {
+	if f.Advice == "" {
+		return f.Found
+	}
+	return f.Found + ": " + f.Advice
+}
+
 // FindingState says whether a finding needs the user.
 type FindingState string
 
@@ -319,39 +325,21 @@ func Diagnose(ctx context.Context, dir string, opts ...Options) ([]Finding, erro
 	return found, errors.Join(err, p.Close())
 }
 
-// Check returns a line for each problem that keeps the project from working, with what
-// to do about it. It changes nothing, and looks at less than [System.Doctor].
-func (s System) Check(ctx context.Context) (problems []string, err error) {
-	counts, err := s.project.CountTasks(ctx)
-	if err != nil {
-		return nil, err
+// Check looks at what a user of the project has to know, and returns a finding for each: a
+// disk that is nearly full, damaged records, no manager for what is to be done or one that
+// does not work, lost tasks, services, failures of the last 24 hours. It changes nothing, and
+// looks at less than [System.Doctor]: it takes a time that does not grow with the project. A
+// check that cannot be made is a finding too; the error is that of ctx, if ctx ends.
+func (s System) Check(ctx context.Context) ([]Finding, error) {
+	found := findings(upkeep.Check(ctx, s.upkeep()))
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("check project: %w", context.Cause(ctx))
 	}
-	waiting := 0
-	for _, status := range taskspec.Unfinished() {
-		waiting += counts[status]
-	}
-	running, err := manager.Running(s.project.dir)
-	if err != nil {
-		return nil, fmt.Errorf("check project: %w", err)
-	}
-	if waiting > 0 && !running {
-		problems = append(problems, fmt.Sprintf("no manager for the unfinished tasks (%d): run weft manager start", waiting))
-	}
-	damaged, err := upkeep.RecentDamage(ctx, s.project.broker)
-	if err != nil {
-		return nil, fmt.Errorf("check project: %w", err)
-	}
-	if damaged > 0 {
-		problems = append(problems, counted(damaged, "damaged record")+": weft system doctor")
-	}
-	if trouble := s.project.Manager().trouble(ctx); running && trouble != nil {
-		problems = append(problems, trouble.Error())
-	}
-	if free, low := upkeep.LowDisk(s.project.dir); low {
-		problems = append(problems, fmt.Sprintf("disk nearly full, %d MB free in %s: make room", free>>20, s.project.dir))
-	}
-	return problems, nil
+	return found, nil
 }
+
+// crashLoop is how often a service has been restarted in a row that is worth a word.
+const crashLoop = 3
 
 // examineServices looks at the services, if there are any, and at what is
 // quarantined because the project is not trusted.
@@ -364,14 +352,22 @@ func examineServices(ctx context.Context, p *Project) (found []upkeep.Finding, e
 		found = append(found, upkeep.Finding{Check: "trust", State: upkeep.Note, Found: text, Advice: "look at them, then weft trust"})
 	}
 	services, err := p.Services(ctx)
-	live := 0
+	live, idle := 0, 0
 	for _, s := range services {
-		switch {
-		case s.Status != "" && !s.Status.Terminal():
+		if s.Status != "" && !s.Status.Terminal() {
 			live++
-		case s.unfit:
-			found = append(found, upkeep.Finding{State: upkeep.Bad, Found: s.File + ": " + s.Problem})
 		}
+		switch {
+		case s.unfit:
+			found = append(found, upkeep.Finding{State: upkeep.Bad, Found: "service " + s.File + ": " + s.Problem, Advice: s.advice()})
+		case s.Restarts >= crashLoop && !s.isStable(time.Now()):
+			found = append(found, upkeep.Finding{State: upkeep.Bad, Found: fmt.Sprintf("service %s ends again and again: %d restarts in a row", s.Name, s.Restarts), Advice: s.advice()})
+		case s.idle == noManager && s.isDown() && trust.Trusted && (p.settings.Autostart == nil || *p.settings.Autostart):
+			idle++
+		}
+	}
+	if idle > 0 {
+		found = append(found, upkeep.Finding{State: upkeep.Bad, Found: "no manager for " + counted(idle, "service"), Advice: "weft manager start"})
 	}
 	if live > 0 {
 		found = append(found, upkeep.Finding{State: upkeep.OK, Found: fmt.Sprintf("%d of %d running", live, len(services))})

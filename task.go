@@ -57,8 +57,9 @@ func (p *Project) OnlyTask(ctx context.Context, address string, statuses ...task
 	return &Task{project: p, tid: tid}, nil
 }
 
-// Status returns the current state of the task. The error wraps [ErrNoTask] if the task has
-// been removed: see [System.Tidy].
+// Status returns the current state of the task. Of one that has not ended it looks at the
+// processes, and says what it waits for: it changes nothing. The error wraps [ErrNoTask] if the
+// task has been removed: see [System.Tidy].
 func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 	l, err := loadTask(ctx, t)
 	if err == nil {
@@ -67,7 +68,7 @@ func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newStatus(l), nil
+	return (&looker{project: t.project}).status(ctx, l)
 }
 
 // Wait waits until the task has ended and returns how it ended. It starts a manager
@@ -212,7 +213,7 @@ type TaskFilter struct {
 // An error, such as a bad pattern, [ErrNoBatch] or the end of ctx, is in the last pair.
 func (p *Project) Tasks(ctx context.Context, f TaskFilter) iter.Seq2[*TaskStatus, error] {
 	return func(yield func(*TaskStatus, error) bool) {
-		if err := f.each(ctx, p.broker, func(s *TaskStatus) bool { return yield(s, nil) }); err != nil {
+		if err := f.each(ctx, p, func(s *TaskStatus) bool { return yield(s, nil) }); err != nil {
 			yield(nil, fmt.Errorf("list tasks: %w", err))
 		}
 	}
@@ -245,7 +246,8 @@ func (p *Project) ConcurrencyUse(ctx context.Context, key string) (running, limi
 }
 
 // each calls yield with the tasks, until it returns false.
-func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*TaskStatus) bool) error {
+func (f TaskFilter) each(ctx context.Context, p *Project, yield func(*TaskStatus) bool) error {
+	look := &looker{project: p}
 	name := broker.Pattern{}
 	if f.Name != "" {
 		var err error
@@ -258,7 +260,7 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 			(f.Since.IsZero() || !l.Status.Terminal() || !unixTime(l.Completed).Before(f.Since))
 	}
 	if !f.RunningFirst {
-		_, err := f.eachPage(ctx, b, matches, yield)
+		_, err := f.eachPage(ctx, look, matches, yield)
 		return err
 	}
 	started := []taskspec.Status{taskspec.StatusSpawning, taskspec.StatusRunning}
@@ -274,7 +276,7 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 		if len(part.Statuses) == 0 {
 			continue
 		}
-		more, err := part.eachPage(ctx, b, matches, func(s *TaskStatus) bool {
+		more, err := part.eachPage(ctx, look, matches, func(s *TaskStatus) bool {
 			if seen[s.TID] {
 				return true
 			}
@@ -292,7 +294,8 @@ func (f TaskFilter) each(ctx context.Context, b *broker.Broker, yield func(*Task
 
 // eachPage calls yield with the tasks that match, in one order. It reports whether yield
 // wants more of them.
-func (f TaskFilter) eachPage(ctx context.Context, b *broker.Broker, matches func(*ledger.Task) bool, yield func(*TaskStatus) bool) (more bool, err error) {
+func (f TaskFilter) eachPage(ctx context.Context, look *looker, matches func(*ledger.Task) bool, yield func(*TaskStatus) bool) (more bool, err error) {
+	b := look.project.broker
 	sel := broker.RecordSelect{Newest: !f.Oldest, Limit: tasksAtOnce}
 	if f.Batch != "" {
 		batch, err := broker.View(ctx, b, func(r broker.Reader) (ledger.Batch, error) { return ledger.FindBatch(r, f.Batch) })
@@ -320,7 +323,11 @@ func (f TaskFilter) eachPage(ctx context.Context, b *broker.Broker, matches func
 			return false, err
 		}
 		for _, l := range found {
-			if !yield(newStatus(l)) {
+			s, err := look.status(ctx, l)
+			if err != nil {
+				return false, err
+			}
+			if !yield(s) {
 				return false, nil
 			}
 		}

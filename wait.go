@@ -10,9 +10,9 @@ import (
 
 	"weft/broker"
 	"weft/internal/consumer"
-	"weft/internal/control"
 	"weft/internal/disk"
 	"weft/internal/ledger"
+	"weft/internal/upkeep"
 	"weft/taskspec"
 )
 
@@ -86,8 +86,8 @@ func (w *watch) poll(ctx context.Context) error {
 func (w *watch) report(ctx context.Context) {
 	if err := w.trouble(ctx); err != nil {
 		w.project.notices.say(err.Error())
-	} else {
-		w.project.notices.say(fullDisk(w.project.dir))
+	} else if dir := fullDisk(w.project.dir); dir != "" {
+		w.project.notices.say("the disk is full: tasks wait with what they print: make room in " + dir)
 	}
 }
 
@@ -116,21 +116,11 @@ func (m *Manager) trouble(ctx context.Context) error {
 	if err != nil || last.Gone() {
 		return nil
 	}
-	var a control.Answer
-	if !isStopped(last) {
-		a, err = control.Give(ctx, m.project.dir, control.Order{Command: ledger.CommandStatus})
-	}
-	switch {
-	case isStopped(last):
-		return trouble(fmt.Sprintf("the manager (pid %d) is stopped: kill -CONT %[1]d lets it go on", last.Process.PID))
-	case err == nil && a.Problem != "":
-		return trouble(fmt.Sprintf("the manager (pid %d) cannot go on: %s", last.Process.PID, a.Problem))
+	if found, advice, _ := upkeep.ManagerTrouble(ctx, m.project.dir, last); found != "" {
+		return trouble(found + ": " + advice)
 	}
 	return nil
 }
-
-// isStopped reports whether a signal has stopped the manager.
-func isStopped(m *ledger.Manager) bool { return !m.Elsewhere() && m.Process.Stopped() }
 
 // stoppedConsumer says that the consumer of a task stands still because a signal has
 // stopped it, if it does.
@@ -141,13 +131,14 @@ func stoppedConsumer(t *ledger.Task) string {
 	return fmt.Sprintf("task %s does not go on: its consumer (pid %d) is stopped: kill -CONT %[2]d lets it go on", t.TID, t.Consumer.PID)
 }
 
-// fullDisk says that tasks wait with what they print, if they do.
+// fullDisk returns the folder in which room must be made, because tasks wait with what they
+// print; empty if they do not.
 func fullDisk(dir string) string {
 	space, known := disk.SpaceIn(dir)
 	if !known || !consumer.OutputsWait(space) {
 		return ""
 	}
-	return fmt.Sprintf("the disk is full: tasks wait with what they print: make room in %s", dir)
+	return dir
 }
 
 // unwritable reports whether an error says that the store cannot be written now.

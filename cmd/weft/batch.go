@@ -180,7 +180,7 @@ func (c *batchCmd) specs(r io.Reader) iter.Seq2[*taskspec.Spec, error] {
 		if c.Null {
 			lines.Split(splitNull)
 		}
-		for lines.Scan() && lines.Err() == nil { // after an error the last line may be cut off
+		for lines.Scan() {
 			var spec *taskspec.Spec
 			var err error
 			if lines.Text() != "" {

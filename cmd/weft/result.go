@@ -58,7 +58,7 @@ func (r *resultCmd) Run(a *app, p *weft.Project) error {
 		if err := a.noteHeld(ctx, p); err != nil {
 			return err
 		}
-		defer a.tellSlots(p, t).Stop()
+		defer a.tellWhy(p, t, false)()
 		ctx, cancel = until(ctx, r.Timeout)
 	}
 	defer cancel()

@@ -9,19 +9,6 @@ import (
 	"weft"
 )
 
-// expected says for what a task waits that waits for its time: "attempt 2 of 3
-// in 4.0s". It is empty for any other.
-func expected(s *weft.TaskStatus, now time.Time) string {
-	if s.NotBefore.IsZero() {
-		return ""
-	}
-	when := "in " + short(s.NotBefore.Sub(now))
-	if s.MaxAttempts == 0 {
-		return when
-	}
-	return fmt.Sprintf("attempt %d of %d %s", s.Tried+1, s.MaxAttempts, when)
-}
-
 // tellRetries says on standard error when the task is tried again. The caller
 // calls settled when it waits no more, and says whether the task has ended.
 func (a *app) tellRetries(ctx context.Context, t *weft.Task) (settled func(ended bool)) {

@@ -118,12 +118,11 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 	} else if r.Verbose {
 		a.note("task %s holds the key", t.TID())
 	}
-	a.tellKey(p, t, spec)
 	told := func(bool) {}
 	if r.Verbose {
 		told = a.tellRetries(in.second, t)
 	}
-	defer a.tellSlots(p, t).Stop()
+	defer a.tellWhy(p, t, r.Verbose)()
 	s, err := r.show(a, in, t, spec, d)
 	told(s != nil && s.Status.Terminal())
 	if s == nil && err == nil {
@@ -167,7 +166,7 @@ func (r *runCmd) surroundings(a *app, in *interrupts, p *weft.Project, spec *tas
 	if stdin == nil || r.NoStdin || r.Wait && spec.Interactive {
 		return weft.SubmitOptions{}
 	}
-	return weft.SubmitOptions{Stdin: cancellable(in.first, stdin)}
+	return weft.SubmitOptions{Stdin: cancellable(in.first, a.tellStdin(stdin, r.Verbose))}
 }
 
 // show shows the task to its end, and says how it ended. It returns neither a

@@ -38,7 +38,7 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Project) error {
 	if c.TID != "" {
 		return a.printTask(ctx, p, c.TID)
 	}
-	problems, err := p.System().Check(ctx)
+	checks, err := p.System().Check(ctx)
 	if err != nil {
 		return err
 	}
@@ -69,13 +69,9 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Project) error {
 		return err
 	}
 	if a.JSON {
-		return a.printStatusJSON(ctx, p, problems, managers, tasks, services, trust)
+		return a.printStatusJSON(ctx, p, checks, managers, tasks, services, trust)
 	}
-	system := "OK"
-	if len(problems) > 0 {
-		system = strings.Join(problems, "; ")
-	}
-	a.stdout.Printf("System: %s\n", visible(system))
+	a.stdout.Printf("System: %s\n", systemText(checks))
 	a.stdout.Printf("Manager: %s\n", managerText(managers))
 	a.stdout.Printf("Tasks: %s\n", liveText(counts))
 	if full != "" {
@@ -93,10 +89,27 @@ func (c *statusCmd) show(ctx context.Context, a *app, p *weft.Project) error {
 	return nil
 }
 
-func (a *app) printStatusJSON(ctx context.Context, p *weft.Project, problems []string, managers []weft.ManagerStatus, tasks []*weft.TaskStatus, services []weft.ServiceStatus, trust weft.TrustStatus) error {
-	system := "ok"
-	if len(problems) > 0 {
-		system = "problem"
+// systemText is OK, or a line for each problem, with what to do about it.
+func systemText(checks []weft.Finding) string {
+	var problems []string
+	for _, f := range checks {
+		if f.State == weft.FindingProblem {
+			problems = append(problems, visible(f.String()))
+		}
+	}
+	if len(problems) == 0 {
+		return "OK"
+	}
+	return strings.Join(problems, "\n        ")
+}
+
+func (a *app) printStatusJSON(ctx context.Context, p *weft.Project, checks []weft.Finding, managers []weft.ManagerStatus, tasks []*weft.TaskStatus, services []weft.ServiceStatus, trust weft.TrustStatus) error {
+	system, checkObjects := "ok", []any{}
+	for _, f := range checks {
+		if f.State == weft.FindingProblem {
+			system = "problem"
+		}
+		checkObjects = append(checkObjects, findingObject(f))
 	}
 	var manager any
 	for _, m := range managers {
@@ -122,7 +135,7 @@ func (a *app) printStatusJSON(ctx context.Context, p *weft.Project, problems []s
 	for _, s := range services {
 		serviceObjects = append(serviceObjects, serviceObject(s))
 	}
-	o := object("system", system, "problems", append([]string{}, problems...), "manager", manager, "tasks", taskObjects, "trusted", trust.Trusted).
+	o := object("system", system, "checks", checkObjects, "manager", manager, "tasks", taskObjects, "trusted", trust.Trusted).
 		AddUnlessZero("services", serviceObjects)
 	taken, all, err := p.Manager().Slots(ctx)
 	if err != nil {

@@ -10,26 +10,17 @@ import (
 )
 
 // standing is how a task stands, as tables show it: one that is paused runs,
-// which is not what a person wants to know.
+// which is not what a person wants to know, and one that is lost does not.
 func standing(s *weft.TaskStatus) taskspec.Status {
-	if s.Paused {
+	switch {
+	case s.Lost:
+		return "lost"
+	case s.Paused:
 		return "paused"
+	case s.Unverified:
+		return s.Status + " (unverified)"
 	}
 	return s.Status
-}
-
-// waiting is what a task waits for, between open and end, or nothing.
-func waiting(s *weft.TaskStatus, open, end string) string {
-	if s.Items != nil && s.Status == taskspec.StatusRunning && s.Items.MessageID == "" && !s.Paused {
-		return open + "waiting" + end
-	}
-	if s.AwaitsKey {
-		return open + "waiting for concurrency key " + s.ConcurrencyKey + end
-	}
-	if s.WaitingFor == "" {
-		return ""
-	}
-	return open + "waiting for " + s.WaitingFor + end
 }
 
 // running is the only status of the tasks that can be paused.

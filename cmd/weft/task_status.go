@@ -58,24 +58,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Project, tid string) error 
 		line(fact.name, visible(fact.text))
 	}
 	line("Status", a.paint(standing(s)))
-	waits := expected(s, time.Now())
-	if waitsForSlot(s) {
-		full, err := fullText(ctx, p)
-		if err != nil {
-			return err
-		}
-		if full != "" {
-			waits = "for a slot: " + full
-		}
-	}
-	line("Waits", waits)
-	waitsFor := s.WaitingFor
-	if s.AwaitsKey {
-		if waitsFor, err = keyText(ctx, p, s); err != nil {
-			return err
-		}
-	}
-	line("Waits for", visible(waitsFor))
+	line("Why", visible(s.Why))
 	line("Outbox", visible(s.Outbox))
 	past, err := t.PastAttempts(ctx)
 	if err != nil {

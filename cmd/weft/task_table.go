@@ -152,7 +152,7 @@ func whyText(s *weft.TaskStatus, now time.Time) string {
 	if s.ReturnCode != nil { // which has a column of its own
 		why = strings.TrimPrefix(strings.TrimPrefix(why, fmt.Sprintf("command exited with %d", *s.ReturnCode)), ": ")
 	}
-	return cmp.Or(why, expected(s, now), waiting(s, "", ""), stageText(s), progressText(s))
+	return cmp.Or(why, s.Why, stageText(s), progressText(s))
 }
 
 // ago is a time in the past, in the largest unit of which there is one.

@@ -36,7 +36,7 @@ func (c *waitCmd) Run(a *app, p *weft.Project) error {
 		return err
 	}
 	for _, t := range tasks {
-		defer a.tellSlots(p, t).Stop()
+		defer a.tellWhy(p, t, false)()
 	}
 	ends, err := c.await(ctx, a, g)
 	if err != nil {

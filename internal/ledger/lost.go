@@ -44,3 +44,21 @@ func SlotsInUse(r broker.Reader) (n int, err error) {
 func LiveTasks(tx *broker.Tx) ([]*Task, error) {
 	return tasks.list(tx, broker.RecordSelect{States: liveStates})
 }
+
+// LostTasks returns the ids of the tasks that are recorded as running and whose processes are
+// dead, as far as that can be seen from here.
+func LostTasks(r broker.Reader) (tids []string, err error) {
+	latest, err := latestManager(r)
+	if err != nil {
+		return nil, err
+	}
+	for t, err := range tasks.each(r, 0, liveStates...) {
+		if err != nil {
+			return nil, err
+		}
+		if t.Look(latest) == Lost {
+			tids = append(tids, t.TID)
+		}
+	}
+	return tids, nil
+}

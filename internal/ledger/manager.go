@@ -71,6 +71,9 @@ func (m *Manager) Gone() bool {
 	return m.Status == ManagerGone || !m.Elsewhere() && !m.Process.Alive()
 }
 
+// IsStopped reports whether a signal has stopped its process.
+func (m *Manager) IsStopped() bool { return !m.Elsewhere() && m.Process.Stopped() }
+
 func (m *Manager) save(tx *broker.Tx, event string, superseded bool, now time.Time) error {
 	id, err := broker.ParseID(m.TID)
 	if err != nil {
@@ -223,6 +226,15 @@ var managers = table[*Manager]{ManagerKind, func(rec broker.Record) (*Manager, e
 	}
 	return m, nil
 }}
+
+// latestManager returns the latest manager, nil if there was none or its record is damaged.
+func latestManager(r broker.Reader) (*Manager, error) {
+	m, err := managers.get(r, CurrentManager)
+	if unreadable(err) {
+		return nil, nil
+	}
+	return m, err
+}
 
 // DecodeManager reads a manager from its record. The error is a *[DamagedError].
 func DecodeManager(rec broker.Record) (*Manager, error) { return managers.decode(rec) }

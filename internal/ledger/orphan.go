@@ -97,6 +97,10 @@ type Counts struct {
 
 // CountUnfinished counts the tasks that have not ended.
 func CountUnfinished(r broker.Reader) (c Counts, err error) {
+	latest, err := latestManager(r)
+	if err != nil {
+		return c, err
+	}
 	for t, err := range tasks.each(r, 0, string(taskspec.StatusCreated)) {
 		if err != nil {
 			return c, err
@@ -118,7 +122,7 @@ func CountUnfinished(r broker.Reader) (c Counts, err error) {
 			return c, err
 		}
 		c.Running++
-		if t.Kind() != Pipeline && !t.Consumer.Alive() {
+		if t.Look(latest) == Lost {
 			c.ConsumerGone = append(c.ConsumerGone, t.TID)
 		}
 	}

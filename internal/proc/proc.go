@@ -69,7 +69,7 @@ func Of(pid int) (Identity, error) {
 // determined, for example without free descriptors, it returns true: taking a running
 // process for dead would run its task twice.
 func (id Identity) Alive() bool {
-	return !errors.Is(id.check(), ErrGone)
+	return !errors.Is(id.Check(), ErrGone)
 }
 
 // Stopped reports whether a signal has stopped the process.
@@ -103,9 +103,9 @@ func (id Identity) Wait(ctx context.Context) error {
 	return err
 }
 
-// check returns nil while the process runs and ErrGone when it has ended; any other error
-// means that it is not known.
-func (id Identity) check() error {
+// Check returns nil while the process runs and [ErrGone] when it has ended; any other error
+// means that it cannot be known, for example without /proc.
+func (id Identity) Check() error {
 	if id.PID <= 0 {
 		return ErrGone
 	}

@@ -26,8 +26,12 @@ func Read(pid int) (Stat, error) {
 	if err == nil || err == unix.EPERM {
 		var buf [statSize]byte
 		var data []byte
+		hidden := err // from us, if /proc is mounted with hidepid
 		if data, err = readInto(buf[:], "/proc/"+strconv.Itoa(pid)+"/stat"); err == nil {
 			return ParseStat(data)
+		}
+		if err == unix.ENOENT && hidden != nil {
+			err = hidden
 		}
 	}
 	return Stat{}, fmt.Errorf("read stat of process %d: %w", pid, gone(err))
@@ -148,7 +152,7 @@ func (id Identity) open() (int, error) {
 	if err != nil {
 		return -1, gone(err)
 	}
-	if err := id.check(); err != nil {
+	if err := id.Check(); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}

@@ -47,10 +47,21 @@ var (
 	projectChecks = []check{
 		{"manager", examineManager},
 		{"tasks", examineTasks},
-		{"services", func(ctx context.Context, x *examination) ([]Finding, error) { return x.Services(ctx) }},
+		{"services", examineServices},
 		{"leftovers", examineLeftovers},
 	}
 )
+
+// statusChecks look at what a user of the project has to know. Their time does not grow
+// with the project.
+var statusChecks = []check{
+	{"disk", examineDisk},
+	{"records", examineRecentRecords},
+	{"manager", examineManager},
+	{"tasks", examineLost},
+	{"services", examineServices},
+	{"failures", examineFailures},
+}
 
 // An examination is a project that is looked at, and what several checks need.
 type examination struct {
@@ -63,6 +74,10 @@ type examination struct {
 func Examine(ctx context.Context, p Project) []Finding {
 	return run(ctx, p, placeChecks, storeChecks, hostChecks, projectChecks)
 }
+
+// Check returns a finding for each check of what a user of the project has to know. It
+// changes nothing.
+func Check(ctx context.Context, p Project) []Finding { return run(ctx, p, statusChecks) }
 
 // ExamineClosed is [Examine] for the project in dir that cannot be opened because of
 // err.

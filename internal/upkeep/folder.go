@@ -73,12 +73,6 @@ func examineFilesystem(_ context.Context, x *examination) ([]Finding, error) {
 // the log of the store.
 const lowDisk = 64 << 20
 
-// LowDisk returns the free space in dir, in bytes, and whether it is too little to work.
-func LowDisk(dir string) (free int64, low bool) {
-	space, known := disk.SpaceIn(dir)
-	return space.Free, known && space.Free < lowDisk
-}
-
 // examineDisk looks at the room there is.
 func examineDisk(_ context.Context, x *examination) ([]Finding, error) {
 	space, known := disk.SpaceIn(x.Dir)
@@ -86,7 +80,7 @@ func examineDisk(_ context.Context, x *examination) ([]Finding, error) {
 	case !known:
 		return note("unknown", "")
 	case space.Free < lowDisk:
-		return problem(megabytes(space.Free)+" free: nearly full", "make room in "+filepath.Dir(x.Dir))
+		return problem("disk nearly full: "+megabytes(space.Free)+" free", "make room in "+filepath.Dir(x.Dir))
 	}
 	return fine(megabytes(space.Free) + " free")
 }

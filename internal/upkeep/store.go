@@ -102,13 +102,16 @@ func examineRecords(ctx context.Context, x *examination) (found []Finding, err e
 	return found, nil
 }
 
-// damageLooked is how many of the newest records of each kind [RecentDamage] looks at.
+// damageLooked is how many of the newest records of each kind [Check] looks at.
 const damageLooked = 200
 
-// RecentDamage counts the damaged records among the newest.
-func RecentDamage(ctx context.Context, b *broker.Broker) (int, error) {
-	damage, err := broker.View(ctx, b, func(r broker.Reader) ([]ledger.Damage, error) { return ledger.RecentDamage(r, damageLooked) })
-	return len(damage), err
+// examineRecentRecords counts the damaged records among the newest.
+func examineRecentRecords(ctx context.Context, x *examination) ([]Finding, error) {
+	damage, err := broker.View(ctx, x.Broker, func(r broker.Reader) ([]ledger.Damage, error) { return ledger.RecentDamage(r, damageLooked) })
+	if err != nil || len(damage) == 0 {
+		return nil, err
+	}
+	return problem(counted(len(damage), "damaged record"), "weft system doctor")
 }
 
 // megabytes is a number of bytes as a person reads it.

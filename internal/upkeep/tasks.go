@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"weft/broker"
+	"weft/internal/control"
 	"weft/internal/ledger"
 	"weft/manager"
 	"weft/taskspec"
@@ -16,29 +18,31 @@ import (
 // countUnfinished counts the tasks that have not ended.
 func countUnfinished(ctx context.Context, b *broker.Broker) (ledger.Counts, error) {
 	counts, err := broker.View(ctx, b, ledger.CountUnfinished)
-	if err != nil || len(counts.ConsumerGone) == 0 {
-		return counts, err
+	if err == nil {
+		counts.ConsumerGone, err = stillLost(ctx, b, counts.ConsumerGone)
 	}
-	// A consumer may have reported the end of its task, and gone, since the
-	// state of the store that was counted. It is dead now, so a task that
-	// still runs is deserted.
-	var deserted []string
-	for _, tid := range counts.ConsumerGone {
+	return counts, err
+}
+
+// stillLost returns those of the tasks that have not ended. A consumer may have reported the
+// end of its task, and gone, since the state of the store in which the tasks were found. It is
+// dead now, so a task that still runs is lost.
+func stillLost(ctx context.Context, b *broker.Broker, tids []string) (lost []string, err error) {
+	for _, tid := range tids {
 		rec, err := b.Record(ctx, ledger.Kind, tid)
 		if err != nil {
-			return counts, err
+			return nil, err
 		}
 		if !taskspec.Status(rec.State).Terminal() {
-			deserted = append(deserted, tid)
+			lost = append(lost, tid)
 		}
 	}
-	counts.ConsumerGone = deserted
-	return counts, nil
+	return lost, nil
 }
 
 // examineManager looks at the manager.
 func examineManager(ctx context.Context, x *examination) ([]Finding, error) {
-	counts, err := x.counts()
+	counts, err := broker.CountRecords(ctx, x.Broker, ledger.Kind)
 	if err != nil {
 		return nil, err
 	}
@@ -48,14 +52,17 @@ func examineManager(ctx context.Context, x *examination) ([]Finding, error) {
 		return nil, err
 	}
 	if !running {
-		unfinished := counts.Queued + counts.Running
+		unfinished := 0
+		for _, status := range taskspec.Unfinished() {
+			unfinished += counts[string(status)]
+		}
 		switch err := x.CanRun(); {
 		case errors.Is(err, errors.ErrUnsupported):
 			return note("none: "+err.Error(), "")
 		case err != nil:
-			return problem("none can be started: "+err.Error(), "")
+			return problem("no manager can be started: "+err.Error(), "")
 		case unfinished > 0:
-			return problem(fmt.Sprintf("none for the unfinished tasks (%d)", unfinished), "weft manager start")
+			return problem(fmt.Sprintf("no manager for the unfinished tasks (%d)", unfinished), "weft manager start")
 		}
 		return fine("none: the next task starts one")
 	}
@@ -79,10 +86,94 @@ func examineManager(ctx context.Context, x *examination) ([]Finding, error) {
 		return fine("the last one is leaving, or one is just starting")
 	case m.CheckProtocol() != nil:
 		return problem(m.CheckProtocol().Error(), "weft manager stop")
+	}
+	trouble, advice, unheard := ManagerTrouble(ctx, x.Dir, m)
+	switch {
+	case trouble != "":
+		return problem(trouble, advice)
+	case unheard != nil && ctx.Err() == nil && time.Since(time.Unix(0, m.Started)) > slowStart:
+		return problem(fmt.Sprintf("the manager (pid %d) does not answer", m.Process.PID), "weft manager stop --force, after which running tasks go on")
 	case m.Build != x.Build:
 		return note(fmt.Sprintf("%s, of build %q; this program is %q", found, m.Build, x.Build), "weft manager stop, so that the next is of this build")
 	}
 	return fine(found)
+}
+
+// slowStart is how long a manager may take until it answers for the first time.
+const slowStart = 10 * time.Second
+
+// ManagerTrouble returns what keeps a running manager from its work, and what to do about it;
+// both are empty if nothing is known to. The error says why it could not be asked.
+func ManagerTrouble(ctx context.Context, dir string, m *ledger.Manager) (found, advice string, err error) {
+	var a control.Answer
+	stopped := m.IsStopped()
+	if !stopped {
+		a, err = control.Give(ctx, dir, control.Order{Command: ledger.CommandStatus})
+		stopped = err != nil && m.IsStopped() // since
+	}
+	pid := m.Process.PID
+	switch {
+	case stopped:
+		return fmt.Sprintf("the manager (pid %d) is stopped", pid), fmt.Sprintf("kill -CONT %d lets it go on", pid), nil
+	case err == nil && a.Problem != "":
+		return fmt.Sprintf("the manager (pid %d) cannot go on", pid), a.Problem, nil
+	}
+	return "", "", err
+}
+
+// examineLost looks for tasks that are recorded as running and whose processes are dead. With
+// a manager they are about to be recorded as lost.
+func examineLost(ctx context.Context, x *examination) ([]Finding, error) {
+	running, err := manager.Running(x.Dir)
+	if err != nil {
+		return nil, err
+	}
+	var lost []string
+	if !running {
+		lost, err = broker.View(ctx, x.Broker, ledger.LostTasks)
+	}
+	if err == nil {
+		lost, err = stillLost(ctx, x.Broker, lost)
+	}
+	if err != nil || len(lost) == 0 {
+		return nil, err
+	}
+	return problem(lostTasks(lost), recordLost)
+}
+
+// lostTasks names the tasks, and recordLost is what to do about them.
+func lostTasks(tids []string) string {
+	return "lost tasks, whose consumers have died: " + firstOf(tids)
+}
+
+const recordLost = "weft manager start, which records it"
+
+// examineServices looks at the services.
+func examineServices(ctx context.Context, x *examination) ([]Finding, error) { return x.Services(ctx) }
+
+const (
+	// recentFailures is how long a failure is worth a word, and failuresLooked how many of
+	// them are counted, at least.
+	recentFailures = 24 * time.Hour
+	failuresLooked = 500
+)
+
+// examineFailures counts the tasks that have failed lately.
+func examineFailures(ctx context.Context, x *examination) (found []Finding, err error) {
+	err = x.Broker.View(ctx, func(r broker.Reader) error {
+		n, whole, err := ledger.RecentFailures(r, time.Now().Add(-recentFailures), failuresLooked)
+		if err != nil || n == 0 {
+			found, _ = fine("none in the last 24 h")
+			return err
+		}
+		text := counted(n, "task") + " failed in the last 24 h"
+		if !whole {
+			text = "at least " + text
+		}
+		found, _ = problem(text, "weft list --failed --since 1d")
+		return nil
+	})
+	return found, err
 }
 
 // examineTasks looks at the tasks that have not ended.
@@ -96,8 +187,7 @@ func examineTasks(_ context.Context, x *examination) (found []Finding, err error
 		return nil, err
 	}
 	if len(c.ConsumerGone) > 0 && !managed {
-		found = append(found, Finding{State: Bad, Found: "run without a consumer, which has died: " + firstOf(c.ConsumerGone),
-			Advice: "weft manager start, which reports them as lost"})
+		found = append(found, Finding{State: Bad, Found: lostTasks(c.ConsumerGone), Advice: recordLost})
 	}
 	if len(c.RequestGone) > 0 {
 		found = append(found, Finding{State: Bad, Found: "wait, but somebody has deleted their requests: " + firstOf(c.RequestGone),
@@ -111,6 +201,14 @@ func examineTasks(_ context.Context, x *examination) (found []Finding, err error
 		text += fmt.Sprintf(" (of them, %d wait for their time)", c.Pending)
 	}
 	return fine(text)
+}
+
+// counted is a number of things.
+func counted(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // firstOf lists the first of the tasks by their short ids.
