@@ -184,7 +184,8 @@ func (s *submitter) next(reading context.Context, all <-chan read) (some []read)
 	return some
 }
 
-// reserve takes a slot for a task; it waits for one only if asked to.
+// reserve takes a slot for a task; it waits for one only if asked to. When reading has ended
+// it needs none: what has been read is submitted.
 func (s *submitter) reserve(reading context.Context, wait bool) bool {
 	select {
 	case s.slots <- struct{}{}:
@@ -192,14 +193,13 @@ func (s *submitter) reserve(reading context.Context, wait bool) bool {
 	default:
 	}
 	if !wait {
-		return false
+		return reading.Err() != nil
 	}
 	select {
 	case s.slots <- struct{}{}:
-		return true
 	case <-reading.Done():
-		return false
 	}
+	return true
 }
 
 // receive takes the next of what was read; it waits for it only if asked to.

@@ -114,6 +114,10 @@ var kinds = []kind{
 	{"kids", `sign start; (sleep 1000 & :); sleep 1000 & sleep "$3"; echo "$2"; sign end`, once},
 }
 
+// mixedLimit is how many of the tasks of a mixed load that have a concurrency key may run at
+// once.
+const mixedLimit = 2
+
 func once(task string) string { return task + "\n" }
 
 // sign writes a line into the ledger in one piece.
@@ -124,6 +128,9 @@ func (k kind) spec(random *rand.Rand, ledger, name string) *taskspec.Spec {
 	seconds := fmt.Sprintf("%.3f", 0.01+0.29*random.Float64())
 	s := shell(sign+k.script, ledger, name, seconds)
 	s.Name = k.name + ":" + name
+	if random.IntN(3) == 0 {
+		s.Concurrency = &taskspec.Concurrency{Key: "mixed", Limit: new(mixedLimit)}
+	}
 	return s
 }
 

@@ -157,7 +157,7 @@ func TestRunManyEnds(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if gone < 3 {
+	if gone <= 3 { // more were read than may be ahead
 		t.Errorf("%d tasks of the batch go on", gone)
 	}
 

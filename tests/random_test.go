@@ -4,6 +4,7 @@ package weft_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -253,6 +254,7 @@ func (b *battle) judge(kills int) {
 		t.Errorf("a client that was not killed failed: %s", err)
 	}
 	b.judgeLedger(tasks)
+	b.judgeConcurrency(tasks)
 	t.Logf("%d kills (%v), %d of them hit running tasks; %d tasks, %d lost, the last one known after %v; %d managers, %d clients",
 		kills, b.kills, b.hits, len(tasks), lost, latest.Round(time.Millisecond), b.managers(), b.born)
 	if waittest.Long() && b.hits*10 < kills*3 {
@@ -287,6 +289,34 @@ func ends(s string) string {
 		return strconv.Quote(s)
 	}
 	return strconv.Quote(s[:some]) + " … " + strconv.Quote(s[len(s)-some:])
+}
+
+// judgeConcurrency checks that never more tasks with the concurrency key ran than may, from
+// the dispatch of each to the record of its end, and that none is counted any more.
+func (b *battle) judgeConcurrency(tasks []*ledger.Task) {
+	type change struct {
+		at int64
+		by int
+	}
+	var changes []change
+	for _, task := range tasks {
+		if task.Concurrency.Key != "" {
+			changes = append(changes, change{task.Started, 1}, change{task.Completed, -1})
+		}
+	}
+	slices.SortFunc(changes, func(x, y change) int { return cmp.Or(cmp.Compare(x.at, y.at), cmp.Compare(x.by, y.by)) })
+	running, most := 0, 0
+	for _, c := range changes {
+		running += c.by
+		most = max(most, running)
+	}
+	if most > mixedLimit {
+		b.t.Errorf("%d tasks with the concurrency key ran at once, of %d", most, len(changes)/2)
+	}
+	if left, limit, err := b.open().ConcurrencyUse(b.ctx, "mixed"); err != nil || left != 0 || limit != 0 {
+		b.t.Errorf("%d tasks of %d are still counted, %v", left, limit, err)
+	}
+	b.t.Logf("%d tasks with a concurrency key, at most %d at once", len(changes)/2, most)
 }
 
 // judgeLedger checks what the tasks themselves have written: no attempt began
