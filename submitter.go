@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"weft/broker"
-	"weft/internal/ledger"
 	"weft/taskspec"
 )
 
@@ -80,9 +79,6 @@ func (s *submitter) run(reading, ctx context.Context) {
 		if s.err != nil {
 			return
 		}
-	}
-	if reading.Err() == nil {
-		s.err = s.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.CloseBatch(tx, s.o.Batch) })
 	}
 }
 

@@ -1,10 +1,6 @@
 package ledger
 
-import (
-	"errors"
-
-	"weft/broker"
-)
+import "weft/broker"
 
 // batchKind is the kind of the records of batches. Their key is the batch's id, and their
 // rank the first of its tasks.
@@ -17,9 +13,6 @@ type Batch struct {
 	// First and Last are the first and the last of its tasks; others may lie between them.
 	First broker.ID `json:"first"`
 	Last  broker.ID `json:"last"`
-	Tasks int       `json:"tasks"` // how many were submitted
-	// Whole means that no more will be submitted.
-	Whole bool `json:"whole,omitempty"`
 }
 
 var batches = table[Batch]{batchKind, func(rec broker.Record) (b Batch, err error) {
@@ -31,11 +24,6 @@ var batches = table[Batch]{batchKind, func(rec broker.Record) (b Batch, err erro
 
 // FindBatch returns a batch; the error wraps [broker.ErrNotFound] if there is none.
 func FindBatch(r broker.Reader, id string) (Batch, error) { return batches.get(r, id) }
-
-// save writes the record of the batch.
-func (b Batch) save(tx *broker.Tx) error {
-	return put(tx, broker.Record{Kind: batchKind, Key: b.ID, Rank: int64(b.First)}, b)
-}
 
 // extendBatch adds tasks that were just submitted to a batch, which may be new.
 func extendBatch(tx *broker.Tx, id string, accepted []Accepted) error {
@@ -55,29 +43,15 @@ func extendBatch(tx *broker.Tx, id string, accepted []Accepted) error {
 			b.First = tid
 		}
 		b.Last = tid
-		b.Tasks++
 	}
 	if b.First == 0 {
 		return nil // all of them were there
 	}
-	return b.save(tx)
+	return put(tx, broker.Record{Kind: batchKind, Key: b.ID, Rank: int64(b.First)}, b)
 }
 
-// CloseBatch notes that no more tasks of the batch will be submitted. It does nothing if
-// there are none.
-func CloseBatch(tx *broker.Tx, id string) error {
-	b, err := FindBatch(tx, id)
-	if errors.Is(err, broker.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	b.Whole = true
-	return b.save(tx)
-}
-
-// isGone reports whether none of the batch's tasks is there any more.
+// isGone reports whether no task is there any more between the first and the last of the
+// batch.
 func (b Batch) isGone(r broker.Reader) (bool, error) {
 	next, err := r.Records(Kind, broker.RecordSelect{AfterRank: int64(b.First) - 1, Limit: 1})
 	return err == nil && (len(next) == 0 || next[0].Rank > int64(b.Last)), err
@@ -92,10 +66,9 @@ func rebuildBatch(r broker.Reader, rec broker.Record) (broker.Record, error) {
 		}
 		if t.Batch == b.ID {
 			b.Last = t.Number()
-			b.Tasks++
 		}
 	}
-	if b.Tasks == 0 {
+	if b.Last == 0 {
 		return rec, broker.ErrNotFound
 	}
 	return withBody(rec, b)
