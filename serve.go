@@ -44,8 +44,9 @@ type ServeOptions struct {
 }
 
 // Serve runs the project's manager in this process. If ctx ends, running tasks go on
-// without the manager, and the error wraps the cause of its end. If Serve is stopped ([ServeOptions.Stop], [Manager.Stop]), it
-// ends the running tasks and returns nil. Queued tasks wait for the next manager.
+// without the manager, and the error wraps the cause of its end. If Serve is stopped
+// ([ServeOptions.Stop], [Manager.Stop]), it ends the running tasks and returns nil. Queued
+// tasks wait for the next manager.
 //
 // A manager that a client has started in the background leaves when Serve comes, and its
 // running tasks go on. If another program serves the project, Serve stands by, logs for

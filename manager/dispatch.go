@@ -53,7 +53,7 @@ func (l *loop) readRequests(ctx context.Context, n int, slotlessOnly bool) (jobs
 		}
 		jobs = make([]*ledger.Job, len(ready))
 		for i, request := range ready {
-			if jobs[i], err = ledger.PrepareReady(r, l.o.Root, request); err != nil {
+			if jobs[i], err = ledger.Prepare(r, l.o.Root, request); err != nil {
 				return err
 			}
 			if err := l.environment(r, jobs[i].Env); err != nil && !ledger.RefuseEnvironment(jobs[i], err) {

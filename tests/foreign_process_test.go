@@ -81,7 +81,7 @@ func (p *project) fakeTask(consumer, process proc.Identity) (tid string) {
 		if err != nil {
 			return err
 		}
-		job, err = ledger.Prepare(r, p.dir, ms[0])
+		job, err = ledger.Prepare(r, p.dir, ledger.Ready{Request: ms[0]})
 		return err
 	})
 	if err != nil {

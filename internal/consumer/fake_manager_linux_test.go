@@ -276,7 +276,7 @@ func (s *store) submitSpec(spec *taskspec.Spec) (*ledger.Job, *ledger.Assignment
 		if err != nil {
 			return err
 		}
-		j, err = ledger.Prepare(r, s.root, ms[0])
+		j, err = ledger.Prepare(r, s.root, ledger.Ready{Request: ms[0]})
 		return err
 	})
 	if err != nil || j.Refused() != "" {

@@ -232,7 +232,7 @@ func (s *server) readRequests(ctx context.Context) (jobs []*ledger.Job, err erro
 				return err
 			}
 			for _, m := range ms {
-				j, err := ledger.Prepare(r, s.o.Root, m)
+				j, err := ledger.Prepare(r, s.o.Root, ledger.Ready{Request: m})
 				if err != nil {
 					return err
 				}

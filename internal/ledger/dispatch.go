@@ -68,15 +68,11 @@ func Waiting(r broker.Reader, queue string, after broker.ID, n, size int) (ms []
 	return ms, err
 }
 
-// Prepare prepares a request. A request that cannot be run becomes a refused job, so that
-// its waiters get an answer; an error means that the store could not be read. root is the
-// project's.
-func Prepare(r broker.Reader, root string, m broker.Message) (*Job, error) {
-	return prepare(r, root, m, nil)
-}
-
-// prepare is [Prepare]; input is the work item if that comes from a queue.
-func prepare(r broker.Reader, root string, m broker.Message, input *broker.Message) (*Job, error) {
+// Prepare prepares a request, with the message that it gets if it waited for one. A request
+// that cannot be run becomes a refused job, so that its waiters get an answer; an error means
+// that the store could not be read. root is the project's.
+func Prepare(r broker.Reader, root string, ready Ready) (*Job, error) {
+	m := ready.Request
 	tid := m.ID.String()
 	j := &Job{
 		Assignment: Assignment{TID: tid, Name: "invalid request", Epoch: 1}, queue: m.Queue, request: m.Body,
@@ -109,7 +105,7 @@ func prepare(r broker.Reader, root string, m broker.Message, input *broker.Messa
 	if j.plan != nil {
 		return j, nil
 	}
-	if j.bindQueues(w.spec, input); j.refused != "" || j.NotForConsumer() {
+	if j.bindQueues(w.spec, ready.Item); j.refused != "" || j.NotForConsumer() {
 		return j, nil
 	}
 	if j.refused = j.resolve(w, root); j.refused == "" && w.spec.Type == taskspec.KindFunction {

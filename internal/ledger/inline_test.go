@@ -77,7 +77,7 @@ func TestBegin(t *testing.T) {
 			err = p.b.View(ctx, func(r broker.Reader) error {
 				ms, err := r.Messages(InlineRequests("f"), broker.Select{})
 				if err == nil {
-					j, err = Prepare(r, p.root, ms[0])
+					j, err = Prepare(r, p.root, Ready{Request: ms[0]})
 				}
 				return err
 			})

@@ -71,17 +71,9 @@ func queuesBelow(r broker.Reader, prefix string) (all []string, err error) {
 	}
 }
 
-// PrepareReady is [Prepare] for a request and the message that it gets.
-func PrepareReady(r broker.Reader, root string, m Ready) (*Job, error) {
-	if m.Item.ID == 0 {
-		return Prepare(r, root, m.Request)
-	}
-	return prepare(r, root, m.Request, &m.Item)
-}
-
 // bindQueues sets the queues that the job's spec names. A request that waits for its work
 // item is not prepared further.
-func (j *Job) bindQueues(s *taskspec.Spec, input *broker.Message) {
+func (j *Job) bindQueues(s *taskspec.Spec, input broker.Message) {
 	bindQueues(j.task, s)
 	j.ForNextStage = j.task.Stage != 0 && !j.task.Last && j.task.Out == ""
 	if traitsOf[kindOf(&s.Work)].items {
@@ -89,8 +81,8 @@ func (j *Job) bindQueues(s *taskspec.Spec, input *broker.Message) {
 	}
 	switch {
 	case j.task.In == "":
-	case input != nil:
-		j.item0, j.item = input, input.Body
+	case input.ID != 0:
+		j.item0, j.item = &input, input.Body
 	case j.item != noItem || j.Input != "":
 		j.refused = "request has an inbox_message, but its task takes its work item from the queue " + j.task.In
 	default:

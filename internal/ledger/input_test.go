@@ -29,7 +29,7 @@ func (p *project) oldest(n int) (jobs []*Job, inputs []string) {
 		}
 		jobs, inputs = nil, all
 		for _, m := range ready {
-			jobs = append(jobs, must(PrepareReady(r, p.root, m)))
+			jobs = append(jobs, must(Prepare(r, p.root, m)))
 		}
 		return nil
 	})

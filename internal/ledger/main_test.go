@@ -136,7 +136,7 @@ func (p *project) prepare(tid string) (j *Job) {
 		if len(ms) != 1 {
 			p.Fatalf("%d requests for task %s", len(ms), tid)
 		}
-		j, err = Prepare(r, p.root, ms[0])
+		j, err = Prepare(r, p.root, Ready{Request: ms[0]})
 		return err
 	})
 	if err != nil {
