@@ -31,6 +31,9 @@ type ServeOptions struct {
 	// Slots is how many functions with isolation "inline" run at once, each a
 	// goroutine; 0 means 64.
 	Slots int
+	// Drain is how long the running tasks have to end when the context has ended, before
+	// Serve lets go of them. Meanwhile it starts none.
+	Drain time.Duration
 	// Autostart says whether to start the project's services; nil: as its settings
 	// say.
 	Autostart *bool
@@ -54,10 +57,13 @@ type ServeOptions struct {
 // call through the Project starts a manager in the background: see [Options].NoManager.
 //
 // In both states Serve also runs the functions of this program that tasks call with
-// isolation "inline", as goroutines without limits. When Serve ends, it ends their
-// contexts and waits for each to return, for the grace period of its task; the task is
-// cancelled. A goroutine cannot be killed: if it does not return then, or after a stop, a
-// kill or a timeout, it goes on, and its task is recorded as ended.
+// isolation "inline", as goroutines without limits. When ctx has ended and
+// [ServeOptions.Drain] is over, it ends their contexts and waits for each to return, for the
+// grace period of its task. One that returns a value has completed. Any other was
+// interrupted: if its task has a retry policy, the attempt does not count and the next
+// program that serves begins another; if not, the task has failed. Only a stop cancels such tasks. A goroutine
+// cannot be killed: if it does not return then, or after a stop, a kill or a timeout, it goes
+// on, and its task is recorded as ended.
 func (p *Project) Serve(ctx context.Context, o ServeOptions) error {
 	o.Log = cmp.Or(o.Log, p.log)
 	if o.Ready != nil {
@@ -82,7 +88,10 @@ func (p *Project) Serve(ctx context.Context, o ServeOptions) error {
 		}
 	})
 	err := serve(inner, p, o, true)
-	stop(context.Canceled)
+	if err == nil {
+		stop(consumer.ErrStopped)
+	}
+	stop(context.Cause(ctx))
 	functions.Wait()
 	return cmp.Or(inline, err)
 }
@@ -97,6 +106,7 @@ func serveInline(ctx context.Context, p *Project, o ServeOptions) error {
 		Functions:   &registered,
 		MaxMessage:  p.settings.MaxMessage,
 		Slots:       o.Slots,
+		Drain:       o.Drain,
 		Quarantined: p.trust.Quarantined,
 		Log:         o.Log,
 	})
@@ -134,6 +144,7 @@ func serve(ctx context.Context, p *Project, o ServeOptions, embedded bool) error
 		Lifetime:    o.Lifetime,
 		Ready:       o.Ready,
 		Stop:        o.Stop,
+		Drain:       o.Drain,
 		Log:         o.Log,
 	}
 	if embedded && initialized.Load() {

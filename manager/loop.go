@@ -46,6 +46,7 @@ type loop struct {
 	problem      string            // why the last cycle could not be written; empty if it was
 	own          ledger.Program    // the manager's own program
 	stopping     bool
+	draining     bool // its context has ended; the running tasks may end
 	left         bool // it is recorded that the manager has left
 	idleSince    time.Time
 }
@@ -201,6 +202,9 @@ func (l *loop) Look(ctx context.Context, now time.Time) error {
 		}
 		return nil
 	}
+	if l.draining {
+		return nil
+	}
 	err := errors.Join(l.keepServices(ctx, now), l.promote(ctx, now))
 	if l.Stale[engine.Requests] {
 		err = errors.Join(err, l.fill(ctx))
@@ -224,13 +228,20 @@ func (l *loop) Rest(now time.Time, failed error) (wake time.Time, done bool, err
 		return wake, true, err
 	}
 	var due time.Time
-	if !l.stopping {
+	if !l.stopping && !l.draining {
 		if l.Stale[engine.Requests] && l.pool.load().dispatchable() > 0 || l.Stale[engine.Items] {
 			return now, false, nil // the cycle has made room, or a task may take items again
 		}
 		due = earliest(l.delayed, l.items.due, l.services.next)
 	}
 	return earliest(due, l.pool.retire(runtime.NumCPU(), now), l.pool.killStopped(now), idleUntil(l.idleSince, l.o.Lifetime)), false, nil
+}
+
+// drain dispatches no more tasks.
+func (l *loop) drain() error {
+	l.draining = true
+	l.log.Info("told to end: wait for running tasks", "at most", l.o.Drain)
+	return nil
 }
 
 // Stop asks every running task to stop, and dispatches no more.
@@ -248,6 +259,9 @@ func (l *loop) Stop(ctx context.Context) error {
 func (l *loop) finished(now time.Time) (bool, error) {
 	// What cannot be written now, consumers record when they can.
 	written := len(l.Pending()) == 0 || l.stopping && l.problem != ""
+	if l.draining && !l.stopping {
+		return written && l.pool.load().running == 0, nil
+	}
 	if len(l.pool.busy()) > 0 || len(l.pool.survivors) > 0 || !written {
 		l.idleSince = time.Time{}
 		return false, nil

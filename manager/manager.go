@@ -45,6 +45,9 @@ type Options struct {
 	// Stop, when it is closed, has the manager dispatch no more tasks, stop the running ones,
 	// giving them their grace period, and exit. Queued tasks stay queued.
 	Stop <-chan struct{}
+	// Drain is how long the manager waits, when its context has ended, for the running tasks
+	// to end, and dispatches none; tasks that hold no slot are not waited for.
+	Drain time.Duration
 	// Ready is called when a consumer has started. It may be called again.
 	Ready func()
 	// Log is the manager's log; nil discards it.
@@ -83,8 +86,10 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	running, over := context.WithCancelCause(context.WithoutCancel(ctx)) // until it has drained
+	defer over(nil)
 	// All background work ends with Run.
-	inner, cancel := context.WithCancel(ctx)
+	inner, cancel := context.WithCancel(running)
 	var background sync.WaitGroup
 	defer background.Wait()
 	defer cancel()
@@ -92,7 +97,22 @@ func Run(ctx context.Context, o Options) error {
 	l.watch = watcher(inner, &background, l.Events)
 	l.pool.watch = l.watch
 	defer l.pool.close()
-	return l.run(ctx, o.Stop)
+	defer context.AfterFunc(ctx, func() {
+		if o.Drain <= 0 {
+			over(context.Cause(ctx))
+			return
+		}
+		time.AfterFunc(o.Drain, func() { over(context.Cause(ctx)) })
+		select {
+		case l.Events <- l.drain:
+		case <-running.Done():
+		}
+	})()
+	err = l.run(running, o.Stop)
+	if err == nil && l.draining && !l.stopping {
+		err = context.Cause(ctx)
+	}
+	return err
 }
 
 // leaderless reports whether the project has no manager that will stay: it never had one,

@@ -16,6 +16,7 @@ const (
 	EventWorkCancelled      = "work_cancelled"
 	EventWorkKilled         = "work_killed"
 	EventWorkLost           = "work_lost"
+	EventWorkInterrupted    = "work_interrupted"
 )
 
 // Return codes that a shell would give for the same end.
@@ -199,6 +200,12 @@ func Killed() Outcome {
 // so it has no return code.
 func Lost() Outcome {
 	return Outcome{Status: StatusFailed, Error: "lost: consumer process died", Event: EventWorkLost}
+}
+
+// Interrupted is the end of an attempt whose program ended, in good order, before its work
+// did. It does not count against the attempts of a [RetryPolicy].
+func Interrupted() Outcome {
+	return Outcome{Status: StatusFailed, Error: "interrupted: the program that ran it ended", Event: EventWorkInterrupted}
 }
 
 // InStage is the end of a pipeline one of whose stages, with this name, has ended

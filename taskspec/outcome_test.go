@@ -39,6 +39,7 @@ func TestOutcomes(t *testing.T) {
 		"limit":           {Limited("memory 140.2 MB > 100 MB", "cgroup"), Outcome{StatusKilled, new(137), "", "memory 140.2 MB > 100 MB", "cgroup", "work_limit_violation", ""}, PolicyRequeue},
 		"STOP":            {Stopped(), Outcome{StatusCancelled, new(143), "", "stopped", "", "work_cancelled", ""}, PolicyClear},
 		"KILL":            {Killed(), Outcome{StatusKilled, new(137), "", "killed", "", "work_killed", ""}, PolicyClear},
+		"interrupted":     {Interrupted(), Outcome{StatusFailed, nil, "", "interrupted: the program that ran it ended", "", "work_interrupted", ""}, PolicyRequeue},
 		"consumer lost":   {Lost(), Outcome{StatusFailed, nil, "", "lost: consumer process died", "", "work_lost", ""}, PolicyRequeue},
 		"rejected":        {Rejected("name: required"), Outcome{StatusFailed, nil, "", "name: required", "", "work_failed", ""}, PolicyRequeue},
 	}

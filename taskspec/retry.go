@@ -77,13 +77,17 @@ func (r *RetryPolicy) resolve() *RetryPolicy {
 
 // Next decides what follows an attempt that ended with o: whether there is
 // another one, and how long to wait for it. attempt counts from 1; random is at
-// least 0 and less than 1. A nil policy never tries again.
+// least 0 and less than 1. A nil policy never tries again. An attempt that was interrupted
+// is followed by another at once, whatever the policy says, as it is not counted.
 //
 // The time to wait is Backoff times 2 for each attempt after the first, at most
 // MaxBackoff, less the share of it that jitter times random is.
 func (r *RetryPolicy) Next(attempt int, o Outcome, random float64) (wait time.Duration, again bool) {
 	if r == nil {
 		return 0, false
+	}
+	if o.Event == EventWorkInterrupted {
+		return 0, true
 	}
 	full := r.resolve()
 	if attempt >= *full.MaxAttempts || !slices.Contains(full.On, retryCause(o)) {

@@ -36,6 +36,8 @@ func TestRetryNext(t *testing.T) {
 		"timeout":            {plain, 1, TimedOut(1), 0, time.Second, true},
 		"limit":              {plain, 1, Limited("", ""), 0, time.Second, true},
 		"lost":               {plain, 1, lost, 0, time.Second, true},
+		"interrupted":        {plain, 3, Interrupted(), 0, 0, true}, // it is not counted
+		"interrupted, plain": {nil, 1, Interrupted(), 0, 0, false},
 		"not found":          {plain, 1, NotStarted(true, ""), 0, time.Second, true},
 		"not asked for":      {steady(func(r *RetryPolicy) { r.On = []string{RetryOnLost} }), 1, failed, 0, 0, false},
 		"asked for":          {steady(func(r *RetryPolicy) { r.On = []string{RetryOnLost} }), 1, lost, 0, time.Second, true},

@@ -110,6 +110,77 @@ func TestInlineHostDies(t *testing.T) {
 	}
 }
 
+// TestInterrupted ends a program that serves, in good order, while functions run inside it:
+// those without a retry policy have failed, the others are called again by the next one, and
+// the attempt does not count.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
+	server := p.user()
+	server.call(call{Do: "drain"})
+	tell := p.fifo("tell")
+	once := inline("end", "How", "obey", "Tell", tell.Path)
+	again := inline("end", "How", "obey", "Tell", tell.Path)
+	again.Retry = &taskspec.RetryPolicy{MaxAttempts: new(1)}
+	_, first := p.run(once)
+	tell.Read()
+	_, second := p.run(again)
+	tell.Read()
+	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.awaitEnd(first); got.Status != taskspec.StatusFailed || got.Error != "interrupted: the program that ran it ended" || got.ReturnCode != nil {
+		t.Errorf("without retry: %s, %q, %v", got.Status, got.Error, got.ReturnCode)
+	}
+	server.calls.Close()
+	if err := server.wait(); err != nil {
+		t.Fatalf("the server: %v\n%s", err, server.erred.String())
+	}
+	if got := p.task(second); got.Status != taskspec.StatusCreated {
+		t.Errorf("with retry: %s, %q", got.Status, got.Error)
+	}
+	p.serving()
+	tell.Read()
+	if got := p.task(second); got.Epoch != 2 || got.Epoch-got.Base != 1 {
+		t.Errorf("called again: epoch %d, attempt %d; want 2, 1", got.Epoch, got.Epoch-got.Base)
+	}
+	p.client(call{Do: "stop", TID: second}).answer()
+	if got := p.awaitEnd(second); got.Status != taskspec.StatusCancelled {
+		t.Errorf("stopped by a user: %s, %q", got.Status, got.Error)
+	}
+}
+
+// TestDrain ends a program that serves, and has time for its running tasks: they complete,
+// inside it and in processes, and it starts no other.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, programVariable+"=1", "WEFT_DURABILITY=normal")
+	server := p.user()
+	server.call(call{Do: "drain", Drain: time.Hour})
+	tell, proceed := p.fifo("tell"), p.fifo("proceed")
+	inside, _ := p.run(inline("blocked", "Tell", tell.Path, "Proceed", proceed.Path, "Token", "inside"))
+	tell.Read()
+	command, _ := p.run(blocked(tell, proceed, "command"))
+	tell.Read()
+	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if got := server.line(); got.Reason != "told to end" {
+		t.Fatalf("got %+v", got)
+	}
+	proceed.Open(2)
+	if got := inside.answer(); got.Output != `"inside"` {
+		t.Errorf("inside: %+v", got)
+	}
+	if got := command.answer(); got.Output != "command\n" {
+		t.Errorf("command: %+v", got)
+	}
+	server.calls.Close()
+	if err := server.wait(); err != nil {
+		t.Fatalf("the server: %v\n%s", err, server.erred.String())
+	}
+}
+
 // TestInlineWaits submits a task while no program serves: it waits, can be stopped,
 // and runs when one does. So does one that was written by hand, and one that
 // is run again.

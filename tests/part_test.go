@@ -65,6 +65,8 @@ type call struct {
 	TID  string         // of the task concerned, if there is one
 	Spec *taskspec.Spec // of the task to submit, if there is one
 	Load load           // what to do much of
+	// Drain is how long running tasks have, for the call "drain".
+	Drain time.Duration
 
 	Pipeline *weft.Pipeline // to submit, if there is one
 }
@@ -167,6 +169,15 @@ func (c call) carryOut(ctx context.Context, p *weft.Project, out *json.Encoder) 
 		return err
 	case "run inside":
 		return runInside(ctx, p, c.Spec, out)
+	case "drain":
+		ending, cancel := signal.NotifyContext(ctx, syscall.SIGTERM)
+		defer cancel()
+		told := context.AfterFunc(ending, func() { _ = out.Encode(line{Reason: "told to end"}) })
+		defer told()
+		if err := p.Serve(ending, weft.ServeOptions{Drain: c.Drain}); ending.Err() == nil {
+			return err
+		}
+		return nil
 	case "stand by":
 		stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 		defer cancel()

@@ -103,6 +103,7 @@ var eventWords = map[string]string{
 	"work_cancelled":       "stopped",
 	"work_killed":          "killed",
 	"work_lost":            "lost",
+	"work_interrupted":     "interrupted",
 	"output_spilled":       "wrote more than fits a message: its output is in a file",
 	"poll_report":          "measured",
 	"control_stop":         "told to stop",

@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"weft"
 )
@@ -29,6 +30,7 @@ func main() {
 	weft.Register("text.count", count, weft.FunctionOptions{Description: "Counts the words of a text."})
 	weft.Init() // after the functions: a process that is to run one gets no further
 	address := flag.String("address", "localhost:8080", "serve HTTP at `host:port`")
+	drain := flag.Duration("drain", 10*time.Second, "how long running tasks have when the service is told to end")
 	flag.Parse()
 	p, err := weft.Open(".")
 	if err != nil {
@@ -41,7 +43,7 @@ func main() {
 	var ending sync.WaitGroup
 	defer ending.Wait()
 	ending.Go(func() {
-		if err := p.Serve(ctx, weft.ServeOptions{Log: slog.Default()}); ctx.Err() == nil {
+		if err := p.Serve(ctx, weft.ServeOptions{Log: slog.Default(), Drain: *drain}); ctx.Err() == nil {
 			log.Printf("manager: %v", err) // tasks get another one when they need it
 		}
 	})

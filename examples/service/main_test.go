@@ -126,7 +126,7 @@ func (s service) start(t *testing.T) (base string, cmd *exec.Cmd) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd = exec.Command(s.path, "-address", "127.0.0.1:0")
+	cmd = exec.Command(s.path, "-address", "127.0.0.1:0", "-drain", "0s")
 	cmd.Dir, cmd.Stderr = s.dir, log
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -28,6 +28,7 @@ const (
 	byLimit
 	byStop
 	byKill
+	byHost
 )
 
 // An Action is what to do with the task's processes.
@@ -48,6 +49,7 @@ const (
 	NoRequest        Request = ""
 	RequestStop      Request = "stop"      // SIGTERM, then, after the grace period, SIGKILL
 	RequestKill      Request = "kill"      // SIGKILL at once
+	RequestGiveUp    Request = "give up"   // as RequestStop, but because the program that runs the task ends
 	RequestInterrupt Request = "interrupt" // SIGINT; the task decides what becomes of it
 )
 
@@ -56,6 +58,8 @@ func (e Ending) Request(r Request, now time.Time) (Ending, Action) {
 	switch r {
 	case RequestStop:
 		return e.stop(byStop, now)
+	case RequestGiveUp:
+		return e.stop(byHost, now)
 	case RequestKill:
 		e.cause = byKill
 		return e.kill()
@@ -129,6 +133,11 @@ func (e Ending) Outcome(exit taskspec.Outcome) taskspec.Outcome {
 			return exit // it was over before the kill could reach it
 		}
 		return taskspec.Limited(e.broken.Text, e.broken.Means)
+	case byHost:
+		if exit.Status == taskspec.StatusCompleted {
+			return exit
+		}
+		return taskspec.Interrupted()
 	case byStop:
 		return taskspec.Stopped()
 	case byKill:

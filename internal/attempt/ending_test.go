@@ -55,6 +55,28 @@ func meet(e Ending, occasions ...occasion) (after Ending, done []Action) {
 	return e, done
 }
 
+// TestEndingWithItsProgram ends what runs because its program does.
+func TestEndingWithItsProgram(t *testing.T) {
+	t.Parallel()
+	e, act := Ending{Grace: time.Second}.Request(RequestGiveUp, now)
+	if act != Terminate || e.KillAt != now.Add(time.Second) {
+		t.Errorf("did %v, kill at %v", act, e.KillAt)
+	}
+	for exit, want := range map[string]taskspec.Outcome{
+		"completed": taskspec.Exited(0, ""), "failed": taskspec.Interrupted(), "killed": taskspec.Interrupted(),
+	} {
+		ended := map[string]taskspec.Outcome{
+			"completed": taskspec.Exited(0, ""), "failed": taskspec.Failed("context canceled"), "killed": taskspec.Signaled(9, "SIGKILL"),
+		}[exit]
+		if got := e.Outcome(ended); got.Event != want.Event || got.Error != want.Error {
+			t.Errorf("%s: ends as %+v, want %+v", exit, got, want)
+		}
+	}
+	if e, _ = e.Request(RequestKill, now); e.Outcome(taskspec.Failed("")).Event != taskspec.EventWorkKilled {
+		t.Errorf("a user has killed it: %+v", e.Outcome(taskspec.Failed("")))
+	}
+}
+
 func TestEnding(t *testing.T) {
 	t.Parallel()
 	exit := taskspec.Signaled(9, "SIGKILL")

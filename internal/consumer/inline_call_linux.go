@@ -91,6 +91,9 @@ func (s *server) track(c *call) {
 		s.after(c, c.ending.Timeout, s.onOvertime)
 	}
 	s.after(c, liveAfter, s.onLongRun)
+	if s.ending {
+		s.request(c, s.leaving)
+	}
 }
 
 // invoke calls the function, on any goroutine, after the event of its start.

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,18 +57,22 @@ type server struct {
 	queues  []string // of requests
 	slots   slots
 	calls   map[string]*call // those that hold a slot, by TID
-	leaving bool             // its context has ended
+	serving context.Context  // that of Serve
+	leaving Request          // what running calls are told, or will be, because serving has ended; NoRequest before
+	ending  bool             // the running calls have been told
 	over    chan struct{}    // closed at the end, when no goroutine receives events any more
 }
 
-// Serve runs tasks until ctx ends. Then it stops the running ones, and returns when they
-// have ended or their grace period is over. The end of ctx is no error. It must be called
-// once.
+// Serve runs tasks until ctx ends. Then it starts no more, and interrupts the running ones
+// after the time to drain, or stops them at once if the cause is [ErrStopped]. It returns
+// when they have ended or their grace period is over. The end of ctx is no error. It must
+// be called once.
 //
 // Several programs, and several processes of one program, may serve at once: a task belongs
 // to the server whose transaction claims it.
 func (i *Inline) Serve(ctx context.Context) error {
 	s := i.server
+	s.serving = ctx
 	defer close(s.over)
 	defer s.slots.close()
 	defer s.Close()
@@ -88,17 +93,28 @@ func (s *server) update(change func(*broker.Tx, *ledger.Server) error) error {
 	return s.o.Broker.Update(context.Background(), func(tx *broker.Tx) error { return change(tx, s.record) })
 }
 
-// Stop stops the running calls, and starts no more.
+// Stop starts no more calls, and ends the running ones, at once or after the time to drain.
 func (s *server) Stop(context.Context) error {
-	s.leaving = true
+	s.leaving = RequestGiveUp
+	if errors.Is(context.Cause(s.serving), ErrStopped) {
+		s.leaving = RequestStop
+	}
 	s.slots.close()
-	s.stopCalls()
+	if s.leaving == RequestStop || s.o.Drain <= 0 {
+		s.endCalls()
+		return nil
+	}
+	time.AfterFunc(s.o.Drain, func() {
+		s.emit(func() error { s.endCalls(); return nil })
+	})
 	return nil
 }
 
-func (s *server) stopCalls() {
+// endCalls tells the running calls to end.
+func (s *server) endCalls() {
+	s.ending = true
 	for _, c := range s.calls {
-		s.request(c, RequestStop)
+		s.request(c, s.leaving)
 	}
 }
 
@@ -117,7 +133,7 @@ func (s *server) Look(ctx context.Context, _ time.Time) error {
 		s.Stale[engine.Services] = false
 		s.UpdateTrust()
 	}
-	if s.leaving {
+	if s.leaving != NoRequest {
 		return nil
 	}
 	if err := s.LookAhead(func() ([]*ledger.Job, error) { return s.readRequests(ctx) }); err != nil {
@@ -164,14 +180,15 @@ func (s *server) addClaim(j *ledger.Job) {
 // Rest ends the server when it is leaving and every claimed task has ended, or its store is
 // gone.
 func (s *server) Rest(now time.Time, failed error) (wake time.Time, done bool, err error) {
-	s.slots.admit(!s.leaving && !s.Stale[engine.Requests] && len(s.Ahead) == 0)
+	s.slots.admit(s.leaving == NoRequest && !s.Stale[engine.Requests] && len(s.Ahead) == 0)
 	switch {
 	case errors.Is(failed, broker.ErrGone):
-		s.stopCalls()
+		s.leaving = cmp.Or(s.leaving, RequestGiveUp)
+		s.endCalls()
 		return wake, true, failed
-	case errors.Is(failed, broker.ErrClosed), failed != nil && s.leaving && s.Exhausted():
+	case errors.Is(failed, broker.ErrClosed), failed != nil && s.leaving != NoRequest && s.Exhausted():
 		return wake, true, failed // the tasks are lost when the process ends
-	case s.leaving:
+	case s.leaving != NoRequest:
 		return wake, failed == nil && s.idle(), nil
 	case len(s.Ahead) > 0 && s.slots.any():
 		return now, false, nil

@@ -50,13 +50,7 @@ func (i *Inline) Submit(ctx context.Context, submission ledger.Submission) (*Loc
 	}
 	c := s.newCall(g.started.Job, g.started.Task)
 	c.local = &LocalRun{task: g.started.Task, over: s.over, ended: make(chan struct{})}
-	s.emit(func() error {
-		s.track(c)
-		if s.leaving {
-			s.request(c, RequestStop)
-		}
-		return nil
-	})
+	s.emit(func() error { s.track(c); return nil })
 	go s.invoke(c)
 	return c.local, nil
 }
@@ -99,7 +93,7 @@ func (s *server) releaseSlot() {
 func (s *server) accept(l *localSubmit) error {
 	switch {
 	case !l.decided.CompareAndSwap(false, true):
-	case s.leaving:
+	case s.leaving != NoRequest:
 		close(l.done)
 	default:
 		s.addStart(l)

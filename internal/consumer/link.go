@@ -112,6 +112,7 @@ const (
 	RequestStop      = attempt.RequestStop
 	RequestKill      = attempt.RequestKill
 	RequestInterrupt = attempt.RequestInterrupt
+	RequestGiveUp    = attempt.RequestGiveUp
 )
 
 // OrderFor returns the order that a control message stands for.

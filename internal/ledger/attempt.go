@@ -75,7 +75,7 @@ func quoted(text string) json.RawMessage {
 }
 
 // nextAttempt keeps the attempt that has ended, and resets the task for the next one.
-func (t *Task) nextAttempt(tx *broker.Tx, at int64) error {
+func (t *Task) nextAttempt(tx *broker.Tx, o taskspec.Outcome, at int64) error {
 	// Remove the chunks of this attempt's output; those of the next one are counted from 0.
 	if _, err := tx.Delete(OutboxOf(t.TID), broker.Select{}); err != nil {
 		return err
@@ -88,6 +88,9 @@ func (t *Task) nextAttempt(tx *broker.Tx, at int64) error {
 	failed := *t
 	*t = resetForRetry(t)
 	t.Seq, t.NotBefore = failed.Seq, due // the hand-off, if it is repeated, is known
+	if o.Event == taskspec.EventWorkInterrupted {
+		t.Base++ // it does not count
+	}
 	if err := t.save(tx); err != nil {
 		return err
 	}

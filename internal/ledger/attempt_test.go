@@ -122,6 +122,7 @@ func TestRetriesEnd(t *testing.T) {
 		"timeout":       {retries(2, 0), taskspec.TimedOut(1), "", true, false},
 		"limit":         {retries(2, 0), taskspec.Limited("", ""), "", true, false},
 		"lost":          {retries(2, 0), taskspec.Lost(), "", true, false},
+		"interrupted":   {retries(1, 0), taskspec.Interrupted(), "", true, false},
 		"stopped":       {retries(2, 0), taskspec.Stopped(), "", false, false},
 		"killed":        {retries(2, 0), taskspec.Killed(), "", false, false},
 		"completed":     {retries(2, 0), taskspec.Exited(0, ""), "", false, false},

@@ -254,7 +254,7 @@ func (t *Task) end(tx *broker.Tx, o taskspec.Outcome, at int64, e Event, again b
 	}
 	tx.Notify(OutboxOf(t.TID))
 	if again {
-		return t.nextAttempt(tx, at)
+		return t.nextAttempt(tx, o, at)
 	}
 	if t.Service != "" {
 		tx.Notify(Services)

@@ -39,6 +39,7 @@ func endings() map[string]end {
 		"limit":          {taskspec.Limited("memory 140.2 MB > 100 MB", "sampled"), "killed", new(137), "", "memory 140.2 MB > 100 MB", "work_limit_violation", "error"},
 		"STOP":           {taskspec.Stopped(), "cancelled", new(143), "", "stopped", "work_cancelled", "stop"},
 		"KILL":           {taskspec.Killed(), "killed", new(137), "", "killed", "work_killed", "stop"},
+		"interrupted":    {taskspec.Interrupted(), "failed", nil, "", "interrupted: the program that ran it ended", "work_interrupted", "error"},
 		"lost":           {taskspec.Lost(), "failed", nil, "", "lost: consumer process died", "work_lost", "error"},
 	}
 }

@@ -289,7 +289,7 @@ func (p *project) unchanged(before state) {
 // ends are the events that record the end of a task.
 var ends = []string{
 	taskspec.EventWorkCompleted, taskspec.EventWorkFailed, taskspec.EventWorkTimeout, taskspec.EventWorkLimitViolation,
-	taskspec.EventWorkCancelled, taskspec.EventWorkKilled, taskspec.EventWorkLost,
+	taskspec.EventWorkCancelled, taskspec.EventWorkKilled, taskspec.EventWorkLost, taskspec.EventWorkInterrupted,
 }
 
 // check reports everything in the store that contradicts something else.
