@@ -96,3 +96,18 @@ func parseNumber(text string) (t time.Time, id broker.ID, ok bool) {
 	}
 	return time.Unix(0, ns), 0, ns >= 0
 }
+
+// Since reads a time in the past as users write it: how long ago it was, as [Duration]
+// reads it but with a unit ("90m", "1d", "1w"), or what else [Time] reads. The error wraps [ErrTime].
+func Since(text string, now time.Time) (broker.ID, error) {
+	ago, ok := parseDuration(text)
+	if _, err := strconv.ParseFloat(text, 64); ok && err != nil && ago >= 0 {
+		return max(1, broker.IDAt(now.Add(-ago))), nil
+	}
+	id, err := Time(text)
+	if err != nil {
+		return 0, fmt.Errorf("%w %q: want how long ago (90m, 1d, 1w), a date like 2026-11-21 or 2026-11-21T14:03, "+
+			"or a message id of 19 digits", ErrTime, text)
+	}
+	return id, nil
+}
