@@ -61,6 +61,9 @@ var (
 	// ErrUncertain means that the storage failed during the commit. The change may or may
 	// not be there; read before repeating it.
 	ErrUncertain = errors.New("storage failed during commit, outcome unknown")
+	// ErrCorrupt means that SQLite finds the file of the store damaged: what is in it cannot be
+	// relied on, and it is to be restored from a backup.
+	ErrCorrupt = errors.New("store is damaged")
 	// ErrNotStore means that the file is not a Weft store.
 	ErrNotStore = errors.New("not a weft store")
 	// ErrNewer means that the store was made by a newer Weft. It is not changed.

@@ -4,7 +4,6 @@ package docs_test
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -12,11 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"weft/internal/settings"
 	"weft/taskspec"
 )
 
@@ -57,46 +56,24 @@ func checkMade(t *testing.T, page, want string) {
 func TestCommandReference(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "weft")
 	buildWeft(t, bin)
-	var page strings.Builder
-	reference(t, &page, bin, nil)
-	checkMade(t, "cli.md", page.String())
-}
-
-// subcommand is a line of help that names a command, as "  task stop  End tasks".
-var subcommand = regexp.MustCompile(`(?m)^  ([a-z-]+(?: \([a-z]+\))?(?: [a-z-]+)*)  +[A-Z]`)
-
-// reference writes the help of a command, and of those below it.
-func reference(t *testing.T, page *strings.Builder, bin string, command []string) {
-	t.Helper()
-	cmd := exec.CommandContext(context.Background(), bin, slices.Concat(command, []string{"--help"})...)
+	cmd := exec.CommandContext(t.Context(), bin, "help", "--markdown")
 	cmd.Env = append(os.Environ(), "COLUMNS=80")
-	out, err := cmd.Output()
+	page, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("weft %s --help: %v", strings.Join(command, " "), err)
+		t.Fatal(err)
 	}
-	help, commands, _ := strings.Cut(string(out), "\nCommands:\n")
-	if len(command) > 0 {
-		fmt.Fprintf(page, "\n%s weft %s\n\n```text\n%s```\n", strings.Repeat("#", 1+len(command)), strings.Join(command, " "), withoutGlobals(help))
-	}
-	parent := strings.Join(command, " ")
-	for _, line := range subcommand.FindAllStringSubmatch(commands, -1) {
-		name := regexp.MustCompile(` \([a-z]+\)`).ReplaceAllString(line[1], "")
-		path := strings.Fields(name)
-		if !strings.HasPrefix(name, parent) || len(path) != len(command)+1 {
-			t.Fatalf("command %q in the help of %q", name, parent)
-		}
-		reference(t, page, bin, path)
-	}
+	checkMade(t, "cli.md", string(page))
 }
 
-// globalFlags are the flags of every command, which cli.md says once.
-var globalFlags = regexp.MustCompile(`(?m)^  (-h, --help|    --(context|json|color)\b).*\n(      +[^ -].*\n)*`)
-
-func withoutGlobals(help string) string {
-	help = globalFlags.ReplaceAllString(help, "")
-	help = strings.ReplaceAll(help, "\nFlags:\n\n", "\nFlags:\n")
-	help = strings.TrimSuffix(strings.TrimRight(help, "\n"), "Flags:")
-	return strings.TrimRight(help, "\n") + "\n"
+// TestSettingsReference: configuration.md holds every setting.
+func TestSettingsReference(t *testing.T) {
+	var page strings.Builder
+	page.WriteString("\n| `config.json` | environment | `weft.Options` | default | |\n|---|---|---|---|---|\n")
+	for _, s := range settings.Table() {
+		fmt.Fprintf(&page, "| `%s` | `%s` | `%s` | %s | %s |\n", s.Key, s.Variable(), s.Option, s.Default, s.About)
+	}
+	page.WriteString("\n")
+	checkMade(t, "configuration.md", page.String())
 }
 
 // TestFieldReference: taskspec.md holds every field of the format.

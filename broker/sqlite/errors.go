@@ -79,6 +79,8 @@ func translate(path string, err error) error {
 		return fmt.Errorf("%w: %w", broker.ErrExists, err)
 	case code.SQLITE_NOTADB:
 		return fmt.Errorf("%w: it is not a database", broker.ErrNotStore)
+	case code.SQLITE_CORRUPT:
+		return fmt.Errorf("%w: %w", broker.ErrCorrupt, err)
 	case code.SQLITE_TOOBIG:
 		return fmt.Errorf("%w: %w", broker.ErrTooLarge, err)
 	}

@@ -10,12 +10,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/alecthomas/kong"
 
 	"weft"
-	"weft/internal/literal"
 )
 
 // command is a command of the grammar, or a group of them. Its flags and
@@ -34,10 +32,11 @@ func commands() []command {
 		{name: "batch", help: "Run a durable task for each line of standard input.", args: &batchCmd{}},
 		{name: "attach", help: "Connect this terminal to that of a running task.", args: &attachCmd{}},
 		{name: "status", help: "Show how the project and its tasks stand.", args: &statusCmd{}},
-		{name: "list", help: "List tasks, one a line.", args: &listCmd{}},
+		ofTask("list"),
 		{name: "result", help: "Print what a task wrote, and take its result.", args: &resultCmd{}},
 		{name: "logs", help: "Print what tasks have written.", args: &logsCmd{}},
 		{name: "wait", help: "Wait until tasks have ended.", args: &waitCmd{}},
+		ofTask("stop"), ofTask("kill"), ofTask("pause"), ofTask("resume"), ofTask("retry"),
 		{name: "task", help: "Look at tasks, stop and kill them.", args: &taskCmd{}},
 		{name: "spec", help: "Store, show and check descriptions of tasks.", args: &specCmd{}},
 		{name: "validate-taskspec", help: "Check the description of a task.", args: &validateCmd{}},
@@ -46,10 +45,21 @@ func commands() []command {
 		{name: "manager", alias: "worker", help: "Start and stop the process that runs the tasks.", args: &managerCmd{}},
 		{name: "trust", help: "Let what came with a project run by itself.", args: &trustCmd{}},
 		{name: "system", help: "Copy a project out and in, clear up, and look for what is wrong.", args: &systemCmd{}},
+		{name: "help", help: "Explain a command, or a topic.", args: &helpCmd{}},
 		{name: "version", help: "Show the version.", args: &versionCmd{}},
 		{name: "completion", help: "Print the script with which a shell completes weft.", args: &completionCmd{}},
 		{name: "complete", hidden: true, help: "Complete a line.", args: &completeCmd{}},
 	}
+}
+
+// ofTask is a command of the group of tasks, to be found without the name of the group too.
+func ofTask(name string) command {
+	for field := range reflect.TypeFor[taskCmd]().Fields() {
+		if strings.ToLower(field.Name) == name {
+			return command{name: name, help: field.Tag.Get("help"), args: reflect.New(field.Type).Interface()}
+		}
+	}
+	panic("weft task has no command " + name)
 }
 
 // globals are the flags of every command.
@@ -80,23 +90,19 @@ func execute(args []string) int {
 	a.leaveOnQuit()
 	args = rewrite(args)
 	parser := newParser(&a.globals, commands(), args)
-	// Kong does not get the user's command: it takes a time that grows with the square of
-	// the words that it passes through.
-	words := walk(parser.Model.Node, args).words
-	ctx, err := parse(parser, args[:words])
+	ctx, cur, err := parse(parser, args)
 	if errors.Is(err, syscall.EPIPE) { // of help: its reader has seen enough
 		return 0
 	}
 	if err != nil {
-		a.JSON = slices.Contains(args[:words], "--json") // it may not have come to that
-		// That an option with choices may be left out is no choice.
-		return a.report(usageError{strings.Replace(err.Error(), `one of "",`, "one of ", 1)})
+		a.JSON = slices.Contains(args[:cur.words], "--json") // it may not have come to that
+		return a.report(usageError{err.Error()})
 	}
 	switch c := ctx.Selected().Target.Addr().Interface().(type) {
 	case *runCmd:
-		c.Command = args[words:]
+		c.Command = args[cur.words:]
 	case *batchCmd:
-		c.Command = args[words:]
+		c.Command = args[cur.words:]
 	}
 	a.color = colored(a.Color, a.stdout.terminal)
 	return a.report(a.run(ctx))
@@ -126,7 +132,9 @@ func rewrite(line []string) []string {
 	switch {
 	case len(line) == 0:
 		return []string{"--help"}
-	case line[0] == "help":
+	case line[0] == "help" && len(line) == 1:
+		return []string{"--help"}
+	case line[0] == "help" && isCommand(line[1]) && !(len(line) == 2 && slices.Contains(topics(), line[1])):
 		return append(slices.Clone(line[1:]), "--help")
 	case line[0] == "--version":
 		return append([]string{"version"}, line[1:]...)
@@ -134,34 +142,47 @@ func rewrite(line []string) []string {
 	return line
 }
 
+// isCommand reports whether a word is the first one of a command.
+func isCommand(word string) bool {
+	return slices.ContainsFunc(commands(), func(c command) bool { return c.name == word || c.alias != "" && c.alias == word })
+}
+
 // newParser returns the parser of a line.
 func newParser(flags *globals, all []command, line []string) *kong.Kong {
-	return kong.Must(flags, append(grammar(all, line),
+	return kong.Must(flags, append(slices.Concat(grammar(all, line), mappers()),
 		kong.Name("weft"),
 		kong.Description("Durable tasks and queues in one file. Begin with: weft run echo hello"),
-		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, Compact: true}),
+		kong.ConfigureHelp(helpOptions(0)),
 		kong.Help(printHelp),
-		kong.KindMapper(reflect.String, kong.MapperFunc(decodeString)),
 	)...)
 }
 
-// parse reads a line. An empty value, of a shell's variable that is not set as a
-// rule, is refused where there might be none: it would be as if nothing had been
-// said, and select everything. Where an empty value is one, the tag "empty" says so.
-func parse(parser *kong.Kong, line []string) (*kong.Context, error) {
-	ctx, err := parser.Parse(line)
+// parse reads a line, and returns the place where it ends, or where the user's command
+// begins. Kong does not get that: it takes a time that grows with the square of the words
+// that it passes through. What is wrong with the rest is said by [cursor.check], and
+// of values by their mappers, so that no error of kong's own is shown.
+//
+// An empty value, of a shell's variable that is not set as a rule, is refused where there might
+// be none: it would be as if nothing had been said, and select everything. Where an empty
+// value is one, the tag "empty" says so.
+func parse(parser *kong.Kong, line []string) (*kong.Context, *cursor, error) {
+	cur := walk(parser.Model.Node, line)
+	if err := cur.check(); err != nil {
+		return nil, cur, err
+	}
+	ctx, err := parser.Parse(line[:cur.words])
 	if err != nil {
-		return nil, err
+		return nil, cur, err
 	}
 	for _, part := range ctx.Path {
 		switch {
 		case part.Flag != nil && isEmpty(part.Flag.Value):
-			return nil, fmt.Errorf("--%s: its value is empty: give one, or leave the option out", part.Flag.Name)
+			return nil, cur, fmt.Errorf("--%s: its value is empty: give one, or leave the option out", part.Flag.Name)
 		case part.Positional != nil && isEmpty(part.Positional):
-			return nil, fmt.Errorf("<%s> is empty: %s", part.Positional.Name, wayOut(part.Positional))
+			return nil, cur, fmt.Errorf("<%s> is empty: %s", part.Positional.Name, wayOut(part.Positional))
 		}
 	}
-	return ctx, nil
+	return ctx, cur, nil
 }
 
 // wayOut is what to do instead of giving an empty argument.
@@ -225,52 +246,4 @@ func narrow(args any, name string) any {
 		}
 	}
 	return chosen
-}
-
-// takesCommand reports whether the words of that command are, from the first
-// that is no option on, a command of the user's.
-func takesCommand(name string) bool { return name == "run" || name == "batch" }
-
-// decodeString takes a value as it is. Kong's own decoder replaces what is not
-// UTF-8, and would so change a message.
-func decodeString(ctx *kong.DecodeContext, target reflect.Value) error {
-	token, err := ctx.Scan.PopValue("string")
-	if err != nil {
-		return err
-	}
-	target.SetString(token.String())
-	return nil
-}
-
-// flagNamed returns the flag of a command that arg is: "-n", "--limit" or
-// "--limit=5". It returns nil if there is none, and for several letters in one,
-// "-n5".
-func flagNamed(node *kong.Node, arg string) *kong.Flag {
-	arg, _, _ = strings.Cut(arg, "=")
-	long, isLong := strings.CutPrefix(arg, "--")
-	for _, group := range node.AllFlags(false) {
-		for _, flag := range group {
-			switch {
-			case isLong && (flag.Name == long || slices.Contains(flag.Aliases, long)):
-				return flag
-			case !isLong && len(arg) == 2 && string(flag.Short) == arg[1:]:
-				return flag
-			}
-		}
-	}
-	return nil
-}
-
-// duration is an option's value, as [literal.Duration] reads it.
-type duration time.Duration
-
-// Decode reads a duration.
-func (d *duration) Decode(ctx *kong.DecodeContext) error {
-	token, err := ctx.Scan.PopValue("duration")
-	if err != nil {
-		return err
-	}
-	value, err := literal.Duration(token.String())
-	*d = duration(value)
-	return err
 }

@@ -73,7 +73,7 @@ func TestEmptyValues(t *testing.T) {
 	}
 	parseLine := func(line []string) error {
 		parser := newParser(&globals{}, commands(), line)
-		_, err := parse(parser, line)
+		_, _, err := parse(parser, line)
 		return err
 	}
 	whole := newParser(&globals{}, commands(), []string{""})

@@ -2,10 +2,7 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
-
-	"github.com/alecthomas/kong"
 )
 
 // completeCmd is what the scripts of weft completion call. Its last word is the
@@ -38,69 +35,6 @@ func (c *completeCmd) Run(a *app) error {
 	return nil
 }
 
-// A cursor is the place in a line that is to be completed, by what is before it.
-type cursor struct {
-	node   *kong.Node        // the command
-	values map[string]string // of the flags so far, by their names
-	flag   *kong.Flag        // that waits for its value, or nil
-	args   int               // so many arguments
-	plain  bool              // a "--" is before it, so flags are none
-	theirs bool              // the words that follow are a command of the user's
-	words  int               // so many words, without those of the user's command
-}
-
-// walk finds the place behind these words.
-func walk(root *kong.Node, words []string) *cursor {
-	c := &cursor{node: root, values: make(map[string]string)}
-	for _, word := range words {
-		if c.theirs {
-			break
-		}
-		c.pass(word)
-	}
-	return c
-}
-
-// pass goes on behind one more word.
-func (c *cursor) pass(word string) {
-	child := childNamed(c.node, word)
-	switch {
-	case c.flag != nil:
-		c.values[c.flag.Name], c.flag = word, nil
-	case !c.plain && word == "--":
-		c.plain = true
-		c.theirs = takesCommand(c.node.Name)
-	case !c.plain && len(word) > 1 && word[0] == '-':
-		flag := flagNamed(c.node, word)
-		name, value, whole := strings.Cut(word, "=")
-		switch {
-		case flag == nil:
-		case whole || flag.IsBool():
-			c.values[strings.TrimPrefix(name, "--")] = value
-		default:
-			c.flag = flag
-		}
-	case takesCommand(c.node.Name):
-		c.theirs = true
-		return
-	case child != nil && c.args == 0:
-		c.node = child
-	default:
-		c.args++
-	}
-	c.words++
-}
-
-// childNamed returns the command of that name or alias within a group, or nil.
-func childNamed(group *kong.Node, name string) *kong.Node {
-	for _, child := range group.Children {
-		if slices.Contains(append(child.Aliases, child.Name), name) {
-			return child
-		}
-	}
-	return nil
-}
-
 // An offer is what a word can become.
 type offer struct {
 	how   string // the first line of the answer
@@ -121,7 +55,7 @@ func (c *cursor) offer(word string, look *lookup) offer {
 	case c.flag != nil:
 		return look.values(c.flag.Value, word)
 	case !c.plain && whole && strings.HasPrefix(word, "--"):
-		flag := flagNamed(c.node, name)
+		flag := flagNamed(c.node, name[2:])
 		if flag == nil {
 			break
 		}
@@ -159,14 +93,10 @@ func (c *cursor) commands(word string) (words []candidate) {
 func (c *cursor) flags(word string) (words []candidate) {
 	for _, group := range c.node.AllFlags(true) {
 		for _, flag := range group {
-			names := []string{"--" + flag.Name}
-			if flag.Tag.Negatable != "" {
-				names = append(names, "--no-"+flag.Name)
-			}
-			for _, name := range names {
-				_, given := c.values[strings.TrimPrefix(name, "--")]
-				if strings.HasPrefix(name, word) && (!given || flag.IsCumulative()) {
-					words = append(words, candidate{name, flag.Help})
+			for _, name := range flagNames(flag) {
+				_, given := c.values[name]
+				if strings.HasPrefix("--"+name, word) && (!given || flag.IsCumulative()) {
+					words = append(words, candidate{"--" + name, flag.Help})
 				}
 			}
 		}

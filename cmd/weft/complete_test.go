@@ -13,7 +13,7 @@ import (
 func TestCompleteTags(t *testing.T) {
 	t.Parallel()
 	known := []string{
-		"-", "task", "live-task", "failed-task", "queue", "alias", "endpoint", "spec", "pipeline", "function", "file", "folder",
+		"-", "task", "live-task", "failed-task", "queue", "alias", "endpoint", "spec", "pipeline", "function", "file", "folder", "topic",
 	}
 	// What these placeholders stand for has a tag of its own.
 	listed := []string{"TID", "QUEUE", "FILE", "DIR"}

@@ -40,6 +40,7 @@ const (
 //	function     a function that a program has registered
 //	file         a file
 //	folder       a folder
+//	topic        a command, or a topic of help
 //	-            nothing that is known
 func (l *lookup) values(v *kong.Value, word string) offer {
 	o := offer{how: "words"}
@@ -54,6 +55,15 @@ func (l *lookup) values(v *kong.Value, word string) offer {
 			o.how = "files"
 		case "folder":
 			o.how = "folders"
+		case "topic":
+			for _, c := range commands() {
+				if !c.hidden {
+					o.words = append(o.words, candidate{c.name, c.help})
+				}
+			}
+			for _, topic := range topics() {
+				o.words = append(o.words, candidate{topic, "a topic"})
+			}
 		case "", "-":
 		default:
 			o.words = append(o.words, l.live(kind, word)...)

@@ -10,6 +10,12 @@ import (
 func TestHelpText(t *testing.T) {
 	t.Parallel()
 	known := []string{"{times}", "{globs}"}
+	for _, topic := range topics() {
+		known = append(known, "help "+topic)
+		if text := section("help " + topic); len(text) < 500 || strings.ContainsAny(topic, "{}") {
+			t.Errorf("topic %s: %q", topic, text)
+		}
+	}
 	for _, leaf := range newParser(&globals{}, commands(), []string{""}).Model.Leaves(true) {
 		known = append(known, path(leaf))
 		if text := detail(path(leaf)); !strings.Contains(text, "Examples:\n\n    ") || strings.Contains(text, "{times}") {

@@ -36,7 +36,7 @@ func (r *runCmd) runPipeline(a *app) error {
 	}
 	pipeline.Key = r.Key
 	if r.Delay != nil {
-		pipeline.Delay = time.Duration(*r.Delay)
+		pipeline.Delay = literal.Start(*r.Delay).Delay(time.Now())
 	}
 	in := interruptible()
 	last := pipeline.Stages[len(pipeline.Stages)-1]
@@ -100,6 +100,7 @@ func (r *runCmd) checkPipeline() error {
 		{"memory", r.Memory != nil},
 		{"cpu", r.CPU != nil},
 		{"env", len(r.Env) > 0},
+		{"dir", r.Dir != ""},
 		{"tag", len(r.Tag) > 0},
 	} {
 		if option.given {

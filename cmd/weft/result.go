@@ -27,7 +27,7 @@ type resultCmd struct {
 
 func (r *resultCmd) prepare(a *app) error {
 	if r.All == (r.TID != "") {
-		return usageError{"give the id of a task, or --all"}
+		return usageError{"give the id of a task, @last, or --all"}
 	}
 	if r.All && (r.Timeout != nil || r.Stream || r.Error || r.ExitCode) {
 		return usageError{"--all goes with --peek, --limit, --raw and --json only"}

@@ -43,7 +43,9 @@ type runCmd struct {
 }
 
 // Run submits the task and, unless flags say otherwise, shows it to its end.
-func (r *runCmd) Run(a *app) error {
+func (r *runCmd) Run(a *app) error { return r.explain(r.run(a)) }
+
+func (r *runCmd) run(a *app) error {
 	if r.Pipeline != nil || r.Input != nil {
 		return r.runPipeline(a)
 	}

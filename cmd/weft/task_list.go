@@ -6,10 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/alecthomas/kong"
-
 	"weft"
-	"weft/internal/literal"
 	"weft/taskspec"
 )
 
@@ -45,24 +42,6 @@ func (w which) filter() weft.TaskFilter {
 		f.Statuses = taskspec.Unfinished()
 	}
 	return f
-}
-
-// moment is an option's value: a time, or how long ago it was.
-type moment time.Time
-
-// Decode reads a time.
-func (m *moment) Decode(ctx *kong.DecodeContext) error {
-	token, err := ctx.Scan.PopValue("time")
-	if err != nil {
-		return err
-	}
-	if ago, err := literal.Duration(token.String()); err == nil {
-		*m = moment(time.Now().Add(-ago))
-		return nil
-	}
-	id, err := literal.Time(token.String())
-	*m = moment(id.Time())
-	return err
 }
 
 type listCmd struct {

@@ -2,27 +2,32 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"weft/internal/literal"
 	"weft/taskspec"
 )
 
 // workOptions are what can be said about the work of any task.
 type workOptions struct {
-	Timeout     *duration `placeholder:"TIME" help:"Stop the work when it has taken so long: 30, 1.5, 2m."`
-	Delay       *duration `placeholder:"TIME" help:"Wait so long before the work begins."`
-	Retries     *int      `placeholder:"N" help:"Try again up to N times when the work does not complete, after 1, 2, 4 … seconds. More can be said by --spec."`
-	Concurrency string    `placeholder:"KEY[=N]" complete:"-" help:"Run at most N tasks with this key at once (default: 1); the others wait in order."`
-	StopGrace   *duration `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
-	Memory      *float64  `placeholder:"MB" help:"Kill the task when its processes use more memory together, in MiB."`
-	CPU         *float64  `name:"cpu" placeholder:"PERCENT" help:"End the task when it uses more of a core, in four seconds of five."`
-	Env         []string  `sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the environment; may be repeated."`
-	Name        string    `help:"Name the task (default: the command's)."`
-	Tag         []string  `sep:"none" help:"Tag the task; may be repeated."`
+	Timeout     *duration  `short:"t" placeholder:"TIME" help:"Stop the work when it has taken so long: 30 (seconds), 1.5, 2m, 1d."`
+	Delay       *start     `placeholder:"TIME" help:"Begin the work so much later (30m, 1d), when a clock shows this next (09:00), or at a time with its date (2026-12-24T18:00:00Z)."`
+	Retries     *int       `placeholder:"N" help:"Try again up to N times when the work does not complete, after 1, 2, 4 … seconds. More can be said by --spec."`
+	Concurrency string     `placeholder:"KEY[=N]" complete:"-" help:"Run at most N tasks with this key at once (default: 1); the others wait in order."`
+	StopGrace   *duration  `placeholder:"TIME" help:"Time between SIGTERM and SIGKILL (default: 5)."`
+	Memory      *megabytes `placeholder:"SIZE" help:"Kill the task when its processes use more memory together: 500 (MiB), 512MiB, 10GB."`
+	CPU         *float64   `name:"cpu" placeholder:"PERCENT" help:"End the task when it uses more of a core, in four seconds of five."`
+	Env         []string   `short:"e" sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the environment; may be repeated."`
+	Dir         string     `short:"C" placeholder:"DIR" complete:"folder" help:"Run it in this folder (default: this one)."`
+	Name        string     `short:"n" help:"Name the task (default: the command's)."`
+	Tag         []string   `sep:"none" help:"Tag the task; may be repeated."`
 }
 
 // overlay changes the task as the options say. What they do not say stays.
@@ -31,12 +36,22 @@ func (o *workOptions) overlay(spec *taskspec.Spec) error {
 		return usageError{"--retries: give a number from 0 on"}
 	}
 	w := &spec.Work
+	if o.Dir != "" {
+		if info, err := os.Stat(o.Dir); err != nil || !info.IsDir() {
+			return usageError{fmt.Sprintf("--dir %s: no such folder", o.Dir)}
+		}
+		dir, err := filepath.Abs(o.Dir)
+		if err != nil {
+			return err
+		}
+		w.WorkingDir = dir
+	}
 	spec.Name = cmp.Or(o.Name, spec.Name)
 	if o.Timeout != nil {
 		w.Timeout = cmp.Or(time.Duration(*o.Timeout), -1) // 0 is refused as an empty span is
 	}
 	if o.Delay != nil {
-		w.Delay = time.Duration(*o.Delay)
+		w.Delay = literal.Start(*o.Delay).Delay(time.Now())
 	}
 	if o.Retries != nil {
 		w.Retry = o.retry(w.Retry)
@@ -48,7 +63,7 @@ func (o *workOptions) overlay(spec *taskspec.Spec) error {
 		}
 	}
 	w.StopGrace = cmp.Or((*time.Duration)(o.StopGrace), w.StopGrace)
-	w.Limits.MemoryMB = cmp.Or(o.Memory, w.Limits.MemoryMB)
+	w.Limits.MemoryMB = cmp.Or((*float64)(o.Memory), w.Limits.MemoryMB)
 	w.Limits.CPUPercent = cmp.Or(o.CPU, w.Limits.CPUPercent)
 	for _, entry := range o.Env {
 		name, value, ok := strings.Cut(entry, "=")
@@ -104,4 +119,35 @@ func (o *workOptions) addTags(spec *taskspec.Spec) {
 		spec.Metadata = make(map[string]any)
 	}
 	spec.Metadata["tags"] = tags
+}
+
+// explain names, in an error about a field of a task, the option that has said it.
+func (o *workOptions) explain(err error) error {
+	invalid, ok := errors.AsType[*taskspec.ValidationError](err)
+	if !ok {
+		return err
+	}
+	var problems []string
+	for _, p := range invalid.Problems {
+		for _, option := range []struct {
+			path, name, unit string
+			given            bool
+		}{
+			{"name", "name", "", o.Name != ""},
+			{"spec.timeout", "timeout", "", o.Timeout != nil},
+			{"spec.delay_seconds", "delay", "", o.Delay != nil},
+			{"spec.stop_grace", "stop-grace", "", o.StopGrace != nil},
+			{"spec.retry.max_attempts", "retries", "", o.Retries != nil},
+			{"spec.limits.memory_mb", "memory", " (MiB)", o.Memory != nil},
+			{"spec.limits.cpu_percent", "cpu", "", o.CPU != nil},
+		} {
+			if option.given && p.Path == option.path {
+				problems = append(problems, fmt.Sprintf("--%s: %s", option.name, p.Text+option.unit))
+			}
+		}
+	}
+	if len(problems) < len(invalid.Problems) {
+		return err // the options are not all that is wrong
+	}
+	return usageError{strings.Join(problems, "; ")}
 }

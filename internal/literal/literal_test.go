@@ -132,6 +132,7 @@ func TestSince(t *testing.T) {
 	now := time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 	for text, want := range map[string]broker.ID{
 		"1d": broker.IDAt(now.Add(-day)), "90m": broker.IDAt(now.Add(-90 * time.Minute)), "0s": broker.IDAt(now), "5000w": 1,
+		"0": broker.IDAt(now), "30": broker.IDAt(now.Add(-30 * time.Second)), "20261120": broker.IDAt(now.Add(-32 * time.Hour)),
 		"2026-11-20": broker.IDAt(now.Add(-32 * time.Hour)), "1795262400": broker.IDAt(time.Unix(1795262400, 0)), "1795262400000000001": 1795262400000000001,
 	} {
 		if id, err := Since(text, now); err != nil || id != want {

@@ -98,10 +98,13 @@ func parseNumber(text string) (t time.Time, id broker.ID, ok bool) {
 }
 
 // Since reads a time in the past as users write it: how long ago it was, as [Duration]
-// reads it but with a unit ("90m", "1d", "1w"), or what else [Time] reads. The error wraps [ErrTime].
+// reads it ("90m", "1d", "30"), or what else [Time] reads: a date, an id, or a number of 10 digits
+// or more since 1970. The error wraps [ErrTime].
 func Since(text string, now time.Time) (broker.ID, error) {
-	ago, ok := parseDuration(text)
-	if _, err := strconv.ParseFloat(text, 64); ok && err != nil && ago >= 0 {
+	ago, isAgo := parseDuration(text)
+	_, isDate := parseDate(text)
+	since1970, err := strconv.ParseFloat(text, 64)
+	if isAgo && ago >= 0 && !isDate && (err != nil || since1970 < 1e9) {
 		return max(1, broker.IDAt(now.Add(-ago))), nil
 	}
 	id, err := Time(text)
