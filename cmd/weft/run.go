@@ -115,10 +115,12 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 	if err := a.noteTrust(p); err != nil {
 		return err
 	}
-	if r.Verbose && t.IsNew() {
-		a.note("task %s submitted", t.TID())
+	if !t.IsNew() {
+		if s, err := a.tellEarlier(t); err != nil || s != nil && !spec.Persistent {
+			return cmp.Or(err, a.printEarlier(in.first, p, t, s, r.ExitCode))
+		}
 	} else if r.Verbose {
-		a.note("task %s holds the key", t.TID())
+		a.note("task %s submitted", t.TID())
 	}
 	told := func(bool) {}
 	if r.Verbose {
@@ -131,10 +133,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 		return nil // the person has left it
 	}
 	if s != nil && !t.IsNew() && errors.Is(err, weft.ErrResultConsumed) {
-		err = nil // its result has been consumed by another command
-		if s.Loaded {
-			a.note("task %s %s", taskspec.ShortTID(t.TID()), loaded)
-		}
+		err = nil // by another command that waited for it
 	}
 	if err != nil && in.interrupted() {
 		return fmt.Errorf("%w: %w", errInterrupted, err)
