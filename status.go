@@ -74,10 +74,13 @@ type TaskStatus struct {
 	Loaded                  bool   // it came with a dump: its output is here only if that had not been consumed
 	Service                 string // the service that it is an instance of, or empty
 	Created                 time.Time
-	Started                 time.Time
-	Completed               time.Time
-	CPUSeconds              float64 // of its own process and the children that one waited for; with limits, of all that was seen
-	PeakMB                  float64 // resident memory in MiB: of the largest of its processes, never less than its consumer had, about 8; with limits, of all of them, what they share counted for each; in a cgroup, with the files they read
+	// FirstStarted is when the first of its attempts started, if its policy has allowed
+	// several; else zero.
+	FirstStarted time.Time
+	Started      time.Time
+	Completed    time.Time
+	CPUSeconds   float64 // of its own process and the children that one waited for; with limits, of all that was seen
+	PeakMB       float64 // resident memory in MiB: of the largest of its processes, never less than its consumer had, about 8; with limits, of all of them, what they share counted for each; in a cgroup, with the files they read
 
 	// What was seen of a task with limits, 0 if not measured: percent of one
 	// core, descriptors, connections.
@@ -164,6 +167,7 @@ func (s *TaskStatus) fill(l *ledger.Task) {
 		Loaded:          l.Loaded,
 		Service:         l.Service,
 		Created:         unixTime(l.Created),
+		FirstStarted:    unixTime(l.FirstStarted),
 		Started:         unixTime(l.Started),
 		Completed:       unixTime(l.Completed),
 		CPUSeconds:      l.Usage.CPUSeconds,
@@ -320,6 +324,18 @@ func (s *TaskStatus) Elapsed(now time.Time) time.Duration {
 	return max(0, now.Sub(s.Started))
 }
 
+// TotalElapsed is how long all the attempts at the task have taken, with the times between
+// them, until its end or else now.
+func (s *TaskStatus) TotalElapsed(now time.Time) time.Duration {
+	if s.FirstStarted.IsZero() {
+		return s.Elapsed(now)
+	}
+	if !s.Completed.IsZero() {
+		now = s.Completed
+	}
+	return max(0, now.Sub(s.FirstStarted))
+}
+
 func unixTime(ns int64) time.Time {
 	if ns == 0 {
 		return time.Time{}
@@ -380,6 +396,9 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	metrics := jsonobject.New("time", r.Elapsed(r.Completed).Seconds(), "cpu_seconds", r.CPUSeconds, "peak_memory_mb", r.PeakMB).
 		AddUnlessZero("peak_cpu_percent", r.PeakCPU).AddUnlessZero("peak_fds", r.PeakFDs).
 		AddUnlessZero("peak_net_connections", r.PeakConnections)
+	if !r.FirstStarted.IsZero() {
+		metrics.Add("attempts", r.Tried).Add("total_time", r.TotalElapsed(r.Completed).Seconds())
+	}
 	return jsonobject.New("tid", r.TID, "status", r.told(), "return_code", r.ReturnCode, "output", output, "stderr", jsonobject.TextOrBytes(r.Stderr)).
 		AddUnlessZero("stderr_truncated", r.StderrTruncated).AddOrNull("error", r.Error).
 		AddUnlessZero("limit_means", r.LimitMeans).AddUnlessZero("narrowed", r.Narrowed).AddUnlessZero("details", r.Details).

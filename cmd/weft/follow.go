@@ -117,7 +117,7 @@ func (a *app) ended(s *weft.TaskStatus, own bool) error {
 		return nil
 	}
 	if !a.JSON {
-		a.note("%s", cmp.Or(s.Error, string(s.Status)))
+		a.note("%s%s", cmp.Or(s.Error, string(s.Status)), inBrackets(" (attempt ", attemptsText(s, s.Completed)))
 	}
 	switch {
 	case own && s.ReturnCode != nil:

@@ -34,6 +34,23 @@ func (a *app) tellRetries(ctx context.Context, t *weft.Task) (settled func(ended
 	}
 }
 
+// attemptsText says which attempt at a task is the last one, and how long all have taken; it
+// is empty if there was one.
+func attemptsText(s *weft.TaskStatus, now time.Time) string {
+	if s.FirstStarted.IsZero() || s.Tried < 2 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d, %s in all", s.Tried, s.MaxAttempts, short(s.TotalElapsed(now)))
+}
+
+// inBrackets is a text behind open, in brackets, or nothing if there is none.
+func inBrackets(open, text string) string {
+	if text == "" {
+		return ""
+	}
+	return open + text + ")"
+}
+
 // retryText is what a person wants to know of a retry.
 func retryText(e weft.Event) string {
 	var v struct {

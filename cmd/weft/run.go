@@ -145,7 +145,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 		a.stdout.Printf("\n") // a value does not end its line, and a prompt would follow
 	}
 	if r.Verbose {
-		a.note("task %s %s in %s", t.TID(), s.Status, short(s.Elapsed(s.Completed)))
+		a.note("task %s %s in %s%s", t.TID(), s.Status, short(s.Elapsed(s.Completed)), inBrackets(" (attempt ", attemptsText(s, s.Completed)))
 	}
 	interrupted := in.interrupted()
 	if spec.Talks() { // the first interruption was the task's, if it had begun

@@ -68,7 +68,7 @@ func (a *app) printTask(ctx context.Context, p *weft.Project, tid string) error 
 		line("Before", fmt.Sprintf("attempt %d %s in %s: %s", was.Attempt, visible(string(was.Status)), short(was.Elapsed(was.Completed)), visible(was.Error)))
 	}
 	if s.NotBefore.IsZero() && s.Tried > 1 {
-		line("Attempt", fmt.Sprintf("%d of %d", s.Tried, s.MaxAttempts))
+		line("Attempt", attemptsText(s, time.Now()))
 	}
 	line("Error", visible(s.Error))
 	line("Held by", visible(s.LimitMeans))

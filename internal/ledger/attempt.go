@@ -87,6 +87,7 @@ func (t *Task) nextAttempt(tx *broker.Tx, o taskspec.Outcome, at int64) error {
 	}
 	failed := *t
 	*t = resetForRetry(t)
+	t.FirstStarted = cmp.Or(failed.FirstStarted, failed.Started)
 	t.Seq, t.NotBefore = failed.Seq, due // the hand-off, if it is repeated, is known
 	if o.Event == taskspec.EventWorkInterrupted {
 		t.Base++ // it does not count

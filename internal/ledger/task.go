@@ -96,9 +96,12 @@ type Task struct {
 	// Endpoints are the names that the task has claimed.
 	Endpoints []string `json:"endpoints,omitempty"`
 
-	Created   int64 `json:"created_at,omitempty"`
-	Started   int64 `json:"started_at,omitempty"`
-	Completed int64 `json:"completed_at,omitempty"`
+	Created int64 `json:"created_at,omitempty"`
+	// FirstStarted is when the first of several attempts started, since the task was submitted
+	// or retried by hand.
+	FirstStarted int64 `json:"first_started_at,omitempty"`
+	Started      int64 `json:"started_at,omitempty"`
+	Completed    int64 `json:"completed_at,omitempty"`
 
 	ReturnCode *int   `json:"return_code,omitempty"`
 	Signal     string `json:"signal,omitempty"`
