@@ -64,6 +64,9 @@ type Options struct {
 	BusyTimeout time.Duration
 	// MaxMessageSize is the most bytes that a message may have.
 	MaxMessageSize int
+	// OutputMB is what is kept of what a task prints, in MiB, unless its spec says
+	// otherwise.
+	OutputMB int
 	// Redact are paths into specs, such as "spec.args", that events and dumps do not
 	// show.
 	Redact []string
@@ -125,6 +128,7 @@ func (o Options) variables() map[string]string {
 	flag("WEFT_AUTOSTART_TASKS", o.Autostart)
 	span("WEFT_BUSY_TIMEOUT", o.BusyTimeout)
 	number("WEFT_MAX_MESSAGE_SIZE", o.MaxMessageSize)
+	number("WEFT_OUTPUT_MB", o.OutputMB)
 	text("WEFT_REDACT_TASKSPEC_FIELDS", strings.Join(o.Redact, ","))
 	if o.LogLevel != nil {
 		v["WEFT_LOG_LEVEL"] = o.LogLevel.Level().String()

@@ -136,6 +136,7 @@ func serve(ctx context.Context, p *Project, o ServeOptions, embedded bool) error
 		Broker:      p.broker,
 		Durability:  p.settings.Durability,
 		MaxMessage:  p.settings.MaxMessage,
+		OutputMB:    p.settings.OutputMB,
 		Executable:  path,
 		Build:       build(),
 		Embedded:    embedded,

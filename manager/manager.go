@@ -22,6 +22,7 @@ type Options struct {
 	Broker     *broker.Broker // stays open; the caller closes it
 	Durability string         // of the store, for consumers without a manager
 	MaxMessage int            // bytes, likewise
+	OutputMB   int            // what is kept of a task's output, in MiB; 0 means all
 	Executable string         // the program whose consumers are started
 	Build      string         // what tells this program from another version of it
 	Env        []string       // of consumers, and of requests without one

@@ -189,7 +189,7 @@ func (p *pool) close() {
 // assign assigns a job to the consumer. block is the job's packed environment.
 func (p *pool) assign(c *consumer, j *ledger.Job, block string) error {
 	a := j.Assignment
-	a.WeftDir, a.MaxMessage, a.Durability = p.o.Dir, p.o.MaxMessage, p.o.Durability
+	a.WeftDir, a.MaxMessage, a.OutputMB, a.Durability = p.o.Dir, p.o.MaxMessage, p.o.OutputMB, p.o.Durability
 	if j.Env != c.env {
 		a.EnvBlock = []byte(block)
 	}

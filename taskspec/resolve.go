@@ -36,6 +36,8 @@ func (w Work) resolve(root string) Work {
 		CPUPercent:     copied(w.Limits.CPUPercent),
 		MaxFDs:         copied(w.Limits.MaxFDs),
 		MaxConnections: copied(w.Limits.MaxConnections),
+		OutputMB:       copied(w.Limits.OutputMB),
+		OutputPolicy:   w.Limits.OutputPolicy,
 	}
 	env := make(map[string]string, len(w.Env))
 	maps.Copy(env, w.Env)

@@ -72,7 +72,7 @@ func TestResolveSharesNothing(t *testing.T) {
 		*p = -1
 	}
 	*w.StopGrace = -1
-	*w.Limits.MaxFDs, *w.Limits.MaxConnections = -1, -1
+	*w.Limits.MaxFDs, *w.Limits.MaxConnections, *w.Limits.OutputMB = -1, -1, -1
 	*w.CleanupOnExit, *w.EnableProcessTitle = true, true
 	r.IO.Inputs["inbox"], r.IO.Outputs["outbox"], r.IO.Control["ctrl_in"] = "x", "x", "x"
 	r.Metadata["tags"].([]any)[0] = "changed"

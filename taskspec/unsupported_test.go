@@ -36,7 +36,7 @@ func TestUnsupported(t *testing.T) {
 		"plain": {func(*Spec) {}, nil},
 		"supported": {func(s *Spec) {
 			s.EnvFrom, s.OnManagerLoss, s.ReservedPolicyOnError = []string{"A"}, LossStop, PolicyRequeue
-			s.Limits, s.ReportingInterval = Limits{new(1.0), new(1.0), new(1), new(0)}, ReportPoll
+			s.Limits, s.ReportingInterval = Limits{new(1.0), new(1.0), new(1), new(0), new(1.0), OutputKill}, ReportPoll
 		}, nil},
 		"function":      {func(s *Spec) { *s = *function() }, nil},
 		"terminal":      {func(s *Spec) { s.Interactive, s.TTY = true, true }, nil},

@@ -24,7 +24,7 @@ func TestValidateAccepts(t *testing.T) {
 		"no grace":              func(s *Spec) { s.StopGrace = new(time.Duration(0)) },
 		"polling":               func(s *Spec) { s.PollingInterval = 50 * time.Millisecond },
 		"everything spills":     func(s *Spec) { s.OutputSizeLimitMB = new(0.0) },
-		"least limits":          func(s *Spec) { s.Limits = Limits{new(1.0), new(1.0), new(1), new(0)} },
+		"least limits":          func(s *Spec) { s.Limits = Limits{new(1.0), new(1.0), new(1), new(0), new(1.0), OutputTruncate} },
 		"cpu of unknown cores":  func(s *Spec) { s.Limits.CPUPercent = new(1e6) },
 		"env":                   func(s *Spec) { s.Env = map[string]string{"A": "", "b c": "x=y\n"} },
 		"env_from":              func(s *Spec) { s.EnvFrom = []string{"HOME"} },

@@ -151,7 +151,24 @@ type Limits struct {
 	// It is advisory: a connection that comes and goes between two samples, or
 	// belongs to a process of another user, is not seen.
 	MaxConnections *int `json:"max_connections,omitempty"`
+	// OutputMB is what is kept of the output in MiB, of both streams together; by default
+	// that of the project. OutputPolicy says what happens to a task that prints more. Only
+	// the tasks of a project have this limit.
+	OutputMB     *float64     `json:"output_mb,omitempty"`
+	OutputPolicy OutputPolicy `json:"output_policy,omitempty"`
 }
+
+// An OutputPolicy says what happens to a task that prints more than it may.
+type OutputPolicy string
+
+// The output policies.
+const (
+	// OutputTruncate, the default, keeps the beginning; the task goes on. The end of its
+	// standard error is in its record in any case.
+	OutputTruncate OutputPolicy = "truncate"
+	// OutputKill kills the task, as other limits do.
+	OutputKill OutputPolicy = "kill"
+)
 
 // Defaults of [Work], and the bounds that keep its numbers within what Go and
 // the format can hold.

@@ -150,6 +150,9 @@ func specFacts(spec *taskspec.Spec) []fact {
 	if l := spec.Limits; l.MaxConnections != nil {
 		limit("%d connections", *l.MaxConnections)
 	}
+	if l := spec.Limits; l.OutputMB != nil {
+		limit("%v MB of output", *l.OutputMB)
+	}
 	names := slices.Concat(slices.Sorted(maps.Keys(spec.Env)), spec.EnvFrom)
 	return []fact{
 		{"Directory", spec.WorkingDir},

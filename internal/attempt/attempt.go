@@ -50,6 +50,9 @@ type Attempt struct {
 	// Foreign are environment entries of processes that do not belong to it.
 	Foreign []string
 
+	// Broken reports limits that the caller watches.
+	Broken <-chan monitor.Violation
+
 	Stop   <-chan struct{} // closed: ends it as [RequestStop] does
 	End    <-chan Request  // ends it
 	Pause  <-chan bool     // pauses it, or resumes it

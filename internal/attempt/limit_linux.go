@@ -25,6 +25,7 @@ func (a *Attempt) newLimitWatch() *limitWatch {
 	if a.group != nil {
 		w.Limits.MemoryMB = nil
 	}
+	w.Limits.OutputMB, w.Limits.OutputPolicy = nil, "" // is not sampled
 	if w.Limits == (taskspec.Limits{}) && a.Report == nil {
 		return w
 	}

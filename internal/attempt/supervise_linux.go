@@ -124,6 +124,8 @@ func (a *Attempt) supervise(exit <-chan struct{}, limits *limitWatch) Ending {
 			default:
 				e, act = e.limit(v, time.Now())
 			}
+		case v := <-a.Broken:
+			e, act = e.limit(v, time.Now())
 		case r := <-a.End:
 			if r == RequestInterrupt {
 				_ = unix.Kill(-a.PID(), unix.SIGINT)

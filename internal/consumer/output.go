@@ -76,11 +76,12 @@ func (o *output) String() string { return string(o.tail) }
 func (o *output) add(p []byte) {
 	o.order.mu.Lock()
 	defer o.order.mu.Unlock()
-	o.order.note(o.stream, len(p))
-	o.size += int64(len(p))
 	if o.tail = append(o.tail, p...); len(o.tail) > 2*stderrTail {
 		o.tail = append(o.tail[:0], o.tail[len(o.tail)-stderrTail:]...)
 	}
+	p = o.order.cut(p)
+	o.order.note(o.stream, len(p))
+	o.size += int64(len(p))
 	o.buf = append(o.buf, p...)
 	if !o.immediate && len(o.buf) > inMemory {
 		o.order.immediate()

@@ -48,6 +48,7 @@ func execute(a *ledger.Assignment, begin func() (*command, *taskspec.Outcome), n
 		out.stdout.live() // a client waits for an answer
 		c.stdin.start(ev)
 	}
+	c.Broken = out.order.over
 	c.End, c.Pause, c.Paused = ev.requests, ev.holds, ev.paused
 	c.Abandon = func() { close(abandon) }
 	if a.Work.StopOnManagerLoss() {
@@ -111,6 +112,7 @@ func newOutputs(a *ledger.Assignment, notify func(), record func(*ledger.Chunks)
 	out.stdout = newOutput(a.OutputFile(ledger.Stdout), notify, abandon)
 	out.stderr = newOutput(a.OutputFile(ledger.Stderr), notify, abandon)
 	out.order = join(out.stdout, out.stderr)
+	out.order.bound(a)
 	if a.Item == nil {
 		out.order.path = a.OutputFile(ledger.Index)
 	}

@@ -37,8 +37,9 @@ type Assignment struct {
 	Inbox        string `json:"inbox,omitempty"`    // the queue of the items of a persistent task
 	Item         *Item  `json:"-"`                  // set in the consumer's copy for one item
 
-	MaxMessage int    `json:"max_message"` // bytes
-	Durability string `json:"durability"`  // of the store, for a consumer without a manager
+	MaxMessage int    `json:"max_message"`         // bytes
+	OutputMB   int    `json:"output_mb,omitempty"` // of a task whose spec does not say it; 0 means no limit
+	Durability string `json:"durability"`          // of the store, for a consumer without a manager
 }
 
 // A FunctionCall is a registered function and its arguments.

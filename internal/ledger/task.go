@@ -154,6 +154,8 @@ type Output struct {
 	// interleave. A long one is in a file, and IndexSize is its size.
 	Index     []byte `json:"index,omitempty"`
 	IndexSize int64  `json:"index_size,omitempty"`
+	// LeftOut is how many bytes of both streams were not kept, beyond the task's limit.
+	LeftOut int64 `json:"left_out,omitempty"`
 	// InMemory means that the output was never in a file, so there is none to remove.
 	InMemory bool `json:"in_memory,omitempty"`
 }

@@ -33,6 +33,7 @@ type Settings struct {
 	MaxTasks   int     `json:"max_tasks,omitempty"`
 	Busy       Seconds `json:"busy_timeout,omitzero"`
 	MaxMessage int     `json:"max_message_size,omitempty"`
+	OutputMB   int     `json:"output_mb,omitempty"`
 	LogLevel   string  `json:"log_level,omitempty"`
 	Autostart  *bool   `json:"autostart_tasks,omitempty"` // nil is true
 	// Redact are paths into specs, such as "spec.args", that events and dumps
@@ -42,6 +43,9 @@ type Settings struct {
 
 // defaultLifetime is how long a manager stays without work.
 const defaultLifetime = 600 * time.Second
+
+// defaultOutputMB is what is kept of a task's output, in MiB.
+const defaultOutputMB = 1024
 
 // minMessage is the least bound of messages, in bytes: what Weft itself writes
 // about a task, a preview of its output included, must fit.
@@ -73,6 +77,7 @@ func Load(dir string, created bool, variable func(name string) string) (Settings
 		Durability: sqlite.Full.String(),
 		Lifetime:   Seconds(defaultLifetime),
 		MaxMessage: broker.MaxMessageBytes,
+		OutputMB:   defaultOutputMB,
 		LogLevel:   "info",
 	}
 	if err := s.readFile(dir); err != nil {
@@ -164,12 +169,15 @@ const (
 	// message that SQLite may hold.
 	mostTasks   = 100_000
 	mostMessage = 1_000_000_000
+	// mostOutput is the most of a task's output that may be kept, in MiB.
+	mostOutput = 1 << 30
 )
 
 func (s *Settings) numbers() []number {
 	return []number{
 		{"max_tasks", "WEFT_MAX_TASKS", &s.MaxTasks, 1, mostTasks},
 		{"max_message_size", "WEFT_MAX_MESSAGE_SIZE", &s.MaxMessage, minMessage, mostMessage},
+		{"output_mb", "WEFT_OUTPUT_MB", &s.OutputMB, 1, mostOutput},
 	}
 }
 

@@ -33,6 +33,7 @@ func Table() []Setting {
 		{"busy_timeout", "BusyTimeout", "30", "How long a write waits, in seconds, for a store that another process holds without writing, before " +
 			"it fails. Writers wait in turn, and while others write a wait has no bound."},
 		{"max_message_size", "MaxMessageSize", fmt.Sprint(broker.MaxMessageBytes), fmt.Sprintf("Bytes of a message, at least %d.", minMessage)},
+		{"output_mb", "OutputMB", fmt.Sprint(defaultOutputMB), "MiB that are kept of what a task prints, on disk too while it runs. spec.limits.output_mb says it for one task, and spec.limits.output_policy what happens then."},
 		{"redact_taskspec_fields", "Redact", "none", "Paths into specs that events and dumps do not show, such as spec.args; in the variable " +
 			"separated by commas. The values of spec.env are never shown."},
 		{"log_level", "LogLevel", "info", "What the manager logs: debug, info, warn, error."},
