@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -28,6 +29,72 @@ func (t *Task) Pause(ctx context.Context) error {
 // [Task.Pause].
 func (t *Task) Resume(ctx context.Context) error {
 	return pauseOrResume(ctx, t, ledger.CommandResume, "resume")
+}
+
+// Interrupt sends SIGINT to the processes of a running task, as Ctrl-C does at a shell, and
+// returns when that is durable. What the task does then is its own: its end is recorded as
+// what it was, and no further attempt follows. The context of a function ends. In a pipeline
+// the running stage is interrupted. An interactive task has first what [Task.SendInput] has
+// sent before; at a terminal Interrupt presses Ctrl-C. A task that has not started never
+// starts, and a persistent task is stopped.
+//
+// Errors wrap [ErrNotRunning] if the task has ended. Cancelling ctx withdraws what has not
+// been accepted.
+func (t *Task) Interrupt(ctx context.Context) error {
+	body, err := json.Marshal(input{Interrupt: true})
+	if err == nil {
+		err = signalTask(ctx, t, ledger.CommandInterrupt, func(tx *broker.Tx) error {
+			_, err := ledger.Interrupt(tx, t.tid, string(body), time.Now())
+			return err
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("interrupt task %s: %w", t.tid, err)
+	}
+	return nil
+}
+
+// CloseStdout is for a task whose standard output nobody wants any more: the next write to it
+// fails, with SIGPIPE or EPIPE, as to a pipe without a reader. What was written before is kept, and
+// no further attempt follows. It returns when the request is durable. In a pipeline it
+// concerns the running stage. A task that has not started never starts; one that has ended,
+// that has a terminal or runs inside its program is not changed. Cancelling ctx withdraws
+// what has not been accepted.
+func (t *Task) CloseStdout(ctx context.Context) error {
+	return closeStream(ctx, t, ledger.CommandCloseStdout, "output")
+}
+
+// CloseStderr is [Task.CloseStdout] for the standard error.
+func (t *Task) CloseStderr(ctx context.Context) error {
+	return closeStream(ctx, t, ledger.CommandCloseStderr, "error")
+}
+
+func closeStream(ctx context.Context, t *Task, c ledger.Command, name string) error {
+	err := signalTask(ctx, t, c, func(tx *broker.Tx) error {
+		_, err := ledger.End(tx, t.tid, c, time.Now())
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("close standard %s of task %s: %w", name, t.tid, err)
+	}
+	return nil
+}
+
+// signalTask has write send a command, after which there is nothing to wait for.
+func signalTask(ctx context.Context, t *Task, c ledger.Command, write func(*broker.Tx) error) error {
+	err := t.project.broker.Update(ctx, write)
+	switch {
+	case errors.Is(err, broker.ErrDamaged):
+		err = t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, c) })
+	case unwritable(err):
+		if _, err = orderDirectly(ctx, t, c, err); errors.Is(err, ErrUnrecorded) {
+			err = nil // the task has it
+		}
+	}
+	if errors.Is(err, broker.ErrNotFound) {
+		err = ErrNoTask
+	}
+	return err
 }
 
 // pauseOrResume pauses or resumes the task, and waits until that is done.

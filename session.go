@@ -254,11 +254,6 @@ func (t *Task) SendInput(ctx context.Context, p []byte) error {
 // before; at a terminal it presses Ctrl-D. Else it is like [Task.SendInput].
 func (t *Task) CloseInput(ctx context.Context) error { return send(ctx, t, input{Close: true}) }
 
-// Interrupt sends SIGINT to the processes of an interactive task, once it has
-// what was sent before; at a terminal it presses Ctrl-C. Else it is like
-// [Task.SendInput].
-func (t *Task) Interrupt(ctx context.Context) error { return send(ctx, t, input{Interrupt: true}) }
-
 func send(ctx context.Context, t *Task, in input) error {
 	body, err := json.Marshal(in)
 	if err == nil {

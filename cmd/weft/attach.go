@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ func (c *attachCmd) Run(a *app, p *weft.Project) error {
 
 // talk connects this terminal to that of a task that was submitted just now,
 // and says how the task has ended. It returns neither a status nor an error if
-// the person leaves the task. Until the task runs, an interruption ends it.
+// the person leaves the task. Signals are as of passOn.
 func (a *app) talk(in *interrupts, t *weft.Task, d *detacher, stdin *os.File) (*weft.TaskStatus, error) {
 	opts := a.window()
 	if t.IsNew() {
@@ -70,16 +71,23 @@ func (a *app) talk(in *interrupts, t *weft.Task, d *detacher, stdin *os.File) (*
 	s, err := t.Attach(in.first, opts)
 	switch {
 	case errors.Is(err, weft.ErrNotRunning) || in.interrupted():
-		return a.follow(in, t, a.lines())
+		return a.follow(in, t, a.lines(), true)
 	case err != nil:
 		return nil, err
 	}
 	defer s.Close()
-	status, err := a.converse(in, s, d, stdin)
+	to, failed := taskTarget(t), make(chan error, 2)
+	interrupted := a.pass(in, in.interrupt, to.interrupt, "", failed)
+	stopped := a.pass(in, in.stop, to.stop, "", failed)
+	own := *in
+	own.first = in.leave
+	status, err := a.converse(&own, s, d, stdin)
+	interrupted()
+	stopped()
 	if status == nil || err != nil {
 		return nil, err
 	}
-	return status, t.Discard(in.second)
+	return status, t.Discard(in.leave)
 }
 
 // terminalEnv is the environment of what is submitted, with the size of its terminal.
@@ -183,7 +191,7 @@ func (a *app) keepSize(in *interrupts, s *weft.Session, left <-chan error) error
 		case err := <-left:
 			return err
 		case <-in.first.Done():
-			return errInterrupted
+			return context.Cause(in.first)
 		case <-resized:
 			a.fit(s)
 		}
@@ -221,7 +229,7 @@ func (a *app) leave(t *weft.Task, err error) error {
 	case errors.Is(err, errDetached):
 		return nil
 	case errors.Is(err, errInterrupted):
-		return exitCode(exitInterrupted)
+		return exitOf(err)
 	}
 	return err
 }

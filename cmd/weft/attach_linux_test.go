@@ -304,11 +304,11 @@ func TestSignals(t *testing.T) {
 	t.Parallel()
 	s := newSeat(t)
 	c := s.shell("--tty")
-	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := c.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
 	c.expect("detached")
-	c.ends(exitInterrupted)
+	c.ends(128 + int(syscall.SIGHUP))
 
 	c = s.open("attach", "@last")
 	c.expect(`\$ `)

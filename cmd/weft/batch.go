@@ -67,6 +67,10 @@ func (c *batchCmd) Run(a *app) error {
 // run runs the tasks in a project.
 func (c *batchCmd) run(a *app, p *weft.Project, specs iter.Seq2[*taskspec.Spec, error]) error {
 	in := interruptible()
+	ending, end := context.WithCancelCause(context.Background())
+	defer end(nil)
+	context.AfterFunc(in.interrupt, func() { end(context.Cause(in.interrupt)) })
+	context.AfterFunc(in.stop, func() { end(context.Cause(in.stop)) })
 	b := batch{a: a, id: weft.NewBatchID(), line: progress{a: a}}
 	o := weft.RunManyOptions{Batch: b.id, Limit: c.Jobs, AsCompleted: c.AsCompleted, Submitted: b.submitted, Refused: b.refuse}
 	ended := b.ended
@@ -74,13 +78,17 @@ func (c *batchCmd) run(a *app, p *weft.Project, specs iter.Seq2[*taskspec.Spec, 
 		ended = nil
 	}
 	over := make(chan error, 1)
-	go func() { over <- p.RunMany(in.first, specs, o, ended) }()
+	go func() { over <- p.RunMany(ending, specs, o, ended) }()
 	var err error
 	select {
 	case err = <-over:
-	case <-in.second.Done():
-		a.note("interrupted: the tasks are being stopped")
-		return exitCode(exitInterrupted)
+	case <-in.leave.Done():
+		does := "go on"
+		if ending.Err() != nil {
+			does = "are being stopped"
+		}
+		a.note("%v: the tasks %s", in.cause(), does)
+		return exitOf(in.cause())
 	}
 	b.line.clear()
 	if err != nil {

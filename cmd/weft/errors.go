@@ -21,7 +21,8 @@ const (
 	exitNotFound    = 2   // also an empty queue and wrong usage
 	exitConflict    = 3   // of a dump with what is there
 	exitTimeout     = 124 // of the task or of the wait
-	exitInterrupted = 130
+	exitInterrupted = 130 // after Ctrl-C; after another signal 128 and its number
+	exitPipe        = 141 // as a program exits that SIGPIPE has ended
 )
 
 // exitCode ends the program with a code and without a word, because all has
@@ -39,9 +40,6 @@ func (e usageError) Error() string { return e.text }
 type noneOf struct{ text string }
 
 func (e noneOf) Error() string { return e.text }
-
-// errInterrupted is the cause of a context that a signal has ended.
-var errInterrupted = errors.New("interrupted")
 
 // A waitedError is the cause of a context that has ended because so much time is
 // over. What it has kept from being done is not worth telling.
@@ -133,6 +131,9 @@ func classify(err error) kind {
 	}
 	for _, k := range kinds() {
 		if errors.Is(err, k.err) {
+			if k.err == errInterrupted {
+				k.exit = int(exitOf(err))
+			}
 			return k
 		}
 	}
@@ -159,7 +160,7 @@ func (a *app) report(err error) int {
 	case a.stdout.closed():
 		// The reader of the answer has closed it: that is no error.
 		if a.delivers {
-			return exitError
+			return exitPipe
 		}
 		return 0
 	}

@@ -3,68 +3,63 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
+	"syscall"
 
 	"weft"
 	"weft/taskspec"
 )
 
-// follow shows a task to its end, and says how it ended. The first interruption
-// stops the task, the second leaves it.
-func (a *app) follow(in *interrupts, t *weft.Task, stdout io.Writer) (*weft.TaskStatus, error) {
-	return a.attend(in, t, func() (*weft.TaskStatus, error) { return a.deliver(in.second, t, stdout, a.stderr) })
+// follow shows a task to its end, and says how it ended. Signals are as of passOn. Where
+// nobody reads a stream any more, the task's is closed, unless keepGoing.
+func (a *app) follow(in *interrupts, t *weft.Task, stdout io.Writer, keepGoing bool) (*weft.TaskStatus, error) {
+	stderr := io.Writer(a.stderr)
+	if !keepGoing && t.IsNew() {
+		stdout = &stream{to: stdout, gone: func() { a.tell(in, t.CloseStdout) }}
+		stderr = &stream{to: stderr, gone: func() { a.tell(in, t.CloseStderr) }}
+	}
+	return a.attend(in, t, func() (*weft.TaskStatus, error) { return a.deliver(in.leave, t, stdout, stderr) })
 }
 
-// attend calls deliver, which shows the task to its end, and returns early at the
-// second interruption, or if the first cannot stop the task so that this is seen.
+// tell calls do, whose error is not worth more than a note.
+func (a *app) tell(in *interrupts, do func(context.Context) error) {
+	if err := do(in.leave); err != nil && in.leave.Err() == nil {
+		a.note("%v", err)
+	}
+}
+
+// A stream passes on what a task writes, and drops it once nobody reads it any more.
+type stream struct {
+	to      io.Writer
+	gone    func() // is called then
+	dropped bool
+}
+
+func (s *stream) Write(p []byte) (int, error) {
+	if s.dropped {
+		return len(p), nil
+	}
+	n, err := s.to.Write(p)
+	if !errors.Is(err, syscall.EPIPE) {
+		return n, err
+	}
+	s.dropped = true
+	s.gone()
+	return len(p), nil
+}
+
+// attend calls deliver, which shows the task to its end, while signals are passed on to it.
 func (a *app) attend(in *interrupts, t *weft.Task, deliver func() (*weft.TaskStatus, error)) (*weft.TaskStatus, error) {
-	a.atQuit.Store(new(func() { a.note("task %s goes on", t.TID()) }))
 	var s *weft.TaskStatus
 	var err error
-	over, unstopped := make(chan struct{}), make(chan error, 1)
-	go func() {
-		defer close(over)
-		settled := a.stopOn(in, t, unstopped)
-		s, err = deliver()
-		settled()
-	}()
-	select {
-	case <-over:
-	case err := <-unstopped:
-		a.note("%v", err)
-		return nil, exitCode(exitInterrupted)
-	case <-in.second.Done():
-		// Whoever should read the output may not be reading: that is not waited
-		// for.
-		a.note("interrupted: task %s is being stopped", t.TID())
-		return nil, exitCode(exitInterrupted)
+	if !a.passOn(in, taskTarget(t), func() { s, err = deliver() }) {
+		return nil, exitOf(in.cause())
 	}
 	if a.stdout.closed() && !in.interrupted() && (s == nil || !s.Status.Terminal()) {
 		a.note("standard output was closed: task %s goes on", t.TID())
 	}
 	return s, err
-}
-
-// stopOn stops the task at the first interruption. The caller calls settled
-// when the task is over; it returns when nothing is to be done any more, even
-// if the terminal is gone and the task cannot be shown to its end. Why it cannot be
-// stopped, or not seen to its end, goes to unstopped.
-func (a *app) stopOn(in *interrupts, t *weft.Task, unstopped chan<- error) (settled func()) {
-	done := make(chan struct{})
-	undo := context.AfterFunc(in.first, func() {
-		defer close(done)
-		if isTerminal(a.stderr) {
-			a.note("stopping task %s; press Ctrl-C again to leave it", t.TID())
-		}
-		if _, err := t.Stop(in.second); err != nil && in.second.Err() == nil {
-			unstopped <- err
-		}
-	})
-	return func() {
-		if !undo() {
-			<-done
-		}
-	}
 }
 
 // deliver waits for the end of a task and prints what it writes: its output as

@@ -11,18 +11,18 @@ import (
 )
 
 // followItems shows what a persistent task makes of its items, until it has ended,
-// and takes that. Interruptions are as of follow.
+// and takes that. Signals are as of passOn.
 func (a *app) followItems(in *interrupts, t *weft.Task) (*weft.TaskStatus, error) {
 	return a.attend(in, t, func() (*weft.TaskStatus, error) {
-		for r, err := range t.Items(in.second) {
+		for r, err := range t.Items(in.leave) {
 			if err != nil {
 				return nil, err
 			}
-			if err := a.printItem(in.second, r, true, true); err != nil && !errors.Is(err, weft.ErrResultConsumed) {
+			if err := a.printItem(in.leave, r, true, true); err != nil && !errors.Is(err, weft.ErrResultConsumed) {
 				return nil, err
 			}
 		}
-		return t.Status(in.second)
+		return t.Status(in.leave)
 	})
 }
 

@@ -14,18 +14,19 @@ import (
 type runCmd struct {
 	Command []string `arg:"" optional:"" help:"The command and its arguments: the first word that is not an option, and all the rest."`
 
-	Spec     *string  `placeholder:"NAME|PATH" complete:"spec,file" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
-	Function *string  `placeholder:"NAME" complete:"function" help:"Call this function instead of a command: see weft function list."`
-	Arg      []string `sep:"none" empty:"" placeholder:"VALUE" complete:"-" help:"An argument of the function, as JSON or text; may be repeated."`
-	KW       []string `name:"kw" sep:"none" placeholder:"NAME=VALUE" complete:"-" help:"A named argument of the function; may be repeated."`
-	Pipeline *string  `placeholder:"NAME|PATH" complete:"pipeline,file" help:"Run this stored pipeline, or this file, instead of a command."`
-	Input    *string  `empty:"" placeholder:"VALUE" complete:"-" help:"What the first stage of the pipeline works on, as JSON or text, instead of standard input."`
-	Inline   bool     `help:"Call the function inside the program that serves the project, instead of in a process of its own."`
-	Wait     bool     `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
-	Key      string   `complete:"-" help:"Run this once: while a task is known that was run with this key, it is shown instead, whether it has ended or not."`
-	NoStdin  bool     `help:"Give the task no input."`
-	Verbose  bool     `help:"Say on standard error what happens to the task."`
-	ExitCode bool     `help:"Exit as the task did."`
+	Spec      *string  `placeholder:"NAME|PATH" complete:"spec,file" help:"Run this stored spec, or this file; options lie over it, and the words after them are appended to its arguments."`
+	Function  *string  `placeholder:"NAME" complete:"function" help:"Call this function instead of a command: see weft function list."`
+	Arg       []string `sep:"none" empty:"" placeholder:"VALUE" complete:"-" help:"An argument of the function, as JSON or text; may be repeated."`
+	KW        []string `name:"kw" sep:"none" placeholder:"NAME=VALUE" complete:"-" help:"A named argument of the function; may be repeated."`
+	Pipeline  *string  `placeholder:"NAME|PATH" complete:"pipeline,file" help:"Run this stored pipeline, or this file, instead of a command."`
+	Input     *string  `empty:"" placeholder:"VALUE" complete:"-" help:"What the first stage of the pipeline works on, as JSON or text, instead of standard input."`
+	Inline    bool     `help:"Call the function inside the program that serves the project, instead of in a process of its own."`
+	Wait      bool     `negatable:"" default:"true" help:"Wait for the end and show the output (default); with --no-wait print the task's id."`
+	Key       string   `complete:"-" help:"Run this once: while a task is known that was run with this key, it is shown instead, whether it has ended or not."`
+	NoStdin   bool     `help:"Give the task no input."`
+	Verbose   bool     `help:"Say on standard error what happens to the task."`
+	ExitCode  bool     `help:"Exit as the task did."`
+	KeepGoing bool     `help:"Let the task go on when nobody reads its output any more, as after | head."`
 	autostartOption
 
 	StreamOutput bool `help:"Also put the output into the task's outbox, as messages, while it is produced."`
@@ -124,7 +125,7 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 	}
 	told := func(bool) {}
 	if r.Verbose {
-		told = a.tellRetries(in.second, t)
+		told = a.tellRetries(in.leave, t)
 	}
 	defer a.tellWhy(p, t, r.Verbose)()
 	s, err := r.show(a, in, t, spec, d)
@@ -135,10 +136,13 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 	if s != nil && !t.IsNew() && errors.Is(err, weft.ErrResultConsumed) {
 		err = nil // by another command that waited for it
 	}
-	if err != nil && in.interrupted() {
-		return fmt.Errorf("%w: %w", errInterrupted, err)
-	}
-	if err != nil {
+	switch {
+	case err == nil:
+	case r.ExitCode && a.stdout.closed() && s != nil && s.ReturnCode != nil:
+		return exitCode(*s.ReturnCode) // and nobody reads why
+	case in.interrupted():
+		return fmt.Errorf("%w: %w", in.cause(), err)
+	default:
 		return err
 	}
 	if spec.Type == taskspec.KindFunction && !spec.Persistent && s.Status == taskspec.StatusCompleted && a.stdout.terminal && !a.JSON {
@@ -147,12 +151,12 @@ func (r *runCmd) await(a *app, in *interrupts, p *weft.Project, t *weft.Task, sp
 	if r.Verbose {
 		a.note("task %s %s in %s%s", t.TID(), s.Status, short(s.Elapsed(s.Completed)), inBrackets(" (attempt ", attemptsText(s, s.Completed)))
 	}
-	interrupted := in.interrupted()
-	if spec.Talks() { // the first interruption was the task's, if it had begun
-		interrupted = in.second.Err() != nil || interrupted && s.Status == taskspec.StatusCancelled
+	interrupted := in.interrupted() && !r.ExitCode
+	if spec.Talks() { // the first Ctrl-C was the task's, if it had begun
+		interrupted = interrupted && (in.stop.Err() != nil || s.Status == taskspec.StatusCancelled)
 	}
 	if interrupted {
-		return fmt.Errorf("%w: task %s %s", errInterrupted, taskspec.ShortTID(t.TID()), s.Status)
+		return fmt.Errorf("%w: task %s %s", in.cause(), taskspec.ShortTID(t.TID()), s.Status)
 	}
 	return a.ended(s, r.ExitCode)
 }
@@ -182,13 +186,13 @@ func (r *runCmd) show(a *app, in *interrupts, t *weft.Task, spec *taskspec.Spec,
 		return a.talk(in, t, d, stdin)
 	case spec.Interactive:
 		if stdin == nil {
-			return a.feed(in, t, nil)
+			return a.feed(in, t, nil, r.KeepGoing)
 		}
-		return a.feed(in, t, stdin)
+		return a.feed(in, t, stdin, r.KeepGoing)
 	case spec.Persistent:
 		return a.followItems(in, t)
 	default:
-		return a.follow(in, t, a.stdout)
+		return a.follow(in, t, a.stdout, r.KeepGoing)
 	}
 }
 

@@ -7,14 +7,12 @@ import (
 	"io"
 
 	"weft"
-	"weft/taskspec"
 )
 
-// feed shows an interactive task to its end, and says how it ended, while what r
-// holds goes to it as it comes; nil is nothing. The first interruption is the
-// task's, if it has begun; the second stops it.
-func (a *app) feed(in *interrupts, t *weft.Task, r io.Reader) (*weft.TaskStatus, error) {
-	ctx, cancel := context.WithCancel(in.second)
+// feed is follow for an interactive task, to which what r holds goes as it comes; nil is
+// nothing.
+func (a *app) feed(in *interrupts, t *weft.Task, r io.Reader, keepGoing bool) (*weft.TaskStatus, error) {
+	ctx, cancel := context.WithCancel(in.leave)
 	defer cancel()
 	if r != nil {
 		go func() {
@@ -23,21 +21,7 @@ func (a *app) feed(in *interrupts, t *weft.Task, r io.Reader) (*weft.TaskStatus,
 			}
 		}()
 	}
-	stop, stopNow := context.WithCancelCause(in.second)
-	defer stopNow(nil)
-	undo := context.AfterFunc(in.first, func() {
-		s, err := t.Status(ctx)
-		if err == nil && s.Status == taskspec.StatusRunning {
-			err = t.Interrupt(ctx)
-		} else {
-			stopNow(errInterrupted)
-		}
-		if err != nil && !errors.Is(err, weft.ErrNotRunning) && ctx.Err() == nil {
-			a.note("%v", err)
-		}
-	})
-	defer undo()
-	return a.follow(&interrupts{first: stop, second: context.WithoutCancel(stop)}, t, a.stdout)
+	return a.follow(in, t, a.stdout, keepGoing)
 }
 
 // sendAll sends what r holds, as it comes, and its end.

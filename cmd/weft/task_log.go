@@ -29,7 +29,7 @@ func (c *taskLogCmd) Run(a *app, p *weft.Project) error {
 	}
 	err = a.printEvents(in.first, t, c.Follow, text)
 	if errors.Is(err, errInterrupted) {
-		return exitCode(exitInterrupted)
+		return exitOf(err)
 	}
 	return err
 }

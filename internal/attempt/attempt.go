@@ -59,7 +59,7 @@ type Attempt struct {
 	Paused func(bool)      // is called when it has been paused, or resumed; required with Pause
 	// Running is called, unless it is nil, once the process has run for 20 ms.
 	Running func(pid int)
-	// OnEnd is called, unless it is nil, before the SIGTERM, with the reason.
+	// OnEnd is called, unless it is nil, before a SIGTERM or SIGINT, with the reason.
 	OnEnd func(reason string)
 	// Abandon is called, unless it is nil, once, when a user has asked for the end and all
 	// processes are dead: a writer that blocks must return.

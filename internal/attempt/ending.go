@@ -51,9 +51,12 @@ const (
 	RequestKill      Request = "kill"      // SIGKILL at once
 	RequestGiveUp    Request = "give up"   // as RequestStop, but because the program that runs the task ends
 	RequestInterrupt Request = "interrupt" // SIGINT; the task decides what becomes of it
+	// RequestCloseStdout and RequestCloseStderr close a stream: the next write to it fails.
+	RequestCloseStdout Request = "close stdout"
+	RequestCloseStderr Request = "close stderr"
 )
 
-// Request handles a request to end the task.
+// Request handles a request to end the task; those that only tell it something change nothing.
 func (e Ending) Request(r Request, now time.Time) (Ending, Action) {
 	switch r {
 	case RequestStop:
@@ -66,6 +69,12 @@ func (e Ending) Request(r Request, now time.Time) (Ending, Action) {
 	}
 	return e, Nothing
 }
+
+// Ends reports whether the request makes the end of the task be enforced.
+func (r Request) Ends() bool { return r == RequestStop || r == RequestKill || r == RequestGiveUp }
+
+// Interrupted is the reason that a function sees for [RequestInterrupt].
+const Interrupted = "interrupted"
 
 // Overtime handles the end of the task's timeout.
 func (e Ending) Overtime(now time.Time) (Ending, Action) { return e.stop(byTimeout, now) }

@@ -127,9 +127,7 @@ func (a *Attempt) supervise(exit <-chan struct{}, limits *limitWatch) Ending {
 		case v := <-a.Broken:
 			e, act = e.limit(v, time.Now())
 		case r := <-a.End:
-			if r == RequestInterrupt {
-				_ = unix.Kill(-a.PID(), unix.SIGINT)
-			}
+			a.tell(r)
 			e, act = e.Request(r, time.Now())
 		case hold := <-pause:
 			if hold != paused {
@@ -153,6 +151,22 @@ func (a *Attempt) supervise(exit <-chan struct{}, limits *limitWatch) Ending {
 		case Kill:
 			a.kill(a.PID())
 		}
+	}
+}
+
+// tell carries out a request that leaves it to the processes what becomes of them.
+func (a *Attempt) tell(r Request) {
+	switch {
+	case r == RequestInterrupt:
+		if a.OnEnd != nil {
+			a.OnEnd(Interrupted)
+		}
+		_ = unix.Kill(-a.PID(), unix.SIGINT)
+	case a.Terminal != nil: // it has one stream, and who leaves it detaches
+	case r == RequestCloseStdout:
+		a.stdout.Close()
+	case r == RequestCloseStderr:
+		a.stderr.Close()
 	}
 }
 
@@ -261,7 +275,7 @@ func (a *Attempt) drain(e Ending) {
 			a.stderr.Close()
 			return
 		case r := <-a.End:
-			if r == RequestStop || r == RequestKill {
+			if r.Ends() {
 				abandon()
 			}
 		case <-idle.C:

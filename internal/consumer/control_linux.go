@@ -146,7 +146,7 @@ func (c *taskControl) apply(o Order) {
 // requestEnd asks the task to end. It drops requests that the task has no room for, but
 // never a kill.
 func (c *taskControl) requestEnd(r Request) {
-	if c.firstRequest == NoRequest {
+	if c.firstRequest == NoRequest && r.Ends() {
 		c.firstRequest = r
 		close(c.stopRequested)
 	}

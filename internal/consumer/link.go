@@ -113,6 +113,9 @@ const (
 	RequestKill      = attempt.RequestKill
 	RequestInterrupt = attempt.RequestInterrupt
 	RequestGiveUp    = attempt.RequestGiveUp
+
+	RequestCloseStdout = attempt.RequestCloseStdout
+	RequestCloseStderr = attempt.RequestCloseStderr
 )
 
 // OrderFor returns the order that a control message stands for.
@@ -122,6 +125,12 @@ func OrderFor(c ledger.Command) Order {
 		return Order{End: RequestStop}
 	case ledger.CommandKill:
 		return Order{End: RequestKill}
+	case ledger.CommandInterrupt:
+		return Order{End: RequestInterrupt}
+	case ledger.CommandCloseStdout:
+		return Order{End: RequestCloseStdout}
+	case ledger.CommandCloseStderr:
+		return Order{End: RequestCloseStderr}
 	case ledger.CommandPause, ledger.CommandResume:
 		return Order{Pause: new(c == ledger.CommandPause)}
 	default:

@@ -19,13 +19,18 @@ import (
 	"weft/taskspec"
 )
 
-// causeWait bounds the wait, after a SIGTERM, for the reason from the consumer. Another
+// causeWait bounds the wait, after a SIGTERM or SIGINT, for the reason from the consumer. Another
 // sender gives none.
 const causeWait = time.Second
 
-// errTerminated is the cause of a context if another process than the consumer has sent a
-// SIGTERM.
-var errTerminated = errors.New("terminated by SIGTERM")
+// errSignaled is the cause of a context if another process than the consumer has sent a
+// signal.
+func errSignaled(s os.Signal) error {
+	if s == syscall.SIGINT {
+		return errors.New("interrupted by SIGINT")
+	}
+	return errors.New("terminated by SIGTERM")
+}
 
 // ServeCall runs a worker, a process that a consumer has started: it waits for a call of
 // one of the functions, performs it, and writes its value to value. It returns when that is
@@ -134,7 +139,7 @@ func (p *workerCall) run(f *function.Function) (value []byte, a *Answer) {
 		defer stop()
 	}
 	terminated := make(chan os.Signal, 1)
-	signal.Notify(terminated, syscall.SIGTERM)
+	signal.Notify(terminated, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(terminated)
 	go watchSignal(ctx, terminated, cancel)
 	go p.listen(cancel)
@@ -173,11 +178,12 @@ func invoke(ctx context.Context, call caller, c taskspec.Call, done func(callRes
 	e = callResult{v, answer(ctx, err)}
 }
 
-// watchSignal ends the context of a function on a SIGTERM whose reason the consumer does
+// watchSignal ends the context of a function on a signal whose reason the consumer does
 // not give.
 func watchSignal(ctx context.Context, terminated <-chan os.Signal, cancel context.CancelCauseFunc) {
+	var s os.Signal
 	select {
-	case <-terminated:
+	case s = <-terminated:
 	case <-ctx.Done():
 		return
 	}
@@ -185,7 +191,7 @@ func watchSignal(ctx context.Context, terminated <-chan os.Signal, cancel contex
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		cancel(errTerminated)
+		cancel(errSignaled(s))
 	case <-ctx.Done():
 	}
 }

@@ -50,7 +50,8 @@ func (o Order) known() bool {
 	switch o.Command {
 	case ledger.CommandStop, ledger.CommandKill, ledger.CommandStatus, ledger.CommandLeave:
 		return true
-	case ledger.CommandPause, ledger.CommandResume, ledger.CommandPing:
+	case ledger.CommandPause, ledger.CommandResume, ledger.CommandPing,
+		ledger.CommandInterrupt, ledger.CommandCloseStdout, ledger.CommandCloseStderr:
 		return o.TID != ""
 	}
 	return false

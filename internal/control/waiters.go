@@ -66,9 +66,21 @@ func (w *Waiters) Lost() {
 // tell answers those whose orders have been carried out.
 func (w *Waiters) tell() {
 	w.list = slices.DeleteFunc(w.list, func(x waiter) bool {
-		held := w.paused && x.command == ledger.CommandPause || !w.paused && x.command == ledger.CommandResume
-		if w.ended == nil && !held {
-			return false
+		switch x.command {
+		case ledger.CommandPause:
+			if w.ended == nil && !w.paused {
+				return false
+			}
+		case ledger.CommandResume:
+			if w.ended == nil && w.paused {
+				return false
+			}
+		case ledger.CommandInterrupt, ledger.CommandCloseStdout, ledger.CommandCloseStderr:
+			// done as soon as the process has it
+		default:
+			if w.ended == nil {
+				return false
+			}
 		}
 		x.done <- Answer{Done: true, Outcome: w.ended}
 		return true

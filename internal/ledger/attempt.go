@@ -26,7 +26,7 @@ const maxKept = 10
 func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error) {
 	work, err := t.Work()
 	// A task that was told to end does not start again, even if it ended in another way.
-	if err != nil || work.Retry == nil || t.Ordered != "" {
+	if err != nil || work.Retry == nil || t.Ordered != "" || t.NoRetry {
 		return false, err
 	}
 	wait, again := work.Retry.Next(t.Epoch-t.Base, o, rand.Float64())
@@ -56,11 +56,14 @@ func tryAgain(tx *broker.Tx, t *Task, o taskspec.Outcome, at int64) (bool, error
 	return err == nil, err
 }
 
-// hasEndOrder reports whether an order to end the task has not been read yet.
+// hasEndOrder reports whether an order after which the task is not retried has not been read yet.
 func hasEndOrder(tx *broker.Tx, t *Task) (bool, error) {
 	for _, queue := range append(Controls(t), QueuesOf(t.TID).ControlIn) {
 		orders, err := tx.Messages(queue, broker.Select{})
-		found := slices.ContainsFunc(orders, func(m broker.Message) bool { return ParseControl(m.Body).Command.ends() })
+		found := slices.ContainsFunc(orders, func(m broker.Message) bool {
+			c := ParseControl(m.Body).Command
+			return c.ends() || c.signals()
+		})
 		if found || err != nil {
 			return found, err
 		}

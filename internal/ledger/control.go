@@ -24,6 +24,12 @@ const (
 	CommandResume Command = "RESUME"
 	CommandPing   Command = "PING"
 	CommandStatus Command = "STATUS"
+	// CommandInterrupt sends SIGINT to the task, which decides what becomes of it.
+	CommandInterrupt Command = "INT"
+	// CommandCloseStdout and CommandCloseStderr are for a stream of its output that nobody
+	// wants any more: the next write to it fails.
+	CommandCloseStdout Command = "CLOSE_STDOUT"
+	CommandCloseStderr Command = "CLOSE_STDERR"
 	// CommandLeave is for managers only: exit, and let running tasks continue.
 	CommandLeave Command = "LEAVE"
 )
@@ -51,6 +57,12 @@ var ErrNoPause = errors.New("cannot be paused: it runs inside its program")
 
 // ends reports whether the command ends a task.
 func (c Command) ends() bool { return c == CommandStop || c == CommandKill }
+
+// signals reports whether the command tells the task something that may end it. No further
+// attempt follows.
+func (c Command) signals() bool {
+	return c == CommandInterrupt || c == CommandCloseStdout || c == CommandCloseStderr
+}
 
 // holds reports whether the command pauses a task, or resumes it.
 func (c Command) holds() bool { return c == CommandPause || c == CommandResume }
@@ -136,7 +148,7 @@ func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string)
 	t, err := load(tx, tid)
 	if unreadable(err) { // it can still be ended
 		for _, m := range ms {
-			if c := ParseControl(m.Body).Command; c.ends() {
+			if c := ParseControl(m.Body).Command; c.ends() || c.signals() {
 				orders = append(orders, c)
 			}
 		}
@@ -150,6 +162,12 @@ func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string)
 		switch {
 		case c.ends():
 			t.order(c)
+			orders = append(orders, c)
+		case c == CommandInterrupt && t.traits().items:
+			t.order(CommandStop) // between two items there is nothing to interrupt
+			orders = append(orders, CommandStop)
+		case c.signals():
+			t.NoRetry = true
 			orders = append(orders, c)
 		case c.holds() && !t.traits().pausable:
 			a.Status, c = statusUnknown, ""
@@ -209,8 +227,8 @@ func (m *Manager) ReadControl(tx *broker.Tx, now time.Time) (orders []Command, e
 		case c.ends(), c == CommandLeave:
 			a.Status = statusAck
 			orders = append(orders, c)
-		case c.holds():
-			a.Status = statusUnknown // a manager cannot be paused
+		case c.holds(), c.signals(): // a manager has no processes of its own
+			a.Status = statusUnknown
 		case c == CommandStatus:
 			a.TaskStatus, a.ShouldStop = m.Status, new(len(orders) > 0)
 		}
@@ -229,7 +247,7 @@ const (
 func answer(c Control, tid string, now time.Time) reply {
 	a := reply{Command: c.Command, Status: "ok", TID: tid, Timestamp: now.UnixNano(), RequestID: c.RequestID}
 	switch c.Command {
-	case CommandStop, CommandKill, CommandPause, CommandResume:
+	case CommandStop, CommandKill, CommandPause, CommandResume, CommandInterrupt, CommandCloseStdout, CommandCloseStderr:
 		a.Status = statusAck
 	case CommandPing:
 		a.Message = "PONG"
@@ -315,7 +333,8 @@ func trimReplies(tx *broker.Tx, queue string) error {
 // eventControl returns the event that records a control message.
 func eventControl(c Command) string {
 	switch c {
-	case CommandStop, CommandKill, CommandPause, CommandResume, CommandPing, CommandStatus:
+	case CommandStop, CommandKill, CommandPause, CommandResume, CommandPing, CommandStatus,
+		CommandInterrupt, CommandCloseStdout, CommandCloseStderr:
 		return eventControlPrefix + strings.ToLower(string(c))
 	default:
 		return eventControlPrefix + "unknown"

@@ -282,7 +282,7 @@ func Dispatch(tx *broker.Tx, j *Job, consumer proc.Identity, now time.Time) (*Ta
 // start is the rest of [Dispatch], for a task whose request has been taken.
 func (j *Job) start(tx *broker.Tx, t *Task, consumer proc.Identity, now time.Time) (err error) {
 	at := now.UnixNano()
-	t.Epoch, t.Seq, t.Consumer, t.Ordered = j.Epoch, 0, consumer, ""
+	t.Epoch, t.Seq, t.Consumer, t.Ordered, t.NoRetry = j.Epoch, 0, consumer, "", false
 	t.Status = taskspec.StatusSpawning
 	if err := t.log(tx, eventSpawning, at, Event{}); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"time"
 
 	"weft/broker"
@@ -40,6 +41,26 @@ func EndWaiting(tx *broker.Tx, tid string, now time.Time) (ended bool, err error
 		return false, err
 	}
 	return true, endUnstarted(tx, t, taskspec.Stopped(), now)
+}
+
+// Interrupt sends SIGINT to a task and returns the task afterwards. It ends one that has not
+// been dispatched. An interactive task gets the message stdin, which says the same, behind
+// what it was sent before. Errors wrap [ErrNotRunning] if the task has ended.
+func Interrupt(tx *broker.Tx, tid, stdin string, now time.Time) (*Task, error) {
+	t, err := load(tx, tid)
+	if err != nil {
+		return nil, err
+	}
+	if t.Status.Terminal() {
+		return nil, fmt.Errorf("%w: it %s", ErrNotRunning, t.Status)
+	}
+	if t.Status == taskspec.StatusRunning && t.Kind() != Pipeline {
+		if work, err := t.Work(); err == nil && work.Interactive {
+			_, err := tx.Write(QueuesOf(tid).Inbox, stdin)
+			return t, err
+		}
+	}
+	return End(tx, tid, CommandInterrupt, now)
 }
 
 // Withdraw ends a task that has not been dispatched, for this reason, and drops its key, so

@@ -261,7 +261,9 @@ func (u Usage) plus(v Usage) Usage {
 
 // endPipeline asks for the end of a running pipeline, through its current stage.
 func endPipeline(tx *broker.Tx, p *Task, c Command, now time.Time) error {
-	p.order(c)
+	if c.ends() {
+		p.order(c)
+	}
 	if err := p.log(tx, eventControl(c), now.UnixNano(), Event{}); err != nil {
 		return err
 	}
@@ -269,7 +271,7 @@ func endPipeline(tx *broker.Tx, p *Task, c Command, now time.Time) error {
 		return err
 	}
 	_, err := End(tx, p.Plan.Current().TID, c, now)
-	if unreadable(err) { // when the stage ends is unknown
+	if unreadable(err) && c.ends() { // when the stage ends is unknown
 		return p.conclude(tx, ordered(c), now.UnixNano(), Event{})
 	}
 	return err
@@ -304,7 +306,7 @@ func ReadPipelineControl(tx *broker.Tx, tid string, now time.Time) (runs bool, e
 			a.Status = statusUnknown
 		case c.ends():
 			return endPipeline(tx, t, c, now)
-		case c.holds():
+		case c.holds(), c.signals():
 			_, err = tx.Write(QueuesOf(t.Plan.Current().TID).ControlIn, string(c))
 		case c == CommandStatus:
 			a.TaskStatus, a.ShouldStop = string(t.Status), new(t.Ordered != "")

@@ -89,6 +89,9 @@ type Task struct {
 	// Ordered is the order to end that this epoch has received, STOP or KILL. A consumer
 	// without a manager cannot know otherwise whether it has missed one.
 	Ordered Command `json:"ordered,omitempty"`
+	// NoRetry means that no further attempt follows this one: it was interrupted, or nobody
+	// wants its output any more.
+	NoRetry bool `json:"no_retry,omitempty"`
 	// Hold means that it was told to pause; Paused that all its processes are stopped.
 	Hold   bool `json:"hold,omitempty"`
 	Paused bool `json:"paused,omitempty"`
