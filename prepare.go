@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"weft/broker"
+	"weft/internal/function"
 	"weft/internal/ledger"
 	"weft/internal/project"
 	"weft/taskspec"
@@ -185,7 +186,7 @@ func (o SubmitOptions) submission(ctx context.Context, p *Project, spec *taskspe
 	if err != nil {
 		return l, err
 	}
-	l = ledger.Submission{Dir: o.Dir, Parent: parentIn(p.root), Redact: p.settings.Redact}
+	l = ledger.Submission{Dir: o.Dir, Parent: parentIn(ctx, p.root), Redact: p.settings.Redact}
 	if l.Dir == "" {
 		if l.Dir, err = os.Getwd(); err != nil {
 			return l, err
@@ -221,9 +222,12 @@ func canRun() error {
 	return err
 }
 
-// parentIn is the task that this process runs in, if that is one of the project
+// parentIn is the task that ctx is of, or else that this process runs in, if that is one of the project
 // at root.
-func parentIn(root string) string {
+func parentIn(ctx context.Context, root string) string {
+	if r := function.RunOf(ctx); r != nil && r.Root == root {
+		return r.TID
+	}
 	if os.Getenv(ledger.EnvContext) != root {
 		return ""
 	}

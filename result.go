@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"weft/broker"
+	"weft/internal/function"
 	"weft/internal/jsonobject"
 	"weft/internal/ledger"
 	"weft/taskspec"
@@ -78,6 +79,7 @@ func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 //
 // A large output is only described: [Task.Discard] consumes it.
 func (t *Task) Result(ctx context.Context) (*Result, error) {
+	defer function.Waits(ctx)()
 	if t.local != nil {
 		if l, value, taken := t.local.Take(ctx); taken {
 			res := newResult(l)

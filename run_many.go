@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/function"
 	"weft/internal/ledger"
 	"weft/taskspec"
 )
@@ -78,6 +79,7 @@ const (
 // Specs with the same key are one task, for which done is called once. A task that was
 // submitted before, by any process, is treated like the others.
 func (p *Project) RunMany(ctx context.Context, specs iter.Seq2[*taskspec.Spec, error], o RunManyOptions, done func(*Task, *TaskStatus) (take bool, err error)) error {
+	defer function.Waits(ctx)()
 	if o.Batch == "" {
 		o.Batch = NewBatchID()
 	}

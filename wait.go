@@ -11,6 +11,7 @@ import (
 	"weft/broker"
 	"weft/internal/consumer"
 	"weft/internal/disk"
+	"weft/internal/function"
 	"weft/internal/ledger"
 	"weft/internal/upkeep"
 	"weft/taskspec"
@@ -159,6 +160,7 @@ var errFound = errors.New("found")
 // or one of the queues may have changed. An error of look ends the wait; if it is
 // errFound, awaitTask returns the record.
 func awaitTask(ctx context.Context, t *Task, look func(*ledger.Task) error, queues ...string) (*ledger.Task, error) {
+	defer function.Waits(ctx)()
 	if t.local != nil && look == nil {
 		if l := t.local.Wait(ctx); l != nil {
 			return l, nil

@@ -10,7 +10,8 @@
 //   - A block of sh is typed too, and must succeed; what it prints is not compared.
 //   - A block with a file name behind its language, such as "json etl.json", is
 //     that file.
-//   - Other blocks are not done: text, and what names no file.
+//   - Other blocks are not done: text, in which there are no commands but in the help of cli.md,
+//     and parts of Go and JSON, which name no file.
 package docs_test
 
 import (
@@ -112,6 +113,10 @@ func follow(t *testing.T, page, bin string) {
 					t.Errorf("%s:%d: %s\ngot:\n%s\nwant:\n%s", page, s.line, s.command, got, strings.Join(s.want, "\n"))
 				}
 			}
+		case b.language == "text" && page != "cli.md" && command.MatchString(b.text):
+			t.Errorf("%s:%d: a command that is not run: make it a block of console or sh", page, b.line)
+		case b.language != "text" && b.language != "go" && b.language != "json":
+			t.Errorf("%s:%d: a block of %q is not done", page, b.line, b.language)
 		}
 	}
 }
@@ -177,6 +182,9 @@ func steps(b block) (all []step) {
 	}
 	return all
 }
+
+// command is what a line that is typed looks like.
+var command = regexp.MustCompile(`(?m)^ *(\$ |weft [a-z]+ )`)
 
 const anything = "…"
 

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,7 +34,27 @@ func registerFunctions() {
 	weft.Register("end", endSomehow)
 	weft.Register("blocked", callBlocked)
 	weft.Register("nested", callAgain)
+	weft.Register("parent", callInside)
 	weft.RegisterArgs("pid", func(context.Context, []any, map[string]any) (any, error) { return os.Getpid(), nil })
+}
+
+// served is the project that this process serves, for the function "parent".
+var served atomic.Pointer[weft.Project]
+
+// callInside waits for another function of its program, and checks whose child that was.
+func callInside(ctx context.Context, n int) (string, error) {
+	child, err := served.Load().SubmitContext(ctx, inline("add", "a", n))
+	if err != nil {
+		return "", err
+	}
+	res, err := child.Result(ctx)
+	if err != nil {
+		return "", err
+	}
+	if res.ParentTID != weft.TID(ctx) {
+		return "", fmt.Errorf("it has the parent %q", res.ParentTID)
+	}
+	return string(res.Output), nil
 }
 
 // callAgain calls itself so often, and then another function.

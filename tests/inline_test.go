@@ -250,6 +250,8 @@ func TestInlineFromInside(t *testing.T) {
 	fails, again := inline("blocked", "Tell", "/", "Proceed", "", "Token", ""), inline("blocked", "Tell", "/", "Proceed", "", "Token", "")
 	again.Retry = &taskspec.RetryPolicy{MaxAttempts: new(2), Backoff: new(10 * time.Millisecond)}
 	var last []*ledger.Task
+	parent := function("parent")
+	parent.Args, parent.Isolation = []any{7}, taskspec.IsolationInline
 	for _, test := range []struct {
 		spec   *taskspec.Spec
 		output string
@@ -257,6 +259,7 @@ func TestInlineFromInside(t *testing.T) {
 	}{
 		{keyed, "3", "work_completed"},
 		{fails, "", "work_failed"},
+		{parent, `"7"`, "work_completed"}, // the child needs the only slot
 		{again, "", "work_failed task_retried task_spawning work_started work_failed"},
 	} {
 		c := p.client(call{Do: "run inside", Spec: test.spec})

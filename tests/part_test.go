@@ -168,6 +168,7 @@ func (c call) carryOut(ctx context.Context, p *weft.Project, out *json.Encoder) 
 		}
 		return err
 	case "run inside":
+		served.Store(p)
 		return runInside(ctx, p, c.Spec, out)
 	case "drain":
 		ending, cancel := signal.NotifyContext(ctx, syscall.SIGTERM)

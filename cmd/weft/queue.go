@@ -140,10 +140,20 @@ func (a *app) printStats(st broker.Stats) error {
 	return a.emit(st, "%s: %d\n", visible(st.Queue), st.Pending)
 }
 
-type queueStatsCmd struct{ queueArg }
+type queueStatsCmd struct {
+	Queue string `arg:"" optional:"" complete:"queue" help:"The queue, or @ and an alias; without it, all but those of weft and of tasks."`
+}
 
 // Run counts.
-func (c *queueStatsCmd) Run(a *app, q *broker.Queue) error {
+func (c *queueStatsCmd) Run(a *app, p *weft.Project) error {
+	if c.Queue == "" {
+		all := &queueListCmd{}
+		return cmp.Or(all.prepare(a), all.Run(a, p))
+	}
+	q, err := resolve(p, c.Queue)
+	if err != nil {
+		return err
+	}
 	st, err := q.Stats(context.Background())
 	switch {
 	case err != nil:

@@ -31,6 +31,33 @@ type chosen struct {
 	All     bool     `help:"All tasks that have not ended."`
 	Pattern string   `placeholder:"GLOB" help:"All tasks that have not ended and whose name matches."`
 	Batch   string   `placeholder:"ID" complete:"-" help:"All tasks of this batch that have not ended."`
+	Tag     string   `complete:"-" help:"All tasks with this tag that have not ended."`
+}
+
+func (c *chosen) prepare(*app) error {
+	return c.filter().check(c.TIDs, c.All, "--pattern GLOB, --tag TAG or --batch ID")
+}
+
+// filter is what the options select among the tasks that an order is for.
+func (c *chosen) filter() selection {
+	return selection{weft.TaskFilter{Name: c.Pattern, Tag: c.Tag, Batch: c.Batch, Oldest: true}}
+}
+
+// A selection is what options say of the tasks that an order concerns.
+type selection struct{ weft.TaskFilter }
+
+// selects reports whether the options select anything.
+func (s selection) selects() bool {
+	return s.Name != "" || s.Tag != "" || s.Batch != "" || !s.Since.IsZero() || len(s.Statuses) > 0
+}
+
+// check refuses an order that names tasks and selects others, or that does neither. ways are
+// the options that select.
+func (s selection) check(tids []string, all bool, ways string) error {
+	if named := len(tids) > 0; named == (all || s.selects()) {
+		return usageError{"give the ids of tasks, or select them: --all, " + ways}
+	}
+	return nil
 }
 
 type taskStopCmd struct{ chosen }
@@ -47,16 +74,24 @@ func (c *taskKillCmd) Run(a *app, p *weft.Project) error {
 	return c.sweep(a, p, taskspec.Unfinished(), (*weft.Task).Kill)
 }
 
-// sweep does something to every chosen task, whatever becomes of the others, and
-// says how each one then stands or why it could not be done. --all and --pattern
-// choose among tasks with one of the statuses. The exit code is that of the
-// first failure.
-func (c *chosen) sweep(a *app, p *weft.Project, among []taskspec.Status, do func(*weft.Task, context.Context) (*weft.TaskStatus, error)) error {
+// sweep gives an order to every chosen task; the options choose among tasks with one of
+// the statuses.
+func (c *chosen) sweep(a *app, p *weft.Project, among []taskspec.Status, do order) error {
 	in := interruptible()
-	tids, err := c.find(in.first, p, among)
+	tids, err := c.filter().find(in.first, p, c.TIDs, c.All, among)
 	if err != nil {
 		return err
 	}
+	return a.sweep(in, p, tids, among, do)
+}
+
+// An order is what is done to a task; it returns how the task then stands.
+type order func(*weft.Task, context.Context) (*weft.TaskStatus, error)
+
+// sweep gives an order that is for tasks with one of the statuses, whatever becomes of the
+// others, and says how each one then stands or why it could not be done. The exit code is
+// that of the first failure.
+func (a *app) sweep(in *interrupts, p *weft.Project, tids []string, among []taskspec.Status, do order) error {
 	// What has not ended is what a name stands for, if that is what the order is for.
 	unended := slices.DeleteFunc(slices.Clone(among), taskspec.Status.Terminal)
 	type outcome struct {
@@ -100,31 +135,30 @@ func (c *chosen) sweep(a *app, p *weft.Project, among []taskspec.Status, do func
 	return nil
 }
 
-// find returns what to call the chosen tasks.
-func (c *chosen) find(ctx context.Context, p *weft.Project, among []taskspec.Status) ([]string, error) {
-	named, all, matching := len(c.TIDs) > 0, c.All, c.Pattern != "" || c.Batch != ""
-	switch {
-	case named && !all && !matching:
-		return c.TIDs, nil
-	case named || !all && !matching:
-		return nil, usageError{"give the ids of tasks, or --all, or --pattern GLOB, or --batch ID"}
+// find returns what to call the tasks that are named, or else selected among those with one of
+// the statuses, of which nothing is said otherwise.
+func (s selection) find(ctx context.Context, p *weft.Project, tids []string, all bool, among []taskspec.Status) ([]string, error) {
+	if len(tids) > 0 {
+		return tids, nil
 	}
-	filter := weft.TaskFilter{Statuses: among, Name: c.Pattern, Batch: c.Batch, Oldest: true}
-	if c.All {
-		filter.Name, filter.Batch = "", ""
+	f := s.TaskFilter
+	if all {
+		f = weft.TaskFilter{Statuses: f.Statuses, Oldest: true}
 	}
-	var tids []string
-	for s, err := range p.Tasks(ctx, filter) {
+	if len(f.Statuses) == 0 {
+		f.Statuses = among
+	}
+	for t, err := range p.Tasks(ctx, f) {
 		if err != nil {
 			return nil, err
 		}
-		if s.Service != "" && s.Status.Terminal() {
+		if t.Service != "" && t.Status.Terminal() {
 			continue // whether it runs again its manifest says
 		}
-		tids = append(tids, s.TID)
+		tids = append(tids, t.TID)
 	}
-	if len(tids) == 0 && matching && c.Pattern != "" {
-		return nil, fmt.Errorf("%w matches %s", weft.ErrNoTask, c.Pattern)
+	if len(tids) == 0 && f.Name != "" {
+		return nil, fmt.Errorf("%w matches %s", weft.ErrNoTask, f.Name)
 	}
 	return tids, nil
 }

@@ -30,11 +30,11 @@ type call struct {
 	abandon chan struct{}
 	timers  []*time.Timer
 
-	answer   *Answer         // nil until the function has returned
-	handOff  *ledger.HandOff // nil until the task is over
-	recorded bool            // its end is recorded
-	waiters  control.Waiters // clients that wait at the control socket
-	local    *LocalRun       // for a call that this program submitted; else nil
+	answer  *Answer         // nil until the function has returned
+	handOff *ledger.HandOff // nil until the task is over
+	waits   int             // how many waits for other tasks the function is in; it has no slot then
+	waiters control.Waiters // clients that wait at the control socket
+	local   *LocalRun       // for a call that this program submitted; else nil
 }
 
 // over reports whether the task is over. Its function may still run.
@@ -102,7 +102,12 @@ func (s *server) invoke(c *call) {
 		s.emitFor(c, func(c *call) { s.onProgress(c, r.Progress) })
 	}}
 	ctx := function.WithRun(c.ctx, &function.Run{
-		TID:      c.task.TID,
+		TID:  c.task.TID,
+		Root: s.o.Root,
+		Waits: func() func() {
+			s.emitFor(c, s.onWait)
+			return func() { s.emitFor(c, s.onWaited) }
+		},
 		Log:      slog.New(slog.NewTextHandler(c.log, nil)),
 		Progress: progress.note,
 	})
@@ -117,14 +122,26 @@ func (s *server) after(c *call, wait time.Duration, event func(*call)) {
 	c.timers = append(c.timers, time.AfterFunc(wait, func() { s.emitFor(c, event) }))
 }
 
+// onWait gives back the slot of a call that begins to wait for other tasks: these may need it.
+func (s *server) onWait(c *call) {
+	if c.waits++; c.waits == 1 {
+		s.slots.give(1)
+	}
+}
+
+// onWaited takes a slot again for a call that has waited, also if there is none: the other
+// calls do not end sooner because it waits for them.
+func (s *server) onWaited(c *call) {
+	if c.waits--; c.waits == 0 {
+		s.slots.give(-1)
+	}
+}
+
 // onAnswer handles the return of a function.
 func (s *server) onAnswer(c *call, e callResult) error {
-	c.answer = e.answer
-	switch {
-	case !c.over():
+	if !c.over() {
+		c.answer = e.answer
 		s.end(c, e.value)
-	case c.recorded:
-		s.forget(c) // its function ran on after the end
 	}
 	return nil
 }
@@ -164,7 +181,7 @@ func (s *server) request(c *call, r Request) {
 }
 
 // apply carries out the action of an ending. A goroutine cannot be killed: a function that
-// does not return within the grace period is abandoned, and keeps its slot.
+// does not return within the grace period is abandoned, and another call gets its slot.
 func (s *server) apply(c *call, next attempt.Ending, act attempt.Action) {
 	c.ending = next
 	switch act {
@@ -226,11 +243,8 @@ func (s *server) addEnd(c *call) {
 			if err != nil {
 				t = nil
 			}
-			c.recorded = true
 			c.out.discard()
-			if c.answer != nil {
-				s.forget(c)
-			}
+			s.forget(c)
 			c.local.end(t, c.handOff.Result) // after the slot is free: the submitter may want it again
 		},
 		Failed: func(error) bool { c.known = nil; return true },

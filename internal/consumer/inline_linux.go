@@ -196,15 +196,9 @@ func (s *server) Rest(now time.Time, failed error) (wake time.Time, done bool, e
 	return wake, false, nil
 }
 
-// idle reports whether every claimed task has ended. It ignores a function that runs on
-// although its task is over.
+// idle reports whether every claimed task has ended.
 func (s *server) idle() bool {
-	for _, c := range s.calls {
-		if !c.recorded {
-			return false
-		}
-	}
-	return s.slots.used(s.o.Slots) == len(s.calls) // no local submit is in progress
+	return len(s.calls) == 0 && s.slots.used(s.o.Slots) == 0 // and no local submit is in progress
 }
 
 // Order applies an order from the control socket, if it is to end a call.
@@ -228,7 +222,9 @@ func (s *server) Command(_ context.Context, tid string, what ledger.Command) err
 // forget drops a call and frees its slot.
 func (s *server) forget(c *call) {
 	delete(s.calls, c.task.TID)
-	s.slots.give(1)
+	if c.waits == 0 {
+		s.slots.give(1)
+	}
 }
 
 // readRequests reads and prepares the oldest requests.

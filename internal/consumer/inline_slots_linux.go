@@ -40,11 +40,12 @@ func (s *slots) reserve() bool {
 func (s *slots) take(n int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n = min(n, s.free)
+	n = max(0, min(n, s.free))
 	s.free -= n
 	return n
 }
 
+// give frees n slots. If n is less than 0 it takes them, whether they are free or not.
 func (s *slots) give(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

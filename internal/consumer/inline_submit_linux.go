@@ -34,7 +34,7 @@ func (i *Inline) Submit(ctx context.Context, submission ledger.Submission) (*Loc
 	if s.o.Functions.Get(submission.Spec.FunctionTarget) == nil || !s.slots.reserve() {
 		return nil, nil
 	}
-	draft, err := submission.Prepare(s.o.Root)
+	draft, err := submission.Prepare(s.o.Root, s.o.MaxMessage)
 	if draft == nil || err != nil {
 		s.releaseSlot()
 		return nil, err

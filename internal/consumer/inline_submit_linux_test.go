@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"weft/broker"
 	"weft/broker/sqlite"
@@ -135,6 +136,49 @@ func TestGuests(t *testing.T) {
 	}
 }
 
+// TestFunctionNeverReturns gives the slot of a function that never returns to another call,
+// once its timeout and its grace period are over.
+func TestFunctionNeverReturns(t *testing.T) {
+	t.Parallel()
+	returns := make(chan struct{})
+	i, _ := newInline(t, 1, function.New("f", "", func(_ context.Context, deaf bool) (bool, error) {
+		if deaf {
+			<-returns
+		}
+		return deaf, nil
+	}))
+	serving, leave := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- i.Serve(serving) }()
+	submit := func(deaf bool) *LocalRun {
+		var run *LocalRun
+		waittest.Until(t, "a slot is free", func() bool {
+			var err error
+			run, err = i.Submit(t.Context(), ledger.Submission{Item: "{}", Dir: "/", Spec: &taskspec.Spec{
+				Name: "f",
+				Work: taskspec.Work{
+					Type: taskspec.KindFunction, FunctionTarget: "f", Isolation: taskspec.IsolationInline, Args: []any{deaf},
+					Timeout: time.Millisecond, StopGrace: new(time.Millisecond),
+				},
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return run != nil
+		})
+		return run
+	}
+	if task := submit(true).Wait(t.Context()); task.Status != taskspec.StatusTimeout {
+		t.Errorf("it ended as %s", task.Status)
+	}
+	submit(false).Wait(t.Context())
+	leave()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	close(returns)
+}
+
 // TestGuestNested calls a function from where the server's loop would wait for the
 // caller.
 func TestGuestNested(t *testing.T) {
@@ -186,6 +230,14 @@ func TestLocalSubmitFails(t *testing.T) {
 	}
 	run, err := submit("alone", `"hello"`) // nothing holds the key
 	ran("alone", run, err)
+
+	// A request that fits no message is refused by the queue, whether a slot is free or not.
+	if run, err := i.Submit(t.Context(), ledger.Submission{Item: "{}", Dir: "/", Spec: &taskspec.Spec{
+		Name: "echo",
+		Work: taskspec.Work{Type: taskspec.KindFunction, FunctionTarget: "echo", Isolation: taskspec.IsolationInline, Args: []any{tooLarge}},
+	}}); run != nil || err != nil {
+		t.Errorf("a spec that is too large: %v, %v", run, err)
+	}
 
 	// They gather while somebody else writes.
 	var callers sync.WaitGroup

@@ -16,14 +16,18 @@ type Prepared struct {
 }
 
 // Prepare prepares the submission. The result is nil if the task cannot run, which
-// [SubmitAll] records, or has a concurrency key, or is of a batch. root is the project's.
-func (s Submission) Prepare(root string) (*Prepared, error) {
+// [SubmitAll] records, or has a concurrency key, or is of a batch, or is so large that its
+// request may not fit a message of so many bytes. root is the project's.
+func (s Submission) Prepare(root string, maxMessage int) (*Prepared, error) {
 	if s.Spec.Concurrency != nil || s.Batch != "" {
 		return nil, nil // it may have to wait for its key
 	}
 	text, err := s.encode()
 	if err != nil {
 		return nil, err
+	}
+	if len(text) > maxMessage/2 {
+		return nil, nil // whether it fits must not depend on whether a slot is free
 	}
 	j := &Job{
 		Assignment: Assignment{Name: s.Spec.Name, Epoch: 1, Input: s.Input, Dir: s.Dir}, item: s.Item,

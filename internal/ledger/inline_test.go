@@ -52,7 +52,7 @@ func TestBegin(t *testing.T) {
 			t.Parallel()
 			p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
 			p.host("/bin/host", 1, "f")
-			d, err := made().Prepare(p.root)
+			d, err := made().Prepare(p.root, broker.MaxMessageBytes)
 			if err != nil || d == nil {
 				t.Fatalf("draft: %v, %v", d, err)
 			}

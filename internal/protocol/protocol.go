@@ -4,4 +4,4 @@ package protocol
 
 // Version is this version's. Whoever changes what another process reads, be it from a
 // connection or from the store, so that the one before would misread it, counts it on.
-const Version = 4
+const Version = 5

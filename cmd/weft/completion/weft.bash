@@ -22,13 +22,25 @@ _weft() {
     esac
 
     COMPREPLY=()
+    local about=() width=0 text
     {
         IFS= read -r how
         while IFS= read -r word; do
-            word=${word%%$'\t'*}
+            text=${word#*$'\t'} word=${word%%$'\t'*}
             COMPREPLY+=("${word#"$cut"}")
+            about+=("$text")
+            ((${#word} > width)) && width=${#word}
         done
     } < <(command weft complete -- "${words[@]}" 2>/dev/null)
+    # What several words are is shown beside them, where bash only lists them: at the second
+    # press of the key (63 is ?), and where what they have in common is typed already.
+    if ((${#COMPREPLY[@]} > 1)) && [[ ${COMP_TYPE:-} == 63 ]]; then
+        for i in "${!COMPREPLY[@]}"; do
+            [[ ${about[i]} ]] || continue
+            printf -v text '%-*s  (%s)' "$((width - ${#cut}))" "${COMPREPLY[i]}" "${about[i]}"
+            COMPREPLY[i]=${text:0:${COLUMNS:-80} - 1}
+        done
+    fi
 
     local action=''
     case $how in
