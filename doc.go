@@ -108,8 +108,8 @@
 // [Task.Peek] leaves it in place, [Task.Discard] only removes it, and [Task.Output]
 // follows the output as it is printed. [Project.Task] finds a task by its id, from any
 // process, and [Project.Tasks] lists tasks. A [Batch] waits for many tasks at the cost of
-// one. Large outputs are files: [LargeOutput]. A result stays until it is consumed;
-// [System.Tidy] then removes the task when it is old.
+// one. Large outputs are files: [LargeOutput]. A result stays until it is consumed, or its
+// task is removed because it is old: see [Retention].
 //
 // # Persistent tasks
 //

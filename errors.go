@@ -56,7 +56,7 @@ var (
 	// it is kept any more.
 	ErrNoAttempt = errors.New("no such attempt")
 	// ErrKeyHeld is returned, by a [KeyError] that wraps it, when another task holds
-	// the key of a spec.
+	// the key of a spec, or held it and has been removed.
 	ErrKeyHeld = errors.New("key is held by another task")
 	// ErrInputFromQueue is returned when a task is submitted with a standard input, and its
 	// spec takes the work item from a queue (io.inputs.inbox).
@@ -65,6 +65,8 @@ var (
 
 // Errors of controlling tasks.
 var (
+	// ErrNotEnded is returned by [Task.Remove] when the task waits or runs: stop it first.
+	ErrNotEnded = ledger.ErrNotEnded
 	// ErrNotRunning is returned when a call needs a running task and the task does
 	// not run.
 	ErrNotRunning = ledger.ErrNotRunning
@@ -150,17 +152,23 @@ func (e *TaskError) Error() string {
 }
 
 // A KeyError is returned when a task is not submitted because another task, with
-// another spec or another input, holds its key. The directory and the environment
-// of the submitter are not compared.
+// another spec or another input, holds its key, or because the task that held it has ended
+// and was removed: see [Retention]. The directory and the environment of the submitter are
+// not compared.
 type KeyError struct {
 	Key string
 	TID string // the task that holds it; empty if both were to be submitted together
+	// Removed means that the task was the same, has ended and is not known any more.
+	Removed bool
 }
 
 // Error names the key and the task that holds it.
 func (e *KeyError) Error() string {
 	if e.TID == "" {
 		return fmt.Sprintf("key %q stands for two different tasks", e.Key)
+	}
+	if e.Removed {
+		return fmt.Sprintf("key %q was used by task %s, which has ended and was removed", e.Key, e.TID)
 	}
 	return fmt.Sprintf("key %q is held by task %s, which is a different one", e.Key, e.TID)
 }

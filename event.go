@@ -29,7 +29,7 @@ type Event struct {
 // task's end; without, it ends with what has happened so far. Cancelling ctx
 // ends it: the last pair carries its error.
 //
-// Old events may have been cleared away by [System.Tidy].
+// Old events may have been removed: see [Retention].
 func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		w, err := t.project.broker.Listen(ledger.Log, ledger.OutboxOf(t.tid))

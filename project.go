@@ -70,6 +70,8 @@ type Options struct {
 	// Redact are paths into specs, such as "spec.args", that events and dumps do not
 	// show.
 	Redact []string
+	// Retention bounds what is kept of tasks that have ended.
+	Retention Retention
 	// LogLevel is the least level that a manager logs, which is a process of its own.
 	LogLevel slog.Leveler
 
@@ -130,6 +132,19 @@ func (o Options) variables() map[string]string {
 	number("WEFT_MAX_MESSAGE_SIZE", o.MaxMessageSize)
 	number("WEFT_OUTPUT_MB", o.OutputMB)
 	text("WEFT_REDACT_TASKSPEC_FIELDS", strings.Join(o.Redact, ","))
+	bound := func(name string, n int64, text string) {
+		if n < 0 {
+			text = "never"
+		}
+		if n != 0 {
+			v[name] = text
+		}
+	}
+	keep := o.Retention
+	bound("WEFT_RETENTION_AGE", int64(keep.Age), keep.Age.String())
+	bound("WEFT_RETENTION_TASKS", int64(keep.Tasks), strconv.Itoa(keep.Tasks))
+	bound("WEFT_RETENTION_OUTPUT", keep.OutputBytes, strconv.FormatInt(keep.OutputBytes, 10))
+	bound("WEFT_RETENTION_KEYS", int64(keep.Keys), keep.Keys.String())
 	if o.LogLevel != nil {
 		v["WEFT_LOG_LEVEL"] = o.LogLevel.Level().String()
 	}

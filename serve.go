@@ -108,6 +108,7 @@ func serveInline(ctx context.Context, p *Project, o ServeOptions) error {
 		Slots:       o.Slots,
 		Drain:       o.Drain,
 		Quarantined: p.trust.Quarantined,
+		Retention:   bounds(p.retention()),
 		Log:         o.Log,
 	})
 	if err == nil {
@@ -142,6 +143,7 @@ func serve(ctx context.Context, p *Project, o ServeOptions, embedded bool) error
 		Embedded:    embedded,
 		Env:         p.Environ(),
 		MaxTasks:    p.settings.MaxTasks,
+		Retention:   p.retention(),
 		Lifetime:    o.Lifetime,
 		Ready:       o.Ready,
 		Stop:        o.Stop,

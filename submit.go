@@ -66,7 +66,7 @@ func (p *Project) Submit(spec *taskspec.Spec, opts ...SubmitOptions) (*Task, err
 // If the spec has a key, [taskspec.Work].Key, and a task of the project that was
 // submitted with the same spec and input holds the key, Submit returns that task,
 // whether it has ended or not, and does nothing else: see [Task.IsNew]. If the task was
-// submitted with another spec or input, the error is a *[KeyError]. To run the same spec
+// submitted with another spec or input, or was removed since, the error is a *[KeyError]. To run the same spec
 // again use another key, or [Task.Retry].
 func (p *Project) SubmitContext(ctx context.Context, spec *taskspec.Spec, opts ...SubmitOptions) (*Task, error) {
 	tasks, err := submit(ctx, p, []*taskspec.Spec{spec}, last(opts))
@@ -150,8 +150,8 @@ func enqueue(tx *broker.Tx, p *Project, all []ledger.Submission) (a accepted, er
 	a = accepted{tasks: make([]*Task, len(tasks)), managed: managed}
 	made := make(map[string]bool) // by this transaction
 	for i, t := range tasks {
-		if t.Other {
-			e := &KeyError{Key: all[i].Spec.Key, TID: t.TID}
+		if t.Other || t.Removed {
+			e := &KeyError{Key: all[i].Spec.Key, TID: t.TID, Removed: !t.Other}
 			if made[t.TID] {
 				e.TID = ""
 			}

@@ -16,7 +16,9 @@ import (
 	"weft/internal/archive"
 	"weft/internal/ledger"
 	"weft/internal/project"
+	"weft/internal/retention"
 	"weft/internal/upkeep"
+	"weft/manager"
 )
 
 // System is the upkeep of a project: copying it out and in, clearing up, and
@@ -123,43 +125,43 @@ func loadReport(r broker.LoadReport, in *ledger.Intake, err error) (*LoadReport,
 	return &LoadReport{LoadReport: r, Lost: in.Lost, Requests: in.Requests, State: in.State}, err
 }
 
-const (
-	// DefaultKeepEvents is how many events [System.Tidy] leaves in the log of
-	// tasks: those of some 1,250 tasks, some 5 MB.
-	DefaultKeepEvents = 5000
-	// DefaultKeepTasks is how many tasks that have ended [System.Tidy] leaves:
-	// some 2 MB.
-	DefaultKeepTasks = 1000
-	// DefaultKeepAge is how old events and ended tasks may be.
-	DefaultKeepAge = 30 * 24 * time.Hour
-)
+// Retention bounds what a project keeps of tasks that have ended, the oldest of which are
+// removed first: see [Options]. 0 in a field means what the environment or the project's
+// config.json says, or else the default, and a negative value that there is no bound.
+type Retention = manager.Retention
+
+// retention is what the settings of the project say.
+func (p *Project) retention() Retention {
+	s := p.settings
+	return Retention{
+		Age: time.Duration(s.KeepAge), Tasks: int(s.KeepTasks), OutputBytes: int64(s.KeepOutput), Keys: time.Duration(s.KeepKeys),
+	}
+}
+
+// bounds gives a retention its defaults.
+func bounds(r Retention) ledger.Retention {
+	return retention.Bounds(r.Age, r.Tasks, r.OutputBytes, r.Keys)
+}
 
 // TidyOptions are the choices of [System.Tidy]. The zero value is the default.
 type TidyOptions struct {
-	// KeepEvents is how many events stay in weft.log.tasks, the newest; 0 means
-	// [DefaultKeepEvents], a negative number that there is no bound.
-	KeepEvents int
-	// KeepTasks is how many tasks that have ended stay, the newest; 0 means
-	// [DefaultKeepTasks], a negative number that there is no bound.
-	KeepTasks int
-	// KeepAge is how old an event, or the end of a task, may be that stays; 0
-	// means [DefaultKeepAge], a negative duration that there is no bound.
-	KeepAge time.Duration
-	// PendingResults also removes tasks whose results have not been consumed, or
-	// whose work items their policies have kept, together with these. Otherwise such
-	// tasks stay, whatever their age and number.
-	PendingResults bool
+	// Retention overrides that of the project, field by field.
+	Retention Retention
+	// All removes every task that has ended. Its key remains.
+	All bool
 }
 
-// retention gives the options their defaults.
-func (o TidyOptions) retention() ledger.Retention {
-	keep := ledger.Retention{
-		Events: cmp.Or(o.KeepEvents, DefaultKeepEvents),
-		Tasks:  cmp.Or(o.KeepTasks, DefaultKeepTasks),
-		Age:    cmp.Or(o.KeepAge, DefaultKeepAge),
-		Force:  o.PendingResults,
+// bounds are those of the options, for a project that has this retention.
+func (o TidyOptions) bounds(of Retention) ledger.Retention {
+	keep := bounds(Retention{
+		Age:         cmp.Or(o.Retention.Age, of.Age),
+		Tasks:       cmp.Or(o.Retention.Tasks, of.Tasks),
+		OutputBytes: cmp.Or(o.Retention.OutputBytes, of.OutputBytes),
+		Keys:        cmp.Or(o.Retention.Keys, of.Keys),
+	})
+	if o.All {
+		keep.Age = time.Nanosecond
 	}
-	keep.Events, keep.Tasks, keep.Age = max(keep.Events, 0), max(keep.Tasks, 0), max(keep.Age, 0)
 	return keep
 }
 
@@ -167,7 +169,8 @@ func (o TidyOptions) retention() ledger.Retention {
 type TidyReport struct {
 	Dir          string // the project's folder
 	Events       int    // removed from weft.log.tasks
-	Tasks        int    // that had ended, and whose records were removed
+	Tasks        int    // that had ended
+	Keys         int    // that were too old
 	Environments int    // snapshots of submitters' environments
 	Records      int    // that had lost what they belonged to
 	Files        int    // outputs and inputs of tasks
@@ -179,26 +182,30 @@ type TidyReport struct {
 	LogBefore, LogAfter     int64
 }
 
-// Tidy removes the oldest events of the log of tasks, the oldest tasks that have
-// ended and whose results are consumed, and the environments, outputs and
-// inputs that are not referred to any more; then it gives the room back to the file
+// Tidy applies the [Retention] of the project now, which managers and programs that serve
+// functions do by themselves: it removes the oldest tasks that have ended, each with its
+// events, outputs, unread result and kept work item. It also removes environments, outputs
+// and inputs that are not referred to any more, gives the room back to the file
 // system and empties the log of the store. A task that was removed is unknown:
 // see [ErrNoTask].
+//
+// Two kinds of tasks stay although they have ended: stages of a pipeline that runs, and tasks
+// whose output is in a file that a message in a queue of the user's stands for.
 //
 // Everything may go on meanwhile; at the end writers wait while the store is
 // copied. Cancelling ctx, or killing the process, leaves the rest for the next
 // time; the report says what was done before an error.
 //
 // Needed are: an environment while its task has not ended or may be run again,
-// that is did not complete; an output until its result has been taken, or, if
-// that went to a queue of the user's, until the task is removed; a
+// that is did not complete; an output until its task is removed; a
 // standard input until its task has ended and kept no message. An input that no
 // task names goes when it is 24 h old.
 func (s System) Tidy(ctx context.Context, o TidyOptions) (TidyReport, error) {
-	report := upkeep.Tidied{Dir: s.project.dir}
-	err := s.project.foreign
+	p := s.project
+	report := retention.Report{Dir: p.dir}
+	err := p.foreign
 	if err == nil {
-		report, err = upkeep.Tidy(ctx, s.upkeep(), o.retention())
+		report, err = retention.Tidy(ctx, p.broker, p.dir, o.bounds(p.retention()))
 	}
 	if err != nil {
 		err = fmt.Errorf("tidy project: %w", err)

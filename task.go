@@ -14,6 +14,7 @@ import (
 	"weft/internal/consumer"
 	"weft/internal/ledger"
 	"weft/internal/project"
+	"weft/internal/retention"
 	"weft/taskspec"
 )
 
@@ -171,6 +172,26 @@ func (t *Task) Retry(ctx context.Context) error {
 		}
 	}
 	return accepted{waiting: t, managed: managed}.awaitManager(ctx)
+}
+
+// Remove removes a task that has ended, with its events, its outputs, a result that has not
+// been consumed, a work item that its policy has kept, and its key; of a pipeline also the
+// stages. It is unknown then: see [ErrNoTask]. [Retention] does this for old tasks.
+//
+// Errors wrap [ErrNoTask] or [ErrNotEnded], or say what still needs the task. Cancelling ctx
+// before the end may leave the task with fewer events.
+func (t *Task) Remove(ctx context.Context) error {
+	err := t.project.foreign
+	if err == nil {
+		err = retention.RemoveTask(ctx, t.project.broker, t.project.dir, t.tid)
+	}
+	if errors.Is(err, broker.ErrNotFound) {
+		err = ErrNoTask
+	}
+	if err != nil {
+		return fmt.Errorf("remove task %s: %w", t.tid, err)
+	}
+	return nil
 }
 
 // removeAttempt removes what an attempt has written.

@@ -62,6 +62,15 @@ func (tx *Tx) Read(queue string, sel Select) (ms []Message, err error) {
 	return ms, wrap(queue, "read", err)
 }
 
+// ReadStored is [Tx.Read] of messages as they are stored, also if they are shown in another
+// way.
+func (tx *Tx) ReadStored(queue string, sel Select) (ms []Message, err error) {
+	if err = tx.b.stored(queue); err == nil {
+		ms, err = tx.txn.Take(queue, sel)
+	}
+	return ms, wrap(queue, "read", err)
+}
+
 // Messages returns the selected messages without taking them; selecting none is no error.
 func (tx *Tx) Messages(queue string, sel Select) (ms []Message, err error) {
 	err = tx.Scan(queue, sel, func(m Message) bool {

@@ -26,9 +26,12 @@ func (l *loop) addEnd(c *consumer, h *ledger.HandOff) {
 	known := c.known // if, as far as is known, it has not changed since the dispatch
 	l.Add(engine.Change{
 		What: "finish task", TID: h.TID,
-		Write:   func(tx *broker.Tx, _ time.Time) error { return unlessStale(ledger.Finish(tx, h, known)) },
-		Written: func(error) { _ = c.link.Send(consumers.Order{Ack: h.Seq}) }, // if it is dead, it needs none
-		Failed:  func(error) bool { known = nil; return true },
+		Write: func(tx *broker.Tx, _ time.Time) error { return unlessStale(ledger.Finish(tx, h, known)) },
+		Written: func(error) {
+			_ = c.link.Send(consumers.Order{Ack: h.Seq}) // if it is dead, it needs none
+			l.keeper.Ended(h.Output.Size)
+		},
+		Failed: func(error) bool { known = nil; return true },
 	})
 }
 

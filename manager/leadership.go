@@ -102,10 +102,12 @@ func (l *loop) leave() error {
 	return err
 }
 
-// flush moves the store's log into its file, for users that copy the file while no process
-// uses it.
+// flush removes what need not be kept, and moves the store's log into its file, for users that
+// copy the file while no process uses it.
 func (l *loop) flush() {
-	if err := broker.Flush(context.Background(), l.o.Broker); err != nil {
+	ctx := context.Background()
+	l.keeper.Last(ctx)
+	if err := broker.Flush(ctx, l.o.Broker); err != nil {
 		l.log.Warn("leave the store's log as it is", "err", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"weft/internal/function"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/retention"
 )
 
 // maxFailedStarts is how many consumers in a row may end before their hello, until the
@@ -35,6 +36,7 @@ type loop struct {
 	servers      map[proc.Identity]bool // those that are watched
 	delayed      time.Time              // when the next delayed task is due, by the system's clock; zero: none waits
 	services     services
+	keeper       *retention.Keeper
 	items        itemSource        // items for persistent tasks
 	inputs       map[string]bool   // the input queues of waiting tasks that are listened to
 	pipelines    map[string]bool   // those whose control queues are listened to

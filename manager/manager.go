@@ -13,9 +13,10 @@ import (
 	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/retention"
 )
 
-// Options configure a manager. The last eight fields are optional.
+// Options configure a manager. The last nine fields are optional.
 type Options struct {
 	Root       string         // the project's root
 	Dir        string         // the project's folder, which holds the store
@@ -35,6 +36,8 @@ type Options struct {
 	MaxTasks int
 	// Lifetime is how long the manager stays without work; 0 means for ever.
 	Lifetime time.Duration
+	// Retention bounds what the manager keeps of tasks that have ended.
+	Retention Retention
 	// Embedded says that the manager is part of a program that continues when it stops.
 	Embedded bool
 	// Autostart declares the project's services; nil: none are started.
@@ -53,6 +56,22 @@ type Options struct {
 	Ready func()
 	// Log is the manager's log; nil discards it.
 	Log *slog.Logger
+}
+
+// Retention bounds what is kept of tasks that have ended. The oldest tasks go first, each with
+// its events, its outputs, a result that nobody has consumed, and a work item that its policy
+// has kept. A task that waits or runs never goes, nor does a message in a queue of the user's.
+// 0 in a field means its default, and a negative value that there is no bound.
+type Retention struct {
+	// Age is how long ago a task may have ended, by default 7 days.
+	Age time.Duration
+	// Tasks is how many there may be, by default 100,000.
+	Tasks int
+	// OutputBytes is how much output they may have all together, by default 10 GB.
+	OutputBytes int64
+	// Keys is how old a key may be, by default 7 days from the submission of its task. Within
+	// that time nothing is submitted again under the key, even if its task has been removed.
+	Keys time.Duration
 }
 
 // ErrRunning is returned by [Run] when the project has a manager.
@@ -95,6 +114,9 @@ func Run(ctx context.Context, o Options) error {
 	defer background.Wait()
 	defer cancel()
 	l.self, l.lock = self, lock
+	keep := o.Retention
+	l.keeper = retention.NewKeeper(o.Broker, o.Dir, retention.Bounds(keep.Age, keep.Tasks, keep.OutputBytes, keep.Keys), o.Log)
+	background.Go(func() { l.keeper.Run(inner) })
 	l.watch = watcher(inner, &background, l.Events)
 	l.pool.watch = l.watch
 	defer l.pool.close()

@@ -164,9 +164,9 @@ func TestStreamWaitsForNobody(t *testing.T) {
 	}
 }
 
-// TestUntakenOfStream finds the result of a task behind its chunks, and none of a
+// TestPendingResultsOfStream finds the result of a task behind its chunks, and none of a
 // task that was lost; whose chunks stay, for they are all there is of its output.
-func TestUntakenOfStream(t *testing.T) {
+func TestPendingResultsOfStream(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
 	proceed := p.fifo("proceed")
@@ -176,9 +176,9 @@ func TestUntakenOfStream(t *testing.T) {
 	p.awaitChunk(lost, "half")
 	p.kill(p.task(lost).Consumer)
 	p.awaitEnd(lost)
-	untaken, _, err := p.open().PendingResults(p.ctx, 0)
-	if err != nil || len(untaken) != 1 || untaken[0].TID() != whole {
-		t.Errorf("untaken are %v, %v; want %s", untaken, err, whole)
+	pending, _, err := p.open().PendingResults(p.ctx, 0)
+	if err != nil || len(pending) != 1 || pending[0].TID() != whole {
+		t.Errorf("pending are %v, %v; want %s", pending, err, whole)
 	}
 	for tid, left := range map[string]int{whole: 0, lost: 1} {
 		task, err := p.open().Task(p.ctx, tid)

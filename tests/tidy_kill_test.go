@@ -25,7 +25,7 @@ import (
 // tidierVariable makes TestTidier tidy the project in that folder.
 const tidierVariable = "WEFT_TEST_TIDY_IN"
 
-// tidierKeeps is how many events it keeps.
+// tidierKeeps is how many events it keeps: ten for each task.
 const tidierKeeps = 100
 
 // TestTidier is no test by itself but the process that TestTidyKilled kills.
@@ -40,7 +40,7 @@ func TestTidier(t *testing.T) {
 	}
 	for {
 		fmt.Println("begin")
-		if _, err := p.System().Tidy(t.Context(), weft.TidyOptions{KeepEvents: tidierKeeps}); err != nil {
+		if _, err := p.System().Tidy(t.Context(), weft.TidyOptions{Retention: weft.Retention{Tasks: tidierKeeps / 10}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,7 +116,7 @@ func TestTidyKilled(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	r, err := p.System().Tidy(t.Context(), weft.TidyOptions{KeepEvents: tidierKeeps})
+	r, err := p.System().Tidy(t.Context(), weft.TidyOptions{Retention: weft.Retention{Tasks: tidierKeeps / 10}})
 	if err != nil {
 		t.Fatal(err)
 	}

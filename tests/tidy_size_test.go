@@ -15,26 +15,27 @@ import (
 )
 
 // TestTidySize runs tasks and tidies: the project is small again.
-func TestTidySize(t *testing.T) { tidySize(t, 300, weft.TidyOptions{KeepTasks: 30, KeepEvents: 200}) }
+func TestTidySize(t *testing.T) { tidySize(t, 300, 30) }
 
-// TestLongTidySize is the same for 10,000 tasks, with the defaults.
+// TestLongTidySize is the same for more tasks.
 func TestLongTidySize(t *testing.T) {
 	waittest.NeedLong(t)
-	tidySize(t, 10_000, weft.TidyOptions{KeepTasks: weft.DefaultKeepTasks, KeepEvents: weft.DefaultKeepEvents})
+	tidySize(t, 10_000, 1000)
 }
 
 // What a small task may leave in the store, in bytes: about a half more than was
 // measured, so that a field can be added, but not an index or a copy.
 const (
 	sizeOfTask  = 3000
-	sizeOfEvent = 1500
+	sizeOfEvent = 1500 // of which a task has
+	eventsEach  = 4
 	sizeOfRest  = 200_000 // and an empty project, but for the ballast
 )
 
 // tidySize runs so many tasks and bounds what is left of them by what is kept.
-func tidySize(t *testing.T, tasks int, o weft.TidyOptions) {
+func tidySize(t *testing.T, tasks, keep int) {
 	t.Parallel()
-	p := newProject(t, "WEFT_DURABILITY=normal")
+	p := newProject(t, "WEFT_DURABILITY=normal", "WEFT_RETENTION_TASKS=never")
 	p.patient(10 * time.Minute)
 	c := p.client(call{Do: "load", Load: load{Tasks: tasks, Parallel: 8, Prefix: "token"}})
 	if n := len(c.results()); n != tasks {
@@ -44,10 +45,10 @@ func tidySize(t *testing.T, tasks int, o weft.TidyOptions) {
 		t.Fatal(err)
 	}
 	p.vanish()
-	r := p.tidy(o)
+	r := p.tidy(weft.TidyOptions{Retention: weft.Retention{Tasks: keep}})
 	left := p.sizes()
 	t.Logf("of %d tasks %v is left; %+v", tasks, left, r)
-	if n := len(p.tasks()); n != o.KeepTasks || r.Tasks != tasks-n {
+	if n := len(p.tasks()); n != keep || r.Tasks != tasks-n {
 		t.Errorf("%d tasks are left and %d were removed, of %d", n, r.Tasks, tasks)
 	}
 	if left[ledger.OutputDir] > 0 {
@@ -59,7 +60,7 @@ func tidySize(t *testing.T, tasks int, o weft.TidyOptions) {
 			total += size
 		}
 	}
-	if most := int64(sizeOfRest + o.KeepTasks*sizeOfTask + o.KeepEvents*sizeOfEvent); total > most {
+	if most := int64(sizeOfRest + keep*(sizeOfTask+eventsEach*sizeOfEvent)); total > most {
 		t.Errorf("%d bytes are left, want at most %d", total, most)
 	}
 	if r.StoreAfter > r.StoreBefore/3 {

@@ -36,7 +36,7 @@ func commands() []command {
 		{name: "result", help: "Print what a task wrote, and take its result.", args: &resultCmd{}},
 		{name: "logs", help: "Print what tasks have written.", args: &logsCmd{}},
 		{name: "wait", help: "Wait until tasks have ended.", args: &waitCmd{}},
-		ofTask("stop"), ofTask("kill"), ofTask("pause"), ofTask("resume"), ofTask("retry"),
+		ofTask("stop"), ofTask("kill"), ofTask("pause"), ofTask("resume"), ofTask("retry"), ofTask("rm"),
 		{name: "task", help: "Look at tasks, stop and kill them.", args: &taskCmd{}},
 		{name: "spec", help: "Store, show and check descriptions of tasks.", args: &specCmd{}},
 		{name: "validate-taskspec", help: "Check the description of a task.", args: &validateCmd{}},

@@ -1,53 +1,35 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
-	"time"
 
 	"weft"
 	"weft/taskspec"
 )
 
 type systemTidyCmd struct {
-	KeepEvents int      `default:"5000" placeholder:"N" help:"Keep so many events, the newest, in weft.log.tasks (default: 5000; 0: all)."`
-	KeepTasks  int      `default:"1000" placeholder:"N" help:"Keep so many tasks that have ended, the newest (default: 1000; 0: all)."`
-	KeepAge    duration `default:"720h" placeholder:"TIME" help:"Keep events, and tasks that have ended, that are not older (default: 720h, 30 days; 0: all)."`
-	Untaken    bool     `help:"Remove also old tasks whose result nobody has taken, or whose work item was kept, and these with them."`
-}
-
-func (c *systemTidyCmd) prepare(*app) error {
-	if c.KeepEvents < 0 {
-		return usageError{"--keep-events: a number of events is not negative"}
-	}
-	if c.KeepTasks < 0 {
-		return usageError{"--keep-tasks: a number of tasks is not negative"}
-	}
-	return nil
+	All bool `help:"Remove every task that has ended."`
 }
 
 // Run tidies and prints what was removed.
 func (c *systemTidyCmd) Run(a *app, p *weft.Project) error {
-	o := weft.TidyOptions{ // which take -1 for all, and 0 for the default
-		KeepEvents: cmp.Or(c.KeepEvents, -1), KeepTasks: cmp.Or(c.KeepTasks, -1),
-		KeepAge: cmp.Or(time.Duration(c.KeepAge), -1), PendingResults: c.Untaken,
-	}
-	r, err := p.System().Tidy(interruptible().first, o)
+	r, err := p.System().Tidy(interruptible().first, weft.TidyOptions{All: c.All})
 	if err != nil {
 		// What was removed is gone, whatever has failed then.
-		a.note("removed until then: %s, %s, %s, %s, %s", plural(r.Events, "event"), plural(r.Tasks, "task"),
-			plural(r.Environments, "environment"), plural(r.Records, "record"), plural(r.Files, "file"))
+		a.note("removed until then: %s, %s, %s, %s, %s, %s", plural(r.Events, "event"), plural(r.Tasks, "task"),
+			plural(r.Keys, "key"), plural(r.Environments, "environment"), plural(r.Records, "record"), plural(r.Files, "file"))
 		return err
 	}
 	if a.JSON {
 		return a.printJSON(object("context", taskspec.RawString(p.Root()), "events", r.Events, "tasks", r.Tasks,
-			"environments", r.Environments, "records", r.Records, "files", r.Files, "file_bytes", r.FileBytes,
+			"keys", r.Keys, "environments", r.Environments, "records", r.Records, "files", r.Files, "file_bytes", r.FileBytes,
 			"unknown_files", r.UnknownFiles, "store_bytes_before", r.StoreBefore, "store_bytes_after", r.StoreAfter,
 			"log_bytes_before", r.LogBefore, "log_bytes_after", r.LogAfter))
 	}
 	a.stdout.Printf("Tidied %s\n", visible(r.Dir))
 	a.stdout.Printf("Events:       %d removed\n", r.Events)
 	a.stdout.Printf("Tasks:        %d removed\n", r.Tasks)
+	a.stdout.Printf("Keys:         %d removed\n", r.Keys)
 	a.stdout.Printf("Environments: %d removed\n", r.Environments)
 	a.stdout.Printf("Records:      %d removed\n", r.Records)
 	a.stdout.Printf("Files:        %d removed (%s)\n", r.Files, size(r.FileBytes))

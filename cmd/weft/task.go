@@ -20,6 +20,7 @@ type taskCmd struct {
 	Resume taskResumeCmd `cmd:"" help:"Let paused tasks go on."`
 	Ping   taskPingCmd   `cmd:"" help:"Ask a running task for a sign of life."`
 	Retry  taskRetryCmd  `cmd:"" help:"Run tasks again that have ended."`
+	Rm     taskRmCmd     `cmd:"" help:"Remove tasks that have ended."`
 	Log    taskLogCmd    `cmd:"" help:"Print what has happened to a task."`
 	Output logsCmd       `cmd:"" help:"Print what tasks have written: weft logs."`
 	TID    taskTIDCmd    `cmd:"" name:"tid" help:"Find the id of a task."`

@@ -7,6 +7,7 @@ import (
 
 	"weft/broker"
 	"weft/internal/function"
+	"weft/internal/ledger"
 )
 
 // InlineOptions configure an [Inline]. Slots, Log and Quarantined are optional.
@@ -22,6 +23,8 @@ type InlineOptions struct {
 	// contexts end.
 	Drain time.Duration
 	Log   *slog.Logger // nil discards
+	// Retention bounds what is kept of tasks that have ended.
+	Retention ledger.Retention
 	// Quarantined returns the last id of the requests that must not run because their
 	// origin is not trusted; nil means that there are none.
 	Quarantined func() broker.ID

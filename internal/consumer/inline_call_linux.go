@@ -243,6 +243,7 @@ func (s *server) addEnd(c *call) {
 			if err != nil {
 				t = nil
 			}
+			s.keeper.Ended(c.handOff.Output.Size)
 			c.out.discard()
 			s.forget(c)
 			c.local.end(t, c.handOff.Result) // after the slot is free: the submitter may want it again

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"weft/broker"
@@ -15,6 +16,7 @@ import (
 	"weft/internal/engine"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/retention"
 )
 
 // An Inline runs the tasks whose functions run inside this program, each on a goroutine.
@@ -39,6 +41,7 @@ func NewInline(o InlineOptions) (*Inline, error) {
 		slots:  slots{free: o.Slots},
 		calls:  make(map[string]*call),
 		over:   make(chan struct{}),
+		keeper: retention.NewKeeper(o.Broker, o.Dir, o.Retention, o.Log),
 	}
 	s.Engine = engine.New(engine.Options{Dir: o.Dir, Broker: o.Broker, Log: o.Log, Quarantined: o.Quarantined, Events: 2 * o.Slots}, s)
 	s.Stale[engine.Requests], s.Stale[engine.Services] = true, true
@@ -61,6 +64,7 @@ type server struct {
 	leaving Request          // what running calls are told, or will be, because serving has ended; NoRequest before
 	ending  bool             // the running calls have been told
 	over    chan struct{}    // closed at the end, when no goroutine receives events any more
+	keeper  *retention.Keeper
 }
 
 // Serve runs tasks until ctx ends. Then it starts no more, and interrupts the running ones
@@ -84,7 +88,13 @@ func (i *Inline) Serve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("serve functions: %w", err)
 	}
-	err = s.Run(context.WithoutCancel(ctx), ctx.Done())
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var background sync.WaitGroup
+	background.Go(func() { s.keeper.Run(inner) })
+	err = s.Run(inner, ctx.Done())
+	cancel()
+	background.Wait()
+	s.keeper.Last(context.Background())
 	return errors.Join(err, s.update(ledger.DropServer))
 }
 

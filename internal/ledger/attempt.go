@@ -95,15 +95,16 @@ func (t *Task) nextAttempt(tx *broker.Tx, o taskspec.Outcome, at int64) error {
 	if o.Event == taskspec.EventWorkInterrupted {
 		t.Base++ // it does not count
 	}
+	err := t.log(tx, eventRetried, at, Event{
+		Error: failed.Error, Attempt: t.Epoch - t.Base, MaxAttempts: t.MaxAttempts, NotBefore: due,
+	})
+	if err != nil {
+		return err
+	}
 	if err := t.save(tx); err != nil {
 		return err
 	}
-	if err := t.Concurrency.admit(tx); err != nil {
-		return err
-	}
-	return t.log(tx, eventRetried, at, Event{
-		Error: failed.Error, Attempt: t.Epoch - t.Base, MaxAttempts: t.MaxAttempts, NotBefore: due,
-	})
+	return t.Concurrency.admit(tx)
 }
 
 // keepAttempt keeps the attempt as it has ended, and drops the oldest one if there are too

@@ -100,7 +100,7 @@ func TestRetries(t *testing.T) {
 		t.Errorf("results of the attempts before: %q", got)
 	}
 	p.update(func(tx *broker.Tx) error { return Take(tx, tid) })
-	p.forget(Retention{Tasks: 1, Age: time.Nanosecond}, at.Add(time.Hour))
+	p.forget(Retention{Tasks: 1, Age: time.Nanosecond}, time.Now().Add(time.Hour))
 	if s := p.state(); len(s.Records[attemptKind]) > 0 || len(s.Messages[q.Attempts]) > 0 {
 		t.Error("attempts at a task that is forgotten")
 	}
@@ -199,11 +199,10 @@ func TestForgetRetried(t *testing.T) {
 	tid := p.submit(retries(2, time.Hour))
 	p.fail(tid, 1)
 	p.update(func(tx *broker.Tx) error { _, err := End(tx, tid, CommandStop, at); return err })
-	if n := p.forget(Retention{Age: time.Nanosecond}, at.Add(time.Hour)); n != 1 {
+	if n := p.forget(Retention{Age: time.Nanosecond}, time.Now().Add(time.Hour)); n != 1 {
 		t.Errorf("%d tasks forgotten", n)
 	}
 	s := p.state()
-	delete(s.Messages, Log)
 	if len(s.Records[attemptKind])+len(s.Records[indexKind])+len(s.Messages) > 0 {
 		t.Errorf("left is %+v", s)
 	}

@@ -183,7 +183,7 @@ func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string)
 		}
 		return t.log(tx, eventControl(c), now.UnixNano(), Event{})
 	})
-	if err == nil && len(orders) > 0 {
+	if err == nil && logged > 0 {
 		err = t.save(tx)
 	}
 	if t.ControlOut == "" { // a queue of the user's is not trimmed

@@ -85,7 +85,7 @@ func TestDamagedEnvironment(t *testing.T) {
 	}
 	p.update(func(tx *broker.Tx) error { _, err := End(tx, tid, CommandStop, at); return err })
 	p.update(func(tx *broker.Tx) error {
-		_, _, err := Forget(tx, Retention{Age: 1, Force: true}, 0, at.Add(2), 0, 10)
+		_, _, err := Forget(tx, &Surplus{Tasks: 10}, noBytes, 0, 10)
 		return err
 	})
 }

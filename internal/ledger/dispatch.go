@@ -346,7 +346,10 @@ func NoteUsage(tx *broker.Tx, tid string, epoch int, u Usage, now time.Time) err
 	if err != nil || t.Epoch != epoch || t.Status != taskspec.StatusRunning {
 		return err
 	}
-	return t.log(tx, eventReport, now.UnixNano(), Event{Usage: &u})
+	if err := t.log(tx, eventReport, now.UnixNano(), Event{Usage: &u}); err != nil {
+		return err
+	}
+	return t.save(tx)
 }
 
 // Refuse ends a task whose request cannot be run. If it cannot be run with the message of a

@@ -47,28 +47,55 @@ type Event struct {
 	ParentTID      string   `json:"parent_tid,omitempty"`
 	// Attempt, MaxAttempts and NotBefore belong to a task_retried by policy: which attempt
 	// has ended, of how many, and when the next one may start.
-	Attempt     int             `json:"attempt,omitempty"`
-	MaxAttempts int             `json:"max_attempts,omitempty"`
-	NotBefore   int64           `json:"not_before,omitempty"`
-	TaskSpec    json.RawMessage `json:"taskspec,omitempty"` // never in the store
+	Attempt     int   `json:"attempt,omitempty"`
+	MaxAttempts int   `json:"max_attempts,omitempty"`
+	NotBefore   int64 `json:"not_before,omitempty"`
+	// Prev is the message of the task's event before this one: see [Task].LastEvent. Readers
+	// do not see it.
+	Prev     broker.ID       `json:"prev,omitempty"`
+	TaskSpec json.RawMessage `json:"taskspec,omitempty"` // never in the store
 }
 
-// log writes an event about the current state of t. e holds further fields.
+// log writes an event about the current state of t, whose record is to be saved after it. e
+// holds further fields.
 func (t *Task) log(tx *broker.Tx, name string, now int64, e Event) error {
 	e.Event, e.Timestamp = name, now
 	e.TID, e.TIDShort, e.Status = t.TID, taskspec.ShortTID(t.TID), t.Status
 	e.TaskPID, e.ReturnCode = cmp.Or(e.TaskPID, t.Process.PID), cmp.Or(e.ReturnCode, t.ReturnCode)
 	e.Error, e.LimitMeans, e.Details = cmp.Or(e.Error, t.Error), cmp.Or(e.LimitMeans, t.LimitMeans), cmp.Or(e.Details, t.Details)
-	return writeEvent(tx, &e)
+	e.Prev = t.LastEvent
+	id, err := writeEvent(tx, &e)
+	t.LastEvent = id
+	return err
 }
 
-func writeEvent(tx *broker.Tx, e *Event) error {
+func writeEvent(tx *broker.Tx, e *Event) (broker.ID, error) {
 	body, err := json.Marshal(e)
 	if err != nil {
-		return fmt.Errorf("encode event %s: %w", e.Event, err)
+		return 0, fmt.Errorf("encode event %s: %w", e.Event, err)
 	}
-	_, err = tx.Write(Log, string(body))
-	return err
+	return tx.Write(Log, string(body))
+}
+
+// eventsAtOnce is how many events of one task a transaction removes.
+const eventsAtOnce = 1000
+
+// dropEvents removes the events of a task, the newest first, and counts them. If that were
+// not all, the rest follows from the record, which the caller saves.
+func dropEvents(tx *broker.Tx, t *Task) (n int, all bool, err error) {
+	for ; t.LastEvent != 0 && n < eventsAtOnce; n++ {
+		ms, err := tx.ReadStored(Log, broker.Select{ID: t.LastEvent})
+		if err != nil {
+			return n, false, err
+		}
+		var e Event
+		if len(ms) == 0 || json.Unmarshal([]byte(ms[0].Body), &e) != nil || e.TID != t.TID {
+			t.LastEvent = 0 // it was removed before, and the older ones with it
+			break
+		}
+		t.LastEvent = e.Prev
+	}
+	return n, t.LastEvent == 0, nil
 }
 
 // Shows returns how the stored messages of a queue are shown, nil if as they are: the
@@ -99,6 +126,7 @@ func WholeEvent(r broker.Reader, body string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	e.Prev = 0
 	whole, err := json.Marshal(e)
 	return string(whole), err
 }

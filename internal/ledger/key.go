@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"weft/broker"
+	"weft/taskspec"
 )
 
 // keyKind is the kind of the records of the keys that tasks hold. Their key is that key,
-// their rank the task's. The record of a task that is gone has no effect.
+// their rank the task's. The record of a task that is gone has no effect, unless it says that
+// the task was removed.
 const keyKind = "key"
 
 // keyRecord is the body of such a record.
@@ -23,6 +26,9 @@ type keyRecord struct {
 	Digest string `json:"digest,omitempty"`
 	// Shown is the digest of the redacted spec alone.
 	Shown string `json:"shown,omitempty"`
+	// Removed means that the task has ended and was removed: nothing is to be made again
+	// under the key before that is old.
+	Removed bool `json:"removed,omitempty"`
 }
 
 // differs reports whether a task was submitted with something else. Unknown digests do not
@@ -74,7 +80,8 @@ func digest(parts ...[]byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// holder returns the task that holds a key, and the key's record; nil if none does.
+// holder returns the task that holds a key, and the key's record; nil if there is none, or it
+// was removed.
 func holder(r broker.Reader, key string) (t *Task, k keyRecord, err error) {
 	if k, err = keys.get(r, key); err == nil {
 		t, err = tasks.get(r, k.TID)
@@ -91,20 +98,71 @@ func holdKey(tx *broker.Tx, t *Task, k keyRecord) error {
 	return put(tx, broker.Record{Kind: keyKind, Key: t.Key, Rank: int64(t.Number())}, k)
 }
 
-// dropKey drops the key that the task holds, if it has one. It is part of removing a task's
-// record.
+// dropKey drops the key that the task holds, if it has one.
 func dropKey(tx *broker.Tx, t *Task) error {
-	if t.Key == "" {
-		return nil
-	}
-	k, err := keys.get(tx, t.Key)
-	if unreadable(err) {
-		return nil
-	}
-	if err != nil || k.TID != t.TID {
+	k, err := heldBy(tx, t)
+	if k == nil || err != nil {
 		return err
 	}
 	return tx.DeleteRecord(keyKind, t.Key)
+}
+
+// outliveTask keeps the key that the task holds, if it has one, when the task is removed.
+func outliveTask(tx *broker.Tx, t *Task) error {
+	k, err := heldBy(tx, t)
+	if k == nil || err != nil {
+		return err
+	}
+	k.Removed = true
+	return holdKey(tx, t, *k)
+}
+
+// heldBy returns the record of the key that the task holds, nil if it holds none.
+func heldBy(tx *broker.Tx, t *Task) (*keyRecord, error) {
+	if t.Key == "" {
+		return nil, nil
+	}
+	k, err := keys.get(tx, t.Key)
+	if unreadable(err) {
+		return nil, nil
+	}
+	if err != nil || k.TID != t.TID {
+		return nil, err
+	}
+	return &k, nil
+}
+
+// isRemoved reports whether the record of a key says that the task which held it was removed.
+func isRemoved(rec broker.Record) bool {
+	k, err := keys.decode(rec)
+	return err == nil && k.Removed
+}
+
+// DropKeys removes, among the next limit keys with a rank above after, those that were taken
+// before old and whose tasks do not wait or run. It returns how many it removed, and the rank
+// to continue with, 0 at the end.
+func DropKeys(tx *broker.Tx, old time.Time, after int64, limit int) (n int, next int64, err error) {
+	recs, err := tx.Records(keyKind, broker.RecordSelect{AfterRank: after, BeforeRank: int64(broker.IDAt(old)), Limit: limit})
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, rec := range recs {
+		task, err := tx.Record(Kind, broker.ID(rec.Rank).String())
+		if err != nil && !errors.Is(err, broker.ErrNotFound) {
+			return 0, 0, err
+		}
+		if err == nil && !taskspec.Status(task.State).Terminal() {
+			continue
+		}
+		if err := tx.DeleteRecord(keyKind, rec.Key); err != nil {
+			return 0, 0, err
+		}
+		n++
+	}
+	if len(recs) == limit {
+		next = recs[len(recs)-1].Rank
+	}
+	return n, next, nil
 }
 
 // KeyKeepsInput reports whether the task that holds the key was submitted with this input,

@@ -234,7 +234,12 @@ func (in *Intake) done(tx *broker.Tx) error {
 		return nil
 	}
 	return dropLost(tx, keyKind, func(r broker.Record) string { return broker.ID(r.Rank).String() },
-		func(tx *broker.Tx, r broker.Record) error { return tx.DeleteRecord(keyKind, r.Key) })
+		func(tx *broker.Tx, r broker.Record) error {
+			if isRemoved(r) {
+				return nil
+			}
+			return tx.DeleteRecord(keyKind, r.Key)
+		})
 }
 
 // placeAgain moves the request of a task that was loaded from the queue it was in to the one

@@ -24,10 +24,12 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // bare compares tasks and jobs without the decoded copies of what they hold in
-// JSON.
+// JSON, and without the ids of events.
 var bare = cmp.Options{
 	cmpopts.IgnoreUnexported(Task{}),
 	cmpopts.IgnoreFields(Job{}, "task", "byHand", "queue", "request"),
+	cmpopts.IgnoreFields(Task{}, "LastEvent"), // see linked
+	cmpopts.IgnoreFields(Event{}, "Prev"),
 }
 
 // at is when everything happens in these tests.
@@ -252,11 +254,12 @@ func (p *project) shownSpec(t *Task) *taskspec.Spec {
 type state struct {
 	Messages map[string][]broker.Message
 	Records  map[string][]broker.Record
+	Events   []broker.Message // as they are stored
 }
 
 func (p *project) state() state {
 	p.Helper()
-	s := state{make(map[string][]broker.Message), make(map[string][]broker.Record)}
+	s := state{Messages: make(map[string][]broker.Message), Records: make(map[string][]broker.Record)}
 	for name, err := range p.b.Queues(broker.Pattern{}).Names(ctx) {
 		if err != nil {
 			p.Fatal(err)
@@ -274,6 +277,10 @@ func (p *project) state() state {
 			p.Fatal(err)
 		}
 		s.Records[kind] = recs
+	}
+	err := p.b.View(ctx, func(r broker.Reader) (err error) { s.Events, err = r.Messages(Log, broker.Select{}); return err })
+	if err != nil {
+		p.Fatal(err)
 	}
 	return s
 }
@@ -343,6 +350,22 @@ func (p *project) check() {
 	}
 }
 
+// linked reports whether all events of the task in the log follow from its record.
+func (s state) linked(t *Task) bool {
+	next := t.LastEvent
+	for _, m := range slices.Backward(s.Events) {
+		var e Event
+		if json.Unmarshal([]byte(m.Body), &e) != nil || e.TID != t.TID {
+			continue
+		}
+		if m.ID != next {
+			return false
+		}
+		next = e.Prev
+	}
+	return next == 0
+}
+
 // disagreements are the facts that contradict the record r of a task, of which
 // so many events say that it ended.
 func (s state) disagreements(r broker.Record, t *Task, ended int, i indexed) (problems []string) {
@@ -366,6 +389,7 @@ func (s state) disagreements(r broker.Record, t *Task, ended int, i indexed) (pr
 			must(err == nil && holds(q.Attempts, past.Result) == (past.Output.Form != FormNone), "a past attempt has one result if and only if it reported")
 		}
 	}
+	must(s.linked(t), "its events do not follow from its record")
 	must(t.Env == "" || slices.ContainsFunc(s.Records[envKind], func(r broker.Record) bool { return r.Key == t.Env }), "its environment is gone")
 	must(len(s.Messages[q.Reserved]) <= 1 || t.Items != nil, "it has reserved more than one message")
 	passedOn := t.Stage > 0 && !t.Last && t.Status == taskspec.StatusCompleted && !holds(q.Outbox, t.Result)

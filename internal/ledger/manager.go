@@ -89,13 +89,14 @@ func (m *Manager) save(tx *broker.Tx, event string, superseded bool, now time.Ti
 			return err
 		}
 	}
-	return writeEvent(tx, &Event{
+	_, err = writeEvent(tx, &Event{
 		Event:     event,
 		TID:       m.TID,
 		TIDShort:  taskspec.ShortTID(m.TID),
 		Timestamp: now.UnixNano(),
 		TaskPID:   m.Process.PID,
 	})
+	return err
 }
 
 // RegisterManager records that the manager m has taken over, and gives it an id. Control

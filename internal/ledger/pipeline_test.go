@@ -596,7 +596,7 @@ func TestForgetStage(t *testing.T) {
 	tid := p.pipeline(noItem, stage("a"), stage("b"))
 	p.begin(tid)
 	p.work(tid, "one", taskspec.Exited(0, ""))
-	later := at.Add(time.Hour)
+	later := time.Now().Add(time.Hour)
 	if n := p.forget(Retention{Age: time.Minute}, later); n != 0 {
 		t.Errorf("%d tasks were forgotten while the pipeline runs", n)
 	}

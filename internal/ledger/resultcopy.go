@@ -157,13 +157,3 @@ func withdrawResult(tx *broker.Tx, t *Task) error {
 	}
 	return dropResultCopy(tx, t)
 }
-
-// fileNeeded reports whether the task's result is a message in a queue of the user's that
-// stands for a file and has not been read.
-func fileNeeded(tx *broker.Tx, t *Task) (bool, error) {
-	if !inUserQueue(t) || t.Output.Form != FormFile {
-		return false, nil
-	}
-	ms, err := tx.Messages(t.Out, broker.Select{ID: t.Result, Limit: 1})
-	return len(ms) > 0, err
-}

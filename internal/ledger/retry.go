@@ -81,13 +81,13 @@ func retryTask(tx *broker.Tx, t *Task, now time.Time) error {
 	}
 	*t = resetForRetry(t)
 	t.Base = t.Epoch // its policy counts from here
+	if err := t.log(tx, eventRetried, now.UnixNano(), Event{}); err != nil {
+		return err
+	}
 	if err := t.save(tx); err != nil {
 		return err
 	}
-	if err := t.Concurrency.admit(tx); err != nil {
-		return err
-	}
-	return t.log(tx, eventRetried, now.UnixNano(), Event{})
+	return t.Concurrency.admit(tx)
 }
 
 // requestAgain writes the request for another attempt at the task, under its id. item is
@@ -113,7 +113,7 @@ func resetForRetry(t *Task) Task {
 		In: t.In, Out: t.Out, ControlIn: t.ControlIn, ControlOut: t.ControlOut, Redact: t.Redact, Streams: t.Streams, NoItem: t.NoItem, Key: t.Key, Tags: t.Tags, Concurrency: t.Concurrency, Batch: t.Batch, Line: t.Line,
 		Service: t.Service,
 		Items:   t.Items, Pipeline: t.Pipeline, Stage: t.Stage, Last: t.Last,
-		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created,
+		MaxAttempts: t.MaxAttempts, Base: t.Base, Epoch: t.Epoch, Created: t.Created, LastEvent: t.LastEvent,
 	}
 }
 

@@ -49,8 +49,9 @@ type Submission struct {
 type Accepted struct {
 	TID string
 	// Existing: no task was made, because this one holds the key. Other: it was submitted
-	// with something else. Ended: it has ended.
-	Existing, Other, Ended bool
+	// with something else. Ended: it has ended. Removed: it has ended, and is not known any
+	// more.
+	Existing, Other, Ended, Removed bool
 }
 
 // Submit submits a task and returns its TID. The second result is false if no manager will
@@ -150,6 +151,9 @@ func (s Submission) held(tx *broker.Tx, spec []byte) (a *Accepted, k keyRecord, 
 	}
 	k = s.digests(spec)
 	t, known, err := holder(tx, name)
+	if t == nil && known.Removed && err == nil {
+		return &Accepted{TID: known.TID, Existing: true, Other: known.differs(k), Ended: true, Removed: true}, k, nil
+	}
 	if t == nil || err != nil {
 		return nil, k, err
 	}
@@ -176,10 +180,10 @@ func (s Submission) create(tx *broker.Tx, spec json.RawMessage, env string, now 
 // initialize writes the first record of a task, and its first event.
 func initialize(tx *broker.Tx, t *Task, env string) error {
 	t.Env = env
-	if err := t.save(tx); err != nil {
+	if err := t.log(tx, eventInitialized, t.Created, Event{ParentTID: t.Parent}); err != nil {
 		return err
 	}
-	return t.log(tx, eventInitialized, t.Created, Event{ParentTID: t.Parent})
+	return t.save(tx)
 }
 
 // task returns the task of the submission, without its id.

@@ -117,6 +117,10 @@ type Task struct {
 	Output   Output    `json:"output,omitzero"`
 	Usage    Usage     `json:"usage,omitzero"`
 
+	// LastEvent is the message of its last event in the log, from which the others follow: so
+	// they are found without reading the log when the task is removed.
+	LastEvent broker.ID `json:"last_event,omitempty"`
+
 	// Result is the message that is the result, 0 before there is one: see [ResultQueue].
 	// Chunks of output may precede it.
 	Result broker.ID `json:"result,omitempty"`

@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,31 +17,22 @@ import (
 // task's standard error, and its spec.
 const pageOfRecords = 100
 
-// Retention bounds what is kept of the past: at most Events events, and the records of at
-// most Tasks tasks that have ended, the newest, none of them older than Age. 0 is no bound.
-type Retention struct {
-	Events int
-	Tasks  int
-	Age    time.Duration
-	// Force removes the records of tasks even if something of them is left: see [Forget].
-	Force bool
-}
-
-// Expired finds the oldest events that need not be kept, at most limit: those with ids
-// before the one that it returns, 0 if there are none. If another process removes them
-// first, removing them again removes no others.
-func Expired(r broker.Reader, keep Retention, now time.Time, limit int) (before broker.ID, err error) {
+// Expired finds the oldest events that need not be kept, at most limit: those that exceed most,
+// and those from before old; 0 in either is no bound. They have ids before the one that it
+// returns, 0 if there are none. If another process removes them first, removing them again
+// removes no others.
+func Expired(r broker.Reader, most int, old time.Time, limit int) (before broker.ID, err error) {
 	surplus := 0
-	if keep.Events > 0 {
+	if most > 0 {
 		st, err := r.Stats(Log)
 		if err != nil {
 			return 0, err
 		}
-		surplus = st.Pending - keep.Events
+		surplus = st.Pending - most
 	}
 	var young broker.ID // without a bound no event is too old
-	if keep.Age > 0 {
-		young = broker.IDAt(now.Add(-keep.Age))
+	if !old.IsZero() {
+		young = broker.IDAt(old)
 	}
 	err = r.Scan(Log, broker.Select{Limit: limit}, func(m broker.Message) bool {
 		if surplus <= 0 && m.ID >= young {
@@ -100,12 +92,12 @@ var uncompleted = []string{
 
 // UnusedEnvironments finds, among the next limit environments with a rank above after,
 // those that no task needs that may still run, or be run again: it returns their keys, and
-// the rank to continue with, 0 at the end.
-func UnusedEnvironments(r broker.Reader, after int64, limit int) (keys []string, next int64, err error) {
+// the rank to continue with, 0 at the end. newest is the rank of the newest task.
+func UnusedEnvironments(r broker.Reader, after int64, limit int) (keys []string, newest, next int64, err error) {
 	unused := make(map[string]bool)
 	for rec, err := range each(r, envKind, after, "") {
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 		unused[rec.Key] = true
 		if len(unused) == limit {
@@ -114,36 +106,41 @@ func UnusedEnvironments(r broker.Reader, after int64, limit int) (keys []string,
 		}
 	}
 	if len(unused) == 0 {
-		return nil, 0, nil
+		return nil, 0, 0, nil
 	}
 	for t, err := range tasks.each(r, 0, uncompleted...) {
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 		if delete(unused, t.Env); len(unused) == 0 {
 			break
 		}
 	}
-	for key := range unused {
-		keys = append(keys, key)
+	last, err := r.Records(Kind, broker.RecordSelect{Newest: true, Limit: 1})
+	if err != nil {
+		return nil, 0, 0, err
 	}
-	slices.Sort(keys)
-	return keys, next, nil
+	if len(last) > 0 {
+		newest = last[0].Rank
+	}
+	return slices.Sorted(maps.Keys(unused)), newest, next, nil
 }
 
-// DropEnvironments removes what [UnusedEnvironments] finds, in the same transaction: an
-// earlier submission keeps an environment by referring to it, a later one stores it again.
-func DropEnvironments(tx *broker.Tx, after int64, limit int) (n int, next int64, err error) {
-	keys, next, err := UnusedEnvironments(tx, after, limit)
-	if err != nil {
-		return 0, 0, err
+// DropEnvironments removes what [UnusedEnvironments] has found, but for those that a task
+// with a rank above newest refers to: it was submitted since.
+func DropEnvironments(tx *broker.Tx, keys []string, newest int64) (n int, err error) {
+	for t, err := range tasks.each(tx, newest) {
+		if err != nil {
+			return 0, err
+		}
+		keys = slices.DeleteFunc(keys, func(key string) bool { return key == t.Env })
 	}
 	for _, key := range keys {
 		if err := tx.DeleteRecord(envKind, key); err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 	}
-	return len(keys), next, nil
+	return len(keys), nil
 }
 
 // OutputDir is the folder of [OutputFile] and [InputFile], in a project's own.
@@ -174,6 +171,16 @@ func ParseOutputFile(name string) (a Attempt, ok bool) {
 	}
 	known := a.Stream == Stdout || a.Stream == Stderr || a.Stream == Index
 	return a, err == nil && known && a.Epoch > 0 && strconv.Itoa(a.Epoch) == parts[1]
+}
+
+// TaskOfFile returns the TID of the task that has written the file with this name in
+// [OutputDir]; empty if the name is none of an output.
+func TaskOfFile(name string) string {
+	a, ok := ParseOutputFile(name)
+	if !ok {
+		return ""
+	}
+	return a.TID
 }
 
 // inputName is the length of an input's name: 16 random bytes in hexadecimal.

@@ -37,11 +37,11 @@ func newUnchecked(t *testing.T, o sqlite.Options) *project {
 const atOnce = 4
 
 // trim removes events as long as some need not be kept.
-func (p *project) trim(keep Retention, now time.Time) {
+func (p *project) trim(most int, old time.Time) {
 	p.Helper()
 	for {
 		var before broker.ID
-		err := p.b.View(ctx, func(r broker.Reader) (err error) { before, err = Expired(r, keep, now, atOnce); return err })
+		err := p.b.View(ctx, func(r broker.Reader) (err error) { before, err = Expired(r, most, old, atOnce); return err })
 		if err != nil {
 			p.Fatal(err)
 		}
@@ -59,17 +59,18 @@ func TestExpired(t *testing.T) {
 	t.Parallel()
 	const events = 20 // one a minute
 	for name, test := range map[string]struct {
-		keep Retention
+		most int
+		age  time.Duration
 		want int // the newest
 	}{
-		"no bounds":        {Retention{}, 20},
-		"fewer than there": {Retention{Events: 7}, 7},
-		"as many":          {Retention{Events: 20}, 20},
-		"more":             {Retention{Events: 21}, 20},
-		"young":            {Retention{Age: 5 * time.Minute}, 5},
-		"all too old":      {Retention{Age: time.Nanosecond}, 0},
-		"both, few":        {Retention{Events: 3, Age: 5 * time.Minute}, 3},
-		"both, young":      {Retention{Events: 9, Age: 5 * time.Minute}, 5},
+		"no bounds":        {0, 0, 20},
+		"fewer than there": {7, 0, 7},
+		"as many":          {20, 0, 20},
+		"more":             {21, 0, 20},
+		"young":            {0, 5 * time.Minute, 5},
+		"all too old":      {0, time.Nanosecond, 0},
+		"both, few":        {3, 5 * time.Minute, 3},
+		"both, young":      {9, 5 * time.Minute, 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +82,11 @@ func TestExpired(t *testing.T) {
 				now = now.Add(time.Minute)
 			}
 			p.write("other", "stays")
-			p.trim(test.keep, now)
+			var old time.Time
+			if test.age > 0 {
+				old = now.Add(-test.age)
+			}
+			p.trim(test.most, old)
 			var left []broker.ID
 			for m, err := range p.b.Queue(Log).Messages(ctx, broker.Select{}) {
 				if err != nil {
@@ -113,7 +118,7 @@ func TestExpiredTwiceAtOnce(t *testing.T) {
 			for {
 				var before broker.ID
 				err := p.b.View(ctx, func(r broker.Reader) (err error) {
-					before, err = Expired(r, Retention{Events: keep}, at, atOnce)
+					before, err = Expired(r, keep, time.Time{}, atOnce)
 					return err
 				})
 				if err == nil && before != 0 {
@@ -138,10 +143,18 @@ func TestExpiredTwiceAtOnce(t *testing.T) {
 func (p *project) dropEnvironments() (n int) {
 	p.Helper()
 	for after := int64(0); ; {
+		var keys []string
+		var newest, next int64
+		err := p.b.View(ctx, func(r broker.Reader) (err error) {
+			keys, newest, next, err = UnusedEnvironments(r, after, atOnce)
+			return err
+		})
+		if err != nil {
+			p.Fatal(err)
+		}
 		var dropped int
-		var next int64
 		p.update(func(tx *broker.Tx) (err error) {
-			dropped, next, err = DropEnvironments(tx, after, atOnce)
+			dropped, err = DropEnvironments(tx, slices.Clone(keys), newest)
 			return err
 		})
 		if n += dropped; next == 0 {

@@ -39,6 +39,11 @@ type Settings struct {
 	// Redact are paths into specs, such as "spec.args", that events and dumps
 	// do not show; the values of spec.env they never do.
 	Redact []string `json:"redact_taskspec_fields,omitempty"`
+	// What is kept of tasks that have ended; 0 is the default, and less than 0 has no bound.
+	KeepAge    Span  `json:"retention_age,omitzero"`
+	KeepTasks  Count `json:"retention_tasks,omitzero"`
+	KeepOutput Size  `json:"retention_output,omitzero"`
+	KeepKeys   Span  `json:"retention_keys,omitzero"`
 }
 
 // defaultLifetime is how long a manager stays without work.
@@ -212,6 +217,18 @@ func (s *Settings) override(variable func(string) string, created bool) error {
 				return fmt.Errorf("%s: %w", name, err)
 			}
 			*target = Seconds(d)
+		}
+	}
+	for name, target := range map[string]interface{ parse(text string) error }{
+		"WEFT_RETENTION_AGE":    &s.KeepAge,
+		"WEFT_RETENTION_TASKS":  &s.KeepTasks,
+		"WEFT_RETENTION_OUTPUT": &s.KeepOutput,
+		"WEFT_RETENTION_KEYS":   &s.KeepKeys,
+	} {
+		if v := variable(name); v != "" {
+			if err := target.parse(v); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
 		}
 	}
 	for _, number := range s.numbers() {

@@ -36,6 +36,10 @@ func Table() []Setting {
 		{"output_mb", "OutputMB", fmt.Sprint(defaultOutputMB), "MiB that are kept of what a task prints, on disk too while it runs. spec.limits.output_mb says it for one task, and spec.limits.output_policy what happens then."},
 		{"redact_taskspec_fields", "Redact", "none", "Paths into specs that events and dumps do not show, such as spec.args; in the variable " +
 			"separated by commas. The values of spec.env are never shown."},
+		{"retention_age", "Retention.Age", "7d", "How long ago a task may have ended that is kept: 12h, 7d, or never, in Go less than 0."},
+		{"retention_tasks", "Retention.Tasks", "100000", "How many tasks that have ended are kept, or never."},
+		{"retention_output", "Retention.OutputBytes", "10GB", "How much they may have written, all together: bytes, 500MB, 10GB, or never."},
+		{"retention_keys", "Retention.Keys", "7d", "How old a key of a task may be, or never."},
 		{"log_level", "LogLevel", "info", "What the manager logs: debug, info, warn, error."},
 	}
 }

@@ -17,11 +17,11 @@ const (
 	// largeLog is the size of the store's log, in bytes, from which on it is
 	// worth a word. It has 4 to 8 MB while no process delays it.
 	largeLog = 64 << 20
-	// manyEvents are those of some 25,000 tasks, some 100 MB.
-	manyEvents = 100_000
+	// manyEvents are more than the retention keeps by default.
+	manyEvents = 1_500_000
 )
 
-// runTidy is the advice for what [Tidy] clears up.
+// runTidy is the advice for what tidying clears up.
 const runTidy = "weft system tidy"
 
 // examineStore looks at the store of an open project.

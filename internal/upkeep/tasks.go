@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"time"
 
 	"weft/broker"
 	"weft/internal/control"
 	"weft/internal/ledger"
+	"weft/internal/retention"
 	"weft/manager"
 	"weft/taskspec"
 )
@@ -224,45 +224,15 @@ func firstOf(tids []string) string {
 	return strings.Join(ids, ", ")
 }
 
-// examineLeftovers counts what [Tidy] would remove.
+// examineLeftovers counts what tidying would remove.
 func examineLeftovers(ctx context.Context, x *examination) ([]Finding, error) {
-	environments, records := 0, 0
-	err := x.Broker.View(ctx, func(r broker.Reader) error {
-		orphans, err := ledger.FindOrphans(r)
-		if err != nil {
-			return err
-		}
-		records, environments = len(orphans), 0
-		for after := int64(0); ; {
-			keys, next, err := ledger.UnusedEnvironments(r, after, environmentsAtOnce)
-			if err != nil {
-				return err
-			}
-			environments += len(keys)
-			if next == 0 {
-				return nil
-			}
-			after = next
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	files, bytes := 0, int64(0)
-	o, err := openOutputs(x.Project)
-	if err == nil && o != nil {
-		defer o.close()
-		_, err = o.unused(ctx, func(file fs.FileInfo) error {
-			files++
-			bytes += file.Size()
-			return nil
-		})
-	}
+	found, err := retention.FindLeftovers(ctx, x.Broker, x.Dir)
 	switch {
 	case err != nil:
 		return nil, err
-	case environments+records+files == 0:
+	case found == retention.Leftovers{}:
 		return fine("none")
 	}
-	return note(fmt.Sprintf("environments: %d; records: %d; files: %d (%s)", environments, records, files, megabytes(bytes)), runTidy)
+	return note(fmt.Sprintf("environments: %d; records: %d; files: %d (%s)",
+		found.Environments, found.Records, found.Files, megabytes(found.FileBytes)), runTidy)
 }

@@ -1,4 +1,4 @@
-package upkeep
+package retention
 
 import (
 	"context"
@@ -19,8 +19,8 @@ type outputs struct {
 }
 
 // openOutputs opens the folder. It returns nil if there is none.
-func openOutputs(p Project) (*outputs, error) {
-	f, err := project.Open(p.Dir)
+func openOutputs(b *broker.Broker, dir string) (*outputs, error) {
+	f, err := project.Open(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func openOutputs(p Project) (*outputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &outputs{folder, p.Broker}, nil
+	return &outputs{folder, b}, nil
 }
 
 func (o *outputs) close() { o.folder.Close() }
@@ -49,41 +49,52 @@ const (
 // Weft's. It looks at the folder first and then into the store, because a task
 // has a record before it has output.
 func (o *outputs) unused(ctx context.Context, found func(fs.FileInfo) error) (unknown int, err error) {
+	var inputs []fs.FileInfo
+	err = o.each(func(info fs.FileInfo) error {
+		attempt, isOutput := ledger.ParseOutputFile(info.Name())
+		_, isInput := ledger.ParseInputFile(info.Name())
+		switch {
+		case !info.Mode().IsRegular() || !isInput && !isOutput:
+			unknown++
+		case isInput:
+			inputs = append(inputs, info)
+		default:
+			return o.unusedOutput(ctx, attempt, info, found)
+		}
+		return nil
+	})
+	if err != nil {
+		return unknown, err
+	}
+	return unknown, o.unusedInputs(ctx, inputs, found)
+}
+
+// each calls fn with each file of the folder.
+func (o *outputs) each(fn func(fs.FileInfo) error) error {
 	dir, err := o.folder.Dir()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer dir.Close()
-	var inputs []fs.FileInfo
 	for {
 		entries, err := dir.ReadDir(namesAtOnce)
 		if errors.Is(err, io.EOF) {
-			return unknown, o.unusedInputs(ctx, inputs, found)
-		}
-		if err != nil {
-			return unknown, err
+			return nil
 		}
 		for _, entry := range entries {
-			info, err := o.folder.Lstat(entry.Name())
-			if errors.Is(err, fs.ErrNotExist) {
+			info, failed := o.folder.Lstat(entry.Name())
+			if errors.Is(failed, fs.ErrNotExist) {
 				continue
 			}
-			if err != nil {
-				return unknown, err
+			if failed == nil {
+				failed = fn(info)
 			}
-			attempt, isOutput := ledger.ParseOutputFile(info.Name())
-			_, isInput := ledger.ParseInputFile(info.Name())
-			switch {
-			case !info.Mode().IsRegular() || !isInput && !isOutput:
-				unknown++
-			case isInput:
-				inputs = append(inputs, info)
-			default:
-				err = o.unusedOutput(ctx, attempt, info, found)
+			if failed != nil {
+				return failed
 			}
-			if err != nil {
-				return unknown, err
-			}
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
