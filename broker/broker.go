@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"time"
 )
 
 // A Broker gives access to the queues and records of one store. It is safe
@@ -25,6 +26,8 @@ type Options struct {
 	// nil if they are shown as they are stored. [Broker.View] and [Broker.Dump] read them
 	// as they are stored. nil means that all are.
 	Shows func(queue string) ShowFunc
+	// Now is the clock by which leases and delays end; nil means [time.Now].
+	Now func() time.Time
 }
 
 // A ViewFunc computes the messages of a queue that shows other content of the store, such
@@ -50,6 +53,9 @@ func (o Options) complete() Options {
 	}
 	if o.Views == nil {
 		o.Views = func(string) ViewFunc { return nil }
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Shows == nil {
 		o.Shows = func(string) ShowFunc { return nil }

@@ -9,6 +9,9 @@ var (
 	ErrEmpty = errors.New("no message")
 	// ErrNotFound means that there is no such record, or alias.
 	ErrNotFound = errors.New("not found")
+	// ErrLeaseLost means that the lease has ended and another has received the message, or
+	// that the message was acknowledged, given back or taken.
+	ErrLeaseLost = errors.New("lease is lost")
 	// ErrName means that the queue name breaks the rules of [CheckName].
 	ErrName = errors.New("invalid queue name")
 	// ErrID means that the text is not a message id; see [ParseID].

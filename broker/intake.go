@@ -70,6 +70,14 @@ func takeRecord(r Record, here *Record) (Record, Verdict, error) {
 	return r, Clash, nil
 }
 
+// takeLease decides about the lease or delay of a message: what the store knows is newer.
+func takeLease(r Record, here *Record) (Record, Verdict, error) {
+	if here != nil {
+		return r, Skip, nil
+	}
+	return r, Take, nil
+}
+
 func (in *intake) take(e entry) error {
 	switch {
 	case e.alias != nil:
@@ -129,7 +137,11 @@ func (in *intake) record(r Record) error {
 			return err
 		}
 	}
-	stored, verdict, err := in.policy.Record(r, here)
+	decide := in.policy.Record
+	if r.Kind == leaseKind {
+		decide = takeLease
+	}
+	stored, verdict, err := decide(r, here)
 	if err != nil {
 		return err
 	}

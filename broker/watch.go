@@ -41,8 +41,11 @@ func (b *Broker) Listen(queues ...string) (*Waiter, error) {
 // Wait returns nil when it is time to read: after a notification, or after the poll
 // interval (1 s, growing to 5 s without notifications). It returns ctx's error when ctx
 // ends.
-func (w *Waiter) Wait(ctx context.Context) error {
-	timer := time.NewTimer(w.poll)
+func (w *Waiter) Wait(ctx context.Context) error { return w.wait(ctx, w.poll) }
+
+// wait is Wait for at most d.
+func (w *Waiter) wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-w.listener.C():

@@ -60,6 +60,7 @@ func Run(t *testing.T, b Backend) {
 		{"Rename", renameCases},
 		{"Aliases", aliasCases},
 		{"Reserve", reserveCases},
+		{"Leases", leaseCases},
 		{"Views", viewedCases},
 		{"Messages that are shown in another way", shownCases},
 		{"Restore", restoreCases},
@@ -92,5 +93,9 @@ func Run(t *testing.T, b Backend) {
 	t.Run("Model", func(t *testing.T) {
 		t.Parallel()
 		checkModel(t, b)
+	})
+	t.Run("Lease model", func(t *testing.T) {
+		t.Parallel()
+		checkLeases(t, b)
 	})
 }

@@ -59,12 +59,12 @@ func open(t *testing.T, b Backend) *store {
 // connect opens the store.
 func (s *store) connect(t testing.TB) {
 	s.raw = s.backend.Open(t, s.dir, s.clock.Now)
-	s.Broker = broker.New(s.raw, broker.Options{})
+	s.Broker = broker.New(s.raw, broker.Options{Now: s.clock.Now})
 }
 
 // handle opens the store once more.
 func (s *store) handle(t testing.TB) *broker.Broker {
-	return s.handleWith(t, broker.Options{})
+	return s.handleWith(t, broker.Options{Now: s.clock.Now})
 }
 
 func (s *store) handleWith(t testing.TB, o broker.Options) *broker.Broker {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
+	"time"
 
 	"weft/broker"
 	"weft/broker/sqlite"
@@ -197,6 +199,44 @@ func Example_reserve() {
 	// working on resize cat.png
 	// recovered: 1
 	// done: resize cat.png
+}
+
+// Any number of workers receive from one queue. What one of them fails to do, or dies of, is
+// received again, three times at most.
+func Example_receive() {
+	b, closeAll := written("resize cat.png", "resize dog.gif")
+	defer closeAll()
+
+	o := broker.ReceiveOptions{Lease: time.Minute, MaxReceives: 3, NoWait: true}
+	for {
+		job, err := b.Queue("jobs").Receive(ctx, o)
+		if errors.Is(err, broker.ErrEmpty) {
+			break
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s, time %d\n", job.Body, job.Receives)
+		if strings.HasSuffix(job.Body, ".gif") {
+			err = job.Nack(ctx, 0) // it failed
+		} else {
+			err = job.Ack(ctx)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	dead, err := b.Queue("jobs.dead").Peek(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("given up:", dead.Body)
+	// Output:
+	// resize cat.png, time 1
+	// resize dog.gif, time 1
+	// resize dog.gif, time 2
+	// resize dog.gif, time 3
+	// given up: resize dog.gif
 }
 
 // A batch that is read in a transaction is taken when the function has

@@ -53,7 +53,7 @@ type Options struct {
 	// lock out the store's owner, sends no notifications, and every write returns this
 	// error.
 	ReadOnly error
-	// Now is the clock for ids; nil means [time.Now].
+	// Now is the clock for ids, leases and delays; nil means [time.Now].
 	Now func() time.Time
 }
 
@@ -74,6 +74,7 @@ func Open(dir string, o Options) (*broker.Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store in %s: %w", dir, err)
 	}
+	o.Options.Now = o.Now
 	return broker.New(s, o.Options), nil
 }
 
