@@ -64,8 +64,8 @@ func largeOutput(t *testing.T, size int, options ...string) {
 	began = time.Now()
 	after["client"] = l.fetch(size)
 	t.Logf("weft result wrote them into a pipe in %v", time.Since(began).Round(time.Millisecond))
-	if files, _ := l.disk(); len(files) > 0 {
-		t.Errorf("when the result has been taken, there are outputs of the sizes %d", files)
+	if files, _ := l.disk(); len(files) != 1 || files[0] != int64(size) {
+		t.Errorf("when the result has been taken, there are outputs of the sizes %d; want the one of %d", files, size)
 	}
 	for _, part := range []string{"client", "consumer", "manager"} {
 		t.Logf("peak memory of the %s: %.1f MiB, for a small output %.1f MiB", part, mib(after[part]), mib(before[part]))
