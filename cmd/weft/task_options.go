@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"weft/internal/literal"
+	"weft/internal/settings"
 	"weft/taskspec"
 )
 
@@ -25,6 +27,7 @@ type workOptions struct {
 	Memory      *megabytes `placeholder:"SIZE" help:"Kill the task when its processes use more memory together: 500 (MiB), 512MiB, 10GB."`
 	CPU         *float64   `name:"cpu" placeholder:"PERCENT" help:"End the task when it uses more of a core, in four seconds of five."`
 	Env         []string   `short:"e" sep:"none" placeholder:"NAME=VALUE" help:"Set a variable of the environment; may be repeated."`
+	EnvFile     []string   `sep:"none" placeholder:"FILE" complete:"file" help:"Set the variables in this file, a line NAME=VALUE for each; --env wins. May be repeated."`
 	Dir         string     `short:"C" placeholder:"DIR" complete:"folder" help:"Run it in this folder (default: this one)."`
 	Name        string     `short:"n" help:"Name the task (default: the command's)."`
 	Tag         []string   `sep:"none" help:"Tag the task; may be repeated."`
@@ -65,17 +68,29 @@ func (o *workOptions) overlay(spec *taskspec.Spec) error {
 	w.StopGrace = cmp.Or((*time.Duration)(o.StopGrace), w.StopGrace)
 	w.Limits.MemoryMB = cmp.Or((*float64)(o.Memory), w.Limits.MemoryMB)
 	w.Limits.CPUPercent = cmp.Or(o.CPU, w.Limits.CPUPercent)
+	o.addTags(spec)
+	return o.setEnv(w)
+}
+
+// setEnv sets the variables of the environment that the options say.
+func (o *workOptions) setEnv(w *taskspec.Work) error {
+	if len(o.Env)+len(o.EnvFile) > 0 && w.Env == nil {
+		w.Env = make(map[string]string)
+	}
+	for _, path := range o.EnvFile {
+		values, err := settings.ParseEnvFile(path)
+		if err != nil {
+			return usageError{fmt.Sprintf("--env-file: %v", err)}
+		}
+		maps.Copy(w.Env, values)
+	}
 	for _, entry := range o.Env {
 		name, value, ok := strings.Cut(entry, "=")
 		if !ok || name == "" {
 			return usageError{fmt.Sprintf("--env %s: want NAME=VALUE", entry)}
 		}
-		if w.Env == nil {
-			w.Env = make(map[string]string)
-		}
 		w.Env[name] = value
 	}
-	o.addTags(spec)
 	return nil
 }
 

@@ -6,10 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"weft/taskspec"
 )
+
+// defaultPath is where shells search for programs if PATH is not set.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // find looks up the program that a command names, as a shell does, in the environment and
 // the directory of the task. If it finds none it returns the outcome of the task.
@@ -25,7 +29,11 @@ func find(name, dir string, env []string) (path string, failed *taskspec.Outcome
 		return path, checkExecutable(name, path)
 	}
 	var found *taskspec.Outcome
-	for _, folder := range filepath.SplitList(Lookup(env, "PATH")) {
+	search := Lookup(env, "PATH")
+	if !slices.ContainsFunc(env, func(entry string) bool { return strings.HasPrefix(entry, "PATH=") }) {
+		search = defaultPath
+	}
+	for _, folder := range filepath.SplitList(search) {
 		path := filepath.Join(folder, name)
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)

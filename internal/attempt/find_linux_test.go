@@ -112,3 +112,12 @@ func TestRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestFindWithoutPath finds what every system has although PATH is not set.
+func TestFindWithoutPath(t *testing.T) {
+	t.Parallel()
+	path, failed := find("sh", t.TempDir(), []string{"HOME=/", "XPATH=/none"})
+	if failed != nil || filepath.Base(path) != "sh" {
+		t.Errorf("found %q, %+v", path, failed)
+	}
+}

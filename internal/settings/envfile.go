@@ -27,14 +27,16 @@ func ReadFileEnv() (FileEnv, error) {
 	if path == "" {
 		return nil, nil
 	}
-	values, err := parseFileEnv(path)
+	values, err := ParseEnvFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", envFileName, err)
 	}
 	return values, nil
 }
 
-func parseFileEnv(path string) (FileEnv, error) {
+// ParseEnvFile reads a file of lines NAME=VALUE. An error names the file and the line, and
+// never what stands there, which may be a secret.
+func ParseEnvFile(path string) (FileEnv, error) {
 	data, err := project.ReadFile(path, maxConfig)
 	if err != nil {
 		return nil, err
