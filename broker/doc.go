@@ -17,7 +17,7 @@
 //
 //   - [Queue.Read], [Queue.ReadEach] and [Queue.Watch] deliver at most once. A message has been taken durably when they return it, so no other reader gets it; if the reader dies before it is done, the message is lost. [Queue.ReadAll] does that with many messages at once.
 //   - [Queue.Reserve] delivers at least once. A delivered message waits in a queue of the consumer's own until [Reservation.Ack]; if the consumer dies, [Reservation.Recover] puts it back, and it is delivered again.
-//   - [Queue.Receive] delivers at least once, too, to any number of workers: a message is leased for a time, and comes again when the lease ends, unless [Lease.Ack] has deleted it. It is counted how often, and after [ReceiveOptions.MaxReceives] the message is put aside.
+//   - [Queue.Receive] delivers at least once, too, to any number of workers: a message is leased for a time, and comes again when the lease ends, unless [Lease.Ack] has deleted it. It is counted how often, and after [ReceiveOptions.MaxReceives] the message is put aside. [Queue.Work] is a pool of such workers.
 //   - [Tx.Read] inside [Broker.Update] commits when the function returns. If the function fails, or the process dies in it, the whole batch is still in its queue. The same holds for all other changes of the function, so work that consists of such changes is done exactly once; but the function runs while others wait, and may run twice before it commits.
 //
 // # Transactions

@@ -61,6 +61,7 @@ func Run(t *testing.T, b Backend) {
 		{"Aliases", aliasCases},
 		{"Reserve", reserveCases},
 		{"Leases", leaseCases},
+		{"Work", workCases},
 		{"Views", viewedCases},
 		{"Messages that are shown in another way", shownCases},
 		{"Restore", restoreCases},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"weft/broker"
+	"weft/internal/waittest"
 )
 
 // now receives a message that is due.
@@ -36,8 +36,6 @@ func nothing(t testing.TB, b *broker.Broker, queue string, o broker.ReceiveOptio
 
 // pass lets time pass.
 func (s *store) pass(d time.Duration) { s.clock.Set(s.clock.Now().Add(d)) }
-
-var long = flag.Bool("leases.long", false, "a hundred times as many messages for the workers with leases")
 
 const leased = broker.LeasedPrefix + "jobs"
 
@@ -314,10 +312,7 @@ var leaseCases = []testCase{
 // those that nobody can handle.
 func stormLeases(t *testing.T, s *store) {
 	const workers = 8
-	jobs := 200
-	if *long {
-		jobs = 20_000
-	}
+	jobs := waittest.Size(200, 20_000)
 	o := broker.ReceiveOptions{MaxReceives: 4, Lease: time.Minute}
 	other := s.handle(t)
 	defer other.Close()

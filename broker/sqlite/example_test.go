@@ -239,6 +239,25 @@ func Example_receive() {
 	// given up: resize dog.gif
 }
 
+// Four goroutines work on a queue. Without NoWait they would wait for more.
+func Example_work() {
+	b, closeAll := written("resize cat.png", "resize dog.png")
+	defer closeAll()
+
+	o := broker.WorkOptions{Workers: 4}
+	o.NoWait = true
+	err := b.Queue("jobs").Work(ctx, o, func(_ context.Context, job *broker.Lease) error {
+		fmt.Println("done:", job.Body)
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Unordered output:
+	// done: resize cat.png
+	// done: resize dog.png
+}
+
 // A batch that is read in a transaction is taken when the function has
 // returned, and not before: if it fails, all of the batch is still there.
 func Example_batch() {
