@@ -8,6 +8,7 @@ import (
 	"weft/broker"
 	"weft/internal/ledger"
 	"weft/internal/proc"
+	"weft/internal/retention"
 	"weft/internal/title"
 	"weft/taskspec"
 )
@@ -102,12 +103,12 @@ func (l *loop) leave() error {
 	return err
 }
 
-// flush removes what need not be kept, and moves the store's log into its file, for users that
-// copy the file while no process uses it.
+// flush removes what need not be kept, gives back the room, and moves the store's log into its
+// file, for users that copy the file while no process uses it.
 func (l *loop) flush() {
 	ctx := context.Background()
 	l.keeper.Last(ctx)
-	if err := broker.Flush(ctx, l.o.Broker); err != nil {
+	if err := retention.Shrink(ctx, l.o.Broker); err != nil {
 		l.log.Warn("leave the store's log as it is", "err", err)
 	}
 }

@@ -63,7 +63,7 @@ func kinds() []kind {
 		{weft.ErrAmbiguous, "ambiguous_tid", exitNotFound, "give the id of one"},
 		{weft.ErrNoTerminal, "no_terminal", exitError, "what it prints is shown by weft logs -f"},
 		{weft.ErrNotRunning, "not_running", exitError, ""},
-		{weft.ErrNotEnded, "not_ended", exitError, "stop it with weft task stop"},
+		{weft.ErrNotEnded, "not_ended", exitError, "stop it with weft stop"},
 		{weft.ErrNoRetry, "no_retry", exitError, ""},
 		{weft.ErrKeyHeld, "key_held", exitError, "give another key"},
 		{weft.ErrResultConsumed, "result_taken", exitNotFound, ""},

@@ -88,7 +88,10 @@ func dropEvents(tx *broker.Tx, t *Task) (n int, all bool, err error) {
 		if err != nil {
 			return n, false, err
 		}
-		var e Event
+		var e struct {
+			TID  string    `json:"tid"`
+			Prev broker.ID `json:"prev"`
+		}
 		if len(ms) == 0 || json.Unmarshal([]byte(ms[0].Body), &e) != nil || e.TID != t.TID {
 			t.LastEvent = 0 // it was removed before, and the older ones with it
 			break

@@ -267,3 +267,26 @@ func TestForgetKeepsKey(t *testing.T) {
 		t.Errorf("the key of a task that was removed by hand is held: %+v", third)
 	}
 }
+
+// BenchmarkForget removes a thousand small tasks, whose results nobody has taken, a hundred in
+// a transaction.
+func BenchmarkForget(b *testing.B) {
+	p := newUnchecked(b, sqlite.Options{Durability: sqlite.Normal, Now: func() time.Time { return at }})
+	for b.Loop() {
+		b.StopTimer()
+		for range 1000 {
+			p.finished("item", taskspec.Exited(0, ""), false)
+		}
+		b.StartTimer()
+		left := Surplus{Tasks: 1000}
+		for range 10 {
+			p.update(func(tx *broker.Tx) error {
+				_, _, err := Forget(tx, &left, noBytes, 0, 100)
+				return err
+			})
+		}
+		if left.Tasks != 0 {
+			b.Fatalf("%d tasks are left", left.Tasks)
+		}
+	}
+}

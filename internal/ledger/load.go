@@ -179,7 +179,7 @@ func (in *Intake) message(m broker.Message) (bool, error) {
 		return in.run, nil
 	}
 	if wasHidden(m.Body) {
-		return false, fmt.Errorf("%w: something of task %v was hidden: dump with --include-secrets", ErrIncompleteDump, m.ID)
+		return false, fmt.Errorf("%w: something of task %v was hidden: make a dump with secrets", ErrIncompleteDump, m.ID)
 	}
 	return true, nil
 }

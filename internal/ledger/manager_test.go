@@ -171,3 +171,26 @@ func TestSuperseded(t *testing.T) {
 		return nil
 	})
 }
+
+// Managers that left long ago are dropped, but for the latest one.
+func TestDropManagers(t *testing.T) {
+	t.Parallel()
+	p := newUnchecked(t, sqlite.Options{})
+	for range 3 {
+		m := p.arrive(consumer)
+		p.update(func(tx *broker.Tx) error { return m.Leave(tx, at) })
+	}
+	drop := func(old time.Time) (n int) {
+		p.update(func(tx *broker.Tx) (err error) { n, _, err = DropManagers(tx, old, 0, 9); return err })
+		return n
+	}
+	if n := drop(at.Add(-time.Hour)); n != 0 {
+		t.Errorf("%d managers that came later were dropped", n)
+	}
+	if n := drop(at.Add(time.Hour)); n != 3 {
+		t.Errorf("%d managers were dropped", n)
+	}
+	if left := p.state().Records[ManagerKind]; len(left) != 1 || left[0].Key != CurrentManager {
+		t.Errorf("left are %v", left)
+	}
+}

@@ -17,7 +17,7 @@ import (
 
 // newUnchecked returns a project in which not everything need agree at the end:
 // what tidying removes is missed there.
-func newUnchecked(t *testing.T, o sqlite.Options) *project {
+func newUnchecked(t testing.TB, o sqlite.Options) *project {
 	t.Helper()
 	o.Durability = sqlite.Normal
 	root := t.TempDir()

@@ -23,6 +23,8 @@ const (
 	// wholeEnds is after how many ends of tasks a keeper looks at all that they may have left,
 	// which reads every task.
 	wholeEnds = 100_000
+	// leastFree is how much of the store must be unused to be worth a copy of the rest.
+	leastFree = 16 << 20
 	// oneIn is how many short-lived keepers there are to one that looks at everything when it
 	// leaves: one that lives for a task does not do what a hundred can share.
 	oneIn = 100
@@ -100,6 +102,16 @@ func (k *Keeper) Last(ctx context.Context) {
 	if k.ends.Load() > 0 {
 		k.look(ctx, time.Since(k.began) > interval || rand.IntN(oneIn) == 0)
 	}
+}
+
+// Shrink gives the room of the store back to the file system if most of it is unused, while
+// writers wait, and moves its log into its file otherwise. It is for a process that leaves.
+func Shrink(ctx context.Context, b *broker.Broker) error {
+	info, err := b.Info(ctx)
+	if err == nil && info.Free > max(leastFree, info.Bytes/2) {
+		return b.Compact(ctx)
+	}
+	return broker.Flush(ctx, b)
 }
 
 // look removes what exceeds the bounds.

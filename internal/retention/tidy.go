@@ -80,7 +80,7 @@ func (p *pass) all(ctx context.Context) error {
 	if err := p.tasks(ctx, bytes, total); err != nil {
 		return err
 	}
-	for _, remove := range []func(context.Context) error{p.events, p.keys, p.environments, p.files} {
+	for _, remove := range []func(context.Context) error{p.events, p.keys, p.managers, p.environments, p.files} {
 		if err := remove(ctx); err != nil {
 			return err
 		}
@@ -200,6 +200,20 @@ func (p *pass) keys(ctx context.Context) error {
 			return err
 		})
 		p.report.Keys += n
+		return next, err
+	})
+}
+
+// managers removes the records of those that came too long ago and have left.
+func (p *pass) managers(ctx context.Context) error {
+	if p.keep.Age == 0 {
+		return nil
+	}
+	return inParts(func(after int64) (next int64, err error) {
+		err = p.b.Update(ctx, func(tx *broker.Tx) (err error) {
+			_, next, err = ledger.DropManagers(tx, p.now.Add(-p.keep.Age), after, keysAtOnce)
+			return err
+		})
 		return next, err
 	})
 }
