@@ -7,11 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"weft/broker"
 	"weft/internal/control"
 	"weft/internal/ledger"
+	"weft/internal/proc"
 	"weft/taskspec"
 )
 
@@ -221,4 +226,54 @@ func sendControl(ctx context.Context, t *Task, c ledger.Control) error {
 		err = ErrNoTask
 	}
 	return err
+}
+
+// A Requester is who has asked for something to be done to a task, as it said itself.
+type Requester struct {
+	Command  string // that was run, "weft task stop", or the name of a program
+	PID      int    // 0 if not known
+	Terminal string // "/dev/pts/3"; empty if it had none
+	User     string
+	Reason   string // why, or empty: see [WithReason]
+}
+
+// String returns one line: "weft task stop (pid 7, /dev/pts/3, user ann): Ctrl-C".
+func (r Requester) String() string {
+	var about []string
+	if r.PID != 0 {
+		about = append(about, fmt.Sprintf("pid %d", r.PID))
+	}
+	if r.Terminal != "" {
+		about = append(about, r.Terminal)
+	}
+	if r.User != "" {
+		about = append(about, "user "+r.User)
+	}
+	text := r.Command
+	if len(about) > 0 {
+		text += " (" + strings.Join(about, ", ") + ")"
+	}
+	if r.Reason != "" {
+		text += ": " + r.Reason
+	}
+	return text
+}
+
+// reasonKey is the key of a context's reason.
+type reasonKey struct{}
+
+// WithReason returns a context for [Task.Stop] and [Task.Kill] that says why the task is to
+// end, in one line: the task's events record it, with who asked.
+func WithReason(ctx context.Context, reason string) context.Context {
+	return context.WithValue(ctx, reasonKey{}, reason)
+}
+
+// requester is this process, as it asks for something.
+func requester(ctx context.Context, p *Project) *ledger.Requester {
+	r := &ledger.Requester{Command: cmp.Or(p.command, filepath.Base(os.Args[0])), PID: os.Getpid(), Terminal: proc.Terminal()}
+	if u, err := user.Current(); err == nil {
+		r.User = u.Username
+	}
+	r.Reason, _ = ctx.Value(reasonKey{}).(string)
+	return r
 }

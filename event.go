@@ -19,6 +19,9 @@ type Event struct {
 	Status taskspec.Status
 	Time   time.Time
 	Error  string // why the task ended badly, or empty
+	// By is who has asked for what happened, of an order ("control_stop") and of the end of a
+	// task that had not started; nil if that is not known.
+	By *Requester
 	// Body is all that the event says, a JSON object; the values of the task's
 	// environment are left out of it.
 	Body string
@@ -63,6 +66,9 @@ func (t *Task) Events(ctx context.Context, follow bool) iter.Seq2[Event, error] 
 				body, err := wholeEvent(ctx, t.project.broker, logged.Body)
 				event := Event{
 					ID: logged.ID, Name: e.Event, Status: e.Status, Time: unixTime(e.Timestamp), Error: e.Error, Body: body,
+				}
+				if e.By != nil {
+					event.By = (*Requester)(e.By)
 				}
 				if !yield(event, err) || err != nil {
 					return

@@ -37,6 +37,7 @@ type Project struct {
 	log      *slog.Logger      // see [Options]
 	trust    *trust.State
 	notices  notices
+	command  string                          // see [Options]
 	started  atomic.Bool                     // a manager, through it
 	leaves   atomic.Bool                     // the manager to others: see [Options].NoManager
 	inline   atomic.Pointer[consumer.Inline] // while this program serves it
@@ -74,6 +75,10 @@ type Options struct {
 	Retention Retention
 	// LogLevel is the least level that a manager logs, which is a process of its own.
 	LogLevel slog.Leveler
+
+	// Command is what was run, which the events of a task say has stopped it: "weft task stop".
+	// Empty is the name of the program. It must hold no secret.
+	Command string
 
 	// Logger gets what [Project.Serve] does, unless [ServeOptions] name another; nil
 	// discards it.
@@ -209,7 +214,7 @@ func openProject(dir string, o opening) (*Project, error) {
 	if o.passed != nil {
 		p.options = o.passed
 	}
-	p.notices.tell = o.Notice
+	p.notices.tell, p.command = o.Notice, o.Command
 	if err := sqlite.CheckPath(p.dir); err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ func (t *Task) Kill(ctx context.Context) (*TaskStatus, error) {
 
 func end(ctx context.Context, t *Task, command ledger.Command) (*TaskStatus, error) {
 	l, err := broker.Update(ctx, t.project.broker, func(tx *broker.Tx) (*ledger.Task, error) {
-		return ledger.End(tx, t.tid, command, time.Now())
+		return ledger.EndBy(tx, t.tid, command, requester(ctx, t.project), time.Now())
 	})
 	if errors.Is(err, broker.ErrDamaged) {
 		recorded := t.project.broker.Update(ctx, func(tx *broker.Tx) error { return ledger.EndDamaged(tx, t.tid, command) })

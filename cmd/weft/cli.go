@@ -72,11 +72,12 @@ type globals struct {
 // app is what a command works with.
 type app struct {
 	globals
-	stdin  *os.File
-	stdout *sink
-	stderr *os.File
-	color  bool
-	atQuit atomic.Pointer[func()] // what to do before SIGQUIT ends the program
+	stdin   *os.File
+	stdout  *sink
+	stderr  *os.File
+	color   bool
+	command string                 // that was given, without its arguments: "weft task stop"
+	atQuit  atomic.Pointer[func()] // what to do before SIGQUIT ends the program
 	// delivers: an answer that was not read to its end is a failure.
 	delivers bool
 	project  func() (*weft.Project, error) // opens the project, once
@@ -104,6 +105,8 @@ func execute(args []string) int {
 	case *batchCmd:
 		c.Command = args[cur.words:]
 	}
+	given := slices.DeleteFunc(strings.Fields("weft "+ctx.Command()), func(word string) bool { return word[0] == '<' })
+	a.command = strings.Join(given, " ")
 	a.color = colored(a.Color, a.stdout.terminal)
 	return a.report(a.run(ctx))
 }

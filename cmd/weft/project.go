@@ -37,7 +37,7 @@ func (a *app) pipelines() weft.PipelineFolder {
 
 // opening is how a project is opened: the user is told why a wait takes long.
 func (a *app) opening(autostart *bool) weft.Options {
-	return weft.Options{Autostart: autostart, Notice: func(text string) { a.note("%s", text) }}
+	return weft.Options{Autostart: autostart, Command: a.command, Notice: func(text string) { a.note("%s", text) }}
 }
 
 // openOrCreate opens the project that the command is about. If there is none,

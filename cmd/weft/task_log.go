@@ -79,6 +79,9 @@ func eventText(e weft.Event) string {
 	if !known {
 		text = e.Name
 	}
+	if e.By != nil {
+		text += " by " + e.By.String()
+	}
 	return because(text, e.Error)
 }
 

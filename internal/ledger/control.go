@@ -38,6 +38,17 @@ const (
 type Control struct {
 	Command   Command `json:"command"`
 	RequestID string  `json:"request_id,omitempty"`
+	// By is who has sent it, nil if that is not known.
+	By *Requester `json:"by,omitempty"`
+}
+
+// body returns the message: the word, if there is nothing else.
+func (c Control) body() string {
+	if c == (Control{Command: c.Command}) {
+		return string(c.Command)
+	}
+	body, _ := json.Marshal(c) // cannot fail for texts and numbers
+	return string(body)
 }
 
 // ParseControl parses a control message. A message in neither form is an unknown command.
@@ -47,7 +58,7 @@ func ParseControl(body string) Control {
 	if !strings.HasPrefix(text, "{") || json.Unmarshal([]byte(text), &c) != nil {
 		c = Control{Command: Command(text)}
 	}
-	c.Command = Command(strings.ToUpper(string(c.Command)))
+	c.Command, c.By = Command(strings.ToUpper(string(c.Command))), c.By.bounded()
 	return c
 }
 
@@ -110,6 +121,8 @@ type reply struct {
 	Paused     *bool   `json:"paused,omitempty"`
 	Activity   string  `json:"activity,omitempty"`
 	Metrics    *Usage  `json:"metrics,omitempty"`
+
+	by *Requester // who has sent the message
 }
 
 // Controls returns the queues of control messages that the task reads in addition to its
@@ -181,7 +194,7 @@ func ReadTaskControl(tx *broker.Tx, tid string, now time.Time, others ...string)
 		if logged++; logged > maxLogged {
 			return nil
 		}
-		return t.log(tx, eventControl(c), now.UnixNano(), Event{})
+		return t.log(tx, eventControl(c), now.UnixNano(), Event{By: a.by})
 	})
 	if err == nil && logged > 0 {
 		err = t.save(tx)
@@ -245,7 +258,7 @@ const (
 
 // answer returns the reply that every receiver gives to a command.
 func answer(c Control, tid string, now time.Time) reply {
-	a := reply{Command: c.Command, Status: "ok", TID: tid, Timestamp: now.UnixNano(), RequestID: c.RequestID}
+	a := reply{Command: c.Command, Status: "ok", TID: tid, Timestamp: now.UnixNano(), RequestID: c.RequestID, by: c.By}
 	switch c.Command {
 	case CommandStop, CommandKill, CommandPause, CommandResume, CommandInterrupt, CommandCloseStdout, CommandCloseStderr:
 		a.Status = statusAck

@@ -13,23 +13,27 @@ import (
 
 func TestParseControl(t *testing.T) {
 	t.Parallel()
+	long := strings.Repeat("x", 1000)
 	for body, want := range map[string]Control{
 		"STOP":                                  {Command: CommandStop},
 		"stop":                                  {Command: CommandStop},
 		" Kill\r\n":                             {Command: CommandKill},
-		`{"command":"PING","request_id":"x 1"}`: {CommandPing, "x 1"},
+		`{"command":"PING","request_id":"x 1"}`: {Command: CommandPing, RequestID: "x 1"},
 		"\n{\"command\": \"status\"}\n":         {Command: CommandStatus},
-		`{"command":"pause","by":"ann"}`:        {Command: "PAUSE"},
-		`{"request_id":"x"}`:                    {RequestID: "x"},
-		"{}":                                    {},
-		"":                                      {},
-		"dance":                                 {Command: "DANCE"},
-		`"STOP"`:                                {Command: `"STOP"`},
-		`{"command":5}`:                         {Command: `{"COMMAND":5}`},
-		`{"command":"STOP"`:                     {Command: `{"COMMAND":"STOP"`},
+		`{"command":"pause","by":"ann"}`:        {Command: "PAUSE", By: &Requester{Command: "ann"}},
+		`{"command":"STOP","by":{"command":"weft stop","pid":7,"reason":"` + long + `"}}`: {
+			Command: CommandStop, By: &Requester{Command: "weft stop", PID: 7, Reason: long[:200]}},
+		`{"command":"STOP","by":[7]}`: {Command: CommandStop},
+		`{"request_id":"x"}`:          {RequestID: "x"},
+		"{}":                          {},
+		"":                            {},
+		"dance":                       {Command: "DANCE"},
+		`"STOP"`:                      {Command: `"STOP"`},
+		`{"command":5}`:               {Command: `{"COMMAND":5}`},
+		`{"command":"STOP"`:           {Command: `{"COMMAND":"STOP"`},
 	} {
-		if got := ParseControl(body); got != want {
-			t.Errorf("%q is %+v, want %+v", body, got, want)
+		if diff := cmp.Diff(want, ParseControl(body)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", body, diff)
 		}
 	}
 }

@@ -13,10 +13,16 @@ import (
 // one that has ended is unchanged. The error is a *[DamagedError] if the state of the task
 // cannot be read: see [EndDamaged].
 func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
+	return askToEnd(tx, tid, Control{Command: c}, now)
+}
+
+func askToEnd(tx *broker.Tx, tid string, order Control, now time.Time) (*Task, error) {
+	c := order.Command
 	t, err := load(tx, tid)
 	if err != nil || t.Status.Terminal() {
 		return t, err
 	}
+	t.by = order.By
 	if t.Kind() == Pipeline && t.Status != taskspec.StatusCreated {
 		if err := endPipeline(tx, t, c, now); err != nil {
 			return nil, err
@@ -24,7 +30,7 @@ func End(tx *broker.Tx, tid string, c Command, now time.Time) (*Task, error) {
 		return load(tx, tid)
 	}
 	if t.Status != taskspec.StatusCreated {
-		_, err := tx.Write(QueuesOf(tid).ControlIn, string(c))
+		_, err := tx.Write(QueuesOf(tid).ControlIn, order.body())
 		return t, err
 	}
 	return t, endUnstarted(tx, t, ordered(c), now)

@@ -44,7 +44,9 @@ type Event struct {
 	EndpointHolder string   `json:"endpoint_holder,omitempty"`
 	Bytes          *int64   `json:"result_bytes,omitempty"`
 	Usage          *Usage   `json:"metrics,omitempty"`
-	ParentTID      string   `json:"parent_tid,omitempty"`
+	// By is who has asked for it, of an order and of the end of a task that had not started.
+	By        *Requester `json:"by,omitempty"`
+	ParentTID string     `json:"parent_tid,omitempty"`
 	// Attempt, MaxAttempts and NotBefore belong to a task_retried by policy: which attempt
 	// has ended, of how many, and when the next one may start.
 	Attempt     int   `json:"attempt,omitempty"`
@@ -60,6 +62,7 @@ type Event struct {
 // holds further fields.
 func (t *Task) log(tx *broker.Tx, name string, now int64, e Event) error {
 	e.Event, e.Timestamp = name, now
+	e.By = cmp.Or(e.By, t.by)
 	e.TID, e.TIDShort, e.Status = t.TID, taskspec.ShortTID(t.TID), t.Status
 	e.TaskPID, e.ReturnCode = cmp.Or(e.TaskPID, t.Process.PID), cmp.Or(e.ReturnCode, t.ReturnCode)
 	e.Error, e.LimitMeans, e.Details = cmp.Or(e.Error, t.Error), cmp.Or(e.LimitMeans, t.LimitMeans), cmp.Or(e.Details, t.Details)

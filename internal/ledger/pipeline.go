@@ -305,6 +305,7 @@ func ReadPipelineControl(tx *broker.Tx, tid string, now time.Time) (runs bool, e
 		case t.Status != taskspec.StatusRunning:
 			a.Status = statusUnknown
 		case c.ends():
+			t.by = a.by
 			return endPipeline(tx, t, c, now)
 		case c.holds(), c.signals():
 			_, err = tx.Write(QueuesOf(t.Plan.Current().TID).ControlIn, string(c))

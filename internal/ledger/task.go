@@ -131,6 +131,7 @@ type Task struct {
 	Root taskspec.RawString `json:"root,omitempty"`
 
 	decoded   *taskspec.Work // see Work
+	by        *Requester     // of what this transaction does to it: its events say so
 	nextInput *stageInput    // see pass
 	// stored is the record as this process read or wrote it last; empty for a new task.
 	stored broker.Record

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -177,4 +178,16 @@ func retry(call func() (int, error)) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// Terminal returns the name of the terminal that this process reads from or writes to; empty
+// if it has none.
+func Terminal() string {
+	for fd := range 3 {
+		name, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+		if err == nil && (strings.HasPrefix(name, "/dev/pts/") || strings.HasPrefix(name, "/dev/tty")) {
+			return name
+		}
+	}
+	return ""
 }

@@ -31,3 +31,6 @@ func Namespace() string { return "" }
 func (id Identity) signal(syscall.Signal) error { return errUnsupported }
 
 func (id Identity) wait(context.Context) error { return errUnsupported }
+
+// Terminal returns the empty string.
+func Terminal() string { return "" }
