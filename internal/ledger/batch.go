@@ -57,6 +57,32 @@ func (b Batch) isGone(r broker.Reader) (bool, error) {
 	return err == nil && (len(next) == 0 || next[0].Rank > int64(b.Last)), err
 }
 
+// DropBatches removes, among the next limit batches with a rank above after, those whose tasks
+// are gone. It returns how many it removed, and the rank to continue with, 0 at the end.
+func DropBatches(tx *broker.Tx, after int64, limit int) (n int, next int64, err error) {
+	found, err := batches.list(tx, broker.RecordSelect{AfterRank: after, Limit: limit})
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, b := range found {
+		gone, err := b.isGone(tx)
+		if err != nil {
+			return 0, 0, err
+		}
+		if !gone {
+			continue
+		}
+		if err := tx.DeleteRecord(batchKind, b.ID); err != nil {
+			return 0, 0, err
+		}
+		n++
+	}
+	if len(found) == limit {
+		next = int64(found[limit-1].First)
+	}
+	return n, next, nil
+}
+
 // rebuildBatch finds the last of the batch's tasks.
 func rebuildBatch(r broker.Reader, rec broker.Record) (broker.Record, error) {
 	b := Batch{ID: rec.Key, First: broker.ID(rec.Rank)}

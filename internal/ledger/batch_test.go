@@ -45,10 +45,10 @@ func TestBatch(t *testing.T) {
 			t.Errorf("%d of %d run", running, limit)
 		}
 	}
-	dropOrphans := func() {
-		p.update(func(tx *broker.Tx) error { _, err := DropOrphans(tx); return err })
+	dropBatches := func() {
+		p.update(func(tx *broker.Tx) error { _, _, err := DropBatches(tx, 0, 9); return err })
 	}
-	if dropOrphans(); p.task(tids[0]).Status != taskspec.StatusCreated {
+	if dropBatches(); p.task(tids[0]).Status != taskspec.StatusCreated {
 		t.Error("a task has gone")
 	}
 	if _, err := find(p); err != nil {
@@ -62,7 +62,7 @@ func TestBatch(t *testing.T) {
 			return tx.DeleteRecord(Kind, tid)
 		})
 	}
-	dropOrphans()
+	dropBatches()
 	if _, err := find(p); !errors.Is(err, broker.ErrNotFound) {
 		t.Errorf("the batch of no task: %v", err)
 	}

@@ -267,7 +267,7 @@ func filesOf(r broker.Reader, t *Task) (names []string, err error) {
 	if t.traits().items {
 		files, err := itemFiles.list(r, broker.RecordSelect{States: []string{t.TID}})
 		for _, f := range files {
-			names = append(names, f.Key+"."+string(Stdout), f.Key+"."+string(Stderr))
+			names = append(names, f.Key+"."+string(Stdout), f.Key+"."+string(Stderr), f.Key+"."+string(Index))
 		}
 		return names, err
 	}
@@ -275,7 +275,9 @@ func filesOf(r broker.Reader, t *Task) (names []string, err error) {
 		if epoch == t.Epoch && t.Output.InMemory {
 			continue
 		}
-		names = append(names, outputName(t.TID, epoch, Stdout), outputName(t.TID, epoch, Stderr))
+		for _, s := range []Stream{Stdout, Stderr, Index} {
+			names = append(names, outputName(t.TID, epoch, s))
+		}
 	}
 	return names, nil
 }

@@ -10,8 +10,8 @@ import (
 )
 
 // FindOrphans finds records that have lost what they belong to: names that were claimed by
-// tasks that do not run, requests in the index that are gone, and batches whose tasks are.
-// Weft leaves none but the last; messages may have been deleted, or loaded, by hand.
+// tasks that do not run, and requests in the index that are gone. Weft leaves none; messages may
+// have been deleted, or loaded, by hand.
 func FindOrphans(r broker.Reader) (orphans []broker.Record, err error) {
 	for e, err := range endpoints.each(r, 0) {
 		if err != nil {
@@ -35,18 +35,6 @@ func FindOrphans(r broker.Reader) (orphans []broker.Record, err error) {
 		}
 		if !there {
 			orphans = append(orphans, broker.Record{Kind: indexKind, Key: i.tid})
-		}
-	}
-	for b, err := range batches.each(r, 0) {
-		if err != nil {
-			return nil, err
-		}
-		gone, err := b.isGone(r)
-		if err != nil {
-			return nil, err
-		}
-		if gone {
-			orphans = append(orphans, broker.Record{Kind: batchKind, Key: b.ID})
 		}
 	}
 	return orphans, nil

@@ -59,7 +59,8 @@ func Tidy(ctx context.Context, b *broker.Broker, dir string, keep ledger.Retenti
 	if err := p.all(ctx); err != nil {
 		return p.report, err
 	}
-	p.report.Records, err = broker.Update(ctx, b, ledger.DropOrphans)
+	orphans, err := broker.Update(ctx, b, ledger.DropOrphans)
+	p.report.Records += orphans
 	if err == nil {
 		err = b.Compact(ctx)
 	}
@@ -80,7 +81,7 @@ func (p *pass) all(ctx context.Context) error {
 	if err := p.tasks(ctx, bytes, total); err != nil {
 		return err
 	}
-	for _, remove := range []func(context.Context) error{p.events, p.keys, p.managers, p.environments, p.files} {
+	for _, remove := range []func(context.Context) error{p.events, p.keys, p.managers, p.batches, p.environments, p.files} {
 		if err := remove(ctx); err != nil {
 			return err
 		}
@@ -214,6 +215,19 @@ func (p *pass) managers(ctx context.Context) error {
 			_, next, err = ledger.DropManagers(tx, p.now.Add(-p.keep.Age), after, keysAtOnce)
 			return err
 		})
+		return next, err
+	})
+}
+
+// batches removes the records of those whose tasks are gone.
+func (p *pass) batches(ctx context.Context) error {
+	return inParts(func(after int64) (next int64, err error) {
+		n := 0
+		err = p.b.Update(ctx, func(tx *broker.Tx) (err error) {
+			n, next, err = ledger.DropBatches(tx, after, keysAtOnce)
+			return err
+		})
+		p.report.Records += n
 		return next, err
 	})
 }
