@@ -176,7 +176,7 @@ func (a *app) pass(in *interrupts, reached context.Context, do func(context.Cont
 		if says != "" && isTerminal(a.stderr) {
 			a.note("%s", says)
 		}
-		if err := do(in.leave); err != nil && in.leave.Err() == nil {
+		if err := do(weft.WithReason(in.leave, context.Cause(reached).Error())); err != nil && in.leave.Err() == nil {
 			failed <- err
 		}
 	})
