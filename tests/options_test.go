@@ -22,13 +22,19 @@ func TestOptionsAreComplete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := regexp.MustCompile("(?m)^\\| `[a-z_]+` \\| `(WEFT_[A-Z_]+)` \\| `([A-Za-z]+)` ").FindAllStringSubmatch(string(page), -1)
-	if len(rows) != 9 {
-		t.Errorf("the page has %d settings, want 9", len(rows))
+	rows := regexp.MustCompile("(?m)^\\| `[a-z_]+` \\| `(WEFT_[A-Z_]+)` \\| `([A-Za-z.]+)` ").FindAllStringSubmatch(string(page), -1)
+	if len(rows) != 14 {
+		t.Errorf("the page has %d settings, want 14", len(rows))
 	}
 	for _, row := range rows {
-		if _, ok := reflect.TypeFor[weft.Options]().FieldByName(row[2]); !ok {
-			t.Errorf("Options has no field %s", row[2])
+		of := reflect.TypeFor[weft.Options]()
+		for name := range strings.SplitSeq(row[2], ".") {
+			f, ok := of.FieldByName(name)
+			if !ok {
+				t.Errorf("Options has no field %s", row[2])
+				break
+			}
+			of = f.Type
 		}
 	}
 	for variable, bad := range map[string]weft.Options{

@@ -87,23 +87,23 @@ func TestRetryPolicy(t *testing.T) {
 					t.Errorf("attempt %d: %q, %v", attempt, got, err)
 				}
 			}
-			// The files of the attempts go when the result has been taken. What
-			// fits the messages, the consumer removes when its end is recorded.
+			// The files of the attempts stay when the result has been taken, and go with
+			// the task.
 			if _, err := c.Manager().Stop(p.ctx); err != nil {
 				t.Fatal(err)
 			}
 			p.vanish()
-			for _, want := range []int{0, map[float64]int{1: 0, 0: 2}[limit]} {
-				report, err := c.System().Tidy(p.ctx, weft.TidyOptions{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if report.Files != want {
-					t.Errorf("tidy has removed %d files, want %d", report.Files, want)
-				}
-				if err := task.Discard(p.ctx); err != nil {
-					t.Fatal(err)
-				}
+			if err := task.Discard(p.ctx); err != nil {
+				t.Fatal(err)
+			}
+			if report, err := c.System().Tidy(p.ctx, weft.TidyOptions{}); err != nil || report.Files != 0 || report.Tasks != 0 {
+				t.Errorf("tidy has removed %d files and %d tasks: %v", report.Files, report.Tasks, err)
+			}
+			if report, err := c.System().Tidy(p.ctx, weft.TidyOptions{All: true}); err != nil || report.Tasks != 1 {
+				t.Errorf("tidy has removed %d tasks: %v", report.Tasks, err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(p.dir, ".weft", "outputs", "*")); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
 			}
 		})
 	}

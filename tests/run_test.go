@@ -221,7 +221,8 @@ func (l lines) next(ctx context.Context) string {
 	}
 }
 
-// TestLargeOutput keeps what does not fit a message in a file until it is taken.
+// TestLargeOutput keeps what does not fit a message in a file, also when its result is taken,
+// until the task goes.
 func TestLargeOutput(t *testing.T) {
 	t.Parallel()
 	p := newProject(t)
@@ -241,8 +242,15 @@ func TestLargeOutput(t *testing.T) {
 	if err := task.Discard(p.ctx); err != nil {
 		t.Error(err)
 	}
-	if _, err := task.Output(p.ctx, &out, &errs); !errors.Is(err, weft.ErrResultConsumed) {
-		t.Errorf("read again: %v", err)
+	if _, err := task.Result(p.ctx); !errors.Is(err, weft.ErrResultConsumed) {
+		t.Errorf("taken again: %v", err)
+	}
+	out, errs = 0, 0
+	if _, err := task.Output(p.ctx, &out, &errs); err != nil || out != size || errs != 200000 {
+		t.Errorf("read again: %d and %d bytes: %v", out, errs, err)
+	}
+	if _, err := p.open().System().Tidy(p.ctx, weft.TidyOptions{All: true}); err != nil {
+		t.Error(err)
 	}
 	if left, _ := filepath.Glob(filepath.Join(p.dir, ".weft", "outputs", "*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)

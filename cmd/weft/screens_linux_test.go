@@ -111,6 +111,7 @@ func fixed(t *testing.T, p *weft.Project, now time.Time) []*weft.TaskStatus {
 	}
 	for i, s := range tasks {
 		s.TID = fmt.Sprintf("%019d", 1796064794497425408+int64(len(tasks)-i)*7919)
+		s.Why = steady(s.Why)
 		s.Created = now.Add(-time.Duration((i+1)*(i+1)*(i+1)) * 95 * time.Second)
 		if !s.NotBefore.IsZero() {
 			s.NotBefore = s.Created.Add(time.Hour)
@@ -131,6 +132,7 @@ func steady(text string) string {
 		{`\b\d{19}\b`, "1796064794497425408"},
 		{`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?`, "2026-11-21 14:03:07"},
 		{`\((\d|ms|s|m|h)+ ago\)`, "(5s ago)"},
+		{`waits until \d\d:\d\d:\d\d`, "waits until 15:03:07"},
 		{`\(pid \d+\)`, "(pid 4321)"},
 		{`(?m)^(Process: +)\d+`, "${1}4321"},
 		{`(?m)^(Time: +)\S+`, "${1}1.2s"},
