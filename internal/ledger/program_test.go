@@ -38,11 +38,12 @@ func (p *project) known() (functions, hosts []string) {
 			return err
 		}
 		for _, f := range all {
-			line := f.Name + " " + f.Program.Path
+			var line strings.Builder
+			line.WriteString(f.Name + " " + f.Program.Path)
 			for _, other := range f.Others {
-				line += " " + other.Path
+				line.WriteString(" " + other.Path)
 			}
-			functions = append(functions, line)
+			functions = append(functions, line.String())
 			if one, err := FindFunction(r, f.Name); err != nil || one.Program.Path != f.Program.Path || one.Description.Description != "of "+f.Program.Path {
 				p.Errorf("%s is %+v, %v", f.Name, one, err)
 			}
