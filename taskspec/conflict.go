@@ -71,7 +71,6 @@ func (s *Spec) StageProblems() []Problem {
 		conflict{w.Interactive, "spec.interactive", stage},
 		conflict{w.TTY, "spec.tty", stage},
 		conflict{w.Persistent, "spec.persistent", stage},
-		conflict{w.StreamOutput, "spec.stream_output", stage},
 		conflict{w.Key != "", "spec.key", stage},
 	)
 }

@@ -113,7 +113,7 @@ func TestStageProblems(t *testing.T) {
 	for _, p := range s.StageProblems() {
 		got = append(got, p.Path)
 	}
-	if want := []string{"spec.interactive", "spec.tty", "spec.persistent", "spec.stream_output", "spec.key"}; !cmp.Equal(got, want) {
+	if want := []string{"spec.interactive", "spec.tty", "spec.persistent", "spec.key"}; !cmp.Equal(got, want) {
 		t.Errorf("%q", got)
 	}
 	if p := (&Spec{}).StageProblems(); p != nil {

@@ -144,8 +144,17 @@ type queueStatsCmd struct {
 	Queue string `arg:"" optional:"" complete:"queue" help:"The queue, or @ and an alias; without it, all but those of weft and of tasks."`
 }
 
-// Run counts.
-func (c *queueStatsCmd) Run(a *app, p *weft.Project) error {
+// Run counts. Of all queues there are none where there is no project, which is worth a note
+// and no error: scripts ask for the numbers before anything has been written.
+func (c *queueStatsCmd) Run(a *app) error {
+	p, err := a.project()
+	if errors.Is(err, weft.ErrNoProject) && c.Queue == "" {
+		a.note("%v", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	if c.Queue == "" {
 		all := &queueListCmd{}
 		return cmp.Or(all.prepare(a), all.Run(a, p))
