@@ -135,7 +135,7 @@ func unknownFunction(ctx context.Context, p *Project, name string) error {
 	if near := function.Near(name, names); len(near) > 0 {
 		return fmt.Errorf("%w: %s; did you mean %s?", ErrNoFunction, name, strings.Join(near, " or "))
 	}
-	return fmt.Errorf("%w: %s", ErrNoFunction, name)
+	return fmt.Errorf("%w: %s: no program that registers it has opened this project yet", ErrNoFunction, name)
 }
 
 // programChanged reports whether the program's file is another than the one that was

@@ -166,7 +166,7 @@ func (p *Project) variable(name string) string {
 }
 
 // Open opens the project in dir, that is in dir/.weft, and creates it if it is
-// not there. It does not search upward; see [Find]. Of several Options the last count.
+// not there; dir itself must exist. It does not search upward; see [Find]. Of several Options the last count.
 //
 // Errors wrap [broker.ErrLockMode], [broker.ErrFilesystem],
 // [broker.ErrNotStore], [broker.ErrNewer] or those of package os.

@@ -69,7 +69,8 @@ func runToEnd(ctx context.Context, t *Task, err error) (*Result, error) {
 	return res, res.Err()
 }
 
-// Result waits for the end of the task, returns its result and consumes it. Later calls
+// Result waits for the end of the task, returns its result and consumes it. That the task did
+// not complete is no error of Result, but [TaskStatus.Err] of what it returns. Later calls
 // return [ErrResultConsumed], with how the task ended. A task that never ran has no output.
 // Cancelling ctx ends the wait.
 //
@@ -256,7 +257,7 @@ func (t *Task) OutputSoFar(ctx context.Context, stdout, stderr io.Writer) (*Task
 	return newStatus(l), err
 }
 
-// Peek waits for the end of the task and returns its result, and leaves it where
+// Peek is [Task.Result], but leaves the result where
 // it is: [Task.Discard] removes it later. [ErrResultConsumed] is returned with how the task
 // ended if that was done. Cancelling ctx ends the wait.
 func (t *Task) Peek(ctx context.Context) (*Result, error) {

@@ -47,7 +47,8 @@ type ServeOptions struct {
 }
 
 // Serve runs the project's manager in this process. If ctx ends, running tasks go on
-// without the manager, and the error wraps the cause of its end. If Serve is stopped
+// without the manager, and the error wraps the cause of its end, after
+// signal.NotifyContext also [context.Canceled]. If Serve is stopped
 // ([ServeOptions.Stop], [Manager.Stop]), it ends the running tasks and returns nil. Queued
 // tasks wait for the next manager.
 //

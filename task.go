@@ -72,8 +72,8 @@ func (t *Task) Status(ctx context.Context) (*TaskStatus, error) {
 	return (&looker{project: t.project}).status(ctx, l)
 }
 
-// Wait waits until the task has ended and returns how it ended. It starts a manager
-// when the project has none. Cancelling ctx ends the wait and leaves the
+// Wait waits until the task has ended and returns how it ended; that it did not complete is
+// no error of Wait, but [TaskStatus.Err]. It starts a manager when the project has none. Cancelling ctx ends the wait and leaves the
 // task alone. The error wraps [ErrNoTask] if the task has been removed.
 func (t *Task) Wait(ctx context.Context) (*TaskStatus, error) {
 	l, err := awaitTask(ctx, t, nil)

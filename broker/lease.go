@@ -220,7 +220,9 @@ func later(now int64, d time.Duration) int64 {
 }
 
 // Ack deletes the message: it has been handled. Errors wrap [ErrLeaseLost] if another has
-// received it, or somebody has taken it; a lease that has ended is not lost before that.
+// received it, or somebody has taken it; a lease that has ended is not lost before that. If
+// ctx has ended nothing is acknowledged, and another worker repeats the work: a worker that
+// is told to end acknowledges what it has done with context.WithoutCancel.
 func (l *Lease) Ack(ctx context.Context) error {
 	return l.b.Update(ctx, func(tx *Tx) error { return tx.Ack(l) })
 }

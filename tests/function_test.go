@@ -156,7 +156,7 @@ func TestFunctionRefused(t *testing.T) {
 		error string
 	}{
 		{function("ad", "a", 1), "submit task: no such function: ad; did you mean add?"},
-		{function("subtract"), "submit task: no such function: subtract"},
+		{function("subtract"), "submit task: no such function: subtract: no program that registers it has opened this project yet"},
 		{function("add"), `submit task: function add: "a": missing`},
 		{function("add", "a", "one"), `submit task: function add: "a": got string, want integer`},
 		{function("add", "a", 1, "c", 1), `submit task: function add: "c": unknown argument; there are a, b`},

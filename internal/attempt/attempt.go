@@ -22,7 +22,7 @@ type Attempt struct {
 	// output; then Output is the other end, from which everything that it prints is read.
 	// Wait closes both.
 	Terminal, Output *os.File
-	// Process is a process that is started already and leads a process group, in place of
+	// Process is a worker that is started already and leads a process group, in place of
 	// Args; then OutPipe and ErrPipe are the read ends of its output, which Wait closes.
 	Process          *exec.Cmd
 	OutPipe, ErrPipe *os.File

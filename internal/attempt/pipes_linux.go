@@ -10,29 +10,35 @@ import (
 
 // readPipes reads both streams to their ends. It keeps the order in which the processes write
 // to them as far as that can be known: what is there on standard output when something is
-// read from standard error came before it.
+// read from standard error came before it. With a worker it is the other way around, because
+// it writes a function's value last.
 func (a *Attempt) readPipes() {
 	out := &pipe{file: a.stdout, to: a.Stdout, buf: make([]byte, 32<<10), kept: &a.kept}
-	a.Go(func() {
-		out.drain(func(fd uintptr) (over, again bool) {
-			a.order.Lock()
-			defer a.order.Unlock()
-			_, over, again = out.read(fd)
-			return over, again
-		})
-	})
 	if a.stderr == nil {
+		a.readPipe(out, nil)
 		return
 	}
 	errs := &pipe{file: a.stderr, to: a.Stderr, buf: make([]byte, 32<<10), kept: &a.kept}
+	earlier, later := out, errs
+	if a.Process != nil {
+		earlier, later = errs, out
+	}
+	a.readPipe(earlier, nil)
+	a.readPipe(later, earlier)
+}
+
+// readPipe reads a stream to its end; what waits in earlier, if there is one, came before.
+func (a *Attempt) readPipe(p, earlier *pipe) {
 	a.Go(func() {
-		errs.drain(func(fd uintptr) (over, again bool) {
+		p.drain(func(fd uintptr) (over, again bool) {
 			a.order.Lock()
 			defer a.order.Unlock()
-			n, over, again := errs.take(fd)
+			n, over, again := p.take(fd)
 			if n > 0 {
-				out.readWaiting()
-				errs.keep(n)
+				if earlier != nil {
+					earlier.readWaiting()
+				}
+				p.keep(n)
 			}
 			return over, again
 		})
@@ -82,14 +88,6 @@ func (p *pipe) take(fd uintptr) (n int, over, again bool) {
 	}
 }
 
-// read reads a piece and keeps it.
-func (p *pipe) read(fd uintptr) (n int, over, again bool) {
-	if n, over, again = p.take(fd); n > 0 {
-		p.keep(n)
-	}
-	return n, over, again
-}
-
 // readWaiting reads and keeps what is there now, but not what arrives meanwhile, which may
 // never end.
 func (p *pipe) readWaiting() {
@@ -100,10 +98,11 @@ func (p *pipe) readWaiting() {
 	_ = raw.Control(func(fd uintptr) { // an error means that it is closed
 		waiting, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ)
 		for err == nil && waiting > 0 {
-			n, over, again := p.read(fd)
+			n, over, again := p.take(fd)
 			if over || again {
 				return
 			}
+			p.keep(n)
 			waiting -= n
 		}
 	})

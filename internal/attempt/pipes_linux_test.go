@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -37,34 +38,42 @@ func piped(t *testing.T) (a *Attempt, out, errs *os.File) {
 	return a, out, errs
 }
 
-// TestReadPipes writes to both streams in turn, and has what came first on standard output
-// kept before what followed it on standard error is.
+// TestReadPipes writes to both streams in turn, and has what came first on one of them kept
+// before what followed it on the other is: the output of a command, what a function logs
+// before its value.
 func TestReadPipes(t *testing.T) {
 	t.Parallel()
-	a, task1, task2 := piped(t)
-	out, errs := &stream{check: func() {}}, &stream{}
-	errs.check = func() { // the reads of both streams exclude each other
-		if errs.size > out.size {
-			t.Errorf("%d bytes of standard error are there before standard output, of %d", errs.size, out.size)
-		}
-	}
-	a.Stdout, a.Stderr = out, errs
-	a.readPipes()
-	size := 0
-	for i := range 20_000 {
-		line := fmt.Appendf(nil, "line %d\n", i)
-		for _, w := range []*os.File{task1, task2} {
-			if _, err := w.Write(line); err != nil {
-				t.Fatal(err)
+	for _, worker := range []bool{false, true} {
+		a, task1, task2 := piped(t)
+		first, second := &stream{check: func() {}}, &stream{}
+		second.check = func() { // the reads of both streams exclude each other
+			if second.size > first.size {
+				t.Errorf("worker %v: %d bytes of the second stream are there before the first, of %d", worker, second.size, first.size)
 			}
 		}
-		size += len(line)
-	}
-	task1.Close()
-	task2.Close()
-	a.drain(Ending{})
-	if out.size != size || errs.size != size {
-		t.Errorf("%d and %d bytes are kept of %d", out.size, errs.size, size)
+		a.Stdout, a.Stderr = first, second
+		if worker {
+			a.Process = new(exec.Cmd)
+			a.Stdout, a.Stderr = second, first
+			task1, task2 = task2, task1
+		}
+		a.readPipes()
+		size := 0
+		for i := range 20_000 {
+			line := fmt.Appendf(nil, "line %d\n", i)
+			for _, w := range []*os.File{task1, task2} {
+				if _, err := w.Write(line); err != nil {
+					t.Fatal(err)
+				}
+			}
+			size += len(line)
+		}
+		task1.Close()
+		task2.Close()
+		a.drain(Ending{})
+		if first.size != size || second.size != size {
+			t.Errorf("worker %v: %d and %d bytes are kept of %d", worker, first.size, second.size, size)
+		}
 	}
 }
 
