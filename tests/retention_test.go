@@ -186,4 +186,10 @@ func TestLongRetention(t *testing.T) {
 	if kept > most+slack || events > 5*(most+slack) || others > most+slack || largest > (most+slack)*(sizeOfTask+eventsEach*sizeOfEvent) {
 		t.Errorf("the policy keeps %d tasks", most)
 	}
+	began = time.Now()
+	r := p.tidy(weft.TidyOptions{All: true})
+	t.Logf("the rest went in %v: %+v", time.Since(began).Round(time.Millisecond), r)
+	if kept, events, _ := p.kept(); kept != 0 || events > eventsEach || r.StoreAfter > sizeOfRest {
+		t.Errorf("%d tasks and %d events are left", kept, events)
+	}
 }
