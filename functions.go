@@ -176,7 +176,7 @@ type FunctionOptions struct {
 
 // Register makes fn a function that tasks can call by this name: see [Function].
 // Call it before [Init], at the beginning of main or in the declaration of a
-// variable; it panics if it is called later, and if the name is bad or taken. A
+// variable; it panics if it is called later, if the name is bad or taken, and if fn is nil. A
 // name begins with a letter or "_" and goes on with letters, digits and any of
 // "_.:/-", all ASCII, at most 200 of them.
 //
@@ -200,7 +200,7 @@ type FunctionOptions struct {
 // after that is killed when the task's grace period is over. See [TID], [Logger] and [Progress] for
 // what else is in it.
 func Register[In, Out any](name string, fn func(ctx context.Context, in In) (Out, error), opts ...FunctionOptions) {
-	register(name, func() *function.Function {
+	register(name, fn == nil, func() *function.Function {
 		return function.New(name, last(opts).Description, fn)
 	})
 }
@@ -209,12 +209,15 @@ func Register[In, Out any](name string, fn func(ctx context.Context, in In) (Out
 // decodes to, numbers as [encoding/json.Number], so that no digit is lost. Both
 // args and kwargs may be empty and are not nil.
 func RegisterArgs(name string, fn func(ctx context.Context, args []any, kwargs map[string]any) (any, error), opts ...FunctionOptions) {
-	register(name, func() *function.Function {
+	register(name, fn == nil, func() *function.Function {
 		return function.NewPlain(name, last(opts).Description, fn)
 	})
 }
 
-func register(name string, describe func() *function.Function) {
+func register(name string, none bool, describe func() *function.Function) {
+	if none {
+		panic(fmt.Sprintf("weft: function %s is nil", name))
+	}
 	if initialized.Load() {
 		panic(fmt.Sprintf("weft: function %s is registered after weft.Init: a process that runs it would not get there", name))
 	}

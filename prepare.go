@@ -119,6 +119,9 @@ func (p *Prepared) Close() error {
 func prepare(ctx context.Context, p *Project, specs []*taskspec.Spec, o SubmitOptions) ([]ledger.Submission, error) {
 	rules := templateRules()
 	for i, spec := range specs {
+		if spec == nil {
+			return nil, errors.New("there is no spec")
+		}
 		err := spec.ValidateFor(rules)
 		if err != nil && len(specs) > 1 {
 			err = fmt.Errorf("task %d of %d: %w", i+1, len(specs), err)

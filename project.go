@@ -278,6 +278,9 @@ func (o opening) absent(dir string, err error) error {
 	if o.existing && errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w in %s", ErrNoProject, dir)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no folder %s, make it first: %w", dir, err)
+	}
 	return err
 }
 

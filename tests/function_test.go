@@ -145,6 +145,20 @@ func TestFunctionEnded(t *testing.T) {
 	}
 }
 
+// TestNothing asks for nothing at all.
+func TestNothing(t *testing.T) {
+	t.Parallel()
+	if _, err := newProject(t).open().SubmitContext(t.Context(), nil); err == nil || err.Error() != "submit task: there is no spec" {
+		t.Errorf("submit nil: %v", err)
+	}
+	defer func() {
+		if said := recover(); said != "weft: function nothing is nil" {
+			t.Errorf("register nil: %v", said)
+		}
+	}()
+	weft.RegisterArgs("nothing", nil)
+}
+
 // TestFunctionRefused submits calls that cannot be: nothing is queued. One that
 // was queued by hand fails with the reason.
 func TestFunctionRefused(t *testing.T) {

@@ -88,7 +88,11 @@ func (c *cursor) short(word string) {
 		rest := word[1+i+len(string(letter)):]
 		switch {
 		case flag == nil:
-			c.refuse("unknown option -%c: see weft help%s", letter, behind(path(c.node)))
+			help := behind(path(c.node))
+			if len(c.node.Positional) > 0 {
+				help += "; what is no option, but begins with -, goes behind --"
+			}
+			c.refuse("unknown option %s: see weft help%s", word, help)
 			return
 		case flag.IsBool():
 			c.set(flag, "")

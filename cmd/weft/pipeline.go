@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -26,7 +27,11 @@ func (r *runCmd) runPipeline(a *app) error {
 		return err
 	}, r.Autostart)
 	if err == nil && pipeline == nil {
-		pipeline, err = p.Pipelines().Find(*r.Pipeline)
+		if pipeline, err = p.Pipelines().Find(*r.Pipeline); errors.Is(err, weft.ErrNoSpec) {
+			if _, other := p.Specs().Find(*r.Pipeline); other == nil {
+				err = usageError{fmt.Sprintf("%s is no pipeline but a task: weft run --spec %[1]s", *r.Pipeline)}
+			}
+		}
 	}
 	if err != nil {
 		return err

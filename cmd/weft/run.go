@@ -205,8 +205,10 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Project, error) {
 	}
 	switch {
 	case r.Spec != nil:
-	case len(r.Command) == 0 || r.Command[0] == "":
+	case len(r.Command) == 0:
 		return nil, nil, usageError{"no command given: weft run [options] COMMAND [args]"}
+	case r.Command[0] == "":
+		return nil, nil, usageError{"the command is an empty word: weft run [options] COMMAND [args]"}
 	default:
 		return weft.Command(r.Command[0], r.Command[1:]...), nil, nil
 	}
@@ -221,6 +223,11 @@ func (r *runCmd) template(a *app) (*taskspec.Spec, *weft.Project, error) {
 		stored = weft.SpecFolder(a.pipelines())
 	}
 	spec, err := stored.Find(*r.Spec)
+	if errors.Is(err, weft.ErrNoSpec) && p != nil {
+		if _, other := p.Pipelines().Find(*r.Spec); other == nil {
+			err = usageError{fmt.Sprintf("%s is a pipeline: weft run --pipeline %[1]s", *r.Spec)}
+		}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
