@@ -95,6 +95,9 @@ type Options struct {
 	// NoFunctions leaves the project as it is, whatever functions this program has registered:
 	// other programs do not call them there. It is for tools that share code with a service.
 	NoFunctions bool
+	// Trusted trusts the project, as [Project.Trust] does, whoever has made it. It is for a
+	// service whose home folder, where that is recorded, does not survive its deploys.
+	Trusted bool
 	// AcceptPOSIXLocks opens the project although this process has used SQLite before
 	// with locks that any other opening and closing of the store's files would drop. Set
 	// it only if nothing in the process does that. Programs that call [Init] first do not
@@ -269,6 +272,15 @@ func openProject(dir string, o opening) (*Project, error) {
 		// Nothing in it came from elsewhere. If that cannot be recorded, the
 		// first call that needs trust says so.
 		_ = p.trust.Record(context.Background(), true)
+	}
+	if o.Trusted && !made {
+		held, _, err := p.trust.Quarantine(context.Background())
+		if err == nil && held != 0 {
+			err = p.Trust(context.Background())
+		}
+		if err != nil {
+			return nil, errors.Join(err, p.broker.Close())
+		}
 	}
 	return p, nil
 }

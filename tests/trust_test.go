@@ -58,6 +58,13 @@ func TestTrust(t *testing.T) {
 	trusted(false)
 	change(func(p *weft.Project) error { return p.Trust(t.Context()) })
 	trusted(true)
+	change(func(p *weft.Project) error { return p.Distrust(t.Context()) })
+	p, err := weft.Open(dir, weft.Options{AcceptPOSIXLocks: true, Trusted: true}) // says so
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	trusted(true)
 
 	// What is damaged, or somebody's link, says nothing.
 	files, err := filepath.Glob(filepath.Join(state, "weft", "*.json"))
