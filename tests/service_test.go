@@ -297,7 +297,7 @@ func TestServiceStatus(t *testing.T) {
 		"d": "not valid JSON: unexpected end of JSON input (byte 1)",
 		"e": "spec keyed: spec.key: does not go with a service, which is started again",
 		"f": "defaults.input: spec wired takes its work item from a queue",
-		"g": "spec call: no such function: nobody.has",
+		"g": "spec call: no such function: nobody.has: no program that registers it has opened this project yet",
 		"h": `spec plain with the defaults: spec.keyword_args: only for a function`,
 		"i": "no manager is running",
 	}
