@@ -40,14 +40,15 @@ type FunctionInfo struct {
 }
 
 func newFunctionInfo(f *ledger.Function) *FunctionInfo {
+	program := f.Programs[0]
 	return &FunctionInfo{
 		Name:        f.Name,
 		Description: f.Description.Description,
 		Input:       f.Input,
 		Output:      f.Output,
-		Program:     f.Program.Path,
-		Build:       f.Program.Build,
-		Noted:       unixTime(f.Program.Noted),
+		Program:     program.Path,
+		Build:       program.Build,
+		Noted:       unixTime(program.Noted),
 		about:       f.Description,
 	}
 }

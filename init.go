@@ -26,7 +26,6 @@ var initialized atomic.Bool
 // with the same driver before its first project.
 func Init() {
 	initialized.Store(true)
-	sqlite.SafeLocks() // what is wrong with that, Open says
 	r, conn := role.Take()
 	switch r {
 	case role.Consumer:
@@ -34,12 +33,14 @@ func Init() {
 	case role.Manager:
 		exit(runManager(conn))
 	case role.Function:
+		sqlite.SafeLocks()
 		exit(consumer.ServeCall(conn, role.Extra(), &registered))
 	case role.Exec:
 		exit(consumer.Become(conn))
 	case role.Describe:
 		exit(function.Describe(conn, build(), &registered))
 	}
+	sqlite.SafeLocks() // what is wrong with that, Open says
 }
 
 // exit ends a process that Init has taken over.

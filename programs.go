@@ -105,7 +105,7 @@ func findFunction(ctx context.Context, p *Project, name string) (*ledger.Functio
 	case errors.Is(err, broker.ErrNotFound):
 	case err != nil:
 		return nil, err
-	case !programChanged(f.Program):
+	case !programChanged(f.Programs[0]):
 		return f, nil
 	}
 	if err := refreshPrograms(ctx, p); err != nil {

@@ -60,27 +60,14 @@ func (b Batch) isGone(r broker.Reader) (bool, error) {
 // DropBatches removes, among the next limit batches with a rank above after, those whose tasks
 // are gone. It returns how many it removed, and the rank to continue with, 0 at the end.
 func DropBatches(tx *broker.Tx, after int64, limit int) (n int, next int64, err error) {
-	found, err := batches.list(tx, broker.RecordSelect{AfterRank: after, Limit: limit})
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, b := range found {
+	return dropSome(tx, batchKind, broker.RecordSelect{AfterRank: after, Limit: limit}, func(rec broker.Record) (needed bool, err error) {
+		b, err := batches.decode(rec)
+		if damaged(err) {
+			return true, nil // repair needs it
+		}
 		gone, err := b.isGone(tx)
-		if err != nil {
-			return 0, 0, err
-		}
-		if !gone {
-			continue
-		}
-		if err := tx.DeleteRecord(batchKind, b.ID); err != nil {
-			return 0, 0, err
-		}
-		n++
-	}
-	if len(found) == limit {
-		next = int64(found[limit-1].First)
-	}
-	return n, next, nil
+		return !gone, err
+	})
 }
 
 // rebuildBatch finds the last of the batch's tasks.

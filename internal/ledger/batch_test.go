@@ -67,3 +67,33 @@ func TestBatch(t *testing.T) {
 		t.Errorf("the batch of no task: %v", err)
 	}
 }
+
+// TestDropBatches removes batches whose tasks are gone, some at a time: one that is damaged
+// stays for repair, and does not keep those behind it.
+func TestDropBatches(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, sqlite.Options{Durability: sqlite.Normal})
+	p.update(func(tx *broker.Tx) error {
+		if err := tx.PutRecord(broker.Record{Kind: batchKind, Key: "damaged", Rank: 1, Body: "{"}); err != nil {
+			return err
+		}
+		return put(tx, broker.Record{Kind: batchKind, Key: "gone", Rank: 2}, Batch{ID: "gone", First: 2, Last: 3})
+	})
+	total := 0
+	for after := int64(0); ; {
+		var next int64
+		p.update(func(tx *broker.Tx) error {
+			n, to, err := DropBatches(tx, after, 1)
+			total, next = total+n, to
+			return err
+		})
+		if next == 0 {
+			break
+		}
+		after = next
+	}
+	left, err := p.b.Records(ctx, batchKind, broker.RecordSelect{})
+	if err != nil || total != 1 || len(left) != 1 || left[0].Key != "damaged" {
+		t.Errorf("%d were removed, %v are left: %v", total, left, err)
+	}
+}

@@ -197,7 +197,7 @@ func findFunction(r broker.Reader, j *Job) (err error) {
 	f, err := FindFunction(r, j.Work.FunctionTarget)
 	switch {
 	case err == nil:
-		j.Programs = append([]*Program{f.Program}, f.Others...)
+		j.Programs = f.Programs
 	case errors.Is(err, broker.ErrNotFound):
 		j.refused, err = UnknownFunction(j.Work.FunctionTarget), nil
 	case damaged(err):

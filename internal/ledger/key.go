@@ -142,27 +142,14 @@ func isRemoved(rec broker.Record) bool {
 // before old and whose tasks do not wait or run. It returns how many it removed, and the rank
 // to continue with, 0 at the end.
 func DropKeys(tx *broker.Tx, old time.Time, after int64, limit int) (n int, next int64, err error) {
-	recs, err := tx.Records(keyKind, broker.RecordSelect{AfterRank: after, BeforeRank: int64(broker.IDAt(old)), Limit: limit})
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, rec := range recs {
+	taken := broker.RecordSelect{AfterRank: after, BeforeRank: int64(broker.IDAt(old)), Limit: limit}
+	return dropSome(tx, keyKind, taken, func(rec broker.Record) (needed bool, err error) {
 		task, err := tx.Record(Kind, broker.ID(rec.Rank).String())
-		if err != nil && !errors.Is(err, broker.ErrNotFound) {
-			return 0, 0, err
+		if errors.Is(err, broker.ErrNotFound) {
+			return false, nil
 		}
-		if err == nil && !taskspec.Status(task.State).Terminal() {
-			continue
-		}
-		if err := tx.DeleteRecord(keyKind, rec.Key); err != nil {
-			return 0, 0, err
-		}
-		n++
-	}
-	if len(recs) == limit {
-		next = recs[len(recs)-1].Rank
-	}
-	return n, next, nil
+		return !taskspec.Status(task.State).Terminal(), err
+	})
 }
 
 // KeyKeepsInput reports whether the task that holds the key was submitted with this input,

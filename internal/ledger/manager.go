@@ -244,23 +244,8 @@ func DecodeManager(rec broker.Record) (*Manager, error) { return managers.decode
 // after, those that came before old. It returns how many it removed, and the rank to continue
 // with, 0 at the end.
 func DropManagers(tx *broker.Tx, old time.Time, after int64, limit int) (n int, next int64, err error) {
-	recs, err := tx.Records(ManagerKind, broker.RecordSelect{
-		States: []string{ManagerGone}, AfterRank: after, BeforeRank: int64(broker.IDAt(old)), Limit: limit,
+	left := broker.RecordSelect{States: []string{ManagerGone}, AfterRank: after, BeforeRank: int64(broker.IDAt(old)), Limit: limit}
+	return dropSome(tx, ManagerKind, left, func(rec broker.Record) (needed bool, err error) {
+		return rec.Key == CurrentManager, nil // who comes next wants to know
 	})
-	if err != nil {
-		return 0, 0, err
-	}
-	for _, rec := range recs {
-		if rec.Key == CurrentManager {
-			continue // who comes next wants to know
-		}
-		if err := tx.DeleteRecord(ManagerKind, rec.Key); err != nil {
-			return 0, 0, err
-		}
-		n++
-	}
-	if len(recs) == limit {
-		next = recs[len(recs)-1].Rank
-	}
-	return n, next, nil
 }

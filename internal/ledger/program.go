@@ -54,13 +54,12 @@ func (p *Program) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// Function is a function and its program, with the description that this gives.
+// Function is a function and its programs, with the description that the first one gives.
 type Function struct {
 	function.Description
-	Program *Program
-	// Others are other programs that have registered the name, the newest first: they are
-	// executed if the file of Program is gone.
-	Others []*Program
+	// Programs have registered the name, the newest first. The first one whose file is there
+	// is executed.
+	Programs []*Program
 }
 
 // functionRecord is the body of a function's record.
@@ -242,13 +241,13 @@ func (f functionRecord) resolve(get func(key string) (*Program, error)) (*Functi
 			continue
 		}
 		i := slices.IndexFunc(p.Functions, func(d function.Description) bool { return d.Name == f.Name })
-		switch {
-		case i < 0:
-		case found == nil:
-			found = &Function{Description: p.Functions[i], Program: p}
-		default:
-			found.Others = append(found.Others, p)
+		if i < 0 {
+			continue
 		}
+		if found == nil {
+			found = &Function{Description: p.Functions[i]}
+		}
+		found.Programs = append(found.Programs, p)
 	}
 	if found == nil {
 		return nil, err

@@ -39,12 +39,12 @@ func (p *project) known() (functions, hosts []string) {
 		}
 		for _, f := range all {
 			var line strings.Builder
-			line.WriteString(f.Name + " " + f.Program.Path)
-			for _, other := range f.Others {
+			line.WriteString(f.Name)
+			for _, other := range f.Programs {
 				line.WriteString(" " + other.Path)
 			}
 			functions = append(functions, line.String())
-			if one, err := FindFunction(r, f.Name); err != nil || one.Program.Path != f.Program.Path || one.Description.Description != "of "+f.Program.Path {
+			if one, err := FindFunction(r, f.Name); err != nil || one.Programs[0].Path != f.Programs[0].Path || one.Description.Description != "of "+f.Programs[0].Path {
 				p.Errorf("%s is %+v, %v", f.Name, one, err)
 			}
 		}

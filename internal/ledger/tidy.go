@@ -90,6 +90,29 @@ var uncompleted = []string{
 	string(taskspec.StatusCancelled), string(taskspec.StatusKilled),
 }
 
+// dropSome removes, among the selected records, which a limit bounds, those that are not
+// needed. It returns how many it removed, and the rank to continue with, 0 at the end.
+func dropSome(tx *broker.Tx, kind string, sel broker.RecordSelect, needed func(broker.Record) (bool, error)) (n int, next int64, err error) {
+	recs, err := tx.Records(kind, sel)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, rec := range recs {
+		keep, err := needed(rec)
+		if err == nil && !keep {
+			err = tx.DeleteRecord(kind, rec.Key)
+			n++
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	if len(recs) == sel.Limit {
+		next = recs[len(recs)-1].Rank
+	}
+	return n, next, nil
+}
+
 // UnusedEnvironments finds, among the next limit environments with a rank above after,
 // those that no task needs that may still run, or be run again: it returns their keys, and
 // the rank to continue with, 0 at the end. newest is the rank of the newest task.

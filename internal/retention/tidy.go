@@ -194,14 +194,8 @@ func (p *pass) keys(ctx context.Context) error {
 	if p.keep.Keys == 0 {
 		return nil
 	}
-	return inParts(func(after int64) (next int64, err error) {
-		n := 0
-		err = p.b.Update(ctx, func(tx *broker.Tx) (err error) {
-			n, next, err = ledger.DropKeys(tx, p.now.Add(-p.keep.Keys), after, keysAtOnce)
-			return err
-		})
-		p.report.Keys += n
-		return next, err
+	return p.drop(ctx, &p.report.Keys, func(tx *broker.Tx, after int64) (n int, next int64, err error) {
+		return ledger.DropKeys(tx, p.now.Add(-p.keep.Keys), after, keysAtOnce)
 	})
 }
 
@@ -210,24 +204,27 @@ func (p *pass) managers(ctx context.Context) error {
 	if p.keep.Age == 0 {
 		return nil
 	}
-	return inParts(func(after int64) (next int64, err error) {
-		err = p.b.Update(ctx, func(tx *broker.Tx) (err error) {
-			_, next, err = ledger.DropManagers(tx, p.now.Add(-p.keep.Age), after, keysAtOnce)
-			return err
-		})
-		return next, err
+	return p.drop(ctx, new(int), func(tx *broker.Tx, after int64) (n int, next int64, err error) {
+		return ledger.DropManagers(tx, p.now.Add(-p.keep.Age), after, keysAtOnce)
 	})
 }
 
 // batches removes the records of those whose tasks are gone.
 func (p *pass) batches(ctx context.Context) error {
+	return p.drop(ctx, &p.report.Records, func(tx *broker.Tx, after int64) (n int, next int64, err error) {
+		return ledger.DropBatches(tx, after, keysAtOnce)
+	})
+}
+
+// drop removes records, some in each transaction, and adds to dropped how many.
+func (p *pass) drop(ctx context.Context, dropped *int, some func(tx *broker.Tx, after int64) (n int, next int64, err error)) error {
 	return inParts(func(after int64) (next int64, err error) {
 		n := 0
 		err = p.b.Update(ctx, func(tx *broker.Tx) (err error) {
-			n, next, err = ledger.DropBatches(tx, after, keysAtOnce)
+			n, next, err = some(tx, after)
 			return err
 		})
-		p.report.Records += n
+		*dropped += n
 		return next, err
 	})
 }
